@@ -1,0 +1,28 @@
+# Every target sets up what it needs, so each works as the first command in a fresh clone.
+
+CARGO ?= cargo
+.DEFAULT_GOAL := help
+.PHONY: help setup test lint docs demo bench
+
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## Install what is missing: Postgres, Redis, a linker, rustfmt and clippy
+	@scripts/setup.sh
+
+test: lint docs ## Everything that must hold: lint, docs, and all tests on real servers
+	scripts/test.sh
+
+lint: setup ## Formatting, and clippy with warnings denied
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
+
+docs: setup ## The API documentation, with warnings denied
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps
+
+demo: setup ## A few hundred orgs move between two real Postgres while clients write
+	$(CARGO) build --release
+	$${CARGO_TARGET_DIR:-target}/release/mover demo
+
+bench: setup ## How fast whole campaigns are, as ratios to what the same server can do; docs/benchmarks.md
+	$(CARGO) bench --bench campaign

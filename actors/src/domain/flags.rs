@@ -1,0 +1,91 @@
+//! Darklaunch flags as Mover wants them: hashes of text fields that applications read.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::ids::{Epoch, OrgName};
+
+/// The field that carries the epoch of the last write to a hash.
+pub const EPOCH_FIELD: &str = "mover_epoch";
+
+/// The org name under which requests without an org look up their flags.
+pub const NO_ORG: &str = "_OC_INTERNAL_NO_ORG";
+
+/// Field names and the text each must have; `None` means that the field must not exist.
+pub type Fields = BTreeMap<String, Option<String>>;
+
+/// The Redis key of one flag hash. Built here and nowhere else.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct FlagKey(String);
+
+impl FlagKey {
+    /// What holds for every org that says nothing else.
+    pub fn default_hash() -> Self {
+        Self("dl_default".into())
+    }
+
+    /// What overrules everything.
+    pub fn override_hash() -> Self {
+        Self("dl_override".into())
+    }
+
+    /// One org's own flags.
+    pub fn org(name: &OrgName) -> Self {
+        Self(format!("dl_org_{name}"))
+    }
+
+    /// The flags of requests that belong to no org.
+    pub fn no_org() -> Self {
+        Self(format!("dl_org_{NO_ORG}"))
+    }
+
+    /// A key as it was stored.
+    pub fn from_stored(key: String) -> Self {
+        Self(key)
+    }
+
+    /// The key itself.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for FlagKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// How a migration routes an org: fields of the org's flag hash.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+pub struct Routing {
+    /// Fields of an org that lives in the source.
+    pub on_source: BTreeMap<String, String>,
+    /// Fields of an org that lives in the target.
+    pub on_target: BTreeMap<String, String>,
+    /// Fields added while the org may not be written to.
+    pub blocked: BTreeMap<String, String>,
+}
+
+/// What one hash should look like, as decided in the move log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FlagImage {
+    /// Which hash.
+    pub key: FlagKey,
+    /// The epoch of this decision; Redis refuses to go back to an older one.
+    pub epoch: Epoch,
+    /// Every field that Mover manages in this hash; other fields are left alone.
+    pub fields: Fields,
+}
+
+/// Some fields of one hash as Redis has them.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct FoundFlags {
+    /// The epoch that the hash carries, if Mover ever wrote it.
+    pub epoch: Option<Epoch>,
+    /// The fields asked for.
+    pub fields: Fields,
+}

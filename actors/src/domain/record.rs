@@ -1,0 +1,164 @@
+//! One move as the move log knows it, and the changes that may be made to it.
+
+use std::time::SystemTime;
+
+use serde::{Deserialize, Serialize};
+
+use super::ids::{CampaignId, Epoch, MigrationName, MoveId, OrgKey, OrgName};
+use super::state::{Event, Refused, State, Step, Strategy, step};
+use super::verified::Verified;
+
+/// One org going through one migration.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MoveRecord {
+    /// Its row in the move log.
+    pub id: MoveId,
+    /// Which migration.
+    pub migration: MigrationName,
+    /// Which org, by name.
+    pub org: OrgName,
+    /// Which org, by the key of its rows.
+    pub key: OrgKey,
+    /// How it is carried out.
+    pub strategy: Strategy,
+    /// Where it stands.
+    pub state: State,
+    /// The token of whoever claimed it last; whoever comes with an older one is refused.
+    pub epoch: Epoch,
+    /// The campaign that claimed it last.
+    pub campaign: Option<CampaignId>,
+    /// How often it was claimed or taken over.
+    pub attempts: i32,
+    /// The proof of equality, from the end of `verify` on.
+    pub verified: Option<Verified>,
+    /// Why it is being aborted or has failed.
+    pub failure: Option<Failure>,
+}
+
+/// Why a move failed, and where: enough to mend the cause without reading a log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// The step that failed.
+    pub step: Step,
+    /// What went wrong, as a sentence for the operator.
+    pub reason: String,
+    /// Where it went wrong.
+    #[serde(flatten)]
+    pub place: Place,
+}
+
+/// A place in a store, as exact as it is known.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Place {
+    /// The store.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub store: Option<String>,
+    /// The table.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub table: Option<String>,
+    /// The columns.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub columns: Vec<String>,
+    /// The row: its key, or its contents as the store reported them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub row: Option<String>,
+}
+
+/// What a finished step found out and the move log should keep.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Findings {
+    /// The proof of equality (`verify`).
+    pub verified: Option<Verified>,
+    /// Rows copied (`copy`).
+    pub rows: Option<i64>,
+    /// Bytes copied, as sent to the target (`copy`).
+    pub bytes: Option<i64>,
+    /// Why the move is being aborted.
+    pub failure: Option<Failure>,
+    /// When writes to the org were shut out (`block`).
+    pub closed_at: Option<SystemTime>,
+    /// When writes to the org were let in again (`unblock`, `abort`).
+    pub opened_at: Option<SystemTime>,
+}
+
+/// One legal transition, ready to be written. Only [`MoveRecord::advance`] makes one.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Advance {
+    id: MoveId,
+    epoch: Epoch,
+    from: State,
+    to: State,
+    findings: Findings,
+}
+
+impl MoveRecord {
+    /// The transition that an event causes now, or why it is refused.
+    pub fn advance(&self, event: Event, findings: Findings) -> Result<Advance, Refused> {
+        let to = step(self.strategy, self.state, event)?;
+        Ok(Advance { id: self.id, epoch: self.epoch, from: self.state, to, findings })
+    }
+
+    /// Takes over what a written transition changed.
+    pub fn apply(&mut self, advance: Advance) {
+        self.state = advance.to;
+        if let Some(verified) = advance.findings.verified {
+            self.verified = Some(verified);
+        }
+        if let Some(failure) = advance.findings.failure {
+            self.failure = Some(failure);
+        }
+    }
+
+    /// What stores and Redis need to know of it.
+    pub fn claim(&self) -> Claim {
+        Claim {
+            id: self.id,
+            migration: self.migration.clone(),
+            org: self.org.clone(),
+            key: self.key.clone(),
+            epoch: self.epoch,
+        }
+    }
+}
+
+impl Advance {
+    /// Which move.
+    pub fn id(&self) -> MoveId {
+        self.id
+    }
+
+    /// The token with which the move was claimed.
+    pub fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
+    /// The state before; the move log refuses the transition if it is another by now.
+    pub fn from(&self) -> State {
+        self.from
+    }
+
+    /// The state after.
+    pub fn to(&self) -> State {
+        self.to
+    }
+
+    /// What the step found out.
+    pub fn findings(&self) -> &Findings {
+        &self.findings
+    }
+}
+
+/// The right to move one org, as its holder shows it to stores and to Redis.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Claim {
+    /// Which move.
+    pub id: MoveId,
+    /// Which migration.
+    pub migration: MigrationName,
+    /// Which org, by name.
+    pub org: OrgName,
+    /// Which org, by the key of its rows.
+    pub key: OrgKey,
+    /// The fencing token.
+    pub epoch: Epoch,
+}

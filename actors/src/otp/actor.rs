@@ -1,0 +1,177 @@
+//! Actors as children: what an actor may say of its own end, and how one incarnation is driven.
+
+use std::fmt::Display;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context as Task, Poll};
+
+use actix::dev::ContextFut;
+use actix::fut::{ActorFutureExt, ready};
+use actix::{Actor, ActorContext, AsyncContext, Context};
+
+use super::actor_ref::{ActorRef, Connected};
+use super::board::Board;
+use super::exit::Exit;
+use super::inbox::Inbox;
+use super::process::{Order, Seat};
+use super::spec::StartFailed;
+
+/// An actor that a supervisor can keep alive.
+pub trait Child: Actor<Context = Context<Self>> {
+    /// Its supervisor asks it to stop. An actor with something to finish first finishes it and then
+    /// calls `ctx.stop()`; after its time limit it is killed.
+    fn shutdown(&mut self, ctx: &mut Context<Self>) {
+        ctx.stop();
+    }
+}
+
+/// What an incarnation knows of itself. The start function gets it; the actor keeps it.
+#[derive(Clone)]
+pub struct Me {
+    id: Arc<str>,
+    path: Arc<str>,
+    board: Board,
+    last_words: Arc<Mutex<Option<Exit>>>,
+}
+
+impl Me {
+    fn new(seat: &Seat) -> Self {
+        Me { id: seat.id.clone(), path: seat.path.clone(), board: seat.board.clone(), last_words: Arc::default() }
+    }
+
+    /// The name under the supervisor: `acme`.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// The place in the tree: `root/orgs/acme`.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// Shows on the board what the actor is at: `acme copy`.
+    pub fn note(&self, note: impl Into<String>) {
+        self.board.note(&self.path, note.into());
+    }
+
+    /// Stops the actor with [`Exit::Error`]: it cannot go on, and its supervisor decides what
+    /// follows.
+    pub fn fail(&self, ctx: &mut impl ActorContext, reason: impl Display) {
+        *self.last_words.lock().unwrap_or_else(PoisonError::into_inner) = Some(Exit::Error(reason.to_string()));
+        ctx.stop();
+    }
+
+    fn take_last_words(&self) -> Option<Exit> {
+        self.last_words.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+/// One incarnation from its start to its end. When this returns nothing of it is left: its line is
+/// cut, its actor dropped.
+pub(crate) async fn live<A, F, Fut>(mut seat: Seat, child: ActorRef<A>, start: Arc<F>) -> Exit
+where
+    A: Child,
+    F: Fn(Me) -> Fut,
+    Fut: Future<Output = Result<A, StartFailed>>,
+{
+    let me = Me::new(&seat);
+    let actor = tokio::select! {
+        biased;
+        order = seat.order() => return order.obeyed(),
+        started = start(me.clone()) => match started {
+            Ok(actor) => actor,
+            Err(failed) => return Exit::Error(failed.to_string()),
+        },
+    };
+    let mut life = Life::new(actor, &child, me);
+    // The first poll runs `started`: an actor that falls there was never up.
+    match futures_util::poll!(&mut life) {
+        Poll::Ready(exit) if exit.is_failure() => return exit,
+        Poll::Ready(exit) => {
+            seat.up();
+            return exit;
+        }
+        Poll::Pending => seat.up(),
+    }
+    loop {
+        tokio::select! {
+            biased;
+            order = seat.order() => match order {
+                Order::Stop { .. } => life.ask_to_stop(),
+                Order::Kill => return Exit::Killed,
+            },
+            exit = &mut life => return exit,
+        }
+    }
+}
+
+/// A running actor. A panic anywhere in it ends it here and goes no further.
+struct Life<A: Child> {
+    running: Option<ContextFut<A, Context<A>>>,
+    me: Me,
+    asked_to_stop: bool,
+    _line: Connected<A>,
+}
+
+impl<A: Child> Life<A> {
+    fn new(actor: A, child: &ActorRef<A>, me: Me) -> Self {
+        let (line, letters) = child.connect();
+        let mut ctx = Context::new();
+        ctx.spawn(Inbox(letters));
+        Life { running: Some(ctx.into_future(actor)), me, asked_to_stop: false, _line: line }
+    }
+
+    fn ask_to_stop(&mut self) {
+        self.asked_to_stop = true;
+        if let Some(running) = &mut self.running {
+            // Only a future inside the context gets at the actor; it runs at the next poll, ahead
+            // of waiting letters.
+            running.ctx().spawn(ready(()).map(|(), actor: &mut A, ctx: &mut Context<A>| actor.shutdown(ctx)));
+        }
+    }
+
+    /// Drops the actor. Terminated first, because a context that is dropped alive polls once more,
+    /// which after a panic would run code of a broken actor, and abort the process if that code
+    /// panics too.
+    fn bury(&mut self) -> Result<(), Exit> {
+        let Some(mut running) = self.running.take() else {
+            return Ok(());
+        };
+        running.ctx().terminate();
+        catch_unwind(AssertUnwindSafe(|| drop(running))).map_err(|panic| Exit::from_panic(panic.as_ref()))
+    }
+}
+
+impl<A: Child> Future for Life<A> {
+    type Output = Exit;
+
+    fn poll(mut self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<Exit> {
+        let Some(running) = &mut self.running else {
+            return Poll::Pending;
+        };
+        let polled = catch_unwind(AssertUnwindSafe(|| Pin::new(running).poll(task)));
+        let exit = match polled {
+            Ok(Poll::Pending) => return Poll::Pending,
+            Ok(Poll::Ready(())) => match self.me.take_last_words() {
+                Some(said) => said,
+                None if self.asked_to_stop => Exit::Shutdown,
+                None => Exit::Normal,
+            },
+            Err(panic) => Exit::from_panic(panic.as_ref()),
+        };
+        // The first failure is the reason; what goes wrong while cleaning up after it is not.
+        Poll::Ready(match self.bury() {
+            Err(panic) if !exit.is_failure() => panic,
+            Ok(()) | Err(_) => exit,
+        })
+    }
+}
+
+impl<A: Child> Drop for Life<A> {
+    fn drop(&mut self) {
+        if let Err(exit) = self.bury() {
+            tracing::error!(child = %self.me.path, %exit, "killed child fell while it was dropped");
+        }
+    }
+}

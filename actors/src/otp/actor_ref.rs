@@ -1,0 +1,174 @@
+//! `ActorRef`: the name of a child, good across all its incarnations.
+
+use std::fmt;
+use std::sync::Arc;
+
+use actix::dev::Envelope;
+use actix::{Handler, Message};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::{oneshot, watch};
+
+use super::actor::Child;
+use super::board::MailboxGauge;
+use super::inbox::{Counted, Letter};
+use super::monitor::{Monitor, Watchers};
+
+/// A message did not get its answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RefError {
+    /// There was nobody to give it to; it was not handled.
+    #[error("sending to {name}: it is not running")]
+    NotRunning {
+        /// Whom it was for.
+        name: String,
+    },
+    /// The actor ended before it answered; how far it got with the message is not known.
+    #[error("waiting for the answer of {name}: it ended first")]
+    Died {
+        /// Whom it was for.
+        name: String,
+    },
+}
+
+/// A typed name for a child. Make it first, give clones to whoever talks to the child, and hand it
+/// to the [`ChildSpec`](super::ChildSpec); it always leads to the current incarnation. It can be
+/// used from any thread.
+pub struct ActorRef<A: Child>(Arc<Named<A>>);
+
+struct Named<A: Child> {
+    name: Arc<str>,
+    line: watch::Sender<Option<Line<A>>>,
+    mailbox: MailboxGauge,
+    watchers: Watchers,
+}
+
+type Line<A> = UnboundedSender<Letter<A>>;
+
+impl<A: Child> ActorRef<A> {
+    /// A name that nobody answers to yet. It becomes the child's id.
+    pub fn named(name: impl Into<String>) -> Self {
+        ActorRef(Arc::new(Named {
+            name: name.into().into(),
+            line: watch::Sender::new(None),
+            mailbox: MailboxGauge::default(),
+            watchers: Watchers::default(),
+        }))
+    }
+
+    /// The child's id.
+    pub fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// Asks, and waits for the answer. The message is on its way when this returns the future;
+    /// dropping the future withdraws it unless the actor has begun with it.
+    pub fn send<M>(&self, message: M) -> impl Future<Output = Result<M::Result, RefError>> + Send + use<A, M>
+    where
+        A: Handler<M>,
+        M: Message + Send + 'static,
+        M::Result: Send,
+    {
+        let counted = Counted::one_more(&self.0.mailbox);
+        let (answer, answered) = oneshot::channel();
+        let posted = self.post(Letter { envelope: Envelope::new(message, Some(answer)), counted: None });
+        let name = self.0.name.clone();
+        async move {
+            posted?;
+            let answer = answered.await.map_err(|_| RefError::Died { name: name.to_string() });
+            drop(counted);
+            answer
+        }
+    }
+
+    /// Tells, and does not wait. An error means that nobody was there to hear it.
+    pub fn notify<M>(&self, message: M) -> Result<(), RefError>
+    where
+        A: Handler<M>,
+        M: Message + Send + 'static,
+        M::Result: Send,
+    {
+        let counted = Some(Counted::one_more(&self.0.mailbox));
+        self.post(Letter { envelope: Envelope::new(message, None), counted })
+    }
+
+    /// Whether an incarnation is there to take messages.
+    pub fn is_running(&self) -> bool {
+        self.0.line.borrow().is_some()
+    }
+
+    /// Waits until an incarnation is there to take messages.
+    pub async fn running(&self) {
+        let mut line = self.0.line.subscribe();
+        // It fails only when the sender is gone, and we hold it.
+        let _ = line.wait_for(Option::is_some).await;
+    }
+
+    /// Messages that wait for the child or are being worked on.
+    pub fn mailbox(&self) -> usize {
+        self.0.mailbox.load(std::sync::atomic::Ordering::Relaxed)
+    }
+
+    /// Hears of every end of this child. If it has ended for good already, that is the first thing
+    /// heard.
+    pub fn monitor(&self) -> Monitor {
+        self.0.watchers.monitor_one()
+    }
+
+    pub(crate) fn id(&self) -> Arc<str> {
+        self.0.name.clone()
+    }
+
+    pub(crate) fn watchers(&self) -> &Watchers {
+        &self.0.watchers
+    }
+
+    pub(crate) fn gauge(&self) -> &MailboxGauge {
+        &self.0.mailbox
+    }
+
+    /// From now on messages go to a new incarnation, until `Connected` is dropped.
+    pub(crate) fn connect(&self) -> (Connected<A>, UnboundedReceiver<Letter<A>>) {
+        let (line, letters) = unbounded_channel();
+        self.0.line.send_replace(Some(line.clone()));
+        (Connected { child: self.clone(), line }, letters)
+    }
+
+    fn post(&self, letter: Letter<A>) -> Result<(), RefError> {
+        let sent = match &*self.0.line.borrow() {
+            Some(line) => line.send(letter).is_ok(),
+            None => false,
+        };
+        if sent { Ok(()) } else { Err(RefError::NotRunning { name: self.0.name.to_string() }) }
+    }
+}
+
+impl<A: Child> Clone for ActorRef<A> {
+    fn clone(&self) -> Self {
+        ActorRef(self.0.clone())
+    }
+}
+
+impl<A: Child> fmt::Debug for ActorRef<A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ActorRef({})", self.0.name)
+    }
+}
+
+/// The line to one incarnation; it is cut when this is dropped.
+pub(crate) struct Connected<A: Child> {
+    child: ActorRef<A>,
+    line: Line<A>,
+}
+
+impl<A: Child> Drop for Connected<A> {
+    fn drop(&mut self) {
+        self.child.0.line.send_if_modified(|current| {
+            // A newer incarnation's line is not ours to cut.
+            let ours = current.as_ref().is_some_and(|line| line.same_channel(&self.line));
+            if ours {
+                *current = None;
+            }
+            ours
+        });
+    }
+}

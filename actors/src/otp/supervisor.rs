@@ -1,0 +1,212 @@
+//! The supervisor of a fixed list of children.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::crew::{Crew, Verdict};
+use super::exit::{Exit, GaveUp};
+use super::policy::{Pace, Restart};
+use super::process::{Order, Pid, Process, Seat, Signal};
+use super::spec::{ChildSpec, SupervisorSpec};
+
+/// One incarnation of a supervisor.
+///
+/// It is a loop over the stages of its children: one that fell is dealt with, else the first that
+/// should run and does not is started, else it waits for news. All waiting goes through
+/// [`Supervisor::hear`], which only writes down what it heard, so news that arrives while some
+/// child starts or stops is dealt with afterwards and never lost.
+pub(crate) struct Supervisor {
+    spec: Arc<SupervisorSpec>,
+    seat: Seat,
+    crew: Crew,
+    children: Vec<Supervised>,
+    order: Option<Order>,
+    was_up: bool,
+}
+
+struct Supervised {
+    spec: Arc<ChildSpec>,
+    stage: Stage,
+    pace: Pace,
+}
+
+enum Stage {
+    /// It should run and does not; `last` is the end of the incarnation before, if there was one.
+    Idle {
+        pause: Duration,
+        last: Option<Exit>,
+    },
+    Starting(Process),
+    Up(Process),
+    /// It ended, and that has not been dealt with.
+    Fallen(Exit),
+    /// It ended, and is not wanted any more.
+    Retired,
+}
+
+impl Supervisor {
+    pub(crate) fn new(spec: Arc<SupervisorSpec>, seat: Seat) -> Self {
+        let crew = Crew::new(Some(seat.path.clone()), seat.board.clone(), spec.intensity);
+        let children = spec.children.iter().map(|child| Supervised {
+            spec: child.clone(),
+            stage: Stage::Idle { pause: Duration::ZERO, last: None },
+            pace: Pace::default(),
+        });
+        Supervisor { children: children.collect(), spec, seat, crew, order: None, was_up: false }
+    }
+
+    /// Until it is told to stop or gives up; then it stops its children, the last one first.
+    pub(crate) async fn run(mut self) -> Exit {
+        let exit = self.supervise().await;
+        for at in (0..self.children.len()).rev() {
+            self.stop(at).await;
+            let Supervised { spec, stage, .. } = &self.children[at];
+            if let Stage::Fallen(exit) | Stage::Idle { last: Some(exit), .. } = stage {
+                self.crew.ended(spec, exit);
+            }
+        }
+        match (exit, self.order) {
+            (Exit::Shutdown, Some(Order::Kill)) => Exit::Killed,
+            (exit, _) => exit,
+        }
+    }
+
+    async fn supervise(&mut self) -> Exit {
+        loop {
+            if let Some(order) = self.order {
+                return order.obeyed();
+            } else if let Some((at, exit)) = self.take_fallen() {
+                if let Err(gave_up) = self.recover(at, exit).await {
+                    return Exit::GaveUp(Box::new(gave_up));
+                }
+            } else if let Some((at, pause)) = self.first_idle() {
+                self.start(at, pause).await;
+            } else {
+                if !self.was_up {
+                    self.was_up = true;
+                    self.seat.up();
+                }
+                self.hear().await;
+            }
+        }
+    }
+
+    /// A child fell: it and those who share its fate go idle, and the loop starts them again in
+    /// order.
+    async fn recover(&mut self, fallen: usize, exit: Exit) -> Result<(), GaveUp> {
+        let child = &mut self.children[fallen];
+        if self.crew.judge(&child.spec, &exit)? == Verdict::Retire {
+            return Ok(());
+        }
+        let pause = child.pace.next_pause(child.spec.policy.backoff);
+        child.stage = Stage::Idle { pause, last: Some(exit) };
+        for at in self.spec.strategy.scope(fallen, self.children.len()).rev() {
+            if at != fallen {
+                self.stop(at).await;
+                self.sweep(at);
+            }
+        }
+        Ok(())
+    }
+
+    /// A child was stopped for another one's sake: it is started again, unless it lives only once.
+    fn sweep(&mut self, at: usize) {
+        let child = &mut self.children[at];
+        let once = child.spec.policy.restart == Restart::Temporary;
+        match &child.stage {
+            Stage::Fallen(exit) if once => {
+                self.crew.ended(&child.spec, exit);
+                child.stage = Stage::Retired;
+            }
+            Stage::Fallen(exit) => {
+                self.crew.restarting(&child.spec, exit);
+                child.stage = Stage::Idle { pause: Duration::ZERO, last: Some(exit.clone()) };
+            }
+            Stage::Retired if !once => child.stage = Stage::Idle { pause: Duration::ZERO, last: None },
+            Stage::Retired | Stage::Idle { .. } | Stage::Starting(_) | Stage::Up(_) => {}
+        }
+    }
+
+    async fn start(&mut self, at: usize, pause: Duration) {
+        let child = &mut self.children[at];
+        child.stage = Stage::Starting(self.crew.launch(&child.spec, at, pause));
+        while matches!(self.children[at].stage, Stage::Starting(_)) && self.order.is_none() {
+            self.hear().await;
+        }
+    }
+
+    async fn stop(&mut self, at: usize) {
+        let child = &self.children[at];
+        if let Some(process) = child.stage.process() {
+            process.stop(child.spec.policy.shutdown);
+            if self.order == Some(Order::Kill) {
+                process.kill();
+            }
+        }
+        while self.children[at].stage.process().is_some() {
+            self.hear().await;
+        }
+    }
+
+    async fn hear(&mut self) {
+        tokio::select! {
+            biased;
+            order = self.seat.order() => {
+                self.order = Some(order);
+                if order == Order::Kill {
+                    self.children.iter().filter_map(|child| child.stage.process()).for_each(Process::kill);
+                }
+            }
+            signal = self.crew.signal() => match signal {
+                Signal::Up(pid) => self.came_up(pid),
+                Signal::Down(pid, exit) => {
+                    if let Some(child) = self.child(pid) {
+                        child.stage = Stage::Fallen(exit);
+                    }
+                }
+            },
+        }
+    }
+
+    fn came_up(&mut self, pid: Pid) {
+        if let Some(child) = self.child(pid) {
+            child.pace.up();
+            child.stage = match std::mem::replace(&mut child.stage, Stage::Retired) {
+                Stage::Starting(process) => Stage::Up(process),
+                other => other,
+            };
+        }
+    }
+
+    fn child(&mut self, pid: Pid) -> Option<&mut Supervised> {
+        self.children.iter_mut().find(|child| child.stage.process().is_some_and(|process| process.pid == pid))
+    }
+
+    fn take_fallen(&mut self) -> Option<(usize, Exit)> {
+        let mut children = self.children.iter_mut().enumerate();
+        children.find_map(|(at, child)| match &child.stage {
+            Stage::Fallen(exit) => {
+                let exit = exit.clone();
+                child.stage = Stage::Retired;
+                Some((at, exit))
+            }
+            Stage::Idle { .. } | Stage::Starting(_) | Stage::Up(_) | Stage::Retired => None,
+        })
+    }
+
+    fn first_idle(&self) -> Option<(usize, Duration)> {
+        self.children.iter().enumerate().find_map(|(at, child)| match child.stage {
+            Stage::Idle { pause, .. } => Some((at, pause)),
+            Stage::Starting(_) | Stage::Up(_) | Stage::Fallen(_) | Stage::Retired => None,
+        })
+    }
+}
+
+impl Stage {
+    fn process(&self) -> Option<&Process> {
+        match self {
+            Stage::Starting(process) | Stage::Up(process) => Some(process),
+            Stage::Idle { .. } | Stage::Fallen(_) | Stage::Retired => None,
+        }
+    }
+}

@@ -1,0 +1,235 @@
+//! What the tree needs from the world. The crate `mover` implements these for Postgres and Redis; the
+//! simulation implements them in memory, and both pass the same contract suite.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use thiserror::Error;
+
+use crate::domain::campaign::{Campaign, CampaignPlan, Selection, Steer};
+use crate::domain::flags::{Fields, FlagImage, FlagKey, FoundFlags, Routing};
+use crate::domain::ids::{CampaignId, Epoch, MigrationName, MoveId, NodeId};
+use crate::domain::record::{Advance, Claim, MoveRecord, Place};
+use crate::domain::state::Refused;
+use crate::domain::verified::{Mismatch, Tally};
+
+/// Why the move log did not do what it was asked.
+#[derive(Debug, Clone, Error)]
+pub enum LogError {
+    /// It cannot be reached, or lost the connection: nobody knows whether the change was made. Try again.
+    #[error("the move log cannot be reached while {doing}: {cause}")]
+    Unreachable {
+        /// What was being done.
+        doing: String,
+        /// What the driver said.
+        cause: String,
+    },
+    /// Somebody else holds the move by now, or it is in another state.
+    #[error("move {id} is no longer ours: our epoch is {ours}")]
+    Fenced {
+        /// Which move.
+        id: MoveId,
+        /// The token we came with.
+        ours: Epoch,
+    },
+    /// A campaign is live already.
+    #[error("campaign {campaign} of migration {migration} is still live on a running node")]
+    Busy {
+        /// Which one.
+        campaign: CampaignId,
+        /// Its migration.
+        migration: MigrationName,
+    },
+    /// No campaign is live.
+    #[error("no campaign is running; `status` shows which orgs are ready, and `migrate MIGRATION all` moves them")]
+    NoCampaign,
+    /// A transition that the state machine does not know.
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    /// What is stored or asked makes no sense.
+    #[error("{doing}: {problem}")]
+    Invalid {
+        /// What was being done.
+        doing: String,
+        /// What is wrong.
+        problem: String,
+    },
+}
+
+impl LogError {
+    /// Whether trying the same again later can help.
+    pub fn is_transient(&self) -> bool {
+        matches!(self, LogError::Unreachable { .. })
+    }
+}
+
+/// A change of what one flag hash should look like.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Desire {
+    /// Which hash.
+    pub key: FlagKey,
+    /// The claim under which a move asks for it; checked inside the same transaction. `None` for an operator.
+    pub claim: Option<(MoveId, Epoch)>,
+    /// What Redis holds now for the fields of `base` and `overlay`, where the caller read it. Becomes the
+    /// base of fields in `overlay` while there is no overlay, if Redis is at the stored epoch (so it lost nothing)
+    /// or the hash was never stored; so an operator's own 503 comes back after the block.
+    pub found: FoundFlags,
+    /// Fields to set for good.
+    pub base: Fields,
+    /// Replaces the fields laid over the base while the org is blocked; `None` leaves them as they are.
+    pub overlay: Option<Fields>,
+}
+
+/// Where moves, campaigns, nodes and desired flags are kept. Its answers are the truth (P10).
+#[async_trait]
+pub trait MoveLog: Send + Sync + 'static {
+    /// Registers this process, or renews it: the same name gets the same id.
+    async fn join(&self, name: &str, lease: Duration) -> Result<NodeId, LogError>;
+    /// Says that the node lives, for another lease.
+    async fn heartbeat(&self, node: NodeId, lease: Duration) -> Result<(), LogError>;
+    /// Says that the node is gone; whatever it still holds may be taken over at once.
+    async fn leave(&self, node: NodeId) -> Result<(), LogError>;
+    /// Takes over at most `limit` started moves of dead nodes, each with a new epoch.
+    async fn adopt_orphans(&self, node: NodeId, limit: u32) -> Result<Vec<MoveRecord>, LogError>;
+    /// The started moves that this node holds, at most `limit`: each should have a state machine here.
+    async fn held(&self, node: NodeId, limit: u32) -> Result<Vec<MoveId>, LogError>;
+
+    /// Opens a campaign. A live one whose node is dead is ended as interrupted; of a living node: [`LogError::Busy`].
+    async fn open_campaign(&self, node: NodeId, plan: &CampaignPlan) -> Result<Campaign, LogError>;
+    /// A campaign with its counts.
+    async fn campaign(&self, id: CampaignId) -> Result<Campaign, LogError>;
+    /// The live campaign, if there is one.
+    async fn live_campaign(&self) -> Result<Option<Campaign>, LogError>;
+    /// Makes this node drive the live campaign of a dead one, running; nothing if there is no such campaign.
+    async fn adopt_campaign(&self, node: NodeId) -> Result<Option<Campaign>, LogError>;
+    /// Changes the live campaign; [`LogError::NoCampaign`] if none is live.
+    async fn steer(&self, change: Steer, reason: Option<&str>) -> Result<Campaign, LogError>;
+    /// Ends a campaign.
+    async fn close_campaign(&self, id: CampaignId, reason: Option<&str>) -> Result<(), LogError>;
+    /// Claims at most `limit` ready orgs of the campaign's selection: now `started` at their first step, each with a new
+    /// epoch. An org that is in flight in another migration is left out. Empty: nothing is left to claim now.
+    async fn claim(&self, campaign: CampaignId, node: NodeId, limit: u32) -> Result<Vec<MoveRecord>, LogError>;
+
+    /// One move.
+    async fn load(&self, id: MoveId) -> Result<MoveRecord, LogError>;
+    /// Writes many transitions in one transaction, each on its own merits: an answer for each, in order.
+    /// The outer error means that none was written, or that nobody knows. A transition that was
+    /// already written with the same epoch is answered with Ok (so that trying again is harmless).
+    async fn advance(&self, node: NodeId, advances: &[Advance]) -> Result<Vec<Result<(), LogError>>, LogError>;
+    /// Releases captured orgs; answers how many.
+    async fn make_ready(&self, migration: &MigrationName, selection: &Selection) -> Result<u64, LogError>;
+    /// Makes failed orgs ready again; answers how many.
+    async fn retry(&self, migration: &MigrationName, selection: &Selection) -> Result<u64, LogError>;
+
+    /// Changes what flag hashes should look like, in one transaction; an answer for each, in order, with the hash's new image.
+    async fn desire(&self, desires: &[Desire]) -> Result<Vec<Result<FlagImage, LogError>>, LogError>;
+    /// What hashes should look like, in the order in which they should be written after a loss: orgs first,
+    /// `dl_override`, and `dl_default` last. Pages: those after `after`.
+    async fn desired(&self, after: Option<&FlagKey>, limit: u32) -> Result<Vec<FlagImage>, LogError>;
+    /// What one hash should look like, if Mover manages it.
+    async fn desired_one(&self, key: &FlagKey) -> Result<Option<FlagImage>, LogError>;
+    /// Makes every epoch from now on higher than this one.
+    async fn raise_epoch(&self, above: Epoch) -> Result<(), LogError>;
+}
+
+/// Why the flags could not be read or written.
+#[derive(Debug, Clone, Error)]
+pub enum FlagsError {
+    /// Redis cannot be reached.
+    #[error("Redis cannot be reached while {doing}: {cause}")]
+    Unreachable {
+        /// What was being done.
+        doing: String,
+        /// What the driver said.
+        cause: String,
+    },
+    /// Redis answered with an error, e.g. a wrong type or no permission.
+    #[error("Redis refused {doing}: {cause}")]
+    Rejected {
+        /// What was being done, with the key.
+        doing: String,
+        /// What it said.
+        cause: String,
+    },
+}
+
+/// What became of one written hash.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Written {
+    /// It is as wanted.
+    Applied,
+    /// It already carries this newer epoch; nothing was changed.
+    Stale {
+        /// The epoch found.
+        found: Epoch,
+    },
+    /// It is `dl_default`, and Redis has lost its memory; nothing was changed.
+    Withheld,
+}
+
+/// The Redis hashes. Only the darklaunch actor writes through this.
+#[async_trait]
+pub trait Flags: Send + Sync + 'static {
+    /// The named fields and the epoch of each hash; an answer for each, in order. A field that does not exist is `None`.
+    async fn read(&self, wanted: &[(FlagKey, Vec<String>)]) -> Result<Vec<FoundFlags>, FlagsError>;
+    /// Makes hashes look like their images, each hash atomically and only if it carries no newer epoch. `dl_default`
+    /// lets applications work, so it waits for all others: it is written only while Redis is whole, or has lost nothing
+    /// since [`Flags::is_whole`] last told the caller that it is not; checked in the same instant.
+    async fn write(&self, images: &[FlagImage]) -> Result<Vec<Written>, FlagsError>;
+    /// Whether Redis still knows what it knew: false after it lost its memory, until [`Flags::mark_whole`]. Whoever hears
+    /// `false` writes everything again, `dl_default` last.
+    async fn is_whole(&self) -> Result<bool, FlagsError>;
+    /// Notes in Redis that all desired flags were written since [`Flags::is_whole`] last said `false`. Does nothing if
+    /// Redis has lost its memory again since then, or if it said `true`.
+    async fn mark_whole(&self) -> Result<(), FlagsError>;
+}
+
+/// Why a store did not do what it was asked.
+#[derive(Debug, Clone, Error)]
+#[error("{reason}")]
+pub struct EngineError {
+    /// Whether the same may work later (connection lost, deadlock, lock timeout).
+    pub transient: bool,
+    /// What went wrong, as a sentence for the operator.
+    pub reason: String,
+    /// Where.
+    pub place: Box<Place>,
+}
+
+/// Which store of a migration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Side {
+    /// Where the org comes from.
+    Source,
+    /// Where it goes.
+    Target,
+}
+
+/// How much was copied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Copied {
+    /// Rows over all tables.
+    pub rows: i64,
+    /// Bytes sent to the target.
+    pub bytes: i64,
+}
+
+/// The stores. Every call may be repeated after a crash at any instant, and is refused by the store itself if a newer
+/// epoch was there.
+#[async_trait]
+pub trait Engine: Send + Sync + 'static {
+    /// How the migration routes its orgs; an error if there is no such migration.
+    fn routing(&self, migration: &MigrationName) -> Result<Routing, EngineError>;
+    /// Waits until the transactions that may still write to the org in the source have ended.
+    async fn drain(&self, claim: &Claim) -> Result<(), EngineError>;
+    /// Copies the org's rows in one transaction. Rows of an earlier try are replaced, foreign rows refused (P6).
+    async fn copy(&self, claim: &Claim) -> Result<Copied, EngineError>;
+    /// Counts and hashes the org's rows in one snapshot.
+    async fn tally(&self, claim: &Claim, side: Side) -> Result<Tally, EngineError>;
+    /// Finds the rows and columns behind a mismatch.
+    async fn explain(&self, claim: &Claim, mismatch: &Mismatch) -> Result<Place, EngineError>;
+    /// Declares the copied rows to be live: from now on they are never replaced or removed.
+    async fn settle(&self, claim: &Claim) -> Result<(), EngineError>;
+    /// Removes the rows that [`Engine::copy`] brought, unless they are live.
+    async fn discard(&self, claim: &Claim) -> Result<(), EngineError>;
+}

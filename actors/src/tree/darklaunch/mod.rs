@@ -1,0 +1,272 @@
+//! The only writer of Redis.
+//!
+//! Owns: the order in which flags are written. Source of truth: the move log, which is told first; Redis follows.
+//! Orders that arrive while others are being written wait and go out together. Once a second the actor looks whether
+//! Redis still knows what it knew; if not, everything is written again, `dl_default` last, so that an application
+//! which refuses to work without `dl_default` never routes by half a memory. It does one thing at a time: were an order
+//! under way while it looks, that order could write `dl_default` into a Redis that has just been found empty.
+//! On failure: the askers hear [`DarklaunchError`] and ask again; and a catch-up writes whatever was decided and did not
+//! reach Redis. So does the next incarnation, and all of them every now and then, for the decisions of other processes.
+
+mod order;
+mod write;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::prelude::*;
+use tokio::sync::{oneshot, watch};
+
+use crate::domain::flags::FlagKey;
+use crate::otp::{ActorRef, Child, Me};
+use crate::ports::{Flags, FlagsError, MoveLog};
+
+use super::queue::Queue;
+pub use order::{DarklaunchError, FlagOrder};
+pub use write::{Drift, drifts};
+use write::{PAGE, Places, is_redis};
+
+const PROBE_EVERY: Duration = Duration::from_secs(1);
+
+/// How soon a decision reaches Redis whose process died in between. A catch-up reads one epoch a hash.
+const CATCH_UP_EVERY: Duration = Duration::from_secs(30);
+
+/// Whether flags can be written now.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum FlagsHealth {
+    /// Redis answered last time.
+    #[default]
+    Up,
+    /// Redis did not answer, and why.
+    Down(String),
+}
+
+/// See the module's documentation.
+pub struct Darklaunch {
+    me: Me,
+    places: Places,
+    health: Arc<watch::Sender<FlagsHealth>>,
+    orders: Queue<FlagOrder, Result<(), DarklaunchError>>,
+    repairs: VecDeque<oneshot::Sender<Result<u64, DarklaunchError>>>,
+    catch_up: CatchUp,
+    probe_is_due: bool,
+    busy: bool,
+}
+
+/// How far the flags of the move log have been compared with Redis.
+enum CatchUp {
+    /// Redis is known to have seen every decision.
+    Done,
+    /// Hashes up to this key have been looked at.
+    At(Option<FlagKey>),
+}
+
+impl Darklaunch {
+    /// A fresh incarnation, which begins by writing what Redis has not seen.
+    pub(crate) fn new(
+        me: Me,
+        log: Arc<dyn MoveLog>,
+        flags: Arc<dyn Flags>,
+        health: Arc<watch::Sender<FlagsHealth>>,
+    ) -> Self {
+        let places = Places { log, flags };
+        let (orders, repairs) = (Queue::new(PAGE as usize), VecDeque::new());
+        Self { me, places, health, orders, repairs, catch_up: CatchUp::At(None), probe_is_due: false, busy: false }
+    }
+
+    /// Does the next thing, if nothing is being done. Catching up goes before orders, because an org must not be routed
+    /// by a Redis that forgot the others.
+    fn proceed(&mut self, ctx: &mut Context<Self>) {
+        if self.busy {
+            return;
+        }
+        self.busy = true;
+        let places = self.places.clone();
+        if let CatchUp::At(after) = &self.catch_up {
+            let after = after.clone();
+            let page = async move { places.catch_up(after.as_ref()).await };
+            ctx.spawn(page.into_actor(self).map(|outcome, this, ctx| this.page_done(outcome, ctx)));
+        } else if std::mem::take(&mut self.probe_is_due) {
+            let probe = async move { places.flags.is_whole().await };
+            ctx.spawn(probe.into_actor(self).map(|whole, this, ctx| this.probed(whole, ctx)));
+        } else if let Some(asker) = self.repairs.pop_front() {
+            let repair = async move { places.repair().await };
+            ctx.spawn(repair.into_actor(self).map(|outcome, this, ctx| {
+                this.ended(outcome.as_ref().map(|_| ()), ctx);
+                // The asker may have gone; it was repaired all the same.
+                let _ = asker.send(outcome);
+            }));
+        } else if let Some(batch) = self.orders.next() {
+            let work = async move {
+                let outcome = places.carry_out(&batch.requests).await;
+                (batch, outcome)
+            };
+            ctx.spawn(work.into_actor(self).map(|(batch, outcome), this, ctx| {
+                this.orders.finished();
+                let withheld = outcome.iter().flatten().find_map(|answer| answer.as_ref().err().filter(is_withheld));
+                this.ended(withheld.map_or_else(|| outcome.as_ref().map(|_| ()), Err), ctx);
+                match outcome {
+                    Ok(answers) => batch.answer(answers),
+                    Err(error) => batch.answer_all(Err(error)),
+                }
+            }));
+        } else {
+            self.busy = false;
+        }
+    }
+
+    /// Orders or a repair are over. After an error something may be decided that Redis has not seen.
+    fn ended(&mut self, outcome: Result<(), &DarklaunchError>, ctx: &mut Context<Self>) {
+        self.busy = false;
+        self.learn(outcome);
+        if outcome.is_err() {
+            self.catch_up = CatchUp::At(None);
+        }
+        self.proceed(ctx);
+    }
+
+    fn page_done(&mut self, outcome: Result<Option<FlagKey>, DarklaunchError>, ctx: &mut Context<Self>) {
+        self.busy = false;
+        self.learn(outcome.as_ref().map(|_| ()));
+        match outcome {
+            Ok(None) => self.catch_up = CatchUp::Done,
+            Ok(after) => self.catch_up = CatchUp::At(after),
+            Err(error) => {
+                tracing::warn!(%error, "flags cannot be compared with Redis; trying again");
+                if is_withheld(&&error) {
+                    self.catch_up = CatchUp::At(None);
+                }
+                // Whoever waits is told, so that `status` can say why nothing moves.
+                for asker in self.repairs.drain(..) {
+                    let _ = asker.send(Err(error.clone()));
+                }
+                if let Some(batch) = self.orders.next() {
+                    batch.answer_all(Err(error));
+                    self.orders.finished();
+                }
+                return; // the next probe goes on
+            }
+        }
+        self.proceed(ctx);
+    }
+
+    fn probed(&mut self, whole: Result<bool, FlagsError>, ctx: &mut Context<Self>) {
+        self.busy = false;
+        match whole {
+            Ok(whole) => {
+                self.learn(Ok(()));
+                if !whole {
+                    tracing::warn!("Redis has lost its memory; writing all flags again");
+                    self.catch_up = CatchUp::At(None);
+                }
+            }
+            Err(error) => self.learn(Err(&error.into())),
+        }
+        self.proceed(ctx);
+    }
+
+    fn begin_catch_up(&mut self, ctx: &mut Context<Self>) {
+        if matches!(self.catch_up, CatchUp::Done) {
+            self.catch_up = CatchUp::At(None);
+        }
+        self.proceed(ctx);
+    }
+
+    fn learn(&self, outcome: Result<(), &DarklaunchError>) {
+        let health = match outcome {
+            Err(error) if is_redis(error) => FlagsHealth::Down(error.to_string()),
+            _ => FlagsHealth::Up,
+        };
+        self.health.send_if_modified(|known| {
+            let changed = std::mem::discriminant(known) != std::mem::discriminant(&health);
+            if changed {
+                match &health {
+                    FlagsHealth::Up => {
+                        self.me.note("");
+                        tracing::info!("Redis answers");
+                    }
+                    FlagsHealth::Down(cause) => {
+                        self.me.note(cause.clone());
+                        tracing::warn!(%cause, "flags cannot be written");
+                    }
+                }
+            }
+            *known = health;
+            changed
+        });
+    }
+}
+
+impl Actor for Darklaunch {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        self.proceed(ctx);
+        ctx.run_interval(CATCH_UP_EVERY, Self::begin_catch_up);
+        ctx.run_interval(PROBE_EVERY, |this, ctx| {
+            this.probe_is_due = true;
+            this.proceed(ctx);
+        });
+    }
+}
+
+impl Child for Darklaunch {}
+
+fn died() -> DarklaunchError {
+    DarklaunchError::Gone("it died before it answered".into())
+}
+
+fn is_withheld(error: &&DarklaunchError) -> bool {
+    matches!(error, DarklaunchError::Refilling { .. })
+}
+
+/// Carry out an order.
+#[derive(Message)]
+#[rtype(result = "Result<(), DarklaunchError>")]
+pub struct Apply(pub FlagOrder);
+
+impl Handler<Apply> for Darklaunch {
+    type Result = ResponseFuture<Result<(), DarklaunchError>>;
+
+    fn handle(&mut self, Apply(order): Apply, ctx: &mut Self::Context) -> Self::Result {
+        let answer = self.orders.push(order);
+        self.proceed(ctx);
+        Box::pin(async move { answer.await.unwrap_or_else(|_| Err(died())) })
+    }
+}
+
+/// Make Redis look as decided, also where it was changed by hand. Answers how many hashes were written.
+#[derive(Message)]
+#[rtype(result = "Result<u64, DarklaunchError>")]
+pub struct RepairFlags;
+
+impl Handler<RepairFlags> for Darklaunch {
+    type Result = ResponseFuture<Result<u64, DarklaunchError>>;
+
+    fn handle(&mut self, _: RepairFlags, ctx: &mut Self::Context) -> Self::Result {
+        let (asker, answer) = oneshot::channel();
+        self.repairs.push_back(asker);
+        self.proceed(ctx);
+        Box::pin(async move { answer.await.unwrap_or_else(|_| Err(died())) })
+    }
+}
+
+/// The darklaunch actor's name, for those who only want an order carried out.
+#[derive(Clone)]
+pub struct Flagger(ActorRef<Darklaunch>);
+
+impl Flagger {
+    /// Over the actor's name.
+    pub fn new(darklaunch: ActorRef<Darklaunch>) -> Self {
+        Self(darklaunch)
+    }
+
+    /// Stores the decision and writes it to Redis; when this answers, applications see it.
+    pub async fn apply(&self, order: FlagOrder) -> Result<(), DarklaunchError> {
+        match self.0.send(Apply(order)).await {
+            Ok(answer) => answer,
+            Err(error) => Err(DarklaunchError::Gone(error.to_string())),
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! What can be asked of the darklaunch actor, and what it answers.
+
+use thiserror::Error;
+
+use crate::domain::flags::FoundFlags;
+use crate::domain::flags::{Fields, FlagKey};
+use crate::domain::ids::{Epoch, MoveId};
+use crate::ports::{Desire, FlagsError, LogError};
+
+/// A wanted change of one flag hash.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FlagOrder {
+    /// Which hash.
+    pub key: FlagKey,
+    /// The claim of the move that asks; nothing for an operator.
+    pub claim: Option<(MoveId, Epoch)>,
+    /// Fields to set for good.
+    pub base: Fields,
+    /// Fields to lay over the base while the org is blocked; an empty set takes them away.
+    pub overlay: Option<Fields>,
+    /// Where a crash test may end the process between the decision and Redis.
+    pub desired_failpoint: Option<&'static str>,
+}
+
+/// Why flags were not changed or not read.
+#[derive(Debug, Clone, Error)]
+pub enum DarklaunchError {
+    /// The decision could not be stored.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// Redis could not be read or written.
+    #[error(transparent)]
+    Flags(#[from] FlagsError),
+    /// Redis has seen decisions that the move log does not know.
+    #[error(
+        "{key} in Redis carries epoch {found}, but the newest that the move log knows is {known}: \
+         the move log is older than Redis (restored from a backup, or new). Nothing was changed; \
+         `flags repair` makes Redis follow this move log"
+    )]
+    Ahead {
+        /// Which hash.
+        key: FlagKey,
+        /// The epoch in Redis.
+        found: Epoch,
+        /// The newest decision stored.
+        known: Epoch,
+    },
+    /// The hash that lets applications work waits until all others are there.
+    #[error("{key} is not written yet: Redis has lost its memory and is being filled again; {key} comes last")]
+    Refilling {
+        /// Which hash.
+        key: FlagKey,
+    },
+    /// The darklaunch actor is being restarted.
+    #[error("the darklaunch actor is not running: {0}")]
+    Gone(String),
+}
+
+impl DarklaunchError {
+    /// Whether trying the same again later can help.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            DarklaunchError::Log(error) => error.is_transient(),
+            // A refusal by Redis (no permission, read-only, out of memory) ends when its operator mends it.
+            DarklaunchError::Flags(_) | DarklaunchError::Refilling { .. } | DarklaunchError::Gone(_) => true,
+            DarklaunchError::Ahead { .. } => false,
+        }
+    }
+}
+
+impl FlagOrder {
+    /// An operator's order.
+    pub fn of_operator(key: FlagKey, base: Fields) -> Self {
+        Self { key, claim: None, base, overlay: None, desired_failpoint: None }
+    }
+
+    /// Sets fields for good.
+    pub(crate) fn set(mut self, base: Fields) -> Self {
+        self.base = base;
+        self
+    }
+
+    /// Lays fields over the base.
+    pub(crate) fn lay_over(mut self, overlay: Fields) -> Self {
+        self.overlay = Some(overlay);
+        self
+    }
+
+    /// The fields whose present value in Redis matters.
+    pub(crate) fn fields_to_read(&self) -> Vec<String> {
+        self.overlay.iter().flat_map(|fields| fields.keys()).chain(self.base.keys()).cloned().collect()
+    }
+
+    pub(crate) fn desire(&self, found: FoundFlags) -> Desire {
+        Desire {
+            key: self.key.clone(),
+            claim: self.claim,
+            found,
+            base: self.base.clone(),
+            overlay: self.overlay.clone(),
+        }
+    }
+}

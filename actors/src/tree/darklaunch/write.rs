@@ -1,0 +1,155 @@
+//! From an order to Redis: read what is there, store the decision, write it.
+
+use std::sync::Arc;
+
+use crate::domain::flags::{FlagImage, FlagKey, FoundFlags};
+use crate::domain::ids::Epoch;
+use crate::failpoint;
+use crate::ports::{Flags, LogError, MoveLog, Written};
+
+use super::order::{DarklaunchError, FlagOrder};
+
+/// How many hashes are handled in one call to the move log or to Redis.
+pub(super) const PAGE: u32 = 1000;
+
+/// The two places where flags live: the move log decides, Redis follows.
+#[derive(Clone)]
+pub(super) struct Places {
+    pub(super) log: Arc<dyn MoveLog>,
+    pub(super) flags: Arc<dyn Flags>,
+}
+
+/// A hash in which Redis is not as decided.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Drift {
+    /// What was decided.
+    pub wanted: FlagImage,
+    /// What Redis has for these fields.
+    pub found: FoundFlags,
+}
+
+impl Places {
+    /// Carries out orders together; an answer for each, in order.
+    pub(super) async fn carry_out(
+        &self,
+        orders: &[FlagOrder],
+    ) -> Result<Vec<Result<(), DarklaunchError>>, DarklaunchError> {
+        let wanted: Vec<_> = orders.iter().map(|order| (order.key.clone(), order.fields_to_read())).collect();
+        let found = self.flags.read(&wanted).await?;
+        let desires: Vec<_> = orders.iter().zip(found).map(|(order, found)| order.desire(found)).collect();
+        let decided = self.log.desire(&desires).await?;
+        orders.iter().filter_map(|order| order.desired_failpoint).for_each(failpoint::hit);
+
+        let images: Vec<FlagImage> = decided.iter().filter_map(|image| image.as_ref().ok().cloned()).collect();
+        let mut written = self.flags.write(&images).await?.into_iter();
+        let mut answers = Vec::with_capacity(orders.len());
+        for image in decided {
+            answers.push(match image {
+                Err(error) => Err(error.into()),
+                Ok(image) => match written.next() {
+                    Some(Written::Stale { found }) => self.superseded(&image, found).await,
+                    Some(Written::Withheld) => Err(DarklaunchError::Refilling { key: image.key }),
+                    Some(Written::Applied) | None => Ok(()),
+                },
+            });
+        }
+        Ok(answers)
+    }
+
+    /// Redis has a newer decision about this hash than ours. If the move log knows it, then it was made after ours
+    /// and contains it. If not, Redis has followed another move log.
+    async fn superseded(&self, image: &FlagImage, found: Epoch) -> Result<(), DarklaunchError> {
+        let known = self.log.desired_one(&image.key).await?.map_or(image.epoch, |newest| newest.epoch);
+        if known >= found {
+            return Ok(());
+        }
+        Err(DarklaunchError::Ahead { key: image.key.clone(), found, known })
+    }
+
+    /// Writes one page of decisions that Redis has not seen. Hashes at the decided epoch are left alone: what
+    /// differs there was changed by hand, and is for `flags check` to tell. Answers the key to go on after; nothing
+    /// after the last page.
+    pub(super) async fn catch_up(&self, after: Option<&FlagKey>) -> Result<Option<FlagKey>, DarklaunchError> {
+        if after.is_none() {
+            // From here on a loss is noticed: `mark_whole` at the end is about the Redis that was asked now.
+            self.flags.is_whole().await?;
+        }
+        let images = self.log.desired(after, PAGE).await?;
+        let wanted: Vec<_> = images.iter().map(|image| (image.key.clone(), Vec::new())).collect();
+        let found = self.flags.read(&wanted).await?;
+        let last = images.last().map(|image| image.key.clone());
+        let unseen: Vec<FlagImage> = images
+            .into_iter()
+            .zip(found)
+            .filter(|(image, found)| found.epoch.is_none_or(|epoch| epoch < image.epoch))
+            .map(|(image, _)| image)
+            .collect();
+        if !unseen.is_empty() {
+            tracing::info!(hashes = unseen.len(), "writing flags that Redis had not seen");
+            let written = self.flags.write(&unseen).await?;
+            if let Some((image, _)) = unseen.into_iter().zip(written).find(|(_, it)| *it == Written::Withheld) {
+                return Err(DarklaunchError::Refilling { key: image.key });
+            }
+        }
+        if last.is_none() {
+            self.flags.mark_whole().await?;
+        }
+        Ok(last)
+    }
+
+    /// Decides every drifting hash anew, with an epoch above whatever Redis carries, and writes it.
+    pub(super) async fn repair(&self) -> Result<u64, DarklaunchError> {
+        let mut repaired = 0;
+        self.flags.is_whole().await?;
+        loop {
+            let (_, drifts) = drifts(self.log.as_ref(), self.flags.as_ref(), PAGE as usize).await?;
+            if drifts.is_empty() {
+                self.flags.mark_whole().await?;
+                return Ok(repaired);
+            }
+            if let Some(newest) = drifts.iter().filter_map(|drift| drift.found.epoch).max() {
+                self.log.raise_epoch(newest).await?;
+            }
+            let orders: Vec<_> =
+                drifts.into_iter().map(|drift| FlagOrder::of_operator(drift.wanted.key, Default::default())).collect();
+            for answer in self.carry_out(&orders).await? {
+                answer?;
+                repaired += 1;
+            }
+        }
+    }
+}
+
+/// Where Redis differs from what was decided, at most `limit` hashes, and how many were looked at. Writes nothing, so
+/// anybody may ask.
+pub async fn drifts(log: &dyn MoveLog, flags: &dyn Flags, limit: usize) -> Result<(u64, Vec<Drift>), DarklaunchError> {
+    let (mut checked, mut drifts, mut after) = (0, Vec::new(), None);
+    loop {
+        let images = log.desired(after.as_ref(), PAGE).await?;
+        let Some(last) = images.last() else { return Ok((checked, drifts)) };
+        after = Some(last.key.clone());
+        let wanted: Vec<_> =
+            images.iter().map(|image| (image.key.clone(), image.fields.keys().cloned().collect())).collect();
+        let found = flags.read(&wanted).await?;
+        checked += images.len() as u64;
+        let differing = images.into_iter().zip(found).filter(|(wanted, found)| differs(wanted, found));
+        let room = limit.saturating_sub(drifts.len());
+        drifts.extend(differing.take(room).map(|(wanted, found)| Drift { wanted, found }));
+    }
+}
+
+fn differs(wanted: &FlagImage, found: &FoundFlags) -> bool {
+    wanted.fields != found.fields || found.epoch.is_some_and(|epoch| epoch > wanted.epoch)
+}
+
+/// Whether an error says that Redis, and not the move log, is the trouble.
+pub(super) fn is_redis(error: &DarklaunchError) -> bool {
+    match error {
+        DarklaunchError::Flags(_) | DarklaunchError::Refilling { .. } => true,
+        DarklaunchError::Log(LogError::Unreachable { .. } | LogError::Fenced { .. })
+        | DarklaunchError::Log(LogError::Busy { .. } | LogError::NoCampaign | LogError::Refused(_))
+        | DarklaunchError::Log(LogError::Invalid { .. })
+        | DarklaunchError::Ahead { .. }
+        | DarklaunchError::Gone(_) => false,
+    }
+}

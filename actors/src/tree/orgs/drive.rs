@@ -1,0 +1,185 @@
+//! One org's way through its migration: run the stored step, store the next, until there is no next.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use crate::domain::ids::OrgName;
+use crate::domain::record::{Advance, Failure, Findings, MoveRecord, Place};
+use crate::domain::state::{Event, State, Step};
+use crate::failpoint;
+use crate::otp::ActorRef;
+use crate::ports::{LogError, MoveLog};
+use crate::tree::journal::{Journal, Write};
+use crate::tree::workers::{Lease, Perform};
+
+use super::effects::{Effects, StepError};
+
+/// How long a step that fails for a passing reason is tried again while the org is blocked and can still go back.
+#[derive(Debug, Clone, Copy)]
+pub struct Patience {
+    /// Milliseconds from the first failure on; after that the move is aborted.
+    pub step_budget_ms: u64,
+    /// How often a step may crash its worker or its machine before the move is aborted.
+    pub crashes_max: u32,
+}
+
+const PAUSE_FIRST: Duration = Duration::from_millis(50);
+const PAUSE_MAX: Duration = Duration::from_secs(2);
+
+/// How a drive ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    /// In a state with no step to run.
+    At(State),
+    /// Another node has taken the org over.
+    Lost,
+}
+
+/// What one drive needs.
+pub(crate) struct Drive {
+    pub(crate) record: MoveRecord,
+    pub(crate) log: Arc<dyn MoveLog>,
+    pub(crate) effects: Effects,
+    pub(crate) journal: ActorRef<Journal>,
+    pub(crate) lease: Lease,
+    pub(crate) patience: Patience,
+    pub(crate) crashes: u32,
+    pub(crate) note: Box<dyn Fn(String)>,
+}
+
+impl Drive {
+    /// Moves the org as far as it goes.
+    pub(crate) async fn run(mut self) -> Result<End, LogError> {
+        failpoint::hit("claim.written");
+        while let State::Started(step) = self.record.state {
+            (self.note)(step.to_string());
+            let (event, findings) = match self.perform(step).await {
+                Ok(findings) => (Event::StepDone(step), findings),
+                Err(error) => match error.into_failure(step) {
+                    None => return Ok(self.lost()),
+                    Some(failure) => {
+                        self.tell(&failure);
+                        (Event::StepFailed(step), Findings { failure: Some(failure), ..Findings::default() })
+                    }
+                },
+            };
+            let advance = self.record.advance(event, findings)?;
+            match self.write(&advance).await {
+                Ok(()) => self.record.apply(advance),
+                Err(LogError::Fenced { .. }) => return Ok(self.lost()),
+                Err(error) => return Err(error),
+            }
+        }
+        if self.record.state == State::Migrated {
+            failpoint::hit("migrated.written");
+        }
+        tracing::debug!(org = %self.record.org, migration = %self.record.migration, state = %self.record.state, "move ended");
+        Ok(End::At(self.record.state))
+    }
+
+    /// Tries the step until it is done, or cannot be done, or nobody may wait any longer. After the switch, and on
+    /// the way back, there is nothing to fall back to: those steps are tried for ever, and say why they wait.
+    async fn perform(&mut self, step: Step) -> Result<Findings, StepError> {
+        let mut pause = PAUSE_FIRST;
+        let mut failing_since = None;
+        loop {
+            if step.can_abort() && self.crashes >= self.patience.crashes_max {
+                let reason = format!("the step crashed {} times", self.crashes);
+                return Err(StepError::Permanent { reason, place: Place::default() });
+            }
+            let error = match self.attempt(step).await {
+                Ok(findings) => return Ok(findings),
+                Err(error) => error,
+            };
+            let waited = failing_since.get_or_insert_with(Instant::now).elapsed();
+            let budget = Duration::from_millis(self.patience.step_budget_ms);
+            match &error {
+                StepError::Lost => return Err(error),
+                StepError::Permanent { .. } if step.can_abort() => return Err(error),
+                // Nobody is shut out yet, so there is no hurry to give up.
+                StepError::Transient { .. } if step.can_abort() && step != Step::Block && waited >= budget => {
+                    return Err(error);
+                }
+                StepError::Transient { reason, .. } | StepError::Permanent { reason, .. } => {
+                    tracing::warn!(org = %self.record.org, migration = %self.record.migration, %step,
+                        epoch = self.record.epoch.0, %reason, "the step waits and is tried again");
+                    (self.note)(format!("{step}, waiting: {reason}"));
+                }
+            }
+            if self.is_overtaken().await {
+                return Err(StepError::Lost);
+            }
+            sleep(pause).await;
+            pause = (pause * 2).min(PAUSE_MAX);
+        }
+    }
+
+    /// Whether somebody else has taken the org over. A store that refuses an old claim says so with an error like any
+    /// other, and without this question its former holder would try for ever.
+    async fn is_overtaken(&self) -> bool {
+        match self.log.load(self.record.id).await {
+            Ok(stored) => (stored.epoch, stored.state) != (self.record.epoch, self.record.state),
+            // The next try asks again.
+            Err(_) => false,
+        }
+    }
+
+    async fn attempt(&mut self, step: Step) -> Result<Findings, StepError> {
+        let job = Box::pin(self.effects.clone().run(self.record.clone(), step));
+        let what = describe(&self.record.org, step);
+        match self.lease.worker().send(Perform { what, job }).await {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(panic)) => {
+                self.crashes += 1;
+                tracing::error!(org = %self.record.org, migration = %self.record.migration, %step, %panic, "a step crashed");
+                if step.can_abort() && self.crashes >= self.patience.crashes_max {
+                    let reason = format!("the step crashed {} times, at last with: {panic}", self.crashes);
+                    return Err(StepError::Permanent { reason, place: Place::default() });
+                }
+                Err(StepError::Transient { reason: format!("the step crashed: {panic}"), place: Place::default() })
+            }
+            // The worker is being replaced.
+            Err(error) => Err(StepError::Transient { reason: error.to_string(), place: Place::default() }),
+        }
+    }
+
+    /// Writes the transition, however long the move log cannot be reached: without it nothing may go on.
+    async fn write(&self, advance: &Advance) -> Result<(), LogError> {
+        let mut pause = PAUSE_FIRST;
+        loop {
+            let answer = match self.journal.send(Write(advance.clone())).await {
+                Ok(answer) => answer,
+                Err(error) => {
+                    Err(LogError::Unreachable { doing: "writing a transition".into(), cause: error.to_string() })
+                }
+            };
+            match answer {
+                Err(error) if error.is_transient() => {
+                    tracing::warn!(org = %self.record.org, %error, "the transition waits and is written again");
+                    (self.note)(format!("waiting: {error}"));
+                }
+                decided => return decided,
+            }
+            sleep(pause).await;
+            pause = (pause * 2).min(PAUSE_MAX);
+        }
+    }
+
+    fn lost(&self) -> End {
+        tracing::warn!(org = %self.record.org, migration = %self.record.migration, epoch = self.record.epoch.0,
+            "another node has taken the org over");
+        End::Lost
+    }
+
+    fn tell(&self, failure: &Failure) {
+        tracing::error!(org = %self.record.org, migration = %self.record.migration, step = %failure.step,
+            epoch = self.record.epoch.0, reason = %failure.reason, table = failure.place.table.as_deref(),
+            row = failure.place.row.as_deref(), "the move failed and is taken back");
+    }
+}
+
+fn describe(org: &OrgName, step: Step) -> String {
+    format!("{org} {step}")
+}

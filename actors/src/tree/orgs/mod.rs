@@ -1,0 +1,62 @@
+//! The orgs in flight: a dynamic supervisor with one state machine for each.
+
+pub(crate) mod drive;
+pub(crate) mod effects;
+mod machine;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::domain::ids::MoveId;
+use crate::domain::record::MoveRecord;
+use crate::otp::{Backoff, ChildPolicy, ChildSpec, Dynamic, DynamicError, DynamicSpec, Intensity, Restart, Shutdown};
+use crate::tree::workers::Lease;
+
+use machine::Birth;
+pub(crate) use machine::{Machine, Surroundings};
+
+/// The handle to the orgs in flight.
+#[derive(Clone)]
+pub(crate) struct Orgs {
+    machines: Dynamic<Machine>,
+    around: Surroundings,
+}
+
+impl Orgs {
+    pub(crate) fn new(around: Surroundings) -> Self {
+        Self { machines: Dynamic::named("orgs"), around }
+    }
+
+    /// The supervisor's place in the tree.
+    pub(crate) fn spec(&self, intensity: Intensity) -> ChildSpec {
+        let children = ChildPolicy {
+            restart: Restart::Transient,
+            // A machine holds nothing that a kill could break: the next node goes on from the move log.
+            shutdown: Shutdown::Brutal,
+            backoff: Some(Backoff { first: Duration::from_millis(50), max: Duration::from_secs(5) }),
+        };
+        ChildSpec::dynamic(&self.machines, DynamicSpec { children, intensity })
+    }
+
+    /// Starts the state machine of a claimed org. One that is in flight here already is left alone.
+    pub(crate) async fn start(&self, record: MoveRecord, lease: Option<Lease>) -> Result<(), DynamicError> {
+        let id = record.id.to_string();
+        let (around, birth) = (self.around.clone(), Arc::new(Birth::of_claim(record, lease)));
+        self.machines.running().await;
+        let started = self.machines.start_child(id, move |me| Machine::start(me, around.clone(), birth.clone())).await;
+        match started {
+            Ok(_) | Err(DynamicError::Exists { .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether this move has a state machine here.
+    pub(crate) fn has(&self, id: MoveId) -> bool {
+        self.machines.child(&id.to_string()).is_some()
+    }
+
+    /// How many are in flight here.
+    pub(crate) fn len(&self) -> usize {
+        self.machines.len()
+    }
+}

@@ -1,0 +1,201 @@
+//! [`Engine`] over the stores in memory.
+
+use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use mover_actors::domain::flags::Routing;
+use mover_actors::domain::ids::MigrationName;
+use mover_actors::domain::record::{Claim, Place};
+use mover_actors::domain::verified::{Mismatch, TableTally, Tally};
+use mover_actors::ports::{Copied, Engine, EngineError, Side};
+use tokio::time::{Instant, sleep};
+
+use super::fate::{Call, Port};
+use super::process::{Process, Trouble};
+use super::stores::{Row, StoreRefusal};
+use super::world::{Sabotage, Scene, World};
+
+/// The tables of every migration.
+pub const TABLES: [&str; 2] = ["containers", "groups"];
+
+const LOOK_EVERY: Duration = Duration::from_millis(10);
+const LOCK_TIMEOUT: Duration = Duration::from_secs(2);
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// One process's connections to the stores.
+pub struct MemoryEngine {
+    process: Process,
+    migrations: Arc<BTreeMap<MigrationName, Routing>>,
+}
+
+impl MemoryEngine {
+    /// The connections of this process, which knows these migrations.
+    pub fn new(process: &Process, migrations: Arc<BTreeMap<MigrationName, Routing>>) -> Self {
+        Self { process: process.clone(), migrations }
+    }
+
+    async fn ask<T: Send + 'static>(
+        &self,
+        method: &'static str,
+        ask: impl FnOnce(&mut Scene<'_>) -> T + Send + 'static,
+    ) -> Result<T, EngineError> {
+        let answer = self.process.call(Call { port: Port::Engine, method }, ask).await;
+        answer.map_err(|trouble| match trouble {
+            Trouble::Unreachable => failed(true, format!("{method}: the connection was lost")),
+            Trouble::Refused => failed(false, format!("{method}: permission denied for table containers")),
+        })
+    }
+
+    /// Asks until the guard row is free.
+    async fn ask_for_guard<T: Send + 'static>(
+        &self,
+        method: &'static str,
+        ask: impl Fn(&mut Scene<'_>) -> Result<T, StoreRefusal> + Clone + Send + 'static,
+    ) -> Result<T, EngineError> {
+        let deadline = Instant::now() + LOCK_TIMEOUT;
+        loop {
+            match self.ask(method, ask.clone()).await? {
+                Err(StoreRefusal::Locked) if Instant::now() < deadline => sleep(LOOK_EVERY).await,
+                answer => return answer.map_err(EngineError::from),
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl Engine for MemoryEngine {
+    fn routing(&self, migration: &MigrationName) -> Result<Routing, EngineError> {
+        let routing = self.migrations.get(migration);
+        routing.cloned().ok_or_else(|| failed(false, format!("there is no migration {migration}")))
+    }
+
+    async fn drain(&self, claim: &Claim) -> Result<(), EngineError> {
+        let migration = claim.migration.clone();
+        let writing = self.ask("drain", move |scene| {
+            if scene.facts.is_sabotaged(Sabotage::SkipDrain) {
+                return Vec::new();
+            }
+            let open = scene.facts.stores.open_writes.iter();
+            open.filter(|(_, place)| **place == (migration.clone(), Side::Source)).map(|(id, _)| *id).collect()
+        });
+        let writing = writing.await?;
+        let deadline = Instant::now() + DRAIN_TIMEOUT;
+        loop {
+            self.process.if_alive().await;
+            let open = |id: &&u64| self.process.world().look(|facts| facts.stores.open_writes.contains_key(id));
+            match writing.iter().find(open) {
+                None => return Ok(()),
+                Some(id) if Instant::now() >= deadline => {
+                    return Err(failed(true, format!("transaction {id} has been writing for too long")));
+                }
+                Some(_) => sleep(LOOK_EVERY).await,
+            }
+        }
+    }
+
+    async fn copy(&self, claim: &Claim) -> Result<Copied, EngineError> {
+        let (process, asked) = (self.process.clone(), claim.clone());
+        let begin = move |scene: &mut Scene<'_>| {
+            let id = scene.begin_copy(&asked, process.id())?;
+            Ok(Transaction { world: process.world().clone(), claim: asked.clone(), id, over: false })
+        };
+        let transaction = self.ask_for_guard("copy.begin", begin).await?;
+        let asked = claim.clone();
+        let read = move |scene: &mut Scene<'_>| scene.facts.stores.rows(&asked.migration, Side::Source, &asked.key);
+        let rows = self.ask("copy.read", read).await?;
+        let copied = i64::try_from(rows.len()).unwrap();
+        self.ask("copy.commit", move |scene| transaction.commit(scene, &rows)).await??;
+        Ok(Copied { rows: copied, bytes: copied * 8 })
+    }
+
+    async fn tally(&self, claim: &Claim, side: Side) -> Result<Tally, EngineError> {
+        let claim = claim.clone();
+        self.ask("tally", move |scene| {
+            let lying = scene.facts.is_sabotaged(Sabotage::LoseARow) || scene.facts.is_sabotaged(Sabotage::CopyOnTop);
+            let side = if lying { Side::Source } else { side };
+            tally(&scene.facts.stores.rows(&claim.migration, side, &claim.key))
+        })
+        .await
+    }
+
+    async fn explain(&self, claim: &Claim, mismatch: &Mismatch) -> Result<Place, EngineError> {
+        let (claim, table) = (claim.clone(), mismatch.table.clone());
+        self.ask("explain", move |scene| {
+            let of = |side| scene.facts.stores.rows(&claim.migration, side, &claim.key);
+            let (source, target) = (of(Side::Source), of(Side::Target));
+            let only = |in_one: &[Row], other: &[Row]| in_one.iter().find(|row| !other.contains(row)).copied();
+            let row = only(&source, &target).or_else(|| only(&target, &source)).map(|row| row.id.to_string());
+            Place { store: Some("new".into()), table: Some(table), columns: vec!["value".into()], row }
+        })
+        .await
+    }
+
+    async fn settle(&self, claim: &Claim) -> Result<(), EngineError> {
+        let claim = claim.clone();
+        self.ask_for_guard("settle", move |scene| scene.settle(&claim)).await
+    }
+
+    async fn discard(&self, claim: &Claim) -> Result<(), EngineError> {
+        let claim = claim.clone();
+        self.ask_for_guard("discard", move |scene| scene.discard(&claim)).await
+    }
+}
+
+/// A copy that was begun: rolled back when it is dropped before it is committed, so also when nobody hears that it was
+/// begun.
+struct Transaction {
+    world: World,
+    claim: Claim,
+    id: u64,
+    over: bool,
+}
+
+impl Transaction {
+    fn commit(mut self, scene: &mut Scene<'_>, rows: &[Row]) -> Result<(), StoreRefusal> {
+        // The world is locked while this runs: the drop must not ask for it.
+        self.over = true;
+        scene.commit_copy(&self.claim, self.id, rows)
+    }
+}
+
+impl Drop for Transaction {
+    fn drop(&mut self) {
+        if !self.over {
+            self.world.act(|scene| scene.facts.stores.unlock(&self.claim, self.id));
+        }
+    }
+}
+
+fn tally(rows: &[Row]) -> Tally {
+    let mut tables: BTreeMap<String, TableTally> =
+        TABLES.iter().map(|table| ((*table).into(), TableTally { rows: 0, hash: "0".into() })).collect();
+    for row in rows {
+        let table = tables.get_mut(row.table).unwrap();
+        let mut hasher = DefaultHasher::new();
+        row.hash(&mut hasher);
+        let sum = table.hash.parse::<u128>().unwrap() + u128::from(hasher.finish());
+        (table.rows, table.hash) = (table.rows + 1, sum.to_string());
+    }
+    Tally(tables)
+}
+
+fn failed(transient: bool, reason: String) -> EngineError {
+    let place = Place { store: Some("new".into()), ..Place::default() };
+    EngineError { transient, reason, place: Box::new(place) }
+}
+
+impl From<StoreRefusal> for EngineError {
+    fn from(refusal: StoreRefusal) -> Self {
+        match refusal {
+            StoreRefusal::Locked => failed(true, "lock timeout on mover.org_guard".into()),
+            StoreRefusal::RolledBack => failed(true, "the transaction was rolled back".into()),
+            StoreRefusal::Overtaken(epoch) => failed(false, format!("a newer claim, {epoch}, was here")),
+            StoreRefusal::Settled => failed(false, "the org's rows in the target are live".into()),
+            StoreRefusal::NothingThere => failed(false, "nothing was copied".into()),
+            StoreRefusal::Foreign(rows) => failed(false, format!("{rows} foreign rows in table containers")),
+        }
+    }
+}

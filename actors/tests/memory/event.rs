@@ -1,0 +1,79 @@
+//! Everything that can change in the world.
+
+use mover_actors::domain::flags::FlagKey;
+use mover_actors::domain::ids::{CampaignId, Epoch, MigrationName, MoveId, NodeId, OrgKey, OrgName};
+use mover_actors::domain::record::Claim;
+use mover_actors::domain::state::State;
+use mover_actors::ports::Side;
+
+use super::clients::Change;
+use super::redis::Hash;
+use super::stores::Guard;
+
+/// Whose doing a change of rows was.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Hand {
+    /// A client of the application.
+    Client(Change),
+    /// The engine, for this move.
+    Engine(Claim),
+}
+
+/// One change, already made.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event {
+    /// A move changed its state, or its holder (then `from` and `to` are the same).
+    Moved {
+        /// Which move.
+        id: MoveId,
+        /// Its migration.
+        migration: MigrationName,
+        /// Its org.
+        org: OrgName,
+        /// Before.
+        from: State,
+        /// After.
+        to: State,
+        /// The claim under which it was done.
+        epoch: Epoch,
+        /// Who did it; nobody for an operator.
+        node: Option<NodeId>,
+        /// The campaign that claimed it last.
+        campaign: Option<CampaignId>,
+    },
+    /// A hash in Redis was written.
+    Flagged {
+        /// Which.
+        key: FlagKey,
+        /// Its fields before, if it was there.
+        before: Option<Hash>,
+        /// Its fields now.
+        after: Hash,
+    },
+    /// Redis lost its memory.
+    FlagsLost,
+    /// Rows of an org were written or removed.
+    RowsChanged {
+        /// Which migration's tables.
+        migration: MigrationName,
+        /// In which store.
+        side: Side,
+        /// Whose.
+        key: OrgKey,
+        /// By whom.
+        by: Hand,
+    },
+    /// The target's fence for an org changed.
+    Guarded {
+        /// Which migration.
+        migration: MigrationName,
+        /// Which org.
+        key: OrgKey,
+        /// Before.
+        before: Option<Guard>,
+        /// After.
+        after: Option<Guard>,
+        /// For which move.
+        by: Claim,
+    },
+}

@@ -1,0 +1,81 @@
+//! Moves: transitions, each on its own merits, and their history.
+
+use mover_actors::domain::ids::NodeId;
+use mover_actors::domain::record::{Advance, MoveRecord};
+use mover_actors::domain::state::{State, Step};
+use mover_actors::ports::LogError;
+
+use super::super::event::Event;
+use super::super::world::{Sabotage, Scene};
+use super::HistoryRow;
+
+impl Scene<'_> {
+    pub(super) fn advance(&mut self, node: NodeId, advances: &[Advance]) -> Vec<Result<(), LogError>> {
+        advances.iter().map(|advance| self.advance_one(node, advance)).collect()
+    }
+
+    fn advance_one(&mut self, node: NodeId, advance: &Advance) -> Result<(), LogError> {
+        check(advance)?;
+        let fenced = LogError::Fenced { id: advance.id(), ours: advance.epoch() };
+        let lenient = self.facts.is_sabotaged(Sabotage::NoFencing);
+        let row = self.facts.log.row_mut(advance.id())?;
+        let ours = row.record.epoch == advance.epoch() && row.record.state == advance.from();
+        if !ours && !lenient {
+            return if self.was_written(advance) { Ok(()) } else { Err(fenced) };
+        }
+        let findings = advance.findings();
+        row.record.apply(advance.clone());
+        row.closed_at = findings.closed_at.or(row.closed_at);
+        row.opened_at = findings.opened_at.or(row.opened_at);
+        let record = row.record.clone();
+        let times = if self.facts.is_sabotaged(Sabotage::CountTwice) { 2 } else { 1 };
+        self.facts.log.count_end(record.campaign, record.state, times)?;
+        self.note(&record, advance.from(), Some(node));
+        Ok(())
+    }
+
+    fn was_written(&self, advance: &Advance) -> bool {
+        self.facts.log.history.iter().any(|row| {
+            row.id == advance.id()
+                && row.epoch == advance.epoch()
+                && row.from == advance.from()
+                && row.to == advance.to()
+        })
+    }
+
+    /// Writes a change of a move into its history.
+    pub(super) fn note(&mut self, record: &MoveRecord, from: State, node: Option<NodeId>) {
+        let MoveRecord { id, epoch, state: to, campaign, .. } = *record;
+        self.facts.log.history.push(HistoryRow { id, epoch, node, from, to, campaign });
+        let (migration, org) = (record.migration.clone(), record.org.clone());
+        self.emit(Event::Moved { id, migration, org, from, to, epoch, node, campaign });
+    }
+}
+
+/// What the constraints of a database would refuse.
+fn check(advance: &Advance) -> Result<(), LogError> {
+    let findings = advance.findings();
+    let problem = match (advance.from(), advance.to()) {
+        (State::Holding | State::Ready | State::Migrated | State::Failed, _) => {
+            Some("only a started move advances; others are claimed, released or retried")
+        }
+        (State::Started(_), State::Started(Step::Switch)) if findings.verified.is_none() => {
+            Some("the proof of equality is missing")
+        }
+        (State::Started(_), State::Started(Step::Switch)) => None,
+        (State::Started(_), _) if findings.verified.is_some() => Some("the proof of equality came too early or late"),
+        (State::Started(_), State::Started(Step::Abort)) if findings.failure.is_none() => {
+            Some("the reason for the abort is missing")
+        }
+        (State::Started(_), State::Started(Step::Abort)) => None,
+        (State::Started(_), _) if findings.failure.is_some() => Some("a failure came without an abort"),
+        (State::Started(_), _) => None,
+    };
+    match problem {
+        None => Ok(()),
+        Some(problem) => {
+            let doing = format!("advancing move {} from {} to {}", advance.id(), advance.from(), advance.to());
+            Err(LogError::Invalid { doing, problem: problem.into() })
+        }
+    }
+}

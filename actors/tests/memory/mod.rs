@@ -1,0 +1,30 @@
+//! Stores, Redis and the move log in memory, behind the tree's ports.
+//!
+//! One [`World`] is shared by any number of processes, as real servers are. Everything that changes in it is an
+//! [`Event`], shown at once to every [`Witness`]. What a call meets on its way is its [`Fate`]; [`Weather`] decides it.
+//! A process that is killed never gets another answer; what it had sent may still be carried out.
+
+// Each test program uses a part of it.
+#![allow(dead_code, unreachable_pub, unused_imports, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod clients;
+mod engine;
+mod event;
+mod fate;
+mod flags;
+mod log;
+mod process;
+mod redis;
+mod stores;
+mod world;
+
+pub use clients::{Admitted, Change, OpenWrite};
+pub use engine::MemoryEngine;
+pub use event::{Event, Hand};
+pub use fate::{Call, Calm, Fate, Outcome, Port, Weather};
+pub use flags::MemoryFlags;
+pub use log::{HistoryRow, LogFacts, MemoryLog};
+pub use process::{Process, ProcessId};
+pub use redis::{Hash, RedisFacts};
+pub use stores::{Guard, GuardMode, Row, StoreFacts};
+pub use world::{Facts, Sabotage, Scene, Violation, Witness, World};

@@ -1,0 +1,49 @@
+//! What must never be, each property in a file of its own. They know the world and nothing of the tree.
+
+mod accounts;
+mod bounded_block;
+mod equality;
+mod fences;
+mod isolation;
+mod left_behind;
+mod one_writer;
+mod own_503;
+mod replay_safe;
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::time::Instant;
+
+pub use fences::Fences;
+
+use super::cast::Cast;
+use super::operator::Own503;
+use crate::memory::World;
+
+/// Since when nothing goes wrong any more.
+#[derive(Clone, Default)]
+pub struct Calm(Arc<Mutex<Option<Instant>>>);
+
+impl Calm {
+    /// From now on.
+    pub fn begins(&self, now: Instant) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
+    }
+
+    fn since(&self) -> Option<Instant> {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Lets all of them watch.
+pub fn all(world: &World, cast: &Arc<Cast>, own_503: &Own503, calm: &Calm) {
+    world.watch(equality::Equality::new(cast));
+    world.watch(one_writer::OneWriter::new(cast));
+    world.watch(replay_safe::ReplaySafe::new(world, cast));
+    world.watch(isolation::Isolation::new(world, cast));
+    world.watch(left_behind::LeftBehind::new(cast));
+    world.watch(bounded_block::BoundedBlock::new(cast, own_503, calm));
+    world.watch(fences::Fences::default());
+    world.watch(own_503::Own503Survives::new(cast, own_503));
+    world.watch(accounts::Accounts);
+}

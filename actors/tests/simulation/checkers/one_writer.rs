@@ -1,0 +1,101 @@
+//! P2: at any instant at most one store accepts writes of an org: the source until the drain, the target once its rows
+//! are live, neither in between. Said of the doors that the flags open, and of each write that a client commits.
+
+use std::sync::Arc;
+
+use mover_actors::domain::flags::{FlagKey, Routing};
+use mover_actors::domain::ids::{MigrationName, OrgKey};
+use mover_actors::domain::state::{State, Step};
+use mover_actors::ports::Side;
+use tokio::time::Instant;
+
+use crate::cast::{Cast, Org, record};
+use crate::memory::{Event, Facts, GuardMode, Hand, Witness};
+
+/// See the module's documentation.
+pub struct OneWriter {
+    cast: Arc<Cast>,
+}
+
+impl OneWriter {
+    /// For these orgs.
+    pub fn new(cast: &Arc<Cast>) -> Self {
+        OneWriter { cast: cast.clone() }
+    }
+
+    fn doors(&self, facts: &Facts, org: &Org) -> Result<(), String> {
+        self.cast.routings.iter().try_for_each(|(migration, routing)| door(facts, org, migration, routing))
+    }
+}
+
+fn is_live_in_target(facts: &Facts, migration: &MigrationName, key: &OrgKey) -> bool {
+    facts.stores.guard(migration, key).is_some_and(|guard| guard.mode == GuardMode::Settled)
+}
+
+/// New requests: none from the end of the block on.
+fn door(facts: &Facts, org: &Org, migration: &MigrationName, routing: &Routing) -> Result<(), String> {
+    let state = record(facts, migration, &org.key).map(|record| record.state);
+    let live_in_target = is_live_in_target(facts, migration, &org.key);
+    match facts.door(&org.name, routing) {
+        None => Ok(()),
+        Some(Side::Target) if live_in_target => Ok(()),
+        Some(Side::Target) => Err(format!("{} is open on the target, and not live there ({state:?})", org.name)),
+        Some(Side::Source) if live_in_target => {
+            Err(format!("{} is open on the source, and live in the target ({state:?})", org.name))
+        }
+        Some(Side::Source) => match state {
+            Some(State::Started(Step::Drain | Step::Copy | Step::Verify | Step::Switch | Step::Unblock)) => {
+                Err(format!("{} is open on the source in {state:?}", org.name))
+            }
+            Some(State::Migrated) => Err(format!("{} is open on the source and migrated", org.name)),
+            Some(State::Holding | State::Ready | State::Failed | State::Started(Step::Block | Step::Abort)) | None => {
+                Ok(())
+            }
+        },
+    }
+}
+
+/// Requests that were admitted: none ends after the drain.
+fn write(facts: &Facts, migration: &MigrationName, side: Side, key: &OrgKey) -> Result<(), String> {
+    let state = record(facts, migration, key).map(|record| record.state);
+    let live_in_target = is_live_in_target(facts, migration, key);
+    match (side, state) {
+        (Side::Target, _) if live_in_target => Ok(()),
+        (Side::Target, _) => Err(format!("{key} was written in the target, where it is not live ({state:?})")),
+        (Side::Source, _) if live_in_target => {
+            Err(format!("{key} was written in the source, and it is live in the target ({state:?})"))
+        }
+        (Side::Source, Some(State::Started(Step::Copy | Step::Verify | Step::Switch | Step::Unblock))) => {
+            Err(format!("{key} was written in the source in {state:?}"))
+        }
+        (Side::Source, _) => Ok(()),
+    }
+}
+
+impl Witness for OneWriter {
+    fn name(&self) -> &'static str {
+        "P2 one writer"
+    }
+
+    fn saw(&mut self, facts: &Facts, event: &Event, _: Instant) -> Result<(), String> {
+        match event {
+            Event::Flagged { key, .. } => match self.cast.org_of(key) {
+                Some(org) => self.doors(facts, org),
+                None if *key == FlagKey::default_hash() || *key == FlagKey::override_hash() => {
+                    self.cast.orgs.iter().try_for_each(|org| self.doors(facts, org))
+                }
+                None => Ok(()),
+            },
+            Event::Moved { org, .. } => {
+                let org = self.cast.orgs.iter().find(|one| one.name == *org);
+                org.map_or(Ok(()), |org| self.doors(facts, org))
+            }
+            Event::Guarded { key, .. } => {
+                let org = self.cast.orgs.iter().find(|one| one.key == *key);
+                org.map_or(Ok(()), |org| self.doors(facts, org))
+            }
+            Event::RowsChanged { migration, side, key, by: Hand::Client(_) } => write(facts, migration, *side, key),
+            Event::RowsChanged { .. } | Event::FlagsLost => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! Too many restarts: a supervisor gives up, and its own supervisor hears of it.
+
+use std::time::Duration;
+
+use mover_actors::otp::{ActorRef, Board, ChildSpec, Exit, GaveUp, Intensity, Root, State, Strategy, SupervisorSpec};
+
+use crate::probe::{Diary, Fall, Manners, Ping, Probe, probe, probe_with, run};
+
+const TWICE_A_MINUTE: Intensity = Intensity { restarts_max: 2, within: Duration::from_secs(60) };
+
+#[test]
+fn restarts_are_counted_within_their_window_only() {
+    run(async {
+        let child = ActorRef::<Probe>::named("child");
+        let spec = SupervisorSpec::new("root", Strategy::OneForOne)
+            .intensity(TWICE_A_MINUTE)
+            .child(probe(&child, &Diary::default()));
+        let mut root = Root::start(spec, &Board::new());
+        root.up().await.unwrap();
+        for _ in 0..10 {
+            child.send(Fall::Panic("boom")).await.unwrap_err();
+            child.running().await;
+            tokio::time::sleep(Duration::from_secs(31)).await;
+        }
+        assert_eq!(child.send(Ping).await, Ok(11));
+    });
+}
+
+#[test]
+fn too_many_restarts_stop_the_siblings_and_name_the_culprit() {
+    run(async {
+        let [first, bad, last] = ["first", "bad", "last"].map(ActorRef::<Probe>::named);
+        let diary = Diary::default();
+        let mut spec = SupervisorSpec::new("root", Strategy::OneForOne).intensity(TWICE_A_MINUTE);
+        for child in [&first, &bad, &last] {
+            spec = spec.child(probe(child, &diary));
+        }
+        let mut root = Root::start(spec, &Board::new());
+        root.up().await.unwrap();
+        for _ in 0..3 {
+            bad.running().await;
+            bad.send(Fall::Panic("boom")).await.unwrap_err();
+        }
+        let gave_up = root.ended().await.unwrap_err();
+        assert_eq!(gave_up.to_string(), "root gave up after 2 restarts in 60s: root/bad: panic: boom");
+        assert_eq!(diary.take()[5..], ["stop last", "stop first"]);
+    });
+}
+
+/// root -> orgs -> acme
+fn two_levels(acme: ChildSpec) -> SupervisorSpec {
+    let orgs = SupervisorSpec::new("orgs", Strategy::OneForOne).intensity(TWICE_A_MINUTE).child(acme);
+    SupervisorSpec::new("root", Strategy::RestForOne)
+        .intensity(Intensity { restarts_max: 1, ..TWICE_A_MINUTE })
+        .child(ChildSpec::supervisor(orgs))
+}
+
+#[test]
+fn a_supervisor_that_gave_up_is_restarted_by_its_own() {
+    run(async {
+        let acme = ActorRef::<Probe>::named("acme");
+        let board = Board::new();
+        let mut root = Root::start(two_levels(probe(&acme, &Diary::default())), &board);
+        root.up().await.unwrap();
+        for _ in 0..3 {
+            acme.running().await;
+            acme.send(Fall::Panic("boom")).await.unwrap_err();
+        }
+        acme.running().await;
+        assert_eq!(acme.send(Ping).await, Ok(4));
+        let orgs = board.child("root/orgs").unwrap();
+        assert_eq!((orgs.state, orgs.restarts), (State::Running, 1));
+        assert_eq!(
+            orgs.last_exit.as_deref(),
+            Some("root/orgs gave up after 2 restarts in 60s: root/orgs/acme: panic: boom")
+        );
+    });
+}
+
+#[test]
+fn escalation_through_two_levels_ends_the_root_with_the_culprit() {
+    run(async {
+        let acme = ActorRef::<Probe>::named("acme");
+        let diary = Diary::default();
+        let acme = probe_with(&acme, &diary, Manners::PanicsInStarted);
+        let mut root = Root::start(two_levels(acme), &Board::new());
+        let gave_up: GaveUp = root.ended().await.unwrap_err();
+        assert_eq!(diary.take().len(), 6, "three starts under each of two incarnations of orgs");
+        assert_eq!(gave_up.culprit, "root/orgs");
+        assert_eq!(gave_up.root_cause(), ("root/orgs/acme", &Exit::Panic("no way to begin".into())));
+        assert_eq!(
+            gave_up.to_string(),
+            "root gave up after 1 restart in 60s: root/orgs gave up after 2 restarts in 60s: \
+             root/orgs/acme: panic: no way to begin"
+        );
+    });
+}

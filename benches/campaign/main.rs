@@ -1,0 +1,42 @@
+//! `make bench`: how fast whole campaigns are, beside what the same server can do at most.
+//!
+//! The measured Mover is the real binary, started as an operator starts it. Each run of it follows a run of the baseline on
+//! the same server with the same data, so that what disturbs the machine disturbs both; read the ratios, not the times.
+
+mod baseline;
+mod binary;
+mod figures;
+mod machine;
+mod options;
+mod sets;
+mod world;
+
+use options::{Options, Set};
+use world::World;
+
+/// What goes wrong here ends the benchmark and is for whoever runs it.
+type Trouble = Box<dyn std::error::Error + Send + Sync>;
+
+#[tokio::main]
+async fn main() -> Result<(), Trouble> {
+    let options = Options::from_env()?;
+    let world = World::start().await?;
+    println!("{}", machine::describe(&world).await?);
+    println!("{options}");
+    let mut tables = Vec::new();
+    for set in &options.sets {
+        let table = match set {
+            Set::Uneven => sets::uneven(&world, &options).await?,
+            Set::Small => sets::small(&world, &options).await?,
+            Set::Empty => sets::empty(&world, &options).await?,
+        };
+        println!("\n{table}");
+        tables.push(table);
+    }
+    Ok(())
+}
+
+/// Tells whoever waits what is being done.
+fn say(what: impl std::fmt::Display) {
+    eprintln!("bench: {what}");
+}

@@ -1,0 +1,202 @@
+//! From a configuration to a world that commands work on, and to a running tree.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use mover_actors::domain::ids::{IdError, StoreName};
+use mover_actors::otp::{ChildSpec, GaveUp};
+use mover_actors::ports::{FlagsError, LogError};
+use mover_actors::tree::{Patience, Settings, Tree};
+use thiserror::Error;
+
+use crate::config::{AddressError, Config, Definitions, Mistakes, Override, Postgres, Store};
+use crate::demo;
+use crate::embedded::{Caretaker, EmbeddedError, Options, Servers};
+use crate::engine::{self, PgEngine, StoreError};
+use crate::flags::RedisFlags;
+use crate::operations::{CampaignDefaults, Needs, World};
+use crate::state::{self, PgMoveLog, StateError};
+
+/// Where the private servers live, below the directory in which Mover is called.
+pub const PRIVATE_DIR: &str = ".mover";
+
+/// The configuration that is read when none is named.
+const CONFIG_FILE: &str = "mover.toml";
+
+/// The private database of the move log.
+pub const STATE_DATABASE: &str = "mover";
+
+/// Why Mover could not begin, or could not go on.
+#[derive(Debug, Error)]
+pub enum AppError {
+    /// The configuration or a definition is wrong.
+    #[error("{0}")]
+    Config(#[from] Mistakes),
+    /// An address of a private server cannot be read.
+    #[error(transparent)]
+    Address(#[from] AddressError),
+    /// A name of a sample store is wrong.
+    #[error(transparent)]
+    Name(#[from] IdError),
+    /// The private servers could not be used.
+    #[error(transparent)]
+    Embedded(#[from] EmbeddedError),
+    /// The move log could not be opened.
+    #[error("the move log (configuration [state]): {0}{next}", next = next_step(.0))]
+    State(#[from] StateError),
+    /// Redis was not usable.
+    #[error("the flags (configuration [redis]): {0}")]
+    Flags(#[from] FlagsError),
+    /// A store was not usable.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The tree could not join the move log.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// An actor could not be kept alive.
+    #[error("Mover ends: {0}")]
+    GaveUp(#[from] GaveUp),
+}
+
+fn next_step(error: &StateError) -> &'static str {
+    match error {
+        StateError::Unreachable { .. } => "; next: see that Postgres runs there, or correct url in [state]",
+        StateError::Login { .. } => "; next: correct user and password in [state]",
+        _ => "",
+    }
+}
+
+/// A configured Mover whose actors do not run yet.
+pub struct App {
+    /// What commands work on.
+    pub world: World,
+    config: Config,
+    servers: Option<Arc<Servers>>,
+}
+
+/// The configuration file that counts: the one named, or `mover.toml` here, or none.
+pub fn load_config(named: Option<&Path>, overrides: &[Override]) -> Result<(Config, bool), Mistakes> {
+    let here = PathBuf::from(CONFIG_FILE);
+    let file = named.map(Path::to_owned).or_else(|| here.exists().then_some(here));
+    let config = Config::load(file.as_deref(), overrides)?;
+    Ok((config, file.is_some()))
+}
+
+impl App {
+    /// Connects to the move log and brings its schema up to date.
+    pub async fn open(config: Config, has_file: bool) -> Result<App, AppError> {
+        let app = Self::connect(config, has_file).await?;
+        app.world.log.migrate_schema().await?;
+        Ok(app)
+    }
+
+    /// Connects to the move log and leaves its schema as it is. Stores and Redis are connected to when they are needed.
+    pub async fn connect(config: Config, has_file: bool) -> Result<App, AppError> {
+        // A configuration that names no store is about the sample stores, which are private too.
+        let private = config.state.is_none() || config.redis.is_none() || config.stores.is_empty();
+        let servers = match private {
+            true => Some(Arc::new(Servers::start(PRIVATE_DIR, Options::default()).await?)),
+            false => None,
+        };
+        let stores = stores(&config, servers.as_deref()).await?;
+        let names: BTreeSet<StoreName> = stores.iter().map(|store| store.name().clone()).collect();
+        let definitions = match has_file {
+            true => Definitions::load(&config.migrations_dir, &names)?,
+            false => Definitions::read([("whole_org.toml", demo::WHOLE_ORG)], &names)?,
+        };
+        let log = PgMoveLog::new(state_pool(&config, servers.as_deref()).await?).acting_as(operator());
+        let flags = match (&config.redis, servers.as_deref()) {
+            (Some(redis), _) => RedisFlags::open(redis.options().clone())?,
+            (None, Some(servers)) => RedisFlags::open(servers.redis_url())?,
+            (None, None) => unreachable!("private servers run where no Redis is named"),
+        };
+        let engine = PgEngine::new(stores, definitions.iter().cloned()).with_drain_budget(config.drain_budget);
+        let world = World {
+            log: Arc::new(log),
+            flags: Arc::new(flags),
+            engine: Arc::new(engine),
+            definitions: Arc::new(definitions),
+            campaign: CampaignDefaults { tuning: config.tuning, failure_policy: config.failure_policy },
+        };
+        Ok(App { world, config, servers })
+    }
+
+    /// The private servers, if any part of this Mover uses them.
+    pub fn servers(&self) -> Option<&Servers> {
+        self.servers.as_deref()
+    }
+
+    /// Starts as much of the tree as is needed and waits until it is up.
+    pub async fn start(&self, needs: Needs) -> Result<Option<Tree>, AppError> {
+        let ports = self.world.ports();
+        let first: Vec<ChildSpec> = self.servers.iter().cloned().map(Caretaker::spec).collect();
+        let mut tree = match needs {
+            Needs::Nothing => return Ok(None),
+            Needs::Flags => Tree::start_flags_only(ports, self.settings(), first).await?,
+            Needs::Tree => Tree::start(ports, self.settings(), first).await?,
+        };
+        tree.up().await?;
+        Ok(Some(tree))
+    }
+
+    fn settings(&self) -> Settings {
+        Settings {
+            node_name: node_name(),
+            lease: self.config.lease,
+            tuning: self.config.tuning,
+            patience: Patience {
+                step_budget_ms: u64::try_from(self.config.step_budget.as_millis()).unwrap_or(u64::MAX),
+                crashes_max: 3,
+            },
+        }
+    }
+
+    /// Lets go of the private servers; whoever leaves last stops them.
+    pub async fn close(self) -> Result<(), AppError> {
+        if let Some(servers) = self.servers {
+            servers.release().await?;
+        }
+        Ok(())
+    }
+}
+
+async fn state_pool(config: &Config, servers: Option<&Servers>) -> Result<deadpool_postgres::Pool, AppError> {
+    match (&config.state, servers) {
+        (Some(state), _) => Ok(state::connect(state.options(), state.pool_size).await?),
+        (None, Some(servers)) => {
+            servers.ensure_database(STATE_DATABASE).await?;
+            let private = Postgres::at(&servers.postgres_url(STATE_DATABASE), Postgres::POOL_SIZE)?;
+            Ok(state::connect(private.options(), private.pool_size).await?)
+        }
+        (None, None) => unreachable!("private servers run where no state database is named"),
+    }
+}
+
+async fn stores(config: &Config, servers: Option<&Servers>) -> Result<Vec<engine::Store>, AppError> {
+    let mut stores = Vec::new();
+    for (name, store) in &config.stores {
+        let Store::Postgres(postgres) = store;
+        stores.push(engine::Store::over(name.clone(), postgres.options().clone(), postgres.pool_size)?);
+    }
+    if let (true, Some(servers)) = (stores.is_empty(), servers) {
+        for name in ["old", "new"].map(StoreName::new) {
+            let name = name?;
+            servers.ensure_database(name.as_str()).await?;
+            let url = servers.postgres_url(name.as_str());
+            stores.push(engine::Store::open(name, &url, Postgres::POOL_SIZE)?);
+        }
+    }
+    Ok(stores)
+}
+
+/// A name that no other process has, and that tells an operator where to look.
+fn node_name() -> String {
+    let host = nix::unistd::gethostname().map_or_else(|_| "host".into(), |name| name.to_string_lossy().into_owned());
+    format!("{host}/{}/{}", std::process::id(), &uuid::Uuid::new_v4().simple().to_string()[..8])
+}
+
+/// Who is named in the history.
+fn operator() -> String {
+    std::env::var("SUDO_USER").or_else(|_| std::env::var("USER")).unwrap_or_else(|_| "operator".into())
+}

@@ -1,0 +1,148 @@
+//! What can be said on the command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use super::log::Format;
+
+/// Moves organizations from one datastore to another, one by one, while people keep working.
+#[derive(Debug, Parser)]
+#[command(name = "mover", version, max_term_width = 100, after_help = EXAMPLES)]
+pub(super) struct Cli {
+    #[command(flatten)]
+    pub(super) general: General,
+    #[command(subcommand)]
+    pub(super) door: Door,
+}
+
+const EXAMPLES: &str = "\
+Without a configuration Mover keeps a private Postgres and Redis under .mover/, so every command works at once.
+
+Examples:
+  mover demo                                a few hundred orgs move while clients write; start here
+  mover check                               is everything as it must be before a campaign?
+  mover exec 'orgs capture whole_org'       every org of the source gets a row
+  mover exec 'orgs ready whole_org 5%'      the first of them may move
+  mover exec 'migrate whole_org all workers=8 sleep=5000'
+  mover status --watch                      in another terminal
+  mover exec halt                           from anywhere: end when the orgs in flight have ended
+  mover console                             all of these, with history and help";
+
+/// What holds for every command.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "General options")]
+pub(super) struct General {
+    /// The configuration [default: ./mover.toml, if there is one]
+    #[arg(long, short, global = true, value_name = "FILE", env = "MOVER_CONFIG")]
+    pub(super) config: Option<PathBuf>,
+    /// What is logged: error, warn, info, debug, or directives such as mover=debug
+    #[arg(long, global = true, value_name = "LEVEL", env = "MOVER_LOG")]
+    pub(super) log: Option<String>,
+    /// How log lines look
+    #[arg(long, global = true, value_name = "FORMAT")]
+    pub(super) log_format: Option<Format>,
+}
+
+/// The ways in.
+#[derive(Debug, Subcommand)]
+pub(super) enum Door {
+    /// Show a whole campaign on sample data: two Postgres, Redis, and clients that write all the time
+    Demo(Demo),
+    /// Type commands, with history and help
+    Console,
+    /// Carry out one command of the console's language and end
+    Exec(Exec),
+    /// Show how the migrations and the live campaign stand
+    Status(Status),
+    /// Check connections, rights, definitions and schemas; changes nothing
+    Check(Check),
+    /// Say whether all is well: exit code 0 ok, 1 warning, 2 critical
+    Health(Health),
+    /// Stop the private servers and delete everything they hold
+    Clean(Clean),
+}
+
+/// `mover demo`
+#[derive(Debug, Args)]
+pub(super) struct Demo {
+    /// How many orgs
+    #[arg(long, default_value_t = 300, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(super) orgs: u32,
+    /// How many rows over all orgs, about
+    #[arg(long, default_value_t = 60_000, value_parser = clap::value_parser!(u64).range(1..=100_000_000))]
+    pub(super) rows: u64,
+    /// Orgs in flight at once
+    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub(super) workers: u32,
+    /// Wait after an org is shut for its admitted requests to end, in milliseconds
+    #[arg(long, default_value_t = 250, value_name = "MS", value_parser = clap::value_parser!(u64).range(20..=60_000))]
+    pub(super) sleep: u64,
+    /// What the clients write, over all orgs
+    #[arg(long, default_value_t = 200, value_name = "PER_SECOND")]
+    pub(super) writes: u32,
+    /// Print the report as JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// `mover exec`
+#[derive(Debug, Args)]
+pub(super) struct Exec {
+    /// The command, e.g. 'migrate whole_org all'; 'help' lists them
+    #[arg(value_name = "COMMAND")]
+    pub(super) command: String,
+    /// Print the answer as JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// `mover status`
+#[derive(Debug, Args)]
+pub(super) struct Status {
+    /// This migration only
+    pub(super) migration: Option<String>,
+    /// Show it again and again until Ctrl-C
+    #[arg(long)]
+    pub(super) watch: bool,
+    /// Print it as JSON; with --watch one object a line
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// `mover check`
+#[derive(Debug, Args)]
+pub(super) struct Check {
+    /// Print the findings as JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// `mover health`
+#[derive(Debug, Args)]
+pub(super) struct Health {
+    /// Print it as JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// `mover clean`
+#[derive(Debug, Args)]
+pub(super) struct Clean {
+    /// Do not ask
+    #[arg(long)]
+    pub(super) yes: bool,
+}
+
+impl ValueEnum for Format {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[Format::Text, Format::Json]
+    }
+
+    fn to_possible_value(&self) -> Option<clap::builder::PossibleValue> {
+        Some(match self {
+            Format::Text => clap::builder::PossibleValue::new("text").help("for people"),
+            Format::Json => clap::builder::PossibleValue::new("json").help("one object a line"),
+        })
+    }
+}

@@ -1,0 +1,69 @@
+//! Why a door was closed early.
+
+use std::process::ExitCode;
+
+use mover_actors::ports::{FlagsError, LogError};
+use thiserror::Error;
+
+use crate::app::AppError;
+use crate::command::ParseError;
+use crate::config::Mistakes;
+use crate::embedded::EmbeddedError;
+
+use crate::operations::OperationError;
+use crate::state::StateError;
+
+use super::demo::DemoError;
+
+/// Why Mover ended without doing what it was told.
+#[derive(Debug, Error)]
+pub enum CliError {
+    /// The line is not a command.
+    #[error("{0}")]
+    Parse(#[from] ParseError),
+    /// The configuration is wrong.
+    #[error("{0}")]
+    Config(#[from] Mistakes),
+    /// Mover could not start or go on.
+    #[error(transparent)]
+    App(#[from] AppError),
+    /// The command was not carried out.
+    #[error(transparent)]
+    Operation(#[from] OperationError),
+    /// A query failed.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// The move log refused.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// Redis refused.
+    #[error(transparent)]
+    Flags(#[from] FlagsError),
+    /// The private servers refused.
+    #[error(transparent)]
+    Embedded(#[from] EmbeddedError),
+    /// The demo could not be shown.
+    #[error(transparent)]
+    Demo(#[from] DemoError),
+    /// The level or the directives of --log cannot be read.
+    #[error("--log: {0}; a level is one of error, warn, info, debug, trace")]
+    LogFilter(#[from] tracing_subscriber::filter::ParseError),
+    /// The terminal or a signal could not be used.
+    #[error("the terminal: {0}")]
+    Terminal(#[from] std::io::Error),
+    /// Ctrl-C before the answer was there. What changes many orgs does so in one transaction, which was taken back.
+    #[error("stopped before the end; `status` shows how things stand")]
+    Interrupted,
+}
+
+impl CliError {
+    /// 2 for what was written wrongly, 130 for Ctrl-C, 1 for everything else.
+    pub fn exit_code(&self) -> ExitCode {
+        match self {
+            CliError::Parse(_) | CliError::Config(_) | CliError::LogFilter(_) => ExitCode::from(2),
+            CliError::App(AppError::Config(_)) => ExitCode::from(2),
+            CliError::Interrupted => ExitCode::from(130),
+            _ => ExitCode::FAILURE,
+        }
+    }
+}

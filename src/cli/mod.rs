@@ -1,0 +1,123 @@
+//! The command line: what is said, what is shown, and when the process ends.
+
+mod args;
+mod console;
+mod demo;
+mod error;
+mod exec;
+mod interrupts;
+mod log;
+mod progress;
+mod screen;
+mod status;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use tracing_subscriber::filter::ParseError;
+
+use crate::app::{App, PRIVATE_DIR, load_config};
+use crate::command;
+use crate::config::{Config, LogFormat, Override};
+use crate::embedded;
+use crate::engine::Level as CheckLevel;
+use crate::operations::{Answer, Checked, Health, Level};
+
+use args::{Cli, Door, General};
+pub use error::CliError;
+use exec::print;
+use screen::Screen;
+
+/// Reads the command line and opens the door it names.
+pub async fn run() -> Result<ExitCode, CliError> {
+    let Cli { general, door } = Cli::parse();
+    let screen = Screen::default();
+    if let Door::Clean(args) = &door {
+        return clean(args.yes).await;
+    }
+    let command = match &door {
+        // A slip of the pen is told before anything is started.
+        Door::Exec(args) => match command::parse(&args.command)? {
+            Some(command) => Some(command),
+            None => return Ok(ExitCode::SUCCESS),
+        },
+        _ => None,
+    };
+    let overrides = Override::from_environment(std::env::vars_os());
+    let (config, has_file) = load_config(general.config.as_deref(), &overrides)?;
+    start_log(&general, &config, &door, &screen)?;
+    if let Door::Demo(args) = &door {
+        return demo::demo(args, &screen).await;
+    }
+    let app = match &door {
+        Door::Health(args) => {
+            return health(App::connect(config, has_file).await, args.json).await;
+        }
+        _ => App::open(config, has_file).await?,
+    };
+    let code = match (&door, &command) {
+        (Door::Console, _) => console::console(&app, &screen).await,
+        (Door::Exec(args), Some(command)) => exec::exec(&app, &screen, command, args.json).await,
+        (Door::Status(args), _) => status::status(&app, args).await,
+        (Door::Check(args), _) => check(&app, args.json).await,
+        // Opened above.
+        (Door::Exec(_) | Door::Demo(_) | Door::Health(_) | Door::Clean(_), _) => Ok(ExitCode::SUCCESS),
+    };
+    app.close().await?;
+    code
+}
+
+/// A campaign is long, so it says what it does; a short command only says what is wrong.
+fn start_log(general: &General, config: &Config, door: &Door, screen: &Screen) -> Result<(), ParseError> {
+    let format = general.log_format.unwrap_or(match config.log.format {
+        LogFormat::Text => log::Format::Text,
+        LogFormat::Json => log::Format::Json,
+    });
+    let short = matches!(door, Door::Status(_) | Door::Check(_) | Door::Health(_) | Door::Demo(_));
+    let level = match (&general.log, short) {
+        (Some(said), _) => said.as_str(),
+        (None, true) => "error",
+        (None, false) => config.log.level.as_str(),
+    };
+    log::start(screen.clone(), format, level)
+}
+
+async fn check(app: &App, as_json: bool) -> Result<ExitCode, CliError> {
+    let checked = Checked::look(&app.world).await?;
+    print(&Answer::of(&checked), as_json);
+    Ok(if checked.worst() == CheckLevel::Problem { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// Whatever goes wrong on the way is the answer.
+async fn health(app: Result<App, crate::app::AppError>, as_json: bool) -> Result<ExitCode, CliError> {
+    let health = match &app {
+        Ok(app) => Health::look(&app.world).await.unwrap_or_else(|error| Health::critical(error.to_string())),
+        Err(error) => Health::critical(error.to_string()),
+    };
+    print(&Answer::of(&health), as_json);
+    if let Ok(app) = app {
+        app.close().await?;
+    }
+    Ok(match health.level {
+        Level::Ok => ExitCode::SUCCESS,
+        Level::Warning => ExitCode::from(1),
+        Level::Critical => ExitCode::from(2),
+    })
+}
+
+async fn clean(yes: bool) -> Result<ExitCode, CliError> {
+    if !yes && std::io::IsTerminal::is_terminal(&std::io::stdin()) {
+        eprint!("Delete {PRIVATE_DIR}/ with the private Postgres and Redis and everything in them? [y/N] ");
+        let mut answer = String::new();
+        std::io::stdin().read_line(&mut answer)?;
+        if !answer.trim().eq_ignore_ascii_case("y") {
+            println!("nothing was deleted");
+            return Ok(ExitCode::FAILURE);
+        }
+    }
+    match embedded::clean(PRIVATE_DIR).await? {
+        true => println!("{PRIVATE_DIR}/ is gone"),
+        false => println!("there is no {PRIVATE_DIR}/ here"),
+    }
+    Ok(ExitCode::SUCCESS)
+}

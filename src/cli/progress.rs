@@ -1,0 +1,139 @@
+//! A campaign as it runs: a bar on a terminal, a line now and then elsewhere.
+
+use std::fmt;
+use std::io::IsTerminal;
+use std::time::Duration;
+
+use indicatif::{HumanDuration, MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use mover_actors::domain::campaign::{Campaign, Phase};
+use tokio::time::Instant;
+
+use super::screen::Screen;
+
+const LINE_EVERY: Duration = Duration::from_secs(5);
+
+/// How far a campaign is, and how fast.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Progress {
+    /// What it is doing.
+    pub(super) phase: Phase,
+    /// Orgs it is meant to move.
+    pub(super) total: u64,
+    /// Orgs that have migrated.
+    pub(super) migrated: u64,
+    /// Orgs that have failed.
+    pub(super) failed: u64,
+    /// Orgs being moved.
+    pub(super) in_flight: u64,
+    /// Orgs that came to an end, a second, since this process began to look.
+    pub(super) per_second: f64,
+}
+
+impl Progress {
+    /// Orgs at their end.
+    pub(super) fn done(&self) -> u64 {
+        self.migrated + self.failed
+    }
+
+    /// How long it will take at this rate.
+    pub(super) fn eta(&self) -> Option<Duration> {
+        let left = self.total.saturating_sub(self.done());
+        (self.per_second > 0.0).then(|| Duration::from_secs_f64((left as f64 / self.per_second).min(1e9)))
+    }
+}
+
+impl fmt::Display for Progress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of {} moved", self.migrated, self.total)?;
+        if self.failed > 0 {
+            write!(f, ", {} failed", self.failed)?;
+        }
+        write!(f, ", {} in flight", self.in_flight)?;
+        match self.phase {
+            Phase::Running => {}
+            Phase::Paused => write!(f, ", paused")?,
+            Phase::Halting => write!(f, ", halting")?,
+            Phase::Ended => write!(f, ", ended")?,
+        }
+        if self.per_second > 0.0 {
+            write!(f, ", {:.1} orgs/s", self.per_second)?;
+        }
+        match self.eta() {
+            Some(eta) if self.phase == Phase::Running => write!(f, ", about {} left", HumanDuration(eta)),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Watches one campaign from the moment it is made.
+pub(super) struct View {
+    screen: Screen,
+    bar: Option<ProgressBar>,
+    total: u64,
+    begun: Instant,
+    done_at_begin: u64,
+    line_at: Instant,
+}
+
+impl View {
+    /// Shows a campaign of so many orgs on the terminal, or as lines if standard error is none.
+    pub(super) fn open(screen: &Screen, campaign: &Campaign, total: u64) -> Self {
+        let bar = std::io::stderr().is_terminal().then(|| {
+            let bars = MultiProgress::with_draw_target(ProgressDrawTarget::stderr());
+            let bar = bars.add(ProgressBar::new(total));
+            if let Ok(style) = ProgressStyle::with_template("{prefix} [{bar:30}] {percent:>3}%  {wide_msg}") {
+                bar.set_style(style.progress_chars("=> "));
+            }
+            bar.set_prefix(campaign.migration.to_string());
+            screen.show_bars(bars);
+            bar
+        });
+        let begun = Instant::now();
+        let done_at_begin = campaign.migrated + campaign.failed;
+        Self { screen: screen.clone(), bar, total, begun, done_at_begin, line_at: begun }
+    }
+
+    /// What is known now.
+    pub(super) fn progress(&self, campaign: &Campaign) -> Progress {
+        let done = campaign.migrated + campaign.failed - self.done_at_begin.min(campaign.migrated + campaign.failed);
+        let seconds = self.begun.elapsed().as_secs_f64();
+        Progress {
+            phase: campaign.phase,
+            total: self.total.max(campaign.claimed),
+            migrated: campaign.migrated,
+            failed: campaign.failed,
+            in_flight: campaign.in_flight(),
+            per_second: if seconds > 0.0 { done as f64 / seconds } else { 0.0 },
+        }
+    }
+
+    /// Shows it.
+    pub(super) fn show(&mut self, campaign: &Campaign, waiting: Option<&str>) {
+        let progress = self.progress(campaign);
+        let text = match waiting {
+            Some(cause) => format!("{progress}; waiting: {cause}"),
+            None => progress.to_string(),
+        };
+        match &self.bar {
+            Some(bar) => {
+                bar.set_length(progress.total);
+                bar.set_position(progress.done());
+                bar.set_message(text);
+            }
+            None if self.line_at <= Instant::now() => {
+                eprintln!("{}: {text}", campaign.migration);
+                self.line_at = Instant::now() + LINE_EVERY;
+            }
+            None => {}
+        }
+    }
+}
+
+impl Drop for View {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+            self.screen.clear();
+        }
+    }
+}

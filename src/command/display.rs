@@ -1,0 +1,121 @@
+//! A command as text. Reading the text gives the same command again.
+
+use std::fmt;
+
+use mover_actors::domain::campaign::Steer;
+use mover_actors::domain::flags::Fields;
+use mover_actors::domain::ids::OrgName;
+
+use super::line::{quoted, written};
+use super::selection::{Shown, Which};
+use super::{Command, FlagHash, MigrateOptions};
+
+impl fmt::Display for Command {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Command::OrgsCapture { migration } => write!(f, "orgs capture {migration}"),
+            Command::OrgsAdd { orgs, migration } => {
+                let orgs: Vec<_> = orgs.iter().map(org).collect();
+                write!(f, "orgs add {} {migration}", orgs.join(","))
+            }
+            Command::OrgsReady { migration, which } => write!(f, "orgs ready {migration} {}", all(which)),
+            Command::OrgsList { migration, state, limit } => {
+                write!(f, "orgs list {migration}")?;
+                option(f, "state", state.map(|state| state.as_str()))?;
+                option(f, "limit", *limit)
+            }
+            Command::Org { org: name, migration } => {
+                write!(f, "org {}", org(name))?;
+                migration.as_ref().map_or(Ok(()), |migration| write!(f, " {migration}"))
+            }
+            Command::Migrate { migration, which, options } => {
+                write!(f, "migrate {migration} {}", all(which))?;
+                migrate_options(f, options)
+            }
+            Command::Status { migration: None } => f.write_str("status"),
+            Command::Status { migration: Some(migration) } => write!(f, "status {migration}"),
+            Command::Steer(steer) => steering(f, *steer),
+            Command::Verify { migration, which } => write!(f, "verify {migration} {}", all(which)),
+            Command::Retry { migration, which } => write!(f, "retry {migration} {}", Shown { which, all: "failed" }),
+            Command::FlagsShow { hash } => write!(f, "flags show {}", hash_name(hash)),
+            Command::FlagsCheck => f.write_str("flags check"),
+            Command::FlagsRepair => f.write_str("flags repair"),
+            Command::Darklaunch { hash, fields } => {
+                match hash {
+                    FlagHash::Org(name) => write!(f, "darklaunch org {}", org(name))?,
+                    other => write!(f, "darklaunch {}", hash_name(other))?,
+                }
+                field_list(f, fields)
+            }
+            Command::Darklaunch503 { org: name, on } => write!(f, "darklaunch org {} 503 {}", org(name), on_off(*on)),
+            Command::DarklaunchOrgs503 { on } => write!(f, "darklaunch orgs-503 {}", on_off(*on)),
+            Command::DarklaunchOrgCreation { on } => write!(f, "darklaunch org-creation {}", on_off(*on)),
+            Command::Tree => f.write_str("tree"),
+            Command::Nodes => f.write_str("nodes"),
+            Command::Check => f.write_str("check"),
+            Command::Health => f.write_str("health"),
+            Command::Report { migration, out } => {
+                write!(f, "report {migration}")?;
+                option(f, "out", out.as_deref().map(quoted))
+            }
+            Command::Help { topic: None } => f.write_str("help"),
+            Command::Help { topic: Some(topic) } => write!(f, "help {topic}"),
+            Command::Quit => f.write_str("quit"),
+        }
+    }
+}
+
+fn all(which: &Which) -> Shown<'_> {
+    Shown { which, all: "all" }
+}
+
+fn org(name: &OrgName) -> String {
+    written(name.as_str(), &["all"])
+}
+
+fn hash_name(hash: &FlagHash) -> String {
+    match hash {
+        FlagHash::Default => "default".into(),
+        FlagHash::Override => "override".into(),
+        FlagHash::NoOrg => "no-org".into(),
+        FlagHash::Org(name) => written(name.as_str(), &["default", "override", "no-org"]),
+    }
+}
+
+fn on_off(on: bool) -> &'static str {
+    if on { "on" } else { "off" }
+}
+
+fn option(f: &mut fmt::Formatter<'_>, name: &str, value: Option<impl fmt::Display>) -> fmt::Result {
+    value.map_or(Ok(()), |value| write!(f, " {name}={value}"))
+}
+
+fn migrate_options(f: &mut fmt::Formatter<'_>, options: &MigrateOptions) -> fmt::Result {
+    let MigrateOptions { workers, sleep_time_ms, pace_ms, error_halts, failures_max } = options;
+    option(f, "workers", *workers)?;
+    option(f, "sleep", *sleep_time_ms)?;
+    option(f, "pace", *pace_ms)?;
+    option(f, "error_halts", *error_halts)?;
+    option(f, "failures_max", *failures_max)
+}
+
+fn steering(f: &mut fmt::Formatter<'_>, steer: Steer) -> fmt::Result {
+    match steer {
+        Steer::Pause => f.write_str("pause"),
+        Steer::Resume => f.write_str("resume"),
+        Steer::Halt => f.write_str("halt"),
+        Steer::Concurrency(number) => write!(f, "set concurrency {number}"),
+        Steer::SleepTimeMs(ms) => write!(f, "set sleep_time {ms}"),
+        Steer::PaceMs(ms) => write!(f, "set pace {ms}"),
+    }
+}
+
+fn field_list(f: &mut fmt::Formatter<'_>, fields: &Fields) -> fmt::Result {
+    for (name, value) in fields {
+        match value {
+            None => write!(f, " {name}=")?,
+            Some(value) => write!(f, " {name}={}", written(value, &[]))?,
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,146 @@
+//! Campaigns: started, watched, steered, and what is done about failures.
+
+use mover_actors::domain::campaign::Steer;
+
+use crate::command::args::Args;
+use crate::command::error::Fault;
+use crate::command::selection::Which;
+use crate::command::spec::Spec;
+use crate::command::{Command, MigrateOptions};
+
+const CONCURRENCY_MAX: u64 = 10_000;
+/// A day: a longer wait is a slip.
+const WAIT_MAX_MS: u64 = 86_400_000;
+
+pub(super) const SPECS: &[Spec] = &[
+    Spec {
+        words: &["migrate"],
+        syntax: "migrate MIGRATION all | N | N% | NAME,… | @FILE [workers=N] [sleep=MS] [pace=MS] [error_halts=true|false] \
+                 [failures_max=N]",
+        summary: "start a campaign: move ready orgs",
+        details: "workers: how many orgs are in flight at once. sleep: wait after the 503 for admitted requests to end. \
+                  pace: pause of a worker between two orgs. error_halts: halt at the first failed org. failures_max: \
+                  halt when more orgs than this have failed. What is not given comes from [campaign] in mover.toml.",
+        examples: &[
+            "migrate phase_2 acme sleep=0",
+            "migrate phase_2 100",
+            "migrate phase_2 all workers=16 failures_max=10",
+        ],
+        options: &["workers", "sleep", "pace", "error_halts", "failures_max"],
+        parse: migrate,
+    },
+    Spec {
+        words: &["status"],
+        syntax: "status [MIGRATION]",
+        summary: "show how far it is, how fast, and what has failed",
+        details: "Asking never disturbs the work.",
+        examples: &["status", "status phase_2"],
+        options: &[],
+        parse: |args| Ok(Command::Status { migration: args.migration_if_any()? }),
+    },
+    Spec {
+        words: &["pause"],
+        syntax: "pause",
+        summary: "claim no more orgs until resume; those in flight go on to their end",
+        details: "",
+        examples: &["pause"],
+        options: &[],
+        parse: |_| Ok(Command::Steer(Steer::Pause)),
+    },
+    Spec {
+        words: &["resume"],
+        syntax: "resume",
+        summary: "go on after pause",
+        details: "",
+        examples: &["resume"],
+        options: &[],
+        parse: |_| Ok(Command::Steer(Steer::Resume)),
+    },
+    Spec {
+        words: &["halt"],
+        syntax: "halt",
+        summary: "end the campaign when the orgs in flight have ended",
+        details: "Orgs that were not claimed stay ready; migrate goes on with them.",
+        examples: &["halt"],
+        options: &[],
+        parse: |_| Ok(Command::Steer(Steer::Halt)),
+    },
+    Spec {
+        words: &["set", "concurrency"],
+        syntax: "set concurrency N",
+        summary: "change how many orgs are in flight at once",
+        details: "Takes effect at once. Lowered: orgs in flight go on to their end, and no more are claimed until there \
+                  are fewer.",
+        examples: &["set concurrency 12"],
+        options: &[],
+        parse: |args| {
+            let number = args.number("the concurrency", 1..=CONCURRENCY_MAX)?;
+            Ok(Command::Steer(Steer::Concurrency(number as u32)))
+        },
+    },
+    Spec {
+        words: &["set", "sleep_time"],
+        syntax: "set sleep_time MS",
+        summary: "change the wait after the 503 for admitted requests to end",
+        details: "Takes effect at once, also for orgs that are waiting now.",
+        examples: &["set sleep_time 5000", "set sleep_time 0"],
+        options: &[],
+        parse: |args| Ok(Command::Steer(Steer::SleepTimeMs(args.number("the wait in milliseconds", 0..=WAIT_MAX_MS)?))),
+    },
+    Spec {
+        words: &["set", "pace"],
+        syntax: "set pace MS",
+        summary: "change the pause of a worker between two orgs",
+        details: "",
+        examples: &["set pace 250"],
+        options: &[],
+        parse: |args| Ok(Command::Steer(Steer::PaceMs(args.number("the pause in milliseconds", 0..=WAIT_MAX_MS)?))),
+    },
+    Spec {
+        words: &["verify"],
+        syntax: "verify MIGRATION all | N | N% | NAME,… | @FILE",
+        summary: "compare the rows of orgs in both stores, changing nothing",
+        details: "Rows that were written after the switch differ rightly: verify before writes begin, or read the answer \
+                  with that in mind.",
+        examples: &["verify phase_2 acme", "verify phase_2 all"],
+        options: &[],
+        parse: |args| Ok(Command::Verify { migration: args.migration()?, which: Which::take(args, "all")? }),
+    },
+    Spec {
+        words: &["retry"],
+        syntax: "retry MIGRATION failed | N | N% | NAME,… | @FILE",
+        summary: "make failed orgs ready again",
+        details: "After the cause was mended; org NAME shows the reason and the place. Then migrate takes them again.",
+        examples: &["retry phase_2 acme", "retry phase_2 failed"],
+        options: &[],
+        parse: |args| Ok(Command::Retry { migration: args.migration()?, which: Which::take(args, "failed")? }),
+    },
+    Spec {
+        words: &["report"],
+        syntax: "report MIGRATION [--out FILE]",
+        summary: "write a report: orgs moved, rows, times, failures",
+        details: "",
+        examples: &["report phase_2", "report phase_2 --out report.md"],
+        options: &["out"],
+        parse: report,
+    },
+];
+
+fn migrate(args: &mut Args) -> Result<Command, Fault> {
+    let options = MigrateOptions {
+        workers: args.number_option("workers", 1..=CONCURRENCY_MAX)?.map(|number| number as u32),
+        sleep_time_ms: args.number_option("sleep", 0..=WAIT_MAX_MS)?,
+        pace_ms: args.number_option("pace", 0..=WAIT_MAX_MS)?,
+        error_halts: args.choice_option("error_halts", &[("true", true), ("false", false)])?,
+        failures_max: args.number_option("failures_max", 0..=u64::from(u32::MAX))?.map(|number| number as u32),
+    };
+    Ok(Command::Migrate { migration: args.migration()?, which: Which::take(args, "all")?, options })
+}
+
+fn report(args: &mut Args) -> Result<Command, Fault> {
+    let out = args.option("out")?;
+    if let Some(item) = out.as_ref().filter(|item| item.text.is_empty()) {
+        return Err(Fault::new(item.span, "the path of a file is missing"));
+    }
+    Ok(Command::Report { migration: args.migration()?, out: out.map(|item| item.text) })
+}

@@ -1,0 +1,81 @@
+//! The rest: the process itself, and help.
+
+use crate::command::Command;
+use crate::command::args::Args;
+use crate::command::error::Fault;
+use crate::command::spec::{Spec, next_words, specs};
+use crate::nearest::did_you_mean;
+
+pub(super) const SPECS: &[Spec] = &[
+    Spec {
+        words: &["tree"],
+        syntax: "tree",
+        summary: "show the supervision tree: who runs, since when, restarts, org and step",
+        details: "",
+        examples: &["tree"],
+        options: &[],
+        parse: |_| Ok(Command::Tree),
+    },
+    Spec {
+        words: &["nodes"],
+        syntax: "nodes",
+        summary: "show the running Mover processes",
+        details: "",
+        examples: &["nodes"],
+        options: &[],
+        parse: |_| Ok(Command::Nodes),
+    },
+    Spec {
+        words: &["check"],
+        syntax: "check",
+        summary: "check connections, rights, definitions and schemas before anything runs",
+        details: "Changes nothing.",
+        examples: &["check"],
+        options: &[],
+        parse: |_| Ok(Command::Check),
+    },
+    Spec {
+        words: &["health"],
+        syntax: "health",
+        summary: "show whether all is well: ok, warning or critical, and why",
+        details: "",
+        examples: &["health"],
+        options: &[],
+        parse: |_| Ok(Command::Health),
+    },
+    Spec {
+        words: &["help"],
+        syntax: "help [COMMAND]",
+        summary: "show all commands, or explain one",
+        details: "",
+        examples: &["help", "help orgs", "help orgs ready"],
+        options: &[],
+        parse: help,
+    },
+    Spec {
+        words: &["quit"],
+        syntax: "quit",
+        summary: "leave the console",
+        details: "A campaign that this console runs drains first: orgs in flight go on to their end.",
+        examples: &["quit"],
+        options: &[],
+        parse: |_| Ok(Command::Quit),
+    },
+];
+
+/// The topic is the first words of a command, e.g. `orgs` or `orgs ready`.
+fn help(args: &mut Args) -> Result<Command, Fault> {
+    let mut candidates: Vec<_> = specs().collect();
+    let mut topic = Vec::new();
+    while args.has_more() {
+        let item = args.item("a command")?;
+        let known = next_words(&candidates, topic.len());
+        candidates.retain(|spec| spec.words.get(topic.len()) == Some(&item.text.as_str()));
+        if candidates.is_empty() {
+            let meant = did_you_mean(&item.text, known);
+            return Err(Fault::new(item.span, format!("there is no such command{meant}")));
+        }
+        topic.push(item.text);
+    }
+    Ok(Command::Help { topic: (!topic.is_empty()).then(|| topic.join(" ")) })
+}

@@ -1,0 +1,224 @@
+//! A line of text, cut into arguments: words, quoted texts, lists with commas, `key=value`, `@file`, `# comment`.
+
+use std::iter::Peekable;
+use std::str::Chars;
+
+use super::error::Fault;
+
+/// A part of a line, counted in characters from 0; `end` is the first one after it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Span {
+    pub(super) start: usize,
+    pub(super) end: usize,
+}
+
+impl Span {
+    pub(super) fn width(self) -> usize {
+        self.end - self.start
+    }
+}
+
+/// One word or quoted text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Item {
+    /// What it says, without quotes and escapes.
+    pub(super) text: String,
+    /// Whether it was quoted: then it is a name, and never a keyword or a number.
+    pub(super) quoted: bool,
+    /// Whether an `@` stands before it: then it is a path.
+    pub(super) at: bool,
+    pub(super) span: Span,
+}
+
+impl Item {
+    /// The word, if it may be a keyword.
+    pub(super) fn keyword(&self) -> Option<&str> {
+        (!self.quoted && !self.at).then_some(self.text.as_str())
+    }
+}
+
+/// What stands between two spaces: `acme`, `acme,globex`, `workers=8`, `@orgs.txt`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Arg {
+    /// What stands before the `=`.
+    pub(super) key: Option<Item>,
+    /// The parts between commas; at least one.
+    pub(super) items: Vec<Item>,
+    pub(super) span: Span,
+}
+
+/// Cuts a line into arguments.
+pub(super) fn cut(line: &str) -> Result<Vec<Arg>, Fault> {
+    let mut cutter = Cutter { rest: line.chars().peekable(), at: 0 };
+    let mut args = Vec::new();
+    loop {
+        cutter.skip(char::is_whitespace);
+        match cutter.peek() {
+            None => return Ok(args),
+            Some('#') => cutter.skip(|c| c != '\n'),
+            Some(_) => args.push(cutter.arg()?),
+        }
+    }
+}
+
+struct Cutter<'a> {
+    rest: Peekable<Chars<'a>>,
+    at: usize,
+}
+
+impl Cutter<'_> {
+    fn peek(&mut self) -> Option<char> {
+        self.rest.peek().copied()
+    }
+
+    fn take(&mut self) -> Option<char> {
+        let taken = self.rest.next();
+        self.at += usize::from(taken.is_some());
+        taken
+    }
+
+    fn skip(&mut self, skipped: impl Fn(char) -> bool) {
+        while self.peek().is_some_and(&skipped) {
+            self.take();
+        }
+    }
+
+    fn since(&self, start: usize) -> Span {
+        Span { start, end: self.at.max(start + 1) }
+    }
+
+    fn arg(&mut self) -> Result<Arg, Fault> {
+        let start = self.at;
+        let key = self.key()?;
+        let mut items = vec![self.item(key.is_some())?];
+        while self.peek() == Some(',') {
+            self.take();
+            self.skip(char::is_whitespace);
+            items.push(self.item(false)?);
+        }
+        Ok(Arg { key, items, span: self.since(start) })
+    }
+
+    /// The word before a `=`, if this argument has one.
+    fn key(&mut self) -> Result<Option<Item>, Fault> {
+        let ahead = self.rest.clone().find(|c| !is_bare(*c) || *c == '=');
+        if ahead != Some('=') || self.peek() == Some('@') {
+            return Ok(None);
+        }
+        let start = self.at;
+        let mut text = String::new();
+        while self.peek().is_some_and(|c| c != '=') {
+            text.extend(self.take());
+        }
+        let span = self.since(start);
+        self.take();
+        if text.is_empty() {
+            return Err(Fault::new(span, "a name is missing before ="));
+        }
+        Ok(Some(Item { text, quoted: false, at: false, span }))
+    }
+
+    fn item(&mut self, may_be_empty: bool) -> Result<Item, Fault> {
+        let start = self.at;
+        let at = self.peek() == Some('@');
+        if at {
+            self.take();
+        }
+        let quoted = self.peek() == Some('"');
+        let text = if quoted { self.quoted()? } else { self.bare() };
+        let span = self.since(start);
+        if self.peek() == Some('"') {
+            let problem = "a quote begins inside a word: put quotes around the whole, and \\\" for a quote in it";
+            return Err(Fault::new(self.since(self.at), problem));
+        }
+        if quoted && self.peek().is_some_and(is_bare) {
+            let problem = "a word follows a quote directly: put a space or a comma between them";
+            return Err(Fault::new(self.since(self.at), problem));
+        }
+        match (text.is_empty() && !quoted, at) {
+            (true, true) => Err(Fault::new(span, "the path of a file is missing after @")),
+            (true, false) if !may_be_empty => Err(Fault::new(span, "something is missing at this comma")),
+            _ => Ok(Item { text, quoted, at, span }),
+        }
+    }
+
+    fn bare(&mut self) -> String {
+        let mut text = String::new();
+        while self.peek().is_some_and(is_bare) {
+            text.extend(self.take());
+        }
+        text
+    }
+
+    fn quoted(&mut self) -> Result<String, Fault> {
+        let start = self.at;
+        self.take();
+        let mut text = String::new();
+        loop {
+            match self.take() {
+                Some('"') => return Ok(text),
+                Some('\\') => text.push(self.escaped()?),
+                Some(c) => text.push(c),
+                None => return Err(Fault::new(self.since(start), "this quote is never closed")),
+            }
+        }
+    }
+
+    /// What a backslash and the following characters stand for.
+    fn escaped(&mut self) -> Result<char, Fault> {
+        let start = self.at - 1;
+        match self.take() {
+            Some(c @ ('"' | '\\')) => Ok(c),
+            Some('n') => Ok('\n'),
+            Some('t') => Ok('\t'),
+            Some('r') => Ok('\r'),
+            Some('u') => self.unicode(start),
+            _ => Err(Fault::new(self.since(start), r#"an unknown escape; known are \" \\ \n \t \r \u{…}"#)),
+        }
+    }
+
+    fn unicode(&mut self, start: usize) -> Result<char, Fault> {
+        let mut digits = String::new();
+        if self.peek() == Some('{') {
+            self.take();
+            while digits.len() < 6 && self.peek().is_some_and(|c| c.is_ascii_hexdigit()) {
+                digits.extend(self.take());
+            }
+        }
+        let closed = self.take() == Some('}');
+        let character = u32::from_str_radix(&digits, 16).ok().and_then(char::from_u32).filter(|_| closed);
+        character.ok_or_else(|| Fault::new(self.since(start), r"not a character; write its number as in \u{e9}"))
+    }
+}
+
+/// Whether a character may stand in a word without quotes.
+fn is_bare(c: char) -> bool {
+    !c.is_whitespace() && c != ',' && c != '"'
+}
+
+/// The text as it must be written so that it is read as a name: quoted unless it is plainly a word.
+pub(super) fn written(text: &str, keywords: &[&str]) -> String {
+    let wordlike = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.');
+    let plain = text.chars().all(wordlike)
+        && text.chars().next().is_some_and(|c| c.is_alphabetic() || c == '_')
+        && !keywords.contains(&text);
+    if plain { text.to_owned() } else { quoted(text) }
+}
+
+/// The text in quotes, with what cannot stand in a line escaped.
+pub(super) fn quoted(text: &str) -> String {
+    let mut quoted = String::with_capacity(text.len() + 2);
+    quoted.push('"');
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => quoted.extend(['\\', c]),
+            '\n' => quoted.push_str("\\n"),
+            '\t' => quoted.push_str("\\t"),
+            '\r' => quoted.push_str("\\r"),
+            c if c.is_control() => quoted.extend(c.escape_unicode()),
+            c => quoted.push(c),
+        }
+    }
+    quoted.push('"');
+    quoted
+}

@@ -1,0 +1,239 @@
+//! The one language in which Mover is told what to do, from whichever door: console, `mover exec`, later
+//! HTTP and runbooks. A line of text becomes a [`Command`] here, or an error that points at the mistake.
+//!
+//! - `line`: text -> arguments (quotes, lists, `key=value`, `@file`, comments)
+//! - `args`, `selection`: arguments -> values
+//! - `grammar/`: one entry for each command: its syntax line, its help, its examples, how it is read
+//! - `display`: a command as text; reading that text gives the same command again
+//! - `help`: what `help` prints, from the same entries
+
+mod args;
+mod display;
+mod error;
+mod grammar;
+mod help;
+mod line;
+mod selection;
+mod spec;
+
+use mover_actors::domain::campaign::Steer;
+use mover_actors::domain::flags::{Fields, FlagKey};
+use mover_actors::domain::ids::{MigrationName, OrgName};
+
+pub use self::error::ParseError;
+pub use self::help::help;
+pub use self::selection::Which;
+pub use self::spec::{Spec, specs};
+
+/// Everything that an operator can ask for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    /// Give every org of the source a row in `holding`.
+    OrgsCapture {
+        /// The migration whose org directory is read.
+        migration: MigrationName,
+    },
+    /// Give some orgs of the source a row in `holding`.
+    OrgsAdd {
+        /// Which ones; at least one.
+        orgs: Vec<OrgName>,
+        /// The migration in whose org directory they are looked up.
+        migration: MigrationName,
+    },
+    /// Release captured orgs, so that a campaign may move them.
+    OrgsReady {
+        /// Of which migration.
+        migration: MigrationName,
+        /// Which ones.
+        which: Which,
+    },
+    /// List the orgs of a migration.
+    OrgsList {
+        /// Which migration.
+        migration: MigrationName,
+        /// Only those in this state.
+        state: Option<StateKind>,
+        /// At most so many.
+        limit: Option<u32>,
+    },
+    /// Show one org: state, step, history, flags, sizes.
+    Org {
+        /// Which org.
+        org: OrgName,
+        /// In this migration only.
+        migration: Option<MigrationName>,
+    },
+    /// Start a campaign.
+    Migrate {
+        /// Which migration.
+        migration: MigrationName,
+        /// Which of its ready orgs.
+        which: Which,
+        /// How; what is not said comes from the configuration.
+        options: MigrateOptions,
+    },
+    /// Show how a migration, or the live campaign, stands.
+    Status {
+        /// This migration only.
+        migration: Option<MigrationName>,
+    },
+    /// Change the live campaign: pause, resume, halt, set.
+    Steer(Steer),
+    /// Compare the rows of migrated orgs in both stores.
+    Verify {
+        /// Of which migration.
+        migration: MigrationName,
+        /// Which orgs.
+        which: Which,
+    },
+    /// Make failed orgs ready again.
+    Retry {
+        /// Of which migration.
+        migration: MigrationName,
+        /// Which of the failed ones.
+        which: Which,
+    },
+    /// Show a flag hash as it should be and as Redis has it.
+    FlagsShow {
+        /// Which hash.
+        hash: FlagHash,
+    },
+    /// Compare all flags in Redis with what they should be.
+    FlagsCheck,
+    /// Write those flags that are not what they should be.
+    FlagsRepair,
+    /// Set fields of a flag hash for good.
+    Darklaunch {
+        /// Which hash.
+        hash: FlagHash,
+        /// The fields; `None` removes one. At least one.
+        fields: Fields,
+    },
+    /// Put one org in 503 mode, or take it out.
+    Darklaunch503 {
+        /// Which org.
+        org: OrgName,
+        /// Whether it is in 503 mode from now on.
+        on: bool,
+    },
+    /// Put the endpoints that list and create orgs in 503 mode, or take them out.
+    DarklaunchOrgs503 {
+        /// Whether they are in 503 mode from now on.
+        on: bool,
+    },
+    /// Allow or forbid the creation of orgs.
+    DarklaunchOrgCreation {
+        /// Whether orgs can be created from now on.
+        on: bool,
+    },
+    /// Show the supervision tree.
+    Tree,
+    /// Show the running Mover processes.
+    Nodes,
+    /// Check connections, rights, definitions and schemas.
+    Check,
+    /// Show whether all is well: ok, warning or critical.
+    Health,
+    /// Write a report of a migration.
+    Report {
+        /// Which migration.
+        migration: MigrationName,
+        /// Into this file, not on the screen.
+        out: Option<String>,
+    },
+    /// Explain the commands.
+    Help {
+        /// The first words of those to explain; none: an overview.
+        topic: Option<String>,
+    },
+    /// Leave the console.
+    Quit,
+}
+
+/// How a campaign begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct MigrateOptions {
+    /// Orgs in flight at once.
+    pub workers: Option<u32>,
+    /// Wait after the block, in milliseconds.
+    pub sleep_time_ms: Option<u64>,
+    /// Pause of a worker between two orgs, in milliseconds.
+    pub pace_ms: Option<u64>,
+    /// Halt at the first failed org.
+    pub error_halts: Option<bool>,
+    /// Halt when more orgs than this have failed.
+    pub failures_max: Option<u32>,
+}
+
+/// Which flag hash is meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FlagHash {
+    /// `dl_default`
+    Default,
+    /// `dl_override`
+    Override,
+    /// The hash for requests that belong to no org.
+    NoOrg,
+    /// An org's own.
+    Org(OrgName),
+}
+
+impl FlagHash {
+    /// Its key in Redis.
+    pub fn key(&self) -> FlagKey {
+        match self {
+            FlagHash::Default => FlagKey::default_hash(),
+            FlagHash::Override => FlagKey::override_hash(),
+            FlagHash::NoOrg => FlagKey::no_org(),
+            FlagHash::Org(org) => FlagKey::org(org),
+        }
+    }
+}
+
+/// A state without its step, as it is filtered by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum StateKind {
+    /// Captured, not released.
+    Holding,
+    /// May be claimed.
+    Ready,
+    /// In flight.
+    Started,
+    /// Done.
+    Migrated,
+    /// Parked.
+    Failed,
+}
+
+impl StateKind {
+    /// Every one of them, with its name.
+    pub const ALL: [(&'static str, StateKind); 5] = [
+        ("holding", StateKind::Holding),
+        ("ready", StateKind::Ready),
+        ("started", StateKind::Started),
+        ("migrated", StateKind::Migrated),
+        ("failed", StateKind::Failed),
+    ];
+
+    /// The name used in commands, tables and JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            StateKind::Holding => "holding",
+            StateKind::Ready => "ready",
+            StateKind::Started => "started",
+            StateKind::Migrated => "migrated",
+            StateKind::Failed => "failed",
+        }
+    }
+}
+
+/// Reads one line. A line that is empty, or only a comment, asks for nothing.
+pub fn parse(line: &str) -> Result<Option<Command>, ParseError> {
+    let args = line::cut(line).map_err(|fault| fault.in_line(line, None))?;
+    if args.is_empty() {
+        return Ok(None);
+    }
+    let end = line.trim_end().chars().count();
+    let (spec, rest) = spec::find(args, end).map_err(|fault| fault.in_line(line, None))?;
+    spec.read(rest, end).map(Some).map_err(|fault| fault.in_line(line, Some(spec.syntax)))
+}

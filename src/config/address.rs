@@ -1,0 +1,154 @@
+//! Addresses of servers. The drivers' own types keep passwords out of Debug; nothing here puts one into an error.
+
+use std::fmt;
+use std::path::Path;
+use std::time::Duration;
+
+use redis::IntoConnectionInfo;
+
+use super::mistake::Place;
+use super::reader::{Read, Section};
+
+/// A server that does not answer is noticed after this, unless its address says otherwise.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A Postgres database, and how many connections to it may be open at once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Postgres {
+    options: tokio_postgres::Config,
+    /// How many connections may be open at once.
+    pub pool_size: usize,
+}
+
+/// A Redis server.
+#[derive(Debug, Clone)]
+pub struct Redis(redis::ConnectionInfo);
+
+/// A text that is not an address. It is not repeated, since it may hold a password.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum AddressError {
+    /// Not a Postgres address.
+    #[error("url is not a Postgres address; it looks like postgres://user@host:5432/database")]
+    Postgres,
+    /// Not a Redis address.
+    #[error("url is not a Redis address; it looks like redis://host:6379/0 or unix:///run/redis.sock")]
+    Redis,
+}
+
+impl Postgres {
+    /// How many connections may be open at once, where nothing else is said.
+    pub const POOL_SIZE: usize = 16;
+
+    /// Reads an address.
+    pub fn at(url: &str, pool_size: usize) -> Result<Self, AddressError> {
+        let mut options: tokio_postgres::Config = url.parse().map_err(|_| AddressError::Postgres)?;
+        if options.get_hosts().is_empty() {
+            return Err(AddressError::Postgres);
+        }
+        if options.get_connect_timeout().is_none() {
+            options.connect_timeout(CONNECT_TIMEOUT);
+        }
+        if options.get_application_name().is_none() {
+            options.application_name("mover");
+        }
+        Ok(Self { options, pool_size })
+    }
+
+    /// What the driver needs to connect.
+    pub fn options(&self) -> &tokio_postgres::Config {
+        &self.options
+    }
+}
+
+/// `user@host:port/database`, without the password.
+impl fmt::Display for Postgres {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let options = &self.options;
+        if let Some(user) = options.get_user() {
+            write!(f, "{user}@")?;
+        }
+        match options.get_hosts().first() {
+            Some(tokio_postgres::config::Host::Tcp(host)) => f.write_str(host)?,
+            Some(tokio_postgres::config::Host::Unix(path)) => write!(f, "{}", path.display())?,
+            None => f.write_str("?")?,
+        }
+        write!(f, ":{}/{}", options.get_ports().first().unwrap_or(&5432), options.get_dbname().unwrap_or_default())
+    }
+}
+
+impl Redis {
+    /// Reads an address.
+    pub fn at(url: &str) -> Result<Self, AddressError> {
+        url.into_connection_info().map(Self).map_err(|_| AddressError::Redis)
+    }
+
+    /// What the driver needs to connect.
+    pub fn options(&self) -> &redis::ConnectionInfo {
+        &self.0
+    }
+}
+
+/// `host:port`, without the password.
+impl fmt::Display for Redis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.addr().fmt(f)
+    }
+}
+
+/// Reads `url`, `pool_size` and where the password is.
+pub(super) fn read_postgres(section: &mut Section<'_>, base: &Path) -> Option<Postgres> {
+    let url = section.required_text("url", "the address, e.g. postgres://user@host:5432/database");
+    let url = section.parsed(url, |url| Postgres::at(&url, Postgres::POOL_SIZE));
+    let password = read_password(section, base);
+    let pool_size = section.number("pool_size", 1..=10_000);
+    let Read { value: mut postgres, .. } = url?;
+    if let Some(size) = pool_size {
+        postgres.pool_size = size as usize;
+    }
+    if let Some(Read { value: password, place }) = password {
+        if postgres.options.get_password().is_some() {
+            said_twice(section, &place);
+        }
+        postgres.options.password(password);
+    }
+    Some(postgres)
+}
+
+/// Reads `url` and where the password is.
+pub(super) fn read_redis(section: &mut Section<'_>, base: &Path) -> Option<Redis> {
+    let url = section.required_text("url", "the address, e.g. redis://host:6379/0");
+    let url = section.parsed(url, |url| Redis::at(&url));
+    let password = read_password(section, base);
+    let Read { value: Redis(mut options), .. } = url?;
+    if let Some(Read { value: password, place }) = password {
+        let settings = options.redis_settings().clone();
+        if settings.password().is_some() {
+            said_twice(section, &place);
+        }
+        options = options.set_redis_settings(settings.set_password(password));
+    }
+    Some(Redis(options))
+}
+
+fn said_twice(section: &Section<'_>, place: &Place) {
+    section.wrong(place, "the url has a password too: keep one of them");
+}
+
+/// Reads a password from the file or the environment variable that is named.
+fn read_password(section: &mut Section<'_>, base: &Path) -> Option<Read<String>> {
+    let file = section.text("password_file");
+    let variable = section.text("password_env");
+    if let (Some(_), Some(variable)) = (&file, &variable) {
+        section.wrong(&variable.place, "password_file is given too: keep one of them");
+    }
+    let from_file = section.parsed(file, |path| {
+        let path = base.join(path);
+        let password = std::fs::read_to_string(&path);
+        password.map_err(|error| format!("password_file {} cannot be read: {error}", path.display()))
+    });
+    let from_variable = section.parsed(variable, |name| {
+        std::env::var(&name).map_err(|_| format!("password_env: there is no environment variable {name:?}"))
+    });
+    // Editors end a file with a newline; a password does not.
+    from_file.or(from_variable).map(|read| Read { value: read.value.trim_end_matches(['\r', '\n']).to_owned(), ..read })
+}

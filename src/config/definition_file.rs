@@ -1,0 +1,113 @@
+//! One migration definition: a TOML file into a [`Definition`].
+
+use std::collections::BTreeSet;
+
+use mover_actors::domain::ids::{MigrationName, StoreName};
+use mover_actors::domain::state::Strategy;
+
+use super::definition::{Definition, OrgDirectory};
+use super::mistake::Place;
+use super::reader::{Read, Section};
+use super::{routing, tables};
+use crate::engine::{ColumnName, TableName};
+use crate::nearest::did_you_mean;
+
+/// A definition, with the places that checks across files need.
+pub(super) struct FromFile {
+    pub(super) definition: Definition,
+    pub(super) name_place: Place,
+    pub(super) alias_places: Vec<Place>,
+}
+
+/// Reads a whole document. Goes on after a mistake, and answers `None` if anything required was missing.
+pub(super) fn read(mut document: Section<'_>, stores: &BTreeSet<StoreName>) -> Option<FromFile> {
+    let name = document.required_text("name", "what commands call this migration, e.g. phase_2");
+    let name = document.parsed(name, MigrationName::new);
+    let aliases = read_aliases(&mut document);
+    let strategy = read_strategy(&mut document);
+    let from = read_store(&mut document, "from", "the store that orgs come from", stores);
+    let to = read_store(&mut document, "to", "the store that orgs go to", stores);
+    if let (Some(from), Some(to)) = (&from, &to)
+        && from.value == to.value
+    {
+        document.wrong(&to.place, format!("to is the store {} that orgs come from", to.value));
+    }
+    let components = read_components(&mut document);
+    let org = read_org(&mut document);
+    let tables = tables::read(&mut document);
+    let routing = routing::read(&mut document, &components);
+    for later in ["kind", "limits", "gates"] {
+        document.refuse(later, &format!("{later} is not known by this version: remove it"));
+    }
+    document.finish();
+    let (name, alias_places) = (name?, aliases.iter().map(|alias| alias.place.clone()).collect());
+    let definition = Definition {
+        name: name.value,
+        aliases: aliases.into_iter().map(|alias| alias.value).collect(),
+        strategy: strategy?,
+        from: from?.value,
+        to: to?.value,
+        components,
+        org: org?,
+        tables,
+        routing,
+    };
+    Some(FromFile { definition, name_place: name.place, alias_places })
+}
+
+fn read_aliases(document: &mut Section<'_>) -> Vec<Read<String>> {
+    let aliases = document.texts("aliases").into_iter();
+    // An alias is written where a name may be, so it follows the same rules.
+    aliases
+        .filter_map(|alias| document.parsed(Some(alias), |alias| MigrationName::new(alias).map(String::from)))
+        .collect()
+}
+
+fn read_strategy(document: &mut Section<'_>) -> Option<Strategy> {
+    let text = document.required_text("strategy", "how orgs move; this version knows \"offline\"");
+    let strategy = document.parsed(text, |text| match text.as_str() {
+        "offline" => Ok(Strategy::Offline),
+        _ => Err(format!("strategy is \"offline\"; this version knows no other, so not {text:?}")),
+    });
+    strategy.map(|strategy| strategy.value)
+}
+
+fn read_store(
+    document: &mut Section<'_>,
+    key: &'static str,
+    what: &str,
+    stores: &BTreeSet<StoreName>,
+) -> Option<Read<StoreName>> {
+    let name = document.required_text(key, what);
+    let name = document.parsed(name, StoreName::new)?;
+    if !stores.contains(&name.value) {
+        let known: Vec<&str> = stores.iter().map(StoreName::as_str).collect();
+        let meant = did_you_mean(name.value.as_str(), known.iter().copied());
+        let known = match known.as_slice() {
+            [] => "there are no stores in mover.toml".to_owned(),
+            known => format!("mover.toml has {}", known.join(", ")),
+        };
+        document.wrong(&name.place, format!("{key}: unknown store {:?}; {known}{meant}", name.value.as_str()));
+    }
+    Some(name)
+}
+
+fn read_components(document: &mut Section<'_>) -> Vec<String> {
+    let components = document.texts("components").into_iter();
+    components.filter_map(|component| routing::field_name(document, component)).collect()
+}
+
+fn read_org(document: &mut Section<'_>) -> Option<OrgDirectory> {
+    let Some(mut section) = document.section("org") else {
+        document.missing("[org]", "the table of the source that lists the orgs, with its columns name and key");
+        return None;
+    };
+    let table = section.required_text("table", "the table that lists the orgs");
+    let table = section.parsed(table, |text| text.parse::<TableName>());
+    let name = section.required_text("name", "the column with an org's name");
+    let name = section.parsed(name, |text| text.parse::<ColumnName>());
+    let key = section.required_text("key", "the column with the key by which an org's rows are found");
+    let key = section.parsed(key, |text| text.parse::<ColumnName>());
+    section.finish();
+    Some(OrgDirectory { table: table?.value, name: name?.value, key: key?.value })
+}

@@ -1,0 +1,129 @@
+//! All migration definitions of a directory.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use mover_actors::domain::ids::{MigrationName, StoreName};
+
+use super::definition::Definition;
+use super::definition_file::{self, FromFile};
+use super::mistake::{Found, Mistakes, Place};
+use super::reader::Section;
+use super::tree;
+use crate::nearest::nearest;
+
+/// Every migration that is known, by name.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Definitions(BTreeMap<MigrationName, Definition>);
+
+/// A migration that nobody defined.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("unknown migration {name}; {}{}", known_names(.known), meant.as_ref().map(|meant| format!("; did you mean {meant}?")).unwrap_or_default())]
+pub struct UnknownMigration {
+    /// What was asked for.
+    pub name: MigrationName,
+    /// Those that there are.
+    pub known: Vec<MigrationName>,
+    /// The one that was probably meant.
+    pub meant: Option<String>,
+}
+
+fn known_names(known: &[MigrationName]) -> String {
+    match known {
+        [] => "no migration is defined".to_owned(),
+        known => format!("known are {}", known.iter().map(MigrationName::as_str).collect::<Vec<_>>().join(", ")),
+    }
+}
+
+impl Definitions {
+    /// Reads every `*.toml` of a directory; a directory that does not exist holds none. Every mistake of every file
+    /// is reported.
+    pub fn load(dir: &Path, stores: &BTreeSet<StoreName>) -> Result<Self, Mistakes> {
+        let found = Found::default();
+        let mut texts = Vec::new();
+        for path in toml_files(dir, &found) {
+            let label = path.display().to_string();
+            match std::fs::read_to_string(&path) {
+                Ok(text) => texts.push((label, text)),
+                Err(error) => found.add(&Place::Outside(label.into()), format!("this file cannot be read: {error}")),
+            }
+        }
+        let definitions = read_all(texts.iter().map(|(file, text)| (file.as_str(), text.as_str())), stores, &found);
+        found.unless_any(Some(definitions))
+    }
+
+    /// Reads definitions from texts, each as if it stood in the file named beside it.
+    pub fn read<'a>(
+        texts: impl IntoIterator<Item = (&'a str, &'a str)>,
+        stores: &BTreeSet<StoreName>,
+    ) -> Result<Self, Mistakes> {
+        let found = Found::default();
+        let definitions = read_all(texts, stores, &found);
+        found.unless_any(Some(definitions))
+    }
+
+    /// The migration of this name or alias.
+    pub fn find(&self, name: &MigrationName) -> Result<&Definition, UnknownMigration> {
+        let aliased = |definition: &&Definition| definition.aliases.iter().any(|alias| alias == name.as_str());
+        self.0.get(name).or_else(|| self.0.values().find(aliased)).ok_or_else(|| UnknownMigration {
+            name: name.clone(),
+            known: self.0.keys().cloned().collect(),
+            meant: nearest(name.as_str(), self.0.keys().map(MigrationName::as_str)).map(str::to_owned),
+        })
+    }
+
+    /// All of them, in the order of their names.
+    pub fn iter(&self) -> impl Iterator<Item = &Definition> {
+        self.0.values()
+    }
+}
+
+/// The files of a directory, in the order of their names.
+fn toml_files(dir: &Path, found: &Found) -> Vec<PathBuf> {
+    let place = Place::Outside(dir.display().to_string().into());
+    let entries = match std::fs::read_dir(dir) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Vec::new(),
+        Err(error) => {
+            found.add(&place, format!("the directory of migrations cannot be read: {error}"));
+            return Vec::new();
+        }
+    };
+    let mut files = Vec::new();
+    for entry in entries {
+        match entry {
+            Ok(entry) => files.push(entry.path()),
+            Err(error) => found.add(&place, format!("the directory of migrations cannot be read to its end: {error}")),
+        }
+    }
+    let hidden = |path: &Path| path.file_name().is_none_or(|name| name.to_string_lossy().starts_with('.'));
+    files.retain(|path| path.extension().is_some_and(|extension| extension == "toml") && !hidden(path));
+    files.sort();
+    files
+}
+
+fn read_all<'a>(
+    texts: impl IntoIterator<Item = (&'a str, &'a str)>,
+    stores: &BTreeSet<StoreName>,
+    found: &Found,
+) -> Definitions {
+    let mut definitions = BTreeMap::new();
+    let mut names: BTreeMap<String, Place> = BTreeMap::new();
+    for (file, text) in texts {
+        let document = Section::document(tree::parse(file, text, found), found);
+        let Some(FromFile { definition, name_place, alias_places }) = definition_file::read(document, stores) else {
+            continue;
+        };
+        let own_names = std::iter::once((definition.name.as_str(), name_place));
+        for (name, place) in own_names.chain(definition.aliases.iter().map(String::as_str).zip(alias_places)) {
+            match names.get(name) {
+                Some(first) => found.add(&place, format!("{name} is already the name of a migration, at {first}")),
+                None => {
+                    names.insert(name.to_owned(), place);
+                }
+            }
+        }
+        definitions.insert(definition.name.clone(), definition);
+    }
+    Definitions(definitions)
+}

@@ -1,0 +1,24 @@
+//! What people write down for Mover: `mover.toml` and the migration definitions.
+//!
+//! Both are read the same way: `tree` knows where each value stands, `reader` takes a section apart, and
+//! `mistake` collects everything that is wrong, so that a file is mended in one go. No error and no Debug
+//! output repeats an address or a password.
+
+mod address;
+mod definition;
+mod definition_file;
+mod definitions;
+mod mistake;
+mod overrides;
+mod reader;
+mod routing;
+mod settings;
+mod tables;
+mod tree;
+
+pub use self::address::{AddressError, Postgres, Redis};
+pub use self::definition::{Definition, OrgDirectory, TableRule, Tenancy, Via};
+pub use self::definitions::{Definitions, UnknownMigration};
+pub use self::mistake::{Mistake, Mistakes, Place};
+pub use self::overrides::Override;
+pub use self::settings::{Config, Log, LogFormat, LogLevel, Store};

@@ -1,0 +1,231 @@
+//! `mover.toml`, with what the environment and the command line lay over it.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use mover_actors::domain::campaign::{FailurePolicy, Tuning};
+use mover_actors::domain::ids::StoreName;
+
+use super::address::{self, Postgres, Redis};
+use super::mistake::{Found, Mistakes, Place};
+use super::overrides::Override;
+use super::reader::{Read, Section};
+use super::tree;
+
+/// A day: a longer wait is a slip.
+const WAIT_MAX_MS: i64 = 86_400_000;
+
+/// How Mover is set up.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The database of the move log; `None`: a private one.
+    pub state: Option<Postgres>,
+    /// Where the flags are; `None`: a private one.
+    pub redis: Option<Redis>,
+    /// The stores, by name.
+    pub stores: BTreeMap<StoreName, Store>,
+    /// Where the migration definitions are.
+    pub migrations_dir: PathBuf,
+    /// How a campaign begins.
+    pub tuning: Tuning,
+    /// When a campaign halts by itself.
+    pub failure_policy: FailurePolicy,
+    /// How long this process counts as living after its last sign of life.
+    pub lease: Duration,
+    /// How long a move waits for transactions of the source that may still write to its org.
+    pub drain_budget: Duration,
+    /// How long a step that fails for a passing reason is tried again while its org is shut.
+    pub step_budget: Duration,
+    /// What is logged.
+    pub log: Log,
+}
+
+/// A datastore that holds orgs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Store {
+    /// A Postgres database.
+    Postgres(Postgres),
+}
+
+/// What is logged, and how it looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Log {
+    /// For people or for machines.
+    pub format: LogFormat,
+    /// How much.
+    pub level: LogLevel,
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// How much is logged; each level includes those before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LogLevel {
+    /// What went wrong.
+    Error,
+    /// What may go wrong.
+    Warn,
+    /// What happens.
+    Info,
+    /// Each step.
+    Debug,
+    /// Everything.
+    Trace,
+}
+
+impl LogLevel {
+    const ALL: [(&'static str, LogLevel); 5] = [
+        ("error", LogLevel::Error),
+        ("warn", LogLevel::Warn),
+        ("info", LogLevel::Info),
+        ("debug", LogLevel::Debug),
+        ("trace", LogLevel::Trace),
+    ];
+
+    /// Its name, as filters of log lines know it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            LogLevel::Error => "error",
+            LogLevel::Warn => "warn",
+            LogLevel::Info => "info",
+            LogLevel::Debug => "debug",
+            LogLevel::Trace => "trace",
+        }
+    }
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            state: None,
+            redis: None,
+            stores: BTreeMap::new(),
+            migrations_dir: "migrations".into(),
+            tuning: Tuning { concurrency: 8, sleep_time_ms: 5_000, pace_ms: 0 },
+            failure_policy: FailurePolicy::default(),
+            lease: Duration::from_secs(15),
+            drain_budget: Duration::from_secs(30),
+            step_budget: Duration::from_secs(60),
+            log: Log { format: LogFormat::Text, level: LogLevel::Info },
+        }
+    }
+}
+
+impl Config {
+    /// Reads a file, or none, and lays the overrides over it; the last one wins. Every mistake is reported.
+    pub fn load(file: Option<&Path>, overrides: &[Override]) -> Result<Self, Mistakes> {
+        let Some(path) = file else { return Self::read("mover.toml", "", Path::new(""), overrides) };
+        let label = path.display().to_string();
+        match std::fs::read_to_string(path) {
+            Ok(text) => Self::read(&label, &text, path.parent().unwrap_or(Path::new("")), overrides),
+            Err(error) => {
+                let found = Found::default();
+                found.add(&Place::Outside(label.into()), format!("this file cannot be read: {error}"));
+                found.unless_any(None)
+            }
+        }
+    }
+
+    /// Reads a text as if it stood in `file`; relative paths in it start at `base`.
+    pub fn read(file: &str, text: &str, base: &Path, overrides: &[Override]) -> Result<Self, Mistakes> {
+        let found = Found::default();
+        let mut document = tree::parse(file, text, &found);
+        for Override { section, keys, value, place } in overrides {
+            tree::lay_over(&mut document.1, section, keys, value, place);
+        }
+        let config = read_document(Section::document(document, &found), base);
+        found.unless_any(Some(config))
+    }
+}
+
+fn read_document(mut document: Section<'_>, base: &Path) -> Config {
+    let mut config = Config { migrations_dir: base.join("migrations"), ..Config::default() };
+    if let Some(mut section) = document.section("state") {
+        config.state = address::read_postgres(&mut section, base);
+        section.finish();
+    }
+    if let Some(mut section) = document.section("redis") {
+        config.redis = address::read_redis(&mut section, base);
+        section.finish();
+    }
+    if let Some(section) = document.section("stores") {
+        config.stores = read_stores(section, base);
+    }
+    if let Some(section) = document.section("migrations") {
+        read_migrations(section, base, &mut config.migrations_dir);
+    }
+    if let Some(section) = document.section("campaign") {
+        read_campaign(section, &mut config);
+    }
+    if let Some(mut section) = document.section("node") {
+        // A shorter lease than a second would be lost in a pause of the machine.
+        replace(&mut config.lease, section.number("lease_ms", 1_000..=WAIT_MAX_MS).map(milliseconds));
+        section.finish();
+    }
+    if let Some(mut section) = document.section("engine") {
+        replace(&mut config.drain_budget, section.number("drain_budget_ms", 0..=WAIT_MAX_MS).map(milliseconds));
+        replace(&mut config.step_budget, section.number("step_budget_ms", 0..=WAIT_MAX_MS).map(milliseconds));
+        section.finish();
+    }
+    if let Some(mut section) = document.section("log") {
+        let formats = [("text", LogFormat::Text), ("json", LogFormat::Json)];
+        replace(&mut config.log.format, section.choice("format", &formats));
+        replace(&mut config.log.level, section.choice("level", &LogLevel::ALL));
+        section.finish();
+    }
+    document.finish();
+    config
+}
+
+fn read_stores(section: Section<'_>, base: &Path) -> BTreeMap<StoreName, Store> {
+    let mut stores = BTreeMap::new();
+    for (name, mut section) in section.named_sections() {
+        let name = section.parsed(Some(name), StoreName::new);
+        // The only kind so far; the key is there so that a file says what it means.
+        section.choice("kind", &[("postgres", ())]);
+        let postgres = address::read_postgres(&mut section, base);
+        section.finish();
+        if let (Some(Read { value: name, .. }), Some(postgres)) = (name, postgres) {
+            stores.insert(name, Store::Postgres(postgres));
+        }
+    }
+    stores
+}
+
+fn read_migrations(mut section: Section<'_>, base: &Path, dir: &mut PathBuf) {
+    let given = section.text("dir");
+    let given = section.parsed(given, |given| {
+        let path = base.join(given);
+        if path.is_dir() { Ok(path) } else { Err(format!("dir: there is no directory {}", path.display())) }
+    });
+    replace(dir, given.map(|given| given.value));
+    section.finish();
+}
+
+fn read_campaign(mut section: Section<'_>, config: &mut Config) {
+    let Config { tuning, failure_policy, .. } = config;
+    replace(&mut tuning.concurrency, section.number("concurrency", 1..=10_000).map(|number| number as u32));
+    replace(&mut tuning.sleep_time_ms, section.number("sleep_time_ms", 0..=WAIT_MAX_MS).map(|ms| ms as u64));
+    replace(&mut tuning.pace_ms, section.number("pace_ms", 0..=WAIT_MAX_MS).map(|ms| ms as u64));
+    replace(&mut failure_policy.error_halts, section.boolean("error_halts"));
+    failure_policy.failures_max = section.number("failures_max", 0..=i64::from(u32::MAX)).map(|number| number as u32);
+    section.finish();
+}
+
+fn milliseconds(ms: i64) -> Duration {
+    Duration::from_millis(ms.unsigned_abs())
+}
+
+fn replace<T>(setting: &mut T, read: Option<T>) {
+    if let Some(read) = read {
+        *setting = read;
+    }
+}

@@ -1,0 +1,28 @@
+//! Why there are no clients.
+
+use thiserror::Error;
+
+use crate::demo::postgres::causes;
+use crate::demo::route::Store;
+
+/// Why there are no clients. What happens to them while they write is counted, not raised.
+#[derive(Debug, Error)]
+pub enum ClientsError {
+    /// Nobody to write to.
+    #[error("starting clients: there are no orgs to write to")]
+    NoOrgs,
+    /// The address of Redis is no address.
+    #[error("starting clients, reading the address of Redis: {0}")]
+    RedisUrl(#[from] redis::RedisError),
+    /// A store does not answer, or does not hold the sample.
+    #[error("starting clients, reading client_writes in {store}: {}", causes(source))]
+    Postgres {
+        /// Which one.
+        store: Store,
+        /// What the driver said.
+        source: tokio_postgres::Error,
+    },
+    /// A client ended by a panic, so nobody knows what it was promised.
+    #[error("a simulated client died: {0}")]
+    Died(#[from] tokio::task::JoinError),
+}

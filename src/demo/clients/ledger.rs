@@ -1,0 +1,80 @@
+//! What clients were promised.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::demo::route::Store;
+use crate::demo::sample::SampleOrg;
+
+/// One write of one client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Write {
+    /// Whose rows it changes: an index into [`Ledger::orgs`].
+    pub org: u32,
+    /// Who writes. No two clients ever have the same number in the same stores.
+    pub client: i32,
+    /// The client's own count, from 1.
+    pub seq: i64,
+    /// The store that it was sent to last.
+    pub store: Store,
+}
+
+impl Write {
+    /// What the write does besides its own row.
+    pub fn touch(&self) -> Touch {
+        if self.seq % 2 == 0 { Touch::AddContainer } else { Touch::UpdateNode }
+    }
+
+    /// The name of the container that it adds.
+    pub fn container(&self) -> String {
+        format!("write {}-{}", self.client, self.seq)
+    }
+}
+
+/// What a write does besides its own row, in the same transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Touch {
+    /// Adds a row whose name belongs to this write alone, so that a doubled one is seen.
+    AddContainer,
+    /// Changes a row that was there before.
+    UpdateNode,
+}
+
+/// All writes that the clients were told about.
+#[derive(Clone, Debug, Default)]
+pub struct Ledger {
+    /// The orgs that were written to.
+    pub orgs: Vec<SampleOrg>,
+    /// Committed, as the server said.
+    pub acknowledged: Vec<Write>,
+    /// The connection was lost during COMMIT and the client was stopped before it found out more: each of these may
+    /// be there or not.
+    pub maybe: Vec<Write>,
+}
+
+/// A ledger that all clients write to.
+#[derive(Debug)]
+pub(super) struct SharedLedger(Mutex<Ledger>);
+
+impl SharedLedger {
+    pub(super) fn new(orgs: Vec<SampleOrg>) -> Self {
+        Self(Mutex::new(Ledger { orgs, ..Ledger::default() }))
+    }
+
+    pub(super) fn acknowledge(&self, write: Write) {
+        self.open().acknowledged.push(write);
+    }
+
+    pub(super) fn leave_open(&self, write: Write) {
+        self.open().maybe.push(write);
+    }
+
+    /// Takes what is in it; the clients are gone.
+    pub(super) fn close(&self) -> Ledger {
+        std::mem::take(&mut *self.open())
+    }
+
+    fn open(&self) -> MutexGuard<'_, Ledger> {
+        // Nothing is left half done by a push.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

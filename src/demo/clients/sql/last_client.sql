@@ -1,0 +1,1 @@
+SELECT coalesce(max(client), 0) FROM client_writes

@@ -1,0 +1,140 @@
+//! A client's connections to the two stores, and the one transaction that it knows.
+
+use std::time::{Duration, SystemTime};
+
+use tokio_postgres::{Client, Error, Statement, types::ToSql};
+use uuid::Uuid;
+
+use super::ledger::{Touch, Write};
+use crate::demo::postgres::{causes, connect};
+use crate::demo::route::Store;
+use crate::demo::sample::Sample;
+
+/// What became of one try of a write.
+#[derive(Debug)]
+pub(super) enum Tried {
+    /// It is committed.
+    Committed,
+    /// The deadline had passed; nothing was written.
+    TooLate,
+    /// Nothing was written.
+    Failed(String),
+    /// COMMIT was sent, and no answer came.
+    Uncertain(String),
+}
+
+/// A write with all that it needs.
+pub(super) struct Request {
+    pub(super) write: Write,
+    pub(super) org_id: Uuid,
+    /// The write is not admitted from this moment on.
+    pub(super) deadline: SystemTime,
+    /// How long the transaction stays open after it did its work.
+    pub(super) hold: Duration,
+}
+
+/// A client's own connections, made when they are needed.
+pub(super) struct Stores {
+    urls: [String; 2],
+    links: [Option<Link>; 2],
+}
+
+impl Stores {
+    pub(super) fn new(sample: &Sample) -> Self {
+        Self { urls: [sample.old_url.clone(), sample.new_url.clone()], links: [None, None] }
+    }
+
+    pub(super) async fn write(&mut self, request: &Request) -> Tried {
+        let index = match request.write.store {
+            Store::Old => 0,
+            Store::New => 1,
+        };
+        let mut link = match self.links[index].take() {
+            Some(link) => link,
+            None => match Link::open(&self.urls[index]).await {
+                Ok(link) => link,
+                Err(error) => return Tried::Failed(told("connecting", request.write.store, &error)),
+            },
+        };
+        let tried = link.write(request).await;
+        // Whatever went wrong, a new connection is the simplest cure.
+        if matches!(tried, Tried::Committed | Tried::TooLate) {
+            self.links[index] = Some(link);
+        }
+        tried
+    }
+}
+
+/// A connection with its statements.
+struct Link {
+    client: Client,
+    admit: Statement,
+    is_there: Statement,
+    touch_node: Statement,
+    add_container: Statement,
+}
+
+impl Link {
+    async fn open(url: &str) -> Result<Self, Error> {
+        let client = connect(url).await?;
+        Ok(Self {
+            admit: client.prepare(include_str!("sql/admit.sql")).await?,
+            is_there: client.prepare(include_str!("sql/is_there.sql")).await?,
+            touch_node: client.prepare(include_str!("sql/touch_node.sql")).await?,
+            add_container: client.prepare(include_str!("sql/add_container.sql")).await?,
+            client,
+        })
+    }
+
+    async fn write(&mut self, request: &Request) -> Tried {
+        let store = request.write.store;
+        let begun = self.before_commit(request).await;
+        match begun {
+            // The transaction ends by COMMIT also when it wrote nothing, which does no harm.
+            Ok(early) => match self.client.batch_execute("COMMIT").await {
+                Ok(()) => early.unwrap_or(Tried::Committed),
+                Err(error) => match early {
+                    Some(early) => early,
+                    None => Tried::Uncertain(told("committing", store, &error)),
+                },
+            },
+            Err(error) => Tried::Failed(told("writing", store, &error)),
+        }
+    }
+
+    /// All up to COMMIT. Answers what it knows already, if it is not worth committing.
+    async fn before_commit(&self, request: &Request) -> Result<Option<Tried>, Error> {
+        let Request { write, org_id, deadline, hold } = request;
+        let payload = format!("client {} wrote {} to {org_id}", write.client, write.seq);
+        let key: [&(dyn ToSql + Sync); 4] = [org_id, &write.client, &write.seq, &payload];
+        // BEGIN takes no lock yet: the next statement does, and looks at the deadline after that.
+        self.client.batch_execute("BEGIN").await?;
+        let admitted = self.client.query_one(&self.admit, &[key[0], key[1], key[2], key[3], deadline]).await?;
+        let (in_time, written): (bool, bool) = (admitted.get("open"), admitted.get("written"));
+        if !in_time {
+            return Ok(Some(Tried::TooLate));
+        }
+        if !written {
+            let ours: bool = self.client.query_one(&self.is_there, &key).await?.get(0);
+            let taken = || Tried::Failed(format!("{}: another client has its number", write.container()));
+            return Ok(Some(if ours { Tried::Committed } else { taken() }));
+        }
+        match write.touch() {
+            Touch::UpdateNode => {
+                let node = format!("node-{:06}", 1 + write.seq % 8);
+                self.client.execute(&self.touch_node, &[org_id, &node, &write.container()]).await?;
+            }
+            Touch::AddContainer => {
+                self.client.execute(&self.add_container, &[org_id, &write.container()]).await?;
+            }
+        }
+        if !hold.is_zero() {
+            tokio::time::sleep(*hold).await;
+        }
+        Ok(None)
+    }
+}
+
+fn told(doing: &str, store: Store, error: &Error) -> String {
+    format!("{doing} in {store}: {}", causes(error))
+}

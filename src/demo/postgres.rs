@@ -1,0 +1,17 @@
+//! Connections of the demo's own: not those of the engine, which the demo is there to check.
+
+use tokio_postgres::{Client, Error, NoTls};
+
+/// Connects; the connection lives as long as the client.
+pub(super) async fn connect(url: &str) -> Result<Client, Error> {
+    let (client, connection) = tokio_postgres::connect(url, NoTls).await?;
+    // How it ended is told to whoever uses the client next.
+    tokio::spawn(connection);
+    Ok(client)
+}
+
+/// An error with all its causes: the driver's own text is only `db error`.
+pub(super) fn causes(error: &Error) -> String {
+    let causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}

@@ -1,0 +1,1 @@
+SELECT name, id FROM organizations ORDER BY name

@@ -1,0 +1,6 @@
+-- $1: seed, $2: how many users there are. Dealt out to the groups in turn, so no pair comes twice.
+INSERT INTO group_members
+SELECT md5(format('%s/group/%s/%s', $1::bigint, p.number, k % p.groups))::uuid,
+       md5(format('%s/user/%s', $1::bigint, (p.number * 37 + k / p.groups) % $2::int))::uuid
+  FROM seed_plan p, generate_series(0, p.members - 1) k
+ WHERE p.groups > 0

@@ -1,0 +1,66 @@
+//! Locks on files, which the kernel drops when their holder dies, however it dies.
+
+use std::{
+    fs::{File, OpenOptions, TryLockError},
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
+};
+
+use super::error::{DoingTo, EmbeddedError};
+
+/// A held lock. Dropping it closes the file; the lock itself ends when the last copy of the open file is closed.
+pub(super) struct FileLock {
+    file: File,
+    path: PathBuf,
+}
+
+impl FileLock {
+    /// Waits until nobody else holds the lock.
+    pub(super) fn exclusive(path: &Path) -> Result<Self, EmbeddedError> {
+        let lock = Self::open(path)?;
+        lock.file.lock().doing("locking", path)?;
+        Ok(lock)
+    }
+
+    /// Waits until nobody holds the lock exclusively.
+    pub(super) fn shared(path: &Path) -> Result<Self, EmbeddedError> {
+        let lock = Self::open(path)?;
+        lock.file.lock_shared().doing("locking", path)?;
+        Ok(lock)
+    }
+
+    /// Takes the lock if nobody else holds it, in either way.
+    pub(super) fn try_exclusive(path: &Path) -> Result<Option<Self>, EmbeddedError> {
+        let lock = Self::open(path)?;
+        match lock.file.try_lock() {
+            Ok(()) => Ok(Some(lock)),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(source)) => Err(source).doing("locking", path),
+        }
+    }
+
+    fn open(path: &Path) -> Result<Self, EmbeddedError> {
+        let file =
+            OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path).doing("opening", path)?;
+        let path = path.to_owned();
+        Ok(Self { file, path })
+    }
+
+    /// Whether the path still names the locked file, and not another one made since.
+    pub(super) fn is_in_place(&self) -> bool {
+        match (self.file.metadata(), self.path.metadata()) {
+            (Ok(ours), Ok(there)) => (ours.dev(), ours.ino()) == (there.dev(), there.ino()),
+            _ => false,
+        }
+    }
+
+    /// Gives the lock up at once, also while a program just being started still has a copy of the file.
+    pub(super) fn release(self) -> Result<(), EmbeddedError> {
+        self.file.unlock().doing("unlocking", &self.path)
+    }
+
+    /// A copy of the locked file: whoever is given it holds the lock too.
+    pub(super) fn copy(&self) -> Result<File, EmbeddedError> {
+        self.file.try_clone().doing("copying the lock", &self.path)
+    }
+}

@@ -1,0 +1,168 @@
+//! A private Postgres and Redis, so that every command works on the first try.
+//!
+//! They are the system's own programs, run by the operator's user (as `postgres` when that is root), with
+//! their data, logs and sockets in one directory, usually `.mover/`. They listen on sockets in a directory that only
+//! this user can enter, never on a port.
+//!
+//! Any number of processes may use one directory at the same time. Whoever comes first starts the servers,
+//! whoever leaves last stops them. If a process is killed, its servers live on, and the next one uses them:
+//! what is shared is told by locks, which the kernel takes away from the dead (see `home` and `daemon`).
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), mover::embedded::EmbeddedError> {
+//! use mover::embedded::{Options, Servers};
+//!
+//! let servers = Servers::start(".mover", Options::default()).await?;
+//! servers.ensure_database("old").await?;
+//! println!("{} {}", servers.postgres_url("old"), servers.redis_url());
+//! servers.release().await?;
+//! # Ok(())
+//! # }
+//! ```
+
+mod account;
+mod binaries;
+mod caretaker;
+mod daemon;
+mod database;
+mod error;
+mod home;
+mod lock;
+mod options;
+mod pair;
+mod postgres;
+mod private;
+mod redis;
+mod watch;
+
+use std::{
+    fmt, panic,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+pub use caretaker::Caretaker;
+pub use error::EmbeddedError;
+pub use options::Options;
+pub use private::{Private, scratch_dir};
+pub use watch::Failure;
+
+use pair::Pair;
+
+/// One of the two servers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ServerKind {
+    /// The store of stores, and of Mover's own state.
+    Postgres,
+    /// The flags.
+    Redis,
+}
+
+impl fmt::Display for ServerKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Postgres => "Postgres",
+            Self::Redis => "Redis",
+        })
+    }
+}
+
+/// What became of the servers when one of their users left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Left {
+    /// We were the last.
+    Stopped,
+    /// Somebody else still uses them.
+    StillUsed,
+}
+
+/// The right to use the private servers of one directory, which run at least as long as this lives.
+///
+/// Dropping it does what [`release`](Self::release) does, but blocks its thread meanwhile.
+#[derive(Debug)]
+pub struct Servers {
+    pair: Arc<Pair>,
+}
+
+impl Servers {
+    /// Starts the servers of a directory, or joins those who use them already.
+    pub async fn start(dir: impl AsRef<Path>, options: Options) -> Result<Self, EmbeddedError> {
+        let dir = dir.as_ref().to_owned();
+        let pair = blocking(move || Pair::join(&dir, options)).await?;
+        Ok(Self { pair: Arc::new(pair) })
+    }
+
+    /// Where to connect to a database of the private Postgres, as its superuser. The same after every restart.
+    pub fn postgres_url(&self, database: &str) -> String {
+        database::url(self.pair.socket_dir(), database)
+    }
+
+    /// Where to connect to the private Redis. The same after every restart.
+    pub fn redis_url(&self) -> String {
+        format!("redis+unix://{}", self.pair.redis_socket().display())
+    }
+
+    /// For `psql -h` and other programs that take no URL.
+    pub fn postgres_socket_dir(&self) -> &Path {
+        self.pair.socket_dir()
+    }
+
+    /// For `redis-cli -s` and other programs that take no URL.
+    pub fn redis_socket(&self) -> PathBuf {
+        self.pair.redis_socket()
+    }
+
+    /// Where the servers write their logs.
+    pub fn logs(&self) -> Vec<PathBuf> {
+        self.pair.logs()
+    }
+
+    /// Makes a database if it is not there.
+    pub async fn ensure_database(&self, name: &str) -> Result<(), EmbeddedError> {
+        database::ensure(&self.postgres_url(database::MAINTENANCE), name).await
+    }
+
+    /// Drops a database if it is there, and ends the connections to it.
+    pub async fn drop_database(&self, name: &str) -> Result<(), EmbeddedError> {
+        database::drop(&self.postgres_url(database::MAINTENANCE), name).await
+    }
+
+    /// Waits until a server dies. Nothing is polled: it holds a connection to each, and hears at once.
+    pub async fn wait_for_failure(&self) -> Failure {
+        let redis = self.pair.runs(ServerKind::Redis).then(|| self.redis_socket());
+        let postgres = self.pair.runs(ServerKind::Postgres).then(|| self.postgres_url(database::MAINTENANCE));
+        watch::first_failure(postgres, redis).await
+    }
+
+    /// Starts the servers that are dead, and tells which those were. Another process may have been faster.
+    pub async fn heal(&self) -> Result<Vec<ServerKind>, EmbeddedError> {
+        let pair = Arc::clone(&self.pair);
+        blocking(move || pair.heal()).await
+    }
+
+    /// Leaves the servers, and stops them if nobody else uses them. A second call does nothing.
+    pub async fn release(&self) -> Result<Left, EmbeddedError> {
+        let pair = Arc::clone(&self.pair);
+        blocking(move || pair.leave()).await
+    }
+}
+
+/// Stops the servers of a directory and deletes everything in it. Refused while another process uses them.
+/// Tells whether there was anything to delete.
+pub async fn clean(dir: impl AsRef<Path>) -> Result<bool, EmbeddedError> {
+    let dir = dir.as_ref().to_owned();
+    blocking(move || pair::clean(&dir)).await
+}
+
+/// Waiting for locks and processes would stall a thread of the runtime.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, EmbeddedError> + Send + 'static,
+) -> Result<T, EmbeddedError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(ended) => match ended.try_into_panic() {
+            Ok(payload) => panic::resume_unwind(payload),
+            Err(ended) => Err(EmbeddedError::CutShort(ended)),
+        },
+    }
+}

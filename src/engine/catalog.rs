@@ -1,0 +1,250 @@
+//! What one store knows about the tables of a migration, read from its catalog.
+
+use std::collections::HashMap;
+
+use mover_actors::ports::EngineError;
+use tokio_postgres::Row;
+use tokio_postgres::types::Oid;
+
+use super::connection::Session;
+use super::error::Doing;
+use super::name::{TableName, quote};
+use super::shape::Types;
+use super::store::Store;
+
+/// One store, as far as a migration is concerned.
+#[derive(Debug)]
+pub(super) struct Catalog {
+    pub(super) server: Server,
+    /// The tables of the definition, each with what its name stands for here, if anything.
+    pub(super) tables: HashMap<TableName, Table>,
+    pub(super) references: Vec<Reference>,
+    pub(super) types: Types,
+}
+
+/// The server and our rights in it.
+#[derive(Debug)]
+pub(super) struct Server {
+    pub(super) version_number: i32,
+    pub(super) version: String,
+    pub(super) is_standby: bool,
+    pub(super) may_create_schema: bool,
+    pub(super) has_guard: bool,
+    pub(super) has_schema: bool,
+    pub(super) may_use_schema: bool,
+    /// Whether our sessions write without triggers.
+    pub(super) skips_triggers: bool,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Table {
+    pub(super) oid: Oid,
+    /// Quoted, with its schema, and with ONLY where heirs must stay out.
+    pub(super) from: String,
+    /// Quoted, with its schema.
+    pub(super) quoted: String,
+    pub(super) kind: String,
+    pub(super) has_heirs: bool,
+    pub(super) may_select: bool,
+    pub(super) may_insert: bool,
+    pub(super) may_delete: bool,
+    pub(super) row_security: bool,
+    pub(super) columns: Vec<Column>,
+    pub(super) sequences: Vec<Sequence>,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Column {
+    pub(super) name: String,
+    pub(super) type_oid: Oid,
+    /// The type as people write it, with its modifier.
+    pub(super) written: String,
+    pub(super) modifier: i32,
+    pub(super) not_null: bool,
+    pub(super) has_default: bool,
+    pub(super) generated: bool,
+    pub(super) leads_an_index: bool,
+    /// Its place in the primary key.
+    pub(super) key_position: Option<i32>,
+}
+
+/// A sequence that fills a column.
+#[derive(Debug, Clone)]
+pub(super) struct Sequence {
+    pub(super) column: String,
+    /// Quoted, with its schema.
+    pub(super) quoted: String,
+    pub(super) increment: i64,
+    pub(super) may_use: bool,
+    pub(super) may_select: bool,
+}
+
+/// A foreign key.
+#[derive(Debug, Clone)]
+pub(super) struct Reference {
+    pub(super) name: String,
+    /// The table of the definition that it belongs to, or whose partition it belongs to.
+    pub(super) child_root: Oid,
+    pub(super) child_from: String,
+    pub(super) child_columns: Vec<String>,
+    pub(super) parent_oid: Oid,
+    pub(super) parent_from: String,
+    pub(super) parent_columns: Vec<String>,
+    pub(super) may_select_parent: bool,
+    pub(super) deferrable: bool,
+}
+
+impl Table {
+    pub(super) fn column(&self, name: &str) -> Option<&Column> {
+        self.columns.iter().find(|column| column.name == name)
+    }
+
+    /// The columns of the primary key, in its order.
+    pub(super) fn primary_key(&self) -> Vec<&Column> {
+        let mut key: Vec<&Column> = self.columns.iter().filter(|column| column.key_position.is_some()).collect();
+        key.sort_by_key(|column| column.key_position);
+        key
+    }
+
+    /// Whether it is a table that can be read and written as such.
+    pub(super) fn is_table(&self) -> bool {
+        matches!(self.kind.as_str(), "r" | "p")
+    }
+}
+
+impl Catalog {
+    /// Reads what a store knows about `names`.
+    pub(super) async fn read(store: &Store, names: &[TableName]) -> Result<Self, EngineError> {
+        let session = store.session().await?;
+        let doing = Doing::new(store.name(), "reading the catalog");
+        let catalog = read_catalog(&session, names, doing).await?;
+        session.release();
+        Ok(catalog)
+    }
+}
+
+async fn read_catalog(session: &Session, names: &[TableName], doing: Doing<'_>) -> Result<Catalog, EngineError> {
+    let failed = |error| doing.failed(error);
+    let server = read_server(session, doing).await?;
+    let quoted: Vec<String> = names.iter().map(TableName::quoted).collect();
+    let rows = session.query(include_str!("sql/tables.sql"), &[&quoted]).await.map_err(failed)?;
+    let mut tables = HashMap::new();
+    for (name, row) in names.iter().zip(&rows) {
+        if let Some(table) = table_of(row).map_err(failed)? {
+            tables.insert(name.clone(), table);
+        }
+    }
+    let oids: Vec<Oid> = tables.values().map(|table| table.oid).collect();
+    let columns = session.query(include_str!("sql/columns.sql"), &[&oids]).await.map_err(failed)?;
+    let sequences = session.query(include_str!("sql/sequences.sql"), &[&oids]).await.map_err(failed)?;
+    for table in tables.values_mut() {
+        table.columns = of_table(&columns, table.oid, column_of).map_err(failed)?;
+        table.sequences = of_table(&sequences, table.oid, sequence_of).map_err(failed)?;
+    }
+    let type_oids: Vec<Oid> = tables.values().flat_map(|table| &table.columns).map(|column| column.type_oid).collect();
+    let types = session.query(include_str!("sql/types.sql"), &[&type_oids]).await.map_err(failed)?;
+    let references = session.query(include_str!("sql/references.sql"), &[&oids]).await.map_err(failed)?;
+    let references = references.iter().map(reference_of).collect::<Result<_, _>>().map_err(failed)?;
+    Ok(Catalog { server, tables, references, types: Types::of_rows(&types).map_err(failed)? })
+}
+
+async fn read_server(session: &Session, doing: Doing<'_>) -> Result<Server, EngineError> {
+    let failed = |error| doing.failed(error);
+    let row = session.query_one(include_str!("sql/server.sql"), &[]).await.map_err(failed)?;
+    server_of(&row).map_err(failed)
+}
+
+fn server_of(row: &Row) -> Result<Server, tokio_postgres::Error> {
+    Ok(Server {
+        version_number: row.try_get("version_number")?,
+        version: row.try_get("version")?,
+        is_standby: row.try_get("is_standby")?,
+        skips_triggers: row.try_get("skips_triggers")?,
+        may_create_schema: row.try_get("may_create_schema")?,
+        has_guard: row.try_get("has_guard")?,
+        has_schema: row.try_get("has_schema")?,
+        may_use_schema: row.try_get("may_use_schema")?,
+    })
+}
+
+fn of_table<T>(
+    rows: &[Row],
+    oid: Oid,
+    read: fn(&Row) -> Result<T, tokio_postgres::Error>,
+) -> Result<Vec<T>, tokio_postgres::Error> {
+    let mut found = Vec::new();
+    for row in rows {
+        if row.try_get::<_, Oid>("table_oid")? == oid {
+            found.push(read(row)?);
+        }
+    }
+    Ok(found)
+}
+
+fn table_of(row: &Row) -> Result<Option<Table>, tokio_postgres::Error> {
+    let Some(oid) = row.try_get::<_, Option<Oid>>("oid")? else { return Ok(None) };
+    let kind: String = row.try_get("kind")?;
+    let quoted = qualified(row, "schema", "name")?;
+    Ok(Some(Table {
+        oid,
+        from: from_clause(&quoted, &kind),
+        quoted,
+        kind,
+        has_heirs: row.try_get("has_heirs")?,
+        may_select: row.try_get("may_select")?,
+        may_insert: row.try_get("may_insert")?,
+        may_delete: row.try_get("may_delete")?,
+        row_security: row.try_get("row_security")?,
+        columns: Vec::new(),
+        sequences: Vec::new(),
+    }))
+}
+
+fn column_of(row: &Row) -> Result<Column, tokio_postgres::Error> {
+    Ok(Column {
+        name: row.try_get("name")?,
+        type_oid: row.try_get("type_oid")?,
+        written: row.try_get("written")?,
+        modifier: row.try_get("modifier")?,
+        not_null: row.try_get("not_null")?,
+        has_default: row.try_get("has_default")?,
+        generated: row.try_get("generated")?,
+        leads_an_index: row.try_get("leads_an_index")?,
+        key_position: row.try_get("key_position")?,
+    })
+}
+
+fn sequence_of(row: &Row) -> Result<Sequence, tokio_postgres::Error> {
+    Ok(Sequence {
+        column: row.try_get("column_name")?,
+        quoted: qualified(row, "schema", "name")?,
+        increment: row.try_get("increment")?,
+        may_use: row.try_get("may_use")?,
+        may_select: row.try_get("may_select")?,
+    })
+}
+
+fn reference_of(row: &Row) -> Result<Reference, tokio_postgres::Error> {
+    let child = qualified(row, "child_schema", "child_name")?;
+    let parent = qualified(row, "parent_schema", "parent_name")?;
+    Ok(Reference {
+        name: row.try_get("name")?,
+        child_root: row.try_get("child_root")?,
+        child_from: from_clause(&child, row.try_get("child_kind")?),
+        child_columns: row.try_get("child_columns")?,
+        parent_oid: row.try_get("parent_oid")?,
+        parent_from: from_clause(&parent, row.try_get("parent_kind")?),
+        parent_columns: row.try_get("parent_columns")?,
+        may_select_parent: row.try_get("may_select_parent")?,
+        deferrable: row.try_get("deferrable")?,
+    })
+}
+
+fn qualified(row: &Row, schema: &str, name: &str) -> Result<String, tokio_postgres::Error> {
+    Ok(format!("{}.{}", quote(row.try_get(schema)?), quote(row.try_get(name)?)))
+}
+
+/// A plain table's heirs are tables of their own; a partitioned table is its partitions.
+fn from_clause(quoted: &str, kind: &str) -> String {
+    if kind == "r" { format!("ONLY {quoted}") } else { quoted.into() }
+}

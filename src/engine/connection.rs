@@ -1,0 +1,125 @@
+//! Connections to a store: opened with known settings, with their prepared statements, never reused half-done.
+
+use std::collections::HashMap;
+use std::ops::Deref;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use deadpool::managed::{self, Metrics, RecycleError, RecycleResult};
+use tokio::task::JoinHandle;
+use tokio_postgres::{Client, Config, NoTls, Statement};
+use tracing::debug;
+
+const SESSION_SETTINGS: &str = include_str!("sql/session.sql");
+
+/// Opens connections for the pool.
+#[derive(Debug)]
+pub(super) struct Connector {
+    pub(super) config: Config,
+}
+
+/// A connection with its prepared statements.
+#[derive(Debug)]
+pub(super) struct Connection {
+    client: Client,
+    task: JoinHandle<()>,
+    statements: Mutex<HashMap<String, Statement>>,
+    /// Whether a session has it. In the pool that means: left in the middle of something.
+    in_use: AtomicBool,
+}
+
+impl managed::Manager for Connector {
+    type Type = Connection;
+    type Error = tokio_postgres::Error;
+
+    async fn create(&self) -> Result<Connection, tokio_postgres::Error> {
+        let (client, connection) = self.config.connect(NoTls).await?;
+        let task = tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                // Whoever used it is told by its own call.
+                debug!(%error, "connection to a store ended");
+            }
+        });
+        let fresh = Connection { client, task, statements: Mutex::default(), in_use: AtomicBool::new(false) };
+        fresh.client.batch_execute(SESSION_SETTINGS).await?;
+        Ok(fresh)
+    }
+
+    async fn recycle(&self, connection: &mut Connection, _: &Metrics) -> RecycleResult<tokio_postgres::Error> {
+        if connection.client.is_closed() || connection.in_use.load(Ordering::Relaxed) {
+            return Err(RecycleError::message("left in the middle of something"));
+        }
+        Ok(())
+    }
+}
+
+impl Connection {
+    /// Prepares a statement once for the life of the connection.
+    pub(super) async fn prepared(&self, sql: &str) -> Result<Statement, tokio_postgres::Error> {
+        let known = self.statements.lock().unwrap_or_else(PoisonError::into_inner).get(sql).cloned();
+        if let Some(statement) = known {
+            return Ok(statement);
+        }
+        let statement = self.client.prepare(sql).await?;
+        self.statements.lock().unwrap_or_else(PoisonError::into_inner).insert(sql.into(), statement.clone());
+        Ok(statement)
+    }
+}
+
+impl Deref for Connection {
+    type Target = Client;
+    fn deref(&self) -> &Client {
+        &self.client
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// A connection taken from the pool. It goes back only through [`Session::release`]: dropped anywhere else, on an error or
+/// because its future was dropped, what it was doing is cancelled and it is closed.
+#[derive(Debug)]
+pub(super) struct Session {
+    connection: managed::Object<Connector>,
+}
+
+impl Session {
+    pub(super) fn over(connection: managed::Object<Connector>) -> Self {
+        connection.in_use.store(true, Ordering::Relaxed);
+        Self { connection }
+    }
+
+    /// Gives the connection back, at rest.
+    pub(super) fn release(self) {
+        self.connection.in_use.store(false, Ordering::Relaxed);
+    }
+}
+
+impl Deref for Session {
+    type Target = Connection;
+    fn deref(&self) -> &Connection {
+        &self.connection
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        if !self.connection.in_use.load(Ordering::Relaxed) {
+            return;
+        }
+        // Ending its task closes the socket, and with it the transaction and its locks.
+        self.connection.task.abort();
+        // A server that is in the middle of a long statement would not notice that.
+        let cancel = self.connection.cancel_token();
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(async move {
+                if let Err(error) = cancel.cancel_query(NoTls).await {
+                    debug!(%error, "a statement could not be cancelled");
+                }
+            });
+        }
+    }
+}

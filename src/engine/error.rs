@@ -1,0 +1,166 @@
+//! From what the driver says to what an operator can act on.
+
+use std::error::Error as _;
+
+use mover_actors::domain::ids::StoreName;
+use mover_actors::domain::record::Place;
+use mover_actors::ports::EngineError;
+use tokio_postgres::error::{DbError, SqlState};
+
+/// The most characters of a row that are kept in a failure.
+const ROW_CHARACTERS_MAX: usize = 500;
+
+/// What was being done, and where: every error of the driver is told against this.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Doing<'a> {
+    pub(super) store: &'a StoreName,
+    pub(super) what: &'a str,
+    pub(super) table: Option<&'a str>,
+}
+
+impl<'a> Doing<'a> {
+    pub(super) fn new(store: &'a StoreName, what: &'a str) -> Self {
+        Self { store, what, table: None }
+    }
+
+    pub(super) fn on(self, table: &'a str) -> Self {
+        Self { table: Some(table), ..self }
+    }
+
+    /// What the driver said, as an engine error with its place.
+    pub(super) fn failed(self, error: tokio_postgres::Error) -> EngineError {
+        let mut place = self.place();
+        let transient = is_transient(&error);
+        let cause = match error.as_db_error() {
+            Some(said) => {
+                fill(&mut place, said);
+                sentence(said)
+            }
+            None => driver_sentence(&error),
+        };
+        EngineError { transient, reason: format!("{}: {cause}", self.prefix()), place: Box::new(place) }
+    }
+
+    /// A fault that stays until somebody mends it.
+    pub(super) fn refused(self, problem: impl AsRef<str>) -> EngineError {
+        let reason = format!("{}: {}", self.prefix(), problem.as_ref());
+        EngineError { transient: false, reason, place: Box::new(self.place()) }
+    }
+
+    pub(super) fn place(self) -> Place {
+        Place { store: Some(self.store.to_string()), table: self.table.map(Into::into), ..Place::default() }
+    }
+
+    fn prefix(self) -> String {
+        match self.table {
+            Some(table) => format!("{} (store {}, table {table})", self.what, self.store),
+            None => format!("{} (store {})", self.what, self.store),
+        }
+    }
+}
+
+/// Whether the same may work later.
+pub(super) fn is_transient(error: &tokio_postgres::Error) -> bool {
+    let Some(code) = error.code() else {
+        // Without a code the server said nothing: the connection was lost or never came about.
+        return error.is_closed() || error.source().is_some_and(|cause| cause.is::<std::io::Error>());
+    };
+    let passing = [
+        SqlState::T_R_SERIALIZATION_FAILURE,
+        SqlState::T_R_DEADLOCK_DETECTED,
+        SqlState::LOCK_NOT_AVAILABLE,
+        SqlState::ADMIN_SHUTDOWN,
+        SqlState::CRASH_SHUTDOWN,
+        SqlState::CANNOT_CONNECT_NOW,
+        SqlState::TOO_MANY_CONNECTIONS,
+        SqlState::OUT_OF_MEMORY,
+        SqlState::QUERY_CANCELED,
+        // "cached plan must not change result type": a new connection plans anew.
+        SqlState::FEATURE_NOT_SUPPORTED,
+    ];
+    code.code().starts_with("08") || passing.contains(code) && !is_really_unsupported(error)
+}
+
+/// The code of a stale prepared statement is shared with features that will never be supported.
+fn is_really_unsupported(error: &tokio_postgres::Error) -> bool {
+    let stale = |said: &DbError| said.routine() == Some("RevalidateCachedQuery");
+    error.code() == Some(&SqlState::FEATURE_NOT_SUPPORTED) && !error.as_db_error().is_some_and(stale)
+}
+
+fn fill(place: &mut Place, said: &DbError) {
+    if place.table.is_none() {
+        place.table = said.table().map(Into::into);
+    }
+    if let Some(column) = said.column().or_else(|| copied_column(said)) {
+        place.columns = vec![column.into()];
+    }
+    let Some(detail) = said.detail() else { return };
+    if let Some((columns, values)) = key_of(detail) {
+        place.columns = columns.split(", ").map(Into::into).collect();
+        place.row = Some(shortened(&format!("({columns})=({values})")));
+    } else if let Some(row) = detail.strip_prefix("Failing row contains ") {
+        place.row = Some(shortened(row.trim_end_matches('.')));
+    }
+}
+
+/// Takes `Key (id)=(5) already exists.` apart.
+fn key_of(detail: &str) -> Option<(&str, &str)> {
+    let (columns, rest) = detail.strip_prefix("Key (")?.split_once(")=(")?;
+    let ends =
+        [") already exists", ") is not present in table", ") conflicts with existing key", ") is still referenced"];
+    let end = ends.iter().filter_map(|end| rest.rfind(end)).max()?;
+    Some((columns, &rest[..end]))
+}
+
+/// The column in `COPY people, line 3, column name`: what a refused value has instead of a column field.
+fn copied_column(said: &DbError) -> Option<&str> {
+    let (_, column) = said.where_()?.lines().next()?.split_once(", column ")?;
+    Some(column.split(": ").next().unwrap_or(column))
+}
+
+fn sentence(said: &DbError) -> String {
+    let mut text = said.message().to_owned();
+    if let Some(detail) = said.detail() {
+        text = format!("{text} ({})", shortened(detail.trim_end_matches('.')));
+    }
+    if let Some(hint) = said.hint() {
+        text = format!("{text}; {hint}");
+    }
+    format!("{text} [{}]", said.code().code())
+}
+
+fn driver_sentence(error: &tokio_postgres::Error) -> String {
+    match error.source() {
+        Some(source) => format!("{error}: {source}"),
+        None => error.to_string(),
+    }
+}
+
+/// At most [`ROW_CHARACTERS_MAX`] characters of a text.
+pub(super) fn shortened(text: &str) -> String {
+    match text.char_indices().nth(ROW_CHARACTERS_MAX) {
+        Some((end, _)) => format!("{}… ({} characters)", &text[..end], text.chars().count()),
+        None => text.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_in_details_are_taken_apart() {
+        assert_eq!(key_of("Key (a, b)=(1, x) already exists."), Some(("a, b", "1, x")));
+        assert_eq!(
+            key_of("Key (a)=(has (parens)) already exists) is not present in table \"t\"."),
+            Some(("a", "has (parens)) already exists"))
+        );
+        assert_eq!(key_of("Failing row contains (1, null)."), None);
+    }
+
+    #[test]
+    fn long_rows_are_shortened() {
+        let short = shortened(&"ä".repeat(10_000));
+        assert!(short.starts_with('ä') && short.chars().count() < 600 && short.ends_with("(10000 characters)"));
+    }
+}

@@ -1,0 +1,122 @@
+//! The fence of the target: a row for each org that says whose its rows are.
+
+use mover_actors::domain::ids::Epoch;
+use mover_actors::domain::record::Claim;
+use mover_actors::ports::EngineError;
+use tokio_postgres::error::SqlState;
+
+use super::connection::Session;
+use super::error::Doing;
+use super::store::Store;
+
+const ENTER: &str = include_str!("sql/guard_enter.sql");
+const SETTLE: &str = include_str!("sql/guard_settle.sql");
+const READ: &str = include_str!("sql/guard_read.sql");
+const CREATE: &str = include_str!("sql/guard_create.sql");
+
+/// What to do when the guard's table can be neither found nor made.
+pub(super) const MISSING_RIGHT: &str = "no right to create it; run in the target as its owner: CREATE SCHEMA mover; \
+    GRANT CREATE, USAGE ON SCHEMA mover TO the role that Mover logs in as";
+
+/// What the guard said of an org before it was entered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Before {
+    /// Nothing of it was here.
+    Nothing,
+    /// An earlier try left rows.
+    Incoming,
+}
+
+/// Modes that an org can be put into until it is settled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mode {
+    Incoming,
+    Discarded,
+}
+
+impl Mode {
+    fn as_str(self) -> &'static str {
+        match self {
+            Mode::Incoming => "incoming",
+            Mode::Discarded => "discarded",
+        }
+    }
+}
+
+/// Prepares what [`enter`] asks, so that it is sent at once.
+pub(super) async fn prepare(session: &Session, doing: Doing<'_>) -> Result<(), EngineError> {
+    session.prepared(ENTER).await.map(drop).map_err(|error| doing.failed(error))
+}
+
+/// Puts the org into `mode`, inside the caller's transaction, whose end decides. The row stays locked until then.
+pub(super) async fn enter(
+    session: &Session,
+    claim: &Claim,
+    mode: Mode,
+    doing: Doing<'_>,
+) -> Result<Before, EngineError> {
+    let failed = |error| doing.failed(error);
+    let statement = session.prepared(ENTER).await.map_err(failed)?;
+    let row = session
+        .query_opt(&statement, &[&claim.migration.as_str(), &claim.key.as_str(), &mode.as_str(), &claim.epoch.0])
+        .await
+        .map_err(failed)?;
+    let Some(row) = row else { return Err(why_refused(session, claim, doing).await?) };
+    let before: Option<String> = row.try_get(0).map_err(failed)?;
+    Ok(if before.as_deref() == Some("incoming") { Before::Incoming } else { Before::Nothing })
+}
+
+/// Declares the org's rows to be live.
+pub(super) async fn settle(session: &Session, claim: &Claim, doing: Doing<'_>) -> Result<(), EngineError> {
+    let failed = |error| doing.failed(error);
+    let statement = session.prepared(SETTLE).await.map_err(failed)?;
+    let settled = session
+        .execute(&statement, &[&claim.migration.as_str(), &claim.key.as_str(), &claim.epoch.0])
+        .await
+        .map_err(failed)?;
+    if settled == 0 { Err(why_refused(session, claim, doing).await?) } else { Ok(()) }
+}
+
+async fn why_refused(session: &Session, claim: &Claim, doing: Doing<'_>) -> Result<EngineError, EngineError> {
+    let failed = |error| doing.failed(error);
+    let statement = session.prepared(READ).await.map_err(failed)?;
+    let row = session.query_opt(&statement, &[&claim.migration.as_str(), &claim.key.as_str()]).await.map_err(failed)?;
+    let Some(row) = row else {
+        return Ok(doing.refused("nothing of the org was copied here, or it was removed since"));
+    };
+    let (mode, epoch): (String, i64) = (row.try_get(0).map_err(failed)?, row.try_get(1).map_err(failed)?);
+    Ok(doing.refused(if epoch > claim.epoch.0 {
+        format!("somebody with the newer epoch {} was here, ours is {}", Epoch(epoch), claim.epoch)
+    } else {
+        match mode.as_str() {
+            "settled" => "the org is live here: its rows are neither replaced nor removed".to_owned(),
+            other => format!("the org is {other} here"),
+        }
+    }))
+}
+
+/// Makes the guard's table where it is missing; answers whether it is there now.
+pub(super) async fn ensure(store: &Store) -> Result<bool, EngineError> {
+    let doing = Doing::new(store.name(), "creating the guard table mover.org_guard");
+    let failed = |error| doing.failed(error);
+    let session = store.session().await?;
+    let found = session.query_one("SELECT to_regclass('mover.org_guard') IS NOT NULL", &[]).await.map_err(failed)?;
+    let exists: bool = found.try_get(0).map_err(failed)?;
+    let there = exists || create(&session, doing).await?;
+    session.release();
+    Ok(there)
+}
+
+/// Several processes may come here at once; false if we have no right to.
+async fn create(session: &Session, doing: Doing<'_>) -> Result<bool, EngineError> {
+    let schema = "DO $$ BEGIN IF to_regnamespace('mover') IS NULL THEN CREATE SCHEMA mover; END IF; END $$";
+    let sql = format!("BEGIN; SELECT pg_advisory_xact_lock(hashtext('mover.org_guard')); {schema}; {CREATE}; COMMIT");
+    match session.batch_execute(&sql).await {
+        Ok(()) => Ok(true),
+        Err(error) if error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE) => {
+            session.batch_execute("ROLLBACK").await.map_err(|error| doing.failed(error))?;
+            Ok(false)
+        }
+        Err(error) => Err(doing.failed(error)),
+    }
+}

@@ -1,0 +1,260 @@
+//! How a migration is carried out between two stores: every statement, put together once from both catalogs.
+
+use std::collections::HashMap;
+use std::fmt::Display;
+
+use mover_actors::domain::ids::StoreName;
+use mover_actors::ports::EngineError;
+use tokio_postgres::Row;
+use tokio_postgres::types::Oid;
+
+use super::catalog::{Catalog, Reference, Table};
+use super::error::Doing;
+use super::name::quote;
+use super::order::parents_first;
+use super::references::References;
+use super::tally::{row_hash, tally_sql};
+use super::tenancy::Tenants;
+use crate::config::{Definition, TableRule, Tenancy, Via};
+
+/// A migration between two stores.
+#[derive(Debug)]
+pub(super) struct Plan {
+    pub(super) source: StoreName,
+    pub(super) target: StoreName,
+    /// Parents first.
+    pub(super) tables: Vec<TablePlan>,
+    /// Begins a transaction that writes to the target.
+    pub(super) begin: &'static str,
+    /// Answers with the number of each table of the target that holds rows of the org.
+    pub(super) occupied: String,
+    pub(super) tally_on_source: String,
+    pub(super) tally_on_target: String,
+    /// Foreign keys to prove after a copy without triggers.
+    pub(super) references: References,
+    pub(super) sequences: Vec<SequencePlan>,
+    /// Where each sequence stands.
+    pub(super) sequences_stand: String,
+    /// Tables in the source whose writers are waited for.
+    pub(super) source_oids: Vec<Oid>,
+}
+
+/// One table of a migration.
+#[derive(Debug)]
+pub(super) struct TablePlan {
+    /// Its name, as the definition has it.
+    pub(super) label: String,
+    /// Reads the org's rows from the source.
+    pub(super) select: String,
+    /// Takes these rows in the target.
+    pub(super) copy: String,
+    /// Removes the org's rows from the target.
+    pub(super) delete: String,
+    /// Copied columns that a sequence of the target fills: (their place in a row, the sequence's in the plan).
+    pub(super) sequence_columns: Vec<(usize, usize)>,
+    /// Columns that are compared.
+    pub(super) compared: Vec<String>,
+    /// Columns of the primary key; all compared columns where there is none.
+    pub(super) key: Vec<String>,
+    pub(super) source: SidePlan,
+    pub(super) target: SidePlan,
+}
+
+/// One table in one store.
+#[derive(Debug)]
+pub(super) struct SidePlan {
+    /// `FROM … AS t WHERE …`: the org's rows.
+    pub(super) rows: String,
+    /// The hash of a row.
+    pub(super) hash: String,
+}
+
+/// A sequence of the target that must stay ahead of what was copied.
+#[derive(Debug)]
+pub(super) struct SequencePlan {
+    /// Quoted, with its schema.
+    pub(super) quoted: String,
+    pub(super) increment: i64,
+    pub(super) table: String,
+    pub(super) column: String,
+}
+
+/// Keys that can wait until the end let rows come in any order.
+const BEGIN_WITH_TRIGGERS: &str = "BEGIN; SET CONSTRAINTS ALL DEFERRED";
+
+impl Plan {
+    /// Puts the statements together, or says what is in the way.
+    pub(super) fn make(definition: &Definition, source: &Catalog, target: &Catalog) -> Result<Self, EngineError> {
+        let rules: Vec<&TableRule> = definition.tables.iter().collect();
+        let mut sequences = Vec::new();
+        let mut tables = Vec::new();
+        for index in fill_order(definition, target) {
+            tables.push(table_plan(definition, rules[index], source, target, &mut sequences)?);
+        }
+        let skips_triggers = target.server.skips_triggers;
+        let references = if skips_triggers { References::of(definition, target) } else { References::default() };
+        Ok(Self {
+            source: definition.from.clone(),
+            target: definition.to.clone(),
+            begin: if skips_triggers { "BEGIN" } else { BEGIN_WITH_TRIGGERS },
+            occupied: union(
+                tables.iter().map(|table: &TablePlan| format!("WHERE EXISTS (SELECT {})", table.target.rows)),
+            ),
+            tally_on_source: union(tables.iter().map(|table| tally_sql(&table.source))),
+            tally_on_target: union(tables.iter().map(|table| tally_sql(&table.target))),
+            references,
+            sequences_stand: union(
+                sequences
+                    .iter()
+                    .map(|sequence: &SequencePlan| format!(", last_value, is_called FROM {}", sequence.quoted)),
+            ),
+            sequences,
+            source_oids: definition
+                .tables
+                .iter()
+                .filter_map(|rule| source.tables.get(&rule.name))
+                .map(|t| t.oid)
+                .collect(),
+            tables,
+        })
+    }
+
+    /// The table with this name.
+    pub(super) fn table(&self, label: &str) -> Option<&TablePlan> {
+        self.tables.iter().find(|table| table.label == label)
+    }
+
+    /// The table that a row of a statement over all tables is about.
+    pub(super) fn table_of(&self, row: &Row) -> Result<Option<&TablePlan>, tokio_postgres::Error> {
+        let number: i32 = row.try_get(0)?;
+        Ok(usize::try_from(number).ok().and_then(|number| self.tables.get(number)))
+    }
+}
+
+/// The definition's tables, parents first.
+fn fill_order(definition: &Definition, target: &Catalog) -> Vec<usize> {
+    parents_first(definition.tables.len(), &edges(definition, target, |_| true)).0
+}
+
+/// Tables whose foreign keys lead around in a circle that no deferrable key breaks.
+pub(super) fn circles(definition: &Definition, target: &Catalog) -> Vec<usize> {
+    parents_first(definition.tables.len(), &edges(definition, target, |reference| !reference.deferrable)).1
+}
+
+/// Which tables depend on which, as (child, parent).
+fn edges(definition: &Definition, target: &Catalog, counts: fn(&Reference) -> bool) -> Vec<(usize, usize)> {
+    let oid = |rule: &TableRule| Some(target.tables.get(&rule.name)?.oid);
+    let rules = definition.tables.iter().enumerate();
+    let by_oid: HashMap<Oid, usize> = rules.filter_map(|(index, rule)| Some((oid(rule)?, index))).collect();
+    let keys = target.references.iter().filter(|reference| counts(reference));
+    let mut edges: Vec<(usize, usize)> =
+        keys.filter_map(|key| Some((*by_oid.get(&key.child_root)?, *by_oid.get(&key.parent_oid)?))).collect();
+    // The rows of a `via` table are found through its parents: these are removed last, so they come first.
+    for (index, rule) in definition.tables.iter().enumerate() {
+        if let Tenancy::Via(hops) = &rule.tenancy {
+            let place = |hop: &Via| definition.tables.iter().position(|other| other.name == hop.parent);
+            edges.extend(hops.iter().filter_map(place).map(|parent| (index, parent)));
+        }
+    }
+    edges
+}
+
+fn table_plan(
+    definition: &Definition,
+    rule: &TableRule,
+    source: &Catalog,
+    target: &Catalog,
+    sequences: &mut Vec<SequencePlan>,
+) -> Result<TablePlan, EngineError> {
+    let label = rule.name.to_string();
+    let refused = |store: &StoreName, problem: String| {
+        Doing::new(store, "planning the copy").on(&label).refused(format!("{problem}; `mover check` says more"))
+    };
+    let missing = |store| refused(store, "the table does not exist".into());
+    let from = source.tables.get(&rule.name).ok_or_else(|| missing(&definition.from))?;
+    let to = target.tables.get(&rule.name).ok_or_else(|| missing(&definition.to))?;
+    let columns = Columns::of(from, to, source, target).map_err(|problem| refused(&definition.to, problem))?;
+    let side = |store: &StoreName, catalog: &Catalog, table: &Table| -> Result<SidePlan, EngineError> {
+        let condition =
+            Tenants::new(catalog, &definition.tables).condition(rule).map_err(|problem| refused(store, problem))?;
+        Ok(SidePlan {
+            rows: format!("FROM {} AS t WHERE {condition}", table.from),
+            hash: row_hash(&columns.compared, table, &catalog.types, &other_types(source, target, from, to)),
+        })
+    };
+    let source_side = side(&definition.from, source, from)?;
+    let target_side = side(&definition.to, target, to)?;
+    let list = |prefix: &str| {
+        columns.copied.iter().map(|name| format!("{prefix}{}", quote(name))).collect::<Vec<_>>().join(", ")
+    };
+    let mut sequence_columns = Vec::new();
+    for sequence in &to.sequences {
+        if let Some(place) = columns.copied.iter().position(|name| *name == sequence.column) {
+            sequence_columns.push((place, sequences.len()));
+            sequences.push(SequencePlan {
+                quoted: sequence.quoted.clone(),
+                increment: sequence.increment,
+                table: label.clone(),
+                column: sequence.column.clone(),
+            });
+        }
+    }
+    let key: Vec<String> = to.primary_key().iter().map(|column| column.name.clone()).collect();
+    let key_is_compared = !key.is_empty() && key.iter().all(|name| columns.compared.contains(name));
+    Ok(TablePlan {
+        select: format!("SELECT {} {}", list("t."), source_side.rows),
+        copy: format!("COPY {} ({}) FROM STDIN (FORMAT binary)", to.quoted, list("")),
+        delete: format!("DELETE {}", target_side.rows),
+        sequence_columns,
+        key: if key_is_compared { key } else { columns.compared.clone() },
+        compared: columns.compared,
+        source: source_side,
+        target: target_side,
+        label,
+    })
+}
+
+/// Which of the compared columns have, in one store or the other, a type that not every Postgres knows.
+fn other_types(source: &Catalog, target: &Catalog, from: &Table, to: &Table) -> Vec<String> {
+    let own = |catalog: &Catalog, table: &Table| -> Vec<String> {
+        let unusual = table.columns.iter().filter(|column| !catalog.types.is_built_in(column.type_oid));
+        unusual.map(|column| column.name.clone()).collect()
+    };
+    [own(source, from), own(target, to)].concat()
+}
+
+/// What is copied and compared of a table.
+struct Columns {
+    copied: Vec<String>,
+    compared: Vec<String>,
+}
+
+impl Columns {
+    fn of(from: &Table, to: &Table, source: &Catalog, target: &Catalog) -> Result<Self, String> {
+        let mut columns = Columns { copied: Vec::new(), compared: Vec::new() };
+        for column in &from.columns {
+            let Some(twin) = to.column(&column.name) else {
+                return Err(format!("the target lacks column {}", column.name));
+            };
+            source
+                .types
+                .carries_to(column.type_oid, &target.types, twin.type_oid)
+                .map_err(|why| format!("column {} cannot be copied: {why}", column.name))?;
+            // A generated column is worked out by the target, and compared like the others.
+            if !twin.generated {
+                columns.copied.push(column.name.clone());
+            }
+            columns.compared.push(column.name.clone());
+        }
+        if columns.copied.is_empty() {
+            return Err("it has no column to copy".into());
+        }
+        Ok(columns)
+    }
+}
+
+/// One statement of many: each part follows its number.
+pub(super) fn union<T: Display>(parts: impl Iterator<Item = T>) -> String {
+    let numbered: Vec<String> = parts.enumerate().map(|(number, part)| format!("(SELECT {number} {part})")).collect();
+    numbered.join("\nUNION ALL\n")
+}

@@ -1,0 +1,115 @@
+//! Types of two databases compared: whether a value written in binary by one is the same value in the other.
+
+use std::collections::HashMap;
+
+use tokio_postgres::Row;
+use tokio_postgres::types::Oid;
+
+use super::name::quote;
+
+/// Types of one database, with all that they are made of.
+#[derive(Debug, Default)]
+pub(super) struct Types(HashMap<Oid, TypeRow>);
+
+#[derive(Debug)]
+struct TypeRow {
+    schema: String,
+    name: String,
+    kind: String,
+    category: String,
+    base: Oid,
+    element: Oid,
+    has_binary_form: bool,
+    labels: Vec<String>,
+    fields: Vec<(String, Oid)>,
+    subtype: Option<Oid>,
+}
+
+/// Their values are numbers of objects, which differ from database to database.
+const OBJECT_NUMBERS: [&str; 11] = [
+    "regclass",
+    "regcollation",
+    "regconfig",
+    "regdictionary",
+    "regnamespace",
+    "regoper",
+    "regoperator",
+    "regproc",
+    "regprocedure",
+    "regrole",
+    "regtype",
+];
+
+impl Types {
+    pub(super) fn of_rows(rows: &[Row]) -> Result<Self, tokio_postgres::Error> {
+        let mut types = HashMap::new();
+        for row in rows {
+            let names: Vec<String> = row.try_get("field_names")?;
+            let field_types: Vec<Oid> = row.try_get("field_types")?;
+            let found = TypeRow {
+                schema: row.try_get("schema")?,
+                name: row.try_get("name")?,
+                kind: row.try_get("kind")?,
+                category: row.try_get("category")?,
+                base: row.try_get("base")?,
+                element: row.try_get("element")?,
+                has_binary_form: row.try_get("has_binary_form")?,
+                labels: row.try_get("labels")?,
+                fields: names.into_iter().zip(field_types).collect(),
+                subtype: row.try_get("subtype")?,
+            };
+            types.insert(row.try_get("oid")?, found);
+        }
+        Ok(Self(types))
+    }
+
+    /// The type's name for a cast, without a modifier (a cast to `character` would keep one character).
+    pub(super) fn cast(&self, oid: Oid) -> Option<String> {
+        self.0.get(&oid).map(|found| format!("{}.{}", quote(&found.schema), quote(&found.name)))
+    }
+
+    /// Whether the type is known to every Postgres under the same number.
+    pub(super) fn is_built_in(&self, oid: Oid) -> bool {
+        let built_in = |found: &TypeRow| found.schema == "pg_catalog" && found.kind != "c";
+        self.0.get(&oid).is_some_and(built_in)
+    }
+
+    /// Whether values can be carried from here to a type of another database in binary form; if not, why.
+    pub(super) fn carries_to(&self, oid: Oid, others: &Types, other: Oid) -> Result<(), String> {
+        let (Some(here), Some(there)) = (self.base_of(oid), others.base_of(other)) else {
+            return Err("the type is unknown".into());
+        };
+        if here.name != there.name || here.kind != there.kind {
+            return Err(format!("type {} became {}", here.name, there.name));
+        }
+        if !(here.has_binary_form && there.has_binary_form) {
+            return Err(format!("type {} has no binary form", here.name));
+        }
+        if OBJECT_NUMBERS.contains(&here.name.as_str()) {
+            return Err(format!("values of type {} are numbers that mean another object in each database", here.name));
+        }
+        if let Some(label) = here.labels.iter().find(|label| !there.labels.contains(label)) {
+            return Err(format!("the target's type {} lacks the value '{label}'", there.name));
+        }
+        if here.category == "A" && here.element != 0 {
+            return self.carries_to(here.element, others, there.element);
+        }
+        if let (Some(here), Some(there)) = (here.subtype, there.subtype) {
+            return self.carries_to(here, others, there);
+        }
+        let names = |found: &TypeRow| found.fields.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();
+        if names(here) != names(there) {
+            return Err(format!("type {} has other fields", here.name));
+        }
+        here.fields
+            .iter()
+            .zip(&there.fields)
+            .try_for_each(|((_, here), (_, there))| self.carries_to(*here, others, *there))
+    }
+
+    /// A domain is carried as what it restricts.
+    fn base_of(&self, oid: Oid) -> Option<&TypeRow> {
+        let found = self.0.get(&oid)?;
+        if found.kind == "d" { self.base_of(found.base) } else { Some(found) }
+    }
+}

@@ -1,0 +1,11 @@
+-- What the server is and what we may do in it.
+SELECT
+    current_setting('server_version_num')::int AS version_number,
+    current_setting('server_version') AS version,
+    current_setting('server_encoding') AS encoding,
+    pg_is_in_recovery() AS is_standby,
+    current_setting('session_replication_role') = 'replica' AS skips_triggers,
+    has_database_privilege(current_database(), 'CREATE') AS may_create_schema,
+    to_regclass('mover.org_guard') IS NOT NULL AS has_guard,
+    to_regnamespace('mover') IS NOT NULL AS has_schema,
+    CASE WHEN to_regnamespace('mover') IS NULL THEN false ELSE has_schema_privilege('mover', 'CREATE, USAGE') END AS may_use_schema

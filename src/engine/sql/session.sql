@@ -1,0 +1,30 @@
+-- Every connection to a store begins with this.
+-- Text must look the same in both stores, because unusual types are hashed as text.
+SET DateStyle = 'ISO, YMD';
+SET IntervalStyle = 'postgres';
+SET TimeZone = 'UTC';
+SET extra_float_digits = 1;
+SET bytea_output = 'hex';
+SET xmlbinary = 'base64';
+SET lc_monetary = 'C';
+-- A row hidden by row-level security would be lost: rather fail than read past it.
+SET row_security = off;
+-- Nobody waits long for us, and we wait long for nobody; but a big org may take its time.
+SET lock_timeout = '10s';
+SET statement_timeout = 0;
+SET idle_in_transaction_session_timeout = '5min';
+-- An org is a small part of a table. A plan made while a table was empty must stay good when it is full,
+-- and planning a prepared statement anew for each org would cost more than running it.
+SET enable_seqscan = off;
+SET plan_cache_mode = force_generic_plan;
+SET jit = off;
+SET max_parallel_workers_per_gather = 0;
+-- Rows are written as they are, without triggers, if we have the right to; foreign keys are proven afterwards. For good and
+-- not for each transaction, because every change of this setting throws away all plans of the connection.
+DO $$
+BEGIN
+    PERFORM set_config('session_replication_role', 'replica', false);
+EXCEPTION WHEN insufficient_privilege THEN
+    NULL;
+END
+$$;

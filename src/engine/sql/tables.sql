@@ -1,0 +1,15 @@
+-- The tables that names (in quotes) stand for: one row for each name, in order; null where there is none.
+SELECT
+    c.oid,
+    n.nspname::text AS schema,
+    c.relname::text AS name,
+    c.relkind::text AS kind,
+    c.relkind = 'r' AND EXISTS (SELECT FROM pg_inherits i WHERE i.inhparent = c.oid) AS has_heirs,
+    coalesce(has_table_privilege(c.oid, 'SELECT'), false) AS may_select,
+    coalesce(has_table_privilege(c.oid, 'INSERT'), false) AS may_insert,
+    coalesce(has_table_privilege(c.oid, 'DELETE'), false) AS may_delete,
+    c.relrowsecurity AND row_security_active(c.oid) AS row_security
+FROM unnest($1::text[]) WITH ORDINALITY AS wanted (name, position)
+LEFT JOIN pg_class c ON c.oid = to_regclass(wanted.name)
+LEFT JOIN pg_namespace n ON n.oid = c.relnamespace
+ORDER BY wanted.position

@@ -1,0 +1,94 @@
+//! The darklaunch flags in Redis: hashes that applications read to know where an org lives.
+//!
+//! Redis is a cache here (P10). Postgres decides what a hash should look like and numbers each decision
+//! with an epoch; the hash carries the epoch of its last write, and a write with an older one is refused
+//! inside Redis itself. So it does not matter how many processes write, in which order their writes arrive,
+//! or how often one is repeated, and every request here may be sent again after a broken connection.
+//!
+//! - `link`: one connection that is made anew when it breaks, and a bound on every wait.
+//! - `write`, `read`: many hashes in one request.
+//! - `whole`: how a Redis that lost its memory is noticed.
+
+mod link;
+mod read;
+mod script;
+mod whole;
+mod write;
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use mover_actors::domain::flags::{FlagImage, FlagKey, FoundFlags};
+use mover_actors::ports::{Flags, FlagsError, Written};
+use redis::IntoConnectionInfo;
+
+use self::link::Link;
+use self::whole::Rebuild;
+
+/// So many hashes go into one request: enough to make the round trip cheap, few enough not to hold up the
+/// applications that read their flags meanwhile.
+const HASHES_MAX: usize = 1_000;
+
+/// The flags in one Redis server.
+#[derive(Debug)]
+pub struct RedisFlags {
+    link: Link,
+    rebuild: Rebuild,
+}
+
+impl RedisFlags {
+    /// Takes the address of the server: the driver's own type, or a text such as `redis://:secret@127.0.0.1:6379/0`.
+    /// Nothing is connected yet: a Redis that is down now may be up when it is needed.
+    pub fn open(address: impl IntoConnectionInfo) -> Result<Self, FlagsError> {
+        Ok(Self { link: Link::open(address)?, rebuild: Rebuild::default() })
+    }
+
+    /// Where the server is, without user and password.
+    pub fn address(&self) -> &str {
+        self.link.address()
+    }
+
+    /// Whether Redis answers.
+    pub async fn ping(&self) -> Result<(), FlagsError> {
+        let mut pipeline = redis::pipe();
+        pipeline.cmd("PING");
+        self.link.ask(&pipeline).await.map(drop).map_err(|trouble| trouble.while_doing("asking whether it is there"))
+    }
+
+    /// Whether Redis has all flags, for those who only look: [`Flags::is_whole`] obliges its caller to write them.
+    pub async fn has_all(&self) -> Result<bool, FlagsError> {
+        self.rebuild.has_all(&self.link).await
+    }
+
+    /// All fields of a hash, also those that others wrote.
+    pub async fn hash(&self, key: &FlagKey) -> Result<BTreeMap<String, String>, FlagsError> {
+        read::whole_hash(&self.link, key).await
+    }
+}
+
+#[async_trait]
+impl Flags for RedisFlags {
+    async fn read(&self, wanted: &[(FlagKey, Vec<String>)]) -> Result<Vec<FoundFlags>, FlagsError> {
+        let mut found = Vec::with_capacity(wanted.len());
+        for some in wanted.chunks(HASHES_MAX) {
+            found.extend(read::fields(&self.link, some).await?);
+        }
+        Ok(found)
+    }
+
+    async fn write(&self, images: &[FlagImage]) -> Result<Vec<Written>, FlagsError> {
+        let mut written = Vec::with_capacity(images.len());
+        for some in images.chunks(HASHES_MAX) {
+            written.extend(write::images(&self.link, &self.rebuild, some).await?);
+        }
+        Ok(written)
+    }
+
+    async fn is_whole(&self) -> Result<bool, FlagsError> {
+        self.rebuild.is_whole(&self.link).await
+    }
+
+    async fn mark_whole(&self) -> Result<(), FlagsError> {
+        self.rebuild.mark_whole(&self.link).await
+    }
+}

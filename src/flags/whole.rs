@@ -1,0 +1,76 @@
+//! How a Redis that lost its memory is noticed, so that all flags are written to it again.
+//!
+//! Once all flags are written, a note is left in the key `mover:whole`: the run id of the server. It is gone
+//! after FLUSHALL and after a restart without persistence. A restart *with* persistence brings the note back,
+//! and perhaps an older state of the flags with it, since the last seconds before a crash may not have reached
+//! the disk; a replica that took over may lack the last writes too. Both have another run id than the note
+//! says. Neither sign would do alone: a flush keeps the run id, a restored file keeps the note.
+//!
+//! Redis may lose its memory a second time while the flags are being written. Whoever finds it incomplete
+//! therefore leaves a note of its own, and only says that all is well if that one is still there at the end. It is
+//! another note each time, so that a late request of an earlier try cannot pass for one of this try.
+
+use std::sync::{Mutex, PoisonError};
+
+use mover_actors::ports::FlagsError;
+use uuid::Uuid;
+
+use super::link::Link;
+use super::script::Call;
+
+/// Where the notes are.
+const KEY: &str = "mover:whole";
+
+/// This process's part in writing all flags again.
+#[derive(Debug, Default)]
+pub(super) struct Rebuild {
+    /// The field of the note that it left when it was last told that flags are missing.
+    note: Mutex<Option<String>>,
+}
+
+impl Rebuild {
+    /// Tells a script where the notes are, and which is this process's own.
+    pub(super) fn sign<'a>(&self, call: Call<'a>) -> Call<'a> {
+        call.key(KEY).arg(self.note().unwrap_or_default())
+    }
+
+    /// Whether Redis has all flags; if not, announces that this process is about to write them.
+    pub(super) async fn is_whole(&self, link: &Link) -> Result<bool, FlagsError> {
+        let note = format!("rebuilding:{}", Uuid::new_v4());
+        let call = self.sign(Call::of(include_str!("is_whole.lua"))).arg(&note);
+        let doing = "asking whether it lost its memory";
+        let whole: bool = call.run(link).await.map_err(|trouble| trouble.while_doing(doing))?;
+        self.set_note((!whole).then_some(note));
+        Ok(whole)
+    }
+
+    /// Whether Redis has all flags; announces nothing.
+    pub(super) async fn has_all(&self, link: &Link) -> Result<bool, FlagsError> {
+        let asked = self.sign(Call::of(include_str!("has_all.lua"))).run(link).await;
+        asked.map_err(|trouble| trouble.while_doing("asking whether it has all flags"))
+    }
+
+    /// Says that all flags are written, unless Redis lost its memory while they were, or nobody was told that they are
+    /// missing: they may be by now.
+    pub(super) async fn mark_whole(&self, link: &Link) -> Result<(), FlagsError> {
+        if self.note().is_none() {
+            return Ok(());
+        }
+        let call = self.sign(Call::of(include_str!("mark_whole.lua")));
+        let doing = "noting that it has all flags";
+        let marked: bool = call.run(link).await.map_err(|trouble| trouble.while_doing(doing))?;
+        if !marked {
+            tracing::warn!(address = link.address(), "Redis lost its memory while the flags were being written to it");
+        }
+        self.set_note(None);
+        Ok(())
+    }
+
+    fn note(&self) -> Option<String> {
+        self.note.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn set_note(&self, note: Option<String>) {
+        *self.note.lock().unwrap_or_else(PoisonError::into_inner) = note;
+    }
+}

@@ -1,0 +1,15 @@
+//! Moves organizations from one datastore to another while their users keep working.
+//!
+//! `docs/architecture.md` says what depends on what.
+
+pub mod app;
+pub mod cli;
+pub mod command;
+pub mod config;
+pub mod demo;
+pub mod embedded;
+pub mod engine;
+pub mod flags;
+mod nearest;
+pub mod operations;
+pub mod state;

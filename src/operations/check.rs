@@ -1,0 +1,88 @@
+//! `check`: everything that can be known to go wrong before anything runs.
+
+use std::fmt;
+
+use mover_actors::domain::ids::MigrationName;
+use serde::Serialize;
+
+use crate::engine::{Finding, Level};
+
+use super::error::OperationError;
+use super::world::World;
+
+/// What was looked at, migration by migration.
+#[derive(Debug, Serialize)]
+pub struct Checked {
+    /// Redis, with what went wrong.
+    pub redis: Finding,
+    /// Each migration and what was found of it.
+    pub migrations: Vec<CheckedMigration>,
+}
+
+/// One migration.
+#[derive(Debug, Serialize)]
+pub struct CheckedMigration {
+    /// Its name.
+    pub migration: MigrationName,
+    /// What was found.
+    pub findings: Vec<Finding>,
+}
+
+impl Checked {
+    /// Looks at everything and changes nothing. That the move log could be opened is known already.
+    pub async fn look(world: &World) -> Result<Self, OperationError> {
+        let mut migrations = Vec::new();
+        for definition in world.definitions.iter() {
+            let findings = world.engine.check(&definition.name).await.findings;
+            migrations.push(CheckedMigration { migration: definition.name.clone(), findings });
+        }
+        Ok(Self { redis: redis(world).await, migrations })
+    }
+
+    /// The worst level found.
+    pub fn worst(&self) -> Level {
+        self.findings().map(|finding| finding.level).max().unwrap_or(Level::Ok)
+    }
+
+    fn findings(&self) -> impl Iterator<Item = &Finding> {
+        std::iter::once(&self.redis).chain(self.migrations.iter().flat_map(|checked| &checked.findings))
+    }
+}
+
+async fn redis(world: &World) -> Finding {
+    let subject = format!("Redis {}", world.flags.address());
+    match world.flags.ping().await {
+        Ok(()) => Finding { level: Level::Ok, subject, text: "answers".into(), remedy: None },
+        Err(error) => Finding {
+            level: Level::Problem,
+            subject,
+            text: error.to_string(),
+            remedy: Some("mend this and check again".into()),
+        },
+    }
+}
+
+/// An error if the migration would fail.
+pub(super) async fn refuse_unsafe(world: &World, migration: &MigrationName) -> Result<(), OperationError> {
+    let report = world.engine.check(migration).await;
+    let problems: Vec<_> = report.of_level(Level::Problem).map(|finding| format!("  {finding}")).collect();
+    match problems.is_empty() {
+        true => Ok(()),
+        false => Err(OperationError::Unsafe { migration: migration.to_string(), problems: problems.join("\n") }),
+    }
+}
+
+impl fmt::Display for Checked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}", self.redis)?;
+        for checked in &self.migrations {
+            writeln!(f, "{}", checked.migration)?;
+            checked.findings.iter().try_for_each(|finding| writeln!(f, "  {finding}"))?;
+        }
+        if self.migrations.is_empty() {
+            writeln!(f, "there are no migration definitions")?;
+        }
+        let of = |level| self.findings().filter(|finding| finding.level == level).count();
+        writeln!(f, "{} problems, {} warnings", of(Level::Problem), of(Level::Warning))
+    }
+}

@@ -1,0 +1,99 @@
+//! Why a command was not carried out.
+
+use mover_actors::otp::RefError;
+use mover_actors::ports::{EngineError, FlagsError, LogError};
+use mover_actors::tree::darklaunch::DarklaunchError;
+use thiserror::Error;
+
+use crate::config::UnknownMigration;
+use crate::state::StateError;
+use crate::state::read::Counts;
+
+/// Why a command was not carried out; said to whoever gave it, with what to do next where that is known.
+#[derive(Debug, Error)]
+pub enum OperationError {
+    /// The move log refused, or a query failed.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// The move log refused what an actor asked.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// A store refused.
+    #[error("{}", engine_sentence(.0))]
+    Engine(#[from] EngineError),
+    /// Flags were not written.
+    #[error(transparent)]
+    Darklaunch(#[from] DarklaunchError),
+    /// Flags were not read.
+    #[error(transparent)]
+    Flags(#[from] FlagsError),
+    /// An actor is being restarted.
+    #[error("{0}; try again")]
+    Actor(#[from] RefError),
+    /// No definition has this name.
+    #[error(transparent)]
+    UnknownMigration(#[from] UnknownMigration),
+    /// The source's list of orgs could not be read to its end.
+    #[error("{}; no org was captured", engine_sentence(.0))]
+    NotCaptured(EngineError),
+    /// The source does not know these orgs.
+    #[error("the source of {migration} does not know {orgs}; nothing was added")]
+    UnknownOrgs {
+        /// The migration whose source was asked.
+        migration: String,
+        /// The names, as a list.
+        orgs: String,
+    },
+    /// A file of org names cannot be used.
+    #[error("{path}{}: {problem}", line.map_or(String::new(), |line| format!(":{line}")))]
+    File {
+        /// The file.
+        path: String,
+        /// The line at fault, from 1.
+        line: Option<usize>,
+        /// What is wrong.
+        problem: String,
+    },
+    /// There is nothing to move.
+    #[error(
+        "{migration}: no org is ready ({} in holding, {} in flight, {} migrated, {} failed); next: {}",
+        counts.holding, counts.started, counts.migrated, counts.failed, next_step(migration, counts)
+    )]
+    NothingReady {
+        /// The migration.
+        migration: String,
+        /// Where its orgs are.
+        counts: Counts,
+    },
+    /// The check found what would make the campaign fail.
+    #[error(
+        "{migration} cannot run as things are:\n{problems}\nNothing was changed. `check` shows everything that was looked at"
+    )]
+    Unsafe {
+        /// The migration.
+        migration: String,
+        /// One a line.
+        problems: String,
+    },
+    /// The command needs a running tree, which this door does not have.
+    #[error("{command} works in the console only")]
+    ConsoleOnly {
+        /// The command.
+        command: &'static str,
+    },
+}
+
+fn next_step(migration: &str, counts: &Counts) -> String {
+    match counts {
+        Counts { started: 1.., .. } => "resume brings those in flight to their end".into(),
+        Counts { holding: 1.., .. } => format!("orgs ready {migration} all"),
+        Counts { failed: 1.., .. } => format!("retry {migration} failed"),
+        _ if counts.total() == 0 => format!("orgs capture {migration}"),
+        _ => format!("status {migration}"),
+    }
+}
+
+fn engine_sentence(error: &EngineError) -> String {
+    let place = [&error.place.table, &error.place.row].into_iter().flatten().map(String::as_str);
+    std::iter::once(error.reason.as_str()).chain(place).collect::<Vec<_>>().join("; ")
+}

@@ -1,0 +1,138 @@
+//! Flags as they should be, as Redis has them, and orders to change them.
+
+use std::fmt;
+
+use mover_actors::domain::flags::{EPOCH_FIELD, Fields, FlagKey};
+use mover_actors::domain::ids::Epoch;
+use mover_actors::ports::MoveLog;
+use mover_actors::tree::darklaunch::{Drift, FlagOrder, Flagger, RepairFlags, drifts};
+use serde::Serialize;
+use serde_json::json;
+
+use super::Running;
+use super::answer::Answer;
+use super::error::OperationError;
+use super::world::World;
+
+const DRIFTS_MAX: usize = 100;
+
+/// One hash, as decided and as found.
+#[derive(Debug, Serialize)]
+pub(super) struct Compared {
+    key: FlagKey,
+    managed: bool,
+    wanted_epoch: Option<Epoch>,
+    found_epoch: Option<Epoch>,
+    fields: Vec<Field>,
+}
+
+#[derive(Debug, Serialize)]
+struct Field {
+    name: String,
+    wanted: Option<String>,
+    found: Option<String>,
+    drifts: bool,
+}
+
+/// Reads both sides of a hash.
+pub(super) async fn compare(world: &World, key: &FlagKey) -> Result<Compared, OperationError> {
+    let wanted = world.log.desired_one(key).await?;
+    let mut found = world.flags.hash(key).await?;
+    let found_epoch = found.remove(EPOCH_FIELD).and_then(|epoch| epoch.parse().ok()).map(Epoch);
+    let managed = wanted.is_some();
+    let (wanted_epoch, wanted) = wanted.map_or((None, Fields::new()), |image| (Some(image.epoch), image.fields));
+    let mut names: Vec<_> = wanted.keys().chain(found.keys()).cloned().collect();
+    names.sort();
+    names.dedup();
+    let fields = names
+        .into_iter()
+        .map(|name| {
+            let found = found.get(&name).cloned();
+            let drifts = wanted.get(&name).is_some_and(|wanted| *wanted != found);
+            Field { wanted: wanted.get(&name).cloned().flatten(), found, drifts, name }
+        })
+        .collect();
+    Ok(Compared { key: key.clone(), managed, wanted_epoch, found_epoch, fields })
+}
+
+impl fmt::Display for Compared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let epoch = self.found_epoch.map_or("none".into(), |epoch| epoch.to_string());
+        writeln!(f, "{:?} in Redis, epoch {epoch}:", self.key.as_str())?;
+        for field in &self.fields {
+            write!(f, "  {} = {}", field.name, shown(field.found.as_deref()))?;
+            match field.drifts {
+                true => writeln!(f, "   DRIFT: should be {}", shown(field.wanted.as_deref()))?,
+                false => writeln!(f)?,
+            }
+        }
+        if self.fields.is_empty() {
+            writeln!(f, "  no fields")?;
+        }
+        if !self.managed {
+            writeln!(f, "  Mover has never written this hash")?;
+        }
+        Ok(())
+    }
+}
+
+fn shown(value: Option<&str>) -> String {
+    value.map_or("(none)".into(), |value| format!("{value:?}"))
+}
+
+/// `flags show`
+pub(super) async fn show(world: &World, key: &FlagKey) -> Result<Answer, OperationError> {
+    Ok(Answer::of(&compare(world, key).await?))
+}
+
+/// `flags check`
+pub(super) async fn check(world: &World) -> Result<Answer, OperationError> {
+    let (checked, drifts) = drifts(world.log.as_ref(), world.flags.as_ref(), DRIFTS_MAX).await?;
+    let mut text = format!("{checked} flag hashes compared, {} differ", count(drifts.len()));
+    for drift in &drifts {
+        text.push_str(&format!("\n  {:?}: {}", drift.wanted.key.as_str(), difference(drift)));
+    }
+    if !drifts.is_empty() {
+        text.push_str("\nnext: flags repair");
+    }
+    let found: Vec<_> = drifts
+        .iter()
+        .map(|drift| json!({ "key": drift.wanted.key, "wanted": drift.wanted.fields, "found": drift.found.fields }))
+        .collect();
+    Ok(Answer::new(text, json!({ "checked": checked, "drifts": found })))
+}
+
+fn count(drifts: usize) -> String {
+    if drifts >= DRIFTS_MAX { format!("{DRIFTS_MAX} or more") } else { drifts.to_string() }
+}
+
+fn difference(drift: &Drift) -> String {
+    let differing = drift.wanted.fields.iter().filter_map(|(name, wanted)| {
+        let found = drift.found.fields.get(name).and_then(Option::as_deref);
+        (wanted.as_deref() != found)
+            .then(|| format!("{name} is {}, should be {}", shown(found), shown(wanted.as_deref())))
+    });
+    let differing: Vec<_> = differing.collect();
+    match differing.is_empty() {
+        true => format!("its epoch is newer than the move log's {}", drift.wanted.epoch),
+        false => differing.join("; "),
+    }
+}
+
+/// `flags repair`
+pub(super) async fn repair(running: &Running) -> Result<Answer, OperationError> {
+    let repaired = running.darklaunch.send(RepairFlags).await??;
+    Ok(Answer::new(format!("{repaired} flag hashes written"), json!({ "repaired": repaired })))
+}
+
+/// `darklaunch …`: stored, then written. Fields that belong together change together.
+pub(super) async fn set(running: &Running, key: FlagKey, fields: Fields) -> Result<Answer, OperationError> {
+    let text = fields
+        .iter()
+        .map(|(name, value)| format!("{:?}: {name} = {}", key.as_str(), shown(value.as_deref())))
+        .collect::<Vec<_>>()
+        .join("\n");
+    let json = json!({ "key": key, "fields": fields });
+    Flagger::new(running.darklaunch.clone()).apply(FlagOrder::of_operator(key, fields)).await?;
+    Ok(Answer::new(text, json))
+}

@@ -1,0 +1,121 @@
+//! `health`: is all well, for people and for orchestrators.
+
+use std::fmt;
+
+use mover_actors::tree::darklaunch::drifts;
+use serde::Serialize;
+
+use crate::state::SchemaStatus;
+
+use super::error::OperationError;
+use super::status::CampaignStatus;
+use super::world::World;
+
+/// How well it is; the number is the exit code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Level {
+    /// All is well.
+    Ok = 0,
+    /// Somebody should look.
+    Warning = 1,
+    /// Orgs are shut out, or nothing can be moved.
+    Critical = 2,
+}
+
+/// The level and what it comes from.
+#[derive(Debug, Serialize)]
+pub struct Health {
+    /// The worst of the causes.
+    pub level: Level,
+    /// What is not well.
+    pub causes: Vec<Cause>,
+}
+
+/// One thing that is not well.
+#[derive(Debug, Serialize)]
+pub struct Cause {
+    /// How bad it is.
+    pub level: Level,
+    /// What it is, and what to do.
+    pub text: String,
+}
+
+impl Health {
+    /// Everything is out of reach.
+    pub fn critical(text: String) -> Self {
+        Self::from_causes(vec![Cause { level: Level::Critical, text }])
+    }
+
+    fn from_causes(mut causes: Vec<Cause>) -> Self {
+        causes.sort_by_key(|cause| std::cmp::Reverse(cause.level));
+        Self { level: causes.first().map_or(Level::Ok, |cause| cause.level), causes }
+    }
+
+    /// Looks at the move log, Redis and the stores.
+    pub async fn look(world: &World) -> Result<Self, OperationError> {
+        let status = world.log.schema_status().await?;
+        if !matches!(status, SchemaStatus::Current) {
+            return Ok(Self::critical(
+                "the move log's schema is being brought up to date, or waits for it: any command but health does it"
+                    .into(),
+            ));
+        }
+        let mut causes = Vec::new();
+        causes.extend(flags(world).await);
+        for error in world.engine.unreachable_stores().await {
+            causes.push(Cause { level: Level::Critical, text: error.to_string() });
+        }
+        let orphans: u64 = world.log.nodes().await?.iter().filter(|node| !node.alive).map(|node| node.moves).sum();
+        if orphans > 0 {
+            let text = format!(
+                "{orphans} orgs are in flight, perhaps in 503, and their process is gone; next: mover exec resume"
+            );
+            causes.push(Cause { level: Level::Critical, text });
+        }
+        let campaign = world.log.recent_campaigns(1).await?.into_iter().next().map(CampaignStatus::from);
+        if campaign.as_ref().is_some_and(CampaignStatus::is_interrupted) {
+            let text = "a campaign was interrupted; next: mover exec resume".into();
+            causes.push(Cause { level: Level::Warning, text });
+        }
+        for (migration, counts) in world.log.migrations().await? {
+            if counts.failed > 0 {
+                let text =
+                    format!("{migration}: {} orgs failed; next: orgs list {migration} state=failed", counts.failed);
+                causes.push(Cause { level: Level::Warning, text });
+            }
+        }
+        Ok(Self::from_causes(causes))
+    }
+}
+
+/// A Redis that was restarted may have forgotten something, so then all flags are compared.
+async fn flags(world: &World) -> Option<Cause> {
+    let trouble = match world.flags.has_all().await {
+        Ok(true) => return None,
+        Ok(false) => match drifts(world.log.as_ref(), world.flags.as_ref(), 1).await {
+            Ok((_, drifts)) if drifts.is_empty() => return None,
+            Ok(_) => "Redis was restarted and does not know all flags; next: flags repair".into(),
+            Err(error) => error.to_string(),
+        },
+        Err(error) => error.to_string(),
+    };
+    Some(Cause { level: Level::Critical, text: trouble })
+}
+
+impl fmt::Display for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Level::Ok => "ok",
+            Level::Warning => "warning",
+            Level::Critical => "critical",
+        })
+    }
+}
+
+impl fmt::Display for Health {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}", self.level)?;
+        self.causes.iter().try_for_each(|cause| writeln!(f, "  {}: {}", cause.level, cause.text))
+    }
+}

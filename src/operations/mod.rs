@@ -1,0 +1,180 @@
+//! Commands carried out. Every door turns what it is told into a [`Command`] and comes here; there is no second path.
+
+mod answer;
+mod campaigns;
+mod check;
+mod error;
+mod flags;
+mod health;
+mod orgs;
+mod report;
+mod status;
+mod verify;
+mod world;
+
+use mover_actors::domain::campaign::{Campaign, Steer};
+use mover_actors::domain::flags::{Fields, FlagKey};
+use mover_actors::domain::ids::NodeId;
+use mover_actors::otp::{ActorRef, Board};
+use mover_actors::tree::Tree;
+use mover_actors::tree::darklaunch::Darklaunch;
+use mover_actors::tree::manager::Manager;
+use serde_json::json;
+
+use crate::command::{self, Command};
+
+pub use answer::Answer;
+pub use check::Checked;
+pub use error::OperationError;
+pub use health::{Health, Level};
+pub use status::StatusView;
+pub use world::{CampaignDefaults, World};
+
+/// The actors that commands talk to.
+#[derive(Clone)]
+pub struct Running {
+    /// Who drives campaigns.
+    pub manager: ActorRef<Manager>,
+    /// Who writes flags.
+    pub darklaunch: ActorRef<Darklaunch>,
+    /// The live picture of the tree.
+    pub board: Board,
+    /// This process in the move log.
+    pub node: NodeId,
+}
+
+impl From<&Tree> for Running {
+    fn from(tree: &Tree) -> Self {
+        Self {
+            manager: tree.manager().clone(),
+            darklaunch: tree.darklaunch().clone(),
+            board: tree.board().clone(),
+            node: tree.node(),
+        }
+    }
+}
+
+/// What a command came to.
+#[derive(Debug)]
+pub enum Outcome {
+    /// It is done.
+    Done(Answer),
+    /// A campaign runs; so many orgs in all. Its row tells the rest.
+    Campaign(Campaign, u64),
+}
+
+impl Outcome {
+    /// What to say at once.
+    pub fn answer(&self) -> Answer {
+        match self {
+            Outcome::Done(answer) => answer.clone(),
+            Outcome::Campaign(campaign, total) => campaigns::opened(campaign, *total),
+        }
+    }
+}
+
+/// What must be running for a command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Needs {
+    /// The move log is enough.
+    Nothing,
+    /// The darklaunch actor.
+    Flags,
+    /// The whole tree.
+    Tree,
+}
+
+/// What must be running for this command. Whatever only reads never starts an actor, and so never takes over an org.
+pub fn needs(command: &Command) -> Needs {
+    match command {
+        Command::Migrate { .. } | Command::Steer(Steer::Resume) => Needs::Tree,
+        Command::FlagsRepair
+        | Command::Darklaunch { .. }
+        | Command::Darklaunch503 { .. }
+        | Command::DarklaunchOrgs503 { .. }
+        | Command::DarklaunchOrgCreation { .. } => Needs::Flags,
+        Command::OrgsCapture { .. }
+        | Command::OrgsAdd { .. }
+        | Command::OrgsReady { .. }
+        | Command::OrgsList { .. }
+        | Command::Org { .. }
+        | Command::Status { .. }
+        | Command::Steer(_)
+        | Command::Verify { .. }
+        | Command::Retry { .. }
+        | Command::FlagsShow { .. }
+        | Command::FlagsCheck
+        | Command::Tree
+        | Command::Nodes
+        | Command::Check
+        | Command::Health
+        | Command::Report { .. }
+        | Command::Help { .. }
+        | Command::Quit => Needs::Nothing,
+    }
+}
+
+/// Carries out a command.
+pub async fn carry_out(world: &World, running: Option<&Running>, command: &Command) -> Result<Outcome, OperationError> {
+    let console = |command| running.ok_or(OperationError::ConsoleOnly { command });
+    let answer = match command {
+        Command::Migrate { migration, which, options } => {
+            let (campaign, total) = campaigns::migrate(world, console("migrate")?, migration, which, options).await?;
+            return Ok(Outcome::Campaign(campaign, total));
+        }
+        Command::Steer(Steer::Resume) => {
+            let running = console("resume")?;
+            let (campaign, total) = campaigns::resume(world, running).await?;
+            if campaign.node == running.node {
+                return Ok(Outcome::Campaign(campaign, total));
+            }
+            // Another process drives it, and shows it.
+            campaigns::opened(&campaign, total)
+        }
+        Command::Steer(change) => campaigns::steer(world, *change).await?,
+        Command::OrgsCapture { migration } => orgs::capture(world, migration).await?,
+        Command::OrgsAdd { orgs, migration } => orgs::add(world, orgs, migration).await?,
+        Command::OrgsReady { migration, which } => orgs::ready(world, migration, which).await?,
+        Command::OrgsList { migration, state, limit } => orgs::list(world, migration, *state, *limit).await?,
+        Command::Org { org, migration } => orgs::show(world, org, migration.as_ref()).await?,
+        Command::Retry { migration, which } => orgs::retry(world, migration, which).await?,
+        Command::Verify { migration, which } => verify::verify(world, migration, which).await?,
+        Command::Status { migration } => {
+            let only = migration.as_ref().map(|name| world.definition(name)).transpose()?;
+            Answer::of(&StatusView::read(&world.log, only.map(|definition| &definition.name)).await?)
+        }
+        Command::FlagsShow { hash } => flags::show(world, &hash.key()).await?,
+        Command::FlagsCheck => flags::check(world).await?,
+        Command::FlagsRepair => flags::repair(console("flags repair")?).await?,
+        Command::Darklaunch { hash, fields } => flags::set(console("darklaunch")?, hash.key(), fields.clone()).await?,
+        Command::Darklaunch503 { org, on } => {
+            flags::set(console("darklaunch")?, FlagKey::org(org), present_if("503_mode", *on)).await?
+        }
+        Command::DarklaunchOrgs503 { on } => {
+            let fields = Fields::from([("orgs_503_mode".into(), Some(on.to_string()))]);
+            flags::set(console("darklaunch")?, FlagKey::default_hash(), fields).await?
+        }
+        Command::DarklaunchOrgCreation { on } => {
+            flags::set(console("darklaunch")?, FlagKey::no_org(), present_if("disable_new_orgs", !*on)).await?
+        }
+        Command::Tree => {
+            let tree = console("tree")?.board.tree();
+            tree.map_or_else(|| Answer::new("the tree is not up", json!(null)), |tree| Answer::of(&tree))
+        }
+        Command::Nodes => status::nodes(&world.log).await?,
+        Command::Check => Answer::of(&Checked::look(world).await?),
+        Command::Health => Answer::of(&Health::look(world).await?),
+        Command::Report { migration, out } => report::report(world, migration, out.as_deref()).await?,
+        Command::Help { topic } => {
+            let text = command::help(topic.as_deref());
+            Answer::new(text.clone(), json!({ "help": text }))
+        }
+        Command::Quit => Answer::new("", json!(null)),
+    };
+    Ok(Outcome::Done(answer))
+}
+
+/// A field that is `true`, or must not be there.
+fn present_if(field: &str, on: bool) -> Fields {
+    Fields::from([(field.to_owned(), on.then(|| "true".to_owned()))])
+}

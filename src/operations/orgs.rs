@@ -1,0 +1,259 @@
+//! Which orgs there are, and which may move.
+
+use mover_actors::domain::campaign::Selection;
+use mover_actors::domain::flags::FlagKey;
+use mover_actors::domain::ids::{MigrationName, OrgName};
+use mover_actors::domain::state::State;
+use mover_actors::ports::MoveLog;
+use serde_json::{Value, json};
+
+use crate::command::{StateKind, Which};
+use crate::state::CaptureError;
+use crate::state::read::{Happening, MoveView, StateName};
+
+use super::answer::{Answer, at, short, table};
+use super::error::OperationError;
+use super::world::World;
+
+const LIST_LIMIT: u32 = 50;
+
+/// `orgs capture`
+pub(super) async fn capture(world: &World, migration: &MigrationName) -> Result<Answer, OperationError> {
+    let definition = world.definition(migration)?;
+    let orgs = world.engine.orgs(&definition.name).await?;
+    let captured = match world.log.capture(&definition.name, definition.strategy, orgs).await {
+        Ok(captured) => captured,
+        Err(CaptureError::Source { cause, .. }) => return Err(OperationError::NotCaptured(cause)),
+        Err(CaptureError::State(error)) => return Err(error.into()),
+    };
+    let text = format!(
+        "{migration}: the source lists {} orgs; {} are new and in holding, {} were known.\nnext: orgs ready {migration} all",
+        captured.listed, captured.new, captured.known
+    );
+    Ok(Answer::new(text, json!({ "listed": captured.listed, "new": captured.new, "known": captured.known })))
+}
+
+/// `orgs add`: all of them, or none if the source does not know one.
+pub(super) async fn add(world: &World, orgs: &[OrgName], migration: &MigrationName) -> Result<Answer, OperationError> {
+    let definition = world.definition(migration)?;
+    let (mut found, mut unknown) = (Vec::new(), Vec::new());
+    for org in orgs {
+        match world.engine.find_org(&definition.name, org).await? {
+            Some(key) => found.push((org, key)),
+            None => unknown.push(format!("{:?}", short(org.as_str(), 60))),
+        }
+    }
+    if !unknown.is_empty() {
+        return Err(OperationError::UnknownOrgs { migration: migration.to_string(), orgs: unknown.join(", ") });
+    }
+    let mut new = 0;
+    for (org, key) in found {
+        new += u64::from(world.log.add_org(&definition.name, definition.strategy, org.clone(), key).await?);
+    }
+    let known = orgs.len() as u64 - new;
+    let text = format!("{migration}: {new} added to holding, {known} were known.\nnext: orgs ready {migration} all");
+    Ok(Answer::new(text, json!({ "new": new, "known": known })))
+}
+
+/// `orgs ready`
+pub(super) async fn ready(world: &World, migration: &MigrationName, which: &Which) -> Result<Answer, OperationError> {
+    let name = &world.definition(migration)?.name;
+    let ready = world.log.make_ready(name, &selection(which)?).await?;
+    let text = match ready {
+        0 => format!("{migration}: no org in holding was meant; `status {migration}` shows where they are"),
+        _ => format!("{migration}: {ready} orgs are ready.\nnext: migrate {migration} all"),
+    };
+    Ok(Answer::new(text, json!({ "ready": ready })))
+}
+
+/// `retry`
+pub(super) async fn retry(world: &World, migration: &MigrationName, which: &Which) -> Result<Answer, OperationError> {
+    let name = &world.definition(migration)?.name;
+    let retried = world.log.retry(name, &selection(which)?).await?;
+    let text = match retried {
+        0 => format!("{migration}: no failed org was meant; `orgs list {migration} state=failed` shows them"),
+        _ => format!("{migration}: {retried} orgs are ready again.\nnext: migrate {migration} all"),
+    };
+    Ok(Answer::new(text, json!({ "retried": retried })))
+}
+
+/// `orgs list`
+pub(super) async fn list(
+    world: &World,
+    migration: &MigrationName,
+    state: Option<StateKind>,
+    limit: Option<u32>,
+) -> Result<Answer, OperationError> {
+    let name = &world.definition(migration)?.name;
+    let limit = limit.unwrap_or(LIST_LIMIT);
+    // One more than asked for tells whether there are more.
+    let mut moves = world.log.list(name, state.map(state_name), None, limit.saturating_add(1)).await?;
+    let more = moves.len() > limit as usize;
+    moves.truncate(limit as usize);
+    let rows: Vec<_> = moves
+        .iter()
+        .map(|view| {
+            let reason = view.record.failure.as_ref().map_or("", |failure| failure.reason.as_str());
+            let rows = view.rows.map_or(String::new(), |rows| rows.to_string());
+            [
+                short(view.record.org.as_str(), 40),
+                view.record.state.to_string(),
+                rows,
+                at(view.updated_at),
+                short(reason, 80),
+            ]
+        })
+        .collect();
+    let mut text = match rows.is_empty() {
+        true => format!("{migration}: no such orgs"),
+        false => table(["ORG", "STATE", "ROWS", "CHANGED (UTC)", "REASON"], &rows),
+    };
+    if more {
+        text.push_str(&format!("there are more: limit={} shows more of them\n", limit.saturating_mul(10)));
+    }
+    let orgs: Vec<Value> = moves.iter().map(move_json).collect();
+    Ok(Answer::new(text, json!({ "orgs": orgs, "more": more })))
+}
+
+/// `org`: everything about one.
+pub(super) async fn show(
+    world: &World,
+    org: &OrgName,
+    migration: Option<&MigrationName>,
+) -> Result<Answer, OperationError> {
+    let only = migration.map(|name| world.definition(name)).transpose()?.map(|definition| &definition.name);
+    let mut moves = world.log.org_moves(org).await?;
+    if let Some(only) = only {
+        // Asked for its history first, so that an org unknown there gets an error with names like it.
+        world.log.org_history(only, org).await?;
+        moves.retain(|view| &view.record.migration == only);
+    }
+    let (mut text, mut all) = (String::new(), Vec::new());
+    for view in &moves {
+        let history = world.log.org_history(&view.record.migration, org).await?;
+        describe(&mut text, view, &history.happenings);
+        let mut entry = move_json(view);
+        entry["history"] = history.happenings.iter().map(happening_json).collect();
+        all.push(entry);
+    }
+    let key = FlagKey::org(org);
+    let flags = super::flags::compare(world, &key).await?;
+    text.push_str(&flags.to_string());
+    Ok(Answer::new(text, json!({ "org": org, "moves": all, "flags": flags })))
+}
+
+fn describe(text: &mut String, view: &MoveView, happenings: &[Happening]) {
+    let record = &view.record;
+    text.push_str(&format!(
+        "{} in {}: {}  (key {}, epoch {}, attempts {})\n",
+        short(record.org.as_str(), 100),
+        record.migration,
+        record.state,
+        record.key,
+        record.epoch,
+        record.attempts
+    ));
+    if let (Some(rows), Some(bytes)) = (view.rows, view.bytes) {
+        text.push_str(&format!("  {rows} rows, {} copied\n", indicatif::HumanBytes(bytes.unsigned_abs())));
+    }
+    if let (Some(closed), Some(opened)) = (view.closed_at, view.opened_at)
+        && let Ok(time) = opened.duration_since(closed)
+    {
+        text.push_str(&format!("  closed for writes for {} ms\n", time.as_millis()));
+    }
+    if let Some(failure) = &record.failure {
+        text.push_str(&format!("  failed in {}: {}\n", failure.step, failure.reason));
+        let place = &failure.place;
+        for (what, value) in [("store", &place.store), ("table", &place.table), ("row", &place.row)] {
+            if let Some(value) = value {
+                text.push_str(&format!("    {what}: {value}\n"));
+            }
+        }
+        if !place.columns.is_empty() {
+            text.push_str(&format!("    columns: {}\n", place.columns.join(", ")));
+        }
+        if record.state == State::Failed {
+            text.push_str(&format!(
+                "  next: mend the cause, then: retry {} {:?}\n",
+                record.migration,
+                record.org.as_str()
+            ));
+        }
+    }
+    for happening in happenings {
+        let who = happening.actor.as_deref().or(happening.node.as_deref()).unwrap_or("");
+        text.push_str(&format!(
+            "  {}  {} -> {}  epoch {}  {}\n",
+            at(happening.at),
+            happening.from,
+            happening.to,
+            happening.epoch,
+            who
+        ));
+    }
+}
+
+/// A move as programs see it.
+pub(super) fn move_json(view: &MoveView) -> Value {
+    let record = &view.record;
+    json!({
+        "migration": record.migration,
+        "org": record.org,
+        "key": record.key,
+        "state": record.state.as_str(),
+        "step": record.state.step(),
+        "epoch": record.epoch,
+        "attempts": record.attempts,
+        "rows": view.rows,
+        "bytes": view.bytes,
+        "failure": record.failure,
+        "captured_at": at(view.captured_at),
+        "updated_at": at(view.updated_at),
+        "closed_at": view.closed_at.map(at),
+        "opened_at": view.opened_at.map(at),
+        "finished_at": view.finished_at.map(at),
+    })
+}
+
+fn happening_json(happening: &Happening) -> Value {
+    json!({
+        "at": at(happening.at),
+        "from": happening.from.to_string(),
+        "to": happening.to.to_string(),
+        "node": happening.node,
+        "actor": happening.actor,
+        "epoch": happening.epoch,
+        "detail": happening.detail,
+    })
+}
+
+fn state_name(state: StateKind) -> StateName {
+    match state {
+        StateKind::Holding => StateName::Holding,
+        StateKind::Ready => StateName::Ready,
+        StateKind::Started => StateName::Started,
+        StateKind::Migrated => StateName::Migrated,
+        StateKind::Failed => StateName::Failed,
+    }
+}
+
+/// The orgs that were meant; a file is read now, and refused whole if a line of it is wrong.
+pub(super) fn selection(which: &Which) -> Result<Selection, OperationError> {
+    let path = match which {
+        Which::Orgs(selection) => return Ok(selection.clone()),
+        Which::File(path) => path,
+    };
+    let wrong = |line, problem: String| OperationError::File { path: path.clone(), line, problem };
+    let text = std::fs::read_to_string(path).map_err(|error| wrong(None, error.to_string()))?;
+    let mut names = Vec::new();
+    for (at, line) in text.lines().enumerate() {
+        let line = line.trim();
+        if !line.is_empty() && !line.starts_with('#') {
+            names.push(OrgName::new(line).map_err(|error| wrong(Some(at + 1), error.to_string()))?);
+        }
+    }
+    if names.is_empty() {
+        return Err(wrong(None, "no org is named in it; one name a line is expected".into()));
+    }
+    Ok(Selection::Names(names))
+}

@@ -1,0 +1,307 @@
+//! How the migrations and the campaign stand: read from the move log, never asked of an actor.
+
+use std::fmt;
+
+use mover_actors::domain::campaign::Phase;
+use mover_actors::domain::ids::{MigrationName, NodeId};
+use serde::Serialize;
+use serde_json::json;
+
+use crate::state::PgMoveLog;
+use crate::state::read::{CampaignView, Counts};
+
+use super::answer::{Answer, at, ms, short, span, table};
+use super::error::OperationError;
+
+/// Everything at a glance.
+#[derive(Debug, Serialize)]
+pub struct StatusView {
+    /// Each migration that has orgs.
+    pub migrations: Vec<MigrationStatus>,
+    /// The campaign that is live, or the last one.
+    pub campaign: Option<CampaignStatus>,
+}
+
+/// One migration.
+#[derive(Debug, Serialize)]
+pub struct MigrationStatus {
+    /// Its name.
+    pub migration: MigrationName,
+    /// Orgs in holding.
+    pub holding: u64,
+    /// Orgs that may be claimed.
+    pub ready: u64,
+    /// Orgs in flight.
+    pub started: u64,
+    /// Orgs moved.
+    pub migrated: u64,
+    /// Orgs parked with a reason.
+    pub failed: u64,
+    /// Orgs in flight by step.
+    pub steps: Vec<(String, u64)>,
+    /// Orgs migrated a second, over the last minute.
+    pub orgs_per_second: f64,
+    /// Seconds until the ready ones have moved, at that rate.
+    pub eta_seconds: Option<f64>,
+    /// How long orgs were closed for writes.
+    pub closed: Option<Closed>,
+    /// The newest failures.
+    pub failures: Vec<FailedOrg>,
+}
+
+/// How long orgs were closed for writes, in milliseconds.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Closed {
+    /// Half of them no longer than this.
+    pub p50_ms: f64,
+    /// 99 of 100 no longer than this.
+    pub p99_ms: f64,
+    /// None longer.
+    pub max_ms: f64,
+}
+
+/// An org that is parked.
+#[derive(Debug, Serialize)]
+pub struct FailedOrg {
+    /// Its name.
+    pub org: String,
+    /// The step that failed.
+    pub step: String,
+    /// Why.
+    pub reason: String,
+    /// In which table, if one was at fault.
+    pub table: Option<String>,
+    /// Which row.
+    pub row: Option<String>,
+}
+
+/// A campaign.
+#[derive(Debug, Serialize)]
+pub struct CampaignStatus {
+    /// Its number.
+    pub id: i64,
+    /// Its migration.
+    pub migration: MigrationName,
+    /// What it is doing.
+    pub phase: Phase,
+    /// Orgs in flight at once.
+    pub concurrency: u32,
+    /// Wait after the block.
+    pub sleep_time_ms: u64,
+    /// Pause between two orgs.
+    pub pace_ms: u64,
+    /// Orgs claimed.
+    pub claimed: u64,
+    /// Of these migrated.
+    pub migrated: u64,
+    /// Of these failed.
+    pub failed: u64,
+    /// Of these in flight.
+    pub in_flight: u64,
+    /// Which node drives it.
+    pub node: NodeId,
+    /// Whether that node lives.
+    pub node_alive: bool,
+    /// Why it halts or ended.
+    pub reason: Option<String>,
+}
+
+impl StatusView {
+    /// Reads it; of one migration, or of all.
+    pub async fn read(log: &PgMoveLog, only: Option<&MigrationName>) -> Result<Self, OperationError> {
+        let migrations = match only {
+            Some(migration) => vec![(migration.clone(), log.counts(migration).await?)],
+            None => log.migrations().await?,
+        };
+        let mut views = Vec::with_capacity(migrations.len());
+        for (migration, counts) in migrations {
+            views.push(MigrationStatus::read(log, migration, counts).await?);
+        }
+        let campaign = log.recent_campaigns(1).await?.into_iter().next().map(CampaignStatus::from);
+        Ok(Self { migrations: views, campaign })
+    }
+}
+
+impl MigrationStatus {
+    async fn read(log: &PgMoveLog, migration: MigrationName, counts: Counts) -> Result<Self, OperationError> {
+        let rate = log.rate(&migration).await?;
+        let closed = log.closed_times(&migration, None).await?;
+        let failures = if counts.failed > 0 { log.failures(&migration, 5).await? } else { Vec::new() };
+        Ok(Self {
+            holding: counts.holding,
+            ready: counts.ready,
+            started: counts.started,
+            migrated: counts.migrated,
+            failed: counts.failed,
+            steps: counts.steps.iter().map(|(step, orgs)| (step.to_string(), *orgs)).collect(),
+            orgs_per_second: rate.per_second(),
+            eta_seconds: rate.seconds_for(counts.ready + counts.started),
+            closed: closed.map(|times| Closed { p50_ms: times.p50_ms, p99_ms: times.p99_ms, max_ms: times.max_ms }),
+            failures: failures
+                .into_iter()
+                .filter_map(|failed| {
+                    let failure = failed.record.failure?;
+                    Some(FailedOrg {
+                        org: failed.record.org.to_string(),
+                        step: failure.step.to_string(),
+                        reason: failure.reason,
+                        table: failure.place.table,
+                        row: failure.place.row,
+                    })
+                })
+                .collect(),
+            migration,
+        })
+    }
+
+    fn total(&self) -> u64 {
+        self.holding + self.ready + self.started + self.migrated + self.failed
+    }
+
+    fn bar(&self) -> String {
+        let total = self.total().max(1);
+        let done = usize::try_from(self.migrated * 30 / total).unwrap_or(30);
+        format!("[{}{}] {:>3}%", "=".repeat(done), " ".repeat(30 - done.min(30)), self.migrated * 100 / total)
+    }
+}
+
+impl From<CampaignView> for CampaignStatus {
+    fn from(view: CampaignView) -> Self {
+        let campaign = view.campaign;
+        Self {
+            id: campaign.id.0,
+            phase: campaign.phase,
+            concurrency: campaign.tuning.concurrency,
+            sleep_time_ms: campaign.tuning.sleep_time_ms,
+            pace_ms: campaign.tuning.pace_ms,
+            claimed: campaign.claimed,
+            migrated: campaign.migrated,
+            failed: campaign.failed,
+            in_flight: campaign.in_flight(),
+            node: campaign.node,
+            node_alive: view.node_alive,
+            reason: campaign.reason,
+            migration: campaign.migration,
+        }
+    }
+}
+
+impl CampaignStatus {
+    /// Whether it is live but nobody drives it.
+    pub fn is_interrupted(&self) -> bool {
+        self.phase != Phase::Ended && !self.node_alive
+    }
+}
+
+impl fmt::Display for StatusView {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.migrations.is_empty() {
+            writeln!(f, "No orgs yet. Begin with: orgs capture MIGRATION")?;
+        }
+        for migration in &self.migrations {
+            migration.fmt(f)?;
+        }
+        match &self.campaign {
+            Some(campaign) => campaign.fmt(f),
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for MigrationStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}  {}  {} of {} orgs migrated", self.migration, self.bar(), self.migrated, self.total())?;
+        let steps: Vec<_> = self.steps.iter().map(|(step, orgs)| format!("{step} {orgs}")).collect();
+        let steps = if steps.is_empty() { String::new() } else { format!(" ({})", steps.join(", ")) };
+        writeln!(
+            f,
+            "  holding {}, ready {}, in flight {}{steps}, failed {}",
+            self.holding, self.ready, self.started, self.failed
+        )?;
+        if self.orgs_per_second > 0.0 && self.ready + self.started > 0 {
+            write!(f, "  {:.1} orgs/s in the last minute", self.orgs_per_second)?;
+            match self.eta_seconds {
+                Some(eta) => writeln!(f, ", about {} left", span(eta))?,
+                None => writeln!(f)?,
+            }
+        }
+        if let Some(closed) = self.closed {
+            writeln!(
+                f,
+                "  closed for writes: p50 {}, p99 {}, max {}",
+                ms(closed.p50_ms),
+                ms(closed.p99_ms),
+                ms(closed.max_ms)
+            )?;
+        }
+        if !self.failures.is_empty() {
+            let rows: Vec<_> = self
+                .failures
+                .iter()
+                .map(|failed| {
+                    let place = [failed.table.as_deref(), failed.row.as_deref()].into_iter().flatten();
+                    let place = place.collect::<Vec<_>>().join(" ");
+                    [
+                        format!("  {}", short(&failed.org, 30)),
+                        failed.step.clone(),
+                        short(&failed.reason, 80),
+                        short(&place, 60),
+                    ]
+                })
+                .collect();
+            f.write_str(&table(["  FAILED", "STEP", "REASON", "WHERE"], &rows))?;
+            writeln!(f, "  more: orgs list {0} state=failed; then: retry {0} failed", self.migration)?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for CampaignStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let phase = if self.is_interrupted() {
+            "interrupted: its process is gone; `resume` goes on"
+        } else {
+            self.phase.as_str()
+        };
+        write!(
+            f,
+            "campaign {} of {}: {phase}; {} claimed, {} migrated, {} failed, {} in flight; \
+             concurrency {}, sleep_time {} ms, pace {} ms",
+            self.id,
+            self.migration,
+            self.claimed,
+            self.migrated,
+            self.failed,
+            self.in_flight,
+            self.concurrency,
+            self.sleep_time_ms,
+            self.pace_ms
+        )?;
+        match &self.reason {
+            Some(reason) => writeln!(f, "\n  {reason}"),
+            None => writeln!(f),
+        }
+    }
+}
+
+/// `nodes`: the processes that have joined, and what they hold.
+pub(super) async fn nodes(log: &PgMoveLog) -> Result<Answer, OperationError> {
+    let mut nodes = log.nodes().await?;
+    nodes.retain(|node| node.alive || node.moves > 0);
+    let rows: Vec<_> = nodes
+        .iter()
+        .map(|node| {
+            let state = if node.alive { "alive" } else { "dead; `resume` takes its orgs over" };
+            [node.id.to_string(), node.name.clone(), node.moves.to_string(), at(node.joined_at), state.into()]
+        })
+        .collect();
+    let text = match rows.is_empty() {
+        true => "no Mover process drives anything now".into(),
+        false => table(["NODE", "NAME", "IN FLIGHT", "SINCE (UTC)", "STATE"], &rows),
+    };
+    let nodes: Vec<_> = nodes
+        .iter()
+        .map(|node| json!({ "id": node.id, "name": node.name, "alive": node.alive, "in_flight": node.moves }))
+        .collect();
+    Ok(Answer::new(text, json!({ "nodes": nodes })))
+}

@@ -1,0 +1,116 @@
+//! How orgs come into the move log: a whole store's list as a stream, or one by one.
+
+use std::error::Error;
+
+use deadpool_postgres::Transaction;
+use futures_util::{Stream, TryStreamExt};
+use mover_actors::domain::ids::{MigrationName, OrgKey, OrgName};
+use mover_actors::domain::state::Strategy;
+use thiserror::Error;
+
+use super::decode::{Columns, strategy_name};
+use super::query::{begin, commit, execute, query};
+use super::{PgMoveLog, StateError};
+
+const DOING: &str = "capturing orgs";
+/// Big enough that the round trip does not count, small enough to be nothing in memory.
+const BATCH_ORGS: usize = 5_000;
+
+/// What a capture found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Captured {
+    /// Orgs that the source listed.
+    pub listed: u64,
+    /// Of these, the ones that are now in `holding`.
+    pub new: u64,
+    /// Of these, the ones that were known before; their state is as it was.
+    pub known: u64,
+}
+
+/// Why a capture captured nothing.
+#[derive(Debug, Error)]
+pub enum CaptureError<E: Error + 'static> {
+    /// The list of orgs broke off.
+    #[error("the list of orgs of migration {migration} cannot be read")]
+    Source {
+        /// Which migration.
+        migration: MigrationName,
+        /// What its source said.
+        #[source]
+        cause: E,
+    },
+    /// The move log refused.
+    #[error(transparent)]
+    State(#[from] StateError),
+}
+
+impl PgMoveLog {
+    /// Takes a source's list of orgs into `holding`, in one transaction and in constant memory. Orgs that are known
+    /// stay as they are, so it can be repeated at any time.
+    pub async fn capture<E: Error + 'static>(
+        &self,
+        migration: &MigrationName,
+        strategy: Strategy,
+        orgs: impl Stream<Item = Result<(OrgName, OrgKey), E>> + Send,
+    ) -> Result<Captured, CaptureError<E>> {
+        let mut client = self.client(DOING).await?;
+        let transaction = begin(&mut client, DOING).await?;
+        query(&transaction, DOING, include_str!("sql/capture_lock.sql"), &[&migration.as_str()]).await?;
+        let mut captured = Captured::default();
+        let broken = |cause| CaptureError::Source { migration: migration.clone(), cause };
+        let mut batches = std::pin::pin!(orgs.try_chunks(BATCH_ORGS));
+        while let Some(batch) = batches.try_next().await.map_err(|error| broken(error.1))? {
+            let new = insert(&transaction, migration, strategy, &batch).await?;
+            captured.listed += batch.len() as u64;
+            captured.new += new;
+        }
+        captured.known = captured.listed - captured.new;
+        commit(transaction, DOING).await?;
+        drop(client);
+        self.tidy_moves(captured.new).await;
+        Ok(captured)
+    }
+
+    /// Takes one org into `holding`; answers whether it was new.
+    pub async fn add_org(
+        &self,
+        migration: &MigrationName,
+        strategy: Strategy,
+        org: OrgName,
+        key: OrgKey,
+    ) -> Result<bool, StateError> {
+        let mut client = self.client(DOING).await?;
+        let transaction = begin(&mut client, DOING).await?;
+        let new = insert(&transaction, migration, strategy, &[(org, key)]).await?;
+        commit(transaction, DOING).await?;
+        Ok(new > 0)
+    }
+}
+
+/// Inserts what is not known; an error if what is known is known differently.
+async fn insert(
+    transaction: &Transaction<'_>,
+    migration: &MigrationName,
+    strategy: Strategy,
+    orgs: &[(OrgName, OrgKey)],
+) -> Result<u64, StateError> {
+    let names: Vec<&str> = orgs.iter().map(|(name, _)| name.as_str()).collect();
+    let keys: Vec<&str> = orgs.iter().map(|(_, key)| key.as_str()).collect();
+    let (migration_name, strategy) = (migration.as_str(), strategy_name(strategy));
+    let sql = include_str!("sql/capture_batch.sql");
+    let new = execute(transaction, DOING, sql, &[&migration_name, &strategy, &names, &keys]).await?;
+    if new == orgs.len() as u64 {
+        return Ok(new);
+    }
+    let sql = include_str!("sql/capture_conflict.sql");
+    let rows = query(transaction, DOING, sql, &[&migration_name, &names, &keys]).await?;
+    let Some(row) = rows.first() else { return Ok(new) };
+    let columns = Columns::new(DOING, row);
+    Err(StateError::OrgConflict {
+        migration: migration.clone(),
+        name: columns.id("name")?,
+        key: columns.id("key")?,
+        known_name: columns.id("org_name")?,
+        known_key: columns.id("org_key")?,
+    })
+}

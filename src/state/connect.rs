@@ -1,0 +1,91 @@
+//! Connections to the state database, and clear words when there are none.
+
+use std::time::Duration;
+
+use deadpool_postgres::{Manager, ManagerConfig, Pool, PoolError, RecyclingMethod, Runtime};
+use tokio_postgres::config::Host;
+use tokio_postgres::error::SqlState;
+use tokio_postgres::{Config, NoTls};
+
+use super::StateError;
+use super::error::describe;
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// A statement is planned once a connection, maybe while the tables are still empty, and kept: a plan that reads a whole
+/// table would then stay when it has grown. Planning a batch anew each time would cost as much as writing it, and compiling a
+/// statement takes longer than any of ours runs.
+const PLANNER: &str = "-c enable_seqscan=off -c jit=off -c plan_cache_mode=force_generic_plan";
+const KEEPALIVE_IDLE: Duration = Duration::from_secs(10);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
+const WAIT_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Opens a pool of at most `size` connections to the state database, and proves with one of them that it works. No
+/// error repeats a password.
+pub async fn connect(config: &Config, size: usize) -> Result<Pool, StateError> {
+    let mut config = config.clone();
+    if config.get_connect_timeout().is_none() {
+        config.connect_timeout(CONNECT_TIMEOUT);
+    }
+    if config.get_application_name().is_none() {
+        config.application_name("mover");
+    }
+    let options = config.get_options().map(|given| format!("{given} {PLANNER}"));
+    config.options(options.unwrap_or_else(|| PLANNER.into()));
+    // A server that vanished without a word is noticed in seconds, not hours.
+    config.keepalives_idle(KEEPALIVE_IDLE);
+    if config.get_tcp_user_timeout().is_none() {
+        config.tcp_user_timeout(ANSWER_TIMEOUT);
+    }
+    let manager =
+        Manager::from_config(config.clone(), NoTls, ManagerConfig { recycling_method: RecyclingMethod::Fast });
+    let pool = Pool::builder(manager)
+        .max_size(size.max(1))
+        .runtime(Runtime::Tokio1)
+        .create_timeout(Some(CONNECT_TIMEOUT))
+        .wait_timeout(Some(WAIT_TIMEOUT))
+        .build()
+        .map_err(|error| StateError::Address { problem: error.to_string() })?;
+    match pool.get().await {
+        Ok(_) => Ok(pool),
+        Err(error) => Err(refused(&config, &error)),
+    }
+}
+
+fn refused(config: &Config, error: &PoolError) -> StateError {
+    let server = server(config);
+    let user = config.get_user().unwrap_or("(nobody)").to_owned();
+    let database = config.get_dbname().unwrap_or(&user).to_owned();
+    let doing = format!("connecting to {server}");
+    let backend = match error {
+        PoolError::Backend(backend) => backend,
+        PoolError::Timeout(_) => {
+            let cause = format!("no answer within {} s", CONNECT_TIMEOUT.as_secs());
+            return StateError::Unreachable { doing, cause };
+        }
+        other => return StateError::pool(&doing, other),
+    };
+    let logins = [SqlState::INVALID_PASSWORD, SqlState::INVALID_AUTHORIZATION_SPECIFICATION];
+    match backend.code() {
+        Some(code) if *code == SqlState::INVALID_CATALOG_NAME => StateError::UnknownDatabase { server, database },
+        Some(code) if logins.contains(code) => StateError::Login { server, user, cause: describe(backend) },
+        Some(_) => StateError::postgres(&format!("connecting to {server}"), backend),
+        None if describe(backend).contains("password missing") => {
+            StateError::Login { server, user, cause: "it wants a password and none is given".into() }
+        }
+        // Without an answer of the server nothing is known but that it could not be reached or understood.
+        None => StateError::Unreachable { doing: format!("connecting to {server}"), cause: describe(backend) },
+    }
+}
+
+fn server(config: &Config) -> String {
+    let ports = config.get_ports();
+    let hosts = config.get_hosts().iter().enumerate().map(|(place, host)| {
+        let port = ports.get(place).or(ports.first()).copied().unwrap_or(5432);
+        match host {
+            Host::Tcp(name) => format!("{name}:{port}"),
+            #[cfg(unix)]
+            Host::Unix(path) => format!("{} (port {port})", path.display()),
+        }
+    });
+    hosts.collect::<Vec<_>>().join(", ")
+}

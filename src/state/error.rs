@@ -1,0 +1,230 @@
+//! What can go wrong in the move log, and what of it goes away by itself.
+
+use std::error::Error as _;
+
+use deadpool_postgres::PoolError;
+use mover_actors::domain::ids::{CampaignId, IdError, MigrationName, MoveId, NodeId, OrgKey, OrgName};
+use mover_actors::ports::LogError;
+use thiserror::Error;
+use tokio_postgres::error::SqlState;
+
+/// Why the move log in Postgres did not do what it was asked.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum StateError {
+    /// The address of the state database cannot be read.
+    #[error("the address of the state database is not usable: {problem}")]
+    Address {
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The server does not let this user in.
+    #[error("{server} refuses user {user:?}: {cause}")]
+    Login {
+        /// Host and port.
+        server: String,
+        /// Who tried.
+        user: String,
+        /// What the server said.
+        cause: String,
+    },
+    /// The server has no such database.
+    #[error("{server} has no database {database:?}; create it, or mend the address of the state database")]
+    UnknownDatabase {
+        /// Host and port.
+        server: String,
+        /// Which database.
+        database: String,
+    },
+    /// Not reachable, or the connection was lost; trying again later can help.
+    #[error("the move log cannot be reached while {doing}: {cause}")]
+    Unreachable {
+        /// What was being done.
+        doing: String,
+        /// What the driver or the server said.
+        cause: String,
+    },
+    /// Postgres refused.
+    #[error("{doing}: Postgres refused: {cause}")]
+    Rejected {
+        /// What was being done.
+        doing: String,
+        /// What Postgres said.
+        cause: String,
+        /// The constraint that was violated, if it was that.
+        constraint: Option<String>,
+    },
+    /// What is stored or asked makes no sense.
+    #[error("{doing}: {problem}")]
+    Invalid {
+        /// What was being done.
+        doing: String,
+        /// What is wrong.
+        problem: String,
+    },
+    /// The migration does not know this org.
+    #[error("migration {migration} has no org {org:?}{}", did_you_mean(near))]
+    UnknownOrg {
+        /// Which migration.
+        migration: MigrationName,
+        /// The name that was asked for.
+        org: String,
+        /// Names that look like it.
+        near: Vec<OrgName>,
+    },
+    /// No migration knows this org.
+    #[error("no migration has an org {org:?}{}", did_you_mean(near))]
+    UnknownEverywhere {
+        /// The name that was asked for.
+        org: String,
+        /// Names that look like it.
+        near: Vec<OrgName>,
+    },
+    /// There is no such move.
+    #[error("there is no move {0}")]
+    UnknownMove(MoveId),
+    /// There is no such campaign.
+    #[error("there is no campaign {0}")]
+    UnknownCampaign(CampaignId),
+    /// The node never joined, or has left.
+    #[error("node {0} is not registered, or has left")]
+    UnknownNode(NodeId),
+    /// Two processes want to be the same node.
+    #[error("another running process is node {name:?}; end it, or give this one another name")]
+    NodeNameTaken {
+        /// The name.
+        name: String,
+    },
+    /// The source's list of orgs contradicts what was captured.
+    #[error(
+        "org {:?} with key {key} cannot be captured in migration {migration}: \
+         it is known as org {:?} with key {known_key}",
+        name.as_str(),
+        known_name.as_str()
+    )]
+    OrgConflict {
+        /// Which migration.
+        migration: MigrationName,
+        /// The name that came.
+        name: OrgName,
+        /// The key that came.
+        key: OrgKey,
+        /// The name that is stored.
+        known_name: OrgName,
+        /// The key that is stored.
+        known_key: OrgKey,
+    },
+    /// The database was migrated by a newer program.
+    #[error(
+        "the state database has schema version {found}, this program knows versions up to {known}: \
+         use the newer program that migrated it"
+    )]
+    SchemaTooNew {
+        /// The version found.
+        found: i32,
+        /// The newest version known here.
+        known: i32,
+    },
+    /// A schema migration that was run is not the one this program has under that number.
+    #[error("schema migration {number} of the state database is {found:?}, which differs from this program's {name:?}")]
+    SchemaDiffers {
+        /// Its number.
+        number: i32,
+        /// What it is called in the database.
+        found: String,
+        /// What it is called here.
+        name: String,
+    },
+}
+
+fn did_you_mean(near: &[OrgName]) -> String {
+    let names: Vec<String> = near.iter().map(|name| format!("{:?}", name.as_str())).collect();
+    if names.is_empty() { String::new() } else { format!("; did you mean {}?", names.join(" or ")) }
+}
+
+impl StateError {
+    /// Whether trying the same again later can help.
+    pub fn is_transient(&self) -> bool {
+        matches!(self, StateError::Unreachable { .. })
+    }
+
+    pub(super) fn postgres(doing: &str, error: &tokio_postgres::Error) -> Self {
+        let (doing, cause) = (doing.to_owned(), describe(error));
+        if is_transient(error) {
+            return StateError::Unreachable { doing, cause };
+        }
+        let constraint = error.as_db_error().and_then(|db| db.constraint()).map(Into::into);
+        StateError::Rejected { doing, cause, constraint }
+    }
+
+    pub(super) fn pool(doing: &str, error: &PoolError) -> Self {
+        match error {
+            PoolError::Backend(error) => Self::postgres(doing, error),
+            other => StateError::Unreachable { doing: doing.into(), cause: other.to_string() },
+        }
+    }
+
+    pub(super) fn invalid(doing: impl Into<String>, problem: impl Into<String>) -> Self {
+        StateError::Invalid { doing: doing.into(), problem: problem.into() }
+    }
+
+    pub(super) fn stored_id(doing: &str, error: &IdError) -> Self {
+        Self::invalid(doing, format!("stored: {error}"))
+    }
+
+    pub(super) fn violates(&self, name: &str) -> bool {
+        matches!(self, StateError::Rejected { constraint: Some(constraint), .. } if constraint == name)
+    }
+}
+
+impl From<StateError> for LogError {
+    fn from(error: StateError) -> Self {
+        match error {
+            StateError::Unreachable { doing, cause } => LogError::Unreachable { doing, cause },
+            StateError::Invalid { doing, problem } => LogError::Invalid { doing, problem },
+            StateError::Rejected { doing, cause, .. } => {
+                LogError::Invalid { doing, problem: format!("Postgres refused: {cause}") }
+            }
+            other => LogError::Invalid { doing: "looking up what was named".into(), problem: other.to_string() },
+        }
+    }
+}
+
+/// What the driver or the server said, in one line, without what the caller already says.
+pub(super) fn describe(error: &tokio_postgres::Error) -> String {
+    if let Some(db) = error.as_db_error() {
+        let detail = db.detail().map(|detail| format!(" ({detail})")).unwrap_or_default();
+        return format!("{}{detail} [{}]", db.message(), db.code().code());
+    }
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text = format!("{text}: {cause_text}");
+        }
+        source = cause.source();
+    }
+    text
+}
+
+/// Whether the server or the network may be different next time.
+fn is_transient(error: &tokio_postgres::Error) -> bool {
+    let Some(code) = error.code() else {
+        // Without an answer of the server: the network, or a connection that ended.
+        let from_network = error.source().is_some_and(|cause| cause.is::<std::io::Error>());
+        return error.is_closed() || from_network;
+    };
+    let known = [
+        SqlState::ADMIN_SHUTDOWN,
+        SqlState::CRASH_SHUTDOWN,
+        SqlState::CANNOT_CONNECT_NOW,
+        SqlState::T_R_SERIALIZATION_FAILURE,
+        SqlState::T_R_DEADLOCK_DETECTED,
+        SqlState::LOCK_NOT_AVAILABLE,
+        SqlState::QUERY_CANCELED,
+        // A standby that was, or is about to be, the primary.
+        SqlState::READ_ONLY_SQL_TRANSACTION,
+    ];
+    // Class 08: connection exceptions; class 53: too many connections, out of memory or disk.
+    known.contains(code) || code.code().starts_with("08") || code.code().starts_with("53")
+}

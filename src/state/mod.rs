@@ -1,0 +1,66 @@
+//! The move log in Postgres, schema `mover`: where every move, campaign, node and desired flag stands. Its answers are
+//! the truth; Redis and every actor's memory are copies.
+//!
+//! - `schema/` holds the numbered schema migrations, `sql/` one query a file.
+//! - [`PgMoveLog`] implements [`mover_actors::ports::MoveLog`] (`port`), by nodes, campaigns, moves and flags.
+//! - What operators and dashboards read is in [`read`]; how orgs come in, in `capture`.
+//!
+//! Every change of a move checks the epoch of its claim in the statement that makes it, so a worker that was taken for
+//! dead changes nothing. Batches are one statement each, so they are atomic without a transaction block, and cost one
+//! round trip for any number of moves.
+
+mod campaigns;
+mod capture;
+mod connect;
+mod decode;
+mod error;
+mod flags;
+mod moves;
+mod nodes;
+mod port;
+mod query;
+pub mod read;
+mod release;
+mod rounds;
+mod schema;
+mod tidy;
+
+use std::collections::HashMap;
+
+use deadpool_postgres::Pool;
+use mover_actors::domain::ids::NodeId;
+use tokio::sync::Mutex;
+
+use nodes::Session;
+
+pub use capture::{CaptureError, Captured};
+pub use connect::connect;
+pub use error::StateError;
+pub use schema::SchemaStatus;
+
+/// The move log in Postgres.
+pub struct PgMoveLog {
+    pool: Pool,
+    /// Who acts when an operator releases or retries orgs; kept in the history.
+    actor: String,
+    /// For each node that joined through here, the connection that holds its liveness lock.
+    sessions: Mutex<HashMap<NodeId, Session>>,
+}
+
+impl PgMoveLog {
+    /// A move log on these connections; [`connect`] makes them.
+    pub fn new(pool: Pool) -> Self {
+        Self { pool, actor: "operator".into(), sessions: Mutex::default() }
+    }
+
+    /// Who is named in the history for what is done through here by hand.
+    pub fn acting_as(mut self, actor: impl Into<String>) -> Self {
+        self.actor = actor.into();
+        self
+    }
+
+    /// The connections it uses.
+    pub fn pool(&self) -> &Pool {
+        &self.pool
+    }
+}

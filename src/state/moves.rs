@@ -1,0 +1,210 @@
+//! Moves: claimed and advanced in batches, one statement each.
+
+use std::time::SystemTime;
+
+use deadpool_postgres::GenericClient;
+use mover_actors::domain::ids::{CampaignId, MoveId, NodeId};
+use mover_actors::domain::record::{Advance, Failure, MoveRecord};
+use mover_actors::domain::state::{State, Step};
+use mover_actors::domain::verified::Verified;
+use mover_actors::ports::LogError;
+use tokio_postgres::types::Json;
+
+use super::decode::{Columns, node_number, records};
+use super::query::{begin, commit, query};
+use super::rounds::rounds;
+use super::{PgMoveLog, StateError};
+
+const CLAIMING: &str = "claiming orgs";
+const ADVANCING: &str = "advancing moves";
+const LOADING: &str = "loading a move";
+/// How often a statement is repeated that met a change which its snapshot did not show.
+const RACES_MAX: usize = 5;
+
+impl PgMoveLog {
+    pub(super) async fn claim_ready(
+        &self,
+        campaign: CampaignId,
+        node: NodeId,
+        limit: u32,
+    ) -> Result<Vec<MoveRecord>, StateError> {
+        let (number, limit) = (node_number(node)?, i64::from(limit));
+        let mut races = 0;
+        loop {
+            let claim = include_str!("sql/move_claim.sql");
+            match self.query(CLAIMING, claim, &[&campaign.0, &number, &limit]).await {
+                Ok(rows) => return records(CLAIMING, &rows),
+                // The org went in flight in another migration after our snapshot: the next one shows it.
+                Err(error) if error.violates("org_migration_state_in_flight") => {
+                    races += 1;
+                    if races > RACES_MAX {
+                        let cause = "orgs keep going in flight in another migration".into();
+                        return Err(StateError::Unreachable { doing: CLAIMING.into(), cause });
+                    }
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    pub(super) async fn load_move(&self, id: MoveId) -> Result<MoveRecord, StateError> {
+        let rows = self.query(LOADING, include_str!("sql/move_load.sql"), &[&id.0]).await?;
+        let row = rows.first().ok_or(StateError::UnknownMove(id))?;
+        Columns::new(LOADING, row).record()
+    }
+
+    pub(super) async fn advance_moves(
+        &self,
+        node: NodeId,
+        advances: &[Advance],
+    ) -> Result<Vec<Result<(), LogError>>, StateError> {
+        let number = node_number(node)?;
+        let mut answers: Vec<Result<(), LogError>> = advances.iter().map(check).collect();
+        let fit: Vec<usize> = (0..advances.len()).filter(|place| answers[*place].is_ok()).collect();
+        let rounds = rounds(fit.into_iter().map(|place| (place, advances[place].id())));
+        if rounds.is_empty() {
+            return Ok(answers);
+        }
+        let mut client = self.client(ADVANCING).await?;
+        match rounds.as_slice() {
+            [only] => write_round(&client, number, advances, only, &mut answers).await?,
+            several => {
+                let transaction = begin(&mut client, ADVANCING).await?;
+                for round in several {
+                    write_round(&transaction, number, advances, round, &mut answers).await?;
+                }
+                commit(transaction, ADVANCING).await?;
+            }
+        }
+        Ok(answers)
+    }
+}
+
+/// What the constraints would refuse, and the whole batch with it.
+fn check(advance: &Advance) -> Result<(), LogError> {
+    let findings = advance.findings();
+    let problem = match (advance.from(), advance.to()) {
+        (State::Holding | State::Ready | State::Migrated | State::Failed, _) => {
+            Some("only a started move advances; others are claimed, released or retried")
+        }
+        (State::Started(_), State::Started(Step::Switch)) if findings.verified.is_none() => {
+            Some("the proof of equality is missing")
+        }
+        (State::Started(_), State::Started(Step::Abort)) if findings.failure.is_none() => {
+            Some("the reason for the abort is missing")
+        }
+        (State::Started(_), State::Started(Step::Switch)) => None,
+        (State::Started(_), _) if findings.verified.is_some() => Some("the proof of equality came too early or late"),
+        (State::Started(_), State::Started(Step::Abort)) => None,
+        (State::Started(_), _) if findings.failure.is_some() => Some("a failure came without an abort"),
+        (State::Started(_), _) => None,
+    };
+    let negative = findings.rows.is_some_and(|rows| rows < 0) || findings.bytes.is_some_and(|bytes| bytes < 0);
+    match problem.or(negative.then_some("rows or bytes copied are negative")) {
+        None => Ok(()),
+        Some(problem) => {
+            let doing = format!("advancing move {} from {} to {}", advance.id(), advance.from(), advance.to());
+            Err(LogError::Invalid { doing, problem: problem.into() })
+        }
+    }
+}
+
+/// Writes transitions of different moves.
+async fn write_round(
+    client: &impl GenericClient,
+    node: i32,
+    advances: &[Advance],
+    round: &[usize],
+    answers: &mut [Result<(), LogError>],
+) -> Result<(), StateError> {
+    let mut places = round.to_vec();
+    for _ in 0..RACES_MAX {
+        let batch = Batch::new(places.iter().map(|place| &advances[*place]));
+        let rows = batch.write(client, node).await?;
+        let mut raced = Vec::new();
+        for (place, row) in places.into_iter().zip(&rows) {
+            let columns = Columns::new(ADVANCING, row);
+            let advance = &advances[place];
+            answers[place] = if columns.get("written")? {
+                Ok(())
+            } else if !columns.get::<bool>("known")? {
+                Err(StateError::UnknownMove(advance.id()).into())
+            } else if columns.get("open")? {
+                // Changed after the snapshot was taken; the next statement will see how.
+                raced.push(place);
+                let cause = "it changes all the time".into();
+                Err(LogError::Unreachable { doing: format!("advancing move {}", advance.id()), cause })
+            } else {
+                Err(LogError::Fenced { id: advance.id(), ours: advance.epoch() })
+            };
+        }
+        places = raced;
+        if places.is_empty() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Transitions as columns, as one statement takes them.
+#[derive(Default)]
+struct Batch<'a> {
+    ids: Vec<i64>,
+    epochs: Vec<i64>,
+    from_states: Vec<&'static str>,
+    from_steps: Vec<Option<&'static str>>,
+    to_states: Vec<&'static str>,
+    to_steps: Vec<Option<&'static str>>,
+    verified: Vec<Option<Json<&'a Verified>>>,
+    failures: Vec<Option<Json<&'a Failure>>>,
+    rows: Vec<Option<i64>>,
+    bytes: Vec<Option<i64>>,
+    closed_at: Vec<Option<SystemTime>>,
+    opened_at: Vec<Option<SystemTime>>,
+}
+
+impl<'a> Batch<'a> {
+    fn new(advances: impl Iterator<Item = &'a Advance>) -> Self {
+        let mut batch = Self::default();
+        for advance in advances {
+            let findings = advance.findings();
+            batch.ids.push(advance.id().0);
+            batch.epochs.push(advance.epoch().0);
+            batch.from_states.push(advance.from().as_str());
+            batch.from_steps.push(advance.from().step().map(Step::as_str));
+            batch.to_states.push(advance.to().as_str());
+            batch.to_steps.push(advance.to().step().map(Step::as_str));
+            batch.verified.push(findings.verified.as_ref().map(Json));
+            batch.failures.push(findings.failure.as_ref().map(Json));
+            batch.rows.push(findings.rows);
+            batch.bytes.push(findings.bytes);
+            batch.closed_at.push(findings.closed_at);
+            batch.opened_at.push(findings.opened_at);
+        }
+        batch
+    }
+
+    async fn write(&self, client: &impl GenericClient, node: i32) -> Result<Vec<tokio_postgres::Row>, StateError> {
+        query(
+            client,
+            ADVANCING,
+            include_str!("sql/move_advance.sql"),
+            &[
+                &node,
+                &self.ids,
+                &self.epochs,
+                &self.from_states,
+                &self.from_steps,
+                &self.to_states,
+                &self.to_steps,
+                &self.verified,
+                &self.failures,
+                &self.rows,
+                &self.bytes,
+                &self.closed_at,
+                &self.opened_at,
+            ],
+        )
+        .await
+    }
+}

@@ -1,0 +1,103 @@
+//! Campaigns that were, and nodes that are.
+
+use std::time::SystemTime;
+
+use mover_actors::domain::campaign::Campaign;
+use mover_actors::domain::ids::NodeId;
+
+use crate::state::decode::Columns;
+use crate::state::query::only;
+use crate::state::{PgMoveLog, StateError};
+
+/// A campaign with what only people want to know of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CampaignView {
+    /// The campaign.
+    pub campaign: Campaign,
+    /// When it was opened.
+    pub opened_at: SystemTime,
+    /// When it ended, if it has.
+    pub ended_at: Option<SystemTime>,
+    /// Its node, by name.
+    pub node_name: String,
+    /// Whether that node lives.
+    pub node_alive: bool,
+}
+
+/// A Mover process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NodeView {
+    /// Its row.
+    pub id: NodeId,
+    /// Its name.
+    pub name: String,
+    /// Whether it lives: its lease runs and its process is there.
+    pub alive: bool,
+    /// Until when it is not taken for hanging.
+    pub lease_until: SystemTime,
+    /// When its process joined.
+    pub joined_at: SystemTime,
+    /// When it left, if it did.
+    pub left_at: Option<SystemTime>,
+    /// How many moves it has in flight.
+    pub moves: u64,
+}
+
+/// What a campaign has moved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CopiedView {
+    /// Orgs migrated, each of them verified.
+    pub orgs: u64,
+    /// Their rows.
+    pub rows: u64,
+    /// Bytes sent to the target.
+    pub bytes: u64,
+}
+
+impl PgMoveLog {
+    /// The latest `limit` campaigns, the newest first.
+    pub async fn recent_campaigns(&self, limit: u32) -> Result<Vec<CampaignView>, StateError> {
+        let doing = "listing campaigns";
+        let rows = self.query(doing, include_str!("../sql/campaign_recent.sql"), &[&i64::from(limit)]).await?;
+        let view = |row| {
+            let columns = Columns::new(doing, row);
+            Ok(CampaignView {
+                campaign: columns.campaign()?,
+                opened_at: columns.get("opened_at")?,
+                ended_at: columns.time("ended_at")?,
+                node_name: columns.get("node_name")?,
+                node_alive: columns.get("node_alive")?,
+            })
+        };
+        rows.iter().map(view).collect()
+    }
+
+    /// What a campaign has moved.
+    pub async fn copied(&self, campaign: &Campaign) -> Result<CopiedView, StateError> {
+        let doing = "adding up what a campaign moved";
+        let sql = include_str!("../sql/campaign_copied.sql");
+        let rows = self.query(doing, sql, &[&campaign.migration.as_str(), &campaign.id.0]).await?;
+        let row = only(doing, rows)?;
+        let number = |name| Columns::new(doing, &row).get::<i64>(name).map(i64::unsigned_abs);
+        Ok(CopiedView { orgs: number("orgs")?, rows: number("rows")?, bytes: number("bytes")? })
+    }
+
+    /// Every node that ever joined.
+    pub async fn nodes(&self) -> Result<Vec<NodeView>, StateError> {
+        let doing = "listing nodes";
+        let rows = self.query(doing, include_str!("../sql/node_list.sql"), &[]).await?;
+        let view = |row| {
+            let columns = Columns::new(doing, row);
+            Ok(NodeView {
+                id: NodeId(columns.get::<i32>("id")?.into()),
+                name: columns.get("name")?,
+                alive: columns.get("alive")?,
+                lease_until: columns.get("lease_until")?,
+                joined_at: columns.get("joined_at")?,
+                left_at: columns.time("left_at")?,
+                moves: columns.count("moves")?,
+            })
+        };
+        rows.iter().map(view).collect()
+    }
+}

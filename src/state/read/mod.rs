@@ -1,0 +1,13 @@
+//! What operators, dashboards and scripts read of the move log.
+
+mod campaigns;
+mod counts;
+mod org;
+mod pace;
+mod page;
+
+pub use campaigns::{CampaignView, CopiedView, NodeView};
+pub use counts::Counts;
+pub use org::{Happening, History};
+pub use pace::{ClosedTimes, Rate};
+pub use page::{MoveView, StateName};

@@ -1,0 +1,73 @@
+//! How fast it goes, and how long orgs were closed.
+
+use mover_actors::domain::ids::{CampaignId, MigrationName};
+
+use crate::state::decode::Columns;
+use crate::state::query::only;
+use crate::state::{PgMoveLog, StateError};
+
+/// How long orgs were closed for writes.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ClosedTimes {
+    /// How many orgs this is about.
+    pub orgs: u64,
+    /// Half of them were closed no longer.
+    pub p50_ms: f64,
+    /// 99 in 100 were closed no longer.
+    pub p99_ms: f64,
+    /// None was closed longer.
+    pub max_ms: f64,
+}
+
+/// How many orgs came through lately.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Rate {
+    /// Orgs migrated in that time.
+    pub migrated: u64,
+    /// The last minute, or as much of it as the latest campaign was open.
+    pub seconds: f64,
+}
+
+impl Rate {
+    /// Orgs in a second.
+    pub fn per_second(&self) -> f64 {
+        if self.seconds > 0.0 { self.migrated as f64 / self.seconds } else { 0.0 }
+    }
+
+    /// In how many seconds so many orgs will have come through at this rate; `None` while nothing moves.
+    pub fn seconds_for(&self, orgs: u64) -> Option<f64> {
+        (self.migrated > 0 && self.seconds > 0.0).then(|| orgs as f64 / self.per_second())
+    }
+}
+
+impl PgMoveLog {
+    /// How long the orgs of a migration were closed for writes, or only those of one of its campaigns; `None` if no
+    /// org has been closed and opened again.
+    pub async fn closed_times(
+        &self,
+        migration: &MigrationName,
+        campaign: Option<CampaignId>,
+    ) -> Result<Option<ClosedTimes>, StateError> {
+        let doing = "reading how long orgs were closed";
+        let campaign = campaign.map(|id| id.0);
+        let sql = include_str!("../sql/closed_times.sql");
+        let rows = self.query(doing, sql, &[&migration.as_str(), &campaign]).await?;
+        let row = only(doing, rows)?;
+        let columns = Columns::new(doing, &row);
+        let orgs = columns.count("orgs")?;
+        if orgs == 0 {
+            return Ok(None);
+        }
+        let (p50_ms, p99_ms, max_ms) = (columns.get("p50_ms")?, columns.get("p99_ms")?, columns.get("longest_ms")?);
+        Ok(Some(ClosedTimes { orgs, p50_ms, p99_ms, max_ms }))
+    }
+
+    /// How many orgs of a migration came through in the last minute.
+    pub async fn rate(&self, migration: &MigrationName) -> Result<Rate, StateError> {
+        let doing = "reading the rate";
+        let rows = self.query(doing, include_str!("../sql/rate.sql"), &[&migration.as_str()]).await?;
+        let row = only(doing, rows)?;
+        let columns = Columns::new(doing, &row);
+        Ok(Rate { migrated: columns.count("migrated")?, seconds: columns.get("seconds")? })
+    }
+}

@@ -1,0 +1,127 @@
+//! Lists of moves, a page at a time.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::SystemTime;
+
+use mover_actors::domain::ids::{MigrationName, MoveId, NodeId};
+use mover_actors::domain::record::MoveRecord;
+use tokio_postgres::Row;
+
+use crate::state::decode::Columns;
+use crate::state::{PgMoveLog, StateError};
+
+/// A state without its step, to filter by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum StateName {
+    /// Captured; not yet meant to move.
+    Holding,
+    /// May be claimed.
+    Ready,
+    /// In flight, at whichever step.
+    Started,
+    /// Done.
+    Migrated,
+    /// Parked with a reason.
+    Failed,
+}
+
+impl StateName {
+    /// Every one, in the order of a move's life.
+    pub const ALL: [StateName; 5] =
+        [StateName::Holding, StateName::Ready, StateName::Started, StateName::Migrated, StateName::Failed];
+
+    /// As tables, logs and JSON have it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            StateName::Holding => "holding",
+            StateName::Ready => "ready",
+            StateName::Started => "started",
+            StateName::Migrated => "migrated",
+            StateName::Failed => "failed",
+        }
+    }
+}
+
+impl fmt::Display for StateName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for StateName {
+    type Err = StateError;
+    fn from_str(text: &str) -> Result<Self, StateError> {
+        StateName::ALL.into_iter().find(|state| state.as_str() == text).ok_or_else(|| {
+            let known = StateName::ALL.map(StateName::as_str).join(", ");
+            StateError::invalid("reading a state", format!("{text:?} is none of {known}"))
+        })
+    }
+}
+
+/// A move with what only people want to know of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MoveView {
+    /// The move.
+    pub record: MoveRecord,
+    /// Who holds it, or held it last.
+    pub node: Option<NodeId>,
+    /// Rows copied.
+    pub rows: Option<i64>,
+    /// Bytes copied.
+    pub bytes: Option<i64>,
+    /// When it came into the move log.
+    pub captured_at: SystemTime,
+    /// When it changed last.
+    pub updated_at: SystemTime,
+    /// When writes to the org were shut out.
+    pub closed_at: Option<SystemTime>,
+    /// When they were let in again.
+    pub opened_at: Option<SystemTime>,
+    /// When it was migrated or failed.
+    pub finished_at: Option<SystemTime>,
+}
+
+impl PgMoveLog {
+    /// At most `limit` moves of a migration in the order of capture, of one state or of all, after the move `after`.
+    pub async fn list(
+        &self,
+        migration: &MigrationName,
+        state: Option<StateName>,
+        after: Option<MoveId>,
+        limit: u32,
+    ) -> Result<Vec<MoveView>, StateError> {
+        let doing = "listing moves";
+        let states: Vec<&str> = match state {
+            Some(state) => vec![state.as_str()],
+            None => StateName::ALL.map(StateName::as_str).into(),
+        };
+        let (after, limit) = (after.map_or(0, |id| id.0), i64::from(limit));
+        let sql = include_str!("../sql/list_moves.sql");
+        let rows = self.query(doing, sql, &[&migration.as_str(), &states, &after, &limit]).await?;
+        views(doing, &rows)
+    }
+
+    /// The first `limit` failed moves of a migration, each with its failure.
+    pub async fn failures(&self, migration: &MigrationName, limit: u32) -> Result<Vec<MoveView>, StateError> {
+        self.list(migration, Some(StateName::Failed), None, limit).await
+    }
+}
+
+pub(super) fn views(doing: &str, rows: &[Row]) -> Result<Vec<MoveView>, StateError> {
+    let view = |row| {
+        let columns = Columns::new(doing, row);
+        Ok(MoveView {
+            record: columns.record()?,
+            node: columns.node("node")?,
+            rows: columns.get("rows")?,
+            bytes: columns.get("bytes")?,
+            captured_at: columns.get("captured_at")?,
+            updated_at: columns.get("updated_at")?,
+            closed_at: columns.time("closed_at")?,
+            opened_at: columns.time("opened_at")?,
+            finished_at: columns.time("finished_at")?,
+        })
+    };
+    rows.iter().map(view).collect()
+}

@@ -1,0 +1,40 @@
+-- Changes desired flags. A move's claim is locked while it is checked, so that nobody takes the move over in between.
+-- Under the new base lie, from the bottom: "must not exist" for each field of the overlay, the former base, what was
+-- found (only where that can be an operator's own value), and what was asked for.
+WITH asked AS (
+    SELECT *
+    FROM unnest(
+        $1::text[], $2::bigint[], $3::bigint[], $4::bigint[], $5::jsonb[], $6::jsonb[], $7::jsonb[], $8::jsonb[]
+    ) WITH ORDINALITY AS a (key, move_id, claim_epoch, found_epoch, found, absent, base, overlay, place)
+), held AS (
+    SELECT m.id, m.epoch
+    FROM mover.org_migration_state m
+    WHERE m.id = ANY ($2::bigint[]) AND m.state = 'started'
+    FOR SHARE
+), allowed AS (
+    SELECT a.*
+    FROM asked a
+    WHERE a.move_id IS NULL
+       OR EXISTS (SELECT FROM held WHERE held.id = a.move_id AND held.epoch = a.claim_epoch)
+), changed AS (
+    UPDATE mover.desired_flags f
+    SET base = a.absent || f.base
+            || CASE WHEN f.overlay = '{}' AND f.epoch = a.found_epoch THEN a.found ELSE '{}' END
+            || a.base,
+        overlay = coalesce(a.overlay, f.overlay),
+        epoch = nextval('mover.epoch_seq')
+    FROM allowed a
+    WHERE f.key = ANY ($1::text[]) AND f.key = a.key
+    RETURNING f.key, f.epoch, f.base || f.overlay AS fields
+), added AS (
+    INSERT INTO mover.desired_flags AS f (key, base, overlay, epoch)
+    SELECT a.key, a.absent || a.found || a.base, coalesce(a.overlay, '{}'), nextval('mover.epoch_seq')
+    FROM allowed a
+    WHERE (SELECT true FROM mover.desired_flags f WHERE f.key = a.key) IS NULL
+    ON CONFLICT (key) DO NOTHING
+    RETURNING f.key, f.epoch, f.base || f.overlay AS fields
+)
+SELECT EXISTS (SELECT FROM allowed WHERE allowed.place = a.place) AS allowed, w.epoch, w.fields
+FROM asked a
+LEFT JOIN (SELECT * FROM changed UNION ALL SELECT * FROM added) w ON w.key = a.key
+ORDER BY a.place

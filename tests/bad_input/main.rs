@@ -1,0 +1,14 @@
+//! What operators, databases and networks get wrong, told through the program's own messages and exit codes.
+//!
+//! A message names what is wrong and where, says what to do next, and never repeats a password; nothing is changed.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod command_line;
+mod configuration;
+mod health;
+mod names;
+mod place;
+mod rows;
+mod schemas;
+mod servers;

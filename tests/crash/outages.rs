@@ -1,0 +1,134 @@
+//! Postgres and Redis are restarted, killed and emptied under a running campaign, which goes on by itself.
+
+use mover::embedded::ServerKind::{Postgres, Redis};
+use nix::sys::signal::Signal;
+
+use super::gate::Gate;
+use super::world::World;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn postgres_is_restarted_in_mid_copy() {
+    let world = World::ready().await;
+    let gate = Gate::in_copy(&world).await;
+    let campaign = world.start("migrate whole_org all");
+    gate.somebody_waits().await;
+    world.servers.restart(Postgres).await.unwrap();
+    campaign.end().await.with_code(0);
+    world.assert_all_moved().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn postgres_is_killed_in_mid_copy() {
+    let world = World::ready().await;
+    let gate = Gate::in_copy(&world).await;
+    let campaign = world.start("migrate whole_org all");
+    gate.somebody_waits().await;
+    world.servers.kill9(Postgres).await.unwrap();
+    world.servers.start_again(Postgres).await.unwrap();
+    campaign.end().await.with_code(0);
+    world.assert_all_moved().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn postgres_is_killed_in_mid_switch() {
+    let world = World::ready().await;
+    let gate = Gate::in_switch(&world).await;
+    let campaign = world.start("migrate whole_org all");
+    gate.somebody_waits().await;
+    world.servers.kill9(Postgres).await.unwrap();
+    world.servers.start_again(Postgres).await.unwrap();
+    campaign.end().await.with_code(0);
+    world.assert_all_moved().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mover_and_postgres_die_together() {
+    let world = World::ready().await;
+    let gate = Gate::in_copy(&world).await;
+    let campaign = world.start("migrate whole_org all");
+    gate.somebody_waits().await;
+    world.servers.kill9(Postgres).await.unwrap();
+    campaign.kill9().await.by_sigkill();
+    world.servers.start_again(Postgres).await.unwrap();
+    world.exec("resume").await.with_code(0);
+    world.assert_all_moved().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn redis_is_killed_in_mid_switch() {
+    let world = World::ready().await;
+    let gate = Gate::in_switch(&world).await;
+    let mut campaign = world.start("migrate whole_org all");
+    gate.somebody_waits().await;
+    world.servers.kill9(Redis).await.unwrap();
+    gate.open().await;
+    campaign.says("flags cannot be written").await;
+    world.servers.start_again(Redis).await.unwrap();
+    campaign.end().await.with_code(0);
+    world.assert_all_moved().await;
+}
+
+/// Nobody is routed anywhere as long as Redis is away, and whoever comes next goes on.
+#[tokio::test(flavor = "multi_thread")]
+async fn redis_dies_in_mid_switch_and_then_mover() {
+    let world = World::ready().await;
+    let gate = Gate::in_switch(&world).await;
+    let mut campaign = world.start("migrate whole_org all");
+    gate.somebody_waits().await;
+    world.servers.kill9(Redis).await.unwrap();
+    gate.open().await;
+    campaign.says("flags cannot be written").await;
+    campaign.kill9().await.by_sigkill();
+    let mut resumed = world.start("resume");
+    resumed.says("Redis").await;
+    world.servers.start_again(Redis).await.unwrap();
+    resumed.end().await.with_code(0);
+    world.assert_all_moved().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn redis_loses_its_memory_in_mid_copy() {
+    let world = World::ready().await;
+    let gate = Gate::in_copy(&world).await;
+    let mut campaign = world.start("migrate whole_org all");
+    gate.somebody_waits().await;
+    flush(&world).await;
+    campaign.says("Redis has lost its memory").await;
+    gate.open().await;
+    campaign.end().await.with_code(0);
+    world.assert_all_moved().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn redis_loses_its_memory_in_mid_switch() {
+    let world = World::ready().await;
+    let gate = Gate::in_switch(&world).await;
+    let mut campaign = world.start("migrate whole_org all");
+    gate.somebody_waits().await;
+    flush(&world).await;
+    campaign.says("Redis has lost its memory").await;
+    gate.open().await;
+    campaign.end().await.with_code(0);
+    world.assert_all_moved().await;
+}
+
+/// Redis is empty and Mover is dead: the next one writes all flags again before anybody is routed.
+#[tokio::test(flavor = "multi_thread")]
+async fn redis_loses_its_memory_while_mover_is_dead() {
+    let world = World::ready().await;
+    let gate = Gate::in_switch(&world).await;
+    let campaign = world.start("migrate whole_org all");
+    gate.somebody_waits().await;
+    campaign.signal(Signal::SIGKILL);
+    campaign.end().await.by_sigkill();
+    flush(&world).await;
+    gate.open().await;
+    world.exec("resume").await.with_code(0);
+    world.assert_all_moved().await;
+}
+
+async fn flush(world: &World) {
+    let client = redis::Client::open(world.servers.redis_url()).unwrap();
+    let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+    redis::cmd("FLUSHALL").query_async::<()>(&mut connection).await.unwrap();
+}

@@ -1,0 +1,285 @@
+//! The command language: every command reads back as itself, and no input is too odd.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+use mover::command::{Command, FlagHash, MigrateOptions, StateKind, Which, help, parse, specs};
+use mover_actors::domain::campaign::{Selection, Steer};
+use mover_actors::domain::flags::Fields;
+use mover_actors::domain::ids::{MigrationName, OrgName};
+use proptest::collection::{btree_map, vec};
+use proptest::option;
+use proptest::prelude::*;
+
+fn command(line: &str) -> Command {
+    parse(line).unwrap_or_else(|error| panic!("{error}")).expect("a command")
+}
+
+fn names<const N: usize>(names: [&str; N]) -> Selection {
+    Selection::Names(names.into_iter().map(|name| OrgName::new(name).unwrap()).collect())
+}
+
+fn ready(which: Which) -> Command {
+    Command::OrgsReady { migration: MigrationName::new("p").unwrap(), which }
+}
+
+#[test]
+fn a_selection_is_all_a_number_a_percentage_names_or_a_file() {
+    assert_eq!(command("orgs ready p all"), ready(Which::Orgs(Selection::All)));
+    assert_eq!(command("orgs ready p 100"), ready(Which::Orgs(Selection::First(100))));
+    assert_eq!(command("orgs ready p 5%"), ready(Which::Orgs(Selection::Percent(5))));
+    assert_eq!(command("orgs ready p acme,globex"), ready(Which::Orgs(names(["acme", "globex"]))));
+    assert_eq!(command("orgs ready p acme, globex"), ready(Which::Orgs(names(["acme", "globex"]))));
+    assert_eq!(command("orgs ready p @wave/1.txt"), ready(Which::File("wave/1.txt".into())));
+    assert_eq!(command("orgs ready p @\"my wave=1\""), ready(Which::File("my wave=1".into())));
+    assert_eq!(command("orgs ready p @a=b"), ready(Which::File("a=b".into())));
+}
+
+#[test]
+fn a_quoted_word_is_always_a_name() {
+    for name in ["all", "100", "5%", "@file", "a,b", "a=b", "#1", "--out", "{}", "two words", ""] {
+        let line = format!("orgs ready p \"{name}\"");
+        match OrgName::new(name) {
+            Ok(_) => assert_eq!(command(&line), ready(Which::Orgs(names([name])))),
+            Err(_) => assert!(parse(&line).is_err()),
+        }
+    }
+    let odd = "o'neil \"& sons\"\\\n\t株\u{1b}";
+    assert_eq!(command(r#"orgs ready p "o'neil \"& sons\"\\\n\t\u{682a}\u{1b}""#), ready(Which::Orgs(names([odd]))));
+}
+
+#[test]
+fn options_stand_anywhere_and_comments_are_skipped() {
+    let migrate = command("migrate workers=8 p sleep=0 all pace=10 # tonight");
+    let options = MigrateOptions {
+        workers: Some(8),
+        sleep_time_ms: Some(0),
+        pace_ms: Some(10),
+        error_halts: None,
+        failures_max: None,
+    };
+    let (migration, which) = (MigrationName::new("p").unwrap(), Which::Orgs(Selection::All));
+    assert_eq!(migrate, Command::Migrate { migration, which, options });
+    assert_eq!(command("report p --out report.md"), command("report out=report.md p"));
+    assert_eq!(command("report p --out=report.md"), command("report p out=\"report.md\""));
+    assert_eq!(parse("").unwrap(), None);
+    assert_eq!(parse("  # nothing").unwrap(), None);
+    assert_eq!(command("org c#shop"), Command::Org { org: OrgName::new("c#shop").unwrap(), migration: None });
+}
+
+#[test]
+fn fields_of_flags_are_set_and_removed_together() {
+    let fields: Fields = [("a", Some("false")), ("b", None), ("c", Some(""))]
+        .map(|(name, value)| (name.to_owned(), value.map(str::to_owned)))
+        .into();
+    let hash = FlagHash::Org(OrgName::new("acme").unwrap());
+    assert_eq!(command("darklaunch org acme a=false b= c=\"\""), Command::Darklaunch { hash, fields });
+    let org = OrgName::new("acme").unwrap();
+    assert_eq!(command("darklaunch org acme 503 on"), Command::Darklaunch503 { org, on: true });
+}
+
+/// What people type at night, and what they are told.
+#[test]
+fn mistakes_are_pointed_at() {
+    let long = format!("orgs ready phase_2 {}", "x".repeat(10_000));
+    let lines = [
+        "migrat phase_2 all",
+        "frobnicate",
+        "\"status\"",
+        "=5",
+        "rollback phase_2 acme",
+        "orgs",
+        "orgs lits phase_2",
+        "orgs ready phase_2",
+        "orgs ready phase-2 all",
+        "orgs ready phase_2 0",
+        "orgs ready phase_2 120%",
+        "orgs ready phase_2 acme,all",
+        "orgs ready phase_2 acme,,globex",
+        "orgs ready phase_2 @",
+        "orgs ready phase_2 all acme",
+        "orgs list phase_2 stat=failed",
+        "orgs list phase_2 state=faild",
+        "orgs list phase_2 limit=many",
+        "migrate phase_2 all workers=0",
+        "migrate phase_2 all workers=8 workers=9",
+        "set sleeptime 0",
+        "set concurrency 1,2",
+        "org \"acme",
+        "org ac\"me",
+        "org \"ac\"me",
+        "org \"a\\xb\"",
+        "org \"\\u{110000}\"",
+        "org \"\"",
+        "status\tphase_2\tx",
+        "flags chek",
+        "darklaunch org acme",
+        "darklaunch org acme 503 maybe",
+        "darklaunch org acme mover_epoch=9",
+        "darklaunch default ü=1",
+        "report phase_2 --out",
+        "help orgz",
+        &long,
+    ];
+    let told: Vec<_> = lines.iter().map(|line| parse(line).unwrap_err().to_string()).collect();
+    insta::assert_snapshot!(told.join("\n\n"));
+}
+
+#[test]
+fn a_mistake_knows_its_column() {
+    let error = parse("orgs list ünder state=failed limt=5").unwrap_err();
+    assert_eq!(error.column(), 11, "{error}");
+    let error = parse("orgs list phase_2 limt=5").unwrap_err();
+    assert_eq!(error.column(), 19, "{error}");
+}
+
+#[test]
+fn help_shows_every_command_and_its_examples_work() {
+    let overview = help(None);
+    for spec in specs() {
+        let words = spec.words.join(" ");
+        assert!(overview.contains(&words), "{words}");
+        assert!(spec.syntax.starts_with(&words), "{words}");
+        assert!(help(Some(&words)).contains(spec.syntax), "{words}");
+        assert!(!spec.examples.is_empty(), "{words}");
+        for example in spec.examples {
+            let read = command(example);
+            assert_eq!(command(&read.to_string()), read, "{example}");
+        }
+    }
+}
+
+fn migration() -> impl Strategy<Value = MigrationName> {
+    "[a-z0-9_]{1,12}".prop_map(|name| MigrationName::new(name).unwrap())
+}
+
+fn org() -> impl Strategy<Value = OrgName> {
+    let keyword =
+        prop::sample::select(vec!["all", "failed", "100", "5%", "@x", "default", "no-org", "503", "a=b", "--x"]);
+    prop_oneof!["[a-z]{1,8}", keyword.prop_map(str::to_owned), any::<String>(), "\\PC{1,20}"]
+        .prop_filter_map("an org name", |name| OrgName::new(name).ok())
+}
+
+fn which() -> impl Strategy<Value = Which> {
+    prop_oneof![
+        Just(Which::Orgs(Selection::All)),
+        (1..=i64::MAX as u64).prop_map(|count| Which::Orgs(Selection::First(count))),
+        (1..=100_u8).prop_map(|percent| Which::Orgs(Selection::Percent(percent))),
+        vec(org(), 1..5).prop_map(|names| Which::Orgs(Selection::Names(names))),
+        ".{1,20}".prop_map(Which::File),
+    ]
+}
+
+fn hash() -> impl Strategy<Value = FlagHash> {
+    let fixed = prop::sample::select(vec![FlagHash::Default, FlagHash::Override, FlagHash::NoOrg]);
+    prop_oneof![fixed, org().prop_map(FlagHash::Org)]
+}
+
+fn fields() -> impl Strategy<Value = Fields> {
+    btree_map("[a-z0-9_.-]{0,3}[a-z0-9]{1,8}", option::of(any::<String>()), 1..4)
+        .prop_filter("not an option with dashes", |fields| fields.keys().all(|name| !name.starts_with("--")))
+}
+
+fn options() -> impl Strategy<Value = MigrateOptions> {
+    let parts = (
+        option::of(1..=10_000_u32),
+        option::of(0..=86_400_000_u64),
+        option::of(0..=86_400_000_u64),
+        option::of(any::<bool>()),
+        option::of(any::<u32>()),
+    );
+    parts.prop_map(|(workers, sleep_time_ms, pace_ms, error_halts, failures_max)| MigrateOptions {
+        workers,
+        sleep_time_ms,
+        pace_ms,
+        error_halts,
+        failures_max,
+    })
+}
+
+fn steer() -> impl Strategy<Value = Steer> {
+    prop_oneof![
+        prop::sample::select(vec![Steer::Pause, Steer::Resume, Steer::Halt]),
+        (1..=10_000_u32).prop_map(Steer::Concurrency),
+        (0..=86_400_000_u64).prop_map(Steer::SleepTimeMs),
+        (0..=86_400_000_u64).prop_map(Steer::PaceMs),
+    ]
+}
+
+fn topic() -> impl Strategy<Value = Option<String>> {
+    let topics: Vec<String> =
+        specs().flat_map(|spec| (1..=spec.words.len()).map(|length| spec.words[..length].join(" "))).collect();
+    option::of(prop::sample::select(topics))
+}
+
+fn any_command() -> impl Strategy<Value = Command> {
+    let state = option::of(prop::sample::select(StateKind::ALL.map(|(_, state)| state).to_vec()));
+    let bare = vec![
+        Command::FlagsCheck,
+        Command::FlagsRepair,
+        Command::Tree,
+        Command::Nodes,
+        Command::Check,
+        Command::Health,
+        Command::Quit,
+    ];
+    prop_oneof![
+        prop::sample::select(bare),
+        migration().prop_map(|migration| Command::OrgsCapture { migration }),
+        (vec(org(), 1..4), migration()).prop_map(|(orgs, migration)| Command::OrgsAdd { orgs, migration }),
+        (migration(), which()).prop_map(|(migration, which)| Command::OrgsReady { migration, which }),
+        (migration(), state, option::of(1..=1_000_000_u32)).prop_map(|(migration, state, limit)| Command::OrgsList {
+            migration,
+            state,
+            limit
+        }),
+        (org(), option::of(migration())).prop_map(|(org, migration)| Command::Org { org, migration }),
+        (migration(), which(), options()).prop_map(|(migration, which, options)| Command::Migrate {
+            migration,
+            which,
+            options
+        }),
+        option::of(migration()).prop_map(|migration| Command::Status { migration }),
+        steer().prop_map(Command::Steer),
+        (migration(), which()).prop_map(|(migration, which)| Command::Verify { migration, which }),
+        (migration(), which()).prop_map(|(migration, which)| Command::Retry { migration, which }),
+        hash().prop_map(|hash| Command::FlagsShow { hash }),
+        (hash(), fields()).prop_map(|(hash, fields)| Command::Darklaunch { hash, fields }),
+        (org(), any::<bool>()).prop_map(|(org, on)| Command::Darklaunch503 { org, on }),
+        any::<bool>().prop_map(|on| Command::DarklaunchOrgs503 { on }),
+        any::<bool>().prop_map(|on| Command::DarklaunchOrgCreation { on }),
+        (migration(), option::of(".{1,20}")).prop_map(|(migration, out)| Command::Report { migration, out }),
+        topic().prop_map(|topic| Command::Help { topic }),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn every_command_reads_back_as_itself(command in any_command()) {
+        let line = command.to_string();
+        prop_assert_eq!(parse(&line).map_err(|error| error.to_string()), Ok(Some(command)), "{}", line);
+    }
+
+    #[test]
+    fn no_text_is_too_odd(line in any::<String>()) {
+        if let Err(error) = parse(&line) {
+            prop_assert!(!error.to_string().is_empty());
+        }
+    }
+
+    /// Texts that look more like commands get further into the parser.
+    #[test]
+    fn no_mixture_of_words_is_too_odd(words in vec(
+        prop_oneof![
+            prop::sample::select(specs().flat_map(|spec| spec.words.to_vec()).collect::<Vec<_>>()).prop_map(str::to_owned),
+            prop::sample::select(vec![
+                "all", "\"", "\\", "@", ",", "=", "#", "--", "--out", "%", "5%", "\"a b\"", "a=", "=a", "\"\\u{", "\u{0}", "\n",
+                "503", "on", "phase_2", "99999999999999999999", "limit=5", "state=failed",
+            ]).prop_map(str::to_owned),
+        ], 0..8), glue in prop::sample::select(vec![" ", "", ","])) {
+        let line = words.join(glue);
+        match parse(&line) {
+            Ok(Some(command)) => prop_assert_eq!(parse(&command.to_string()).unwrap(), Some(command)),
+            Ok(None) => {}
+            Err(error) => prop_assert!(error.to_string().contains('^'), "{}", error),
+        }
+    }
+}
