@@ -178,7 +178,8 @@ fn quoted_part<'a>(text: &str, inner: &'a str) -> Result<(String, &'a str), Name
 fn plain_part<'a>(text: &str, rest: &'a str) -> Result<(String, &'a str), NameError> {
     let (part, after) = rest.split_at(rest.find('.').unwrap_or(rest.len()));
     let needs_quotes = |(position, c): &(usize, char)| {
-        let letter = c.is_ascii_alphabetic() || *c == '_' || !c.is_ascii();
+        // SQL takes a no-break space for a letter, people do not: as an edge of a name it would be trimmed away.
+        let letter = c.is_ascii_alphabetic() || *c == '_' || !c.is_ascii() && !c.is_whitespace();
         !(letter || *position > 0 && (c.is_ascii_digit() || *c == '$'))
     };
     match part.char_indices().find(needs_quotes) {
@@ -219,6 +220,14 @@ mod tests {
             assert!(text.parse::<TableName>().is_err(), "{text:?}");
         }
         assert!("a.b".parse::<ColumnName>().is_err());
+    }
+
+    #[test]
+    fn a_name_with_a_no_break_space_is_written_in_quotes() {
+        let column = ColumnName::exact("\u{a0}org");
+        assert_eq!(column.to_string(), "\"\u{a0}org\"");
+        assert_eq!(column.to_string().parse::<ColumnName>().unwrap(), column);
+        assert!("a\u{a0}b".parse::<ColumnName>().is_err());
     }
 
     proptest::proptest! {
