@@ -90,7 +90,7 @@ async fn why_refused(session: &Session, claim: &Claim, doing: Doing<'_>) -> Resu
         format!("somebody with the newer epoch {} was here, ours is {}", Epoch(epoch), claim.epoch)
     } else {
         match mode.as_str() {
-            "settled" => "the org is live here: its rows are neither replaced nor removed".to_owned(),
+            "settled" | "capturing" => "the org is live here: its rows are neither replaced nor removed".to_owned(),
             other => format!("the org is {other} here"),
         }
     }))
