@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use mover_actors::domain::ids::{MigrationName, NodeId, OrgKey, OrgName};
-use mover_actors::domain::state::State;
+use mover_actors::domain::state::{State, Strategy};
 
 use memory::MemoryLog;
 
@@ -24,10 +24,10 @@ impl contract::World for MemoryWorld {
         Arc::new(MemoryLog::new(&self.0.process()))
     }
 
-    async fn capture(&self, migration: &MigrationName, orgs: &[OrgName]) {
+    async fn capture(&self, migration: &MigrationName, strategy: Strategy, orgs: &[OrgName]) {
         let log = MemoryLog::new(&self.0.process());
         for org in orgs {
-            log.capture(migration, org, &OrgKey::new(format!("key of {org}")).unwrap());
+            log.capture(migration, strategy, org, &OrgKey::new(format!("key of {org}")).unwrap());
         }
     }
 

@@ -1,6 +1,7 @@
 //! What the tree needs from the world. The crate `mover` implements these for Postgres and Redis; the
 //! simulation implements them in memory, and both pass the same contract suite.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -10,7 +11,7 @@ use crate::domain::campaign::{Campaign, CampaignPlan, Selection, Steer};
 use crate::domain::flags::{Fields, FlagImage, FlagKey, FoundFlags, Routing};
 use crate::domain::ids::{CampaignId, Epoch, MigrationName, MoveId, NodeId};
 use crate::domain::record::{Advance, Claim, MoveRecord, Place};
-use crate::domain::state::Refused;
+use crate::domain::state::{Refused, Way};
 use crate::domain::verified::{Mismatch, Tally};
 
 /// Why the move log did not do what it was asked.
@@ -230,6 +231,75 @@ pub trait Engine: Send + Sync + 'static {
     async fn explain(&self, claim: &Claim, mismatch: &Mismatch) -> Result<Place, EngineError>;
     /// Declares the copied rows to be live: from now on they are never replaced or removed.
     async fn settle(&self, claim: &Claim) -> Result<(), EngineError>;
-    /// Removes the rows that [`Engine::copy`] brought, unless they are live.
+    /// Removes the rows that [`Engine::copy`] or [`Engine::copy_live`] brought, unless they are live.
     async fn discard(&self, claim: &Claim) -> Result<(), EngineError>;
+
+    /// How patient online moves of this migration are.
+    fn limits(&self, migration: &MigrationName) -> Result<Limits, EngineError>;
+    /// Lets the source log the keys of all that is written of the org, and waits until nobody is left who began to write
+    /// before.
+    async fn capture(&self, claim: &Claim) -> Result<(), EngineError>;
+    /// Copies the org's rows while it is written. Goes on where an earlier try of the same move was interrupted.
+    async fn copy_live(&self, claim: &Claim) -> Result<Copied, EngineError>;
+    /// One round: brings all rows whose keys are logged now to their present state in the receiving store, compares
+    /// them there, and forgets the keys.
+    async fn catch_up(&self, claim: &Claim, way: Way) -> Result<CaughtUp, EngineError>;
+    /// Counts and hashes the org's rows in the store it leaves and in the one that receives it, without those whose keys are
+    /// logged at that instant: [`Engine::catch_up`] compares these.
+    async fn compare(&self, claim: &Claim, way: Way) -> Result<(Tally, Tally), EngineError>;
+    /// Whether the point of no return has been passed. Whoever asks has the store refuse all with an older epoch from
+    /// then on, so that the answer `false` stays true until the asker acts.
+    async fn has_moved(&self, claim: &Claim, way: Way) -> Result<bool, EngineError>;
+    /// Lets the org's writers wait, once those at work have committed. `None` if the org has moved already.
+    async fn block(&self, claim: &Claim, way: Way) -> Result<Option<Box<dyn WriteBlock>>, EngineError>;
+    /// Makes the org live in the receiving store, after [`Engine::has_moved`] said that it left the other.
+    async fn complete(&self, claim: &Claim, way: Way) -> Result<(), EngineError>;
+    /// Undoes [`Engine::capture`]; refused if the org has moved.
+    async fn release(&self, claim: &Claim) -> Result<(), EngineError>;
+    /// Removes the rows of an org that was rolled back from the target.
+    async fn discard_rolled_back(&self, claim: &Claim) -> Result<(), EngineError>;
+    /// Writes the org's rows in the source to a file that can be restored.
+    async fn back_up(&self, claim: &Claim) -> Result<BackedUp, EngineError>;
+    /// Lets the target stop logging what is written of the org.
+    async fn close(&self, claim: &Claim) -> Result<(), EngineError>;
+    /// Removes the org's rows from the source, a few at a time; answers how many. Only after [`Engine::close`].
+    async fn purge(&self, claim: &Claim) -> Result<i64, EngineError>;
+}
+
+/// The org's writers wait while this lives. Dropped, it lets them go on wherever the org is live then; the store does the
+/// same by itself if the process dies.
+#[async_trait]
+pub trait WriteBlock: Send {
+    /// Brings over what was written last, commits the point of no return in the store that the org leaves, and makes
+    /// it live in the other. After an error [`Engine::has_moved`] knows how far it came. Writers still wait.
+    async fn hand_over(&mut self) -> Result<CaughtUp, EngineError>;
+    /// Lets the writers go on.
+    async fn release(self: Box<Self>) -> Result<(), EngineError>;
+}
+
+/// How patient online moves are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// For how long writers of an org may wait at the switch, in milliseconds.
+    pub max_block_ms: u64,
+    /// More logged keys than this, and no end in sight, park the org.
+    pub max_change_backlog: i64,
+}
+
+/// What one round of catching up did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct CaughtUp {
+    /// Keys that were brought up to date.
+    pub keys: i64,
+    /// Entries that were logged meanwhile.
+    pub left: i64,
+}
+
+/// Where an org's rows were written to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BackedUp {
+    /// The file, on the node that wrote it.
+    pub path: PathBuf,
+    /// Rows over all tables.
+    pub rows: i64,
 }

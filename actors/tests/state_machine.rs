@@ -7,35 +7,52 @@ mod legal;
 
 use std::collections::BTreeMap;
 
-use legal::TRANSITIONS;
+use legal::transitions;
 use mover_actors::domain::ids::{CampaignId, Epoch, MigrationName, MoveId, OrgKey, OrgName};
 use mover_actors::domain::record::{Findings, MoveRecord};
-use mover_actors::domain::state::{Event, Refused, State, Step, Strategy, step};
+use mover_actors::domain::state::{Aim, Course, Event, Refused, State, Step, Strategy, step};
 use mover_actors::domain::verified::{TableTally, Tally, Verified};
 use proptest::prelude::*;
 use proptest::sample::select;
 
 fn states() -> Vec<State> {
     let started = Step::ALL.into_iter().map(State::Started);
-    [State::Holding, State::Ready, State::Migrated, State::Failed].into_iter().chain(started).collect()
+    let settled = [State::Holding, State::Ready, State::Migrated, State::Failed, State::RolledBack, State::Finalized];
+    settled.into_iter().chain(started).collect()
 }
 
 fn events() -> Vec<Event> {
     let of_steps = Step::ALL.into_iter().flat_map(|step| [Event::StepDone(step), Event::StepFailed(step)]);
-    [Event::MadeReady, Event::Claimed, Event::Retried].into_iter().chain(of_steps).collect()
+    let claims = Aim::ALL.into_iter().map(Event::Claimed);
+    [Event::MadeReady, Event::Retried].into_iter().chain(claims).chain(of_steps).collect()
 }
 
-fn listed(state: State, event: Event) -> Option<State> {
-    TRANSITIONS.iter().find(|(from, cause, _)| (*from, *cause) == (state, event)).map(|(_, _, to)| *to)
+fn courses() -> Vec<Course> {
+    let of = |strategy| Aim::ALL.into_iter().map(move |aim| Course { strategy, aim });
+    of(Strategy::Offline).chain(of(Strategy::Online)).collect()
 }
 
-fn record(state: State, epoch: i64) -> MoveRecord {
+fn real_courses() -> Vec<Course> {
+    courses().into_iter().filter(|course| transitions(*course).is_some()).collect()
+}
+
+fn listed(course: Course, state: State, event: Event) -> Option<State> {
+    let course = match event {
+        Event::Claimed(aim) => Course { aim, ..course },
+        _ => course,
+    };
+    let legal = transitions(course)?;
+    legal.into_iter().find(|(from, cause, _)| (*from, *cause) == (state, event)).map(|(_, _, to)| to)
+}
+
+fn record(course: Course, state: State, epoch: i64) -> MoveRecord {
     MoveRecord {
         id: MoveId(7),
         migration: MigrationName::new("phase_2").unwrap(),
         org: OrgName::new("acme").unwrap(),
         key: OrgKey::new("42").unwrap(),
-        strategy: Strategy::Offline,
+        strategy: course.strategy,
+        aim: course.aim,
         state,
         epoch: Epoch(epoch),
         campaign: Some(CampaignId(1)),
@@ -47,33 +64,23 @@ fn record(state: State, epoch: i64) -> MoveRecord {
 
 proptest! {
     #[test]
-    fn any_event_in_any_state_is_listed_or_refused(state in select(states()), event in select(events())) {
-        match listed(state, event) {
-            Some(to) => prop_assert_eq!(step(Strategy::Offline, state, event), Ok(to)),
-            None => prop_assert_eq!(step(Strategy::Offline, state, event), Err(Refused { state, event })),
-        }
-    }
-
-    #[test]
-    fn any_story_goes_only_through_listed_transitions(story in proptest::collection::vec(select(events()), 0..60)) {
-        let mut state = State::Holding;
-        for event in story {
-            let before = state;
-            if let Ok(after) = step(Strategy::Offline, before, event) {
-                prop_assert_eq!(Some(after), listed(before, event));
-                state = after;
-            }
+    fn any_event_in_any_state_is_listed_or_refused(
+        course in select(real_courses()), state in select(states()), event in select(events())
+    ) {
+        match listed(course, state, event) {
+            Some(to) => prop_assert_eq!(step(course, state, event), Ok(to)),
+            None => prop_assert_eq!(step(course, state, event), Err(Refused { state, event })),
         }
     }
 
     #[test]
     fn a_record_makes_the_transition_that_the_machine_allows_and_no_other(
-        state in select(states()), event in select(events()), epoch in 1_i64..1000
+        course in select(real_courses()), state in select(states()), event in select(events()), epoch in 1_i64..1000
     ) {
-        let mut record = record(state, epoch);
+        let mut record = record(course, state, epoch);
         match record.advance(event, Findings::default()) {
             Ok(advance) => {
-                prop_assert_eq!(Some(advance.to()), listed(state, event));
+                prop_assert_eq!(Some(advance.to()), listed(course, state, event));
                 prop_assert_eq!((advance.id(), advance.epoch(), advance.from()), (record.id, record.epoch, state));
                 let to = advance.to();
                 record.apply(advance);
@@ -81,7 +88,7 @@ proptest! {
             }
             Err(refused) => {
                 prop_assert_eq!(refused, Refused { state, event });
-                prop_assert_eq!(listed(state, event), None);
+                prop_assert_eq!(listed(course, state, event), None);
             }
         }
     }
@@ -107,43 +114,48 @@ proptest! {
 
 #[test]
 fn the_list_names_nothing_that_the_machine_refuses() {
-    for (from, event, to) in TRANSITIONS {
-        assert_eq!(step(Strategy::Offline, from, event), Ok(to), "{event} in {from}");
+    for course in real_courses() {
+        for (from, event, to) in transitions(course).unwrap() {
+            assert_eq!(step(course, from, event), Ok(to), "{event} in {from} of {course:?}");
+        }
     }
 }
 
 #[test]
-fn from_every_state_there_is_a_way_to_the_end() {
-    for state in states() {
-        let mut known = vec![state];
-        let mut at = 0;
-        while at < known.len() {
-            let next = events().into_iter().filter_map(|event| step(Strategy::Offline, known[at], event).ok());
-            let new: Vec<State> = next.filter(|state| !known.contains(state)).collect();
-            known.extend(new);
-            at += 1;
-        }
-        assert!(known.contains(&State::Migrated), "{state} cannot come to its end");
+fn there_is_no_way_back_after_an_offline_move() {
+    for aim in [Aim::RollBack, Aim::Finalize] {
+        let course = Course { strategy: Strategy::Offline, aim };
+        assert!(course.steps().is_empty());
+        assert!(step(course, State::Migrated, Event::Claimed(aim)).is_err());
     }
 }
 
 #[test]
 fn a_started_org_needs_no_operator_to_come_to_an_end() {
-    for first in Step::ALL {
-        let mut state = State::Started(first);
-        for _ in 0..Step::ALL.len() {
-            if let State::Started(begun) = state {
-                state = step(Strategy::Offline, state, Event::StepDone(begun)).unwrap();
+    for course in real_courses() {
+        for first in course.steps().iter().chain(&[Step::Abort]) {
+            let mut state = State::Started(*first);
+            for _ in 0..Step::ALL.len() {
+                if let State::Started(begun) = state {
+                    state = step(course, state, Event::StepDone(begun)).unwrap();
+                }
             }
+            assert!([course.aim.reached(), course.aim.aborted()].contains(&state), "from {first} it came to {state}");
         }
-        assert!(matches!(state, State::Migrated | State::Failed), "from {first} it came to {state}");
     }
 }
 
 #[test]
-fn after_the_switch_was_begun_there_is_no_way_back() {
-    for step_begun in [Step::Switch, Step::Unblock] {
-        let failed = step(Strategy::Offline, State::Started(step_begun), Event::StepFailed(step_begun));
-        assert!(failed.is_err(), "{step_begun} was taken back");
+fn past_the_point_of_no_return_there_is_no_way_back() {
+    let late = [
+        (Strategy::Offline, Aim::Migrate, Step::Switch),
+        (Strategy::Offline, Aim::Migrate, Step::Unblock),
+        (Strategy::Online, Aim::RollBack, Step::Discard),
+        (Strategy::Online, Aim::Finalize, Step::Close),
+        (Strategy::Online, Aim::Finalize, Step::Purge),
+    ];
+    for (strategy, aim, begun) in late {
+        let failed = step(Course { strategy, aim }, State::Started(begun), Event::StepFailed(begun));
+        assert!(failed.is_err(), "{begun} was taken back");
     }
 }

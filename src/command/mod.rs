@@ -203,16 +203,22 @@ pub enum StateKind {
     Migrated,
     /// Parked.
     Failed,
+    /// On its source again.
+    RolledBack,
+    /// Gone from the source.
+    Finalized,
 }
 
 impl StateKind {
     /// Every one of them, with its name.
-    pub const ALL: [(&'static str, StateKind); 5] = [
+    pub const ALL: [(&'static str, StateKind); 7] = [
         ("holding", StateKind::Holding),
         ("ready", StateKind::Ready),
         ("started", StateKind::Started),
         ("migrated", StateKind::Migrated),
         ("failed", StateKind::Failed),
+        ("rolled_back", StateKind::RolledBack),
+        ("finalized", StateKind::Finalized),
     ];
 
     /// The name used in commands, tables and JSON.
@@ -223,6 +229,8 @@ impl StateKind {
             StateKind::Started => "started",
             StateKind::Migrated => "migrated",
             StateKind::Failed => "failed",
+            StateKind::RolledBack => "rolled_back",
+            StateKind::Finalized => "finalized",
         }
     }
 }

@@ -40,9 +40,10 @@ use futures_util::Stream;
 use mover_actors::domain::flags::Routing;
 use mover_actors::domain::ids::{MigrationName, OrgKey, OrgName, StoreName};
 use mover_actors::domain::record::{Claim, Place};
+use mover_actors::domain::state::Way;
 use mover_actors::domain::verified::{Mismatch, Tally};
 use mover_actors::failpoint;
-use mover_actors::ports::{Copied, Engine, EngineError, Side};
+use mover_actors::ports::{BackedUp, CaughtUp, Copied, Engine, EngineError, Limits, Side, WriteBlock};
 use tokio::sync::OnceCell;
 
 pub use live::LiveLimits;
@@ -260,6 +261,58 @@ impl Engine for PgEngine {
         }
         let discarded = copy::discard(target, claim, || self.plan(definition)).await;
         self.reconsider(definition, discarded)
+    }
+
+    fn limits(&self, migration: &MigrationName) -> Result<Limits, EngineError> {
+        Err(permanent(format!("{migration}: not online")))
+    }
+
+    async fn capture(&self, claim: &Claim) -> Result<(), EngineError> {
+        Err(permanent(format!("{} is not online{}", claim.migration, "")))
+    }
+
+    async fn copy_live(&self, claim: &Claim) -> Result<Copied, EngineError> {
+        Err(permanent(format!("{} is not online{}", claim.migration, "")))
+    }
+
+    async fn catch_up(&self, claim: &Claim, way: Way) -> Result<CaughtUp, EngineError> {
+        Err(permanent(format!("{} is not online{}", claim.migration, format_args!(" {way:?}"))))
+    }
+
+    async fn compare(&self, claim: &Claim, way: Way) -> Result<(Tally, Tally), EngineError> {
+        Err(permanent(format!("{} is not online{}", claim.migration, format_args!(" {way:?}"))))
+    }
+
+    async fn has_moved(&self, claim: &Claim, way: Way) -> Result<bool, EngineError> {
+        Err(permanent(format!("{} is not online{}", claim.migration, format_args!(" {way:?}"))))
+    }
+
+    async fn block(&self, claim: &Claim, way: Way) -> Result<Option<Box<dyn WriteBlock>>, EngineError> {
+        Err(permanent(format!("{} is not online{}", claim.migration, format_args!(" {way:?}"))))
+    }
+
+    async fn complete(&self, claim: &Claim, way: Way) -> Result<(), EngineError> {
+        Err(permanent(format!("{} is not online{}", claim.migration, format_args!(" {way:?}"))))
+    }
+
+    async fn release(&self, claim: &Claim) -> Result<(), EngineError> {
+        Err(permanent(format!("{} is not online{}", claim.migration, "")))
+    }
+
+    async fn discard_rolled_back(&self, claim: &Claim) -> Result<(), EngineError> {
+        Err(permanent(format!("{} is not online{}", claim.migration, "")))
+    }
+
+    async fn back_up(&self, claim: &Claim) -> Result<BackedUp, EngineError> {
+        Err(permanent(format!("{} is not online{}", claim.migration, "")))
+    }
+
+    async fn close(&self, claim: &Claim) -> Result<(), EngineError> {
+        Err(permanent(format!("{} is not online{}", claim.migration, "")))
+    }
+
+    async fn purge(&self, claim: &Claim) -> Result<i64, EngineError> {
+        Err(permanent(format!("{} is not online{}", claim.migration, "")))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use mover_actors::domain::campaign::{Campaign, CampaignPlan, FailurePolicy, Selection, Steer, Tuning};
 use mover_actors::domain::ids::MigrationName;
+use mover_actors::domain::state::Aim;
 use mover_actors::ports::MoveLog;
 use mover_actors::tree::manager::{Migrate, Resume};
 use serde_json::json;
@@ -39,6 +40,7 @@ pub(super) async fn migrate(
     let defaults = &world.campaign;
     let plan = CampaignPlan {
         migration: definition.name.clone(),
+        aim: Aim::Migrate,
         selection,
         tuning: Tuning {
             concurrency: options.workers.unwrap_or(defaults.tuning.concurrency),

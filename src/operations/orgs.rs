@@ -234,6 +234,8 @@ fn state_name(state: StateKind) -> StateName {
         StateKind::Started => StateName::Started,
         StateKind::Migrated => StateName::Migrated,
         StateKind::Failed => StateName::Failed,
+        StateKind::RolledBack => StateName::RolledBack,
+        StateKind::Finalized => StateName::Finalized,
     }
 }
 

@@ -162,6 +162,7 @@ async fn insert(
         include_str!("sql/campaign_open.sql"),
         &[
             &plan.migration.as_str(),
+            &plan.aim.as_str(),
             &Json(&plan.selection),
             &claimed_max,
             &concurrency,

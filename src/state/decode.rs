@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use mover_actors::domain::campaign::{Campaign, FailurePolicy, Phase, Selection, Tuning};
 use mover_actors::domain::ids::{CampaignId, Epoch, IdError, MoveId, NodeId};
 use mover_actors::domain::record::{Failure, MoveRecord};
-use mover_actors::domain::state::{State, Strategy};
+use mover_actors::domain::state::{Aim, State, Strategy};
 use mover_actors::domain::verified::Verified;
 use tokio_postgres::Row;
 use tokio_postgres::types::{FromSql, Json};
@@ -65,6 +65,7 @@ impl<'a> Columns<'a> {
             org: self.id("org_name")?,
             key: self.id("org_key")?,
             strategy: self.strategy()?,
+            aim: self.aim()?,
             state: self.state("state", "step")?,
             epoch: Epoch(self.get("epoch")?),
             campaign: self.get::<Option<i64>>("campaign")?.map(CampaignId),
@@ -77,8 +78,14 @@ impl<'a> Columns<'a> {
     fn strategy(&self) -> Result<Strategy, StateError> {
         match self.get("strategy")? {
             "offline" => Ok(Strategy::Offline),
+            "online" => Ok(Strategy::Online),
             other => Err(StateError::invalid(self.doing, format!("unknown strategy {other:?}"))),
         }
+    }
+
+    fn aim(&self) -> Result<Aim, StateError> {
+        let name: &str = self.get("aim")?;
+        name.parse().map_err(|_| StateError::invalid(self.doing, format!("unknown aim {name:?}")))
     }
 
     pub(super) fn node(&self, column: &str) -> Result<Option<NodeId>, StateError> {
@@ -94,6 +101,7 @@ impl<'a> Columns<'a> {
         Ok(Campaign {
             id: CampaignId(self.get("id")?),
             migration: self.id("migration")?,
+            aim: self.aim()?,
             selection,
             phase: self.phase()?,
             tuning: Tuning {
@@ -125,6 +133,7 @@ impl<'a> Columns<'a> {
 pub(super) fn strategy_name(strategy: Strategy) -> &'static str {
     match strategy {
         Strategy::Offline => "offline",
+        Strategy::Online => "online",
     }
 }
 

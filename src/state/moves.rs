@@ -22,8 +22,24 @@ const LOADING: &str = "loading a move";
 const RACES_MAX: usize = 5;
 
 impl PgMoveLog {
-    pub(super) async fn claim_ready(
+    /// Claims what a campaign wants. What it is for is known to its row alone, so that the one statement that fits finds
+    /// something.
+    pub(super) async fn claim_orgs(
         &self,
+        campaign: CampaignId,
+        node: NodeId,
+        limit: u32,
+    ) -> Result<Vec<MoveRecord>, StateError> {
+        let ready = self.claim_with(include_str!("sql/move_claim.sql"), campaign, node, limit).await?;
+        if !ready.is_empty() {
+            return Ok(ready);
+        }
+        self.claim_with(include_str!("sql/move_claim_migrated.sql"), campaign, node, limit).await
+    }
+
+    async fn claim_with(
+        &self,
+        claim: &'static str,
         campaign: CampaignId,
         node: NodeId,
         limit: u32,
@@ -31,7 +47,6 @@ impl PgMoveLog {
         let (number, limit) = (node_number(node)?, i64::from(limit));
         let mut races = 0;
         loop {
-            let claim = include_str!("sql/move_claim.sql");
             match self.query(CLAIMING, claim, &[&campaign.0, &number, &limit]).await {
                 Ok(rows) => return records(CLAIMING, &rows),
                 // The org went in flight in another migration after our snapshot: the next one shows it.
@@ -84,7 +99,7 @@ impl PgMoveLog {
 fn check(advance: &Advance) -> Result<(), LogError> {
     let findings = advance.findings();
     let problem = match (advance.from(), advance.to()) {
-        (State::Holding | State::Ready | State::Migrated | State::Failed, _) => {
+        (State::Holding | State::Ready | State::Migrated | State::Failed | State::RolledBack | State::Finalized, _) => {
             Some("only a started move advances; others are claimed, released or retried")
         }
         (State::Started(_), State::Started(Step::Switch)) if findings.verified.is_none() => {
@@ -93,6 +108,7 @@ fn check(advance: &Advance) -> Result<(), LogError> {
         (State::Started(_), State::Started(Step::Abort)) if findings.failure.is_none() => {
             Some("the reason for the abort is missing")
         }
+        (State::Started(_), State::Started(Step::Close)) if findings.backup.is_none() => Some("the backup is missing"),
         (State::Started(_), State::Started(Step::Switch)) => None,
         (State::Started(_), _) if findings.verified.is_some() => Some("the proof of equality came too early or late"),
         (State::Started(_), State::Started(Step::Abort)) => None,
@@ -161,6 +177,7 @@ struct Batch<'a> {
     bytes: Vec<Option<i64>>,
     closed_at: Vec<Option<SystemTime>>,
     opened_at: Vec<Option<SystemTime>>,
+    backups: Vec<Option<String>>,
 }
 
 impl<'a> Batch<'a> {
@@ -180,6 +197,7 @@ impl<'a> Batch<'a> {
             batch.bytes.push(findings.bytes);
             batch.closed_at.push(findings.closed_at);
             batch.opened_at.push(findings.opened_at);
+            batch.backups.push(findings.backup.as_ref().map(|path| path.display().to_string()));
         }
         batch
     }
@@ -203,6 +221,7 @@ impl<'a> Batch<'a> {
                 &self.bytes,
                 &self.closed_at,
                 &self.opened_at,
+                &self.backups,
             ],
         )
         .await

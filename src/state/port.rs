@@ -59,7 +59,7 @@ impl MoveLog for PgMoveLog {
     }
 
     async fn claim(&self, campaign: CampaignId, node: NodeId, limit: u32) -> Result<Vec<MoveRecord>, LogError> {
-        Ok(self.claim_ready(campaign, node, limit).await?)
+        Ok(self.claim_orgs(campaign, node, limit).await?)
     }
 
     async fn load(&self, id: MoveId) -> Result<MoveRecord, LogError> {
@@ -75,7 +75,11 @@ impl MoveLog for PgMoveLog {
     }
 
     async fn retry(&self, migration: &MigrationName, selection: &Selection) -> Result<u64, LogError> {
-        Ok(self.release("retrying orgs", State::Failed, migration, selection).await?)
+        let doing = "retrying orgs";
+        let failed = self.release(doing, State::Failed, migration, selection).await?;
+        // An org that was rolled back is where an operator wanted it: it must be named.
+        let Selection::Names(_) = selection else { return Ok(failed) };
+        Ok(failed + self.release(doing, State::RolledBack, migration, selection).await?)
     }
 
     async fn desire(&self, desires: &[Desire]) -> Result<Vec<Result<FlagImage, LogError>>, LogError> {

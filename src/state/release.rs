@@ -14,7 +14,7 @@ use super::{PgMoveLog, StateError};
 const NEAR_MAX: usize = 3;
 
 impl PgMoveLog {
-    /// Makes orgs ready that are in `from`, `holding` or `failed`.
+    /// Makes orgs ready that are in `from`: `holding`, `failed` or `rolled_back`.
     pub(super) async fn release(
         &self,
         doing: &str,

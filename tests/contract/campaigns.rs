@@ -2,7 +2,7 @@
 
 use mover_actors::domain::campaign::{Phase, Selection, Steer, Tuning};
 use mover_actors::domain::ids::CampaignId;
-use mover_actors::domain::state::Step;
+use mover_actors::domain::state::{Step, Strategy};
 use mover_actors::ports::{LogError, MoveLog};
 
 use super::World;
@@ -169,7 +169,7 @@ pub(super) async fn counts_are_kept_after_the_end<W: World>(world: &W) {
 }
 
 pub(super) async fn a_plan_that_makes_no_sense_is_refused<W: World>(world: &W) {
-    world.capture(&phase_2(), &orgs(2)).await;
+    world.capture(&phase_2(), Strategy::Offline, &orgs(2)).await;
     let log = world.process().await;
     let node = log.join("a", LEASE).await.unwrap();
     for selection in [Selection::Percent(0), Selection::Percent(101), names(&["org_000", "acme"])] {

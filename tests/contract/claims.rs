@@ -6,7 +6,7 @@ use std::sync::Arc;
 use mover_actors::domain::campaign::{Selection, Steer};
 use mover_actors::domain::ids::{Epoch, MoveId};
 use mover_actors::domain::record::MoveRecord;
-use mover_actors::domain::state::{State, Step};
+use mover_actors::domain::state::{State, Step, Strategy};
 use mover_actors::ports::MoveLog;
 
 use super::World;
@@ -62,7 +62,7 @@ pub(super) async fn claims_under_concurrency_are_exclusive<W: World>(world: &W) 
 }
 
 pub(super) async fn orgs_are_claimed_in_the_order_of_capture<W: World>(world: &W) {
-    world.capture(&phase_2(), &[org("zulu"), org("alpha"), org("mike")]).await;
+    world.capture(&phase_2(), Strategy::Offline, &[org("zulu"), org("alpha"), org("mike")]).await;
     let log = world.process().await;
     log.make_ready(&phase_2(), &Selection::All).await.unwrap();
     let node = log.join("a", LEASE).await.unwrap();
@@ -79,7 +79,7 @@ pub(super) async fn first_counts_what_the_campaign_claimed<W: World>(world: &W) 
 }
 
 pub(super) async fn percent_is_a_share_of_all_orgs<W: World>(world: &W) {
-    world.capture(&phase_2(), &orgs(10)).await;
+    world.capture(&phase_2(), Strategy::Offline, &orgs(10)).await;
     let log = world.process().await;
     // 25 % of ten, rounded up; of all ten, though only five of them are ready.
     assert_eq!(log.make_ready(&phase_2(), &Selection::Percent(50)).await.unwrap(), 5);
@@ -96,7 +96,7 @@ pub(super) async fn names_claim_only_the_named<W: World>(world: &W) {
 }
 
 pub(super) async fn a_named_org_is_claimed_once_it_is_ready<W: World>(world: &W) {
-    world.capture(&phase_2(), &orgs(3)).await;
+    world.capture(&phase_2(), Strategy::Offline, &orgs(3)).await;
     let log = world.process().await;
     let node = log.join("a", LEASE).await.unwrap();
     let campaign = log.open_campaign(node, &plan(&phase_2(), names(&["org_001"]))).await.unwrap();
@@ -126,7 +126,7 @@ pub(super) async fn an_org_in_flight_elsewhere_is_left_out<W: World>(world: &W) 
     let mut elsewhere = first.claim_one().await;
     first.log.close_campaign(first.campaign.id, None).await.unwrap();
 
-    world.capture(&phase_3(), &orgs(3)).await;
+    world.capture(&phase_3(), Strategy::Offline, &orgs(3)).await;
     first.log.make_ready(&phase_3(), &Selection::All).await.unwrap();
     let campaign = first.log.open_campaign(first.node, &plan(&phase_3(), Selection::All)).await.unwrap();
     let second = Running { log: first.log.clone(), node: first.node, campaign };

@@ -9,6 +9,7 @@ mod claims;
 mod flags;
 mod moves;
 mod nodes;
+mod online;
 mod world;
 
 pub(crate) use world::World;
@@ -62,6 +63,16 @@ contract! {
         orgs_are_made_ready_by_selection
         orgs_are_retried_by_selection
         an_unknown_name_changes_nothing;
+    online:
+        an_online_move_begins_with_the_capture_and_ends_with_the_switch
+        a_switch_that_is_given_up_forgets_its_proof
+        a_rollback_takes_what_has_migrated
+        a_rollback_takes_only_the_named
+        there_is_no_rollback_of_an_offline_move
+        a_rollback_that_is_given_up_leaves_the_org_migrated
+        only_by_name_an_org_that_was_rolled_back_is_retried
+        nothing_is_closed_without_a_backup
+        a_backup_that_fails_leaves_the_way_back_open;
     nodes:
         a_name_keeps_its_id
         moves_of_living_nodes_stay

@@ -5,7 +5,7 @@ use std::slice::from_ref;
 use mover_actors::domain::campaign::Selection;
 use mover_actors::domain::ids::MoveId;
 use mover_actors::domain::record::Findings;
-use mover_actors::domain::state::{Event, State, Step};
+use mover_actors::domain::state::{Aim, Event, State, Step, Strategy};
 use mover_actors::ports::{LogError, MoveLog};
 
 use super::World;
@@ -145,7 +145,7 @@ pub(super) async fn only_started_moves_advance<W: World>(world: &W) {
     assert!(matches!(answers[..], [Err(LogError::Invalid { .. })]), "{answers:?}");
     running.log.retry(&phase_2(), &Selection::All).await.unwrap();
     record.state = State::Ready;
-    let claimed = record.advance(Event::Claimed, Findings::default()).unwrap();
+    let claimed = record.advance(Event::Claimed(Aim::Migrate), Findings::default()).unwrap();
     let answers = running.log.advance(running.node, &[claimed]).await.unwrap();
     assert!(matches!(answers[..], [Err(LogError::Invalid { .. })]), "{answers:?}");
     assert_eq!(running.log.load(record.id).await.unwrap().state, State::Ready);
@@ -172,7 +172,7 @@ async fn ready<W: World>(world: &W) -> Vec<String> {
 }
 
 pub(super) async fn orgs_are_made_ready_by_selection<W: World>(world: &W) {
-    world.capture(&phase_2(), &orgs(20)).await;
+    world.capture(&phase_2(), Strategy::Offline, &orgs(20)).await;
     let log = world.process().await;
     assert_eq!(log.make_ready(&phase_2(), &Selection::First(2)).await.unwrap(), 2);
     assert_eq!(ready(world).await, ["000", "001"]);
@@ -201,7 +201,7 @@ pub(super) async fn orgs_are_retried_by_selection<W: World>(world: &W) {
 }
 
 pub(super) async fn an_unknown_name_changes_nothing<W: World>(world: &W) {
-    world.capture(&phase_2(), &orgs(2)).await;
+    world.capture(&phase_2(), Strategy::Offline, &orgs(2)).await;
     let log = world.process().await;
     let error = log.make_ready(&phase_2(), &names(&["org_000", "acme"])).await.unwrap_err();
     assert!(matches!(error, LogError::Invalid { .. }), "{error:?}");

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use mover_actors::domain::campaign::{Campaign, CampaignPlan, FailurePolicy, Selection, Tuning};
 use mover_actors::domain::ids::{MigrationName, NodeId, OrgName};
 use mover_actors::domain::record::{Advance, Failure, Findings, MoveRecord, Place};
-use mover_actors::domain::state::{Event, State, Step};
+use mover_actors::domain::state::{Aim, Event, State, Step, Strategy};
 use mover_actors::domain::verified::{TableTally, Tally, Verified};
 use mover_actors::ports::MoveLog;
 
@@ -21,7 +21,7 @@ pub(crate) trait World: Send + Sync + 'static {
     /// One more process with a handle of its own on the same move log.
     async fn process(&self) -> Arc<Self::Log>;
     /// Captures orgs into `holding`, in this order; each org's key is its name with `key of ` before it.
-    async fn capture(&self, migration: &MigrationName, orgs: &[OrgName]);
+    async fn capture(&self, migration: &MigrationName, strategy: Strategy, orgs: &[OrgName]);
     /// Every org of a migration with its state, in the order of capture.
     async fn states(&self, migration: &MigrationName) -> Vec<(OrgName, State)>;
     /// Lets a node's lease have ended.
@@ -55,6 +55,7 @@ pub(super) fn names(names: &[&str]) -> Selection {
 
 pub(super) fn plan(migration: &MigrationName, selection: Selection) -> CampaignPlan {
     CampaignPlan {
+        aim: Aim::Migrate,
         migration: migration.clone(),
         selection,
         tuning: Tuning { concurrency: 4, sleep_time_ms: 5_000, pace_ms: 0 },
@@ -75,7 +76,16 @@ pub(super) async fn running<W: World>(world: &W, count: usize) -> Running<W::Log
 }
 
 pub(super) async fn running_with<W: World>(world: &W, count: usize, selection: Selection) -> Running<W::Log> {
-    world.capture(&phase_2(), &orgs(count)).await;
+    running_as(world, Strategy::Offline, count, selection).await
+}
+
+pub(super) async fn running_as<W: World>(
+    world: &W,
+    strategy: Strategy,
+    count: usize,
+    selection: Selection,
+) -> Running<W::Log> {
+    world.capture(&phase_2(), strategy, &orgs(count)).await;
     let log = world.process().await;
     log.make_ready(&phase_2(), &Selection::All).await.unwrap();
     let node = log.join("a", LEASE).await.unwrap();
@@ -107,8 +117,9 @@ impl<L: MoveLog> Running<L> {
 
     /// Ends every step.
     pub(super) async fn migrate(&self, record: &mut MoveRecord) {
-        self.walk_to(record, Step::Unblock).await;
-        self.happen(record, Event::StepDone(Step::Unblock), Findings::default()).await;
+        let last = *record.course().steps().last().expect("a course with steps");
+        self.walk_to(record, last).await;
+        self.happen(record, Event::StepDone(last), Findings::default()).await;
     }
 
     /// Fails the step at hand and aborts.
@@ -149,7 +160,17 @@ pub(super) fn found_by(step: Step) -> Findings {
     match step {
         Step::Verify => Findings { verified: Some(proof()), ..Findings::default() },
         Step::Copy => Findings { rows: Some(7), bytes: Some(700), ..Findings::default() },
-        Step::Block | Step::Drain | Step::Switch | Step::Unblock | Step::Abort => Findings::default(),
+        Step::BackUp => Findings { backup: Some("acme.backup".into()), ..Findings::default() },
+        Step::Block
+        | Step::Drain
+        | Step::Capture
+        | Step::CatchUp
+        | Step::Switch
+        | Step::Unblock
+        | Step::Discard
+        | Step::Close
+        | Step::Purge
+        | Step::Abort => Findings::default(),
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use mover_actors::domain::campaign::{CampaignPlan, FailurePolicy, Selection, Tuning};
 use mover_actors::domain::ids::{MigrationName, NodeId};
 use mover_actors::domain::record::Findings;
-use mover_actors::domain::state::{Event, State, Step};
+use mover_actors::domain::state::{Aim, Event, State, Step, Strategy};
 use mover_actors::ports::{LogError, MoveLog};
 use std::time::Duration;
 
@@ -23,6 +23,7 @@ fn phase_2() -> MigrationName {
 
 fn plan() -> CampaignPlan {
     CampaignPlan {
+        aim: Aim::Migrate,
         migration: phase_2(),
         selection: Selection::All,
         tuning: Tuning { concurrency: 1, sleep_time_ms: 0, pace_ms: 0 },
@@ -50,7 +51,7 @@ async fn joined(world: &PgWorld) -> (Arc<PgMoveLog>, NodeId) {
 async fn a_restarted_postgres_is_an_outage_and_then_none() {
     let server = Server::start().await;
     let world = server.world().await;
-    world.capture(&phase_2(), &[OrgName::new("acme").unwrap()]).await;
+    world.capture(&phase_2(), Strategy::Offline, &[OrgName::new("acme").unwrap()]).await;
     let (log, node) = joined(&world).await;
     log.make_ready(&phase_2(), &Selection::All).await.unwrap();
     let campaign = log.open_campaign(node, &plan()).await.unwrap();
@@ -93,7 +94,7 @@ async fn a_living_node_keeps_its_name() {
 async fn a_full_server_and_a_lock_that_is_not_free_are_outages() {
     let server = Server::start().await;
     let world = server.world().await;
-    world.capture(&phase_2(), &[OrgName::new("acme").unwrap()]).await;
+    world.capture(&phase_2(), Strategy::Offline, &[OrgName::new("acme").unwrap()]).await;
 
     let mut holder = world.log.pool().get().await.unwrap();
     let holding = holder.transaction().await.unwrap();

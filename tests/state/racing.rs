@@ -6,7 +6,7 @@ use mover_actors::domain::campaign::{CampaignPlan, FailurePolicy, Selection, Tun
 use mover_actors::domain::flags::{Fields, FlagKey, FoundFlags};
 use mover_actors::domain::ids::{CampaignId, MigrationName, NodeId, OrgName};
 use mover_actors::domain::record::Findings;
-use mover_actors::domain::state::{Event, Step};
+use mover_actors::domain::state::{Aim, Event, Step, Strategy};
 use mover_actors::ports::{Desire, LogError, MoveLog};
 
 use crate::contract::World;
@@ -18,10 +18,13 @@ fn migration(name: &str) -> MigrationName {
 
 /// Two ready orgs, `acme` and `globex`, and a campaign.
 async fn campaign(world: &PgWorld) -> (NodeId, CampaignId) {
-    world.capture(&migration("phase_2"), &["acme", "globex"].map(|name| OrgName::new(name).unwrap())).await;
+    world
+        .capture(&migration("phase_2"), Strategy::Offline, &["acme", "globex"].map(|name| OrgName::new(name).unwrap()))
+        .await;
     world.log.make_ready(&migration("phase_2"), &Selection::All).await.unwrap();
     let node = world.log.join("a", Duration::from_secs(600)).await.unwrap();
     let plan = CampaignPlan {
+        aim: Aim::Migrate,
         migration: migration("phase_2"),
         selection: Selection::All,
         tuning: Tuning { concurrency: 1, sleep_time_ms: 0, pace_ms: 0 },

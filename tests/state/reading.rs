@@ -8,7 +8,7 @@ use mover::state::{PgMoveLog, StateError};
 use mover_actors::domain::campaign::{Campaign, CampaignPlan, FailurePolicy, Phase, Selection, Tuning};
 use mover_actors::domain::ids::{MigrationName, NodeId, OrgName};
 use mover_actors::domain::record::{Failure, Findings, MoveRecord, Place};
-use mover_actors::domain::state::{Event, State, Step};
+use mover_actors::domain::state::{Aim, Event, State, Step, Strategy};
 use mover_actors::domain::verified::{Tally, Verified};
 use mover_actors::ports::MoveLog;
 
@@ -33,11 +33,12 @@ struct Claimed {
 
 async fn claimed(world: &PgWorld, names: &[&str]) -> Claimed {
     let orgs: Vec<OrgName> = names.iter().map(|name| org(name)).collect();
-    world.capture(&phase_2(), &orgs).await;
+    world.capture(&phase_2(), Strategy::Offline, &orgs).await;
     let log = world.log.clone();
     log.make_ready(&phase_2(), &Selection::All).await.unwrap();
     let node = log.join("moving-host", Duration::from_secs(600)).await.unwrap();
     let plan = CampaignPlan {
+        aim: Aim::Migrate,
         migration: phase_2(),
         selection: Selection::All,
         tuning: Tuning { concurrency: 1, sleep_time_ms: 0, pace_ms: 0 },
@@ -68,7 +69,7 @@ impl Claimed {
                     findings.verified = Some(Verified::compare(&Tally::default(), &Tally::default()).unwrap());
                 }
                 Step::Unblock => findings.opened_at = Some(closed_at + closed),
-                Step::Drain | Step::Switch | Step::Abort => {}
+                _ => {}
             }
             self.happen(place, Event::StepDone(step), findings).await;
         }
@@ -191,7 +192,7 @@ async fn nodes_and_campaigns_are_listed_with_who_lives() {
 async fn an_unknown_org_is_answered_with_names_like_it() {
     let server = Server::start().await;
     let world = server.world().await;
-    world.capture(&phase_2(), &["acme", "acme_ltd", "globex", "initech"].map(org)).await;
+    world.capture(&phase_2(), Strategy::Offline, &["acme", "acme_ltd", "globex", "initech"].map(org)).await;
     let error = world.log.org_history(&phase_2(), &org("acmee")).await.unwrap_err();
     assert_eq!(error.to_string(), r#"migration phase_2 has no org "acmee"; did you mean "acme"?"#);
     let error = world.log.org_moves(&org("globes")).await.unwrap_err();

@@ -101,10 +101,10 @@ impl World for PgWorld {
         Arc::new(PgMoveLog::new(connect(&self.url, 4).await.unwrap()))
     }
 
-    async fn capture(&self, migration: &MigrationName, orgs: &[OrgName]) {
+    async fn capture(&self, migration: &MigrationName, strategy: Strategy, orgs: &[OrgName]) {
         let listed: Vec<Result<(OrgName, OrgKey), Infallible>> =
             orgs.iter().map(|org| Ok((org.clone(), OrgKey::new(format!("key of {org}")).unwrap()))).collect();
-        self.log.capture(migration, Strategy::Offline, stream::iter(listed)).await.unwrap();
+        self.log.capture(migration, strategy, stream::iter(listed)).await.unwrap();
     }
 
     async fn states(&self, migration: &MigrationName) -> Vec<(OrgName, State)> {

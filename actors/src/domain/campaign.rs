@@ -1,8 +1,9 @@
-//! A campaign: one `migrate` run. It lives in the move log, so that any process can see and steer it.
+//! A campaign: one run of `migrate`, `rollback` or `finalize`. It lives in the move log, so that any process can see and steer it.
 
 use serde::{Deserialize, Serialize};
 
 use super::ids::{CampaignId, MigrationName, NodeId, OrgName};
+use super::state::Aim;
 
 /// Which orgs are meant.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,12 +65,14 @@ pub struct FailurePolicy {
     pub failures_max: Option<u32>,
 }
 
-/// What `migrate` asks for.
+/// What `migrate`, `rollback` or `finalize` asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CampaignPlan {
     /// Which migration.
     pub migration: MigrationName,
-    /// Which of its ready orgs.
+    /// What for.
+    pub aim: Aim,
+    /// Which of its orgs, among those that are where the aim begins.
     pub selection: Selection,
     /// How to begin.
     pub tuning: Tuning,
@@ -84,6 +87,8 @@ pub struct Campaign {
     pub id: CampaignId,
     /// Which migration.
     pub migration: MigrationName,
+    /// What for.
+    pub aim: Aim,
     /// Which orgs.
     pub selection: Selection,
     /// What it is doing.
@@ -98,9 +103,9 @@ pub struct Campaign {
     pub reason: Option<String>,
     /// Orgs claimed so far.
     pub claimed: u64,
-    /// Of these, how many have migrated.
+    /// Of these, how many have reached the aim.
     pub migrated: u64,
-    /// Of these, how many have failed.
+    /// Of these, how many were given up.
     pub failed: u64,
 }
 

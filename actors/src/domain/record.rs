@@ -1,11 +1,12 @@
 //! One move as the move log knows it, and the changes that may be made to it.
 
+use std::path::PathBuf;
 use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
 use super::ids::{CampaignId, Epoch, MigrationName, MoveId, OrgKey, OrgName};
-use super::state::{Event, Refused, State, Step, Strategy, step};
+use super::state::{Aim, Course, Event, Refused, State, Step, Strategy, step};
 use super::verified::Verified;
 
 /// One org going through one migration.
@@ -21,6 +22,8 @@ pub struct MoveRecord {
     pub key: OrgKey,
     /// How it is carried out.
     pub strategy: Strategy,
+    /// What it was claimed for last.
+    pub aim: Aim,
     /// Where it stands.
     pub state: State,
     /// The token of whoever claimed it last; whoever comes with an older one is refused.
@@ -29,7 +32,7 @@ pub struct MoveRecord {
     pub campaign: Option<CampaignId>,
     /// How often it was claimed or taken over.
     pub attempts: i32,
-    /// The proof of equality, from the end of `verify` on.
+    /// The proof of equality, from the end of the first `verify` on.
     pub verified: Option<Verified>,
     /// Why it is being aborted or has failed.
     pub failure: Option<Failure>,
@@ -75,9 +78,11 @@ pub struct Findings {
     pub bytes: Option<i64>,
     /// Why the move is being aborted.
     pub failure: Option<Failure>,
-    /// When writes to the org were shut out (`block`).
+    /// The file that the source's rows were written to (`back_up`).
+    pub backup: Option<PathBuf>,
+    /// When writes to the org were shut out (`block`) or began to wait (`switch`, online).
     pub closed_at: Option<SystemTime>,
-    /// When writes to the org were let in again (`unblock`, `abort`).
+    /// When writes to the org were let in again (`unblock`, `abort`; `switch`, online).
     pub opened_at: Option<SystemTime>,
 }
 
@@ -94,8 +99,13 @@ pub struct Advance {
 impl MoveRecord {
     /// The transition that an event causes now, or why it is refused.
     pub fn advance(&self, event: Event, findings: Findings) -> Result<Advance, Refused> {
-        let to = step(self.strategy, self.state, event)?;
+        let to = step(self.course(), self.state, event)?;
         Ok(Advance { id: self.id, epoch: self.epoch, from: self.state, to, findings })
+    }
+
+    /// Which steps it goes through.
+    pub fn course(&self) -> Course {
+        Course { strategy: self.strategy, aim: self.aim }
     }
 
     /// Takes over what a written transition changed.
@@ -106,6 +116,13 @@ impl MoveRecord {
         }
         if let Some(failure) = advance.findings.failure {
             self.failure = Some(failure);
+        }
+        if self.state == State::Failed {
+            self.verified = None;
+        }
+        if self.state == State::Migrated {
+            // A way back that was given up: the org is where it was, and the history has the reason.
+            self.failure = None;
         }
     }
 

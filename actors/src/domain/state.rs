@@ -1,13 +1,27 @@
 //! The move state machine: pure, total, and without a wildcard arm.
 //!
 //! ```text
-//!  holding ──ready──▶ ready ──claim──▶ started(block ▶ drain ▶ copy ▶ verify ▶ switch ▶ unblock) ──▶ migrated
-//!                       ▲                       └── a step fails ──▶ started(abort) ──▶ failed
-//!                       └───────────────────────────── retry ──────────────────────────────┘
+//!  holding ──ready──▶ ready ──claim──▶ started(…) ──▶ migrated ──claim──▶ started(…) ──▶ finalized
+//!                       ▲                 │             │   ▲                  └─ fails ─▶ migrated
+//!                       │             a step fails      │   └── a step fails ──┐
+//!                       │                 ▼             └───claim──▶ started(…)┴─▶ rolled_back
+//!                       ├─────retry──── failed                                          │
+//!                       └─────────────────────────────retry─────────────────────────────┘
+//! ```
+//!
+//! Which steps a started org goes through depends on its [`Strategy`] and on what it is claimed for, its [`Aim`]:
+//!
+//! ```text
+//!  offline, migrate    block ▶ drain ▶ copy ▶ verify ▶ switch ▶ unblock
+//!  online,  migrate    capture ▶ copy ▶ catch_up ▶ verify ▶ switch
+//!  online,  roll back  catch_up ▶ verify ▶ switch ▶ discard
+//!  online,  finalize   back_up ▶ close ▶ purge
 //! ```
 //!
 //! A step is stored before its effect runs and every effect may be repeated, so recovery is: run the
-//! stored step again. `switch` is the point of no return: from there on a move only goes forward.
+//! stored step again. A failed step leads to `abort`, which takes back what was done, until the point of no return. That is
+//! the switch: the step itself offline, a commit inside it online, so that there the store is asked before a switch
+//! is given up.
 
 use std::fmt;
 use std::str::FromStr;
@@ -21,6 +35,30 @@ use thiserror::Error;
 pub enum Strategy {
     /// The org is in 503 mode while its rows are copied.
     Offline,
+    /// The org is written while its rows are copied; its writers wait for a moment at the switch.
+    Online,
+}
+
+/// What an org is claimed for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Aim {
+    /// To the target.
+    #[default]
+    Migrate,
+    /// Back to the source, with every write made since.
+    RollBack,
+    /// To give up the way back: the rows in the source are backed up and removed.
+    Finalize,
+}
+
+/// Which store an org leaves and which receives it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Way {
+    /// From the source to the target.
+    Forward,
+    /// From the target to the source.
+    Back,
 }
 
 /// What is being done with a started org.
@@ -31,15 +69,27 @@ pub enum Step {
     Block,
     /// Wait until every request admitted before the block has ended.
     Drain,
+    /// Begin to log what is written, and wait until nobody is left who began to write before.
+    Capture,
     /// Copy its rows to the target.
     Copy,
+    /// Carry over what was written meanwhile, until little is left.
+    CatchUp,
     /// Compare both stores.
     Verify,
-    /// Route it to the target, still blocked. The point of no return.
+    /// Make it live in the other store. Offline it is still in 503 mode then.
     Switch,
     /// Take it out of 503 mode, on the target.
     Unblock,
-    /// Take back what was done: remove copied rows, take the org out of 503 mode, on the source.
+    /// Remove from the target what was rolled back.
+    Discard,
+    /// Write the source's rows to a file.
+    BackUp,
+    /// Stop logging what is written: from now on there is no way back.
+    Close,
+    /// Remove the source's rows.
+    Purge,
+    /// Take back what was done.
     Abort,
 }
 
@@ -57,6 +107,10 @@ pub enum State {
     Migrated,
     /// Parked on its source, open for writes, with a reason.
     Failed,
+    /// On its source again, with every write made since it had left.
+    RolledBack,
+    /// Migrated, and gone from the source.
+    Finalized,
 }
 
 /// What can happen to a move.
@@ -65,12 +119,12 @@ pub enum Event {
     /// An operator released it.
     MadeReady,
     /// A campaign took it.
-    Claimed,
+    Claimed(Aim),
     /// The effect of this step is done.
     StepDone(Step),
     /// The effect of this step cannot be done.
     StepFailed(Step),
-    /// An operator wants a failed move tried again.
+    /// An operator wants a failed or rolled back move tried again.
     Retried,
 }
 
@@ -84,51 +138,150 @@ pub struct Refused {
     pub event: Event,
 }
 
-impl Strategy {
-    /// The step a claimed org begins with.
-    pub fn first(self) -> Step {
-        match self {
-            Strategy::Offline => Step::Block,
+/// How an org is moved and what for: it decides the steps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Course {
+    /// How.
+    pub strategy: Strategy,
+    /// What for.
+    pub aim: Aim,
+}
+
+impl Course {
+    /// The steps in their order; none if there is no such course.
+    pub fn steps(self) -> &'static [Step] {
+        match (self.strategy, self.aim) {
+            (Strategy::Offline, Aim::Migrate) => {
+                &[Step::Block, Step::Drain, Step::Copy, Step::Verify, Step::Switch, Step::Unblock]
+            }
+            (Strategy::Online, Aim::Migrate) => &[Step::Capture, Step::Copy, Step::CatchUp, Step::Verify, Step::Switch],
+            (Strategy::Online, Aim::RollBack) => &[Step::CatchUp, Step::Verify, Step::Switch, Step::Discard],
+            (Strategy::Online, Aim::Finalize) => &[Step::BackUp, Step::Close, Step::Purge],
+            // What was written since an offline move was captured by nobody.
+            (Strategy::Offline, Aim::RollBack | Aim::Finalize) => &[],
         }
     }
 
-    /// The state after a step's effect is done.
-    fn after(self, step: Step) -> State {
-        match (self, step) {
-            (Strategy::Offline, Step::Block) => State::Started(Step::Drain),
-            (Strategy::Offline, Step::Drain) => State::Started(Step::Copy),
-            (Strategy::Offline, Step::Copy) => State::Started(Step::Verify),
-            (Strategy::Offline, Step::Verify) => State::Started(Step::Switch),
-            (Strategy::Offline, Step::Switch) => State::Started(Step::Unblock),
-            (Strategy::Offline, Step::Unblock) => State::Migrated,
-            (Strategy::Offline, Step::Abort) => State::Failed,
+    /// Whether a failure in this step still leads back to where the org was.
+    pub fn can_abort(self, step: Step) -> bool {
+        self.steps().contains(&step)
+            && match step {
+                Step::Block
+                | Step::Drain
+                | Step::Capture
+                | Step::Copy
+                | Step::CatchUp
+                | Step::Verify
+                | Step::BackUp => true,
+                // Offline it is the point of no return; online that is a commit inside it, which the holder asks for.
+                Step::Switch => match self.strategy {
+                    Strategy::Offline => false,
+                    Strategy::Online => true,
+                },
+                // From here on a move rolls forward; an abort under way is itself the way back.
+                Step::Unblock | Step::Discard | Step::Close | Step::Purge | Step::Abort => false,
+            }
+    }
+
+    /// The state after a step's effect is done, if the step belongs to the course.
+    fn after(self, step: Step) -> Option<State> {
+        if step == Step::Abort {
+            return Some(self.aim.aborted());
         }
+        let steps = self.steps();
+        let place = steps.iter().position(|known| *known == step)?;
+        Some(steps.get(place + 1).map_or(self.aim.reached(), |next| State::Started(*next)))
+    }
+}
+
+impl Aim {
+    /// Every aim.
+    pub const ALL: [Aim; 3] = [Aim::Migrate, Aim::RollBack, Aim::Finalize];
+
+    /// The name used in tables, logs and JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Aim::Migrate => "migrate",
+            Aim::RollBack => "roll_back",
+            Aim::Finalize => "finalize",
+        }
+    }
+
+    /// The state in which an org may be claimed for it.
+    pub fn claimed_from(self) -> State {
+        match self {
+            Aim::Migrate => State::Ready,
+            Aim::RollBack | Aim::Finalize => State::Migrated,
+        }
+    }
+
+    /// The state in which it is reached.
+    pub fn reached(self) -> State {
+        match self {
+            Aim::Migrate => State::Migrated,
+            Aim::RollBack => State::RolledBack,
+            Aim::Finalize => State::Finalized,
+        }
+    }
+
+    /// The state in which an org is when it was given up.
+    pub fn aborted(self) -> State {
+        match self {
+            Aim::Migrate => State::Failed,
+            Aim::RollBack | Aim::Finalize => State::Migrated,
+        }
+    }
+
+    /// From which store to which it leads.
+    pub fn way(self) -> Way {
+        match self {
+            Aim::Migrate | Aim::Finalize => Way::Forward,
+            Aim::RollBack => Way::Back,
+        }
+    }
+}
+
+impl FromStr for Aim {
+    type Err = UnknownState;
+    fn from_str(text: &str) -> Result<Self, UnknownState> {
+        let known = Aim::ALL.into_iter().find(|aim| aim.as_str() == text);
+        known.ok_or_else(|| UnknownState { state: text.into(), step: None })
     }
 }
 
 impl Step {
     /// Every step, in the order of the documentation.
-    pub const ALL: [Step; 7] =
-        [Step::Block, Step::Drain, Step::Copy, Step::Verify, Step::Switch, Step::Unblock, Step::Abort];
-
-    /// Whether a failure in this step still leads back to the source.
-    pub fn can_abort(self) -> bool {
-        match self {
-            Step::Block | Step::Drain | Step::Copy | Step::Verify => true,
-            // From the switch on a move rolls forward; an abort under way is itself the way back.
-            Step::Switch | Step::Unblock | Step::Abort => false,
-        }
-    }
+    pub const ALL: [Step; 13] = [
+        Step::Block,
+        Step::Drain,
+        Step::Capture,
+        Step::Copy,
+        Step::CatchUp,
+        Step::Verify,
+        Step::Switch,
+        Step::Unblock,
+        Step::Discard,
+        Step::BackUp,
+        Step::Close,
+        Step::Purge,
+        Step::Abort,
+    ];
 
     /// The name used in tables, logs and JSON.
     pub fn as_str(self) -> &'static str {
         match self {
             Step::Block => "block",
             Step::Drain => "drain",
+            Step::Capture => "capture",
             Step::Copy => "copy",
+            Step::CatchUp => "catch_up",
             Step::Verify => "verify",
             Step::Switch => "switch",
             Step::Unblock => "unblock",
+            Step::Discard => "discard",
+            Step::BackUp => "back_up",
+            Step::Close => "close",
+            Step::Purge => "purge",
             Step::Abort => "abort",
         }
     }
@@ -143,6 +296,8 @@ impl State {
             State::Started(_) => "started",
             State::Migrated => "migrated",
             State::Failed => "failed",
+            State::RolledBack => "rolled_back",
+            State::Finalized => "finalized",
         }
     }
 
@@ -150,7 +305,9 @@ impl State {
     pub fn step(self) -> Option<Step> {
         match self {
             State::Started(step) => Some(step),
-            State::Holding | State::Ready | State::Migrated | State::Failed => None,
+            State::Holding | State::Ready | State::Migrated | State::Failed | State::RolledBack | State::Finalized => {
+                None
+            }
         }
     }
 
@@ -163,6 +320,8 @@ impl State {
             ("started", Some(step)) => step.parse().map(State::Started).map_err(|_| unknown()),
             ("migrated", None) => Ok(State::Migrated),
             ("failed", None) => Ok(State::Failed),
+            ("rolled_back", None) => Ok(State::RolledBack),
+            ("finalized", None) => Ok(State::Finalized),
             _ => Err(unknown()),
         }
     }
@@ -188,37 +347,52 @@ impl FromStr for Step {
 
 /// The state after an event, or why the event is refused. Every pair of states and events is named,
 /// so that a new state or event does not compile until somebody has thought about it.
-pub fn step(strategy: Strategy, state: State, event: Event) -> Result<State, Refused> {
-    let refused = Err(Refused { state, event });
+pub fn step(course: Course, state: State, event: Event) -> Result<State, Refused> {
+    let refused = Refused { state, event };
     match (state, event) {
         // An operator releases a captured org.
         (State::Holding, Event::MadeReady) => Ok(State::Ready),
-        // A campaign takes a released org.
-        (State::Ready, Event::Claimed) => Ok(State::Started(strategy.first())),
+        // A campaign takes an org that is where its aim begins.
+        (State::Ready | State::Migrated, Event::Claimed(aim)) if aim.claimed_from() == state => {
+            let first = Course { aim, ..course }.steps().first();
+            first.map(|first| State::Started(*first)).ok_or(refused)
+        }
         // The step that was begun is the one that ended.
-        (State::Started(begun), Event::StepDone(done)) if begun == done => Ok(strategy.after(done)),
-        // Before the switch a failure leads back to the source.
-        (State::Started(begun), Event::StepFailed(failed)) if begun == failed && begun.can_abort() => {
+        (State::Started(begun), Event::StepDone(done)) if begun == done => course.after(done).ok_or(refused),
+        // Before the point of no return a failure leads back.
+        (State::Started(begun), Event::StepFailed(failed)) if begun == failed && course.can_abort(begun) => {
             Ok(State::Started(Step::Abort))
         }
         // The cause was mended; the org may be claimed again.
-        (State::Failed, Event::Retried) => Ok(State::Ready),
+        (State::Failed | State::RolledBack, Event::Retried) => Ok(State::Ready),
 
-        (State::Started(_), Event::StepDone(_) | Event::StepFailed(_)) => refused,
-        (State::Holding, Event::Claimed | Event::StepDone(_) | Event::StepFailed(_) | Event::Retried) => refused,
-        (State::Ready, Event::MadeReady | Event::StepDone(_) | Event::StepFailed(_) | Event::Retried) => refused,
-        (State::Started(_), Event::MadeReady | Event::Claimed | Event::Retried) => refused,
+        (State::Started(_), Event::StepDone(_) | Event::StepFailed(_)) => Err(refused),
+        (State::Started(_), Event::MadeReady | Event::Claimed(_) | Event::Retried) => Err(refused),
+        (State::Holding, Event::Claimed(_) | Event::StepDone(_) | Event::StepFailed(_) | Event::Retried) => {
+            Err(refused)
+        }
+        (State::Failed | State::RolledBack, Event::MadeReady | Event::Claimed(_)) => Err(refused),
+        (State::Failed | State::RolledBack, Event::StepDone(_) | Event::StepFailed(_)) => Err(refused),
         (
-            State::Migrated,
-            Event::MadeReady | Event::Claimed | Event::StepDone(_) | Event::StepFailed(_) | Event::Retried,
-        ) => refused,
-        (State::Failed, Event::MadeReady | Event::Claimed | Event::StepDone(_) | Event::StepFailed(_)) => refused,
+            State::Ready | State::Migrated | State::Finalized,
+            Event::MadeReady | Event::Claimed(_) | Event::StepDone(_) | Event::StepFailed(_) | Event::Retried,
+        ) => Err(refused),
     }
 }
 
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Display for Aim {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Aim::Migrate => "migrate",
+            Aim::RollBack => "roll back",
+            Aim::Finalize => "finalize",
+        })
     }
 }
 
@@ -235,7 +409,7 @@ impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Event::MadeReady => f.write_str("making it ready"),
-            Event::Claimed => f.write_str("claiming it"),
+            Event::Claimed(aim) => write!(f, "claiming it to {aim}"),
             Event::StepDone(step) => write!(f, "ending step {step}"),
             Event::StepFailed(step) => write!(f, "failing step {step}"),
             Event::Retried => f.write_str("retrying it"),

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use mover_actors::domain::campaign::{CampaignPlan, Phase, Selection, Steer, Tuning};
 use mover_actors::domain::flags::{Fields, FlagKey};
-use mover_actors::domain::state::{State, Step};
+use mover_actors::domain::state::{Aim, State, Step};
 use mover_actors::ports::{MoveLog, Side};
 use mover_actors::tree::darklaunch::{Apply, FlagOrder, RepairFlags};
 use mover_actors::tree::manager::Migrate;
@@ -181,6 +181,7 @@ fn a_campaign_that_was_halted_before_its_opening_was_answered_ends() {
         stage.world.set_weather(once(Port::Log, "open_campaign", unheard));
         let manager = node.tree.manager().clone();
         let plan = CampaignPlan {
+            aim: Aim::Migrate,
             migration: phase_2(),
             selection: Selection::All,
             tuning: TUNING,

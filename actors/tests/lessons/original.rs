@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use mover_actors::domain::campaign::{CampaignPlan, FailurePolicy, Phase, Selection, Steer, Tuning};
 use mover_actors::domain::ids::MigrationName;
-use mover_actors::domain::state::{State, Step};
+use mover_actors::domain::state::{Aim, State, Step};
 use mover_actors::ports::{LogError, MoveLog, Side};
 use tokio::time::{Instant, sleep};
 
@@ -183,7 +183,13 @@ fn lesson_08_an_error_is_an_error_in_every_migration() {
         for name in migrations {
             let migration = MigrationName::new(name).unwrap();
             let failure_policy = FailurePolicy::default();
-            let plan = CampaignPlan { migration, selection: Selection::All, tuning: TUNING, failure_policy };
+            let plan = CampaignPlan {
+                aim: Aim::Migrate,
+                migration,
+                selection: Selection::All,
+                tuning: TUNING,
+                failure_policy,
+            };
             node.start(plan).await.unwrap();
             stage.until("it has ended", |stage| stage.campaign().phase == Phase::Ended).await;
             assert_eq!((stage.campaign().migrated, stage.campaign().failed), (0, 1), "{name}");

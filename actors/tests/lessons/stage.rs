@@ -11,6 +11,7 @@ use mover_actors::domain::flags::{Fields, FlagKey, Routing};
 use mover_actors::domain::ids::{MigrationName, OrgKey, OrgName};
 use mover_actors::domain::record::MoveRecord;
 use mover_actors::domain::state::State;
+use mover_actors::domain::state::{Aim, Strategy};
 use mover_actors::ports::{LogError, MoveLog, Side};
 use mover_actors::tree::darklaunch::{Apply, DarklaunchError, FlagOrder};
 use mover_actors::tree::manager::Migrate;
@@ -89,7 +90,7 @@ impl Stage {
             for org in &orgs {
                 let rows = (1..=3).map(|id| Row { table: "containers", id, value: id });
                 world.act(|scene| scene.facts.stores.rows_mut(migration, Side::Source, &key(org)).extend(rows));
-                log.capture(migration, org, &key(org));
+                log.capture(migration, Strategy::Offline, org, &key(org));
             }
             log.make_ready(migration, &Selection::All).await.unwrap();
         }
@@ -205,7 +206,8 @@ impl Node {
 
     /// Starts a campaign of all ready orgs.
     pub async fn migrate_with(&self, tuning: Tuning, failure_policy: FailurePolicy) -> Result<Campaign, LogError> {
-        let plan = CampaignPlan { migration: phase_2(), selection: Selection::All, tuning, failure_policy };
+        let plan =
+            CampaignPlan { aim: Aim::Migrate, migration: phase_2(), selection: Selection::All, tuning, failure_policy };
         self.start(plan).await
     }
 

@@ -9,8 +9,9 @@ use async_trait::async_trait;
 use mover_actors::domain::flags::Routing;
 use mover_actors::domain::ids::MigrationName;
 use mover_actors::domain::record::{Claim, Place};
+use mover_actors::domain::state::Way;
 use mover_actors::domain::verified::{Mismatch, TableTally, Tally};
-use mover_actors::ports::{Copied, Engine, EngineError, Side};
+use mover_actors::ports::{BackedUp, CaughtUp, Copied, Engine, EngineError, Limits, Side, WriteBlock};
 use tokio::time::{Instant, sleep};
 
 use super::fate::{Call, Port};
@@ -141,6 +142,58 @@ impl Engine for MemoryEngine {
     async fn discard(&self, claim: &Claim) -> Result<(), EngineError> {
         let claim = claim.clone();
         self.ask_for_guard("discard", move |scene| scene.discard(&claim)).await
+    }
+
+    fn limits(&self, migration: &MigrationName) -> Result<Limits, EngineError> {
+        Err(failed(false, format!("{migration}: not online")))
+    }
+
+    async fn capture(&self, claim: &Claim) -> Result<(), EngineError> {
+        Err(failed(false, format!("{} is not online{}", claim.migration, "")))
+    }
+
+    async fn copy_live(&self, claim: &Claim) -> Result<Copied, EngineError> {
+        Err(failed(false, format!("{} is not online{}", claim.migration, "")))
+    }
+
+    async fn catch_up(&self, claim: &Claim, way: Way) -> Result<CaughtUp, EngineError> {
+        Err(failed(false, format!("{} is not online{}", claim.migration, format_args!(" {way:?}"))))
+    }
+
+    async fn compare(&self, claim: &Claim, way: Way) -> Result<(Tally, Tally), EngineError> {
+        Err(failed(false, format!("{} is not online{}", claim.migration, format_args!(" {way:?}"))))
+    }
+
+    async fn has_moved(&self, claim: &Claim, way: Way) -> Result<bool, EngineError> {
+        Err(failed(false, format!("{} is not online{}", claim.migration, format_args!(" {way:?}"))))
+    }
+
+    async fn block(&self, claim: &Claim, way: Way) -> Result<Option<Box<dyn WriteBlock>>, EngineError> {
+        Err(failed(false, format!("{} is not online{}", claim.migration, format_args!(" {way:?}"))))
+    }
+
+    async fn complete(&self, claim: &Claim, way: Way) -> Result<(), EngineError> {
+        Err(failed(false, format!("{} is not online{}", claim.migration, format_args!(" {way:?}"))))
+    }
+
+    async fn release(&self, claim: &Claim) -> Result<(), EngineError> {
+        Err(failed(false, format!("{} is not online{}", claim.migration, "")))
+    }
+
+    async fn discard_rolled_back(&self, claim: &Claim) -> Result<(), EngineError> {
+        Err(failed(false, format!("{} is not online{}", claim.migration, "")))
+    }
+
+    async fn back_up(&self, claim: &Claim) -> Result<BackedUp, EngineError> {
+        Err(failed(false, format!("{} is not online{}", claim.migration, "")))
+    }
+
+    async fn close(&self, claim: &Claim) -> Result<(), EngineError> {
+        Err(failed(false, format!("{} is not online{}", claim.migration, "")))
+    }
+
+    async fn purge(&self, claim: &Claim) -> Result<i64, EngineError> {
+        Err(failed(false, format!("{} is not online{}", claim.migration, "")))
     }
 }
 

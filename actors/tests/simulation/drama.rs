@@ -6,7 +6,7 @@ use std::time::Duration;
 use mover_actors::domain::campaign::{Phase, Selection};
 use mover_actors::domain::flags::FlagKey;
 use mover_actors::domain::ids::MigrationName;
-use mover_actors::domain::state::State;
+use mover_actors::domain::state::{State, Strategy};
 use mover_actors::ports::Side;
 use tokio::time::{Instant, sleep};
 
@@ -96,7 +96,7 @@ impl Drama {
     async fn prologue(&mut self) {
         let log = MemoryLog::new(&self.world.process());
         for (org, migration, _) in self.cast.pairs() {
-            log.capture(migration, &org.name, &org.key);
+            log.capture(migration, Strategy::Offline, &org.name, &org.key);
         }
         self.nodes.start().await;
         if let Some(node) = self.nodes.running().first() {

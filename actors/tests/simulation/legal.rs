@@ -1,21 +1,35 @@
 //! The legal transitions once more, as a list, written from the diagram and not from the code.
 
-use mover_actors::domain::state::{Event, State, Step};
+use mover_actors::domain::state::{Aim, Course, Event, State, Step, Strategy};
 
-/// Every legal transition, with its cause.
-pub const TRANSITIONS: [(State, Event, State); 14] = [
-    (State::Holding, Event::MadeReady, State::Ready),
-    (State::Ready, Event::Claimed, State::Started(Step::Block)),
-    (State::Started(Step::Block), Event::StepDone(Step::Block), State::Started(Step::Drain)),
-    (State::Started(Step::Drain), Event::StepDone(Step::Drain), State::Started(Step::Copy)),
-    (State::Started(Step::Copy), Event::StepDone(Step::Copy), State::Started(Step::Verify)),
-    (State::Started(Step::Verify), Event::StepDone(Step::Verify), State::Started(Step::Switch)),
-    (State::Started(Step::Switch), Event::StepDone(Step::Switch), State::Started(Step::Unblock)),
-    (State::Started(Step::Unblock), Event::StepDone(Step::Unblock), State::Migrated),
-    (State::Started(Step::Block), Event::StepFailed(Step::Block), State::Started(Step::Abort)),
-    (State::Started(Step::Drain), Event::StepFailed(Step::Drain), State::Started(Step::Abort)),
-    (State::Started(Step::Copy), Event::StepFailed(Step::Copy), State::Started(Step::Abort)),
-    (State::Started(Step::Verify), Event::StepFailed(Step::Verify), State::Started(Step::Abort)),
-    (State::Started(Step::Abort), Event::StepDone(Step::Abort), State::Failed),
-    (State::Failed, Event::Retried, State::Ready),
-];
+const OFFLINE: [Step; 6] = [Step::Block, Step::Drain, Step::Copy, Step::Verify, Step::Switch, Step::Unblock];
+const ONLINE: [Step; 5] = [Step::Capture, Step::Copy, Step::CatchUp, Step::Verify, Step::Switch];
+const ONLINE_BACK: [Step; 4] = [Step::CatchUp, Step::Verify, Step::Switch, Step::Discard];
+const ONLINE_END: [Step; 3] = [Step::BackUp, Step::Close, Step::Purge];
+
+/// Every legal transition of a course, with its cause. `None`: there is no such course.
+pub fn transitions(course: Course) -> Option<Vec<(State, Event, State)>> {
+    // The steps, how many of them can be given up, and where it all begins and ends, well or not.
+    let (steps, returnable, from, reached, given_up) = match (course.strategy, course.aim) {
+        (Strategy::Offline, Aim::Migrate) => (&OFFLINE[..], 4, State::Ready, State::Migrated, State::Failed),
+        (Strategy::Online, Aim::Migrate) => (&ONLINE[..], 5, State::Ready, State::Migrated, State::Failed),
+        (Strategy::Online, Aim::RollBack) => (&ONLINE_BACK[..], 3, State::Migrated, State::RolledBack, State::Migrated),
+        (Strategy::Online, Aim::Finalize) => (&ONLINE_END[..], 1, State::Migrated, State::Finalized, State::Migrated),
+        (Strategy::Offline, Aim::RollBack | Aim::Finalize) => return None,
+    };
+    let mut legal = vec![
+        (State::Holding, Event::MadeReady, State::Ready),
+        (State::Failed, Event::Retried, State::Ready),
+        (State::RolledBack, Event::Retried, State::Ready),
+        (from, Event::Claimed(course.aim), State::Started(steps[0])),
+        (State::Started(Step::Abort), Event::StepDone(Step::Abort), given_up),
+    ];
+    for (place, step) in steps.iter().enumerate() {
+        let next = steps.get(place + 1).map_or(reached, |next| State::Started(*next));
+        legal.push((State::Started(*step), Event::StepDone(*step), next));
+        if place < returnable {
+            legal.push((State::Started(*step), Event::StepFailed(*step), State::Started(Step::Abort)));
+        }
+    }
+    Some(legal)
+}

@@ -7,6 +7,7 @@ use std::time::Duration;
 use mover_actors::domain::campaign::{CampaignPlan, FailurePolicy, Selection, Steer, Tuning};
 use mover_actors::domain::flags::{Fields, FlagKey};
 use mover_actors::domain::ids::{MigrationName, OrgName};
+use mover_actors::domain::state::Aim;
 use mover_actors::ports::MoveLog;
 use mover_actors::tree::darklaunch::{Apply, FlagOrder, RepairFlags, drifts};
 use mover_actors::tree::manager::{Migrate, Resume};
@@ -96,7 +97,7 @@ impl Operator {
     /// Starts a campaign of a migration, of all orgs or of some.
     pub async fn migrate(&mut self, node: &Node, migration: &MigrationName, selection: Selection) {
         let Operator { tuning, failure_policy, .. } = *self;
-        let plan = CampaignPlan { migration: migration.clone(), selection, tuning, failure_policy };
+        let plan = CampaignPlan { migration: migration.clone(), aim: Aim::Migrate, selection, tuning, failure_policy };
         within(node.tree.manager().send(Migrate(plan))).await;
     }
 

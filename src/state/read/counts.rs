@@ -24,6 +24,10 @@ pub struct Counts {
     pub migrated: u64,
     /// Parked with a reason.
     pub failed: u64,
+    /// On their source again.
+    pub rolled_back: u64,
+    /// Gone from the source.
+    pub finalized: u64,
     /// The orgs in flight by step; steps with none are left out.
     pub steps: BTreeMap<Step, u64>,
 }
@@ -31,7 +35,7 @@ pub struct Counts {
 impl Counts {
     /// Over all states.
     pub fn total(&self) -> u64 {
-        self.holding + self.ready + self.started + self.migrated + self.failed
+        StateName::ALL.into_iter().map(|state| self.of(state)).sum()
     }
 
     /// Of one state.
@@ -42,6 +46,8 @@ impl Counts {
             StateName::Started => self.started,
             StateName::Migrated => self.migrated,
             StateName::Failed => self.failed,
+            StateName::RolledBack => self.rolled_back,
+            StateName::Finalized => self.finalized,
         }
     }
 
@@ -52,6 +58,8 @@ impl Counts {
             StateName::Started => self.started = orgs,
             StateName::Migrated => self.migrated = orgs,
             StateName::Failed => self.failed = orgs,
+            StateName::RolledBack => self.rolled_back = orgs,
+            StateName::Finalized => self.finalized = orgs,
         }
     }
 }

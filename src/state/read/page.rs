@@ -24,12 +24,23 @@ pub enum StateName {
     Migrated,
     /// Parked with a reason.
     Failed,
+    /// On its source again.
+    RolledBack,
+    /// Migrated, and gone from the source.
+    Finalized,
 }
 
 impl StateName {
     /// Every one, in the order of a move's life.
-    pub const ALL: [StateName; 5] =
-        [StateName::Holding, StateName::Ready, StateName::Started, StateName::Migrated, StateName::Failed];
+    pub const ALL: [StateName; 7] = [
+        StateName::Holding,
+        StateName::Ready,
+        StateName::Started,
+        StateName::Migrated,
+        StateName::Failed,
+        StateName::RolledBack,
+        StateName::Finalized,
+    ];
 
     /// As tables, logs and JSON have it.
     pub fn as_str(self) -> &'static str {
@@ -39,6 +50,8 @@ impl StateName {
             StateName::Started => "started",
             StateName::Migrated => "migrated",
             StateName::Failed => "failed",
+            StateName::RolledBack => "rolled_back",
+            StateName::Finalized => "finalized",
         }
     }
 }
@@ -78,7 +91,7 @@ pub struct MoveView {
     pub closed_at: Option<SystemTime>,
     /// When they were let in again.
     pub opened_at: Option<SystemTime>,
-    /// When it was migrated or failed.
+    /// When it came to the end of what it was claimed for.
     pub finished_at: Option<SystemTime>,
 }
 

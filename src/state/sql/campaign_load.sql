@@ -1,5 +1,5 @@
 -- One campaign.
-SELECT c.id, c.migration, c.selection, c.phase, c.concurrency, c.sleep_time_ms, c.pace_ms, c.error_halts,
+SELECT c.id, c.migration, c.aim, c.selection, c.phase, c.concurrency, c.sleep_time_ms, c.pace_ms, c.error_halts,
        c.failures_max, c.node, c.reason, c.claimed, c.migrated, c.failed
 FROM mover.campaign c
 WHERE c.id = $1

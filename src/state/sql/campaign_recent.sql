@@ -1,5 +1,5 @@
 -- The latest campaigns, the newest first.
-SELECT c.id, c.migration, c.selection, c.phase, c.concurrency, c.sleep_time_ms, c.pace_ms, c.error_halts,
+SELECT c.id, c.migration, c.aim, c.selection, c.phase, c.concurrency, c.sleep_time_ms, c.pace_ms, c.error_halts,
        c.failures_max, c.node, c.reason, c.claimed, c.migrated, c.failed, c.opened_at, c.ended_at,
        n.name AS node_name, n.alive AS node_alive
 FROM mover.campaign c

@@ -12,7 +12,7 @@ WITH live AS (
     WHERE c.id = live.id AND (live.phase <> 'halting' OR $1::text IS NULL OR $1::text = 'halting')
     RETURNING c.*
 )
-SELECT s.id IS NOT NULL AS steered, live.id AS live_id, s.id, s.migration, s.selection, s.phase, s.concurrency,
+SELECT s.id IS NOT NULL AS steered, live.id AS live_id, s.id, s.migration, s.aim, s.selection, s.phase, s.concurrency,
        s.sleep_time_ms, s.pace_ms, s.error_halts, s.failures_max, s.node, s.reason, s.claimed, s.migrated, s.failed
 FROM live
 LEFT JOIN steered s ON s.id = live.id

@@ -7,7 +7,7 @@ FROM (
     SELECT (extract(epoch FROM m.opened_at - m.closed_at) * 1000)::float8 AS ms
     FROM mover.org_migration_state m
     WHERE m.migration = $1
-      AND m.state IN ('migrated', 'failed')
+      AND m.state IN ('migrated', 'failed', 'rolled_back', 'finalized')
       AND m.opened_at IS NOT NULL
       AND m.closed_at IS NOT NULL
       AND ($2::bigint IS NULL OR m.campaign = $2)

@@ -21,7 +21,7 @@ WITH orphan AS (
     SELECT a.id, a.epoch, a.node, a.state, a.step, a.state, a.step, jsonb_build_object('taken_over_from', a.former)
     FROM adopted a
 )
-SELECT a.id, a.migration, a.org_name, a.org_key, a.strategy, a.state, a.step, a.epoch, a.campaign, a.attempts,
+SELECT a.id, a.migration, a.org_name, a.org_key, a.strategy, a.aim, a.state, a.step, a.epoch, a.campaign, a.attempts,
        a.verified, a.failure
 FROM adopted a
 ORDER BY a.id

@@ -4,23 +4,25 @@ WITH asked AS (
     SELECT *
     FROM unnest(
         $2::bigint[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[], $8::jsonb[], $9::jsonb[],
-        $10::bigint[], $11::bigint[], $12::timestamptz[], $13::timestamptz[]
+        $10::bigint[], $11::bigint[], $12::timestamptz[], $13::timestamptz[], $14::text[]
     ) WITH ORDINALITY AS a (
         id, epoch, from_state, from_step, to_state, to_step, verified, failure,
-        rows, bytes, closed_at, opened_at, place
+        rows, bytes, closed_at, opened_at, backup, place
     )
 ), moved AS (
     UPDATE mover.org_migration_state m
     SET state = a.to_state,
         step = a.to_step,
-        verified = coalesce(a.verified, m.verified),
-        failure = coalesce(a.failure, m.failure),
+        verified = CASE WHEN a.to_state <> 'failed' THEN coalesce(a.verified, m.verified) END,
+        -- A way back that was given up leaves the org where it was; the history has the reason.
+        failure = CASE WHEN a.to_state <> 'migrated' THEN coalesce(a.failure, m.failure) END,
         rows = coalesce(a.rows, m.rows),
         bytes = coalesce(a.bytes, m.bytes),
         closed_at = coalesce(a.closed_at, m.closed_at),
         opened_at = coalesce(a.opened_at, m.opened_at),
+        backup = coalesce(a.backup, m.backup),
         updated_at = now(),
-        finished_at = CASE WHEN a.to_state IN ('migrated', 'failed') THEN now() END
+        finished_at = CASE WHEN a.to_state <> 'started' THEN now() END
     FROM asked a
     WHERE m.id = ANY ($2::bigint[])
       AND m.id = a.id
@@ -33,6 +35,7 @@ WITH asked AS (
     SELECT w.id, w.epoch, $1, w.from_state, w.from_step, w.to_state, w.to_step,
            CASE
                WHEN w.failure IS NOT NULL THEN jsonb_build_object('failure', w.failure)
+               WHEN w.backup IS NOT NULL THEN jsonb_build_object('backup', w.backup, 'rows', w.rows)
                WHEN w.rows IS NOT NULL THEN jsonb_build_object('rows', w.rows, 'bytes', w.bytes)
            END
     FROM moved w
@@ -41,10 +44,10 @@ WITH asked AS (
     SET migrated = c.migrated + ended.migrated, failed = c.failed + ended.failed
     FROM (
         SELECT w.campaign,
-               count(*) FILTER (WHERE w.to_state = 'migrated') AS migrated,
-               count(*) FILTER (WHERE w.to_state = 'failed') AS failed
+               count(*) FILTER (WHERE w.from_step <> 'abort') AS migrated,
+               count(*) FILTER (WHERE w.from_step = 'abort') AS failed
         FROM moved w
-        WHERE w.to_state IN ('migrated', 'failed')
+        WHERE w.to_state <> 'started'
         GROUP BY w.campaign
     ) ended
     WHERE c.id = ended.campaign

@@ -1,11 +1,12 @@
--- Claims ready orgs for a campaign, whose row is locked so that its counts bound what is claimed at once elsewhere.
--- One of `in_order` and `by_name` has nothing to look for and costs nothing. A limit that is not known when the plan is
--- made is taken for a tenth of the table; the scalar subquery and the array keep the plan to the few rows that there are.
+-- Claims ready orgs for a campaign that migrates, whose row is locked so that its counts bound what is claimed at once
+-- elsewhere. One of `in_order` and `by_name` has nothing to look for and costs nothing. A limit that is not known when the
+-- plan is made is taken for a tenth of the table; the scalar subquery and the array keep the plan to the few rows that
+-- there are.
 WITH open AS (
     SELECT c.id, c.migration, c.selection ? 'names' AS named,
            least($3::bigint, coalesce(c.claimed_max - c.claimed, $3::bigint)) AS room
     FROM mover.campaign c
-    WHERE c.id = $1 AND c.phase = 'running'
+    WHERE c.id = $1 AND c.phase = 'running' AND c.aim = 'migrate'
     FOR UPDATE
 ), in_order AS (
     SELECT m.id
@@ -32,7 +33,7 @@ WITH open AS (
 ), claimed AS (
     UPDATE mover.org_migration_state m
     SET state = 'started',
-        step = CASE m.strategy WHEN 'offline' THEN 'block' END,
+        step = CASE m.strategy WHEN 'offline' THEN 'block' WHEN 'online' THEN 'capture' END,
         epoch = nextval('mover.epoch_seq'),
         node = $2,
         campaign = $1,
@@ -49,7 +50,7 @@ WITH open AS (
     SET claimed = campaign.claimed + (SELECT count(*) FROM claimed)
     WHERE campaign.id = $1 AND EXISTS (SELECT FROM claimed)
 )
-SELECT c.id, c.migration, c.org_name, c.org_key, c.strategy, c.state, c.step, c.epoch, c.campaign, c.attempts,
+SELECT c.id, c.migration, c.org_name, c.org_key, c.strategy, c.aim, c.state, c.step, c.epoch, c.campaign, c.attempts,
        c.verified, c.failure
 FROM claimed c
 ORDER BY c.id

@@ -1,7 +1,7 @@
--- Makes orgs ready that are `holding` or `failed`, the first so many in the order of capture.
+-- Makes orgs ready that are `holding`, `failed` or `rolled_back`, the first so many in the order of capture.
 WITH released AS (
     UPDATE mover.org_migration_state m
-    SET state = 'ready', node = NULL, failure = NULL, rows = NULL, bytes = NULL, closed_at = NULL, opened_at = NULL,
+    SET state = 'ready', aim = 'migrate', node = NULL, failure = NULL, verified = NULL, rows = NULL, bytes = NULL, closed_at = NULL, opened_at = NULL,
         finished_at = NULL, updated_at = now()
     WHERE m.migration = $1
       AND m.state = $2

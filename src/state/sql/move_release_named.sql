@@ -1,7 +1,7 @@
--- Makes these orgs ready if they are `holding` or `failed`.
+-- Makes these orgs ready if they are `holding`, `failed` or `rolled_back`.
 WITH released AS (
     UPDATE mover.org_migration_state m
-    SET state = 'ready', node = NULL, failure = NULL, rows = NULL, bytes = NULL, closed_at = NULL, opened_at = NULL,
+    SET state = 'ready', aim = 'migrate', node = NULL, failure = NULL, verified = NULL, rows = NULL, bytes = NULL, closed_at = NULL, opened_at = NULL,
         finished_at = NULL, updated_at = now()
     WHERE m.migration = $1 AND m.state = $2 AND m.org_name = ANY ($3::text[])
     RETURNING m.id, m.epoch

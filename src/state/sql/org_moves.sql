@@ -1,5 +1,5 @@
 -- One org in every migration that knows it.
-SELECT m.id, m.migration, m.org_name, m.org_key, m.strategy, m.state, m.step, m.epoch, m.campaign, m.attempts,
+SELECT m.id, m.migration, m.org_name, m.org_key, m.strategy, m.aim, m.state, m.step, m.epoch, m.campaign, m.attempts,
        m.verified, m.failure, m.node, m.rows, m.bytes, m.captured_at, m.updated_at, m.closed_at, m.opened_at,
        m.finished_at
 FROM unnest($2::text[]) AS known (migration)

@@ -2,7 +2,7 @@
 SELECT (
            SELECT count(*)
            FROM mover.org_migration_state m
-           WHERE m.migration = $1 AND m.state = 'migrated' AND m.finished_at > now() - interval '1 minute'
+           WHERE m.migration = $1 AND m.state IN ('migrated', 'rolled_back', 'finalized') AND m.finished_at > now() - interval '1 minute'
        ) AS migrated,
        least(60, extract(epoch FROM now() - latest.opened_at))::float8 AS seconds
 FROM (

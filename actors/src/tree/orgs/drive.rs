@@ -79,34 +79,31 @@ impl Drive {
         Ok(End::At(self.record.state))
     }
 
-    /// Tries the step until it is done, or cannot be done, or nobody may wait any longer. After the switch, and on
-    /// the way back, there is nothing to fall back to: those steps are tried for ever, and say why they wait.
+    /// Tries the step until it is done, or cannot be done, or nobody may wait any longer. After the point of no return, and
+    /// on the way back, there is nothing to fall back to: those steps are tried for ever, and say why they wait.
     async fn perform(&mut self, step: Step) -> Result<Findings, StepError> {
         let mut pause = PAUSE_FIRST;
         let mut failing_since = None;
         loop {
-            if step.can_abort() && self.crashes >= self.patience.crashes_max {
-                let reason = format!("the step crashed {} times", self.crashes);
-                return Err(StepError::Permanent { reason, place: Place::default() });
-            }
             let error = match self.attempt(step).await {
                 Ok(findings) => return Ok(findings),
                 Err(error) => error,
             };
             let waited = failing_since.get_or_insert_with(Instant::now).elapsed();
-            let budget = Duration::from_millis(self.patience.step_budget_ms);
-            match &error {
+            let no_use = match &error {
                 StepError::Lost => return Err(error),
-                StepError::Permanent { .. } if step.can_abort() => return Err(error),
-                // Nobody is shut out yet, so there is no hurry to give up.
-                StepError::Transient { .. } if step.can_abort() && step != Step::Block && waited >= budget => {
-                    return Err(error);
-                }
-                StepError::Transient { reason, .. } | StepError::Permanent { reason, .. } => {
-                    tracing::warn!(org = %self.record.org, migration = %self.record.migration, %step,
-                        epoch = self.record.epoch.0, %reason, "the step waits and is tried again");
-                    (self.note)(format!("{step}, waiting: {reason}"));
-                }
+                StepError::Permanent { .. } => true,
+                // Nobody is shut out by an offline move yet, so there is no hurry to give up.
+                StepError::Transient { .. } if step == Step::Block => false,
+                StepError::Transient { .. } => waited >= Duration::from_millis(self.patience.step_budget_ms),
+            };
+            if no_use && self.effects.may_give_up(&self.record, step).await {
+                return Err(error);
+            }
+            if let StepError::Transient { reason, .. } | StepError::Permanent { reason, .. } = &error {
+                tracing::warn!(org = %self.record.org, migration = %self.record.migration, %step,
+                    epoch = self.record.epoch.0, %reason, "the step waits and is tried again");
+                (self.note)(format!("{step}, waiting: {reason}"));
             }
             if self.is_overtaken().await {
                 return Err(StepError::Lost);
@@ -127,6 +124,13 @@ impl Drive {
     }
 
     async fn attempt(&mut self, step: Step) -> Result<Findings, StepError> {
+        if self.crashes >= self.patience.crashes_max && self.record.course().can_abort(step) {
+            let reason = format!("the step crashed {} times", self.crashes);
+            // Where it is too late to give up it is tried once more all the same.
+            if self.effects.may_give_up(&self.record, step).await {
+                return Err(StepError::Permanent { reason, place: Place::default() });
+            }
+        }
         let job = Box::pin(self.effects.clone().run(self.record.clone(), step));
         let what = describe(&self.record.org, step);
         match self.lease.worker().send(Perform { what, job }).await {
@@ -134,7 +138,7 @@ impl Drive {
             Ok(Err(panic)) => {
                 self.crashes += 1;
                 tracing::error!(org = %self.record.org, migration = %self.record.migration, %step, %panic, "a step crashed");
-                if step.can_abort() && self.crashes >= self.patience.crashes_max {
+                if self.crashes >= self.patience.crashes_max {
                     let reason = format!("the step crashed {} times, at last with: {panic}", self.crashes);
                     return Err(StepError::Permanent { reason, place: Place::default() });
                 }

@@ -1,4 +1,5 @@
-//! What each step does to the world. Every effect may be repeated after a crash at any instant.
+//! What each step does to the world. Every effect may be repeated after a crash at any instant. What the online
+//! strategy adds is in `live`.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,8 +11,8 @@ use tokio::time::{Instant, sleep_until};
 use crate::domain::campaign::Tuning;
 use crate::domain::flags::{Fields, FlagKey};
 use crate::domain::record::{Claim, Failure, Findings, MoveRecord, Place};
-use crate::domain::state::Step;
-use crate::domain::verified::Verified;
+use crate::domain::state::{Step, Strategy};
+use crate::domain::verified::{Tally, Verified};
 use crate::failpoint;
 use crate::ports::{Engine, EngineError, LogError, Side};
 use crate::tree::darklaunch::{DarklaunchError, FlagOrder, Flagger};
@@ -39,14 +40,39 @@ impl Effects {
     /// Runs the effect of the step that the record says was begun.
     pub(crate) async fn run(self, record: MoveRecord, step: Step) -> Result<Findings, StepError> {
         let claim = record.claim();
-        match step {
-            Step::Block => self.block(&claim).await,
-            Step::Drain => self.drain(&claim).await,
-            Step::Copy => self.copy(&claim).await,
-            Step::Verify => self.verify(&claim).await,
-            Step::Switch => self.switch(&claim, record.verified.as_ref()).await,
-            Step::Unblock => self.unblock(&claim).await,
-            Step::Abort => self.abort(&claim).await,
+        let way = record.aim.way();
+        match (record.strategy, step) {
+            (_, Step::Block) => self.block(&claim).await,
+            (_, Step::Drain) => self.drain(&claim).await,
+            (_, Step::Capture) => self.capture(&claim).await,
+            (Strategy::Offline, Step::Copy) => self.copy(&claim).await,
+            (Strategy::Online, Step::Copy) => self.copy_live(&claim).await,
+            (_, Step::CatchUp) => self.catch_up(&claim, way).await,
+            (Strategy::Offline, Step::Verify) => self.verify(&claim).await,
+            (Strategy::Online, Step::Verify) => self.verify_live(&claim, way).await,
+            (Strategy::Offline, Step::Switch) => self.switch(&claim, record.verified.as_ref()).await,
+            (Strategy::Online, Step::Switch) => self.switch_live(&claim, way, record.verified.as_ref()).await,
+            (_, Step::Unblock) => self.unblock(&claim).await,
+            (_, Step::Discard) => self.discard_rolled_back(&claim).await,
+            (_, Step::BackUp) => self.back_up(&claim).await,
+            (_, Step::Close) => self.close(&claim).await,
+            (_, Step::Purge) => self.purge(&claim).await,
+            (Strategy::Offline, Step::Abort) => self.abort(&claim).await,
+            (Strategy::Online, Step::Abort) => self.abort_live(&claim, record.aim).await,
+        }
+    }
+
+    /// Whether a move that cannot get through this step may be given up. Online only the store knows whether the switch
+    /// has passed the point of no return; while it cannot be asked, nothing is given up.
+    pub(crate) async fn may_give_up(&self, record: &MoveRecord, step: Step) -> bool {
+        if !record.course().can_abort(step) {
+            return false;
+        }
+        match (record.strategy, step) {
+            (Strategy::Online, Step::Switch) => {
+                matches!(self.engine.has_moved(&record.claim(), record.aim.way()).await, Ok(false))
+            }
+            _ => true,
         }
     }
 
@@ -96,7 +122,11 @@ impl Effects {
         failpoint::hit("verify.begin");
         let (source, target) =
             tokio::try_join!(self.engine.tally(claim, Side::Source), self.engine.tally(claim, Side::Target))?;
-        match Verified::compare(&source, &target) {
+        self.proof(claim, &source, &target).await
+    }
+
+    pub(super) async fn proof(&self, claim: &Claim, source: &Tally, target: &Tally) -> Result<Findings, StepError> {
+        match Verified::compare(source, target) {
             Ok(verified) => {
                 failpoint::hit("verify.done");
                 Ok(Findings { verified: Some(verified), ..Findings::default() })
@@ -111,10 +141,7 @@ impl Effects {
     /// Declares the rows in the target live, then routes the org there, still blocked.
     async fn switch(&self, claim: &Claim, verified: Option<&Verified>) -> Result<Findings, StepError> {
         failpoint::hit("switch.begin");
-        if verified.is_none() {
-            let reason = "the move log has no proof that both stores were equal".into();
-            return Err(StepError::Permanent { reason, place: Place::default() });
-        }
+        proven(verified)?;
         self.engine.settle(claim).await?;
         let on_target = self.engine.routing(&claim.migration)?.on_target;
         let order = FlagOrder::of_move(claim, "switch.desired").set(present(&on_target));
@@ -142,7 +169,7 @@ impl Effects {
 }
 
 impl FlagOrder {
-    fn of_move(claim: &Claim, desired_failpoint: &'static str) -> Self {
+    pub(super) fn of_move(claim: &Claim, desired_failpoint: &'static str) -> Self {
         FlagOrder {
             key: FlagKey::org(&claim.org),
             claim: Some((claim.id, claim.epoch)),
@@ -153,7 +180,17 @@ impl FlagOrder {
     }
 }
 
-fn present(fields: &BTreeMap<String, String>) -> Fields {
+pub(super) fn proven(verified: Option<&Verified>) -> Result<(), StepError> {
+    match verified {
+        Some(_) => Ok(()),
+        None => {
+            let reason = "the move log has no proof that both stores were equal".into();
+            Err(StepError::Permanent { reason, place: Place::default() })
+        }
+    }
+}
+
+pub(super) fn present(fields: &BTreeMap<String, String>) -> Fields {
     fields.iter().map(|(name, value)| (name.clone(), Some(value.clone()))).collect()
 }
 

@@ -2,6 +2,7 @@
 
 pub(crate) mod drive;
 pub(crate) mod effects;
+mod live;
 mod machine;
 
 use std::sync::Arc;

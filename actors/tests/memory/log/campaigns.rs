@@ -3,7 +3,7 @@
 use mover_actors::domain::campaign::{Campaign, CampaignPlan, Phase, Selection, Steer, Tuning};
 use mover_actors::domain::ids::{CampaignId, MoveId, NodeId, OrgName};
 use mover_actors::domain::record::MoveRecord;
-use mover_actors::domain::state::State;
+use mover_actors::domain::state::{Aim, Event, State, Step, Strategy, step};
 use mover_actors::ports::LogError;
 
 use super::super::world::Scene;
@@ -30,13 +30,19 @@ impl LogFacts {
         self.moves().any(|record| record.org == *org && matches!(record.state, State::Started(_)))
     }
 
-    pub(super) fn count_end(&mut self, campaign: Option<CampaignId>, end: State, times: u64) -> Result<(), LogError> {
+    pub(super) fn count_end(
+        &mut self,
+        campaign: Option<CampaignId>,
+        from: State,
+        end: State,
+        times: u64,
+    ) -> Result<(), LogError> {
         let Some(id) = campaign else { return Ok(()) };
         let campaign = &mut self.campaign_row(id)?.campaign;
-        match end {
-            State::Migrated => campaign.migrated += times,
-            State::Failed => campaign.failed += times,
-            State::Holding | State::Ready | State::Started(_) => {}
+        match (from, end) {
+            (_, State::Holding | State::Ready | State::Started(_)) => {}
+            (State::Started(Step::Abort), _) => campaign.failed += times,
+            (_, State::Migrated | State::Failed | State::RolledBack | State::Finalized) => campaign.migrated += times,
         }
         Ok(())
     }
@@ -59,12 +65,13 @@ impl Scene<'_> {
             let chosen = |row: &&mut MoveRow| row.record.migration == plan.migration && names.contains(&row.record.org);
             log.moves.iter_mut().filter(chosen).for_each(|row| row.chosen_by = Some(id));
         }
-        let CampaignPlan { migration, selection, tuning, failure_policy } = plan.clone();
+        let CampaignPlan { migration, aim, selection, tuning, failure_policy } = plan.clone();
         let phase = Phase::Running;
         let (reason, claimed, migrated, failed) = (None, 0, 0, 0);
         let campaign = Campaign {
             id,
             migration,
+            aim,
             selection,
             phase,
             tuning,
@@ -142,7 +149,10 @@ impl Scene<'_> {
         let log = &self.facts.log;
         let wanted = |row: &&MoveRow| {
             row.record.migration == campaign.migration
-                && row.record.state == State::Ready
+                && row.record.state == campaign.aim.claimed_from()
+                // What was given up on the way back is not tried again by the same campaign.
+                && (campaign.aim == Aim::Migrate
+                    || row.record.strategy == Strategy::Online && row.record.campaign != Some(id))
                 && (!named || row.chosen_by == Some(id))
                 && !log.is_in_flight(&row.record.org)
         };
@@ -156,10 +166,12 @@ impl Scene<'_> {
             row.record.epoch = epoch;
             row.record.campaign = Some(id);
             row.record.attempts += 1;
-            row.record.state = State::Started(row.record.strategy.first());
+            let from = row.record.state;
+            row.record.aim = campaign.aim;
+            row.record.state = step(row.record.course(), from, Event::Claimed(campaign.aim))?;
             let record = row.record.clone();
             self.facts.log.campaign_row(id)?.campaign.claimed += 1;
-            self.note(&record, State::Ready, Some(node));
+            self.note(&record, from, Some(node));
             claimed.push(record);
         }
         Ok(claimed)

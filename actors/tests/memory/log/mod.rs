@@ -14,7 +14,7 @@ use mover_actors::domain::campaign::Campaign;
 use mover_actors::domain::flags::{Fields, FlagKey};
 use mover_actors::domain::ids::{CampaignId, Epoch, MigrationName, MoveId, NodeId, OrgKey, OrgName};
 use mover_actors::domain::record::MoveRecord;
-use mover_actors::domain::state::{State, Strategy};
+use mover_actors::domain::state::{Aim, State, Strategy};
 use mover_actors::ports::LogError;
 use tokio::time::Instant;
 
@@ -100,8 +100,8 @@ impl MemoryLog {
     }
 
     /// Takes an org into `holding`; one that is known stays as it is.
-    pub fn capture(&self, migration: &MigrationName, org: &OrgName, key: &OrgKey) -> MoveId {
-        self.process.world().act(|scene| scene.facts.log.capture(migration, org, key))
+    pub fn capture(&self, migration: &MigrationName, strategy: Strategy, org: &OrgName, key: &OrgKey) -> MoveId {
+        self.process.world().act(|scene| scene.facts.log.capture(migration, strategy, org, key))
     }
 
     async fn ask<T: Send + 'static>(
@@ -147,7 +147,7 @@ impl LogFacts {
         self.row(id).ok().map(|row| (row.closed_at, row.opened_at))
     }
 
-    fn capture(&mut self, migration: &MigrationName, org: &OrgName, key: &OrgKey) -> MoveId {
+    fn capture(&mut self, migration: &MigrationName, strategy: Strategy, org: &OrgName, key: &OrgKey) -> MoveId {
         let known = self.moves.iter().find(|row| row.record.migration == *migration && row.record.key == *key);
         if let Some(row) = known {
             return row.record.id;
@@ -158,7 +158,8 @@ impl LogFacts {
             migration: migration.clone(),
             org: org.clone(),
             key: key.clone(),
-            strategy: Strategy::Offline,
+            strategy,
+            aim: Aim::Migrate,
             state: State::Holding,
             epoch: Epoch(0),
             campaign: None,

@@ -29,7 +29,7 @@ impl Scene<'_> {
         row.opened_at = findings.opened_at.or(row.opened_at);
         let record = row.record.clone();
         let times = if self.facts.is_sabotaged(Sabotage::CountTwice) { 2 } else { 1 };
-        self.facts.log.count_end(record.campaign, record.state, times)?;
+        self.facts.log.count_end(record.campaign, advance.from(), record.state, times)?;
         self.note(&record, advance.from(), Some(node));
         Ok(())
     }
@@ -56,12 +56,13 @@ impl Scene<'_> {
 fn check(advance: &Advance) -> Result<(), LogError> {
     let findings = advance.findings();
     let problem = match (advance.from(), advance.to()) {
-        (State::Holding | State::Ready | State::Migrated | State::Failed, _) => {
+        (State::Holding | State::Ready | State::Migrated | State::Failed | State::RolledBack | State::Finalized, _) => {
             Some("only a started move advances; others are claimed, released or retried")
         }
         (State::Started(_), State::Started(Step::Switch)) if findings.verified.is_none() => {
             Some("the proof of equality is missing")
         }
+        (State::Started(_), State::Started(Step::Close)) if findings.backup.is_none() => Some("the backup is missing"),
         (State::Started(_), State::Started(Step::Switch)) => None,
         (State::Started(_), _) if findings.verified.is_some() => Some("the proof of equality came too early or late"),
         (State::Started(_), State::Started(Step::Abort)) if findings.failure.is_none() => {

@@ -83,7 +83,13 @@ impl MoveLog for MemoryLog {
 
     async fn retry(&self, migration: &MigrationName, selection: &Selection) -> Result<u64, LogError> {
         let (migration, selection) = (migration.clone(), selection.clone());
-        self.ask("retry", move |scene| scene.release("retrying orgs", State::Failed, &migration, &selection)).await
+        self.ask("retry", move |scene| {
+            let doing = "retrying orgs";
+            let failed = scene.release(doing, State::Failed, &migration, &selection)?;
+            let Selection::Names(_) = selection else { return Ok(failed) };
+            Ok(failed + scene.release(doing, State::RolledBack, &migration, &selection)?)
+        })
+        .await
     }
 
     async fn desire(&self, desires: &[Desire]) -> Result<Vec<Result<FlagImage, LogError>>, LogError> {

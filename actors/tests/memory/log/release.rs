@@ -2,7 +2,7 @@
 
 use mover_actors::domain::campaign::Selection;
 use mover_actors::domain::ids::{MigrationName, MoveId, OrgName};
-use mover_actors::domain::state::State;
+use mover_actors::domain::state::{Aim, State};
 use mover_actors::ports::LogError;
 
 use super::super::world::Scene;
@@ -38,7 +38,7 @@ impl LogFacts {
 }
 
 impl Scene<'_> {
-    /// Makes orgs ready that are in `from`, `holding` or `failed`; answers how many.
+    /// Makes orgs ready that are in `from`: `holding`, `failed` or `rolled_back`; answers how many.
     pub(super) fn release(
         &mut self,
         doing: &str,
@@ -57,7 +57,8 @@ impl Scene<'_> {
         for id in &found {
             let row = self.facts.log.row_mut(*id)?;
             row.record.state = State::Ready;
-            row.record.failure = None;
+            row.record.aim = Aim::Migrate;
+            (row.record.failure, row.record.verified) = (None, None);
             (row.node, row.closed_at, row.opened_at) = (None, None, None);
             let record = row.record.clone();
             self.note(&record, from, None);

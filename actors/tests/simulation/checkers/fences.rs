@@ -5,11 +5,13 @@ use std::collections::BTreeMap;
 
 use mover_actors::domain::flags::EPOCH_FIELD;
 use mover_actors::domain::ids::{Epoch, MoveId};
-use mover_actors::domain::state::State;
+use mover_actors::domain::state::{Aim, Course, State, Strategy};
 use tokio::time::Instant;
 
-use crate::legal::TRANSITIONS;
+use crate::legal::transitions;
 use crate::memory::{Event, Facts, Hash, Witness};
+
+const COURSES: [Course; 1] = [Course { strategy: Strategy::Offline, aim: Aim::Migrate }];
 
 /// See the module's documentation.
 #[derive(Default)]
@@ -31,7 +33,11 @@ impl Fences {
             return Err(format!("move {id} was changed under claim {epoch}, and {held} was there"));
         }
         let taken_over = from == to && matches!(to, State::Started(_)) && epoch > held;
-        let legal = TRANSITIONS.iter().any(|(before, _, after)| (*before, *after) == (from, to));
+        let legal = COURSES
+            .into_iter()
+            .filter_map(transitions)
+            .flatten()
+            .any(|(before, _, after)| (before, after) == (from, to));
         if legal || taken_over {
             return Ok(());
         }

@@ -48,8 +48,16 @@ fn door(facts: &Facts, org: &Org, migration: &MigrationName, routing: &Routing) 
                 Err(format!("{} is open on the source in {state:?}", org.name))
             }
             Some(State::Migrated) => Err(format!("{} is open on the source and migrated", org.name)),
-            Some(State::Holding | State::Ready | State::Failed | State::Started(Step::Block | Step::Abort)) | None => {
-                Ok(())
+            Some(
+                State::Holding
+                | State::Ready
+                | State::Failed
+                | State::RolledBack
+                | State::Started(Step::Block | Step::Abort | Step::Capture | Step::CatchUp | Step::Discard),
+            )
+            | None => Ok(()),
+            Some(State::Finalized | State::Started(Step::BackUp | Step::Close | Step::Purge)) => {
+                Err(format!("{} is open on the source in {state:?}", org.name))
             }
         },
     }

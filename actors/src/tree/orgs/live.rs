@@ -1,0 +1,179 @@
+//! What the steps of the online strategy do to the world: the org is written all the while.
+
+use std::time::{Duration, SystemTime};
+
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::domain::ids::MigrationName;
+use crate::domain::record::{Claim, Findings, Place};
+use crate::domain::state::{Aim, Way};
+use crate::domain::verified::Verified;
+use crate::failpoint;
+use crate::ports::{CaughtUp, WriteBlock};
+use crate::tree::darklaunch::FlagOrder;
+
+use super::effects::{Effects, StepError, present, proven};
+
+/// A round of catching up that takes at most this part of the block's bound can be the last one.
+const LAST_ROUND_SHARE: u32 = 4;
+/// So many rounds in a row that leave as much as the best one before them: the backlog does not shrink.
+const ROUNDS_WITHOUT_GAIN_MAX: u32 = 8;
+/// A round that had nothing to do is not repeated at once.
+const ROUND_PAUSE: Duration = Duration::from_millis(20);
+
+impl Effects {
+    pub(super) async fn capture(&self, claim: &Claim) -> Result<Findings, StepError> {
+        failpoint::hit("capture.begin");
+        self.engine.capture(claim).await?;
+        failpoint::hit("capture.done");
+        Ok(Findings::default())
+    }
+
+    pub(super) async fn copy_live(&self, claim: &Claim) -> Result<Findings, StepError> {
+        failpoint::hit("copy.begin");
+        let copied = self.engine.copy_live(claim).await?;
+        Ok(Findings { rows: Some(copied.rows), bytes: Some(copied.bytes), ..Findings::default() })
+    }
+
+    /// Round after round, until one is so short that it could be done while writers wait. Parks an org whose clients write
+    /// faster than Mover reads before anybody is blocked.
+    pub(super) async fn catch_up(&self, claim: &Claim, way: Way) -> Result<Findings, StepError> {
+        failpoint::hit("catch_up.begin");
+        let limits = self.engine.limits(&claim.migration)?;
+        let last_round_max = self.max_block(&claim.migration)? / LAST_ROUND_SHARE;
+        let (mut fewest_left, mut rounds_without_gain) = (i64::MAX, 0);
+        loop {
+            let begun = Instant::now();
+            let CaughtUp { keys, left } = self.engine.catch_up(claim, way).await?;
+            if begun.elapsed() <= last_round_max && left <= limits.max_change_backlog {
+                failpoint::hit("catch_up.done");
+                return Ok(Findings::default());
+            }
+            rounds_without_gain = if left < fewest_left { 0 } else { rounds_without_gain + 1 };
+            fewest_left = fewest_left.min(left);
+            if rounds_without_gain >= ROUNDS_WITHOUT_GAIN_MAX {
+                let reason = format!(
+                    "the org is written faster than it can be carried over: {left} changes came in during a round of \
+                     {:?} for {keys} keys; next: retry when it is quieter, or raise max_block in [limits] of the migration",
+                    begun.elapsed()
+                );
+                return Err(StepError::Permanent { reason, place: Place::default() });
+            }
+            if keys == 0 {
+                sleep(ROUND_PAUSE).await;
+            }
+        }
+    }
+
+    /// Compares all that stands still; what is being changed is compared when it is carried over.
+    pub(super) async fn verify_live(&self, claim: &Claim, way: Way) -> Result<Findings, StepError> {
+        failpoint::hit("verify.begin");
+        let (leaving, receiving) = self.engine.compare(claim, way).await?;
+        let (source, target) = match way {
+            Way::Forward => (leaving, receiving),
+            Way::Back => (receiving, leaving),
+        };
+        self.proof(claim, &source, &target).await
+    }
+
+    /// Writers wait from the lock on until the flags are written, but never longer than the bound: past the point of no
+    /// return the stores themselves send writers to the right place, and the flags follow.
+    pub(super) async fn switch_live(
+        &self,
+        claim: &Claim,
+        way: Way,
+        verified: Option<&Verified>,
+    ) -> Result<Findings, StepError> {
+        failpoint::hit("switch.begin");
+        proven(verified)?;
+        // Nobody is blocked while the flags could not be written anyway.
+        self.flags.apply(FlagOrder::of_move(claim, "switch.ready")).await?;
+        let mut findings = Findings::default();
+        let block = self.engine.block(claim, way).await?;
+        let held = match block {
+            Some(mut block) => {
+                findings.closed_at = Some(SystemTime::now());
+                failpoint::hit("switch.blocked");
+                block.hand_over().await?;
+                Some(block)
+            }
+            // Somebody died on the way: go on from there.
+            None => {
+                self.engine.complete(claim, way).await?;
+                None
+            }
+        };
+        failpoint::hit("switch.handed_over");
+        self.route(claim, way, held).await?;
+        findings.opened_at = findings.closed_at.map(|_| SystemTime::now());
+        failpoint::hit("switch.done");
+        Ok(findings)
+    }
+
+    /// Routes the org to where it is live now and lets its writers go on: both, or the writers first if the flags are slow.
+    async fn route(&self, claim: &Claim, way: Way, held: Option<Box<dyn WriteBlock>>) -> Result<(), StepError> {
+        let routing = self.engine.routing(&claim.migration)?;
+        let fields = match way {
+            Way::Forward => routing.on_target,
+            Way::Back => routing.on_source,
+        };
+        let order = self.flags.apply(FlagOrder::of_move(claim, "switch.desired").set(present(&fields)));
+        let mut order = std::pin::pin!(order);
+        let in_time = timeout(self.max_block(&claim.migration)?, order.as_mut()).await;
+        if let Some(block) = held {
+            block.release().await?;
+        }
+        match in_time {
+            Ok(applied) => applied?,
+            Err(_) => order.await?,
+        };
+        Ok(())
+    }
+
+    fn max_block(&self, migration: &MigrationName) -> Result<Duration, StepError> {
+        Ok(Duration::from_millis(self.engine.limits(migration)?.max_block_ms))
+    }
+
+    pub(super) async fn discard_rolled_back(&self, claim: &Claim) -> Result<Findings, StepError> {
+        failpoint::hit("discard.begin");
+        self.engine.discard_rolled_back(claim).await?;
+        failpoint::hit("discard.done");
+        Ok(Findings::default())
+    }
+
+    pub(super) async fn back_up(&self, claim: &Claim) -> Result<Findings, StepError> {
+        failpoint::hit("back_up.begin");
+        let written = self.engine.back_up(claim).await?;
+        failpoint::hit("back_up.done");
+        Ok(Findings { backup: Some(written.path), rows: Some(written.rows), ..Findings::default() })
+    }
+
+    pub(super) async fn close(&self, claim: &Claim) -> Result<Findings, StepError> {
+        failpoint::hit("close.begin");
+        self.engine.close(claim).await?;
+        failpoint::hit("close.done");
+        Ok(Findings::default())
+    }
+
+    pub(super) async fn purge(&self, claim: &Claim) -> Result<Findings, StepError> {
+        failpoint::hit("purge.begin");
+        self.engine.purge(claim).await?;
+        failpoint::hit("purge.done");
+        Ok(Findings::default())
+    }
+
+    /// The source stops logging and the copy is removed. On the way back, and before rows are purged, there is nothing to
+    /// undo: the org goes on where it is, and what is written is still logged for the next try.
+    pub(super) async fn abort_live(&self, claim: &Claim, aim: Aim) -> Result<Findings, StepError> {
+        failpoint::hit("abort.begin");
+        match aim {
+            Aim::Migrate => {
+                self.engine.release(claim).await?;
+                self.engine.discard(claim).await?;
+            }
+            Aim::RollBack | Aim::Finalize => {}
+        }
+        failpoint::hit("abort.done");
+        Ok(Findings::default())
+    }
+}
