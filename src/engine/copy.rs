@@ -24,14 +24,33 @@ use super::store::Store;
 
 const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
+/// What a copy does first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum First {
+    /// Take the snapshot: faster, where nobody writes to the source.
+    Snapshot,
+    /// Take the org's guard on the target: whoever carried over what was logged before is then done, and seen by the
+    /// snapshot.
+    Guard,
+}
+
 /// Copies an org in one transaction of the target, from one snapshot of the source.
-pub(super) async fn copy(plan: &Plan, source: &Store, target: &Store, claim: &Claim) -> Result<Copied, EngineError> {
+pub(super) async fn copy(
+    plan: &Plan,
+    source: &Store,
+    target: &Store,
+    claim: &Claim,
+    first: First,
+) -> Result<Copied, EngineError> {
     let from = source.session().await?;
     let to = target.session().await?;
     let reading = Doing::new(&plan.source, "reading the org");
     let selects = prepare(&from, plan.tables.iter().map(|table| table.select.as_str()), reading).await?;
     let copies = prepare(&to, plan.tables.iter().map(|table| table.copy.as_str()), writing(plan)).await?;
 
+    if first == First::Guard {
+        enter(plan, &to, claim).await?;
+    }
     // The source gets everything to do at once, and works while the target makes ready.
     let snapshot = send(from.batch_execute(SNAPSHOT)).await;
     let mut results = Vec::with_capacity(selects.len());
@@ -40,7 +59,9 @@ pub(super) async fn copy(plan: &Plan, source: &Store, target: &Store, claim: &Cl
     }
     let end_of_snapshot = send(from.batch_execute("COMMIT")).await;
 
-    enter(plan, &to, claim).await?;
+    if first == First::Snapshot {
+        enter(plan, &to, claim).await?;
+    }
     failpoint::hit("copy.cleared");
     snapshot.answer().await.map_err(|error| reading.failed(error))?;
     let mut pour = Pour::new(plan, &to);
@@ -125,7 +146,7 @@ async fn enter(plan: &Plan, to: &Session, claim: &Claim) -> Result<(), EngineErr
 }
 
 /// The error for rows that were there before (P6).
-async fn foreign_rows(
+pub(super) async fn foreign_rows(
     table: &TablePlan,
     to: &Session,
     claim: &Claim,
@@ -144,7 +165,7 @@ async fn foreign_rows(
 }
 
 /// Removes the org's rows, children first.
-async fn clear(plan: &Plan, to: &Session, key: &OrgKey, doing: Doing<'_>) -> Result<(), EngineError> {
+pub(super) async fn clear(plan: &Plan, to: &Session, key: &OrgKey, doing: Doing<'_>) -> Result<(), EngineError> {
     for table in plan.tables.iter().rev() {
         let failed = |error| doing.on(&table.label).failed(error);
         let delete = to.prepared(&table.delete).await.map_err(failed)?;
@@ -156,22 +177,27 @@ async fn clear(plan: &Plan, to: &Session, key: &OrgKey, doing: Doing<'_>) -> Res
 type Ending = Pin<Box<dyn Future<Output = Result<u64, tokio_postgres::Error>> + Send>>;
 
 /// Rows being poured into the tables of the target, one COPY after the other on one connection.
-struct Pour<'a> {
+pub(super) struct Pour<'a> {
     plan: &'a Plan,
     to: &'a Session,
-    copied: Copied,
+    pub(super) copied: Copied,
     outermost: Outermost,
     /// The COPY before, whose end is on its way and need not be waited for before the next begins.
     ending: Option<(&'a str, Sent<Ending>)>,
 }
 
 impl<'a> Pour<'a> {
-    fn new(plan: &'a Plan, to: &'a Session) -> Self {
+    pub(super) fn new(plan: &'a Plan, to: &'a Session) -> Self {
         Self { plan, to, copied: Copied::default(), outermost: Outermost::new(plan), ending: None }
     }
 
     /// Pours a table. A table without a row costs the target nothing.
-    async fn table(&mut self, table: &'a TablePlan, rows: RowStream, copy: &Statement) -> Result<(), EngineError> {
+    pub(super) async fn table(
+        &mut self,
+        table: &'a TablePlan,
+        rows: RowStream,
+        copy: &Statement,
+    ) -> Result<(), EngineError> {
         let reading = |error| Doing::new(&self.plan.source, "reading the org").on(&table.label).failed(error);
         let writing = |error| writing(self.plan).on(&table.label).failed(error);
         let mut rows = std::pin::pin!(rows);
@@ -206,7 +232,7 @@ impl<'a> Pour<'a> {
         Ok(())
     }
 
-    async fn end(self) -> Result<(Copied, Outermost), EngineError> {
+    pub(super) async fn end(self) -> Result<(Copied, Outermost), EngineError> {
         if let Some((label, ending)) = self.ending {
             ending.answer().await.map_err(|error| writing(self.plan).on(label).failed(error))?;
         }

@@ -15,6 +15,7 @@ mod drain;
 mod error;
 mod explain;
 mod guard;
+mod live;
 mod name;
 mod order;
 mod orgs;
@@ -45,6 +46,7 @@ use mover_actors::failpoint;
 use mover_actors::ports::{BackedUp, CaughtUp, Copied, Engine, EngineError, Limits, Side, WriteBlock};
 use tokio::sync::OnceCell;
 
+pub use live::LiveLimits;
 pub use name::{ColumnName, NameError, TableName, split_identifiers};
 pub use orgs::Listed;
 pub use report::{Finding, Level, Report};
@@ -52,6 +54,7 @@ pub use store::{Store, StoreError};
 
 use crate::config::Definition;
 use catalog::Catalog;
+use copy::First;
 use error::Doing;
 use plan::Plan;
 
@@ -69,6 +72,7 @@ pub struct PgEngine {
     definitions: HashMap<MigrationName, Definition>,
     plans: Mutex<Plans>,
     drain_budget: Duration,
+    live: live::Live,
 }
 
 impl PgEngine {
@@ -81,12 +85,18 @@ impl PgEngine {
             definitions: definitions.into_iter().map(|definition| (definition.name.clone(), definition)).collect(),
             plans: Mutex::default(),
             drain_budget: DRAIN_BUDGET,
+            live: live::Live::default(),
         }
     }
 
     /// Sets how long [`Engine::drain`] waits.
     pub fn with_drain_budget(self, drain_budget: Duration) -> Self {
         Self { drain_budget, ..self }
+    }
+
+    /// Sets the bounds of online moves.
+    pub fn with_live_limits(self, limits: LiveLimits) -> Self {
+        Self { live: self.live.with_limits(limits), ..self }
     }
 
     /// Reads both catalogs anew, e.g. at the start of a campaign.
@@ -149,6 +159,7 @@ impl PgEngine {
 
     fn forget_plan(&self, migration: &MigrationName) {
         self.plans.lock().unwrap_or_else(PoisonError::into_inner).remove(migration);
+        self.live.forget_plan(migration);
     }
 
     /// A fault that stays may come from a schema that was changed, or be mended by changing it: look at it anew next time.
@@ -198,7 +209,7 @@ impl Engine for PgEngine {
         self.guard_target(definition).await?;
         let plan = self.plan(definition).await?;
         let (source, target) = (self.store(&definition.from)?, self.store(&definition.to)?);
-        self.reconsider(definition, copy::copy(&plan, source, target, claim).await)
+        self.reconsider(definition, copy::copy(&plan, source, target, claim, First::Snapshot).await)
     }
 
     async fn tally(&self, claim: &Claim, side: Side) -> Result<Tally, EngineError> {

@@ -52,6 +52,8 @@ pub(super) struct TablePlan {
     pub(super) delete: String,
     /// Copied columns that a sequence of the target fills: (their place in a row, the sequence's in the plan).
     pub(super) sequence_columns: Vec<(usize, usize)>,
+    /// Columns that are copied, in the order in which [`TablePlan::select`] reads them.
+    pub(super) copied: Vec<String>,
     /// Columns that are compared.
     pub(super) compared: Vec<String>,
     /// Columns of the primary key; all compared columns where there is none.
@@ -207,6 +209,7 @@ fn table_plan(
         delete: format!("DELETE {}", target_side.rows),
         sequence_columns,
         key: if key_is_compared { key } else { columns.compared.clone() },
+        copied: columns.copied,
         compared: columns.compared,
         source: source_side,
         target: target_side,

@@ -1,11 +1,69 @@
--- One row for each org that came or is coming to this store. `incoming`: its rows are ours to replace. `settled`: they are
--- live. `discarded`: they were removed again; the row stays, so that whoever comes with an older epoch is still refused.
+-- Whose an org's rows in this store are: one row for each org that moves or may move, by migration.
+--   settled    it lives here, or nothing is known of it: writes pass
+--   capturing  it lives here, and writes pass and are recorded
+--   moved      it lives in the other store: writes are refused
+--   incoming   its rows are a copy under way, which is Mover's to replace: writes of others are refused
+--   discarded  a copy was removed again: writes are refused, and whoever comes with an older epoch is too
 CREATE TABLE IF NOT EXISTS mover.org_guard (
     migration   text        NOT NULL,
     org_key     text        NOT NULL,
-    mode        text        NOT NULL CHECK (mode IN ('incoming', 'settled', 'discarded')),
-    mode_before text        CHECK (mode_before IN ('incoming', 'settled', 'discarded')),
+    mode        text        NOT NULL CHECK (mode IN ('settled', 'capturing', 'moved', 'incoming', 'discarded')),
+    mode_before text        CHECK (mode_before IN ('settled', 'capturing', 'moved', 'incoming', 'discarded')),
     epoch       bigint      NOT NULL,
     changed_at  timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (migration, org_key)
-)
+);
+
+-- A table from before there were `capturing` and `moved`.
+DO $$
+DECLARE
+    narrow record;
+BEGIN
+    FOR narrow IN
+        SELECT c.conname, a.attname
+        FROM pg_constraint c
+        JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = c.conkey[1]
+        WHERE c.conrelid = 'mover.org_guard'::regclass AND c.contype = 'c' AND a.attname IN ('mode', 'mode_before')
+          AND pg_get_constraintdef(c.oid) NOT LIKE '%capturing%'
+    LOOP
+        EXECUTE format(
+            'ALTER TABLE mover.org_guard DROP CONSTRAINT %1$I, ADD CONSTRAINT %1$I '
+            'CHECK (%2$I IN (''settled'', ''capturing'', ''moved'', ''incoming'', ''discarded''))',
+            narrow.conname, narrow.attname
+        );
+    END LOOP;
+END
+$$;
+
+-- What a trigger looks for in every write: while nothing moves, it is empty.
+CREATE INDEX IF NOT EXISTS org_guard_not_settled ON mover.org_guard (migration, org_key) WHERE mode <> 'settled';
+
+-- The keys of rows that were written while their org was `capturing`. No primary key: it is appended to by writers, read by
+-- org, and deleted by what a snapshot saw.
+CREATE TABLE IF NOT EXISTS mover.change_log (
+    migration  text    NOT NULL,
+    org_key    text    NOT NULL,
+    table_name text    NOT NULL,  -- as the definition writes it
+    row_key    text[]  NOT NULL,  -- the columns of the primary key, in its order
+    subtree    boolean NOT NULL,  -- rows that are found through this one must be looked at again, too
+    xid        xid8    NOT NULL DEFAULT pg_current_xact_id()
+);
+CREATE INDEX IF NOT EXISTS change_log_of_org ON mover.change_log (migration, org_key);
+
+-- How far the copy of a big org has come, range by range: above < key <= upto, where null is open.
+CREATE TABLE IF NOT EXISTS mover.copy_range (
+    migration  text    NOT NULL,
+    org_key    text    NOT NULL,
+    table_name text    NOT NULL,
+    number     integer NOT NULL,
+    above      text[],
+    upto       text[],
+    rows       bigint,            -- null until it is copied; set in the transaction that copies
+    bytes      bigint,
+    PRIMARY KEY (migration, org_key, table_name, number)
+);
+
+-- The key of the advisory lock that writers of a capturing org share, and that Mover takes alone to switch it.
+CREATE OR REPLACE FUNCTION mover.org_lock(migration text, org_key text) RETURNS bigint
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN hashtextextended(migration || '/' || org_key, 5570192806147);

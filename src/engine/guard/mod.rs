@@ -5,14 +5,15 @@ use mover_actors::domain::record::Claim;
 use mover_actors::ports::EngineError;
 use tokio_postgres::error::SqlState;
 
-use super::connection::Session;
-use super::error::Doing;
-use super::store::Store;
+use crate::engine::connection::Session;
+use crate::engine::error::Doing;
+use crate::engine::store::Store;
 
-const ENTER: &str = include_str!("sql/guard_enter.sql");
-const SETTLE: &str = include_str!("sql/guard_settle.sql");
-const READ: &str = include_str!("sql/guard_read.sql");
-const CREATE: &str = include_str!("sql/guard_create.sql");
+const ENTER: &str = include_str!("../sql/guard_enter.sql");
+const SETTLE: &str = include_str!("../sql/guard_settle.sql");
+const READ: &str = include_str!("../sql/guard_read.sql");
+const FOUND: &str = include_str!("../sql/guard_found.sql");
+const CREATE: &str = include_str!("../sql/guard_create.sql");
 
 /// What to do when the guard's table can be neither found nor made.
 pub(super) const MISSING_RIGHT: &str = "no right to create it; run in the target as its owner: CREATE SCHEMA mover; \
@@ -89,7 +90,7 @@ async fn why_refused(session: &Session, claim: &Claim, doing: Doing<'_>) -> Resu
         format!("somebody with the newer epoch {} was here, ours is {}", Epoch(epoch), claim.epoch)
     } else {
         match mode.as_str() {
-            "settled" => "the org is live here: its rows are neither replaced nor removed".to_owned(),
+            "settled" | "capturing" => "the org is live here: its rows are neither replaced nor removed".to_owned(),
             other => format!("the org is {other} here"),
         }
     }))
@@ -97,11 +98,20 @@ async fn why_refused(session: &Session, claim: &Claim, doing: Doing<'_>) -> Resu
 
 /// Makes the guard's table where it is missing; answers whether it is there now.
 pub(super) async fn ensure(store: &Store) -> Result<bool, EngineError> {
+    ensure_one(store, "has_fence").await
+}
+
+/// Makes everything that online moves keep in a store, where any of it is missing; answers whether it is there now.
+pub(super) async fn ensure_tables(store: &Store) -> Result<bool, EngineError> {
+    ensure_one(store, "has_all").await
+}
+
+async fn ensure_one(store: &Store, what: &str) -> Result<bool, EngineError> {
     let doing = Doing::new(store.name(), "creating the guard table mover.org_guard");
     let failed = |error| doing.failed(error);
     let session = store.session().await?;
-    let found = session.query_one("SELECT to_regclass('mover.org_guard') IS NOT NULL", &[]).await.map_err(failed)?;
-    let exists: bool = found.try_get(0).map_err(failed)?;
+    let found = session.query_one(FOUND, &[]).await.map_err(failed)?;
+    let exists: bool = found.try_get(what).map_err(failed)?;
     let there = exists || create(&session, doing).await?;
     session.release();
     Ok(there)
@@ -110,8 +120,10 @@ pub(super) async fn ensure(store: &Store) -> Result<bool, EngineError> {
 /// Several processes may come here at once; false if we have no right to.
 async fn create(session: &Session, doing: Doing<'_>) -> Result<bool, EngineError> {
     let schema = "DO $$ BEGIN IF to_regnamespace('mover') IS NULL THEN CREATE SCHEMA mover; END IF; END $$";
-    let sql = format!("BEGIN; SELECT pg_advisory_xact_lock(hashtext('mover.org_guard')); {schema}; {CREATE}; COMMIT");
-    match session.batch_execute(&sql).await {
+    // That something is there already is no news.
+    let quietly = "SET LOCAL client_min_messages = warning";
+    let alone = "SELECT pg_advisory_xact_lock(hashtext('mover.org_guard'))";
+    match session.batch_execute(&format!("BEGIN; {quietly}; {alone}; {schema}; {CREATE}; COMMIT")).await {
         Ok(()) => Ok(true),
         Err(error) if error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE) => {
             session.batch_execute("ROLLBACK").await.map_err(|error| doing.failed(error))?;

@@ -1,0 +1,189 @@
+//! The switch: writers wait, what they wrote last is brought over, and the org lives in the other store.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures_util::try_join;
+use mover_actors::domain::record::Claim;
+use mover_actors::failpoint;
+use mover_actors::ports::EngineError;
+use tokio::time::{Instant, timeout_at};
+
+use super::super::connection::Session;
+use super::super::error::Doing;
+use super::super::pipeline::send;
+use super::super::store::Store;
+use super::limits::LiveLimits;
+use super::lock::{self, Patience};
+use super::plan::LivePlan;
+use super::port::{CaughtUp, WriteBlock};
+use super::round::Round;
+use super::{apply, guard_row, log};
+
+const MOVED: &str = include_str!("sql/moved.sql");
+const LOCK_ROW: &str = include_str!("sql/lock_row.sql");
+const RAISE: &str = include_str!("sql/raise.sql");
+const RECEIVE: &str = include_str!("sql/receive.sql");
+const RANGES_REMOVE: &str = include_str!("sql/ranges_remove.sql");
+
+/// Before writers wait, so few keys should be left to carry over.
+const KEYS_LEFT_MAX: i64 = 50;
+/// An org that is written all the time would never have so few.
+const ROUNDS_MAX: usize = 10;
+
+/// The lock is held. Dropped, the connection is closed, and with it the lock is gone.
+pub(super) struct Block {
+    live: Arc<LivePlan>,
+    claim: Claim,
+    /// Holds the lock.
+    from: Session,
+    to: Session,
+    /// Until then writers may wait.
+    deadline: Instant,
+    bound: Duration,
+    /// Whether the sessions are at rest, so that they can be used again.
+    is_at_rest: bool,
+}
+
+/// Makes everything ready, catches up, and takes the lock; all in vain tries included within the budget.
+pub(super) async fn block(
+    live: Arc<LivePlan>,
+    (source, target): (&Store, &Store),
+    claim: &Claim,
+    bound: Duration,
+    limits: LiveLimits,
+) -> Result<Block, EngineError> {
+    let (from, to) = try_join!(source.session(), target.session())?;
+    prepare(&live, &from, &to).await?;
+    let round = Round { live: &live, claim, from: &from, to: &to };
+    let mut patience = Patience::new(limits);
+    let waiting = Doing::new(&live.plan.source, "waiting for the lock that keeps writers out");
+    let deadline = loop {
+        for _ in 0..ROUNDS_MAX {
+            if round.run().await?.keys <= KEYS_LEFT_MAX {
+                break;
+            }
+        }
+        let deadline = Instant::now() + bound;
+        if lock::try_lock(&from, claim, limits.lock_timeout.min(bound), waiting).await? {
+            break deadline;
+        }
+        patience.again(&from, claim, waiting).await?;
+    };
+    failpoint::hit("lock.held");
+    Ok(Block { live, claim: claim.clone(), from, to, deadline, bound, is_at_rest: true })
+}
+
+/// No statement is prepared while writers wait.
+async fn prepare(live: &LivePlan, from: &Session, to: &Session) -> Result<(), EngineError> {
+    let leaving = Doing::new(&live.plan.source, "making ready for the switch");
+    let receiving = Doing::new(&live.plan.target, "making ready for the switch");
+    let on_leaving = async {
+        let statements = log::STATEMENTS.into_iter().chain([MOVED]).map(|sql| from.prepared(sql));
+        futures_util::future::try_join_all(statements).await.map_err(|error| leaving.failed(error))?;
+        lock::prepare(from, leaving).await
+    };
+    let on_receiving = async {
+        let statements = [LOCK_ROW, RAISE, RECEIVE, RANGES_REMOVE].map(|sql| to.prepared(sql));
+        futures_util::future::try_join_all(statements).await.map(drop).map_err(|error| receiving.failed(error))
+    };
+    try_join!(on_leaving, on_receiving, apply::prepare(live, from, to)).map(drop)
+}
+
+#[async_trait]
+impl WriteBlock for Block {
+    async fn hand_over(&mut self) -> Result<CaughtUp, EngineError> {
+        self.is_at_rest = false;
+        let round = Round { live: &self.live, claim: &self.claim, from: &self.from, to: &self.to };
+        let last = timeout_at(self.deadline, last_round(round)).await;
+        let Last { keys, snapshot, is_open } = last.map_err(|_| self.too_long())??;
+        self.move_away(&snapshot, is_open).await?;
+        let doing = Doing::new(&self.live.plan.target, "making the org live here");
+        // The last commit ends the transaction that has held the row all the time, if there was nothing to carry over.
+        if !is_open {
+            self.to.batch_execute("BEGIN").await.map_err(|error| doing.failed(error))?;
+        }
+        guard_row::receive(&self.to, &self.claim, self.live.way, doing).await?;
+        self.to.batch_execute("COMMIT").await.map_err(|error| doing.failed(error))?;
+        failpoint::hit("capturing.committed");
+        self.is_at_rest = true;
+        Ok(CaughtUp { keys, left: 0 })
+    }
+
+    async fn release(self: Box<Self>) -> Result<(), EngineError> {
+        if !self.is_at_rest {
+            // Closing the connection releases the lock.
+            return Ok(());
+        }
+        lock::unlock(&self.from, &self.claim, Doing::new(&self.live.plan.source, "letting writers go on")).await?;
+        failpoint::hit("lock.released");
+        let doing = Doing::new(&self.live.plan.target, "forgetting how the org was copied");
+        remove_ranges(&self.to, &self.claim, doing).await?;
+        let Self { from, to, .. } = *self;
+        from.release();
+        to.release();
+        Ok(())
+    }
+}
+
+/// What the last round found.
+struct Last {
+    keys: i64,
+    snapshot: String,
+    /// Whether both transactions are still open, because nothing was carried over.
+    is_open: bool,
+}
+
+/// With all writers waiting one snapshot sees everything.
+async fn last_round(round: Round<'_>) -> Result<Last, EngineError> {
+    round.hold().await?;
+    let mut reading = round.read().await?;
+    let is_open = reading.keys.is_empty();
+    let keys = if is_open { 0 } else { round.carry_over(&mut reading).await? };
+    Ok(Last { keys, snapshot: reading.snapshot, is_open })
+}
+
+impl Block {
+    /// The point of no return.
+    async fn move_away(&self, snapshot: &str, is_open: bool) -> Result<(), EngineError> {
+        let doing = Doing::new(&self.live.plan.source, "moving the org away");
+        let failed = |error| doing.failed(error);
+        failpoint::hit("moved.before_commit");
+        let statement = self.from.prepared(MOVED).await.map_err(failed)?;
+        let ended = match is_open {
+            true => Some(send(self.from.batch_execute("COMMIT")).await),
+            false => None,
+        };
+        let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 4] =
+            [&self.claim.migration.as_str(), &self.claim.key.as_str(), &snapshot, &self.claim.epoch.0];
+        let moved = send(self.from.query_one(&statement, &parameters)).await;
+        if let Some(ended) = ended {
+            ended.answer().await.map_err(failed)?;
+        }
+        let moved: i64 = moved.answer().await.and_then(|row| row.try_get(0)).map_err(failed)?;
+        if moved > 0 {
+            failpoint::hit("moved.committed");
+            return Ok(());
+        }
+        let standing = guard_row::read(&self.from, guard_row::READ, &self.claim, doing).await?;
+        if standing.is_some_and(|found| found.mode == "capturing" && found.epoch == self.claim.epoch) {
+            return Err(doing.refused("something was logged although all writers wait: a trigger does not take the lock"));
+        }
+        Err(guard_row::why_refused(&self.from, &self.claim, doing).await?)
+    }
+
+    fn too_long(&self) -> EngineError {
+        let doing = Doing::new(&self.live.plan.source, "bringing over what was written last");
+        let problem =
+            format!("it took longer than writers may wait ({:?}); they go on, and it is tried again", self.bound);
+        EngineError { transient: true, ..doing.refused(problem) }
+    }
+}
+
+/// The copy is no copy any more.
+pub(super) async fn remove_ranges(session: &Session, claim: &Claim, doing: Doing<'_>) -> Result<(), EngineError> {
+    let failed = |error| doing.failed(error);
+    let statement = session.prepared(RANGES_REMOVE).await.map_err(failed)?;
+    session.execute(&statement, &[&claim.migration.as_str(), &claim.key.as_str()]).await.map(drop).map_err(failed)
+}

@@ -1,0 +1,147 @@
+//! The lock that writers of an org share and that a switch takes alone.
+
+use std::time::Duration;
+
+use mover_actors::domain::record::Claim;
+use mover_actors::ports::EngineError;
+use rand::RngExt;
+use tokio::time::{Instant, sleep};
+use tokio_postgres::error::SqlState;
+
+use super::super::connection::Session;
+use super::super::error::Doing;
+use super::super::pipeline::send;
+use super::limits::LiveLimits;
+
+const LOCK: &str = include_str!("sql/lock.sql");
+const UNLOCK: &str = include_str!("sql/unlock.sql");
+const PAUSE_FIRST: Duration = Duration::from_millis(20);
+const PAUSE_MAX: Duration = Duration::from_secs(1);
+
+/// How long somebody has been trying, and how long to wait before the next try.
+#[derive(Debug)]
+pub(super) struct Patience {
+    limits: LiveLimits,
+    since: Instant,
+    pause: Duration,
+}
+
+impl Patience {
+    pub(super) fn new(limits: LiveLimits) -> Self {
+        Self { limits, since: Instant::now(), pause: PAUSE_FIRST }
+    }
+
+    fn is_over(&self) -> bool {
+        self.since.elapsed() >= self.limits.lock_budget
+    }
+
+    /// Lets writers work for a while.
+    async fn pause(&mut self) {
+        sleep(self.pause.mul_f64(rand::rng().random_range(0.5..1.5))).await;
+        self.pause = (self.pause * 2).min(PAUSE_MAX);
+    }
+
+    /// After a try that was in vain: waits, or says who is in the way.
+    pub(super) async fn again(
+        &mut self,
+        session: &Session,
+        claim: &Claim,
+        doing: Doing<'_>,
+    ) -> Result<(), EngineError> {
+        if self.is_over() {
+            return Err(in_the_way(session, claim, doing, self.limits.lock_budget).await?);
+        }
+        self.pause().await;
+        Ok(())
+    }
+}
+
+/// Prepares what [`try_lock`] and [`unlock`] ask.
+pub(super) async fn prepare(session: &Session, doing: Doing<'_>) -> Result<(), EngineError> {
+    let failed = |error| doing.failed(error);
+    futures_util::try_join!(session.prepared(LOCK), session.prepared(UNLOCK)).map(drop).map_err(failed)
+}
+
+/// Takes the lock, which stays with the session. New writers wait behind us meanwhile, so we wait for a short time only:
+/// far below the time after which Postgres looks for deadlocks, because who holds the lock may wait for a row of who waits
+/// behind us. False: it was not to be had.
+pub(super) async fn try_lock(
+    session: &Session,
+    claim: &Claim,
+    timeout: Duration,
+    doing: Doing<'_>,
+) -> Result<bool, EngineError> {
+    let failed = |error| doing.failed(error);
+    let statement = session.prepared(LOCK).await.map_err(failed)?;
+    let org: [&(dyn tokio_postgres::types::ToSql + Sync); 2] = [&claim.migration.as_str(), &claim.key.as_str()];
+    let begin = begin_impatiently(timeout);
+    // The setting ends with the transaction, the lock does not.
+    let begun = send(session.batch_execute(&begin)).await;
+    let locked = send(session.query_one(&statement, &org)).await;
+    let ended = send(session.batch_execute("COMMIT")).await;
+    begun.answer().await.map_err(failed)?;
+    let locked = locked.answer().await;
+    ended.answer().await.map_err(failed)?;
+    match locked {
+        Ok(_) => Ok(true),
+        Err(error) if error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE) => Ok(false),
+        Err(error) => Err(failed(error)),
+    }
+}
+
+/// Begins a transaction that waits for no lock for longer than `timeout`.
+pub(super) fn begin_impatiently(timeout: Duration) -> String {
+    format!("BEGIN; SET LOCAL lock_timeout = {}", timeout.as_millis().max(1))
+}
+
+/// The same, again and again within the budget; then an error names who is in the way.
+pub(super) async fn lock(
+    session: &Session,
+    claim: &Claim,
+    limits: LiveLimits,
+    doing: Doing<'_>,
+) -> Result<(), EngineError> {
+    let mut patience = Patience::new(limits);
+    while !try_lock(session, claim, limits.lock_timeout, doing).await? {
+        patience.again(session, claim, doing).await?;
+    }
+    Ok(())
+}
+
+/// Lets writers go on.
+pub(super) async fn unlock(session: &Session, claim: &Claim, doing: Doing<'_>) -> Result<(), EngineError> {
+    let failed = |error| doing.failed(error);
+    let statement = session.prepared(UNLOCK).await.map_err(failed)?;
+    let org: [&(dyn tokio_postgres::types::ToSql + Sync); 2] = [&claim.migration.as_str(), &claim.key.as_str()];
+    session.query_one(&statement, &org).await.map(drop).map_err(failed)
+}
+
+/// The error that names the transactions which hold the lock.
+async fn in_the_way(
+    session: &Session,
+    claim: &Claim,
+    doing: Doing<'_>,
+    budget: Duration,
+) -> Result<EngineError, EngineError> {
+    let failed = |error| doing.failed(error);
+    let org: [&(dyn tokio_postgres::types::ToSql + Sync); 2] = [&claim.migration.as_str(), &claim.key.as_str()];
+    let mut described = Vec::new();
+    for row in session.query(include_str!("sql/holders.sql"), &org).await.map_err(failed)? {
+        let (transaction, pid): (String, Option<i32>) =
+            (row.try_get(0).map_err(failed)?, row.try_get(1).map_err(failed)?);
+        let sql = include_str!("../sql/writer_describe.sql");
+        let told = session.query_one(sql, &[&transaction, &pid]).await.map_err(failed)?;
+        described.push(told.try_get::<_, String>(0).map_err(failed)?);
+    }
+    described.sort();
+    Ok(doing.refused(match described.as_slice() {
+        [] => format!("not had within {budget:?}, although nobody holds it now: the org is written all the time"),
+        holders => format!(
+            "not had within {budget:?}: {} that wrote to the org {} not ended: {}; next: end {}, then try again",
+            if holders.len() == 1 { "a transaction" } else { "transactions" },
+            if holders.len() == 1 { "has" } else { "have" },
+            holders.join("; "),
+            if holders.len() == 1 { "it" } else { "them" },
+        ),
+    }))
+}

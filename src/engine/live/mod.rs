@@ -1,0 +1,243 @@
+//! Moving an org while it is written.
+//!
+//! The triggers of the guard log the keys of what is written (`capture`). The org is copied from a snapshot (`copy`), what
+//! was logged is carried over round by round (`round`), and everything is compared (`compare`). At the switch (`block`) its
+//! writers wait for some milliseconds: the last keys are carried over, and the org lives in the other store, which then
+//! logs what is written for the way back. Both ways are the same code over a plan made for the pair in that order (`plan`).
+
+mod apply;
+mod belonging;
+mod block;
+mod compare;
+mod copy;
+mod guard_row;
+mod keyed;
+mod keys;
+mod limits;
+mod lock;
+mod log;
+mod orphans;
+mod piece_copy;
+mod pieces;
+mod plan;
+pub(in crate::engine) mod port;
+mod range;
+mod round;
+mod subtree;
+mod undo;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures_util::try_join;
+use mover_actors::domain::ids::MigrationName;
+use mover_actors::domain::record::Claim;
+use mover_actors::domain::verified::Tally;
+use mover_actors::failpoint;
+use mover_actors::ports::{Copied, EngineError};
+use tokio::sync::OnceCell;
+
+pub use limits::LiveLimits;
+use plan::LivePlan;
+use port::{CaughtUp, Way, WriteBlock};
+use round::Round;
+
+use super::catalog::Catalog;
+use super::error::Doing;
+use super::store::Store;
+use super::{PgEngine, drain, guard, tenancy};
+use crate::config::Definition;
+
+type Plans = HashMap<(MigrationName, Way), Arc<OnceCell<Arc<LivePlan>>>>;
+
+/// What an engine knows for online moves.
+#[derive(Debug, Default)]
+pub(super) struct Live {
+    limits: LiveLimits,
+    plans: Mutex<Plans>,
+}
+
+impl Live {
+    pub(super) fn with_limits(self, limits: LiveLimits) -> Self {
+        Self { limits, ..self }
+    }
+
+    /// Both ways are planned anew when they are next needed.
+    pub(super) fn forget_plan(&self, migration: &MigrationName) {
+        let mut plans = self.plans.lock().unwrap_or_else(PoisonError::into_inner);
+        plans.retain(|(planned, _), _| planned != migration);
+    }
+}
+
+/// An org's way from one store to the other.
+struct Route<'a> {
+    definition: &'a Definition,
+    live: Arc<LivePlan>,
+    /// The store that the org leaves.
+    leaving: &'a Store,
+    /// The store that receives it.
+    receiving: &'a Store,
+}
+
+impl PgEngine {
+    /// Lets the source log what is written of the org, and waits for those who began to write before.
+    pub(in crate::engine) async fn live_capture(&self, claim: &Claim) -> Result<(), EngineError> {
+        let definition = self.definition(&claim.migration)?;
+        if definition.tables.is_empty() {
+            return Ok(());
+        }
+        let route = self.route(definition, Way::Forward).await?;
+        self.ensure_tables(route.leaving).await?;
+        let result = undo::capture(route.leaving, claim, self.live.limits).await;
+        self.reconsider(definition, result)?;
+        failpoint::hit("capture.marked");
+        drain::drain(&route.live.plan, route.leaving, self.drain_budget).await
+    }
+
+    /// Copies the org while it is written.
+    pub(in crate::engine) async fn live_copy(&self, claim: &Claim) -> Result<Copied, EngineError> {
+        let definition = self.definition(&claim.migration)?;
+        if definition.tables.is_empty() {
+            return Ok(Copied::default());
+        }
+        let route = self.route(definition, Way::Forward).await?;
+        self.ensure_tables(route.receiving).await?;
+        let stores = (route.leaving, route.receiving);
+        let copied = copy::copy_live(&route.live, stores, claim, self.live.limits).await;
+        self.reconsider(definition, copied)
+    }
+
+    /// One round of catching up.
+    pub(in crate::engine) async fn live_catch_up(&self, claim: &Claim, way: Way) -> Result<CaughtUp, EngineError> {
+        let definition = self.definition(&claim.migration)?;
+        if definition.tables.is_empty() {
+            return Ok(CaughtUp::default());
+        }
+        let route = self.route(definition, way).await?;
+        let (from, to) = try_join!(route.leaving.session(), route.receiving.session())?;
+        let round = Round { live: &route.live, claim, from: &from, to: &to };
+        let caught_up = self.reconsider(definition, round.run().await)?;
+        from.release();
+        to.release();
+        Ok(caught_up)
+    }
+
+    /// Tallies of the leaving and of the receiving store, without rows whose keys are logged.
+    pub(in crate::engine) async fn live_compare(&self, claim: &Claim, way: Way) -> Result<(Tally, Tally), EngineError> {
+        let definition = self.definition(&claim.migration)?;
+        if definition.tables.is_empty() {
+            return Ok((Tally::default(), Tally::default()));
+        }
+        let route = self.route(definition, way).await?;
+        let (from, to) = try_join!(route.leaving.session(), route.receiving.session())?;
+        let round = Round { live: &route.live, claim, from: &from, to: &to };
+        let tallies = self.reconsider(definition, compare::compare(round).await)?;
+        from.release();
+        to.release();
+        Ok(tallies)
+    }
+
+    /// Lets writers wait; `None` if the org has moved already.
+    pub(in crate::engine) async fn live_block(
+        &self,
+        claim: &Claim,
+        way: Way,
+        bound: Duration,
+    ) -> Result<Option<Box<dyn WriteBlock>>, EngineError> {
+        let definition = self.definition(&claim.migration)?;
+        if definition.tables.is_empty() {
+            return Ok(Some(Box::new(NoTables)));
+        }
+        if self.live_has_moved(claim, way).await? {
+            return Ok(None);
+        }
+        let route = self.route(definition, way).await?;
+        let stores = (route.leaving, route.receiving);
+        let block = block::block(route.live.clone(), stores, claim, bound, self.live.limits).await;
+        let block: Box<dyn WriteBlock> = Box::new(self.reconsider(definition, block)?);
+        Ok(Some(block))
+    }
+
+    /// Whether the org has left; older claims are refused from now on.
+    pub(in crate::engine) async fn live_has_moved(&self, claim: &Claim, way: Way) -> Result<bool, EngineError> {
+        let definition = self.definition(&claim.migration)?;
+        if definition.tables.is_empty() {
+            return Ok(false);
+        }
+        let (leaving, _) = self.pair(definition, way)?;
+        self.ensure_tables(leaving).await?;
+        undo::has_moved(leaving, claim, self.live.limits).await
+    }
+
+    /// Makes the org live in the receiving store, after it has left the other.
+    pub(in crate::engine) async fn live_complete(&self, claim: &Claim, way: Way) -> Result<(), EngineError> {
+        let definition = self.definition(&claim.migration)?;
+        if definition.tables.is_empty() {
+            return Ok(());
+        }
+        undo::complete(self.pair(definition, way)?, claim, way, self.live.limits).await
+    }
+
+    /// Undoes [`PgEngine::live_capture`]; refused if the org has moved.
+    pub(in crate::engine) async fn live_release_source(&self, claim: &Claim) -> Result<(), EngineError> {
+        let definition = self.definition(&claim.migration)?;
+        if definition.tables.is_empty() {
+            return Ok(());
+        }
+        let source = self.store(&definition.from)?;
+        self.ensure_tables(source).await?;
+        let doing = Doing::new(source.name(), "ending to log what is written");
+        undo::settle(source, claim, self.live.limits, doing).await
+    }
+
+    async fn route<'a>(&'a self, definition: &'a Definition, way: Way) -> Result<Route<'a>, EngineError> {
+        let live = self.live_plan(definition, way).await?;
+        let (leaving, receiving) = self.pair(definition, way)?;
+        Ok(Route { definition, live, leaving, receiving })
+    }
+
+    /// The store that orgs leave, and the one that receives them.
+    fn pair(&self, definition: &Definition, way: Way) -> Result<(&Store, &Store), EngineError> {
+        let (source, target) = (self.store(&definition.from)?, self.store(&definition.to)?);
+        Ok(match way {
+            Way::Forward => (source, target),
+            Way::Back => (target, source),
+        })
+    }
+
+    async fn live_plan(&self, definition: &Definition, way: Way) -> Result<Arc<LivePlan>, EngineError> {
+        let cell = {
+            let mut plans = self.live.plans.lock().unwrap_or_else(PoisonError::into_inner);
+            plans.entry((definition.name.clone(), way)).or_default().clone()
+        };
+        let make = || async {
+            let names = tenancy::tables_named(&definition.tables);
+            let (from, to) = (self.store(&definition.from)?, self.store(&definition.to)?);
+            let (source, target) = try_join!(Catalog::read(from, &names), Catalog::read(to, &names))?;
+            LivePlan::make(definition, source, target, way).map(Arc::new)
+        };
+        cell.get_or_try_init(make).await.cloned()
+    }
+
+    async fn ensure_tables(&self, store: &Store) -> Result<(), EngineError> {
+        if guard::ensure_tables(store).await? {
+            return Ok(());
+        }
+        Err(Doing::new(store.name(), "creating the guard's tables").refused(guard::MISSING_RIGHT))
+    }
+}
+
+/// An org that moves by its flags alone has no writers to wait for.
+struct NoTables;
+
+#[async_trait::async_trait]
+impl WriteBlock for NoTables {
+    async fn hand_over(&mut self) -> Result<CaughtUp, EngineError> {
+        Ok(CaughtUp::default())
+    }
+
+    async fn release(self: Box<Self>) -> Result<(), EngineError> {
+        Ok(())
+    }
+}

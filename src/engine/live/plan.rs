@@ -1,0 +1,203 @@
+//! What an online move needs beyond a [`Plan`]: statements about single rows, put together once from both catalogs.
+
+use mover_actors::domain::ids::StoreName;
+use mover_actors::ports::EngineError;
+
+use super::super::catalog::{Catalog, Table};
+use super::super::error::Doing;
+use super::super::plan::{Plan, TablePlan};
+use super::belonging::Belonging;
+use super::keyed::{self, KeyColumn};
+use super::orphans::Orphans;
+use super::port::Way;
+use super::range::Ranging;
+use super::subtree::{self, Branch};
+use crate::config::{Definition, TableRule, Tenancy};
+
+/// An online move in one direction: the plan's source is the store that orgs leave, its target the one that receives them.
+#[derive(Debug)]
+pub(in crate::engine) struct LivePlan {
+    pub(super) plan: Plan,
+    pub(super) way: Way,
+    /// Parallel to the plan's tables.
+    pub(super) tables: Vec<LiveTable>,
+}
+
+/// What is done with single rows of one table. Their keys are the parameters from `$2` on, the org's is `$1`.
+#[derive(Debug)]
+pub(super) struct LiveTable {
+    /// The columns of the primary key, in the order in which the log has their values.
+    pub(super) key: Vec<String>,
+    /// Reads rows as they are copied.
+    pub(super) select: String,
+    /// Removes rows from the receiving store.
+    pub(super) delete: String,
+    pub(super) leaving: LiveSide,
+    pub(super) receiving: LiveSide,
+    /// Proves the foreign keys of rows in the receiving store.
+    pub(super) orphans: Orphans,
+    /// The tables whose rows are found through rows of this one.
+    pub(super) branches: Vec<Branch>,
+    /// How many hops it is away from a table with a key column, at most.
+    pub(super) depth: usize,
+    pub(super) ranging: Ranging,
+}
+
+/// One table in one store.
+#[derive(Debug)]
+pub(super) struct LiveSide {
+    /// Counts and hashes rows.
+    pub(super) tally: String,
+    /// The key as text and the hash of each row.
+    pub(super) hashes: String,
+}
+
+impl LivePlan {
+    /// Puts the statements together, or says what is in the way.
+    pub(super) fn make(
+        definition: &Definition,
+        mut source: Catalog,
+        target: Catalog,
+        way: Way,
+    ) -> Result<Self, EngineError> {
+        let (definition, leaving, receiving) = match way {
+            Way::Forward => (definition.clone(), source, target),
+            Way::Back => {
+                let definition =
+                    Definition { from: definition.to.clone(), to: definition.from.clone(), ..definition.clone() };
+                let mut leaving = target;
+                leave_out_columns(&mut leaving, &mut source);
+                (definition, leaving, source)
+            }
+        };
+        let plan = Plan::make(&definition, &leaving, &receiving)?;
+        if !receiving.server.skips_triggers {
+            let problem = "Mover's role may not write without triggers here, which an online move needs; run as superuser: \
+                           GRANT SET ON PARAMETER session_replication_role TO the role that Mover logs in as";
+            return Err(Doing::new(&definition.to, "planning the online move").refused(problem));
+        }
+        let branches = subtree::branches(&definition, &plan, &leaving, &receiving).map_err(|(table, problem)| {
+            Doing::new(&definition.from, "planning the online move").on(&table).refused(problem)
+        })?;
+        let maker = Maker { definition: &definition, leaving: &leaving, receiving: &receiving };
+        let made = plan.tables.iter().zip(branches).map(|(table, branches)| maker.table(table, branches));
+        let tables = made.collect::<Result<_, _>>()?;
+        Ok(Self { plan, way, tables })
+    }
+
+    /// The number of a table.
+    pub(super) fn number_of(&self, label: &str) -> Option<usize> {
+        self.plan.tables.iter().position(|table| table.label == label)
+    }
+}
+
+/// On the way back, what the target has in columns of its own has no place in the source.
+fn leave_out_columns(leaving: &mut Catalog, receiving: &mut Catalog) {
+    for (name, table) in &mut leaving.tables {
+        if let Some(twin) = receiving.tables.get(name) {
+            table.columns.retain(|column| twin.column(&column.name).is_some());
+        }
+    }
+}
+
+struct Maker<'a> {
+    definition: &'a Definition,
+    leaving: &'a Catalog,
+    receiving: &'a Catalog,
+}
+
+impl Maker<'_> {
+    fn table(&self, table: &TablePlan, branches: Vec<Branch>) -> Result<LiveTable, EngineError> {
+        let refused = |store: &StoreName, problem: String| {
+            Doing::new(store, "planning the online move").on(&table.label).refused(problem)
+        };
+        let (from, to) = (&self.definition.from, &self.definition.to);
+        let missing = || refused(from, "the table does not exist".into());
+        let rule = self.rule(&table.label).ok_or_else(missing)?;
+        let here = self.leaving.tables.get(&rule.name).ok_or_else(missing)?;
+        let there = self.receiving.tables.get(&rule.name).ok_or_else(missing)?;
+        let key = common_key(here, there).map_err(|problem| refused(from, problem))?;
+        let left = self.side(rule, self.leaving, here, &key, &table.source.hash).map_err(|p| refused(from, p))?;
+        let right = self.side(rule, self.receiving, there, &key, &table.target.hash).map_err(|p| refused(to, p))?;
+        let columns: Vec<String> =
+            table.copied.iter().map(|name| format!("t.{}", super::super::name::quote(name))).collect();
+        Ok(LiveTable {
+            select: format!("SELECT {} {}", columns.join(", "), left.rows),
+            delete: keyed::delete(there, &format!("SELECT t.tableoid, t.ctid {}", right.rows)),
+            orphans: Orphans::of(self.receiving, there, &right.key, &right.belongs),
+            branches,
+            depth: self.depth(rule, 0),
+            ranging: Ranging::of(rule, (here, &left.key), &right.key),
+            leaving: left.side,
+            receiving: right.side,
+            key,
+        })
+    }
+
+    fn side(
+        &self,
+        rule: &TableRule,
+        catalog: &Catalog,
+        table: &Table,
+        key: &[String],
+        hash: &str,
+    ) -> Result<Made, String> {
+        let columns: Vec<KeyColumn> =
+            key.iter().map(|name| KeyColumn::of(catalog, table, name)).collect::<Result<_, _>>()?;
+        let belongs = Belonging::new(catalog, &self.definition.tables).condition(rule)?;
+        let rows = format!("{} WHERE {belongs}", keyed::rows(&table.from, &columns, 2));
+        Ok(Made {
+            side: LiveSide {
+                tally: format!("SELECT count(*), coalesce(sum({hash}), 0)::text {rows}"),
+                hashes: format!("SELECT {}, {hash} {rows}", keyed::key_text(&columns)),
+            },
+            key: columns,
+            belongs,
+            rows,
+        })
+    }
+
+    fn rule(&self, label: &str) -> Option<&TableRule> {
+        self.definition.tables.iter().find(|rule| rule.name.to_string() == label)
+    }
+
+    fn depth(&self, rule: &TableRule, hops_before: usize) -> usize {
+        let Tenancy::Via(hops) = &rule.tenancy else { return 0 };
+        let of_parent = |parent: &TableRule| match hops_before > self.definition.tables.len() {
+            true => 0,
+            false => 1 + self.depth(parent, hops_before + 1),
+        };
+        let parents = hops.iter().filter_map(|hop| self.definition.tables.iter().find(|rule| rule.name == hop.parent));
+        parents.map(of_parent).max().unwrap_or(1)
+    }
+}
+
+/// What is put together of one table in one store.
+struct Made {
+    side: LiveSide,
+    key: Vec<KeyColumn>,
+    belongs: String,
+    rows: String,
+}
+
+/// The columns of the primary key, as the leaving store orders them: its triggers write the log.
+fn common_key(here: &Table, there: &Table) -> Result<Vec<String>, String> {
+    let names = |table: &Table| -> Vec<String> { table.primary_key().iter().map(|c| c.name.clone()).collect() };
+    let (key, twin) = (names(here), names(there));
+    if key.is_empty() || twin.is_empty() {
+        return Err(
+            "it has no primary key, by which an online move finds a row that was changed; add one, or move with \
+                    strategy = \"offline\""
+                .into(),
+        );
+    }
+    let sorted = |mut names: Vec<String>| {
+        names.sort();
+        names
+    };
+    if sorted(key.clone()) != sorted(twin.clone()) {
+        let (key, twin) = (key.join(", "), twin.join(", "));
+        return Err(format!("its primary key is ({key}) here and ({twin}) in the other store; make them alike"));
+    }
+    Ok(key)
+}

@@ -1,0 +1,1 @@
+SELECT pg_advisory_lock(mover.org_lock($1, $2))

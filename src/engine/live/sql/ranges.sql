@@ -1,0 +1,3 @@
+-- How far the copy has come.
+SELECT table_name, number, above, upto, rows IS NOT NULL AS is_done
+FROM mover.copy_range WHERE migration = $1 AND org_key = $2 ORDER BY table_name, number

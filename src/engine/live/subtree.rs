@@ -1,0 +1,117 @@
+//! Rows that are found through other rows. When a parent comes, goes, or changes hands, they do too, without being written.
+
+use mover_actors::ports::EngineError;
+use tokio_postgres::types::ToSql;
+
+use super::super::catalog::{Catalog, Table};
+use super::super::connection::Session;
+use super::super::error::Doing;
+use super::super::plan::Plan;
+use super::keyed::{self, KeyColumn};
+use super::keys::{Arrays, Keys};
+use super::plan::LivePlan;
+use crate::config::{Definition, TableRule, Tenancy, Via};
+
+/// A table whose rows are found through rows of another.
+#[derive(Debug)]
+pub(super) struct Branch {
+    /// The number of the table that hangs on.
+    pub(super) child: usize,
+    /// Finds the keys of its rows, as text, by the keys of their parents (`$1` and after).
+    leaving: String,
+    receiving: String,
+}
+
+/// What hangs on each table of the plan.
+pub(super) fn branches(
+    definition: &Definition,
+    plan: &Plan,
+    leaving: &Catalog,
+    receiving: &Catalog,
+) -> Result<Vec<Vec<Branch>>, (String, String)> {
+    let number = |rule: &TableRule| plan.tables.iter().position(|table| table.label == rule.name.to_string());
+    let mut branches: Vec<Vec<Branch>> = plan.tables.iter().map(|_| Vec::new()).collect();
+    for rule in &definition.tables {
+        let Tenancy::Via(hops) = &rule.tenancy else { continue };
+        for (last, hop) in hops.iter().enumerate() {
+            let parent = definition.tables.iter().find(|other| other.name == hop.parent);
+            let (Some(parent), Some(child)) = (parent.and_then(number), number(rule)) else {
+                let problem = format!("its `via` leads through {}, which the migration does not move", hop.parent);
+                return Err((rule.name.to_string(), problem));
+            };
+            let chain = &hops[..=last];
+            let find = |catalog| find_sql(catalog, rule, chain, leaving).map_err(|why| (rule.name.to_string(), why));
+            branches[parent].push(Branch { child, leaving: find(leaving)?, receiving: find(receiving)? });
+        }
+    }
+    Ok(branches)
+}
+
+/// From the parent at the end of `chain` down to the rows of `rule`'s table, hop by hop.
+fn find_sql(catalog: &Catalog, rule: &TableRule, chain: &[Via], orders_keys: &Catalog) -> Result<String, String> {
+    let table = |name| catalog.tables.get(name).ok_or_else(|| format!("table {name} does not exist"));
+    let key = |name, table: &Table| -> Result<Vec<KeyColumn>, String> {
+        let ordering = orders_keys.tables.get(name).ok_or_else(|| format!("table {name} does not exist"))?;
+        ordering.primary_key().iter().map(|column| KeyColumn::of(catalog, table, &column.name)).collect()
+    };
+    let Some(parent) = chain.last() else { return Err("its `via` has no hop".into()) };
+    let parent_table = table(&parent.parent)?;
+    let mut from = keyed::rows(&parent_table.from, &key(&parent.parent, parent_table)?, 1);
+    let mut above = "t".to_owned();
+    for (index, hop) in chain.iter().enumerate().rev() {
+        let name = if index == 0 { &rule.name } else { &chain[index - 1].parent };
+        let alias = format!("c{index}");
+        from.push_str(&format!(
+            " CROSS JOIN LATERAL (SELECT r.* FROM {} AS r WHERE r.{} = {above}.{} OFFSET 0) AS {alias}",
+            table(name)?.from,
+            hop.column.quoted(),
+            hop.parent_column.quoted(),
+        ));
+        above = alias;
+    }
+    let columns = key(&rule.name, table(&rule.name)?)?;
+    let columns: Vec<String> = columns.iter().map(|column| format!("{above}.{}::text", column.quoted)).collect();
+    Ok(format!("SELECT DISTINCT {} {from}", columns.join(", ")))
+}
+
+/// Adds to `keys` all rows that hang on rows of `keys`, as either store has them now.
+pub(super) async fn grow(live: &LivePlan, from: &Session, to: &Session, keys: &mut Keys) -> Result<(), EngineError> {
+    // Parents come first in the plan, so what is found here is looked through when its own turn comes.
+    for (number, table) in live.tables.iter().enumerate() {
+        if table.branches.is_empty() {
+            continue;
+        }
+        let parents = keys.parents(number);
+        if parents.is_empty() {
+            continue;
+        }
+        for branch in &table.branches {
+            let label = &live.plan.tables[branch.child].label;
+            let leaving = find(from, &branch.leaving, &parents, reading(&live.plan.source, label));
+            let receiving = find(to, &branch.receiving, &parents, reading(&live.plan.target, label));
+            let (here, there) = futures_util::try_join!(leaving, receiving)?;
+            for key in here.into_iter().chain(there) {
+                keys.add(branch.child, key, true);
+            }
+        }
+    }
+    Ok(())
+}
+
+fn reading<'a>(store: &'a mover_actors::domain::ids::StoreName, label: &'a str) -> Doing<'a> {
+    Doing::new(store, "looking for rows that hang on changed ones").on(label)
+}
+
+async fn find(
+    session: &Session,
+    sql: &str,
+    parents: &Arrays,
+    doing: Doing<'_>,
+) -> Result<Vec<Vec<String>>, EngineError> {
+    let failed = |error| doing.failed(error);
+    let statement = session.prepared(sql).await.map_err(failed)?;
+    let parameters: Vec<&(dyn ToSql + Sync)> = parents.parameters().collect();
+    let rows = session.query(&statement, &parameters).await.map_err(failed)?;
+    let key = |row: &tokio_postgres::Row| (0..row.len()).map(|index| row.try_get(index)).collect();
+    rows.iter().map(key).collect::<Result<_, _>>().map_err(failed)
+}
