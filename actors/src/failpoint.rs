@@ -6,7 +6,7 @@
 use std::sync::OnceLock;
 
 /// Every place, in the order in which a move that succeeds comes by; the abort's places last.
-pub const ALL: [&str; 26] = [
+pub const ALL: [&str; 41] = [
     "claim.written",
     "block.begin",
     "block.desired",
@@ -33,6 +33,21 @@ pub const ALL: [&str; 26] = [
     "discard.before_commit",
     "discard.committed",
     "abort.done",
+    "capture.marked",
+    "range.before_commit",
+    "range.committed",
+    "catch_up.read",
+    "catch_up.before_commit",
+    "catch_up.committed",
+    "catch_up.forgotten",
+    "lock.held",
+    "moved.before_commit",
+    "moved.committed",
+    "capturing.committed",
+    "lock.released",
+    "release.before_commit",
+    "purge.batch",
+    "capture.done",
 ];
 
 static ARMED: OnceLock<fn(&'static str)> = OnceLock::new();

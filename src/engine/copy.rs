@@ -102,12 +102,24 @@ where
     if before == Before::Incoming {
         let plan = plan().await?;
         clear(&plan, &to, &claim.key, doing).await?;
+        forget_ranges(&to, claim, doing).await?;
     }
     failpoint::hit("discard.before_commit");
     to.batch_execute("COMMIT").await.map_err(failed)?;
     failpoint::hit("discard.committed");
     to.release();
     Ok(())
+}
+
+/// Nothing of an online copy is left to go on with. A store that saw only offline moves has no such table.
+async fn forget_ranges(to: &Session, claim: &Claim, doing: Doing<'_>) -> Result<(), EngineError> {
+    let failed = |error| doing.failed(error);
+    let found = to.query_one("SELECT to_regclass('mover.copy_range') IS NOT NULL", &[]).await.map_err(failed)?;
+    if !found.try_get::<_, bool>(0).map_err(failed)? {
+        return Ok(());
+    }
+    let sql = include_str!("live/sql/ranges_remove.sql");
+    to.execute(sql, &[&claim.migration.as_str(), &claim.key.as_str()]).await.map(drop).map_err(failed)
 }
 
 fn writing(plan: &Plan) -> Doing<'_> {

@@ -32,6 +32,7 @@ mod tally;
 mod tenancy;
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -97,6 +98,11 @@ impl PgEngine {
     /// Sets the bounds of online moves.
     pub fn with_live_limits(self, limits: LiveLimits) -> Self {
         Self { live: self.live.with_limits(limits), ..self }
+    }
+
+    /// Sets where the rows of finalized orgs are written before they are removed.
+    pub fn with_backups_in(self, directory: PathBuf) -> Self {
+        Self { live: self.live.with_backups_in(directory), ..self }
     }
 
     /// Reads both catalogs anew, e.g. at the start of a campaign.
@@ -264,55 +270,57 @@ impl Engine for PgEngine {
     }
 
     fn limits(&self, migration: &MigrationName) -> Result<Limits, EngineError> {
-        Err(permanent(format!("{migration}: not online")))
+        self.definition(migration)?;
+        Ok(self.live.limits())
     }
 
     async fn capture(&self, claim: &Claim) -> Result<(), EngineError> {
-        Err(permanent(format!("{} is not online{}", claim.migration, "")))
+        self.live_capture(claim).await
     }
 
     async fn copy_live(&self, claim: &Claim) -> Result<Copied, EngineError> {
-        Err(permanent(format!("{} is not online{}", claim.migration, "")))
+        self.live_copy(claim).await
     }
 
     async fn catch_up(&self, claim: &Claim, way: Way) -> Result<CaughtUp, EngineError> {
-        Err(permanent(format!("{} is not online{}", claim.migration, format_args!(" {way:?}"))))
+        self.live_catch_up(claim, way).await
     }
 
     async fn compare(&self, claim: &Claim, way: Way) -> Result<(Tally, Tally), EngineError> {
-        Err(permanent(format!("{} is not online{}", claim.migration, format_args!(" {way:?}"))))
+        self.live_compare(claim, way).await
     }
 
     async fn has_moved(&self, claim: &Claim, way: Way) -> Result<bool, EngineError> {
-        Err(permanent(format!("{} is not online{}", claim.migration, format_args!(" {way:?}"))))
+        self.live_has_moved(claim, way).await
     }
 
     async fn block(&self, claim: &Claim, way: Way) -> Result<Option<Box<dyn WriteBlock>>, EngineError> {
-        Err(permanent(format!("{} is not online{}", claim.migration, format_args!(" {way:?}"))))
+        let bound = Duration::from_millis(self.limits(&claim.migration)?.max_block_ms);
+        self.live_block(claim, way, bound).await
     }
 
     async fn complete(&self, claim: &Claim, way: Way) -> Result<(), EngineError> {
-        Err(permanent(format!("{} is not online{}", claim.migration, format_args!(" {way:?}"))))
+        self.live_complete(claim, way).await
     }
 
     async fn release(&self, claim: &Claim) -> Result<(), EngineError> {
-        Err(permanent(format!("{} is not online{}", claim.migration, "")))
+        self.live_release_source(claim).await
     }
 
     async fn discard_rolled_back(&self, claim: &Claim) -> Result<(), EngineError> {
-        Err(permanent(format!("{} is not online{}", claim.migration, "")))
+        self.live_discard_target(claim).await
     }
 
     async fn back_up(&self, claim: &Claim) -> Result<BackedUp, EngineError> {
-        Err(permanent(format!("{} is not online{}", claim.migration, "")))
+        self.live_back_up(claim).await
     }
 
     async fn close(&self, claim: &Claim) -> Result<(), EngineError> {
-        Err(permanent(format!("{} is not online{}", claim.migration, "")))
+        self.live_close(claim).await
     }
 
     async fn purge(&self, claim: &Claim) -> Result<i64, EngineError> {
-        Err(permanent(format!("{} is not online{}", claim.migration, "")))
+        self.live_purge(claim).await
     }
 }
 

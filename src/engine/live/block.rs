@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use futures_util::try_join;
 use mover_actors::domain::record::Claim;
 use mover_actors::failpoint;
-use mover_actors::ports::EngineError;
+use mover_actors::ports::{CaughtUp, EngineError, WriteBlock};
 use tokio::time::{Instant, timeout_at};
 
 use super::super::connection::Session;
@@ -17,7 +17,6 @@ use super::super::store::Store;
 use super::limits::LiveLimits;
 use super::lock::{self, Patience};
 use super::plan::LivePlan;
-use super::port::{CaughtUp, WriteBlock};
 use super::round::Round;
 use super::{apply, guard_row, log};
 
@@ -168,7 +167,9 @@ impl Block {
         }
         let standing = guard_row::read(&self.from, guard_row::READ, &self.claim, doing).await?;
         if standing.is_some_and(|found| found.mode == "capturing" && found.epoch == self.claim.epoch) {
-            return Err(doing.refused("something was logged although all writers wait: a trigger does not take the lock"));
+            return Err(
+                doing.refused("something was logged although all writers wait: a trigger does not take the lock")
+            );
         }
         Err(guard_row::why_refused(&self.from, &self.claim, doing).await?)
     }

@@ -10,7 +10,6 @@ use super::super::error::Doing;
 use super::super::plan::Plan;
 use super::apply;
 use super::log::SNAPSHOT;
-use super::plan::LivePlan;
 use super::round::Round;
 use super::{log, subtree};
 

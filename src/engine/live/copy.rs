@@ -16,8 +16,8 @@ use super::apply::{Prove, apply};
 use super::guard_row::{self, Standing};
 use super::limits::LiveLimits;
 use super::log;
-use super::pieces::{self, Piece};
 use super::piece_copy::{Pouring, pour};
+use super::pieces::{self, Piece};
 use super::plan::LivePlan;
 
 /// The snapshot outlives the ranges, which may take hours.

@@ -2,12 +2,12 @@
 
 use mover_actors::domain::ids::Epoch;
 use mover_actors::domain::record::Claim;
+use mover_actors::domain::state::Way;
 use mover_actors::ports::EngineError;
 use tokio_postgres::Row;
 
 use super::super::connection::Session;
 use super::super::error::Doing;
-use super::port::Way;
 
 pub(super) const READ: &str = include_str!("../sql/guard_read.sql");
 

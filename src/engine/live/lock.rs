@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use mover_actors::domain::record::Claim;
 use mover_actors::ports::EngineError;
-use rand::RngExt;
 use tokio::time::{Instant, sleep};
 use tokio_postgres::error::SqlState;
 
@@ -37,7 +36,7 @@ impl Patience {
 
     /// Lets writers work for a while.
     async fn pause(&mut self) {
-        sleep(self.pause.mul_f64(rand::rng().random_range(0.5..1.5))).await;
+        sleep(self.pause.mul_f64(0.5 + rand::random::<f64>())).await;
         self.pause = (self.pause * 2).min(PAUSE_MAX);
     }
 

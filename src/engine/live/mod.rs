@@ -6,6 +6,8 @@
 //! logs what is written for the way back. Both ways are the same code over a plan made for the pair in that order (`plan`).
 
 mod apply;
+mod backup;
+mod backup_file;
 mod belonging;
 mod block;
 mod compare;
@@ -20,27 +22,29 @@ mod orphans;
 mod piece_copy;
 mod pieces;
 mod plan;
-pub(in crate::engine) mod port;
+mod purge;
 mod range;
+mod restore;
 mod round;
 mod subtree;
 mod undo;
 
 use std::collections::HashMap;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::try_join;
-use mover_actors::domain::ids::MigrationName;
+use mover_actors::domain::ids::{MigrationName, StoreName};
 use mover_actors::domain::record::Claim;
+use mover_actors::domain::state::Way;
 use mover_actors::domain::verified::Tally;
 use mover_actors::failpoint;
-use mover_actors::ports::{Copied, EngineError};
+use mover_actors::ports::{BackedUp, CaughtUp, Copied, EngineError, Limits, WriteBlock};
 use tokio::sync::OnceCell;
 
 pub use limits::LiveLimits;
 use plan::LivePlan;
-use port::{CaughtUp, Way, WriteBlock};
 use round::Round;
 
 use super::catalog::Catalog;
@@ -55,12 +59,24 @@ type Plans = HashMap<(MigrationName, Way), Arc<OnceCell<Arc<LivePlan>>>>;
 #[derive(Debug, Default)]
 pub(super) struct Live {
     limits: LiveLimits,
+    backups: PathBuf,
     plans: Mutex<Plans>,
 }
 
 impl Live {
     pub(super) fn with_limits(self, limits: LiveLimits) -> Self {
         Self { limits, ..self }
+    }
+
+    pub(super) fn with_backups_in(self, backups: PathBuf) -> Self {
+        Self { backups, ..self }
+    }
+
+    pub(super) fn limits(&self) -> Limits {
+        Limits {
+            max_block_ms: u64::try_from(self.limits.max_block.as_millis()).unwrap_or(u64::MAX),
+            max_change_backlog: self.limits.max_change_backlog,
+        }
     }
 
     /// Both ways are planned anew when they are next needed.
@@ -72,7 +88,6 @@ impl Live {
 
 /// An org's way from one store to the other.
 struct Route<'a> {
-    definition: &'a Definition,
     live: Arc<LivePlan>,
     /// The store that the org leaves.
     leaving: &'a Store,
@@ -191,10 +206,69 @@ impl PgEngine {
         undo::settle(source, claim, self.live.limits, doing).await
     }
 
+    /// Removes from the target what was rolled back.
+    pub(in crate::engine) async fn live_discard_target(&self, claim: &Claim) -> Result<(), EngineError> {
+        self.remove_from(claim, Way::Forward).await.map(drop)
+    }
+
+    /// Removes the org's rows from the source; answers how many. The way back must have been closed.
+    pub(in crate::engine) async fn live_purge(&self, claim: &Claim) -> Result<i64, EngineError> {
+        let definition = self.definition(&claim.migration)?;
+        if !definition.tables.is_empty() {
+            undo::must_be_settled(self.store(&definition.to)?, claim).await?;
+        }
+        self.remove_from(claim, Way::Back).await
+    }
+
+    /// Removes the org's rows from the store that would receive it on this way.
+    async fn remove_from(&self, claim: &Claim, way: Way) -> Result<i64, EngineError> {
+        let definition = self.definition(&claim.migration)?;
+        if definition.tables.is_empty() {
+            return Ok(0);
+        }
+        let route = self.route(definition, way).await?;
+        let removed = purge::purge(&route.live, route.receiving, claim, self.live.limits.purge_rows).await;
+        self.reconsider(definition, removed)
+    }
+
+    /// Writes the org's rows in the source to a file.
+    pub(in crate::engine) async fn live_back_up(&self, claim: &Claim) -> Result<BackedUp, EngineError> {
+        let definition = self.definition(&claim.migration)?;
+        let route = self.route(definition, Way::Forward).await?;
+        let written = backup::back_up(&route.live, route.leaving, claim, &self.live.backups).await;
+        self.reconsider(definition, written)
+    }
+
+    /// Loads the rows of a backup into one of the two stores of its migration, which must not hold any row of the org.
+    /// All of them or none; answers how many.
+    pub async fn restore(&self, file: &Path, store: &StoreName) -> Result<i64, EngineError> {
+        let header = backup_file::check(file).await?;
+        let definition = self.definition(&header.migration)?;
+        let way = if *store == definition.from { Way::Back } else { Way::Forward };
+        let route = self.route(definition, way).await?;
+        if route.receiving.name() != store {
+            let (from, to) = (&definition.from, &definition.to);
+            let problem = format!("migration {} knows the stores {from} and {to} only", definition.name);
+            return Err(Doing::new(store, "restoring a backup").refused(problem));
+        }
+        restore::restore(&route.live, route.receiving, file, &header).await
+    }
+
+    /// Ends the way back: the target logs no more.
+    pub(in crate::engine) async fn live_close(&self, claim: &Claim) -> Result<(), EngineError> {
+        let definition = self.definition(&claim.migration)?;
+        if definition.tables.is_empty() {
+            return Ok(());
+        }
+        let target = self.store(&definition.to)?;
+        let doing = Doing::new(target.name(), "ending to log what is written");
+        undo::settle(target, claim, self.live.limits, doing).await
+    }
+
     async fn route<'a>(&'a self, definition: &'a Definition, way: Way) -> Result<Route<'a>, EngineError> {
         let live = self.live_plan(definition, way).await?;
         let (leaving, receiving) = self.pair(definition, way)?;
-        Ok(Route { definition, live, leaving, receiving })
+        Ok(Route { live, leaving, receiving })
     }
 
     /// The store that orgs leave, and the one that receives them.

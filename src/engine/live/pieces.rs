@@ -43,7 +43,8 @@ pub(super) async fn begun(live: &LivePlan, to: &Session, claim: &Claim) -> Resul
 fn piece_of(live: &LivePlan, row: &Row, doing: Doing<'_>) -> Result<Piece, EngineError> {
     let failed = |error| doing.failed(error);
     let label: String = row.try_get(0).map_err(failed)?;
-    let unknown = || doing.on(&label).refused("an earlier try has copied it, but the migration does not move it (any more)");
+    let unknown =
+        || doing.on(&label).refused("an earlier try has copied it, but the migration does not move it (any more)");
     Ok(Piece {
         table: live.number_of(&label).ok_or_else(unknown)?,
         number: row.try_get(1).map_err(failed)?,

@@ -1,6 +1,7 @@
 //! What an online move needs beyond a [`Plan`]: statements about single rows, put together once from both catalogs.
 
 use mover_actors::domain::ids::StoreName;
+use mover_actors::domain::state::Way;
 use mover_actors::ports::EngineError;
 
 use super::super::catalog::{Catalog, Table};
@@ -9,7 +10,6 @@ use super::super::plan::{Plan, TablePlan};
 use super::belonging::Belonging;
 use super::keyed::{self, KeyColumn};
 use super::orphans::Orphans;
-use super::port::Way;
 use super::range::Ranging;
 use super::subtree::{self, Branch};
 use crate::config::{Definition, TableRule, Tenancy};
@@ -32,6 +32,8 @@ pub(super) struct LiveTable {
     pub(super) select: String,
     /// Removes rows from the receiving store.
     pub(super) delete: String,
+    /// Removes at most `$2` rows of the org from the receiving store.
+    pub(super) remove_some: String,
     pub(super) leaving: LiveSide,
     pub(super) receiving: LiveSide,
     /// Proves the foreign keys of rows in the receiving store.
@@ -124,6 +126,10 @@ impl Maker<'_> {
         Ok(LiveTable {
             select: format!("SELECT {} {}", columns.join(", "), left.rows),
             delete: keyed::delete(there, &format!("SELECT t.tableoid, t.ctid {}", right.rows)),
+            remove_some: keyed::delete(
+                there,
+                &format!("SELECT t.tableoid, t.ctid {} LIMIT $2::int8", table.target.rows),
+            ),
             orphans: Orphans::of(self.receiving, there, &right.key, &right.belongs),
             branches,
             depth: self.depth(rule, 0),

@@ -2,7 +2,7 @@
 
 use mover_actors::domain::record::Claim;
 use mover_actors::failpoint;
-use mover_actors::ports::EngineError;
+use mover_actors::ports::{CaughtUp, EngineError};
 
 use super::super::connection::Session;
 use super::super::error::Doing;
@@ -11,7 +11,6 @@ use super::apply::{Prove, apply};
 use super::guard_row::{self, Standing};
 use super::log::{self, Reading, SNAPSHOT};
 use super::plan::LivePlan;
-use super::port::CaughtUp;
 
 const LOCK_ROW: &str = include_str!("sql/lock_row.sql");
 

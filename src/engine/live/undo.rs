@@ -1,6 +1,7 @@
 //! Where an org stands in one store, changed without any row of it being moved: capturing, fencing, taking back.
 
 use mover_actors::domain::record::Claim;
+use mover_actors::domain::state::Way;
 use mover_actors::failpoint;
 use mover_actors::ports::EngineError;
 use tokio_postgres::Row;
@@ -10,10 +11,9 @@ use super::super::connection::Session;
 use super::super::error::Doing;
 use super::super::pipeline::send;
 use super::super::store::Store;
-use super::guard_row;
+use super::guard_row::{self, Standing};
 use super::limits::LiveLimits;
 use super::lock::{self, Patience};
-use super::port::Way;
 
 const SETTLE: &str = include_str!("sql/settle.sql");
 
@@ -77,6 +77,15 @@ pub(super) async fn settle(
     lock::unlock(&session, claim, doing).await?;
     session.release();
     Ok(())
+}
+
+/// Refuses unless the org lives in this store and nothing is logged there any more.
+pub(super) async fn must_be_settled(store: &Store, claim: &Claim) -> Result<(), EngineError> {
+    let doing = Doing::new(store.name(), "asking whether the way back is closed");
+    let session = store.session().await?;
+    let found = guard_row::read(&session, guard_row::READ, claim, doing).await?;
+    session.release();
+    Standing::must_be(found.as_ref(), "settled", claim, doing)
 }
 
 /// Changes the org's guard row, which writers may hold for a moment: they read it in a snapshot that must stay good. No row

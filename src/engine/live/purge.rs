@@ -1,0 +1,55 @@
+//! Removing the rows of an org from a store that it has left: a few at a time, so that nobody who works there waits for long.
+
+use mover_actors::domain::record::Claim;
+use mover_actors::failpoint;
+use mover_actors::ports::EngineError;
+
+use super::super::connection::Session;
+use super::super::error::Doing;
+use super::super::store::Store;
+use super::guard_row::{self, Standing};
+use super::plan::LivePlan;
+
+/// Removes the org's rows from the store that receives orgs by `live`, children first; answers how many. In each transaction
+/// the org must have moved away from there.
+pub(super) async fn purge(
+    live: &LivePlan,
+    store: &Store,
+    claim: &Claim,
+    rows_at_once: i64,
+) -> Result<i64, EngineError> {
+    let doing = Doing::new(store.name(), "removing the org's rows");
+    let session = store.session().await?;
+    let mut removed = 0;
+    for (planned, table) in live.plan.tables.iter().zip(&live.tables).rev() {
+        let doing = doing.on(&planned.label);
+        loop {
+            let rows = batch(&session, &table.remove_some, claim, rows_at_once, doing).await?;
+            if rows == 0 {
+                break;
+            }
+            removed += rows;
+        }
+    }
+    session.release();
+    Ok(removed)
+}
+
+async fn batch(
+    session: &Session,
+    sql: &str,
+    claim: &Claim,
+    rows_at_once: i64,
+    doing: Doing<'_>,
+) -> Result<i64, EngineError> {
+    let failed = |error| doing.failed(error);
+    session.batch_execute("BEGIN").await.map_err(failed)?;
+    let found = guard_row::read(session, include_str!("sql/lock_row.sql"), claim, doing).await?;
+    Standing::must_be(found.as_ref(), "moved", claim, doing)?;
+    guard_row::raise(session, claim, doing).await?;
+    let statement = session.prepared(sql).await.map_err(failed)?;
+    let rows = session.execute(&statement, &[&claim.key.as_str(), &rows_at_once]).await.map_err(failed)?;
+    session.batch_execute("COMMIT").await.map_err(failed)?;
+    failpoint::hit("purge.batch");
+    Ok(i64::try_from(rows).unwrap_or(i64::MAX))
+}

@@ -1,0 +1,227 @@
+//! Two guarded databases, an online migration between them, and a claim on an org.
+
+use std::path::Path;
+use std::time::Duration;
+
+use mover::config::{Definition, OrgDirectory, TableRule, Tenancy, Via};
+use mover::engine::{LiveLimits, PgEngine, Store};
+use mover_actors::domain::flags::Routing;
+use mover_actors::domain::ids::{Epoch, MigrationName, MoveId, OrgKey, OrgName, StoreName};
+use mover_actors::domain::record::Claim;
+use mover_actors::domain::state::{Strategy, Way};
+use mover_actors::domain::verified::{Tally, Verified};
+use mover_actors::ports::{CaughtUp, Engine, EngineError};
+use tokio_postgres::Client;
+
+use crate::servers::Server;
+use crate::triggers;
+
+pub(crate) const MIGRATION: &str = "whole_org";
+
+const TABLES: [&str; 6] = ["accounts", "groups", "members", "remarks", "lines", "events"];
+
+/// Two databases on one server, and connections to look into them.
+pub(crate) struct World {
+    pub(crate) server: Server,
+    pub(crate) old: Client,
+    pub(crate) new: Client,
+}
+
+impl World {
+    /// Both guarded, with rows of three orgs in the old one.
+    pub(crate) async fn start() -> Self {
+        let server = Server::start().await;
+        let postgres = server.connect("postgres").await;
+        postgres.batch_execute("CREATE DATABASE old").await.unwrap();
+        let old = server.connect("old").await;
+        old.batch_execute(include_str!("schema.sql")).await.unwrap();
+        old.batch_execute("CREATE SCHEMA mover").await.unwrap();
+        old.batch_execute(include_str!("../../src/engine/sql/guard_create.sql")).await.unwrap();
+        triggers::install(&old).await;
+        drop(old);
+        while postgres.batch_execute("CREATE DATABASE new TEMPLATE old").await.is_err() {
+            // The connection above is still being closed.
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        let (old, new) = (server.connect("old").await, server.connect("new").await);
+        old.batch_execute(include_str!("rows.sql")).await.unwrap();
+        Self { server, old, new }
+    }
+
+    pub(crate) fn engine(&self) -> PgEngine {
+        let store = |name: &str| Store::open(store(name), &self.server.url(name), 8).unwrap();
+        PgEngine::new([store("old"), store("new")], [definition()])
+    }
+
+    pub(crate) async fn count(&self, client: &Client, sql: &str) -> i64 {
+        client.query_one(&format!("SELECT count(*) FROM {sql}"), &[]).await.unwrap().get(0)
+    }
+
+    /// The mode of an org in a store.
+    pub(crate) async fn mode(&self, client: &Client, key: &str) -> Option<String> {
+        let sql = "SELECT mode FROM mover.org_guard WHERE org_key = $1";
+        client.query_opt(sql, &[&key]).await.unwrap().map(|row| row.get(0))
+    }
+
+    pub(crate) async fn modes(&self, key: &str) -> (String, String) {
+        let shown = |mode: Option<String>| mode.unwrap_or_else(|| "-".into());
+        (shown(self.mode(&self.old, key).await), shown(self.mode(&self.new, key).await))
+    }
+
+    /// All rows of an org as text.
+    pub(crate) async fn rows(&self, client: &Client, key: &str) -> Vec<String> {
+        rows_where(client, "=", key).await
+    }
+
+    /// All rows of the other orgs, in both stores.
+    pub(crate) async fn others(&self, key: &str) -> Vec<String> {
+        let mut rows = rows_where(&self.old, "<>", key).await;
+        rows.extend(rows_where(&self.new, "<>", key).await);
+        rows
+    }
+
+    pub(crate) async fn assert_alike(&self, key: &str) {
+        let (old, new) = (self.rows(&self.old, key).await, self.rows(&self.new, key).await);
+        let only_old: Vec<_> = old.iter().filter(|row| !new.contains(row)).collect();
+        let only_new: Vec<_> = new.iter().filter(|row| !old.contains(row)).collect();
+        assert!(only_old.is_empty() && only_new.is_empty(), "only in old: {only_old:#?}\nonly in new: {only_new:#?}");
+        assert_eq!(old.len(), new.len());
+    }
+
+    /// Waits until a query answers with a number other than 0.
+    pub(crate) async fn wait_for(&self, client: &Client, sql: &str) {
+        for _ in 0..2_000 {
+            if self.count(client, sql).await > 0 {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("never came true: {sql}");
+    }
+}
+
+async fn rows_where(client: &Client, compares: &str, key: &str) -> Vec<String> {
+    let group = format!("group_id IN (SELECT id FROM groups WHERE org {compares} {key})");
+    let mut rows = Vec::new();
+    for table in TABLES {
+        let condition = match table {
+            "members" | "remarks" => group.clone(),
+            "lines" => format!("remark IN (SELECT id FROM remarks WHERE {group})"),
+            _ => format!("org {compares} {key}"),
+        };
+        let sql = format!("SELECT '{table} ' || t::text FROM {table} t WHERE {condition} ORDER BY 1");
+        rows.extend(client.query(&sql, &[]).await.unwrap().iter().map(|row| row.get::<_, String>(0)));
+    }
+    rows
+}
+
+/// Copies an org that nobody writes to in between, until the switch could begin.
+pub(crate) async fn copied(engine: &PgEngine, claim: &Claim) {
+    engine.capture(claim).await.unwrap();
+    engine.copy_live(claim).await.unwrap();
+}
+
+/// Rounds until nothing is left; answers how many keys there were.
+pub(crate) async fn caught_up(engine: &PgEngine, claim: &Claim, way: Way) -> i64 {
+    let mut sum = 0;
+    loop {
+        let CaughtUp { keys, left } = engine.catch_up(claim, way).await.unwrap();
+        sum += keys;
+        if left == 0 {
+            return sum;
+        }
+    }
+}
+
+pub(crate) fn proven((leaving, receiving): &(Tally, Tally)) -> i64 {
+    Verified::compare(leaving, receiving).unwrap().tally().rows()
+}
+
+/// From the block to the release; tried again when it took too long.
+pub(crate) async fn switched(engine: &PgEngine, claim: &Claim, way: Way) {
+    loop {
+        let Some(mut block) = engine.block(claim, way).await.unwrap() else {
+            return engine.complete(claim, way).await.unwrap();
+        };
+        match block.hand_over().await {
+            Ok(_) => return block.release().await.unwrap(),
+            Err(error) if error.transient => {}
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+/// A whole move.
+pub(crate) async fn moved(engine: &PgEngine, claim: &Claim) {
+    copied(engine, claim).await;
+    engine.catch_up(claim, Way::Forward).await.unwrap();
+    proven(&engine.compare(claim, Way::Forward).await.unwrap());
+    switched(engine, claim, Way::Forward).await;
+}
+
+/// A refusal that stays.
+pub(crate) fn refusal<T>(result: Result<T, EngineError>) -> String {
+    let Err(error) = result else { panic!("it was not refused") };
+    assert!(!error.transient, "{error}");
+    error.reason
+}
+
+pub(crate) fn store(name: &str) -> StoreName {
+    StoreName::new(name).unwrap()
+}
+
+pub(crate) fn small_ranges() -> LiveLimits {
+    LiveLimits { range_rows: 7, ..LiveLimits::default() }
+}
+
+pub(crate) fn impatient() -> LiveLimits {
+    LiveLimits { lock_budget: Duration::from_millis(300), ..LiveLimits::default() }
+}
+
+pub(crate) fn backups() -> &'static Path {
+    Path::new(env!("CARGO_TARGET_TMPDIR"))
+}
+
+fn definition() -> Definition {
+    Definition {
+        name: MigrationName::new(MIGRATION).unwrap(),
+        aliases: vec![],
+        strategy: Strategy::Online,
+        from: store("old"),
+        to: store("new"),
+        components: vec![],
+        org: OrgDirectory { table: "orgs".parse().unwrap(), name: "name".parse().unwrap(), key: "id".parse().unwrap() },
+        tables: vec![
+            via("lines", ("remark", "remarks", "id")),
+            keyed("accounts"),
+            keyed("groups"),
+            via("members", ("group_id", "groups", "id")),
+            via("remarks", ("group_id", "groups", "id")),
+            keyed("events"),
+        ],
+        routing: Routing::default(),
+    }
+}
+
+fn keyed(table: &str) -> TableRule {
+    TableRule { name: table.parse().unwrap(), tenancy: Tenancy::Key("org".parse().unwrap()) }
+}
+
+fn via(table: &str, (column, parent, parent_column): (&str, &str, &str)) -> TableRule {
+    let hop = Via {
+        column: column.parse().unwrap(),
+        parent: parent.parse().unwrap(),
+        parent_column: parent_column.parse().unwrap(),
+    };
+    TableRule { name: table.parse().unwrap(), tenancy: Tenancy::Via(vec![hop]) }
+}
+
+pub(crate) fn claim(key: &str, epoch: i64) -> Claim {
+    Claim {
+        id: MoveId(1),
+        migration: MigrationName::new(MIGRATION).unwrap(),
+        org: OrgName::new(format!("org {key}")).unwrap(),
+        key: OrgKey::new(key).unwrap(),
+        epoch: Epoch(epoch),
+    }
+}
