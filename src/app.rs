@@ -103,7 +103,10 @@ impl App {
         let names: BTreeSet<StoreName> = stores.iter().map(|store| store.name().clone()).collect();
         let definitions = match has_file {
             true => Definitions::load(&config.migrations_dir, &names)?,
-            false => Definitions::read([("whole_org.toml", demo::WHOLE_ORG)], &names)?,
+            false => Definitions::read(
+                [("whole_org.toml", demo::WHOLE_ORG), ("whole_org_offline.toml", demo::WHOLE_ORG_OFFLINE)],
+                &names,
+            )?,
         };
         let log = PgMoveLog::new(state_pool(&config, servers.as_deref()).await?).acting_as(operator());
         let flags = match (&config.redis, servers.as_deref()) {
@@ -111,7 +114,9 @@ impl App {
             (None, Some(servers)) => RedisFlags::open(servers.redis_url())?,
             (None, None) => unreachable!("private servers run where no Redis is named"),
         };
-        let engine = PgEngine::new(stores, definitions.iter().cloned()).with_drain_budget(config.drain_budget);
+        let engine = PgEngine::new(stores, definitions.iter().cloned())
+            .with_drain_budget(config.drain_budget)
+            .with_backups_in(config.backup_dir.clone());
         let world = World {
             log: Arc::new(log),
             flags: Arc::new(flags),

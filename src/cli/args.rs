@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use mover_actors::domain::ids::MigrationName;
+
 use super::log::Format;
 
 /// Moves organizations from one datastore to another, one by one, while people keep working.
@@ -57,6 +59,12 @@ pub(super) enum Door {
     Status(Status),
     /// Check connections, rights, definitions and schemas; changes nothing
     Check(Check),
+    /// Install, show or remove the triggers that online moves need in a store
+    Guard(Guard),
+    /// Load the rows of a finalized org from its backup into a store
+    Restore(Restore),
+    /// Hold what the stores' guards say of orgs against the move log; exit code 1 if something is left to mend
+    Doctor(Doctor),
     /// Say whether all is well: exit code 0 ok, 1 warning, 2 critical
     Health(Health),
     /// Stop the private servers and delete everything they hold
@@ -75,7 +83,10 @@ pub(super) struct Demo {
     /// Orgs in flight at once
     #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub(super) workers: u32,
-    /// Wait after an org is shut for its admitted requests to end, in milliseconds
+    /// How orgs move: written all the while, or in 503 mode while their rows are copied
+    #[arg(long, value_enum, default_value_t = DemoStrategy::Online)]
+    pub(super) strategy: DemoStrategy,
+    /// With --strategy offline: wait after an org is shut for its admitted requests to end, in milliseconds
     #[arg(long, default_value_t = 250, value_name = "MS", value_parser = clap::value_parser!(u64).range(20..=60_000))]
     pub(super) sleep: u64,
     /// What the clients write, over all orgs
@@ -84,6 +95,25 @@ pub(super) struct Demo {
     /// Print the report as JSON
     #[arg(long)]
     pub(super) json: bool,
+}
+
+/// Which of the sample's two migrations is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum DemoStrategy {
+    /// Writers wait for a moment at the switch
+    Online,
+    /// The org is closed while its rows are copied
+    Offline,
+}
+
+impl DemoStrategy {
+    /// The migration's name.
+    pub(super) fn migration(self) -> &'static str {
+        match self {
+            DemoStrategy::Online => "whole_org",
+            DemoStrategy::Offline => "whole_org_offline",
+        }
+    }
 }
 
 /// `mover exec`
@@ -113,6 +143,78 @@ pub(super) struct Status {
 /// `mover check`
 #[derive(Debug, Args)]
 pub(super) struct Check {
+    /// Print the findings as JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// `mover guard`
+#[derive(Debug, Args)]
+#[command(after_help = GUARD_HELP)]
+pub(super) struct Guard {
+    #[command(subcommand)]
+    pub(super) work: GuardCommand,
+}
+
+const GUARD_HELP: &str = "\
+The guard is the schema mover and triggers on the tables of a migration. It lets Mover see what is written while an org is
+copied, and refuses writes in a store that the org does not live in. Idle it costs a write some microseconds. A campaign
+installs it where it is missing; install it ahead at a quiet hour, and remove it when all orgs are finalized.
+
+Examples:
+  mover guard install old whole_org     in one store, for one migration
+  mover guard status old                all online migrations that use the store
+  mover guard remove new whole_org";
+
+/// What is done with the guard.
+#[derive(Debug, Subcommand)]
+pub(super) enum GuardCommand {
+    /// Make what is missing or outdated; waits only for moments, so a busy table is never stalled
+    Install(GuardPlace),
+    /// Show which tables are guarded, and in which modes orgs are
+    Status(GuardPlace),
+    /// Take everything away again; refused while orgs move
+    Remove {
+        #[command(flatten)]
+        place: GuardPlace,
+        /// Also while orgs live in the other store: stray writes to them here are no longer refused
+        #[arg(long)]
+        force: bool,
+    },
+}
+
+/// Where.
+#[derive(Debug, Args)]
+pub(super) struct GuardPlace {
+    /// The store, as in [stores] of mover.toml
+    pub(super) store: String,
+    /// This migration only
+    #[arg(value_parser = |name: &str| MigrationName::new(name))]
+    pub(super) migration: Option<MigrationName>,
+    /// Print it as JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// `mover restore`
+#[derive(Debug, Args)]
+pub(super) struct Restore {
+    /// The backup that finalize wrote
+    pub(super) file: PathBuf,
+    /// The store to load it into, which must hold no row of the org
+    #[arg(long, value_name = "STORE")]
+    pub(super) to: String,
+    /// Print the answer as JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// `mover doctor`
+#[derive(Debug, Args)]
+pub(super) struct Doctor {
+    /// Mend what can be mended: let a source stop logging, remove a copy that nobody works on
+    #[arg(long)]
+    pub(super) fix: bool,
     /// Print the findings as JSON
     #[arg(long)]
     pub(super) json: bool,

@@ -22,7 +22,7 @@ use crate::demo::sample::{Sample, SampleError, Shape};
 use crate::embedded::{Options, Servers};
 use crate::operations::{Needs, Outcome, Running, carry_out};
 
-use super::args::Demo;
+use super::args::{Demo, DemoStrategy};
 use super::error::CliError;
 use super::exec::follow;
 use super::interrupts::Interrupts;
@@ -129,8 +129,12 @@ async fn run(
     let orgs_total = orgs.len() as u64;
     let options = ClientOptions {
         writes_per_second: args.writes,
-        // An admitted request must have begun to write well before the campaign stops waiting for it.
-        deadline_ms: (args.sleep / 2).min(100),
+        deadline_ms: match args.strategy {
+            // An admitted request must have begun to write well before the campaign stops waiting for it.
+            DemoStrategy::Offline => (args.sleep / 2).min(100),
+            // Online nothing depends on it.
+            DemoStrategy::Online => 10_000,
+        },
         ..ClientOptions::default()
     };
     say("every org lives in the store old: darklaunch default cell=old");
@@ -138,13 +142,15 @@ async fn run(
     say(&format!("{} clients write {} times a second, wherever the flags say", options.clients, args.writes));
     let route_by = options.route_by.clone();
     let clients = Clients::start(sample, &servers.redis_url(), orgs, options).await.map_err(DemoError::from)?;
-    for line in ["orgs capture whole_org", "orgs ready whole_org all"] {
-        say(line);
-        command(app, &running, line).await?;
+    let migration = args.strategy.migration();
+    for line in [format!("orgs capture {migration}"), format!("orgs ready {migration} all")] {
+        say(&line);
+        command(app, &running, &line).await?;
     }
-    say("migrate whole_org all");
+    let migrate = format!("migrate {migration} all");
+    say(&migrate);
     let begun = Instant::now();
-    let Outcome::Campaign(campaign, total) = command(app, &running, "migrate whole_org all").await? else {
+    let Outcome::Campaign(campaign, total) = command(app, &running, &migrate).await? else {
         return Err(CliError::Interrupted);
     };
     let ended = follow(app, tree, screen, interrupts, campaign, total).await?;

@@ -21,7 +21,7 @@ use crate::command;
 use crate::config::{Config, LogFormat, Override};
 use crate::embedded;
 use crate::engine::Level as CheckLevel;
-use crate::operations::{Answer, Checked, Health, Level};
+use crate::operations::{self, Answer, Checked, Diagnosis, GuardWork, Health, Level};
 
 use args::{Cli, Door, General};
 pub use error::CliError;
@@ -60,6 +60,9 @@ pub async fn run() -> Result<ExitCode, CliError> {
         (Door::Exec(args), Some(command)) => exec::exec(&app, &screen, command, args.json).await,
         (Door::Status(args), _) => status::status(&app, args).await,
         (Door::Check(args), _) => check(&app, args.json).await,
+        (Door::Guard(args), _) => guard(&app, &args.work).await,
+        (Door::Restore(args), _) => restore(&app, args).await,
+        (Door::Doctor(args), _) => doctor(&app, args).await,
         // Opened above.
         (Door::Exec(_) | Door::Demo(_) | Door::Health(_) | Door::Clean(_), _) => Ok(ExitCode::SUCCESS),
     };
@@ -73,7 +76,16 @@ fn start_log(general: &General, config: &Config, door: &Door, screen: &Screen) -
         LogFormat::Text => log::Format::Text,
         LogFormat::Json => log::Format::Json,
     });
-    let short = matches!(door, Door::Status(_) | Door::Check(_) | Door::Health(_) | Door::Demo(_));
+    let short = matches!(
+        door,
+        Door::Status(_)
+            | Door::Check(_)
+            | Door::Guard(_)
+            | Door::Restore(_)
+            | Door::Doctor(_)
+            | Door::Health(_)
+            | Door::Demo(_)
+    );
     let level = match (&general.log, short) {
         (Some(said), _) => said.as_str(),
         (None, true) => "error",
@@ -86,6 +98,29 @@ async fn check(app: &App, as_json: bool) -> Result<ExitCode, CliError> {
     let checked = Checked::look(&app.world).await?;
     print(&Answer::of(&checked), as_json);
     Ok(if checked.worst() == CheckLevel::Problem { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+async fn guard(app: &App, command: &args::GuardCommand) -> Result<ExitCode, CliError> {
+    let (place, work) = match command {
+        args::GuardCommand::Install(place) => (place, GuardWork::Install),
+        args::GuardCommand::Status(place) => (place, GuardWork::Status),
+        args::GuardCommand::Remove { place, force } => (place, GuardWork::Remove { force: *force }),
+    };
+    let answer = operations::guard(&app.world, work, &place.store, place.migration.as_ref()).await?;
+    print(&answer, place.json);
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn restore(app: &App, args: &args::Restore) -> Result<ExitCode, CliError> {
+    let answer = operations::restore(&app.world, &args.file, &args.to).await?;
+    print(&answer, args.json);
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn doctor(app: &App, args: &args::Doctor) -> Result<ExitCode, CliError> {
+    let diagnosis = Diagnosis::look(&app.world, args.fix).await?;
+    print(&Answer::of(&diagnosis), args.json);
+    Ok(if diagnosis.is_well() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Whatever goes wrong on the way is the answer.

@@ -19,3 +19,5 @@ pub mod sample;
 
 /// The migration of the sample application, as an operator would write it.
 pub const WHOLE_ORG: &str = include_str!("../../migrations/whole_org.toml");
+/// The same with the offline strategy.
+pub const WHOLE_ORG_OFFLINE: &str = include_str!("../../migrations/whole_org_offline.toml");

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use mover_actors::ports::EngineError;
 use tokio::time::{Instant, sleep};
+use tokio_postgres::types::Oid;
 
 use super::connection::Session;
 use super::error::Doing;
@@ -45,12 +46,28 @@ async fn writers(session: &Session, plan: &Plan, doing: Doing<'_>) -> Result<Wri
     rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect::<Result<_, _>>().map_err(failed)
 }
 
+/// Those who write to a table now, as people would recognize them.
+pub(super) async fn writers_of(session: &Session, quoted: &str, doing: Doing<'_>) -> Result<String, EngineError> {
+    let failed = |error| doing.failed(error);
+    let sql = "SELECT ARRAY[to_regclass($1)::oid]";
+    let oids: Vec<Oid> = session.query_one(sql, &[&quoted]).await.and_then(|row| row.try_get(0)).map_err(failed)?;
+    let rows = session.query(include_str!("sql/writers.sql"), &[&oids]).await.map_err(failed)?;
+    let open =
+        rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect::<Result<_, _>>().map_err(failed)?;
+    describe(session, doing, &open).await
+}
+
 async fn over_budget(
     session: &Session,
     doing: Doing<'_>,
     open: &Writers,
     budget: Duration,
 ) -> Result<EngineError, EngineError> {
+    let described = describe(session, doing, open).await?;
+    Ok(doing.refused(format!("{} still open after {budget:?}: {described}", open.len())))
+}
+
+async fn describe(session: &Session, doing: Doing<'_>, open: &Writers) -> Result<String, EngineError> {
     let mut described = Vec::new();
     for (transaction, pid) in open {
         let sql = include_str!("sql/writer_describe.sql");
@@ -58,6 +75,5 @@ async fn over_budget(
         described.push(row.try_get::<_, String>(0).map_err(|error| doing.failed(error))?);
     }
     described.sort();
-    let count = described.len();
-    Ok(doing.refused(format!("{count} still open after {budget:?}: {}", described.join("; "))))
+    Ok(described.join("; "))
 }

@@ -28,6 +28,7 @@ mod report;
 mod sequences;
 mod shape;
 mod store;
+mod survey;
 mod tally;
 mod tenancy;
 
@@ -47,16 +48,19 @@ use mover_actors::failpoint;
 use mover_actors::ports::{BackedUp, CaughtUp, Copied, Engine, EngineError, Limits, Side, WriteBlock};
 use tokio::sync::OnceCell;
 
+pub use guard::{GuardStatus, GuardedOrgs};
 pub use live::LiveLimits;
 pub use name::{ColumnName, NameError, TableName, split_identifiers};
 pub use orgs::Listed;
 pub use report::{Finding, Level, Report};
 pub use store::{Store, StoreError};
+pub use survey::Guarded;
 
 use crate::config::Definition;
 use catalog::Catalog;
 use copy::First;
 use error::Doing;
+use guard::Guard;
 use plan::Plan;
 
 /// How long a move waits for open writers before it gives up.
@@ -113,6 +117,43 @@ impl PgEngine {
             self.plan(definition).await?;
         }
         Ok(())
+    }
+
+    /// Installs the guard of an online migration in one of its stores, where it is missing or outdated; answers in which
+    /// tables and partitions that was.
+    pub async fn install_guard(
+        &self,
+        migration: &MigrationName,
+        store: &StoreName,
+    ) -> Result<Vec<String>, EngineError> {
+        self.guard(migration, store).await?.install().await
+    }
+
+    /// What the guard of a migration looks like in one of its stores.
+    pub async fn guard_status(&self, migration: &MigrationName, store: &StoreName) -> Result<GuardStatus, EngineError> {
+        self.guard(migration, store).await?.status().await
+    }
+
+    /// Removes the guard of a migration from one of its stores without a trace; answers from which tables and partitions. With
+    /// `force` also while orgs have moved away from there.
+    pub async fn remove_guard(
+        &self,
+        migration: &MigrationName,
+        store: &StoreName,
+        force: bool,
+    ) -> Result<Vec<String>, EngineError> {
+        self.guard(migration, store).await?.remove(force).await
+    }
+
+    async fn guard(&self, migration: &MigrationName, store: &StoreName) -> Result<Guard<'_>, EngineError> {
+        let definition = self.definition(migration)?;
+        if *store != definition.from && *store != definition.to {
+            let (from, to) = (&definition.from, &definition.to);
+            return Err(permanent(format!("migration {migration} knows the stores {from} and {to} only, not {store}")));
+        }
+        let store = self.store(store)?;
+        let catalog = Catalog::read(store, &tenancy::tables_named(&definition.tables)).await?;
+        Guard::of(definition, store, &catalog)
     }
 
     /// Looks for everything that would keep the migration from working, without changing anything.
@@ -270,8 +311,7 @@ impl Engine for PgEngine {
     }
 
     fn limits(&self, migration: &MigrationName) -> Result<Limits, EngineError> {
-        self.definition(migration)?;
-        Ok(self.live.limits())
+        Ok(self.definition(migration)?.limits)
     }
 
     async fn capture(&self, claim: &Claim) -> Result<(), EngineError> {

@@ -46,6 +46,9 @@ pub(super) async fn migrate(
     }
     world.flags.ping().await?;
     super::check::refuse_unsafe(world, &definition.name).await?;
+    if aim == Aim::Migrate {
+        super::guard::install_for_campaign(world, definition).await?;
+    }
     let defaults = &world.campaign;
     let plan = CampaignPlan {
         migration: definition.name.clone(),

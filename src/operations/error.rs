@@ -65,6 +65,14 @@ pub enum OperationError {
         /// Where its orgs are.
         counts: Counts,
     },
+    /// No online migration uses this store.
+    #[error("no online migration moves orgs from or to a store {store}; the stores are {stores}")]
+    UnguardedStore {
+        /// What was asked.
+        store: String,
+        /// Those that there are.
+        stores: String,
+    },
     /// There is nothing to roll back or to finalize.
     #[error(
         "{migration}: no org is migrated, so there is nothing to {verb} ({} ready, {} in flight, {} rolled back, {} finalized); \

@@ -3,8 +3,10 @@
 mod answer;
 mod campaigns;
 mod check;
+mod doctor;
 mod error;
 mod flags;
+mod guard;
 mod health;
 mod orgs;
 mod report;
@@ -25,7 +27,9 @@ use crate::command::{self, Command};
 
 pub use answer::Answer;
 pub use check::Checked;
+pub use doctor::Diagnosis;
 pub use error::OperationError;
+pub use guard::{GuardWork, guard, restore};
 pub use health::{Health, Level};
 pub use status::StatusView;
 pub use world::{CampaignDefaults, World};

@@ -8,7 +8,7 @@ use tokio_postgres::Row;
 use tokio_postgres::types::Json;
 
 use super::decode::Columns;
-use super::query::{begin, commit, query};
+use super::query::{begin, commit, only, query};
 use super::rounds::rounds;
 use super::{PgMoveLog, StateError};
 
@@ -62,6 +62,13 @@ impl PgMoveLog {
 
     pub(super) async fn raise_epochs(&self, above: Epoch) -> Result<(), StateError> {
         self.query("raising the epochs", include_str!("sql/epoch_raise.sql"), &[&above.0]).await.map(drop)
+    }
+
+    /// An epoch higher than every other so far.
+    pub async fn next_epoch(&self) -> Result<Epoch, StateError> {
+        let doing = "taking an epoch";
+        let row = only(doing, self.query(doing, include_str!("sql/epoch_next.sql"), &[]).await?)?;
+        Ok(Epoch(Columns::new(doing, &row).get("epoch")?))
     }
 }
 

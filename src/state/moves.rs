@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use deadpool_postgres::GenericClient;
-use mover_actors::domain::ids::{CampaignId, MoveId, NodeId};
+use mover_actors::domain::ids::{CampaignId, MigrationName, MoveId, NodeId, OrgKey};
 use mover_actors::domain::record::{Advance, Failure, MoveRecord};
 use mover_actors::domain::state::{State, Step};
 use mover_actors::domain::verified::Verified;
@@ -66,6 +66,18 @@ impl PgMoveLog {
         let rows = self.query(LOADING, include_str!("sql/move_load.sql"), &[&id.0]).await?;
         let row = rows.first().ok_or(StateError::UnknownMove(id))?;
         Columns::new(LOADING, row).record()
+    }
+
+    /// The moves of orgs in one migration, by their keys; unknown ones are left out.
+    pub async fn moves_by_key(
+        &self,
+        migration: &MigrationName,
+        keys: &[&OrgKey],
+    ) -> Result<Vec<MoveRecord>, StateError> {
+        let doing = "loading moves by their orgs' keys";
+        let keys: Vec<&str> = keys.iter().map(|key| key.as_str()).collect();
+        let rows = self.query(doing, include_str!("sql/moves_by_key.sql"), &[&migration.as_str(), &keys]).await?;
+        records(doing, &rows)
     }
 
     pub(super) async fn advance_moves(

@@ -36,6 +36,9 @@ pub(super) struct SimulatedClient {
 struct Pending {
     write: Write,
     refused_at: Option<Instant>,
+    /// When the first try that a store refused because the org lives elsewhere was begun, and how many there were.
+    moved_at: Option<Instant>,
+    moved_times: u64,
     /// The last try whose outcome nobody heard.
     uncertain: Option<Write>,
 }
@@ -43,6 +46,8 @@ struct Pending {
 /// What follows from one try.
 enum Next {
     Done,
+    /// With flags read anew, at once.
+    Elsewhere,
     Soon,
     Later,
 }
@@ -61,7 +66,14 @@ impl SimulatedClient {
                 return;
             }
             let write = Write { org: self.pick_org(), client: self.number, seq, store: Store::Old };
-            self.write_until_acknowledged(Pending { write, refused_at: None, uncertain: None }).await;
+            self.write_until_acknowledged(Pending {
+                write,
+                refused_at: None,
+                moved_at: None,
+                moved_times: 0,
+                uncertain: None,
+            })
+            .await;
         }
     }
 
@@ -70,6 +82,7 @@ impl SimulatedClient {
         while !self.stopped() {
             match self.try_once(&mut pending).await {
                 Next::Done => return,
+                Next::Elsewhere => self.flags.forget(),
                 Next::Soon => self.pause(self.options.retry()).await,
                 Next::Later => {
                     self.pause(backoff).await;
@@ -101,16 +114,27 @@ impl SimulatedClient {
         }
         let hold = self.options.hold(&mut self.rng);
         let request = Request { write: pending.write, org_id, deadline, hold };
+        let begun = Instant::now();
         let tried = self.stores.write(&request).await;
-        self.conclude(pending, tried)
+        self.conclude(pending, begun, tried)
     }
 
-    fn conclude(&self, pending: &mut Pending, tried: Tried) -> Next {
+    fn conclude(&self, pending: &mut Pending, begun: Instant, tried: Tried) -> Next {
         match tried {
+            Tried::Moved => {
+                pending.moved_at.get_or_insert(begun);
+                pending.moved_times += 1;
+                self.counters.moved.fetch_add(1, Relaxed);
+                // The first time the flags are read anew and tell. If they do not yet, somebody died half way.
+                if pending.moved_times == 1 { Next::Elsewhere } else { Next::Soon }
+            }
             Tried::Committed => {
                 self.ledger.acknowledge(pending.write);
                 let waited = pending.refused_at.map(|at| at.elapsed());
                 self.counters.acknowledged(pending.write.store, waited);
+                if let Some(at) = pending.moved_at {
+                    self.counters.came_through(at.elapsed(), pending.moved_times);
+                }
                 Next::Done
             }
             Tried::TooLate => {

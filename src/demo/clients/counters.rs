@@ -20,6 +20,12 @@ pub struct ClientFigures {
     pub refused_503: u64,
     /// How long writes that were refused with 503 had to wait, from the first refusal to their acknowledgement.
     pub waited: Quantiles,
+    /// Requests that a store refused because the org lives in the other one (`MV001`) or is not there yet (`MV002`).
+    pub moved: u64,
+    /// Writes that had to be sent more than once for that reason.
+    pub moved_more_than_once: u64,
+    /// How long writes took that were refused for that reason, from the beginning of the first try to their acknowledgement.
+    pub moved_waited: Quantiles,
     /// Requests refused because the flags could not be read, or did not tell where the org lives.
     pub refused_no_route: u64,
     /// Requests that reached the store after their deadline and so wrote nothing.
@@ -45,6 +51,9 @@ pub(super) struct Counters {
     acknowledged_old: AtomicU64,
     acknowledged_new: AtomicU64,
     pub(super) refused_503: AtomicU64,
+    pub(super) moved: AtomicU64,
+    moved_more_than_once: AtomicU64,
+    moved_waits_ms: Mutex<Vec<u64>>,
     pub(super) refused_no_route: AtomicU64,
     pub(super) too_late: AtomicU64,
     pub(super) failed: AtomicU64,
@@ -65,6 +74,15 @@ impl Counters {
         }
     }
 
+    /// A write that was refused `times` because its org had moved is acknowledged now.
+    pub(super) fn came_through(&self, waited: Duration, times: u64) {
+        if times > 1 {
+            self.moved_more_than_once.fetch_add(1, Relaxed);
+        }
+        let mut waits = self.moved_waits_ms.lock().unwrap_or_else(PoisonError::into_inner);
+        waits.push(u64::try_from(waited.as_millis()).unwrap_or(u64::MAX));
+    }
+
     pub(super) fn trouble(&self, counter: &AtomicU64, reason: String) {
         counter.fetch_add(1, Relaxed);
         tracing::debug!(%reason, "a simulated client has trouble");
@@ -77,6 +95,9 @@ impl Counters {
             acknowledged_old: self.acknowledged_old.load(Relaxed),
             acknowledged_new: self.acknowledged_new.load(Relaxed),
             refused_503: self.refused_503.load(Relaxed),
+            moved: self.moved.load(Relaxed),
+            moved_more_than_once: self.moved_more_than_once.load(Relaxed),
+            moved_waited: Quantiles::of(self.moved_waits_ms.lock().unwrap_or_else(PoisonError::into_inner).clone()),
             waited: Quantiles::of(waits),
             refused_no_route: self.refused_no_route.load(Relaxed),
             too_late: self.too_late.load(Relaxed),

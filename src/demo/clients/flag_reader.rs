@@ -1,6 +1,7 @@
 //! A client's own connection to Redis.
 
-use std::time::Duration;
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
 
 use mover_actors::domain::ids::OrgName;
 use redis::aio::MultiplexedConnection;
@@ -15,17 +16,35 @@ pub(super) struct FlagReader {
     client: redis::Client,
     route_by: RouteBy,
     connection: Option<MultiplexedConnection>,
+    /// For how long a route that was read is believed.
+    believed: Duration,
+    known: HashMap<OrgName, (Instant, Route)>,
 }
 
 impl FlagReader {
-    pub(super) fn new(client: redis::Client, route_by: RouteBy) -> Self {
-        Self { client, route_by, connection: None }
+    pub(super) fn new(client: redis::Client, route_by: RouteBy, believed: Duration) -> Self {
+        Self { client, route_by, connection: None, believed, known: HashMap::new() }
     }
 
-    /// Where requests of the org go by the flags of now. Trouble with Redis is no route either.
+    /// Believes nothing any more that was read.
+    pub(super) fn forget(&mut self) {
+        self.known.clear();
+    }
+
+    /// Where requests of the org go by the flags of now, or of a moment ago. Trouble with Redis is no route either.
     pub(super) async fn route(&mut self, org: &OrgName) -> Route {
+        if let Some((read_at, route)) = self.known.get(org)
+            && read_at.elapsed() < self.believed
+        {
+            return route.clone();
+        }
         match self.ask(org).await {
-            Ok(route) => route,
+            Ok(route) => {
+                if !self.believed.is_zero() {
+                    self.known.insert(org.clone(), (Instant::now(), route.clone()));
+                }
+                route
+            }
             Err(error) => Route::Unknown(format!("reading the flags of {org}: {error}")),
         }
     }

@@ -32,6 +32,7 @@ mod options;
 mod stores;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use rand::{SeedableRng, rngs::StdRng};
 use tokio::sync::watch;
@@ -82,7 +83,11 @@ impl Clients {
             let client = SimulatedClient {
                 number,
                 orgs: Arc::clone(&orgs),
-                flags: FlagReader::new(redis.clone(), options.route_by.clone()),
+                flags: FlagReader::new(
+                    redis.clone(),
+                    options.route_by.clone(),
+                    Duration::from_millis(options.flags_believed_ms),
+                ),
                 stores: Stores::new(sample),
                 ledger: Arc::clone(&ledger),
                 counters: Arc::clone(&counters),

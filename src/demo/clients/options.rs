@@ -18,6 +18,9 @@ pub struct ClientOptions {
     /// A write must hold its first lock this soon after its client began to read the flags. The sleep time
     /// of the campaign must be longer.
     pub deadline_ms: u64,
+    /// For how long a client believes flags that it has read, unless a store refuses it. More than a moment is safe only with
+    /// online moves, whose triggers know better.
+    pub flags_believed_ms: u64,
     /// How long a client waits after a 503.
     pub retry_ms: u64,
     /// One in so many writes keeps its transaction open for [`slow_ms`](Self::slow_ms); 0 is never.
@@ -35,6 +38,7 @@ impl Default for ClientOptions {
             clients: 8,
             writes_per_second: 200,
             deadline_ms: 100,
+            flags_believed_ms: 0,
             retry_ms: 20,
             slow_one_in: 50,
             slow_ms: 150,

@@ -17,6 +17,8 @@ pub(super) enum Tried {
     Committed,
     /// The deadline had passed; nothing was written.
     TooLate,
+    /// The store refused because the org lives, or is about to live, in the other one; nothing was written.
+    Moved,
     /// Nothing was written.
     Failed(String),
     /// COMMIT was sent, and no answer came.
@@ -58,7 +60,7 @@ impl Stores {
         };
         let tried = link.write(request).await;
         // Whatever went wrong, a new connection is the simplest cure.
-        if matches!(tried, Tried::Committed | Tried::TooLate) {
+        if matches!(tried, Tried::Committed | Tried::TooLate | Tried::Moved) {
             self.links[index] = Some(link);
         }
         tried
@@ -98,6 +100,10 @@ impl Link {
                     None => Tried::Uncertain(told("committing", store, &error)),
                 },
             },
+            Err(error) if lives_elsewhere(&error) => match self.client.batch_execute("ROLLBACK").await {
+                Ok(()) => Tried::Moved,
+                Err(error) => Tried::Failed(told("rolling back", store, &error)),
+            },
             Err(error) => Tried::Failed(told("writing", store, &error)),
         }
     }
@@ -133,6 +139,11 @@ impl Link {
         }
         Ok(None)
     }
+}
+
+/// Whether Mover's triggers refused the write: `MV001`, the org has moved; `MV002`, it is not here yet.
+fn lives_elsewhere(error: &Error) -> bool {
+    error.code().is_some_and(|code| matches!(code.code(), "MV001" | "MV002"))
 }
 
 fn told(doing: &str, store: Store, error: &Error) -> String {

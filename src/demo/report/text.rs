@@ -49,9 +49,20 @@ fn clients(report: &DemoReport, page: &mut Page) {
     let by_store =
         format!("{} in old, {} in new", grouped(figures.acknowledged_old), grouped(figures.acknowledged_new));
     page.line("writes acknowledged", &format!("{} ({by_store})", grouped(figures.acknowledged())));
-    page.line("refused with 503", &format!("{} tries", grouped(figures.refused_503)));
-    let waited = format!("{} writes, {}", grouped(figures.waited.count), figures.waited);
-    page.line("waited because of it", &waited);
+    if figures.refused_503 > 0 {
+        page.line("refused with 503", &format!("{} tries", grouped(figures.refused_503)));
+        let waited = format!("{} writes, {}", grouped(figures.waited.count), figures.waited);
+        page.line("waited because of it", &waited);
+    }
+    if figures.moved > 0 {
+        let sent_on =
+            format!("{} tries; {} needed more than one", grouped(figures.moved), figures.moved_more_than_once);
+        page.line("sent on to the other", &sent_on);
+        page.line(
+            "took, with the wait",
+            &format!("{} writes, {}", grouped(figures.moved_waited.count), figures.moved_waited),
+        );
+    }
     let others = [
         ("past the deadline", figures.too_late),
         ("without a route", figures.refused_no_route),

@@ -1,5 +1,8 @@
 //! The fence of the target: a row for each org that says whose its rows are.
 
+mod install;
+mod trigger;
+
 use mover_actors::domain::ids::Epoch;
 use mover_actors::domain::record::Claim;
 use mover_actors::ports::EngineError;
@@ -9,9 +12,13 @@ use crate::engine::connection::Session;
 use crate::engine::error::Doing;
 use crate::engine::store::Store;
 
+pub(super) use install::Guard;
+pub use install::{GuardStatus, GuardedOrgs};
+
 const ENTER: &str = include_str!("../sql/guard_enter.sql");
 const SETTLE: &str = include_str!("../sql/guard_settle.sql");
 const READ: &str = include_str!("../sql/guard_read.sql");
+const ADMIT: &str = include_str!("sql/admit.sql");
 const FOUND: &str = include_str!("../sql/guard_found.sql");
 const CREATE: &str = include_str!("../sql/guard_create.sql");
 
@@ -106,6 +113,15 @@ pub(super) async fn ensure_tables(store: &Store) -> Result<bool, EngineError> {
     ensure_one(store, "has_all").await
 }
 
+/// Whether everything that online moves keep in a store is there.
+pub(super) async fn has_tables(store: &Store) -> Result<bool, EngineError> {
+    let doing = Doing::new(store.name(), "looking for the guard's tables");
+    let session = store.session().await?;
+    let row = session.query_one(FOUND, &[]).await.map_err(|error| doing.failed(error))?;
+    session.release();
+    row.try_get("has_all").map_err(|error| doing.failed(error))
+}
+
 async fn ensure_one(store: &Store, what: &str) -> Result<bool, EngineError> {
     let doing = Doing::new(store.name(), "creating the guard table mover.org_guard");
     let failed = |error| doing.failed(error);
@@ -123,7 +139,7 @@ async fn create(session: &Session, doing: Doing<'_>) -> Result<bool, EngineError
     // That something is there already is no news.
     let quietly = "SET LOCAL client_min_messages = warning";
     let alone = "SELECT pg_advisory_xact_lock(hashtext('mover.org_guard'))";
-    match session.batch_execute(&format!("BEGIN; {quietly}; {alone}; {schema}; {CREATE}; COMMIT")).await {
+    match session.batch_execute(&format!("BEGIN; {quietly}; {alone}; {schema}; {CREATE}; {ADMIT}; COMMIT")).await {
         Ok(()) => Ok(true),
         Err(error) if error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE) => {
             session.batch_execute("ROLLBACK").await.map_err(|error| doing.failed(error))?;

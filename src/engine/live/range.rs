@@ -31,9 +31,9 @@ struct Ordered {
 
 impl Ordered {
     fn of(column: &KeyColumn) -> Self {
-        let plain = |name: &&str| column.cast == format!("\"pg_catalog\".\"{name}\"");
+        let is = |name: &&str| column.cast == format!("\"pg_catalog\".\"{name}\"");
         // Text is ordered differently from store to store; byte by byte it is the same in all.
-        match PLAIN_TYPES.iter().any(|name| plain(&name)) {
+        match PLAIN_TYPES.iter().any(is) {
             true => Self { column: format!("t.{}", column.quoted), cast: format!("::{}", column.cast), is_plain: true },
             false => Self {
                 column: format!("t.{}::text COLLATE \"C\"", column.quoted),

@@ -5,6 +5,7 @@ SELECT
     AND to_regclass('mover.change_log_of_org') IS NOT NULL
     AND to_regclass('mover.copy_range') IS NOT NULL
     AND to_regprocedure('mover.org_lock(text, text)') IS NOT NULL
+    AND to_regprocedure('mover.guard_admit(text, text, text[])') IS NOT NULL
     AND NOT EXISTS (
         SELECT FROM pg_constraint c
         WHERE c.conrelid = to_regclass('mover.org_guard') AND c.contype = 'c'

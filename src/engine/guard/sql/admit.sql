@@ -1,0 +1,48 @@
+-- Decides what becomes of a write to orgs of which one at least may not be settled: refuses it, or answers with those whose
+-- writes are to be logged. The orgs come in an order that is the same for everybody, so that nobody waits in a circle.
+-- A writer with a snapshot takes the lock and then reads the row FOR SHARE: a snapshot from before a change of the mode fails
+-- (40001). Others read the mode again once they have the lock: they may have waited for it while the org was switched.
+CREATE OR REPLACE FUNCTION mover.guard_admit(
+    migration pg_catalog.text, other_store pg_catalog.text, touched pg_catalog.text[]
+) RETURNS pg_catalog.text[] LANGUAGE plpgsql AS $mover$
+<<admit>>
+DECLARE
+    org        pg_catalog.text;
+    found_mode pg_catalog.text;
+    capturing  pg_catalog.text[];
+BEGIN
+    FOREACH org IN ARRAY touched LOOP
+        PERFORM pg_catalog.pg_advisory_xact_lock_shared(mover.org_lock(guard_admit.migration, org));
+        IF pg_catalog.current_setting('transaction_isolation') OPERATOR(pg_catalog.=) 'read committed' THEN
+            found_mode := (
+                SELECT g.mode FROM mover.org_guard AS g
+                WHERE g.migration OPERATOR(pg_catalog.=) guard_admit.migration AND g.org_key OPERATOR(pg_catalog.=) org
+            );
+        ELSE
+            INSERT INTO mover.org_guard (migration, org_key, mode, epoch)
+            VALUES (guard_admit.migration, org, 'settled', 0) ON CONFLICT DO NOTHING;
+            SELECT g.mode INTO found_mode FROM mover.org_guard AS g
+            WHERE g.migration OPERATOR(pg_catalog.=) guard_admit.migration AND g.org_key OPERATOR(pg_catalog.=) org
+            FOR SHARE;
+        END IF;
+        IF found_mode OPERATOR(pg_catalog.=) 'capturing' THEN
+            capturing := pg_catalog.array_append(capturing, org);
+        ELSIF found_mode OPERATOR(pg_catalog.=) ANY (ARRAY['moved', 'discarded']) THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'MV001',
+                MESSAGE = pg_catalog.format('org %s has moved to store %s', org, other_store),
+                DETAIL = pg_catalog.json_build_object(
+                    'migration', guard_admit.migration, 'org_key', org, 'store', other_store),
+                HINT = pg_catalog.format('read the routing flags again and retry the transaction in store %s', other_store);
+        ELSIF found_mode OPERATOR(pg_catalog.=) 'incoming' THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'MV002',
+                MESSAGE = pg_catalog.format('org %s is being copied here and still lives in store %s', org, other_store),
+                DETAIL = pg_catalog.json_build_object(
+                    'migration', guard_admit.migration, 'org_key', org, 'store', other_store),
+                HINT = pg_catalog.format('read the routing flags again and retry the transaction in store %s', other_store);
+        END IF;
+    END LOOP;
+    RETURN capturing;
+END
+$mover$

@@ -1,0 +1,222 @@
+//! `doctor`: what the guards in the stores say, held against the move log; and what is mended where they disagree.
+//!
+//! Moves clean up after themselves, also after a crash. What is found here comes from outside: a move log that was restored
+//! from a backup, rows that somebody removed, a migration that was renamed. The move log decides (P10). Whoever mends takes a new
+//! epoch first and looks then, so that a campaign that takes the org meanwhile comes with a higher one and wins.
+
+use std::fmt;
+
+use mover_actors::domain::ids::{Epoch, MigrationName, MoveId, OrgKey, OrgName};
+use mover_actors::domain::record::{Claim, MoveRecord};
+use mover_actors::domain::state::{Aim, State, Strategy};
+use mover_actors::ports::{Engine, Side};
+use serde::Serialize;
+
+use crate::engine::Guarded;
+
+use super::error::OperationError;
+use super::world::World;
+
+/// What the doctor found.
+#[derive(Debug, Default, Serialize)]
+pub struct Diagnosis {
+    /// Orgs that were looked at: all that a guard knows as more than settled.
+    pub looked_at: u64,
+    /// What is not as it should be.
+    pub ailments: Vec<Ailment>,
+}
+
+/// One thing that is not as it should be.
+#[derive(Debug, Serialize)]
+pub struct Ailment {
+    /// The migration.
+    pub migration: MigrationName,
+    /// The org's name, or its key where the move log does not know it.
+    pub org: String,
+    /// What is wrong, and where.
+    pub text: String,
+    /// Whether it was mended; what cannot be mended says so.
+    pub outcome: Outcome,
+}
+
+/// What was done about it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// Nothing yet: `--fix` would mend it.
+    Curable,
+    /// It is mended.
+    Mended,
+    /// A person must decide.
+    Incurable,
+    /// Mending failed.
+    Failed(String),
+}
+
+/// What helps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Cure {
+    /// The source stops logging.
+    Release,
+    /// The target's copy is removed.
+    Discard,
+}
+
+impl Diagnosis {
+    /// Looks at every online migration and, if told to, mends what can be mended.
+    pub async fn look(world: &World, fix: bool) -> Result<Self, OperationError> {
+        let mut diagnosis = Self::default();
+        for definition in world.definitions.iter() {
+            if definition.strategy == Strategy::Online && !definition.tables.is_empty() {
+                for side in [Side::Source, Side::Target] {
+                    diagnosis.examine(world, &definition.name, side, fix).await?;
+                }
+            }
+        }
+        Ok(diagnosis)
+    }
+
+    /// Whether nothing is left to be done.
+    pub fn is_well(&self) -> bool {
+        self.ailments.iter().all(|ailment| ailment.outcome == Outcome::Mended)
+    }
+
+    async fn examine(
+        &mut self,
+        world: &World,
+        migration: &MigrationName,
+        side: Side,
+        fix: bool,
+    ) -> Result<(), OperationError> {
+        let mut after: Option<OrgKey> = None;
+        loop {
+            let epoch = world.log.next_epoch().await?;
+            let page = world.engine.guarded(migration, side, after.as_ref()).await?;
+            let Some(last) = page.last() else { return Ok(()) };
+            after = Some(last.key.clone());
+            let keys: Vec<&OrgKey> = page.iter().map(|guarded| &guarded.key).collect();
+            let moves = world.log.moves_by_key(migration, &keys).await?;
+            self.looked_at += page.len() as u64;
+            for guarded in &page {
+                let record = moves.iter().find(|record| record.key == guarded.key);
+                if let Some((text, cure)) = ailment(guarded, record) {
+                    let patient = Patient { migration, guarded, record, epoch };
+                    let outcome = patient.treat(world, cure, fix).await;
+                    let org = record.map_or_else(|| guarded.key.to_string(), |record| record.org.to_string());
+                    self.ailments.push(Ailment { migration: migration.clone(), org, text, outcome });
+                }
+            }
+        }
+    }
+}
+
+/// An org with something wrong.
+struct Patient<'a> {
+    migration: &'a MigrationName,
+    guarded: &'a Guarded,
+    record: Option<&'a MoveRecord>,
+    epoch: Epoch,
+}
+
+impl Patient<'_> {
+    async fn treat(&self, world: &World, cure: Option<Cure>, fix: bool) -> Outcome {
+        let Some(cure) = cure else { return Outcome::Incurable };
+        if !fix {
+            return Outcome::Curable;
+        }
+        let claim = match self.claim() {
+            Ok(claim) => claim,
+            Err(error) => return Outcome::Failed(error),
+        };
+        let cured = match cure {
+            Cure::Release => world.engine.release(&claim).await,
+            Cure::Discard => world.engine.discard(&claim).await,
+        };
+        match cured {
+            Ok(()) => {
+                tracing::warn!(org = %claim.org, migration = %claim.migration, epoch = claim.epoch.0, mode = self.guarded.mode,
+                    "mended what a store's guard said of an org");
+                Outcome::Mended
+            }
+            Err(error) => Outcome::Failed(error.reason),
+        }
+    }
+
+    /// The right to mend: no campaign's claim is older than what this epoch fences.
+    fn claim(&self) -> Result<Claim, String> {
+        let key = self.guarded.key.clone();
+        let org = match self.record {
+            Some(record) => record.org.clone(),
+            None => OrgName::new(key.as_str()).map_err(|error| error.to_string())?,
+        };
+        let id = self.record.map_or(MoveId(0), |record| record.id);
+        Ok(Claim { id, migration: self.migration.clone(), org, key, epoch: self.epoch })
+    }
+}
+
+/// What is wrong with an org in one store, and what helps; nothing if the move log explains it.
+fn ailment(guarded: &Guarded, record: Option<&MoveRecord>) -> Option<(String, Option<Cure>)> {
+    let state = record.map(|record| record.state);
+    let aim = record.map(|record| record.aim);
+    let told = record.map_or_else(
+        || "the move log does not know the org".to_owned(),
+        |record| format!("the move log has it {}", record.state),
+    );
+    // In flight the guard goes ahead of the move log or behind it, and whoever holds the move sees to it.
+    if matches!(state, Some(State::Started(_))) {
+        return None;
+    }
+    let lives_in_target = matches!(state, Some(State::Migrated | State::Finalized));
+    let was_rolled_back = state == Some(State::RolledBack) || aim == Some(Aim::RollBack);
+    let entries = match guarded.entries {
+        0 => String::new(),
+        1 => ", with 1 change logged".into(),
+        many => format!(", with {many} changes logged"),
+    };
+    let text = |what: &str| format!("{what}{entries}, but {told}");
+    match (guarded.side, guarded.mode.as_str()) {
+        (Side::Source, "moved") if lives_in_target => None,
+        (Side::Source, "moved") => Some((text("the source has the org as moved to the target"), None)),
+        (Side::Source, "capturing") if lives_in_target => {
+            Some((text("the source still accepts writes of the org"), None))
+        }
+        (Side::Source, "capturing") => Some((text("the source logs what is written"), Some(Cure::Release))),
+        (Side::Source, "settled") if lives_in_target => {
+            Some((text("the source still accepts writes of the org"), None))
+        }
+        (Side::Source, "settled") => Some((
+            format!("the source has {} changes logged and nobody wants them", guarded.entries),
+            Some(Cure::Release),
+        )),
+        (Side::Target, "capturing" | "settled") if lives_in_target => None,
+        (Side::Target, "capturing" | "settled") => Some((text("the org is live in the target"), None)),
+        (Side::Target, "incoming") if lives_in_target => {
+            Some((text("the target refuses writes of the org as not complete"), None))
+        }
+        (Side::Target, "incoming") => Some((text("the target holds a copy that nobody works on"), Some(Cure::Discard))),
+        (Side::Target, "moved") if lives_in_target && !was_rolled_back => {
+            Some((text("the target has the org as moved back to the source"), None))
+        }
+        // Refused there, as it should be.
+        (Side::Target, "moved" | "discarded") => None,
+        (_, mode) => Some((text(&format!("the guard has the org as {mode}")), None)),
+    }
+}
+
+impl fmt::Display for Diagnosis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for Ailment { migration, org, text, outcome } in &self.ailments {
+            let outcome = match outcome {
+                Outcome::Curable => "mover doctor --fix mends it".into(),
+                Outcome::Mended => "mended".into(),
+                Outcome::Incurable => "look at both stores and decide where it lives; nothing was changed".into(),
+                Outcome::Failed(reason) => format!("not mended: {reason}"),
+            };
+            writeln!(f, "{migration} {org}: {text}; {outcome}")?;
+        }
+        match self.ailments.len() {
+            0 => writeln!(f, "{} orgs looked at in the guards of the stores: all as the move log says", self.looked_at),
+            ailments => writeln!(f, "{} orgs looked at, {ailments} not as the move log says", self.looked_at),
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! `guard` and `restore`: what online moves need in a store, and what they have left in a file.
+
+use std::fmt;
+use std::path::Path;
+
+use mover_actors::domain::ids::{MigrationName, StoreName};
+use mover_actors::domain::state::Strategy;
+use serde::Serialize;
+use serde_json::json;
+
+use crate::config::Definition;
+use crate::engine::GuardStatus;
+
+use super::answer::Answer;
+use super::error::OperationError;
+use super::world::World;
+
+/// What is to be done with the guard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GuardWork {
+    /// Make what is missing.
+    Install,
+    /// Show it.
+    Status,
+    /// Take it away.
+    Remove {
+        /// Also while orgs live in the other store.
+        force: bool,
+    },
+}
+
+/// One migration's guard in one store.
+#[derive(Debug, Serialize)]
+struct View {
+    migration: MigrationName,
+    store: StoreName,
+    #[serde(flatten)]
+    status: GuardStatus,
+}
+
+/// `guard install | status | remove`: for one migration, or for all online ones that use the store.
+pub async fn guard(
+    world: &World,
+    work: GuardWork,
+    store: &str,
+    migration: Option<&MigrationName>,
+) -> Result<Answer, OperationError> {
+    let (mut text, mut all) = (String::new(), Vec::new());
+    for (definition, store) in meant(world, store, migration)? {
+        let name = &definition.name;
+        let entry = match work {
+            GuardWork::Status => {
+                let status = world.engine.guard_status(name, store).await?;
+                let view = View { migration: name.clone(), store: store.clone(), status };
+                text.push_str(&view.to_string());
+                json!(view)
+            }
+            GuardWork::Install => {
+                let changed = world.engine.install_guard(name, store).await?;
+                text.push_str(&told(name, store, "installed on", "was complete; nothing changed", &changed));
+                json!({ "migration": name, "store": store, "installed": changed })
+            }
+            GuardWork::Remove { force } => {
+                let removed = world.engine.remove_guard(name, store, force).await?;
+                text.push_str(&told(name, store, "removed from", "was not there; nothing changed", &removed));
+                json!({ "migration": name, "store": store, "removed": removed })
+            }
+        };
+        all.push(entry);
+    }
+    Ok(Answer::new(text, json!({ "guards": all })))
+}
+
+/// Installs what an online campaign needs. Where all is there nothing is touched.
+pub(super) async fn install_for_campaign(world: &World, definition: &Definition) -> Result<(), OperationError> {
+    if definition.strategy != Strategy::Online || definition.tables.is_empty() {
+        return Ok(());
+    }
+    for store in [&definition.from, &definition.to] {
+        let changed = world.engine.install_guard(&definition.name, store).await?;
+        if !changed.is_empty() {
+            tracing::info!(migration = %definition.name, %store, tables = changed.join(", "), "installed the guard");
+        }
+    }
+    Ok(())
+}
+
+/// `restore`: loads what `finalize` wrote to a file.
+pub async fn restore(world: &World, file: &Path, store: &str) -> Result<Answer, OperationError> {
+    let store = world
+        .definitions
+        .iter()
+        .flat_map(|definition| [&definition.from, &definition.to])
+        .find(|known| known.as_str() == store)
+        .ok_or_else(|| unknown(world, store))?;
+    let rows = world.engine.restore(file, store).await?;
+    let text = format!("{rows} rows of {} are in store {store}", file.display());
+    Ok(Answer::new(text, json!({ "rows": rows, "store": store })))
+}
+
+fn meant<'a>(
+    world: &'a World,
+    store: &str,
+    migration: Option<&MigrationName>,
+) -> Result<Vec<(&'a Definition, &'a StoreName)>, OperationError> {
+    let only = match migration {
+        Some(name) => Some(&world.definition(name)?.name),
+        None => None,
+    };
+    let mut found = Vec::new();
+    for definition in world.definitions.iter().filter(|definition| only.is_none_or(|only| *only == definition.name)) {
+        let place = [&definition.from, &definition.to].into_iter().find(|known| known.as_str() == store);
+        if let (Some(place), Strategy::Online, false) = (place, definition.strategy, definition.tables.is_empty()) {
+            found.push((definition, place));
+        }
+    }
+    if found.is_empty() { Err(unknown(world, store)) } else { Ok(found) }
+}
+
+fn unknown(world: &World, store: &str) -> OperationError {
+    let online = world.definitions.iter().filter(|definition| definition.strategy == Strategy::Online);
+    let mut stores: Vec<&str> =
+        online.flat_map(|definition| [&definition.from, &definition.to]).map(StoreName::as_str).collect();
+    stores.sort_unstable();
+    stores.dedup();
+    let stores = if stores.is_empty() { "none".into() } else { stores.join(", ") };
+    OperationError::UnguardedStore { store: super::answer::short(store, 60), stores }
+}
+
+fn told(migration: &MigrationName, store: &StoreName, done: &str, nothing: &str, places: &[String]) -> String {
+    match places.is_empty() {
+        true => format!("the guard of {migration} in {store} {nothing}\n"),
+        false => format!("the guard of {migration} in {store} was {done} {}\n", places.join(", ")),
+    }
+}
+
+impl fmt::Display for View {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let GuardStatus { guarded, unguarded, orgs } = &self.status;
+        writeln!(f, "{} in {}", self.migration, self.store)?;
+        let list = |places: &[String]| if places.is_empty() { "none".into() } else { places.join(", ") };
+        writeln!(f, "  guarded        {}", list(guarded))?;
+        if !unguarded.is_empty() {
+            writeln!(f, "  NOT guarded    {}", list(unguarded))?;
+            writeln!(f, "  next: mover guard install {} {}", self.store, self.migration)?;
+        }
+        writeln!(
+            f,
+            "  orgs           settled {}, capturing {}, moved {}, incoming {}, discarded {}",
+            orgs.settled, orgs.capturing, orgs.moved, orgs.incoming, orgs.discarded
+        )?;
+        writeln!(f, "  changes logged {}", orgs.entries)
+    }
+}
