@@ -4,6 +4,13 @@
 #[path = "../support/servers.rs"]
 mod servers;
 
+mod aborting;
 mod carrying;
+mod fencing;
+mod finalizing;
+mod moving;
+mod ranges;
+mod switching;
 mod triggers;
 mod world;
+mod writers;

@@ -102,7 +102,7 @@ pub(super) async fn apply(
         }
         Ok(())
     };
-    let (proven, ahead) = join(proven, sequences::keep_ahead(to, &live.plan, &outermost)).await;
+    let (proven, ahead) = join(proven, sequences::keep_ahead(to, &live.plan, &outermost, live.far_behind())).await;
     proven.and(ahead)
 }
 
