@@ -230,7 +230,7 @@ fn every_mistake_of_a_definition_is_reported_at_its_place() {
     let messy = r#"
 name = "phase-2"
 aliases = ["ok", "not ok", 3]
-strategy = "online"
+strategy = "on line"
 from = "odl"
 to = "new"
 components = ["groups", "con tainers"]
@@ -258,7 +258,9 @@ key = "org_id"
 nmae = "x"
 
 [limits]
-max_block = "500ms"
+max_block = "500"
+max_change_backlog = 0
+max_replication_lag = "5s"
 
 [flags]
 on_source = { cell = "old", other = "x", flag = true }

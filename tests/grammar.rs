@@ -5,6 +5,7 @@ use mover::command::{Command, FlagHash, MigrateOptions, StateKind, Which, help, 
 use mover_actors::domain::campaign::{Selection, Steer};
 use mover_actors::domain::flags::Fields;
 use mover_actors::domain::ids::{MigrationName, OrgName};
+use mover_actors::domain::state::Aim;
 use proptest::collection::{btree_map, vec};
 use proptest::option;
 use proptest::prelude::*;
@@ -57,7 +58,7 @@ fn options_stand_anywhere_and_comments_are_skipped() {
         failures_max: None,
     };
     let (migration, which) = (MigrationName::new("p").unwrap(), Which::Orgs(Selection::All));
-    assert_eq!(migrate, Command::Migrate { migration, which, options });
+    assert_eq!(migrate, Command::Migrate { aim: Aim::Migrate, migration, which, options });
     assert_eq!(command("report p --out report.md"), command("report out=report.md p"));
     assert_eq!(command("report p --out=report.md"), command("report p out=\"report.md\""));
     assert_eq!(parse("").unwrap(), None);
@@ -85,7 +86,7 @@ fn mistakes_are_pointed_at() {
         "frobnicate",
         "\"status\"",
         "=5",
-        "rollback phase_2 acme",
+        "rollout phase_2 1%,100%",
         "orgs",
         "orgs lits phase_2",
         "orgs ready phase_2",
@@ -233,10 +234,18 @@ fn any_command() -> impl Strategy<Value = Command> {
         }),
         (org(), option::of(migration())).prop_map(|(org, migration)| Command::Org { org, migration }),
         (migration(), which(), options()).prop_map(|(migration, which, options)| Command::Migrate {
+            aim: Aim::Migrate,
             migration,
             which,
             options
         }),
+        (prop::sample::select(vec![Aim::RollBack, Aim::Finalize]), migration(), which(), options()).prop_map(
+            |(aim, migration, which, options)| {
+                // Nobody is shut out on these ways, so there is nothing to wait for.
+                let options = MigrateOptions { sleep_time_ms: None, ..options };
+                Command::Migrate { aim, migration, which, options }
+            }
+        ),
         option::of(migration()).prop_map(|migration| Command::Status { migration }),
         steer().prop_map(Command::Steer),
         (migration(), which()).prop_map(|(migration, which)| Command::Verify { migration, which }),

@@ -82,7 +82,7 @@ async fn take(
     print(&outcome.answer(), false);
     if let (Outcome::Campaign(campaign, total), false) = (outcome, on_terminal) {
         let ended = follow(app, tree, screen, interrupts, campaign, total).await?;
-        println!("campaign {} ended: {} migrated, {} failed", ended.id, ended.migrated, ended.failed);
+        println!("campaign {} ended: {} {}, {} failed", ended.id, ended.migrated, ended.aim.done(), ended.failed);
     }
     Ok(Next::Ask)
 }

@@ -5,13 +5,14 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use mover_actors::domain::campaign::{Campaign, Phase, Steer};
+use mover_actors::domain::state::Aim;
 use mover_actors::ports::{LogError, MoveLog};
 use mover_actors::tree::Tree;
 use mover_actors::tree::darklaunch::FlagsHealth;
 use serde_json::json;
 
 use crate::app::App;
-use crate::command::Command;
+use crate::command::{Command, verb};
 use crate::operations::{self, Answer, Needs, OperationError, Outcome, Running, needs};
 
 use super::error::CliError;
@@ -144,21 +145,32 @@ async fn finish_orphans(app: &App, tree: &mut Tree, interrupts: &mut Interrupts)
 
 fn summary(campaign: &Campaign) -> Answer {
     let mut text = format!(
-        "campaign {} of {} ended: {} migrated, {} failed",
-        campaign.id, campaign.migration, campaign.migrated, campaign.failed
+        "campaign {} of {} ended: {} {}, {} failed",
+        campaign.id,
+        campaign.migration,
+        campaign.migrated,
+        campaign.aim.done(),
+        campaign.failed
     );
     if let Some(reason) = &campaign.reason {
         text.push_str(&format!(" ({reason})"));
     }
     if campaign.failed > 0 {
-        text.push_str(&format!(
-            "\nnext: orgs list {0} state=failed, mend the cause, then: retry {0} failed",
-            campaign.migration
-        ));
+        let migration = &campaign.migration;
+        text.push_str(&match campaign.aim {
+            Aim::Migrate => {
+                format!("\nnext: orgs list {migration} state=failed, mend the cause, then: retry {migration} failed")
+            }
+            aim => format!(
+                "\nnext: orgs list {migration} state=migrated shows why, mend the cause, then: {} {migration} all",
+                verb(aim)
+            ),
+        });
     }
     let json = json!({
         "campaign": campaign.id,
         "migration": campaign.migration,
+        "aim": campaign.aim,
         "migrated": campaign.migrated,
         "failed": campaign.failed,
         "reason": campaign.reason,

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use indicatif::{HumanDuration, MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use mover_actors::domain::campaign::{Campaign, Phase};
+use mover_actors::domain::state::Aim;
 use tokio::time::Instant;
 
 use super::screen::Screen;
@@ -19,7 +20,9 @@ pub(super) struct Progress {
     pub(super) phase: Phase,
     /// Orgs it is meant to move.
     pub(super) total: u64,
-    /// Orgs that have migrated.
+    /// What they are claimed for.
+    pub(super) aim: Aim,
+    /// Orgs that have reached it.
     pub(super) migrated: u64,
     /// Orgs that have failed.
     pub(super) failed: u64,
@@ -44,7 +47,7 @@ impl Progress {
 
 impl fmt::Display for Progress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} of {} moved", self.migrated, self.total)?;
+        write!(f, "{} of {} {}", self.migrated, self.total, self.aim.done())?;
         if self.failed > 0 {
             write!(f, ", {} failed", self.failed)?;
         }
@@ -100,6 +103,7 @@ impl View {
         Progress {
             phase: campaign.phase,
             total: self.total.max(campaign.claimed),
+            aim: campaign.aim,
             migrated: campaign.migrated,
             failed: campaign.failed,
             in_flight: campaign.in_flight(),

@@ -5,6 +5,7 @@ use std::fmt;
 use mover_actors::domain::campaign::Steer;
 use mover_actors::domain::flags::Fields;
 use mover_actors::domain::ids::OrgName;
+use mover_actors::domain::state::Aim;
 
 use super::line::{quoted, written};
 use super::selection::{Shown, Which};
@@ -28,8 +29,8 @@ impl fmt::Display for Command {
                 write!(f, "org {}", org(name))?;
                 migration.as_ref().map_or(Ok(()), |migration| write!(f, " {migration}"))
             }
-            Command::Migrate { migration, which, options } => {
-                write!(f, "migrate {migration} {}", all(which))?;
+            Command::Migrate { aim, migration, which, options } => {
+                write!(f, "{} {migration} {}", verb(*aim), all(which))?;
                 migrate_options(f, options)
             }
             Command::Status { migration: None } => f.write_str("status"),
@@ -88,6 +89,15 @@ fn on_off(on: bool) -> &'static str {
 
 fn option(f: &mut fmt::Formatter<'_>, name: &str, value: Option<impl fmt::Display>) -> fmt::Result {
     value.map_or(Ok(()), |value| write!(f, " {name}={value}"))
+}
+
+/// The word of the command that opens a campaign with this aim.
+pub fn verb(aim: Aim) -> &'static str {
+    match aim {
+        Aim::Migrate => "migrate",
+        Aim::RollBack => "rollback",
+        Aim::Finalize => "finalize",
+    }
 }
 
 fn migrate_options(f: &mut fmt::Formatter<'_>, options: &MigrateOptions) -> fmt::Result {

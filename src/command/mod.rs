@@ -19,7 +19,9 @@ mod spec;
 use mover_actors::domain::campaign::Steer;
 use mover_actors::domain::flags::{Fields, FlagKey};
 use mover_actors::domain::ids::{MigrationName, OrgName};
+use mover_actors::domain::state::Aim;
 
+pub use self::display::verb;
 pub use self::error::ParseError;
 pub use self::help::help;
 pub use self::selection::Which;
@@ -65,9 +67,11 @@ pub enum Command {
     },
     /// Start a campaign.
     Migrate {
+        /// What for: to migrate, to roll back, or to finalize.
+        aim: Aim,
         /// Which migration.
         migration: MigrationName,
-        /// Which of its ready orgs.
+        /// Which of its orgs, among those that are where the aim begins.
         which: Which,
         /// How; what is not said comes from the configuration.
         options: MigrateOptions,

@@ -3,6 +3,7 @@
 use mover_actors::domain::flags::Routing;
 use mover_actors::domain::ids::{MigrationName, StoreName};
 use mover_actors::domain::state::Strategy;
+use mover_actors::ports::Limits;
 
 use crate::engine::{ColumnName, TableName};
 
@@ -27,6 +28,8 @@ pub struct Definition {
     pub tables: Vec<TableRule>,
     /// How orgs are routed.
     pub routing: Routing,
+    /// How patient an online move is.
+    pub limits: Limits,
 }
 
 /// The table of the source that lists the orgs.

@@ -8,7 +8,7 @@ use mover_actors::domain::state::Strategy;
 use super::definition::{Definition, OrgDirectory};
 use super::mistake::Place;
 use super::reader::{Read, Section};
-use super::{routing, tables};
+use super::{limits, routing, tables};
 use crate::engine::{ColumnName, TableName};
 use crate::nearest::did_you_mean;
 
@@ -36,7 +36,8 @@ pub(super) fn read(mut document: Section<'_>, stores: &BTreeSet<StoreName>) -> O
     let org = read_org(&mut document);
     let tables = tables::read(&mut document);
     let routing = routing::read(&mut document, &components);
-    for later in ["kind", "limits", "gates"] {
+    let limits = limits::read(&mut document);
+    for later in ["kind", "gates"] {
         document.refuse(later, &format!("{later} is not known by this version: remove it"));
     }
     document.finish();
@@ -51,6 +52,7 @@ pub(super) fn read(mut document: Section<'_>, stores: &BTreeSet<StoreName>) -> O
         org: org?,
         tables,
         routing,
+        limits,
     };
     Some(FromFile { definition, name_place: name.place, alias_places })
 }
@@ -64,10 +66,11 @@ fn read_aliases(document: &mut Section<'_>) -> Vec<Read<String>> {
 }
 
 fn read_strategy(document: &mut Section<'_>) -> Option<Strategy> {
-    let text = document.required_text("strategy", "how orgs move; this version knows \"offline\"");
+    let text = document.required_text("strategy", "how orgs move, \"online\" or \"offline\"");
     let strategy = document.parsed(text, |text| match text.as_str() {
+        "online" => Ok(Strategy::Online),
         "offline" => Ok(Strategy::Offline),
-        _ => Err(format!("strategy is \"offline\"; this version knows no other, so not {text:?}")),
+        _ => Err(format!("strategy is \"online\" or \"offline\", not {text:?}")),
     });
     strategy.map(|strategy| strategy.value)
 }

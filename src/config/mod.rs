@@ -8,6 +8,7 @@ mod address;
 mod definition;
 mod definition_file;
 mod definitions;
+mod limits;
 mod mistake;
 mod overrides;
 mod reader;

@@ -37,6 +37,8 @@ pub struct Config {
     pub drain_budget: Duration,
     /// How long a step that fails for a passing reason is tried again while its org is shut.
     pub step_budget: Duration,
+    /// Where rows are written to before they are removed from the source of a migrated org.
+    pub backup_dir: PathBuf,
     /// What is logged.
     pub log: Log,
 }
@@ -114,6 +116,7 @@ impl Default for Config {
             lease: Duration::from_secs(15),
             drain_budget: Duration::from_secs(30),
             step_budget: Duration::from_secs(60),
+            backup_dir: "backups".into(),
             log: Log { format: LogFormat::Text, level: LogLevel::Info },
         }
     }
@@ -147,7 +150,8 @@ impl Config {
 }
 
 fn read_document(mut document: Section<'_>, base: &Path) -> Config {
-    let mut config = Config { migrations_dir: base.join("migrations"), ..Config::default() };
+    let mut config =
+        Config { migrations_dir: base.join("migrations"), backup_dir: base.join("backups"), ..Config::default() };
     if let Some(mut section) = document.section("state") {
         config.state = address::read_postgres(&mut section, base);
         section.finish();
@@ -173,6 +177,8 @@ fn read_document(mut document: Section<'_>, base: &Path) -> Config {
     if let Some(mut section) = document.section("engine") {
         replace(&mut config.drain_budget, section.number("drain_budget_ms", 0..=WAIT_MAX_MS).map(milliseconds));
         replace(&mut config.step_budget, section.number("step_budget_ms", 0..=WAIT_MAX_MS).map(milliseconds));
+        // It need not be there yet: it is made for the first backup.
+        replace(&mut config.backup_dir, section.text("backup_dir").map(|given| base.join(given.value)));
         section.finish();
     }
     if let Some(mut section) = document.section("log") {

@@ -2,12 +2,13 @@
 
 use mover_actors::domain::campaign::{Campaign, CampaignPlan, FailurePolicy, Selection, Steer, Tuning};
 use mover_actors::domain::ids::MigrationName;
-use mover_actors::domain::state::Aim;
+use mover_actors::domain::state::{Aim, Strategy};
 use mover_actors::ports::MoveLog;
 use mover_actors::tree::manager::{Migrate, Resume};
 use serde_json::json;
 
-use crate::command::{MigrateOptions, Which};
+use crate::command::{MigrateOptions, Which, verb};
+use crate::state::read::Counts;
 
 use super::Running;
 use super::answer::Answer;
@@ -15,10 +16,11 @@ use super::error::OperationError;
 use super::orgs::selection;
 use super::world::World;
 
-/// `migrate`: checks, then opens the campaign. It runs on by itself; whoever wants to wait follows its row.
+/// `migrate`, `rollback`, `finalize`: checks, then opens the campaign. It runs on by itself; whoever wants to wait follows its row.
 pub(super) async fn migrate(
     world: &World,
     running: &Running,
+    aim: Aim,
     migration: &MigrationName,
     which: &Which,
     options: &MigrateOptions,
@@ -32,15 +34,22 @@ pub(super) async fn migrate(
         return Err(mover_actors::ports::LogError::Busy { campaign, migration }.into());
     }
     let counts = world.log.counts(&definition.name).await?;
-    if counts.ready == 0 {
-        return Err(OperationError::NothingReady { migration: definition.name.to_string(), counts });
+    if aim != Aim::Migrate && definition.strategy == Strategy::Offline {
+        return Err(OperationError::OfflineStays { migration: definition.name.to_string(), verb: verb(aim) });
+    }
+    if waiting(aim, &counts) == 0 {
+        let migration = definition.name.to_string();
+        return Err(match aim {
+            Aim::Migrate => OperationError::NothingReady { migration, counts },
+            Aim::RollBack | Aim::Finalize => OperationError::NothingMigrated { migration, counts, verb: verb(aim) },
+        });
     }
     world.flags.ping().await?;
     super::check::refuse_unsafe(world, &definition.name).await?;
     let defaults = &world.campaign;
     let plan = CampaignPlan {
         migration: definition.name.clone(),
-        aim: Aim::Migrate,
+        aim,
         selection,
         tuning: Tuning {
             concurrency: options.workers.unwrap_or(defaults.tuning.concurrency),
@@ -64,15 +73,24 @@ pub(super) async fn resume(world: &World, running: &Running) -> Result<(Campaign
     Ok((campaign, total))
 }
 
+/// How many orgs are where an aim begins.
+fn waiting(aim: Aim, counts: &Counts) -> u64 {
+    match aim {
+        Aim::Migrate => counts.ready,
+        Aim::RollBack | Aim::Finalize => counts.migrated,
+    }
+}
+
 /// How many orgs a campaign will have claimed at its end, as far as that is known now.
 async fn total(world: &World, campaign: &Campaign) -> Result<u64, OperationError> {
-    let ready = || async { Ok::<_, OperationError>(world.log.counts(&campaign.migration).await?) };
+    let counts = || async { Ok::<_, OperationError>(world.log.counts(&campaign.migration).await?) };
+    let all = |counts: &Counts| campaign.claimed + waiting(campaign.aim, counts);
     Ok(match &campaign.selection {
-        Selection::All => campaign.claimed + ready().await?.ready,
-        Selection::First(most) => (campaign.claimed + ready().await?.ready).min(*most),
+        Selection::All => all(&counts().await?),
+        Selection::First(most) => all(&counts().await?).min(*most),
         Selection::Percent(percent) => {
-            let counts = ready().await?;
-            (counts.total() * u64::from(*percent)).div_ceil(100).min(campaign.claimed + counts.ready)
+            let counts = counts().await?;
+            (counts.total() * u64::from(*percent)).div_ceil(100).min(all(&counts))
         }
         Selection::Names(names) => names.len() as u64,
     })

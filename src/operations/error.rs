@@ -65,6 +65,31 @@ pub enum OperationError {
         /// Where its orgs are.
         counts: Counts,
     },
+    /// There is nothing to roll back or to finalize.
+    #[error(
+        "{migration}: no org is migrated, so there is nothing to {verb} ({} ready, {} in flight, {} rolled back, {} finalized); \
+         next: status {migration}",
+        counts.ready, counts.started, counts.rolled_back, counts.finalized
+    )]
+    NothingMigrated {
+        /// The migration.
+        migration: String,
+        /// Where its orgs are.
+        counts: Counts,
+        /// The command.
+        verb: &'static str,
+    },
+    /// What was written after an offline move was captured by nobody.
+    #[error(
+        "{migration} moves orgs offline: what was written after the switch was captured by nobody, so there is no {verb}; \
+         with strategy = \"online\" there is"
+    )]
+    OfflineStays {
+        /// The migration.
+        migration: String,
+        /// The command.
+        verb: &'static str,
+    },
     /// The check found what would make the campaign fail.
     #[error(
         "{migration} cannot run as things are:\n{problems}\nNothing was changed. `check` shows everything that was looked at"

@@ -118,8 +118,9 @@ pub fn needs(command: &Command) -> Needs {
 pub async fn carry_out(world: &World, running: Option<&Running>, command: &Command) -> Result<Outcome, OperationError> {
     let console = |command| running.ok_or(OperationError::ConsoleOnly { command });
     let answer = match command {
-        Command::Migrate { migration, which, options } => {
-            let (campaign, total) = campaigns::migrate(world, console("migrate")?, migration, which, options).await?;
+        Command::Migrate { aim, migration, which, options } => {
+            let running = console("migrate")?;
+            let (campaign, total) = campaigns::migrate(world, running, *aim, migration, which, options).await?;
             return Ok(Outcome::Campaign(campaign, total));
         }
         Command::Steer(Steer::Resume) => {

@@ -40,6 +40,8 @@ async fn markdown(world: &World, migration: &MigrationName) -> Result<String, Op
             ("in flight", view.started),
             ("migrated", view.migrated),
             ("failed", view.failed),
+            ("rolled back", view.rolled_back),
+            ("finalized", view.finalized),
         ] {
             let _ = writeln!(text, "| {state} | {orgs} |");
         }
@@ -55,15 +57,16 @@ async fn markdown(world: &World, migration: &MigrationName) -> Result<String, Op
     }
     let _ = writeln!(
         text,
-        "\n## Campaigns\n\n| campaign | opened (UTC) | claimed | migrated | failed | phase | reason |\n|---|---|---|---|---|---|---|"
+        "\n## Campaigns\n\n| campaign | for | opened (UTC) | claimed | reached | failed | phase | reason |\n|---|---|---|---|---|---|---|---|"
     );
     for view in world.log.recent_campaigns(50).await? {
         let campaign = &view.campaign;
         if campaign.migration == *migration {
             let _ = writeln!(
                 text,
-                "| {} | {} | {} | {} | {} | {} | {} |",
+                "| {} | {} | {} | {} | {} | {} | {} | {} |",
                 campaign.id,
+                campaign.aim,
                 at(view.opened_at),
                 campaign.claimed,
                 campaign.migrated,

@@ -4,6 +4,7 @@ use std::fmt;
 
 use mover_actors::domain::campaign::Phase;
 use mover_actors::domain::ids::{MigrationName, NodeId};
+use mover_actors::domain::state::Aim;
 use serde::Serialize;
 use serde_json::json;
 
@@ -37,6 +38,10 @@ pub struct MigrationStatus {
     pub migrated: u64,
     /// Orgs parked with a reason.
     pub failed: u64,
+    /// Orgs back on their source.
+    pub rolled_back: u64,
+    /// Orgs gone from their source.
+    pub finalized: u64,
     /// Orgs in flight by step.
     pub steps: Vec<(String, u64)>,
     /// Orgs migrated a second, over the last minute.
@@ -82,6 +87,8 @@ pub struct CampaignStatus {
     pub id: i64,
     /// Its migration.
     pub migration: MigrationName,
+    /// What for.
+    pub aim: Aim,
     /// What it is doing.
     pub phase: Phase,
     /// Orgs in flight at once.
@@ -92,9 +99,9 @@ pub struct CampaignStatus {
     pub pace_ms: u64,
     /// Orgs claimed.
     pub claimed: u64,
-    /// Of these migrated.
+    /// Of these at their aim.
     pub migrated: u64,
-    /// Of these failed.
+    /// Of these given up.
     pub failed: u64,
     /// Of these in flight.
     pub in_flight: u64,
@@ -133,6 +140,8 @@ impl MigrationStatus {
             started: counts.started,
             migrated: counts.migrated,
             failed: counts.failed,
+            rolled_back: counts.rolled_back,
+            finalized: counts.finalized,
             steps: counts.steps.iter().map(|(step, orgs)| (step.to_string(), *orgs)).collect(),
             orgs_per_second: rate.per_second(),
             eta_seconds: rate.seconds_for(counts.ready + counts.started),
@@ -155,13 +164,18 @@ impl MigrationStatus {
     }
 
     fn total(&self) -> u64 {
-        self.holding + self.ready + self.started + self.migrated + self.failed
+        self.holding + self.ready + self.started + self.migrated + self.failed + self.rolled_back + self.finalized
+    }
+
+    /// Orgs that live in the target.
+    fn moved(&self) -> u64 {
+        self.migrated + self.finalized
     }
 
     fn bar(&self) -> String {
         let total = self.total().max(1);
-        let done = usize::try_from(self.migrated * 30 / total).unwrap_or(30);
-        format!("[{}{}] {:>3}%", "=".repeat(done), " ".repeat(30 - done.min(30)), self.migrated * 100 / total)
+        let done = usize::try_from(self.moved() * 30 / total).unwrap_or(30);
+        format!("[{}{}] {:>3}%", "=".repeat(done), " ".repeat(30 - done.min(30)), self.moved() * 100 / total)
     }
 }
 
@@ -182,6 +196,7 @@ impl From<CampaignView> for CampaignStatus {
             node_alive: view.node_alive,
             reason: campaign.reason,
             migration: campaign.migration,
+            aim: campaign.aim,
         }
     }
 }
@@ -210,7 +225,7 @@ impl fmt::Display for StatusView {
 
 impl fmt::Display for MigrationStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{}  {}  {} of {} orgs migrated", self.migration, self.bar(), self.migrated, self.total())?;
+        writeln!(f, "{}  {}  {} of {} orgs migrated", self.migration, self.bar(), self.moved(), self.total())?;
         let steps: Vec<_> = self.steps.iter().map(|(step, orgs)| format!("{step} {orgs}")).collect();
         let steps = if steps.is_empty() { String::new() } else { format!(" ({})", steps.join(", ")) };
         writeln!(
@@ -218,6 +233,9 @@ impl fmt::Display for MigrationStatus {
             "  holding {}, ready {}, in flight {}{steps}, failed {}",
             self.holding, self.ready, self.started, self.failed
         )?;
+        if self.rolled_back + self.finalized > 0 {
+            writeln!(f, "  rolled back {}, finalized {}", self.rolled_back, self.finalized)?;
+        }
         if self.orgs_per_second > 0.0 && self.ready + self.started > 0 {
             write!(f, "  {:.1} orgs/s in the last minute", self.orgs_per_second)?;
             match self.eta_seconds {
@@ -265,12 +283,13 @@ impl fmt::Display for CampaignStatus {
         };
         write!(
             f,
-            "campaign {} of {}: {phase}; {} claimed, {} migrated, {} failed, {} in flight; \
+            "campaign {} of {}: {phase}; {} claimed, {} {}, {} failed, {} in flight; \
              concurrency {}, sleep_time {} ms, pace {} ms",
             self.id,
             self.migration,
             self.claimed,
             self.migrated,
+            self.aim.done(),
             self.failed,
             self.in_flight,
             self.concurrency,

@@ -7,6 +7,7 @@ use mover_actors::domain::ids::{Epoch, MigrationName, MoveId, OrgKey, OrgName, S
 use mover_actors::domain::record::{Claim, Place};
 use mover_actors::domain::state::Strategy;
 use mover_actors::domain::verified::{Mismatch, Verified};
+use mover_actors::ports::Limits;
 use mover_actors::ports::{Copied, Engine, EngineError, Side};
 use tokio_postgres::Client;
 
@@ -62,6 +63,7 @@ pub(crate) fn store(name: &str) -> StoreName {
 
 pub(crate) fn definition(tables: Vec<TableRule>) -> Definition {
     Definition {
+        limits: Limits { max_block_ms: 500, max_change_backlog: 10_000 },
         name: migration(),
         aliases: vec![],
         strategy: Strategy::Offline,

@@ -34,7 +34,7 @@ pub struct MoveRecord {
     pub attempts: i32,
     /// The proof of equality, from the end of the first `verify` on.
     pub verified: Option<Verified>,
-    /// Why it is being aborted or has failed.
+    /// Why it is being aborted, has failed, or is still migrated after a rollback was given up.
     pub failure: Option<Failure>,
 }
 
@@ -119,10 +119,6 @@ impl MoveRecord {
         }
         if self.state == State::Failed {
             self.verified = None;
-        }
-        if self.state == State::Migrated {
-            // A way back that was given up: the org is where it was, and the history has the reason.
-            self.failure = None;
         }
     }
 

@@ -207,6 +207,15 @@ impl Aim {
         }
     }
 
+    /// What became of an org that reached it.
+    pub fn done(self) -> &'static str {
+        match self {
+            Aim::Migrate => "migrated",
+            Aim::RollBack => "rolled back",
+            Aim::Finalize => "finalized",
+        }
+    }
+
     /// The state in which an org may be claimed for it.
     pub fn claimed_from(self) -> State {
         match self {

@@ -1,6 +1,7 @@
 //! Campaigns: started, watched, steered, and what is done about failures.
 
 use mover_actors::domain::campaign::Steer;
+use mover_actors::domain::state::Aim;
 
 use crate::command::args::Args;
 use crate::command::error::Fault;
@@ -27,7 +28,33 @@ pub(super) const SPECS: &[Spec] = &[
             "migrate phase_2 all workers=16 failures_max=10",
         ],
         options: &["workers", "sleep", "pace", "error_halts", "failures_max"],
-        parse: migrate,
+        parse: |args| {
+            let sleep_time_ms = args.number_option("sleep", 0..=WAIT_MAX_MS)?;
+            campaign(args, Aim::Migrate, sleep_time_ms)
+        },
+    },
+    Spec {
+        words: &["rollback"],
+        syntax: "rollback MIGRATION all | N | N% | NAME,… | @FILE [workers=N] [pace=MS] [error_halts=true|false] \
+                 [failures_max=N]",
+        summary: "start a campaign: bring migrated orgs back to their source, with every write made since",
+        details: "For online migrations, until an org is finalized. Each org is written all the while; its writers wait for a \
+                  moment at the switch. What cannot be brought back stays where it is, migrated.",
+        examples: &["rollback phase_2 acme", "rollback phase_2 all workers=4"],
+        options: &["workers", "pace", "error_halts", "failures_max"],
+        parse: |args| campaign(args, Aim::RollBack, None),
+    },
+    Spec {
+        words: &["finalize"],
+        syntax: "finalize MIGRATION all | N | N% | NAME,… | @FILE [workers=N] [pace=MS] [error_halts=true|false] \
+                 [failures_max=N]",
+        summary: "start a campaign: back up and remove the rows of migrated orgs in their source",
+        details: "After this there is no rollback. Rows are written to a file in [engine] backup_dir first, which mover restore \
+                  can load; then what is written in the target is no longer logged; then the rows in the source are \
+                  deleted, a few at a time.",
+        examples: &["finalize phase_2 acme", "finalize phase_2 all workers=2 pace=100"],
+        options: &["workers", "pace", "error_halts", "failures_max"],
+        parse: |args| campaign(args, Aim::Finalize, None),
     },
     Spec {
         words: &["status"],
@@ -109,7 +136,7 @@ pub(super) const SPECS: &[Spec] = &[
     Spec {
         words: &["retry"],
         syntax: "retry MIGRATION failed | N | N% | NAME,… | @FILE",
-        summary: "make failed orgs ready again",
+        summary: "make failed orgs ready again, and by name those that were rolled back",
         details: "After the cause was mended; org NAME shows the reason and the place. Then migrate takes them again.",
         examples: &["retry phase_2 acme", "retry phase_2 failed"],
         options: &[],
@@ -126,15 +153,15 @@ pub(super) const SPECS: &[Spec] = &[
     },
 ];
 
-fn migrate(args: &mut Args) -> Result<Command, Fault> {
+fn campaign(args: &mut Args, aim: Aim, sleep_time_ms: Option<u64>) -> Result<Command, Fault> {
     let options = MigrateOptions {
         workers: args.number_option("workers", 1..=CONCURRENCY_MAX)?.map(|number| number as u32),
-        sleep_time_ms: args.number_option("sleep", 0..=WAIT_MAX_MS)?,
+        sleep_time_ms,
         pace_ms: args.number_option("pace", 0..=WAIT_MAX_MS)?,
         error_halts: args.choice_option("error_halts", &[("true", true), ("false", false)])?,
         failures_max: args.number_option("failures_max", 0..=u64::from(u32::MAX))?.map(|number| number as u32),
     };
-    Ok(Command::Migrate { migration: args.migration()?, which: Which::take(args, "all")?, options })
+    Ok(Command::Migrate { aim, migration: args.migration()?, which: Which::take(args, "all")?, options })
 }
 
 fn report(args: &mut Args) -> Result<Command, Fault> {

@@ -42,7 +42,7 @@ pub(super) const SPECS: &[Spec] = &[
     },
     Spec {
         words: &["orgs", "list"],
-        syntax: "orgs list MIGRATION [state=holding|ready|started|migrated|failed] [limit=N]",
+        syntax: "orgs list MIGRATION [state=holding|ready|started|migrated|failed|rolled_back|finalized] [limit=N]",
         summary: "list orgs with their state",
         details: "Failed orgs are shown with the reason.",
         examples: &["orgs list phase_2", "orgs list phase_2 state=failed limit=50"],

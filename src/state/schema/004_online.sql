@@ -22,6 +22,13 @@ ALTER TABLE mover.org_migration_state
             WHEN step = 'abort' THEN verified IS NULL OR strategy = 'online'
             ELSE verified IS NULL
         END),
+    DROP CONSTRAINT failure_when_aborting_or_failed,
+    -- An org whose way back was given up stays migrated, with the reason.
+    ADD CONSTRAINT failure_when_aborting_or_failed
+        CHECK (CASE
+            WHEN state = 'failed' OR coalesce(step = 'abort', false) THEN failure IS NOT NULL
+            ELSE failure IS NULL OR state = 'migrated'
+        END),
     DROP CONSTRAINT finished_has_a_time,
     ADD CONSTRAINT finished_has_a_time
         CHECK ((state IN ('migrated', 'failed', 'rolled_back', 'finalized')) = (finished_at IS NOT NULL)),

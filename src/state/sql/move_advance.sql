@@ -14,8 +14,7 @@ WITH asked AS (
     SET state = a.to_state,
         step = a.to_step,
         verified = CASE WHEN a.to_state <> 'failed' THEN coalesce(a.verified, m.verified) END,
-        -- A way back that was given up leaves the org where it was; the history has the reason.
-        failure = CASE WHEN a.to_state <> 'migrated' THEN coalesce(a.failure, m.failure) END,
+        failure = coalesce(a.failure, m.failure),
         rows = coalesce(a.rows, m.rows),
         bytes = coalesce(a.bytes, m.bytes),
         closed_at = coalesce(a.closed_at, m.closed_at),

@@ -44,6 +44,7 @@ WITH open AS (
         node = $2,
         campaign = $1,
         attempts = m.attempts + 1,
+        failure = NULL,
         finished_at = NULL,
         closed_at = NULL,
         opened_at = NULL,

@@ -168,6 +168,7 @@ impl Scene<'_> {
             row.record.attempts += 1;
             let from = row.record.state;
             row.record.aim = campaign.aim;
+            row.record.failure = None;
             row.record.state = step(row.record.course(), from, Event::Claimed(campaign.aim))?;
             let record = row.record.clone();
             self.facts.log.campaign_row(id)?.campaign.claimed += 1;

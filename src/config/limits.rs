@@ -1,0 +1,47 @@
+//! `[limits]` of a migration: how patient an online move is.
+
+use std::time::Duration;
+
+use mover_actors::ports::Limits;
+
+use super::reader::Section;
+
+/// What a definition without `[limits]` has.
+const DEFAULT: Limits = Limits { max_block_ms: 500, max_change_backlog: 10_000 };
+/// Longer than this is no longer a moment.
+const MAX_BLOCK: Duration = Duration::from_secs(60);
+/// Shorter than this no switch can be.
+const MIN_BLOCK: Duration = Duration::from_millis(20);
+
+pub(super) fn read(document: &mut Section<'_>) -> Limits {
+    let mut limits = DEFAULT;
+    let Some(mut section) = document.section("limits") else { return limits };
+    let text = section.text("max_block");
+    let max_block = section.parsed(text, |text| {
+        let time = duration(&text)?;
+        match (MIN_BLOCK..=MAX_BLOCK).contains(&time) {
+            true => Ok(time),
+            false => Err(format!("max_block is between {MIN_BLOCK:?} and {MAX_BLOCK:?}, not {text:?}")),
+        }
+    });
+    if let Some(time) = max_block {
+        limits.max_block_ms = u64::try_from(time.value.as_millis()).unwrap_or(u64::MAX);
+    }
+    if let Some(entries) = section.number("max_change_backlog", 1..=1_000_000_000) {
+        limits.max_change_backlog = entries;
+    }
+    section.refuse("max_replication_lag", "max_replication_lag is not known by this version: remove it");
+    section.finish();
+    limits
+}
+
+/// Reads `500ms` or `2s`.
+fn duration(text: &str) -> Result<Duration, String> {
+    let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
+    let number: Option<u64> = number.parse().ok();
+    match (number, unit) {
+        (Some(ms), "ms") => Ok(Duration::from_millis(ms)),
+        (Some(seconds), "s") => Ok(Duration::from_secs(seconds)),
+        _ => Err(format!("a time is written like \"500ms\" or \"2s\", not {text:?}")),
+    }
+}
