@@ -270,8 +270,7 @@ impl Engine for PgEngine {
     }
 
     fn limits(&self, migration: &MigrationName) -> Result<Limits, EngineError> {
-        self.definition(migration)?;
-        Ok(self.live.limits())
+        Ok(self.definition(migration)?.limits)
     }
 
     async fn capture(&self, claim: &Claim) -> Result<(), EngineError> {

@@ -1,8 +1,7 @@
 //! The switch: who waits, who is refused, and who is named.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use mover::engine::LiveLimits;
 use mover_actors::domain::state::Way;
 use mover_actors::ports::Engine;
 use tokio_postgres::Client;
@@ -110,12 +109,7 @@ async fn a_transaction_that_does_not_end_is_named_and_keeps_nobody_waiting() {
 #[tokio::test]
 async fn a_switch_that_would_take_too_long_lets_writers_go_on() {
     let world = World::start().await;
-    let limits = LiveLimits {
-        max_block: Duration::from_millis(1),
-        lock_timeout: Duration::from_millis(100),
-        ..LiveLimits::default()
-    };
-    let engine = world.engine().with_live_limits(limits);
+    let engine = world.engine_that_blocks_for(100);
     copied(&engine, &claim("1", 1)).await;
     let mut block = engine.block(&claim("1", 1), Way::Forward).await.unwrap().unwrap();
     // Somebody holds the row that must be locked in the target.
@@ -161,4 +155,32 @@ async fn writers_of_a_quiet_org_wait_for_milliseconds() {
         held.push(begun.elapsed());
     }
     println!("lock held: {held:?}");
+    // The same with some rows that were written last: as if their writers had been let through after the last round.
+    let mut held = Vec::new();
+    for epoch in 4..8 {
+        let key = ["2", "3"][usize::try_from(epoch).unwrap() % 2];
+        let (way, client) = if epoch < 6 { (Way::Back, &world.new) } else { (Way::Forward, &world.old) };
+        client.batch_execute("SET session_replication_role = replica").await.unwrap();
+        if epoch >= 6 {
+            engine.discard_rolled_back(&claim(key, epoch)).await.unwrap();
+            copied(&engine, &claim(key, epoch)).await;
+        }
+        let mut block = engine.block(&claim(key, epoch), way).await.unwrap().unwrap();
+        client
+            .batch_execute(&format!(
+                "UPDATE accounts SET touched = {epoch} WHERE org = {key} AND id % 6 = 0;
+                 INSERT INTO mover.change_log SELECT 'whole_org', '{key}', 'accounts', ARRAY['{key}', id::text], false
+                 FROM accounts WHERE org = {key} AND id % 6 = 0;
+                 INSERT INTO mover.change_log SELECT 'whole_org', '{key}', 'groups', ARRAY[id::text], true
+                 FROM groups WHERE org = {key} AND name = 'g1'"
+            ))
+            .await
+            .unwrap();
+        let begun = Instant::now();
+        let caught_up = block.hand_over().await.unwrap();
+        block.release().await.unwrap();
+        held.push((begun.elapsed(), caught_up.keys));
+        world.assert_alike(key).await;
+    }
+    println!("lock held, with keys: {held:?}");
 }

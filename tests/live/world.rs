@@ -10,7 +10,7 @@ use mover_actors::domain::ids::{Epoch, MigrationName, MoveId, OrgKey, OrgName, S
 use mover_actors::domain::record::Claim;
 use mover_actors::domain::state::{Strategy, Way};
 use mover_actors::domain::verified::{Tally, Verified};
-use mover_actors::ports::{CaughtUp, Engine, EngineError};
+use mover_actors::ports::{CaughtUp, Engine, EngineError, Limits};
 use tokio_postgres::Client;
 
 use crate::servers::Server;
@@ -52,8 +52,13 @@ impl World {
     }
 
     pub(crate) fn engine(&self) -> PgEngine {
+        self.engine_that_blocks_for(5_000)
+    }
+
+    pub(crate) fn engine_that_blocks_for(&self, max_block_ms: u64) -> PgEngine {
+        let limits = Limits { max_block_ms, max_change_backlog: 10_000 };
         let store = |name: &str| Store::open(store(name), &self.server.url(name), 8).unwrap();
-        PgEngine::new([store("old"), store("new")], [definition()])
+        PgEngine::new([store("old"), store("new")], [definition(limits)])
     }
 
     pub(crate) async fn count(&self, client: &Client, sql: &str) -> i64 {
@@ -185,7 +190,7 @@ pub(crate) fn backups() -> &'static Path {
     Path::new(env!("CARGO_TARGET_TMPDIR"))
 }
 
-fn definition() -> Definition {
+fn definition(limits: Limits) -> Definition {
     Definition {
         name: MigrationName::new(MIGRATION).unwrap(),
         aliases: vec![],
@@ -203,6 +208,7 @@ fn definition() -> Definition {
             keyed("events"),
         ],
         routing: Routing::default(),
+        limits,
     }
 }
 

@@ -1,14 +1,10 @@
-//! How patient online moves are, and how much they do at once.
+//! How much online moves do at once, and how they try to get at an org.
 
 use std::time::Duration;
 
 /// Bounds of online moves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LiveLimits {
-    /// For how long writers of an org may wait at the switch.
-    pub max_block: Duration,
-    /// More logged keys than this, and no end in sight, park an org.
-    pub max_change_backlog: i64,
     /// For how long one try to get writers out of the way may last; well below `deadlock_timeout` of the stores.
     pub lock_timeout: Duration,
     /// For how long it is tried.
@@ -24,8 +20,6 @@ pub struct LiveLimits {
 impl Default for LiveLimits {
     fn default() -> Self {
         Self {
-            max_block: Duration::from_millis(500),
-            max_change_backlog: 10_000,
             lock_timeout: Duration::from_millis(150),
             lock_budget: Duration::from_secs(30),
             range_rows: 100_000,

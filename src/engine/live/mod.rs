@@ -40,7 +40,7 @@ use mover_actors::domain::record::Claim;
 use mover_actors::domain::state::Way;
 use mover_actors::domain::verified::Tally;
 use mover_actors::failpoint;
-use mover_actors::ports::{BackedUp, CaughtUp, Copied, EngineError, Limits, WriteBlock};
+use mover_actors::ports::{BackedUp, CaughtUp, Copied, EngineError, WriteBlock};
 use tokio::sync::OnceCell;
 
 pub use limits::LiveLimits;
@@ -70,13 +70,6 @@ impl Live {
 
     pub(super) fn with_backups_in(self, backups: PathBuf) -> Self {
         Self { backups, ..self }
-    }
-
-    pub(super) fn limits(&self) -> Limits {
-        Limits {
-            max_block_ms: u64::try_from(self.limits.max_block.as_millis()).unwrap_or(u64::MAX),
-            max_change_backlog: self.limits.max_change_backlog,
-        }
     }
 
     /// Both ways are planned anew when they are next needed.
