@@ -18,7 +18,7 @@ use super::limits::LiveLimits;
 use super::lock::{self, Patience};
 use super::plan::LivePlan;
 use super::round::Round;
-use super::{apply, guard_row, log};
+use super::{guard_row, log, work};
 
 const MOVED: &str = include_str!("sql/moved.sql");
 const LOCK_ROW: &str = include_str!("sql/lock_row.sql");
@@ -54,7 +54,7 @@ pub(super) async fn block(
     limits: LiveLimits,
 ) -> Result<Block, EngineError> {
     let (from, to) = try_join!(source.session(), target.session())?;
-    prepare(&live, &from, &to).await?;
+    prepare(&live, &from, &to, claim).await?;
     let impatient = format!("SET lock_timeout = {}", limits.lock_timeout.as_millis().max(1));
     for (session, store) in [(&from, &live.plan.source), (&to, &live.plan.target)] {
         let failed = |error| Doing::new(store, "making ready for the switch").failed(error);
@@ -80,7 +80,7 @@ pub(super) async fn block(
 }
 
 /// No statement is prepared while writers wait.
-async fn prepare(live: &LivePlan, from: &Session, to: &Session) -> Result<(), EngineError> {
+async fn prepare(live: &LivePlan, from: &Session, to: &Session, claim: &Claim) -> Result<(), EngineError> {
     let leaving = Doing::new(&live.plan.source, "making ready for the switch");
     let receiving = Doing::new(&live.plan.target, "making ready for the switch");
     let on_leaving = async {
@@ -92,7 +92,7 @@ async fn prepare(live: &LivePlan, from: &Session, to: &Session) -> Result<(), En
         let statements = [LOCK_ROW, RAISE, RECEIVE, RANGES_REMOVE].map(|sql| to.prepared(sql));
         futures_util::future::try_join_all(statements).await.map(drop).map_err(|error| receiving.failed(error))
     };
-    try_join!(on_leaving, on_receiving, apply::prepare(live, from, to)).map(drop)
+    try_join!(on_leaving, on_receiving, work::rehearse(live, from, to, claim)).map(drop)
 }
 
 #[async_trait]

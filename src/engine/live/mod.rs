@@ -28,6 +28,7 @@ mod restore;
 mod round;
 mod subtree;
 mod undo;
+mod work;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};

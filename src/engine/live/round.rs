@@ -8,10 +8,11 @@ use tokio_postgres::error::SqlState;
 use super::super::connection::Session;
 use super::super::error::Doing;
 use super::super::pipeline::send;
-use super::apply::{Prove, apply};
+use super::apply::apply;
 use super::guard_row::{self, Standing};
 use super::log::{self, Reading, SNAPSHOT};
 use super::plan::LivePlan;
+use super::work::Prove;
 
 const LOCK_ROW: &str = include_str!("sql/lock_row.sql");
 
