@@ -5,6 +5,7 @@
 mod servers;
 
 mod aborting;
+mod backlog;
 mod carrying;
 mod fencing;
 mod finalizing;
