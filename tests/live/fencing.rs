@@ -91,6 +91,27 @@ async fn steps_that_do_not_fit_are_refused() {
 }
 
 #[tokio::test]
+async fn a_stray_write_that_began_before_the_copy_is_waited_for_and_found() {
+    let world = World::start().await;
+    let engine = world.engine();
+    world.new.batch_execute("BEGIN; INSERT INTO events VALUES (99, 1, 'astray')").await.unwrap();
+    engine.capture(&claim("1", 1)).await.unwrap();
+    let ours = claim("1", 1);
+    let copy = engine.copy_live(&ours);
+    tokio::pin!(copy);
+    tokio::select! {
+        biased;
+        copied = &mut copy => panic!("it did not wait: {copied:?}"),
+        // Its guard row is there, and it looks again and again.
+        () = world.wait_for(&world.old, "pg_stat_activity WHERE datname = 'new' AND query LIKE '%virtualtransaction%' AND state = 'idle'") => {}
+    }
+    world.new.batch_execute("COMMIT").await.unwrap();
+    copy.await.unwrap();
+    let (old, new) = engine.compare(&ours, Way::Forward).await.unwrap();
+    assert_eq!(old.0["events"].rows + 1, new.0["events"].rows);
+}
+
+#[tokio::test]
 async fn two_that_carry_over_at_once_do_not_undo_each_other() {
     let world = World::start().await;
     let engine = world.engine();
