@@ -19,7 +19,7 @@ use super::pipeline::{Sent, send};
 use super::plan::{Plan, TablePlan};
 use super::reframe::CopyFrames;
 use super::sequences;
-use super::sequences::Outermost;
+use super::sequences::{FarBehind, Outermost};
 use super::store::Store;
 
 const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
@@ -73,8 +73,11 @@ pub(super) async fn copy(
     end_of_snapshot.answer().await.map_err(|error| reading.failed(error))?;
     from.release();
 
-    let (proven, ahead) =
-        join(plan.references.prove(&to, plan, &claim.key), sequences::keep_ahead(&to, plan, &outermost)).await;
+    let (proven, ahead) = join(
+        plan.references.prove(&to, plan, &claim.key),
+        sequences::keep_ahead(&to, plan, &outermost, FarBehind::Refuse),
+    )
+    .await;
     proven.and(ahead)?;
     failpoint::hit("copy.before_commit");
     to.batch_execute("COMMIT").await.map_err(|error| writing(plan).failed(error))?;

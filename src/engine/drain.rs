@@ -9,7 +9,6 @@ use tokio_postgres::types::Oid;
 
 use super::connection::Session;
 use super::error::Doing;
-use super::plan::Plan;
 use super::store::Store;
 
 const PAUSE_FIRST: Duration = Duration::from_millis(1);
@@ -18,13 +17,13 @@ const PAUSE_MAX: Duration = Duration::from_millis(50);
 /// Transactions by their virtual id, each with its process.
 type Writers = HashMap<String, Option<i32>>;
 
-/// Waits until the transactions that now hold a writer's lock on the org's tables have ended; those that come later were
-/// admitted after the block.
-pub(super) async fn drain(plan: &Plan, source: &Store, budget: Duration) -> Result<(), EngineError> {
-    let doing = Doing::new(&plan.source, "waiting for open writers");
-    let session = source.session().await?;
+/// Waits until the transactions that now hold a writer's lock on these tables have ended; those that come later were
+/// admitted after the block, or see that the org is being moved.
+pub(super) async fn drain(store: &Store, tables: &[Oid], budget: Duration) -> Result<(), EngineError> {
+    let doing = Doing::new(store.name(), "waiting for open writers");
+    let session = store.session().await?;
     let begin = Instant::now();
-    let mut open = writers(&session, plan, doing).await?;
+    let mut open = writers(&session, tables, doing).await?;
     let mut pause = PAUSE_FIRST;
     while !open.is_empty() {
         if begin.elapsed() >= budget {
@@ -32,17 +31,17 @@ pub(super) async fn drain(plan: &Plan, source: &Store, budget: Duration) -> Resu
         }
         sleep(pause).await;
         pause = (pause * 2).min(PAUSE_MAX);
-        let now = writers(&session, plan, doing).await?;
+        let now = writers(&session, tables, doing).await?;
         open.retain(|transaction, _| now.contains_key(transaction));
     }
     session.release();
     Ok(())
 }
 
-async fn writers(session: &Session, plan: &Plan, doing: Doing<'_>) -> Result<Writers, EngineError> {
+async fn writers(session: &Session, tables: &[Oid], doing: Doing<'_>) -> Result<Writers, EngineError> {
     let failed = |error| doing.failed(error);
     let statement = session.prepared(include_str!("sql/writers.sql")).await.map_err(failed)?;
-    let rows = session.query(&statement, &[&plan.source_oids]).await.map_err(failed)?;
+    let rows = session.query(&statement, &[&tables]).await.map_err(failed)?;
     rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect::<Result<_, _>>().map_err(failed)
 }
 

@@ -245,7 +245,7 @@ impl Engine for PgEngine {
             return Ok(());
         }
         let plan = self.plan(definition).await?;
-        drain::drain(&plan, self.store(&definition.from)?, self.drain_budget).await
+        drain::drain(self.store(&definition.from)?, &plan.source_oids, self.drain_budget).await
     }
 
     async fn copy(&self, claim: &Claim) -> Result<Copied, EngineError> {

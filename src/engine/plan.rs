@@ -37,6 +37,8 @@ pub(super) struct Plan {
     pub(super) sequences_stand: String,
     /// Tables in the source whose writers are waited for.
     pub(super) source_oids: Vec<Oid>,
+    /// The same tables in the target.
+    pub(super) target_oids: Vec<Oid>,
 }
 
 /// One table of a migration.
@@ -111,12 +113,8 @@ impl Plan {
                     .map(|sequence: &SequencePlan| format!(", last_value, is_called FROM {}", sequence.quoted)),
             ),
             sequences,
-            source_oids: definition
-                .tables
-                .iter()
-                .filter_map(|rule| source.tables.get(&rule.name))
-                .map(|t| t.oid)
-                .collect(),
+            source_oids: oids(definition, source),
+            target_oids: oids(definition, target),
             tables,
         })
     }
@@ -131,6 +129,10 @@ impl Plan {
         let number: i32 = row.try_get(0)?;
         Ok(usize::try_from(number).ok().and_then(|number| self.tables.get(number)))
     }
+}
+
+fn oids(definition: &Definition, catalog: &Catalog) -> Vec<Oid> {
+    definition.tables.iter().filter_map(|rule| catalog.tables.get(&rule.name)).map(|table| table.oid).collect()
 }
 
 /// The definition's tables, parents first.

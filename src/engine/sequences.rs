@@ -45,8 +45,23 @@ impl Outermost {
     }
 }
 
+/// What is done about a sequence that is too far behind to be drawn from until it is ahead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum FarBehind {
+    /// It was forgotten: somebody has to set it.
+    Refuse,
+    /// On the way back that is how it should be: the target hands out numbers far beyond those of the source, so that
+    /// orgs can come and go.
+    Leave,
+}
+
 /// Advances each sequence past what was copied, by drawing from it: never backwards, and safe while others draw too.
-pub(super) async fn keep_ahead(session: &Session, plan: &Plan, copied: &Outermost) -> Result<(), EngineError> {
+pub(super) async fn keep_ahead(
+    session: &Session,
+    plan: &Plan,
+    copied: &Outermost,
+    far_behind: FarBehind,
+) -> Result<(), EngineError> {
     if copied.is_empty() {
         return Ok(());
     }
@@ -60,7 +75,10 @@ pub(super) async fn keep_ahead(session: &Session, plan: &Plan, copied: &Outermos
         let Some((sequence, outermost)) = found else { continue };
         let draws = draws_needed(sequence.increment, last, is_called, outermost);
         if draws > GAP_MAX {
-            return Err(too_far(plan, sequence, last, outermost));
+            match far_behind {
+                FarBehind::Refuse => return Err(too_far(plan, sequence, last, outermost)),
+                FarBehind::Leave => continue,
+            }
         }
         if draws > 0 {
             draw(session, plan, sequence, draws).await?;

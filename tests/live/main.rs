@@ -4,6 +4,14 @@
 #[path = "../support/servers.rs"]
 mod servers;
 
+mod aborting;
+mod backlog;
 mod carrying;
+mod fencing;
+mod finalizing;
+mod moving;
+mod ranges;
+mod switching;
 mod triggers;
 mod world;
+mod writers;

@@ -7,28 +7,21 @@ use futures_util::future::{join, try_join_all};
 use mover_actors::domain::record::Claim;
 use mover_actors::domain::verified::TableTally;
 use mover_actors::ports::EngineError;
+use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{Row, Statement};
 
 use super::super::connection::Session;
 use super::super::copy::Pour;
 use super::super::error::{Doing, shortened};
 use super::super::pipeline::send;
 use super::super::sequences;
-use super::keys::{Arrays, Keys};
-use super::plan::{LivePlan, LiveTable};
+use super::keys::Keys;
+use super::plan::LivePlan;
 use super::subtree;
+use super::work::{Prove, Work};
 
 /// So many rows that differ are named.
 const NAMED_MAX: usize = 5;
-
-/// Whether foreign keys of the written rows can be proven yet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Prove {
-    ForeignKeys,
-    /// The rows that they point to may not have been copied.
-    OnlyContents,
-}
 
 /// Replaces all rows with these keys, and rows that hang on them, by what the snapshot has: `from` is inside of it, and `to`
 /// inside of a transaction that holds the org's guard row. All keys of a snapshot at once: a part of them could break
@@ -102,19 +95,8 @@ pub(super) async fn apply(
         }
         Ok(())
     };
-    let (proven, ahead) = join(proven, sequences::keep_ahead(to, &live.plan, &outermost)).await;
+    let (proven, ahead) = join(proven, sequences::keep_ahead(to, &live.plan, &outermost, live.far_behind())).await;
     proven.and(ahead)
-}
-
-/// Prepares whatever [`apply`] may need for any table.
-pub(super) async fn prepare(live: &LivePlan, from: &Session, to: &Session) -> Result<(), EngineError> {
-    let all = (0..live.tables.len()).map(|number| async move {
-        Work::new(live, number, Arrays::default()).prepare(from, to, Prove::ForeignKeys).await
-    });
-    try_join_all(all).await?;
-    let doing = Doing::new(&live.plan.target, "making ready");
-    let sequences = (!live.plan.sequences.is_empty()).then(|| to.prepared(&live.plan.sequences_stand));
-    try_join_all(sequences).await.map(drop).map_err(|error| doing.failed(error))
 }
 
 /// Counts and hashes the rows with these keys: in the leaving store, and in the receiving one.
@@ -151,64 +133,6 @@ async fn tally_one(
 /// A count and a sum of hashes, from two columns.
 fn tally_of(row: &Row, first: usize) -> Result<TableTally, tokio_postgres::Error> {
     Ok(TableTally { rows: row.try_get(first)?, hash: row.try_get(first + 1)? })
-}
-
-/// Keys of one table that are to be carried over.
-struct Work<'a> {
-    number: usize,
-    label: &'a str,
-    table: &'a LiveTable,
-    copy: &'a str,
-    keys: Arrays,
-}
-
-struct Prepared {
-    select: Statement,
-    leaving: Statement,
-    delete: Statement,
-    copy: Statement,
-    receiving: Statement,
-    orphans: Option<Statement>,
-}
-
-impl<'a> Work<'a> {
-    fn new(live: &'a LivePlan, number: usize, keys: Arrays) -> Self {
-        let planned = &live.plan.tables[number];
-        Self { number, label: &planned.label, table: &live.tables[number], copy: &planned.copy, keys }
-    }
-
-    fn doing<'b>(&self, store: &'b mover_actors::domain::ids::StoreName) -> Doing<'b>
-    where
-        'a: 'b,
-    {
-        Doing::new(store, "comparing what was written").on(self.label)
-    }
-
-    /// The org's key and the rows' keys.
-    fn parameters<'b>(&'b self, org: &'b &str) -> Vec<&'b (dyn ToSql + Sync)> {
-        std::iter::once(org as &(dyn ToSql + Sync)).chain(self.keys.parameters()).collect()
-    }
-
-    async fn prepare(&self, from: &Session, to: &Session, prove: Prove) -> Result<Prepared, EngineError> {
-        let orphans = self.table.orphans.probe.as_ref().filter(|_| prove == Prove::ForeignKeys);
-        let prepared = futures_util::try_join!(
-            from.prepared(&self.table.select),
-            from.prepared(&self.table.leaving.tally),
-            to.prepared(&self.table.delete),
-            to.prepared(self.copy),
-            to.prepared(&self.table.receiving.tally),
-            try_join_all(orphans.map(|probe| to.prepared(probe))),
-        );
-        match prepared {
-            Ok((select, leaving, delete, copy, receiving, orphans)) => {
-                Ok(Prepared { select, leaving, delete, copy, receiving, orphans: orphans.into_iter().next() })
-            }
-            Err(error) => {
-                let reason = format!("making ready to carry over table {}: {error}", self.label);
-                Err(EngineError { transient: super::super::error::is_transient(&error), reason, place: Box::default() })
-            }
-        }
-    }
 }
 
 /// The error for rows that are not alike after they were carried over.

@@ -18,7 +18,7 @@ use super::limits::LiveLimits;
 use super::lock::{self, Patience};
 use super::plan::LivePlan;
 use super::round::Round;
-use super::{apply, guard_row, log};
+use super::{guard_row, log, work};
 
 const MOVED: &str = include_str!("sql/moved.sql");
 const LOCK_ROW: &str = include_str!("sql/lock_row.sql");
@@ -54,7 +54,12 @@ pub(super) async fn block(
     limits: LiveLimits,
 ) -> Result<Block, EngineError> {
     let (from, to) = try_join!(source.session(), target.session())?;
-    prepare(&live, &from, &to).await?;
+    prepare(&live, &from, &to, claim).await?;
+    let impatient = format!("SET lock_timeout = {}", limits.lock_timeout.as_millis().max(1));
+    for (session, store) in [(&from, &live.plan.source), (&to, &live.plan.target)] {
+        let failed = |error| Doing::new(store, "making ready for the switch").failed(error);
+        session.batch_execute(&impatient).await.map_err(failed)?;
+    }
     let round = Round { live: &live, claim, from: &from, to: &to };
     let mut patience = Patience::new(limits);
     let waiting = Doing::new(&live.plan.source, "waiting for the lock that keeps writers out");
@@ -75,7 +80,7 @@ pub(super) async fn block(
 }
 
 /// No statement is prepared while writers wait.
-async fn prepare(live: &LivePlan, from: &Session, to: &Session) -> Result<(), EngineError> {
+async fn prepare(live: &LivePlan, from: &Session, to: &Session, claim: &Claim) -> Result<(), EngineError> {
     let leaving = Doing::new(&live.plan.source, "making ready for the switch");
     let receiving = Doing::new(&live.plan.target, "making ready for the switch");
     let on_leaving = async {
@@ -87,7 +92,7 @@ async fn prepare(live: &LivePlan, from: &Session, to: &Session) -> Result<(), En
         let statements = [LOCK_ROW, RAISE, RECEIVE, RANGES_REMOVE].map(|sql| to.prepared(sql));
         futures_util::future::try_join_all(statements).await.map(drop).map_err(|error| receiving.failed(error))
     };
-    try_join!(on_leaving, on_receiving, apply::prepare(live, from, to)).map(drop)
+    try_join!(on_leaving, on_receiving, work::rehearse(live, from, to, claim)).map(drop)
 }
 
 #[async_trait]
@@ -96,18 +101,15 @@ impl WriteBlock for Block {
         self.is_at_rest = false;
         let round = Round { live: &self.live, claim: &self.claim, from: &self.from, to: &self.to };
         let last = timeout_at(self.deadline, last_round(round)).await;
-        let Last { keys, snapshot, is_open } = last.map_err(|_| self.too_long())??;
-        self.move_away(&snapshot, is_open).await?;
-        let doing = Doing::new(&self.live.plan.target, "making the org live here");
-        // The last commit ends the transaction that has held the row all the time, if there was nothing to carry over.
-        if !is_open {
-            self.to.batch_execute("BEGIN").await.map_err(|error| doing.failed(error))?;
-        }
-        guard_row::receive(&self.to, &self.claim, self.live.way, doing).await?;
-        self.to.batch_execute("COMMIT").await.map_err(|error| doing.failed(error))?;
-        failpoint::hit("capturing.committed");
+        let last = last.map_err(|_| self.too_long())??;
+        // Two commits are left. If a store hangs in one, writers are not kept waiting for it.
+        let commits = async {
+            self.move_away(&last).await?;
+            self.arrive(&last).await
+        };
+        timeout_at(self.deadline + self.bound, commits).await.map_err(|_| self.too_long())??;
         self.is_at_rest = true;
-        Ok(CaughtUp { keys, left: 0 })
+        Ok(CaughtUp { keys: last.keys, left: 0 })
     }
 
     async fn release(self: Box<Self>) -> Result<(), EngineError> {
@@ -117,7 +119,9 @@ impl WriteBlock for Block {
         }
         lock::unlock(&self.from, &self.claim, Doing::new(&self.live.plan.source, "letting writers go on")).await?;
         failpoint::hit("lock.released");
+        patient_again(&self.from, Doing::new(&self.live.plan.source, "letting writers go on")).await?;
         let doing = Doing::new(&self.live.plan.target, "forgetting how the org was copied");
+        patient_again(&self.to, doing).await?;
         remove_ranges(&self.to, &self.claim, doing).await?;
         let Self { from, to, .. } = *self;
         from.release();
@@ -145,17 +149,17 @@ async fn last_round(round: Round<'_>) -> Result<Last, EngineError> {
 
 impl Block {
     /// The point of no return.
-    async fn move_away(&self, snapshot: &str, is_open: bool) -> Result<(), EngineError> {
+    async fn move_away(&self, last: &Last) -> Result<(), EngineError> {
         let doing = Doing::new(&self.live.plan.source, "moving the org away");
         let failed = |error| doing.failed(error);
         failpoint::hit("moved.before_commit");
         let statement = self.from.prepared(MOVED).await.map_err(failed)?;
-        let ended = match is_open {
+        let ended = match last.is_open {
             true => Some(send(self.from.batch_execute("COMMIT")).await),
             false => None,
         };
         let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 4] =
-            [&self.claim.migration.as_str(), &self.claim.key.as_str(), &snapshot, &self.claim.epoch.0];
+            [&self.claim.migration.as_str(), &self.claim.key.as_str(), &last.snapshot, &self.claim.epoch.0];
         let moved = send(self.from.query_one(&statement, &parameters)).await;
         if let Some(ended) = ended {
             ended.answer().await.map_err(failed)?;
@@ -174,12 +178,32 @@ impl Block {
         Err(guard_row::why_refused(&self.from, &self.claim, doing).await?)
     }
 
+    /// The org lives in the other store.
+    async fn arrive(&self, last: &Last) -> Result<(), EngineError> {
+        let doing = Doing::new(&self.live.plan.target, "making the org live here");
+        // The commit ends the transaction that has held the row all the time, if there was nothing to carry over.
+        if !last.is_open {
+            self.to.batch_execute("BEGIN").await.map_err(|error| doing.failed(error))?;
+        }
+        guard_row::receive(&self.to, &self.claim, self.live.way, doing).await?;
+        self.to.batch_execute("COMMIT").await.map_err(|error| doing.failed(error))?;
+        failpoint::hit("capturing.committed");
+        Ok(())
+    }
+
     fn too_long(&self) -> EngineError {
         let doing = Doing::new(&self.live.plan.source, "bringing over what was written last");
-        let problem =
-            format!("it took longer than writers may wait ({:?}); they go on, and it is tried again", self.bound);
+        let problem = format!(
+            "it took longer than writers may wait ({:?}); they go on now, and the switch is tried again",
+            self.bound
+        );
         EngineError { transient: true, ..doing.refused(problem) }
     }
+}
+
+/// As all sessions begin.
+async fn patient_again(session: &Session, doing: Doing<'_>) -> Result<(), EngineError> {
+    session.batch_execute("SET lock_timeout = '10s'").await.map_err(|error| doing.failed(error))
 }
 
 /// The copy is no copy any more.

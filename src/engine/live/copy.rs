@@ -12,13 +12,14 @@ use super::super::copy::{First, clear, copy, foreign_rows};
 use super::super::error::Doing;
 use super::super::plan::{Plan, union};
 use super::super::store::Store;
-use super::apply::{Prove, apply};
+use super::apply::apply;
 use super::guard_row::{self, Standing};
 use super::limits::LiveLimits;
 use super::log;
 use super::piece_copy::{Pouring, pour};
 use super::pieces::{self, Piece};
 use super::plan::LivePlan;
+use super::work::Prove;
 
 /// The snapshot outlives the ranges, which may take hours.
 const LONG_SNAPSHOT: &str =

@@ -49,10 +49,15 @@ impl Keys {
 }
 
 /// Keys of one table as statements take them: one array of texts for each column of the primary key.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Arrays(Vec<Vec<String>>);
 
 impl Arrays {
+    /// No keys of so many columns.
+    pub(super) fn none(columns: usize) -> Self {
+        Self(vec![Vec::new(); columns])
+    }
+
     fn of<'a>(keys: impl Iterator<Item = &'a Vec<String>>) -> Self {
         let mut columns: Vec<Vec<String>> = Vec::new();
         for key in keys {

@@ -1,4 +1,4 @@
-//! How patient online moves are, and how much they do at once.
+//! How much online moves do at once, and how they try to get at an org.
 
 use std::time::Duration;
 

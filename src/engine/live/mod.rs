@@ -28,6 +28,7 @@ mod restore;
 mod round;
 mod subtree;
 mod undo;
+mod work;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -100,7 +101,7 @@ impl PgEngine {
         let result = undo::capture(route.leaving, claim, self.live.limits).await;
         self.reconsider(definition, result)?;
         failpoint::hit("capture.marked");
-        drain::drain(&route.live.plan, route.leaving, self.drain_budget).await
+        drain::drain(route.leaving, &route.live.plan.source_oids, self.drain_budget).await
     }
 
     /// Copies the org while it is written.
@@ -113,7 +114,10 @@ impl PgEngine {
         self.ensure_tables(route.receiving).await?;
         let stores = (route.leaving, route.receiving);
         let copied = copy::copy_live(&route.live, stores, claim, self.live.limits).await;
-        self.reconsider(definition, copied)
+        let copied = self.reconsider(definition, copied)?;
+        // Who went astray and wrote to the target before the org was coming there may not have committed yet.
+        drain::drain(route.receiving, &route.live.plan.target_oids, self.drain_budget).await?;
+        Ok(copied)
     }
 
     /// One round of catching up.

@@ -65,7 +65,7 @@ pub(super) async fn pour(pouring: &Pouring<'_>, job: Vec<Piece>) -> Result<(), E
         sizes.push((stream.copied.rows - before.rows, stream.copied.bytes - before.bytes));
     }
     let (_, outermost) = stream.end().await?;
-    sequences::keep_ahead(&to, &live.plan, &outermost).await?;
+    sequences::keep_ahead(&to, &live.plan, &outermost, live.far_behind()).await?;
     let done = to.prepared(DONE).await.map_err(|error| writing.failed(error))?;
     for (piece, (rows, bytes)) in job.iter().zip(sizes) {
         let (migration, key) = (claim.migration.as_str(), claim.key.as_str());

@@ -7,6 +7,7 @@ use mover_actors::ports::EngineError;
 use super::super::catalog::{Catalog, Table};
 use super::super::error::Doing;
 use super::super::plan::{Plan, TablePlan};
+use super::super::sequences::FarBehind;
 use super::belonging::Belonging;
 use super::keyed::{self, KeyColumn};
 use super::orphans::Orphans;
@@ -85,6 +86,14 @@ impl LivePlan {
         let made = plan.tables.iter().zip(branches).map(|(table, branches)| maker.table(table, branches));
         let tables = made.collect::<Result<_, _>>()?;
         Ok(Self { plan, way, tables })
+    }
+
+    /// What becomes of sequences of the receiving store that are far behind.
+    pub(super) fn far_behind(&self) -> FarBehind {
+        match self.way {
+            Way::Forward => FarBehind::Refuse,
+            Way::Back => FarBehind::Leave,
+        }
     }
 
     /// The number of a table.

@@ -3,14 +3,16 @@
 use mover_actors::domain::record::Claim;
 use mover_actors::failpoint;
 use mover_actors::ports::{CaughtUp, EngineError};
+use tokio_postgres::error::SqlState;
 
 use super::super::connection::Session;
 use super::super::error::Doing;
 use super::super::pipeline::send;
-use super::apply::{Prove, apply};
+use super::apply::apply;
 use super::guard_row::{self, Standing};
 use super::log::{self, Reading, SNAPSHOT};
 use super::plan::LivePlan;
+use super::work::Prove;
 
 const LOCK_ROW: &str = include_str!("sql/lock_row.sql");
 
@@ -70,7 +72,9 @@ impl Round<'_> {
 
     /// Brings over what the log names, and ends both transactions. Answers how many keys that were.
     pub(super) async fn carry_over(self, reading: &mut Reading) -> Result<i64, EngineError> {
-        apply(self.live, self.from, self.to, self.claim, &mut reading.keys, Prove::ForeignKeys).await?;
+        apply(self.live, self.from, self.to, self.claim, &mut reading.keys, Prove::ForeignKeys)
+            .await
+            .map_err(may_pass)?;
         let snapshot = send(self.from.batch_execute("COMMIT")).await;
         self.commit().await?;
         snapshot.answer().await.map_err(|error| self.reading().failed(error))?;
@@ -97,4 +101,11 @@ impl Round<'_> {
     pub(super) fn writing(&self) -> Doing<'_> {
         Doing::new(&self.live.plan.target, "carrying over what was written")
     }
+}
+
+/// A row that went from one org to another, both of which are being moved, is in the way until the other has let it go.
+fn may_pass(error: EngineError) -> EngineError {
+    const TAKEN: [SqlState; 2] = [SqlState::UNIQUE_VIOLATION, SqlState::EXCLUSION_VIOLATION];
+    let is_taken = TAKEN.iter().any(|code| error.reason.ends_with(&format!("[{}]", code.code())));
+    EngineError { transient: error.transient || is_taken, ..error }
 }

@@ -1,5 +1,6 @@
 //! Rows that are found through other rows. When a parent comes, goes, or changes hands, they do too, without being written.
 
+use mover_actors::domain::ids::StoreName;
 use mover_actors::ports::EngineError;
 use tokio_postgres::types::ToSql;
 
@@ -98,7 +99,19 @@ pub(super) async fn grow(live: &LivePlan, from: &Session, to: &Session, keys: &m
     Ok(())
 }
 
-fn reading<'a>(store: &'a mover_actors::domain::ids::StoreName, label: &'a str) -> Doing<'a> {
+/// Looks for what hangs on no row at all.
+pub(super) async fn rehearse(live: &LivePlan, number: usize, from: &Session, to: &Session) -> Result<(), EngineError> {
+    let nobody = Arrays::none(live.tables[number].key.len());
+    for branch in &live.tables[number].branches {
+        let label = &live.plan.tables[branch.child].label;
+        let leaving = find(from, &branch.leaving, &nobody, reading(&live.plan.source, label));
+        let receiving = find(to, &branch.receiving, &nobody, reading(&live.plan.target, label));
+        futures_util::try_join!(leaving, receiving)?;
+    }
+    Ok(())
+}
+
+fn reading<'a>(store: &'a StoreName, label: &'a str) -> Doing<'a> {
     Doing::new(store, "looking for rows that hang on changed ones").on(label)
 }
 

@@ -28,3 +28,5 @@ EXCEPTION WHEN insufficient_privilege THEN
     NULL;
 END
 $$;
+-- By this lock our own sessions are told apart from writers.
+SELECT pg_advisory_lock_shared(1297045075, 0);

@@ -1,5 +1,6 @@
 -- Transactions that may have written to these tables and have not ended, or that wait to: those with a lock that a writer
--- or a SELECT … FOR UPDATE takes, on a table or one of its partitions. A prepared transaction has no process.
+-- or a SELECT … FOR UPDATE takes, on a table or one of its partitions. A prepared transaction has no process. Mover's own
+-- sessions (see session.sql) move other orgs.
 WITH watched (oid) AS (
     SELECT unnest($1::oid[])
     UNION
@@ -12,3 +13,8 @@ WHERE l.locktype = 'relation'
   AND l.relation IN (SELECT oid FROM watched)
   AND l.mode IN ('RowShareLock', 'RowExclusiveLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')
   AND l.pid IS DISTINCT FROM pg_backend_pid()
+  AND NOT EXISTS (
+      SELECT FROM pg_locks own
+      WHERE own.locktype = 'advisory' AND own.classid = 1297045075 AND own.objid = 0 AND own.objsubid = 2
+        AND own.database = l.database AND own.pid = l.pid
+  )

@@ -1,0 +1,132 @@
+//! Whoever comes with an older epoch is refused, by the stores themselves.
+
+use mover_actors::domain::state::Way;
+use mover_actors::ports::{Engine, EngineError};
+
+use crate::world::{World, claim, copied, moved, switched};
+
+fn stale<T>(result: Result<T, EngineError>) -> String {
+    match result {
+        Err(error) if error.reason.contains("newer epoch") => error.reason,
+        Err(error) => panic!("{error}"),
+        Ok(_) => panic!("a stale claim was not refused"),
+    }
+}
+
+#[tokio::test]
+async fn a_stale_claim_can_do_nothing_before_the_switch() {
+    let world = World::start().await;
+    let engine = world.engine();
+    copied(&engine, &claim("1", 5)).await;
+    world.old.batch_execute("UPDATE accounts SET touched = 1 WHERE org = 1").await.unwrap();
+    let before = world.rows(&world.new, "1").await;
+    let old = claim("1", 4);
+    stale(engine.capture(&old).await);
+    stale(engine.copy_live(&old).await);
+    stale(engine.catch_up(&old, Way::Forward).await);
+    stale(engine.compare(&old, Way::Forward).await);
+    stale(engine.block(&old, Way::Forward).await);
+    stale(engine.has_moved(&old, Way::Forward).await);
+    stale(engine.release(&old).await);
+    stale(engine.discard(&old).await);
+    stale(engine.close(&old).await);
+    assert_eq!(world.rows(&world.new, "1").await, before);
+    assert!(world.count(&world.old, "mover.change_log").await > 0);
+    assert_eq!(world.modes("1").await, ("capturing".into(), "incoming".into()));
+}
+
+#[tokio::test]
+async fn a_block_that_was_overtaken_cannot_hand_over() {
+    let world = World::start().await;
+    let (engine, other) = (world.engine(), world.engine());
+    copied(&engine, &claim("1", 5)).await;
+    let mut block = engine.block(&claim("1", 5), Way::Forward).await.unwrap().unwrap();
+    assert!(!other.has_moved(&claim("1", 6), Way::Forward).await.unwrap());
+    stale(block.hand_over().await);
+    block.release().await.unwrap();
+    assert_eq!(world.modes("1").await, ("capturing".into(), "incoming".into()));
+    switched(&other, &claim("1", 6), Way::Forward).await;
+}
+
+#[tokio::test]
+async fn a_stale_claim_can_do_nothing_after_the_switch() {
+    let world = World::start().await;
+    let engine = world.engine();
+    moved(&engine, &claim("1", 5)).await;
+    let old = claim("1", 4);
+    stale(engine.complete(&old, Way::Forward).await);
+    stale(engine.catch_up(&old, Way::Back).await);
+    stale(engine.block(&old, Way::Back).await);
+    stale(engine.purge(&old).await);
+    stale(engine.back_up(&old).await);
+    stale(engine.discard_rolled_back(&old).await);
+    switched(&engine, &claim("1", 7), Way::Back).await;
+    stale(engine.discard_rolled_back(&claim("1", 6)).await);
+    stale(engine.complete(&claim("1", 6), Way::Back).await);
+}
+
+#[tokio::test]
+async fn steps_that_do_not_fit_are_refused() {
+    let world = World::start().await;
+    let engine = world.engine();
+    // Nothing is logged yet, so a copy would be outdated.
+    assert!(engine.copy_live(&claim("1", 1)).await.is_err());
+    assert!(engine.catch_up(&claim("1", 1), Way::Forward).await.is_err());
+    assert!(engine.catch_up(&claim("1", 1), Way::Back).await.is_err());
+    assert!(engine.complete(&claim("1", 1), Way::Forward).await.is_err());
+    moved(&engine, &claim("1", 1)).await;
+    for error in [
+        engine.capture(&claim("1", 2)).await.err(),
+        engine.copy_live(&claim("1", 2)).await.err(),
+        engine.catch_up(&claim("1", 2), Way::Forward).await.err(),
+        engine.discard_rolled_back(&claim("1", 2)).await.err(),
+        // The way back is still open.
+        engine.purge(&claim("1", 2)).await.err(),
+    ] {
+        let error = error.unwrap();
+        assert!(!error.transient, "{error}");
+    }
+    assert_eq!(world.modes("1").await, ("moved".into(), "capturing".into()));
+    world.assert_alike("1").await;
+}
+
+#[tokio::test]
+async fn a_stray_write_that_began_before_the_copy_is_waited_for_and_found() {
+    let world = World::start().await;
+    let engine = world.engine();
+    world.new.batch_execute("BEGIN; INSERT INTO events VALUES (99, 1, 'astray')").await.unwrap();
+    engine.capture(&claim("1", 1)).await.unwrap();
+    let ours = claim("1", 1);
+    let copy = engine.copy_live(&ours);
+    tokio::pin!(copy);
+    tokio::select! {
+        biased;
+        copied = &mut copy => panic!("it did not wait: {copied:?}"),
+        // Its guard row is there, and it looks again and again.
+        () = world.wait_for(&world.old, "pg_stat_activity WHERE datname = 'new' AND query LIKE '%virtualtransaction%' AND state = 'idle'") => {}
+    }
+    world.new.batch_execute("COMMIT").await.unwrap();
+    copy.await.unwrap();
+    let (old, new) = engine.compare(&ours, Way::Forward).await.unwrap();
+    assert_eq!(old.0["events"].rows + 1, new.0["events"].rows);
+}
+
+#[tokio::test]
+async fn two_that_carry_over_at_once_do_not_undo_each_other() {
+    let world = World::start().await;
+    let engine = world.engine();
+    copied(&engine, &claim("1", 1)).await;
+    let ours = claim("1", 1);
+    for round in 0..20 {
+        let change = format!("UPDATE accounts SET touched = {round} WHERE org = 1 AND id % 3 = 0");
+        world.old.batch_execute(&change).await.unwrap();
+        let rounds = (0..3).map(|_| engine.catch_up(&ours, Way::Forward));
+        let (all, _) = tokio::join!(
+            futures_util::future::try_join_all(rounds),
+            world.old.batch_execute("UPDATE groups SET name = name || '+' WHERE org = 1"),
+        );
+        all.unwrap();
+    }
+    crate::world::caught_up(&engine, &ours, Way::Forward).await;
+    world.assert_alike("1").await;
+}

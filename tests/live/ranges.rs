@@ -1,0 +1,118 @@
+//! A big org is copied in ranges; an interrupted copy goes on where it was.
+
+use mover_actors::domain::state::Way;
+use mover_actors::ports::Engine;
+use tokio_postgres::Client;
+
+use crate::world::{World, caught_up, claim, moved, proven, small_ranges, switched};
+
+const DONE: &str = "mover.copy_range WHERE rows IS NOT NULL";
+
+/// Ranges with the transactions that copied them.
+async fn done(client: &Client) -> Vec<String> {
+    let sql =
+        "SELECT format('%s %s %s', table_name, number, xmin) FROM mover.copy_range WHERE rows IS NOT NULL ORDER BY 1";
+    client.query(sql, &[]).await.unwrap().iter().map(|row| row.get(0)).collect()
+}
+
+/// Breaks off a copy when some ranges are done: rows of `accounts` beyond `email` cannot be written.
+async fn interrupted(world: &World) {
+    let engine = world.engine().with_live_limits(small_ranges());
+    engine.capture(&claim("1", 1)).await.unwrap();
+    // `remarks` waits for this lock, and whatever hangs on it does not begin.
+    world.new.batch_execute("BEGIN; LOCK TABLE remarks IN SHARE MODE").await.unwrap();
+    {
+        let ours = claim("1", 1);
+        let copy = engine.copy_live(&ours);
+        let waits = world.wait_for(&world.new, "pg_locks WHERE NOT granted AND relation = 'remarks'::regclass");
+        tokio::select! { copied = copy => panic!("it cannot end: {copied:?}"), () = waits => {} }
+    }
+    world.new.batch_execute("ROLLBACK").await.unwrap();
+    // The sessions are closed, and with them their transactions.
+    let gone = "(SELECT 1 WHERE NOT EXISTS (SELECT FROM pg_locks WHERE relation = 'remarks'::regclass)) s";
+    world.wait_for(&world.new, gone).await;
+}
+
+#[tokio::test]
+async fn an_interrupted_copy_goes_on_where_it_was() {
+    let world = World::start().await;
+    interrupted(&world).await;
+    let before = done(&world.new).await;
+    assert!(before.len() > 10, "{before:?}");
+    assert!(world.count(&world.new, "mover.copy_range WHERE rows IS NULL").await > 5);
+    assert_eq!(world.count(&world.new, "lines").await, 0, "what hangs on others comes after them");
+    // Meanwhile everything is written: what was copied, what was not, and what goes from one to the other.
+    world
+        .old
+        .batch_execute(
+            "BEGIN; UPDATE accounts SET email = 'x' WHERE email = 'a1@1'; UPDATE accounts SET email = 'a1@1' WHERE email = 'a60@1';
+             UPDATE accounts SET email = 'a60@1' WHERE email = 'x'; COMMIT;
+             UPDATE accounts SET id = id + 1000 WHERE org = 1 AND id % 4 = 0;
+             UPDATE groups SET org = 2, name = 'was of 1' WHERE org = 1 AND name = 'g2';
+             UPDATE groups SET org = 1, name = 'was of 3' WHERE org = 3 AND name = 'g2';
+             DELETE FROM groups WHERE org = 1 AND name IN ('g3', 'g11');
+             INSERT INTO remarks SELECT 'new in ' || id, id, 'x' FROM groups WHERE org = 1;
+             INSERT INTO lines (remark, n) SELECT id, 5 FROM remarks WHERE body = 'x';
+             DELETE FROM events WHERE org = 1 AND id % 5 = 0",
+        )
+        .await
+        .unwrap();
+    let engine = world.engine().with_live_limits(small_ranges());
+    let copied = engine.copy_live(&claim("1", 2)).await.unwrap();
+    assert!(copied.rows > 200, "{copied:?}");
+    let after = done(&world.new).await;
+    assert!(before.iter().all(|range| after.contains(range)), "a range was copied twice: {before:?} {after:?}");
+    assert_eq!(world.count(&world.new, "mover.copy_range WHERE rows IS NULL").await, 0);
+    caught_up(&engine, &claim("1", 2), Way::Forward).await;
+    world.assert_alike("1").await;
+    proven(&engine.compare(&claim("1", 2), Way::Forward).await.unwrap());
+    // A copy that is complete is complete when it is repeated.
+    engine.copy_live(&claim("1", 3)).await.unwrap();
+    assert_eq!(done(&world.new).await, after);
+    switched(&engine, &claim("1", 3), Way::Forward).await;
+    world.assert_alike("1").await;
+}
+
+#[tokio::test]
+async fn an_interrupted_copy_can_be_taken_back() {
+    let world = World::start().await;
+    interrupted(&world).await;
+    let engine = world.engine();
+    engine.release(&claim("1", 2)).await.unwrap();
+    engine.discard(&claim("1", 2)).await.unwrap();
+    assert!(world.rows(&world.new, "1").await.is_empty());
+    assert_eq!(world.count(&world.new, "members").await + world.count(&world.new, "remarks").await, 0);
+    assert_eq!(world.count(&world.new, "mover.copy_range").await, 0);
+    moved(&engine, &claim("1", 3)).await;
+    world.assert_alike("1").await;
+}
+
+#[tokio::test]
+async fn who_was_overtaken_copies_no_more_ranges() {
+    let world = World::start().await;
+    let engine = world.engine().with_live_limits(small_ranges());
+    engine.capture(&claim("1", 1)).await.unwrap();
+    world.new.batch_execute("BEGIN; LOCK TABLE remarks IN SHARE MODE").await.unwrap();
+    let other = world.server.connect("new").await;
+    let ours = claim("1", 1);
+    let (copied, ()) = tokio::join!(engine.copy_live(&ours), async {
+        world.wait_for(&other, "pg_locks WHERE NOT granted AND relation = 'remarks'::regclass").await;
+        // Waits for the transactions that are open, as whoever takes over does.
+        let raise = "UPDATE mover.org_guard SET epoch = 7 WHERE org_key = '1'";
+        let raised = other.batch_execute(raise);
+        let freed = async {
+            world
+                .wait_for(
+                    &world.old,
+                    "pg_stat_activity WHERE query LIKE 'UPDATE mover.org_guard%' AND wait_event_type = 'Lock'",
+                )
+                .await;
+            world.new.batch_execute("ROLLBACK").await.unwrap();
+        };
+        tokio::join!(raised, freed).0.unwrap();
+    });
+    let error = copied.unwrap_err();
+    assert!(error.reason.contains("newer epoch 7"), "{error}");
+    assert!(world.count(&world.new, &format!("{DONE} AND table_name = 'groups'")).await > 0);
+    assert_eq!(world.count(&world.new, &format!("{DONE} AND table_name = 'lines'")).await, 0);
+}

@@ -1,0 +1,186 @@
+//! The switch: who waits, who is refused, and who is named.
+
+use std::time::Instant;
+
+use mover_actors::domain::state::Way;
+use mover_actors::ports::Engine;
+use tokio_postgres::Client;
+
+use crate::world::{World, claim, copied, impatient, refusal, switched};
+
+const WRITE: &str = "INSERT INTO events VALUES (777, 1, 'waits')";
+const WAITING: &str = "pg_locks WHERE locktype = 'advisory' AND NOT granted";
+
+fn code(result: Result<(), tokio_postgres::Error>) -> String {
+    result.unwrap_err().code().unwrap().code().into()
+}
+
+/// A connection of its own that writes in the background.
+async fn writing(
+    world: &World,
+    store: &str,
+    sql: &'static str,
+) -> tokio::task::JoinHandle<Result<(), tokio_postgres::Error>> {
+    let client: Client = world.server.connect(store).await;
+    tokio::spawn(async move { client.batch_execute(sql).await })
+}
+
+#[tokio::test]
+async fn writers_wait_while_the_lock_is_held_and_are_sent_on_then() {
+    let world = World::start().await;
+    let engine = world.engine();
+    copied(&engine, &claim("1", 1)).await;
+    let mut block = engine.block(&claim("1", 1), Way::Forward).await.unwrap().unwrap();
+    let read_committed = writing(&world, "old", WRITE).await;
+    let repeatable_read =
+        writing(&world, "old", "BEGIN ISOLATION LEVEL REPEATABLE READ; DELETE FROM accounts WHERE org = 1; COMMIT")
+            .await;
+    world.wait_for(&world.old, &format!("(SELECT FROM {WAITING} OFFSET 1) s")).await;
+    // Other orgs are written meanwhile, and the copy by nobody.
+    world.old.batch_execute("UPDATE accounts SET touched = 1 WHERE org = 2").await.unwrap();
+    assert_eq!(code(world.new.batch_execute(WRITE).await), "MV002");
+    let caught_up = block.hand_over().await.unwrap();
+    assert_eq!((caught_up.keys, caught_up.left), (0, 0));
+    assert_eq!(world.modes("1").await, ("moved".into(), "capturing".into()));
+    assert!(!read_committed.is_finished() && !repeatable_read.is_finished());
+    block.release().await.unwrap();
+    assert_eq!(code(read_committed.await.unwrap()), "MV001");
+    assert_eq!(code(repeatable_read.await.unwrap()), "40001");
+    assert_eq!(code(world.old.batch_execute(WRITE).await), "MV001");
+    world.new.batch_execute(WRITE).await.unwrap();
+    assert_eq!(world.count(&world.new, "mover.change_log").await, 1);
+}
+
+#[tokio::test]
+async fn a_block_that_is_dropped_lets_writers_go_on_where_they_were() {
+    let world = World::start().await;
+    let engine = world.engine();
+    copied(&engine, &claim("1", 1)).await;
+    let block = engine.block(&claim("1", 1), Way::Forward).await.unwrap().unwrap();
+    let writer = writing(&world, "old", WRITE).await;
+    world.wait_for(&world.old, WAITING).await;
+    drop(block);
+    writer.await.unwrap().unwrap();
+    switched(&engine, &claim("1", 1), Way::Forward).await;
+    world.assert_alike("1").await;
+}
+
+#[tokio::test]
+async fn what_was_written_last_is_carried_over() {
+    let world = World::start().await;
+    let engine = world.engine();
+    copied(&engine, &claim("1", 1)).await;
+    // Holds the lock until it commits, after the last round before the lock.
+    world.old.batch_execute("BEGIN; UPDATE groups SET name = name || '!' WHERE org = 1").await.unwrap();
+    let ours = claim("1", 1);
+    let blocking = engine.block(&ours, Way::Forward);
+    let (block, ()) = tokio::join!(blocking, async {
+        world
+            .wait_for(&world.new, "pg_locks WHERE locktype = 'advisory' AND NOT granted AND mode = 'ExclusiveLock'")
+            .await;
+        world.old.batch_execute("COMMIT").await.unwrap();
+    });
+    let mut block = block.unwrap().unwrap();
+    block.hand_over().await.unwrap();
+    block.release().await.unwrap();
+    world.assert_alike("1").await;
+    assert_eq!(world.count(&world.new, "groups WHERE name LIKE '%!'").await, 12);
+}
+
+#[tokio::test]
+async fn a_transaction_that_does_not_end_is_named_and_keeps_nobody_waiting() {
+    let world = World::start().await;
+    let engine = world.engine().with_live_limits(impatient());
+    copied(&engine, &claim("1", 1)).await;
+    let pid: i32 = world.old.query_one("SELECT pg_backend_pid()", &[]).await.unwrap().get(0);
+    world.old.batch_execute("BEGIN; UPDATE groups SET name = name || '!' WHERE org = 1").await.unwrap();
+    let reason = refusal(engine.block(&claim("1", 1), Way::Forward).await);
+    for part in [&format!("process {pid} of user mover"), "idle in transaction", "UPDATE groups SET name"] {
+        assert!(reason.contains(part), "{reason}");
+    }
+    // The same for taking back, which needs the lock too.
+    let reason = refusal(engine.release(&claim("1", 1)).await);
+    assert!(reason.contains(&format!("process {pid}")), "{reason}");
+    world.old.batch_execute("COMMIT").await.unwrap();
+    switched(&engine, &claim("1", 1), Way::Forward).await;
+    world.assert_alike("1").await;
+}
+
+#[tokio::test]
+async fn a_switch_that_would_take_too_long_lets_writers_go_on() {
+    let world = World::start().await;
+    let engine = world.engine_that_blocks_for(100);
+    copied(&engine, &claim("1", 1)).await;
+    let mut block = engine.block(&claim("1", 1), Way::Forward).await.unwrap().unwrap();
+    // Somebody holds the row that must be locked in the target.
+    world.new.batch_execute("BEGIN; SELECT FROM mover.org_guard WHERE org_key = '1' FOR UPDATE").await.unwrap();
+    let error = block.hand_over().await.unwrap_err();
+    assert!(error.transient && error.reason.contains("than writers may wait"), "{error}");
+    block.release().await.unwrap();
+    world.old.batch_execute(WRITE).await.unwrap();
+    world.new.batch_execute("COMMIT").await.unwrap();
+    assert_eq!(world.modes("1").await, ("capturing".into(), "incoming".into()));
+    switched(&world.engine(), &claim("1", 1), Way::Forward).await;
+    world.assert_alike("1").await;
+}
+
+#[tokio::test]
+async fn a_switch_that_died_past_the_point_of_no_return_is_completed() {
+    let world = World::start().await;
+    let engine = world.engine();
+    copied(&engine, &claim("1", 1)).await;
+    world.old.batch_execute("UPDATE mover.org_guard SET mode = 'moved' WHERE org_key = '1'").await.unwrap();
+    let engine = world.engine();
+    assert!(engine.has_moved(&claim("1", 2), Way::Forward).await.unwrap());
+    assert!(engine.block(&claim("1", 2), Way::Forward).await.unwrap().is_none());
+    assert!(refusal(engine.release(&claim("1", 2)).await).contains("moved away"));
+    for _ in 0..2 {
+        engine.complete(&claim("1", 2), Way::Forward).await.unwrap();
+        assert_eq!(world.modes("1").await, ("moved".into(), "capturing".into()));
+    }
+    assert!(refusal(engine.discard(&claim("1", 2)).await).contains("live"));
+}
+
+#[tokio::test]
+async fn writers_of_a_quiet_org_wait_for_milliseconds() {
+    let world = World::start().await;
+    let engine = world.engine();
+    let mut held = Vec::new();
+    for (key, epoch) in [("1", 1), ("2", 2), ("3", 3)] {
+        copied(&engine, &claim(key, epoch)).await;
+        let mut block = engine.block(&claim(key, epoch), Way::Forward).await.unwrap().unwrap();
+        let begun = Instant::now();
+        block.hand_over().await.unwrap();
+        block.release().await.unwrap();
+        held.push(begun.elapsed());
+    }
+    println!("lock held: {held:?}");
+    // The same with some rows that were written last: as if their writers had been let through after the last round.
+    let mut held = Vec::new();
+    for epoch in 4..8 {
+        let key = ["2", "3"][usize::try_from(epoch).unwrap() % 2];
+        let (way, client) = if epoch < 6 { (Way::Back, &world.new) } else { (Way::Forward, &world.old) };
+        client.batch_execute("SET session_replication_role = replica").await.unwrap();
+        if epoch >= 6 {
+            engine.discard_rolled_back(&claim(key, epoch)).await.unwrap();
+            copied(&engine, &claim(key, epoch)).await;
+        }
+        let mut block = engine.block(&claim(key, epoch), way).await.unwrap().unwrap();
+        client
+            .batch_execute(&format!(
+                "UPDATE accounts SET touched = {epoch} WHERE org = {key} AND id % 6 = 0;
+                 INSERT INTO mover.change_log SELECT 'whole_org', '{key}', 'accounts', ARRAY['{key}', id::text], false
+                 FROM accounts WHERE org = {key} AND id % 6 = 0;
+                 INSERT INTO mover.change_log SELECT 'whole_org', '{key}', 'groups', ARRAY[id::text], true
+                 FROM groups WHERE org = {key} AND name = 'g1'"
+            ))
+            .await
+            .unwrap();
+        let begun = Instant::now();
+        let caught_up = block.hand_over().await.unwrap();
+        block.release().await.unwrap();
+        held.push((begun.elapsed(), caught_up.keys));
+        world.assert_alike(key).await;
+    }
+    println!("lock held, with keys: {held:?}");
+}
