@@ -9,6 +9,7 @@ mod model;
 mod mutations;
 mod node;
 mod operator;
+mod participants;
 pub mod progress;
 mod properties;
 mod setting;

@@ -28,7 +28,9 @@ fn main() -> ExitCode {
     }
     let mut good = true;
     if asked.is_empty() {
-        good &= FULL.iter().fold(true, |good, setting| setting_holds(setting) && good);
+        for setting in &FULL {
+            good &= setting_holds(setting);
+        }
         good &= measures();
         good &= exits();
     }
@@ -126,13 +128,15 @@ fn tell_without(measure: Without) -> bool {
 
 fn exits() -> bool {
     println!("\nFrom every state a way to the end:");
-    SMALL.iter().fold(true, |good, setting| {
+    let mut good = true;
+    for setting in &SMALL {
         let progress = progress::walk(setting);
         let stuck = if progress.stuck == 0 { "none".to_owned() } else { format!("{} STUCK", progress.stuck) };
         println!("  {:<20} {} states, stuck: {stuck}", setting.name, progress.states);
         if let Some(example) = &progress.example {
             println!("{example}");
         }
-        good && progress.stuck == 0
-    })
+        good &= progress.stuck == 0;
+    }
+    good
 }

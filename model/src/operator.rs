@@ -3,7 +3,8 @@
 use crate::action::{Action, Doing, Event};
 use crate::model::Cutover;
 use crate::mutations::Without;
-use crate::state::{At, NOBODY, Node, Stage, State, Step};
+use crate::participants::{At, Node};
+use crate::state::{NOBODY, Stage, State, Step};
 
 /// A node that is free takes the move if nobody has it. Free nodes are alike, so only the first of them does.
 fn claims(state: &State, actions: &mut Vec<Action>) {

@@ -9,8 +9,9 @@ use std::collections::hash_map::Entry;
 use stateright::Model;
 
 use crate::model::Cutover;
+use crate::participants::Writing;
 use crate::setting::Setting;
-use crate::state::{Stage, State, Writing};
+use crate::state::{Stage, State};
 
 /// What the walk found.
 #[derive(Debug)]
@@ -58,7 +59,7 @@ pub fn walk(setting: &Setting) -> Progress {
 }
 
 fn is_done(model: &Cutover, state: &State) -> bool {
-    let wrote = |(writer, script): (&crate::state::Writer, &&[crate::setting::Txn])| {
+    let wrote = |(writer, script): (&crate::participants::Writer, &&[crate::setting::Txn])| {
         writer.at == Writing::Idle && usize::from(writer.txn) == script.len()
     };
     !matches!(state.log.stage, Stage::Running(_)) && state.writers.iter().zip(&model.setting.writers).all(wrote)

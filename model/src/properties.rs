@@ -4,8 +4,9 @@ use stateright::Property;
 
 use crate::action::{Doing, How};
 use crate::model::Cutover;
+use crate::participants::{At, Writing};
 use crate::setting::{Isolation, Setting};
-use crate::state::{ABSENT, At, Mode, NEW, NOBODY, OLD, Stage, State, Writing};
+use crate::state::{ABSENT, Mode, NEW, NOBODY, OLD, Stage, State};
 
 /// A property by the name that reports and tests use.
 pub(crate) type Name = &'static str;
@@ -81,7 +82,7 @@ pub(crate) fn of(setting: &Setting) -> Vec<Property<Cutover>> {
     let has_snapshots = setting.writers.iter().flat_map(|txns| txns.iter());
     if has_snapshots.into_iter().any(|txn| txn.isolation == Isolation::RepeatableRead) {
         properties.push(sometimes!(30, "a writer is about to be refused with 40001", |_, state| {
-            let stale = |writer: &crate::state::Writer| writer.at == Writing::Written && writer.stale;
+            let stale = |writer: &crate::participants::Writer| writer.at == Writing::Written && writer.stale;
             state.writers.iter().any(stale)
         }));
     }
@@ -170,7 +171,7 @@ fn block_goes_on(model: &Cutover, state: &State, store: usize) -> bool {
 }
 
 fn meets(state: &State, mode: Mode) -> bool {
-    let meets = |writer: &crate::state::Writer| {
+    let meets = |writer: &crate::participants::Writer| {
         writer.at == Writing::Written && !writer.stale && state.stores[usize::from(writer.route)].mode == mode
     };
     state.writers.iter().any(meets)

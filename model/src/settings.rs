@@ -61,7 +61,7 @@ pub const FULL: [Setting; 10] = [
         "locks",
         "the session with the exclusive lock breaks, and its node does not notice",
         MIXED,
-        Budget { lost_locks: 1, crashes: 1, expiries: 1, failures: 1, rollbacks: 1, ..NONE },
+        Budget { lost_locks: 1, expiries: 1, failures: 1, rollbacks: 1, ..NONE },
     ),
     Setting {
         ranges: true,
@@ -79,14 +79,14 @@ pub const FULL: [Setting; 10] = [
             "unique",
             "as ranges, with a unique value that goes from row to row",
             SWAPS,
-            Budget { crashes: 1, expiries: 1, failures: 1, retries: 1, rollbacks: 1, ..NONE },
+            Budget { crashes: 1, expiries: 1, failures: 1, ..NONE },
         )
     },
     setting(
         "faults",
         "Mover writes a wrong row",
         TWO,
-        Budget { faults: 1, crashes: 1, expiries: 1, failures: 1, rollbacks: 1, ..NONE },
+        Budget { faults: 1, crashes: 1, expiries: 1, failures: 1, ..NONE },
     ),
     Setting {
         astray: true,

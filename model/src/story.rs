@@ -2,8 +2,9 @@
 
 use crate::action::{Action, Event, How, WriterDoes};
 use crate::model::Cutover;
+use crate::participants::{At, Node, Writing};
 use crate::setting::Isolation;
-use crate::state::{At, NEW, NOBODY, Node, OLD, State, Step, Store, Writing};
+use crate::state::{NEW, NOBODY, OLD, State, Step, Store};
 
 pub(crate) fn tell(model: &Cutover, path: &[(State, Option<Action>)]) -> Vec<String> {
     let mut lines = Vec::new();

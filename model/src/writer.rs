@@ -5,8 +5,9 @@
 use crate::action::{Action, Doing, WriterDoes};
 use crate::model::Cutover;
 use crate::mutations::Without;
+use crate::participants::Writing;
 use crate::setting::{Isolation, Txn, Write};
-use crate::state::{ABSENT, Mode, NOBODY, Row, State, Writes, Writing};
+use crate::state::{ABSENT, Mode, NOBODY, Row, State, Writes};
 
 impl Cutover {
     fn txn(&self, state: &State, writer: usize) -> Option<&'static Txn> {

@@ -7,7 +7,8 @@ use crate::action::Doing;
 use crate::model::Cutover;
 use crate::mutations::Without;
 use crate::operator::release_lock;
-use crate::state::{At, Mode, NEW, OLD, State};
+use crate::participants::At;
+use crate::state::{Mode, NEW, OLD, State};
 
 impl Cutover {
     /// The exclusive lock, to let writes pass again without a log: nobody has entries under way then.

@@ -4,8 +4,9 @@ use super::{read_leaving, refused};
 use crate::action::Doing;
 use crate::model::Cutover;
 use crate::mutations::Without;
+use crate::participants::At;
 use crate::setting::KEYS;
-use crate::state::{ABSENT, At, Mode, NEW, NOBODY, OLD, Rows, State, Step, WRONG};
+use crate::state::{ABSENT, Mode, NEW, NOBODY, OLD, Rows, State, Step, WRONG};
 
 impl Cutover {
     pub(super) fn capture(&self, state: &mut State, number: usize) -> Doing {

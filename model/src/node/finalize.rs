@@ -5,8 +5,9 @@ use crate::action::Doing;
 use crate::model::Cutover;
 use crate::mutations::Without;
 use crate::operator::release_lock;
+use crate::participants::At;
 use crate::setting::KEYS;
-use crate::state::{ABSENT, At, Mode, NEW, OLD, State};
+use crate::state::{ABSENT, Mode, NEW, OLD, State};
 
 impl Cutover {
     pub(super) fn close(&self, state: &mut State, number: usize) -> Doing {

@@ -10,7 +10,8 @@ use crate::action::{Action, Doing, How};
 use crate::model::{Cutover, is_holder};
 use crate::mutations::Without;
 use crate::operator::close_sessions;
-use crate::state::{At, Mode, NOBODY, Node, Stage, State, Step};
+use crate::participants::{At, Node};
+use crate::state::{Mode, NOBODY, Stage, State, Step};
 
 impl Cutover {
     pub(crate) fn node_actions(&self, state: &State, number: usize, actions: &mut Vec<Action>) {

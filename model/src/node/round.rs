@@ -4,8 +4,9 @@ use super::{receiving_mode, refused};
 use crate::action::Doing;
 use crate::model::{Cutover, is_holder};
 use crate::mutations::Without;
+use crate::participants::At;
 use crate::setting::KEYS;
-use crate::state::{At, Mode, NOBODY, State, Step};
+use crate::state::{Mode, NOBODY, State, Step};
 
 /// What became of looking at the leaving guard row.
 pub(super) enum Entered {

@@ -5,8 +5,9 @@ use super::round::Entered;
 use crate::action::Doing;
 use crate::model::{Cutover, is_holder};
 use crate::mutations::Without;
+use crate::participants::At;
 use crate::setting::KEYS;
-use crate::state::{ABSENT, At, Flags, Mode, NEW, NOBODY, State};
+use crate::state::{ABSENT, Flags, Mode, NEW, NOBODY, State};
 
 impl Cutover {
     /// Whoever finds `moved` on the leaving store goes forward.
