@@ -6,7 +6,7 @@ use mover_model::explore::{self, Report};
 use mover_model::{FULL, SMALL, Setting, Without, progress};
 
 const HELP: &str = "\
-Explores all states that the cutover protocol can reach, within bounds. Memory: up to about 6 GiB.
+Explores all states that the cutover protocol can reach, within bounds. Takes some minutes and up to 1 GiB of memory.
 
 usage: mover-model [WHAT]...
 
