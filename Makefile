@@ -2,7 +2,7 @@
 
 CARGO ?= cargo
 .DEFAULT_GOAL := help
-.PHONY: help setup test lint docs demo bench
+.PHONY: help setup test lint docs demo bench model
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,3 +26,6 @@ demo: setup ## A few hundred orgs move between two real Postgres while clients w
 
 bench: setup ## How fast whole campaigns are, as ratios to what the same server can do; docs/benchmarks.md
 	$(CARGO) bench --bench campaign
+
+model: setup ## Every state that the cutover protocol can reach, and what happens without each measure; docs/model.md
+	$(CARGO) run --release -p mover-model

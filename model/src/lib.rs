@@ -1,0 +1,23 @@
+//! The cutover protocol of Mover as a model that a checker explores completely.
+//!
+//! It checks the protocol and not the code, and therefore knows nothing of the other crates. `docs/model.md` tells what
+//! is modelled, what is left out, and how to read a counterexample.
+
+mod action;
+pub mod explore;
+mod model;
+mod mutations;
+mod node;
+mod operator;
+mod participants;
+pub mod progress;
+mod properties;
+mod setting;
+mod settings;
+mod state;
+mod story;
+mod writer;
+
+pub use mutations::Without;
+pub use setting::Setting;
+pub use settings::{FULL, SMALL};

@@ -1,0 +1,147 @@
+//! Each measure of the protocol, to be taken away.
+
+use crate::properties::{CAUSE, Name, P1, P2, P3, P7, P8, P10, P11, P12};
+use crate::setting::Setting;
+use crate::settings::small;
+
+/// The protocol without one of its measures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Without {
+    /// After `capturing` is committed, open writers are waited for.
+    Barrier,
+    /// A writer that got the shared lock reads the mode again.
+    RereadAfterLock,
+    /// The switch happens under the exclusive lock.
+    ExclusiveLock,
+    /// Under the lock, the last changes are caught up with.
+    RoundUnderLock,
+    /// The leaving store closes before the receiving store opens.
+    LeavingBeforeReceiving,
+    /// Every change of a guard row, and what goes with it, is refused if a newer epoch was there.
+    EpochCheckInStore,
+    /// Flags with an older epoch are refused.
+    EpochCheckInRedis,
+    /// The move log is written only by who holds the move.
+    EpochCheckInLog,
+    /// Writers with a kept snapshot lock the guard row.
+    ForShareForSnapshots,
+    /// Writers log what they change.
+    LogWhileCapturing,
+    /// A round locks the receiving guard row before it takes its snapshot.
+    GuardLockBeforeSnapshot,
+    /// A round forgets only entries that its snapshot saw.
+    ForgetOnlyVisibleEntries,
+    /// All rows are compared before the switch.
+    TallyOfAll,
+    /// Rows that a round applies are compared before it commits.
+    VerifyOfChanges,
+    /// A store refuses writers while a copy is made in it.
+    IncomingRefusesWriters,
+    /// After the switch, the receiving store logs changes.
+    ReverseCapture,
+    /// An abort looks whether the org has moved already.
+    AbortChecksMoved,
+    /// An abort opens the org under the exclusive lock.
+    AbortTakesLock,
+    /// Finalizing ends the reverse capture under the exclusive lock.
+    CloseTakesLock,
+    /// The purge locks the guard row of the store that it empties, and stamps it.
+    PurgeLocksGuard,
+    /// An abort leaves a guard row in the receiving store even if nothing was copied yet.
+    AbortLeavesDiscarded,
+    /// Aborting a rollback stamps the leaving guard row with its epoch.
+    BackAbortStamps,
+    /// Who takes over stamps the leaving guard row with its epoch.
+    StampOnTakeOver,
+    /// `moved` is committed on the session that holds the exclusive lock.
+    MovedOnLockSession,
+    /// While the exclusive lock is held, no wait for another lock is without end.
+    TimeoutUnderLock,
+    /// The exclusive lock ends with its session.
+    LockThatDiesWithItsSession,
+    /// A copy in ranges that goes on after a crash begins with a round in its snapshot.
+    ResumeCatchesUp,
+    /// An abort, and a rollback's end, forget which ranges were copied.
+    CursorGoesWithRows,
+    /// Each range is deleted before it is filled.
+    RangeDeletesFirst,
+    /// A round applies all entries of its snapshot in one transaction.
+    EntriesInOneGo,
+    /// After `incoming` is committed, writers that were open in the receiving store are waited for.
+    BarrierOnReceiving,
+}
+
+impl Without {
+    /// All of them.
+    pub const ALL: [Without; 31] = [
+        Without::Barrier,
+        Without::RereadAfterLock,
+        Without::ExclusiveLock,
+        Without::RoundUnderLock,
+        Without::LeavingBeforeReceiving,
+        Without::EpochCheckInStore,
+        Without::EpochCheckInRedis,
+        Without::EpochCheckInLog,
+        Without::ForShareForSnapshots,
+        Without::LogWhileCapturing,
+        Without::GuardLockBeforeSnapshot,
+        Without::ForgetOnlyVisibleEntries,
+        Without::TallyOfAll,
+        Without::VerifyOfChanges,
+        Without::IncomingRefusesWriters,
+        Without::ReverseCapture,
+        Without::AbortChecksMoved,
+        Without::AbortTakesLock,
+        Without::CloseTakesLock,
+        Without::PurgeLocksGuard,
+        Without::AbortLeavesDiscarded,
+        Without::BackAbortStamps,
+        Without::StampOnTakeOver,
+        Without::MovedOnLockSession,
+        Without::TimeoutUnderLock,
+        Without::LockThatDiesWithItsSession,
+        Without::ResumeCatchesUp,
+        Without::CursorGoesWithRows,
+        Without::RangeDeletesFirst,
+        Without::EntriesInOneGo,
+        Without::BarrierOnReceiving,
+    ];
+
+    /// Where the damage shows in a small configuration, and which property it breaks there. That may be a later one
+    /// than the first: without the check of epochs it is no news that epochs fall.
+    pub(crate) fn breaks(self) -> (Setting, Name) {
+        match self {
+            Without::Barrier => (small::CLIENTS, P3),
+            Without::RereadAfterLock => (small::CLIENTS, P3),
+            Without::ExclusiveLock => (small::CLIENTS, P3),
+            Without::RoundUnderLock => (small::CLIENTS, P3),
+            Without::LeavingBeforeReceiving => (small::CLIENTS, P2),
+            Without::EpochCheckInStore => (small::ABORTED, P3),
+            Without::EpochCheckInRedis => (small::BACK, P10),
+            Without::EpochCheckInLog => (small::ABORTED, P7),
+            Without::ForShareForSnapshots => (small::SNAPSHOT, P3),
+            Without::LogWhileCapturing => (small::CLIENTS, P3),
+            Without::GuardLockBeforeSnapshot => (small::OVERTAKEN, P3),
+            Without::ForgetOnlyVisibleEntries => (small::CLIENTS, P3),
+            Without::TallyOfAll => (small::FAULTS, P3),
+            Without::VerifyOfChanges => (small::FAULTS, P3),
+            Without::IncomingRefusesWriters => (small::CLIENTS, P11),
+            Without::ReverseCapture => (small::CLIENTS, P10),
+            Without::AbortChecksMoved => (small::CRASHES, P3),
+            Without::AbortTakesLock => (small::FAILURES, P7),
+            Without::CloseTakesLock => (small::FINALIZE, P12),
+            Without::PurgeLocksGuard => (small::FINALIZE, P12),
+            Without::AbortLeavesDiscarded => (small::ABORTED, P7),
+            Without::BackAbortStamps => (small::BACK, P10),
+            Without::StampOnTakeOver => (small::CRASHES, CAUSE),
+            Without::MovedOnLockSession => (small::LOCKS, P3),
+            Without::TimeoutUnderLock => (small::OPEN_GUARD, P8),
+            Without::LockThatDiesWithItsSession => (small::CRASHES, P8),
+            Without::ResumeCatchesUp => (small::UNIQUE, CAUSE),
+            Without::CursorGoesWithRows => (small::RANGES, CAUSE),
+            Without::RangeDeletesFirst => (small::UNIQUE, CAUSE),
+            Without::EntriesInOneGo => (small::UNIQUE, CAUSE),
+            Without::BarrierOnReceiving => (small::ASTRAY, P1),
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! Step `abort`, in both directions.
+
+use super::refused;
+use super::round::Entered;
+use super::switch::take_exclusive;
+use crate::action::Doing;
+use crate::model::Cutover;
+use crate::mutations::Without;
+use crate::operator::release_lock;
+use crate::participants::At;
+use crate::state::{Mode, NEW, OLD, State};
+
+impl Cutover {
+    /// The exclusive lock, to let writes pass again without a log: nobody has entries under way then.
+    pub(super) fn open_lock(&self, state: &mut State, number: usize, measure: Without) -> Doing {
+        let leaving = state.nodes[number].step.leaving();
+        if self.has(measure) && !take_exclusive(state, number, leaving) {
+            return Doing::Waits;
+        }
+        state.nodes[number].locked = self.has(measure);
+        state.nodes[number].at = At::Locked;
+        Doing::Done
+    }
+
+    /// What runs on the session with the lock cannot run when it is lost: the lock has to be taken again.
+    pub(super) fn asks_again(&self, state: &mut State, number: usize) -> bool {
+        let leaving = state.nodes[number].step.leaving();
+        let lost = state.nodes[number].locked && usize::from(state.stores[leaving].exclusive) != number;
+        if lost {
+            state.nodes[number].locked = false;
+            state.nodes[number].at = At::Begin;
+        }
+        lost
+    }
+
+    /// One transaction on the session with the lock, which is then released.
+    pub(super) fn abort_settle(&self, state: &mut State, number: usize) -> Doing {
+        if self.asks_again(state, number) {
+            return Doing::Done;
+        }
+        if state.guard_is_held(OLD) {
+            return Doing::Waits;
+        }
+        if !self.is_current(state, number, OLD) {
+            return refused(state, number);
+        }
+        if state.stores[OLD].mode == Mode::Moved && self.has(Without::AbortChecksMoved) {
+            state.nodes[number].at = At::GoForward;
+        } else {
+            let epoch = state.nodes[number].epoch;
+            state.set_guard(OLD, Mode::Settled, epoch);
+            state.stores[OLD].log = 0;
+            state.nodes[number].at = At::DiscardReceiving;
+        }
+        release_lock(state, number);
+        state.nodes[number].locked = false;
+        Doing::Done
+    }
+
+    /// The row stays, or comes to be: whoever is older and has not copied yet is refused by it.
+    pub(super) fn abort_discard(&self, state: &mut State, number: usize) -> Doing {
+        if state.guard_is_held(NEW) {
+            return Doing::Waits;
+        }
+        let mode = state.stores[NEW].mode;
+        let may = matches!(mode, Mode::Unknown | Mode::Incoming | Mode::Discarded);
+        if !may || !self.is_current(state, number, NEW) {
+            return refused(state, number);
+        }
+        if mode != Mode::Unknown {
+            self.remove_copy(state);
+        }
+        if mode != Mode::Unknown || self.has(Without::AbortLeavesDiscarded) {
+            let epoch = state.nodes[number].epoch;
+            state.set_guard(NEW, Mode::Discarded, epoch);
+        }
+        state.nodes[number].at = At::Journal;
+        Doing::Done
+    }
+
+    /// Nothing was changed that a rollback has to undo; but whoever is older must not be able to end it any more.
+    pub(super) fn back_abort(&self, state: &mut State, number: usize) -> Doing {
+        if !self.has(Without::BackAbortStamps) {
+            let moved = state.stores[NEW].mode == Mode::Moved;
+            state.nodes[number].at = if moved { At::GoForward } else { At::Journal };
+            return Doing::Done;
+        }
+        match self.enter_leaving(state, number) {
+            Entered::Waits => return Doing::Waits,
+            Entered::Refused => return refused(state, number),
+            Entered::HasMoved => state.nodes[number].at = At::GoForward,
+            Entered::Stamped | Entered::AsItWas => state.nodes[number].at = At::Journal,
+        }
+        Doing::Done
+    }
+}

@@ -1,0 +1,115 @@
+//! Claims, and what comes from outside: crashes, leases that end, the operator.
+
+use crate::action::{Action, Doing, Event};
+use crate::model::Cutover;
+use crate::mutations::Without;
+use crate::participants::{At, Node};
+use crate::state::{NOBODY, Stage, State, Step};
+
+/// A node that is free takes the move if nobody has it. Free nodes are alike, so only the first of them does.
+fn claims(state: &State, actions: &mut Vec<Action>) {
+    let Some(free) = state.nodes.iter().position(|node| node.at == At::Idle) else { return };
+    if matches!(state.log.stage, Stage::Running(_)) && state.log.holder == NOBODY {
+        actions.push(Action::World(Event::Claim(free as u8)));
+    }
+}
+
+pub(crate) fn actions(state: &State, actions: &mut Vec<Action>) {
+    claims(state, actions);
+    let running = matches!(state.log.stage, Stage::Running(_));
+    for (number, node) in state.nodes.iter().enumerate() {
+        let other = 1 - number;
+        if node.at == At::Idle {
+            let held_by_other = usize::from(state.log.holder) == other;
+            if running && held_by_other && state.left.expiries > 0 {
+                actions.push(Action::World(Event::TakeOver(number as u8)));
+            }
+        } else if state.left.crashes > 0 {
+            actions.push(Action::World(Event::Crash(number as u8)));
+        }
+        if node.locked && state.left.lost_locks > 0 && state.stores.iter().any(|s| usize::from(s.exclusive) == number) {
+            actions.push(Action::World(Event::LoseLock(number as u8)));
+        }
+    }
+    if state.log.stage == Stage::Failed && state.left.retries > 0 {
+        actions.push(Action::World(Event::Retry));
+    }
+    if state.log.stage == Stage::Migrated && state.left.rollbacks > 0 {
+        actions.push(Action::World(Event::RollBack));
+    }
+    if state.log.stage == Stage::Migrated && state.left.finalizes > 0 {
+        actions.push(Action::World(Event::Finalize));
+    }
+}
+
+pub(crate) fn happen(model: &Cutover, state: &mut State, event: Event) -> Doing {
+    match event {
+        Event::Claim(node) => claim(state, node),
+        Event::TakeOver(node) => {
+            state.left.expiries -= 1;
+            claim(state, node);
+        }
+        Event::Crash(node) => {
+            state.left.crashes -= 1;
+            crash(model, state, usize::from(node));
+        }
+        Event::LoseLock(node) => {
+            state.left.lost_locks -= 1;
+            release_lock(state, usize::from(node));
+        }
+        Event::Retry => {
+            state.left.retries -= 1;
+            state.log.stage = Stage::Running(Step::Capture);
+        }
+        Event::RollBack => {
+            state.left.rollbacks -= 1;
+            state.log.stage = Stage::Running(Step::BackVerify);
+        }
+        Event::Finalize => {
+            state.left.finalizes -= 1;
+            state.log.stage = Stage::Running(Step::Close);
+        }
+    }
+    Doing::Done
+}
+
+fn claim(state: &mut State, node: u8) {
+    let Stage::Running(step) = state.log.stage else { return };
+    state.log.epoch += 1;
+    state.log.holder = node;
+    state.nodes[usize::from(node)] = Node { at: At::Begin, step, epoch: state.log.epoch, ..Node::IDLE };
+}
+
+fn crash(model: &Cutover, state: &mut State, node: usize) {
+    if model.has(Without::LockThatDiesWithItsSession) {
+        close_sessions(state, node);
+    } else {
+        release_guards(state, node);
+    }
+    state.nodes[node] = Node::IDLE;
+    if usize::from(state.log.holder) == node {
+        state.log.holder = NOBODY;
+    }
+}
+
+/// Its connections end, and with them its transactions and locks.
+pub(crate) fn close_sessions(state: &mut State, node: usize) {
+    release_lock(state, node);
+    release_guards(state, node);
+}
+
+pub(crate) fn release_lock(state: &mut State, node: usize) {
+    for store in &mut state.stores {
+        if usize::from(store.exclusive) == node {
+            store.exclusive = NOBODY;
+        }
+    }
+}
+
+fn release_guards(state: &mut State, node: usize) {
+    for store in &mut state.stores {
+        if usize::from(store.guard_locked) == node {
+            store.guard_locked = NOBODY;
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! How much the checker lets happen: what the writers do, and how much may go wrong.
+
+/// How many row keys the org has.
+pub(crate) const KEYS: usize = 2;
+
+/// Isolation of a writer's transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Isolation {
+    ReadCommitted,
+    /// Stands for SERIALIZABLE too: what matters is that the snapshot is kept.
+    RepeatableRead,
+}
+
+/// One statement of a writer.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Write {
+    Put(usize),
+    Delete(usize),
+}
+
+impl Write {
+    pub(crate) fn key(self) -> usize {
+        match self {
+            Write::Put(key) | Write::Delete(key) => key,
+        }
+    }
+}
+
+/// One transaction of a writer, tried again until it is acknowledged.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Txn {
+    pub(crate) isolation: Isolation,
+    pub(crate) writes: &'static [Write],
+}
+
+pub(crate) const fn rc(writes: &'static [Write]) -> Txn {
+    Txn { isolation: Isolation::ReadCommitted, writes }
+}
+
+pub(crate) const fn rr(writes: &'static [Write]) -> Txn {
+    Txn { isolation: Isolation::RepeatableRead, writes }
+}
+
+/// What may happen, each at most so many times in one run.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Budget {
+    /// A node loses its memory and its connections.
+    pub(crate) crashes: u8,
+    /// A move is taken over although its node lives.
+    pub(crate) expiries: u8,
+    /// A step that can fail fails, for a reason of its own.
+    pub(crate) failures: u8,
+    /// The session with the exclusive lock breaks, and its node does not notice.
+    pub(crate) lost_locks: u8,
+    /// Mover writes a wrong row.
+    pub(crate) faults: u8,
+    /// The operator has a failed move tried again.
+    pub(crate) retries: u8,
+    /// The operator has a migrated move rolled back.
+    pub(crate) rollbacks: u8,
+    /// The operator has a migrated move finalized.
+    pub(crate) finalizes: u8,
+}
+
+/// One bounded configuration of the model.
+#[derive(Debug, Clone, Copy)]
+pub struct Setting {
+    /// Name on the command line.
+    pub name: &'static str,
+    /// What is looked at, in one line.
+    pub about: &'static str,
+    pub(crate) writers: [&'static [Txn]; 2],
+    pub(crate) budget: Budget,
+    /// The copy goes in ranges of one key each, with a durable cursor.
+    pub(crate) ranges: bool,
+    /// The switch may catch up before it takes the lock, as often as it likes.
+    pub(crate) early_rounds: bool,
+    /// A unique constraint: at most one of the rows may be there. Every transaction writes both, so that one is.
+    pub(crate) unique: bool,
+    /// The second writer begins with the new store, though no flag ever said so.
+    pub(crate) astray: bool,
+}
