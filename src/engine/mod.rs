@@ -153,7 +153,7 @@ impl PgEngine {
         }
         let store = self.store(store)?;
         let catalog = Catalog::read(store, &tenancy::tables_named(&definition.tables)).await?;
-        Guard::of(definition, store, &catalog)
+        Ok(Guard::of(definition, store, &catalog))
     }
 
     /// Looks for everything that would keep the migration from working, without changing anything.

@@ -5,6 +5,7 @@ use crate::config::{Definition, TableRule, Tenancy, Via};
 
 use super::super::catalog::{Catalog, Column, Table};
 use super::super::name::quote;
+use super::places::FoundTrigger;
 
 /// Names of all triggers begin with this.
 pub(super) const PREFIX: &str = "mover_guard_";
@@ -13,6 +14,17 @@ const MIGRATION_CHARACTERS_MAX: usize = 24;
 /// Types whose text is the same whatever a session has set.
 const PLAIN_TYPES: [&str; 8] =
     ["smallint", "integer", "bigint", "text", "character varying", "uuid", "numeric", "boolean"];
+/// What others run with, so that their text is what Mover's own sessions (session.sql) see.
+const KEY_SETTINGS: [(&str, &str); 6] = [
+    ("DateStyle", "ISO, YMD"),
+    ("IntervalStyle", "postgres"),
+    ("TimeZone", "UTC"),
+    ("extra_float_digits", "1"),
+    ("bytea_output", "hex"),
+    ("lc_monetary", "C"),
+];
+/// More hops than any schema has: a definition that leads around in a circle ends here.
+const HOPS_MAX: usize = 32;
 
 /// One trigger with its function.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,10 +36,27 @@ pub(super) struct Trigger {
     /// What the function says.
     pub(super) body: String,
     /// Settings that the function runs with.
-    settings: &'static str,
-    /// When it fires.
-    firing: &'static str,
+    settings: &'static [(&'static str, &'static str)],
+    firing: &'static Firing,
 }
+
+/// When a trigger fires, and what its function is given.
+#[derive(Debug, PartialEq, Eq)]
+struct Firing {
+    event: &'static str,
+    /// `pg_trigger.tgtype`.
+    number: i16,
+    old_rows: Option<&'static str>,
+    new_rows: Option<&'static str>,
+}
+
+const OLD_ROWS: &str = "old_rows";
+const NEW_ROWS: &str = "new_rows";
+const INSERT: Firing = Firing { event: "insert", number: 4, old_rows: None, new_rows: Some(NEW_ROWS) };
+const UPDATE: Firing = Firing { event: "update", number: 16, old_rows: Some(OLD_ROWS), new_rows: Some(NEW_ROWS) };
+const DELETE: Firing = Firing { event: "delete", number: 8, old_rows: Some(OLD_ROWS), new_rows: None };
+/// The only one before its statement: afterwards there is nothing left to ask about.
+const TRUNCATE: Firing = Firing { event: "truncate", number: 34, old_rows: None, new_rows: None };
 
 /// The triggers of one table of a migration.
 #[derive(Debug)]
@@ -37,24 +66,81 @@ pub(super) struct Guarded {
     /// Its number in the database.
     pub(super) oid: u32,
     pub(super) triggers: Vec<Trigger>,
+    /// Columns of which no two rows may have the same value: the parents that rows of this table are found through.
+    pub(super) parents: Vec<Pointed>,
+    /// The column with the org's key, if it has one.
+    pub(super) key: Option<Pointed>,
+}
+
+/// A column of some table.
+#[derive(Debug, Clone)]
+pub(super) struct Pointed {
+    pub(super) table: String,
+    pub(super) oid: u32,
+    pub(super) column: String,
 }
 
 impl Trigger {
     pub(super) fn create_function(&self) -> String {
+        let settings: String =
+            self.settings.iter().map(|(name, value)| format!(" SET {name} = {}", literal(value))).collect();
         format!(
-            "CREATE OR REPLACE FUNCTION {}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER {} AS $mover${}$mover$",
-            self.function, self.settings, self.body
+            "CREATE OR REPLACE FUNCTION {}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER{settings} AS {}",
+            self.function,
+            literal(&self.body)
         )
     }
 
     /// `table` is quoted.
     pub(super) fn create_on(&self, table: &str) -> String {
+        let Firing { event, old_rows, new_rows, .. } = self.firing;
+        let when = if *self.firing == TRUNCATE { "BEFORE" } else { "AFTER" };
+        let old = old_rows.map(|name| format!(" OLD TABLE AS {name}")).unwrap_or_default();
+        let new = new_rows.map(|name| format!(" NEW TABLE AS {name}")).unwrap_or_default();
+        let referencing = if old.is_empty() && new.is_empty() { "" } else { " REFERENCING" };
         format!(
-            "CREATE OR REPLACE TRIGGER {} {} EXECUTE FUNCTION {}()",
+            "CREATE OR REPLACE TRIGGER {} {when} {event} ON {table}{referencing}{old}{new} FOR EACH STATEMENT \
+             EXECUTE FUNCTION {}()",
             quote(&self.name),
-            self.firing.replace("{table}", table),
             self.function
         )
+    }
+
+    /// Whether it is there and works as it should.
+    pub(super) fn is_as_found(&self, found: &FoundTrigger) -> bool {
+        let settings: Vec<String> = self.settings.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        found.name == self.name
+            && found.fires_for_applications
+            && !found.is_conditional
+            && found.firing == self.firing.number
+            && found.old_rows.as_deref() == self.firing.old_rows
+            && found.new_rows.as_deref() == self.firing.new_rows
+            && found.body == self.body
+            && found.settings == settings
+            && found.runs_as_owner
+            // Postgres quotes a name only where it must.
+            && found.function.replace('"', "") == self.function.replace('"', "")
+    }
+}
+
+/// How the functions of a migration begin: the whole name is this, a hash of 16 digits, and the event.
+pub(super) fn functions_begin(migration: &str) -> String {
+    format!("guard_{}_", short(migration))
+}
+
+/// What the triggers of a migration are called, on whichever table.
+pub(super) fn trigger_names(migration: &str) -> [String; 4] {
+    [INSERT, UPDATE, DELETE, TRUNCATE].map(|firing| trigger_name(migration, &firing))
+}
+
+fn trigger_name(migration: &str, firing: &Firing) -> String {
+    format!("{PREFIX}{}_{}", short(migration), firing.event)
+}
+
+fn short(migration: &str) -> String {
+    match migration.len() <= MIGRATION_CHARACTERS_MAX {
+        true => migration.into(),
+        false => format!("{}_{:08x}", &migration[..MIGRATION_CHARACTERS_MAX - 9], hash(migration) as u32),
     }
 }
 
@@ -72,8 +158,8 @@ pub(super) fn triggers(
             let table = catalog.tables.get(&rule.name).ok_or("the table does not exist")?;
             Plan { definition, catalog, rule, table, other, label: &label }.triggers()
         };
-        let (oid, triggers) = of_table().map_err(|problem: String| (label.clone(), problem))?;
-        guarded.push(Guarded { label, oid, triggers });
+        let made = of_table().map_err(|problem: String| (label.clone(), problem))?;
+        guarded.push(made);
     }
     Ok(guarded)
 }
@@ -88,7 +174,7 @@ struct Plan<'a> {
 }
 
 impl Plan<'_> {
-    fn triggers(&self) -> Result<(u32, Vec<Trigger>), String> {
+    fn triggers(&self) -> Result<Guarded, String> {
         let key = self.table.primary_key();
         if key.is_empty() {
             return Err(
@@ -97,45 +183,67 @@ impl Plan<'_> {
                     .into(),
             );
         }
-        let org = self.org(self.rule, "r", 0)?;
-        let triggers = [
-            ("insert", INSERT, self.logged(&["new_rows"], &org, &key)),
-            ("update", UPDATE, self.logged(&["old_rows", "new_rows"], &org, &key)),
-            ("delete", DELETE, self.logged(&["old_rows"], &org, &key)),
-            ("truncate", TRUNCATE, self.truncate()),
-        ];
+        let mut way = Way::default();
+        let org = self.org(self.rule, self.table, "r", &mut way)?;
         let plain = |column: &&Column| PLAIN_TYPES.contains(&column.written.split('(').next().unwrap_or_default());
-        let settings = if key.iter().all(plain) { "" } else { KEY_SETTINGS };
-        let named = |(event, firing, body): (&str, &'static str, String)| {
-            let function = format!("{}_{event}", self.function_name());
-            let name = format!("{PREFIX}{}_{event}", self.short_migration());
-            Trigger { name, function: format!("mover.{}", quote(&function)), body, settings, firing }
+        let settings: &[_] = if way.org_key.iter().chain(&key).all(plain) { &[] } else { &KEY_SETTINGS };
+        let triggers = [
+            (&INSERT, self.logged(&[NEW_ROWS], &org, &key)),
+            (&UPDATE, self.logged(&[OLD_ROWS, NEW_ROWS], &org, &key)),
+            (&DELETE, self.logged(&[OLD_ROWS], &org, &key)),
+            (&TRUNCATE, self.truncate()),
+        ];
+        let migration = self.definition.name.as_str();
+        let named = |(firing, body): (&'static Firing, String)| {
+            let function = format!("{}{:016x}_{}", functions_begin(migration), hash(self.label), firing.event);
+            let function = format!("mover.{}", quote(&function));
+            Trigger { name: trigger_name(migration, firing), function, body, settings, firing }
         };
-        Ok((self.table.oid, triggers.map(named).into()))
+        let key = match &self.rule.tenancy {
+            Tenancy::Key(column) => Some(self.pointed(self.label, self.table, column.as_str())),
+            Tenancy::Via(_) => None,
+        };
+        let triggers = triggers.map(named).into();
+        Ok(Guarded { label: self.label.into(), oid: self.table.oid, triggers, parents: way.parents, key })
     }
 
-    fn short_migration(&self) -> String {
-        let name = self.definition.name.as_str();
-        match name.chars().count() <= MIGRATION_CHARACTERS_MAX {
-            true => name.into(),
-            false => format!("{}_{:08x}", &name[..MIGRATION_CHARACTERS_MAX - 9], hash(name) as u32),
-        }
+    fn pointed(&self, label: &str, table: &Table, column: &str) -> Pointed {
+        Pointed { table: label.into(), oid: table.oid, column: column.into() }
     }
 
-    fn function_name(&self) -> String {
-        format!("guard_{}_{:016x}", self.short_migration(), hash(self.label))
-    }
-
-    /// The key of the org that a row under `alias` belongs to, as text; NULL where its parent cannot be found any more.
-    fn org(&self, rule: &TableRule, alias: &str, depth: usize) -> Result<String, String> {
+    /// The key of the org that a row under `alias` belongs to, as text; NULL where its parent cannot be found any more. As text
+    /// of one collation, whatever the column has: keys of different columns are compared here.
+    fn org<'b>(&'b self, rule: &TableRule, table: &'b Table, alias: &str, way: &mut Way<'b>) -> Result<String, String> {
         match &rule.tenancy {
-            Tenancy::Key(column) => Ok(format!("{alias}.{}::pg_catalog.text", column.quoted())),
-            Tenancy::Via(hops) => self.through(hops, alias, depth),
+            Tenancy::Key(column) => {
+                let found = existing(rule, table, column.as_str())?;
+                if self.catalog.types.schema_of_equality(found.type_oid) != BUILT_IN {
+                    return Err(format!(
+                        "its key column {column} has type {}, which takes keys for equal that are written differently, and \
+                         the guard knows orgs by the text of their keys; change its type, or move its orgs with \
+                         strategy = \"offline\"",
+                        found.written
+                    ));
+                }
+                way.org_key = Some(found);
+                Ok(format!("{alias}.{}::pg_catalog.text COLLATE pg_catalog.\"default\"", column.quoted()))
+            }
+            Tenancy::Via(hops) => self.through(rule, table, hops, alias, way),
         }
     }
 
-    fn through(&self, hops: &[Via], alias: &str, depth: usize) -> Result<String, String> {
+    fn through<'b>(
+        &'b self,
+        rule: &TableRule,
+        table: &'b Table,
+        hops: &[Via],
+        alias: &str,
+        way: &mut Way<'b>,
+    ) -> Result<String, String> {
         let Some((hop, more)) = hops.split_first() else { return Err("its `via` has no hop".into()) };
+        if way.parents.len() > HOPS_MAX {
+            return Err(format!("its `via` leads around in a circle through {}", hop.parent));
+        }
         let parent = self.definition.tables.iter().find(|rule| rule.name == hop.parent).ok_or_else(|| {
             format!(
                 "its `via` leads through {0}, which the migration does not move: rows that change hands there would go \
@@ -143,16 +251,21 @@ impl Plan<'_> {
                 hop.parent
             )
         })?;
-        let table =
+        let above =
             self.catalog.tables.get(&hop.parent).ok_or_else(|| format!("table {} does not exist", hop.parent))?;
-        let inner = format!("p{depth}");
+        let column = existing(rule, table, hop.column.as_str())?;
+        let parent_column = existing(parent, above, hop.parent_column.as_str())?;
+        let schemas = [column, parent_column].map(|column| self.catalog.types.schema_of_equality(column.type_oid));
+        let schema = if schemas[0] == schemas[1] { &schemas[0] } else { BUILT_IN };
+        let inner = format!("p{}", way.parents.len());
+        way.parents.push(self.pointed(&hop.parent.to_string(), above, hop.parent_column.as_str()));
         let org = match more {
-            [] => self.org(parent, &inner, depth + 1)?,
-            more => self.through(more, &inner, depth + 1)?,
+            [] => self.org(parent, above, &inner, way)?,
+            more => self.through(parent, above, more, &inner, way)?,
         };
         Ok(format!(
-            "(SELECT {org} FROM {} AS {inner} WHERE {inner}.{} OPERATOR(pg_catalog.=) {alias}.{})",
-            table.from,
+            "(SELECT {org} FROM {} AS {inner} WHERE {inner}.{} OPERATOR({schema}.=) {alias}.{})",
+            above.from,
             hop.parent_column.quoted(),
             hop.column.quoted()
         ))
@@ -173,12 +286,13 @@ impl Plan<'_> {
     }
 
     fn logged(&self, sources: &[&str], org: &str, key: &[&Column]) -> String {
-        let key: Vec<String> = key.iter().map(|column| format!("r.{}::pg_catalog.text", quote(&column.name))).collect();
+        let text = |column: String| format!("r.{column}::pg_catalog.text COLLATE pg_catalog.\"C\"");
+        let key: Vec<String> = key.iter().map(|column| text(quote(&column.name))).collect();
         let key = format!("ARRAY[{}]", key.join(", "));
         let orgs: Vec<String> =
             sources.iter().map(|source| format!("SELECT {org} AS org FROM {source} AS r")).collect();
         let pointed_at = self.pointed_at();
-        let points: Vec<String> = pointed_at.iter().map(|column| format!("r.{column}::pg_catalog.text")).collect();
+        let points: Vec<String> = pointed_at.iter().cloned().map(text).collect();
         // A row that is only changed keeps what hangs on it; one that comes, goes, or changes hands takes it along.
         let rows: Vec<String> = sources
             .iter()
@@ -195,35 +309,67 @@ impl Plan<'_> {
             (false, 1) => "true".to_owned(),
             (false, _) => "pg_catalog.count(DISTINCT k.side) OPERATOR(pg_catalog.=) 1".to_owned(),
         };
-        LOGGED
-            .replace("{migration}", &literal(self.definition.name.as_str()))
-            .replace("{other}", &literal(self.other))
-            .replace("{table}", &literal(self.label))
-            .replace("{orgs}", &orgs.join(" UNION ALL "))
-            .replace("{rows}", &rows.join(" UNION ALL "))
-            .replace("{subtree}", &subtree)
+        let name = self.definition.name.as_str();
+        filled(
+            LOGGED,
+            &[
+                ("migration", &literal(name)),
+                ("other", &literal(self.other)),
+                ("table", &literal(self.label)),
+                ("orgs", &orgs.join(" UNION ALL ")),
+                ("rows", &rows.join(" UNION ALL ")),
+                ("subtree", &subtree),
+            ],
+        )
     }
 
     fn truncate(&self) -> String {
-        REFUSE_TRUNCATE
-            .replace("{migration}", &literal(self.definition.name.as_str()))
-            .replace("{name}", self.definition.name.as_str())
+        let name = self.definition.name.as_str();
+        filled(REFUSE_TRUNCATE, &[("migration", &literal(name)), ("name", name)])
     }
 }
 
-const INSERT: &str = "AFTER INSERT ON {table} REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT";
-const UPDATE: &str =
-    "AFTER UPDATE ON {table} REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT";
-const DELETE: &str = "AFTER DELETE ON {table} REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT";
-const TRUNCATE: &str = "BEFORE TRUNCATE ON {table} FOR EACH STATEMENT";
-const KEY_SETTINGS: &str = "SET DateStyle = 'ISO, YMD' SET IntervalStyle = 'postgres' SET TimeZone = 'UTC' \
-    SET extra_float_digits = '1' SET bytea_output = 'hex'";
+/// What is met on the way from a row to its org.
+#[derive(Default)]
+struct Way<'a> {
+    parents: Vec<Pointed>,
+    org_key: Option<&'a Column>,
+}
+
+fn existing<'a>(rule: &TableRule, table: &'a Table, column: &str) -> Result<&'a Column, String> {
+    table.column(column).ok_or_else(|| format!("table {} has no column {column}", rule.name))
+}
+
+const BUILT_IN: &str = "pg_catalog";
 const LOGGED: &str = include_str!("sql/logged.plpgsql");
 const REFUSE_TRUNCATE: &str = include_str!("sql/refuse_truncate.plpgsql");
 
+/// A template with its `{places}` filled. What is filled in is not looked at again: a table's name may have braces as well.
+fn filled(template: &str, values: &[(&str, &str)]) -> String {
+    let mut text = String::new();
+    let mut rest = template;
+    while let Some((before, after)) = rest.split_once('{') {
+        let found =
+            values.iter().find_map(|(name, value)| Some((value, after.strip_prefix(*name)?.strip_prefix('}')?)));
+        text.push_str(before);
+        rest = match found {
+            Some((value, after)) => {
+                text.push_str(value);
+                after
+            }
+            None => {
+                text.push('{');
+                after
+            }
+        };
+    }
+    text + rest
+}
+
 /// Text as SQL; definitions and stores have tame names, tables have any.
 fn literal(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "''"))
+    let quoted = format!("'{}'", text.replace('\'', "''"));
+    if text.contains('\\') { format!("E{}", quoted.replace('\\', "\\\\")) } else { quoted }
 }
 
 /// FNV-1a: names that stay the same from one version of Mover to the next.
