@@ -110,17 +110,6 @@ impl<'a> Guard<'a> {
         Ok(changed)
     }
 
-    /// Places that are not guarded as they should be.
-    pub(in crate::engine) async fn unguarded(&self) -> Result<Vec<String>, EngineError> {
-        if !super::has_tables(self.store).await? {
-            return Ok(self.tables.iter().map(|table| table.label.clone()).collect());
-        }
-        let session = self.store.session().await?;
-        let places = self.places(&session).await?;
-        session.release();
-        Ok(self.sorted_out(places).1)
-    }
-
     /// What is there.
     pub(in crate::engine) async fn status(&self) -> Result<GuardStatus, EngineError> {
         if !super::has_tables(self.store).await? {

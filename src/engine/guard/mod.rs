@@ -1,5 +1,6 @@
-//! The fence of the target: a row for each org that says whose its rows are.
+//! What Mover keeps in the stores: a row for each org that says whose its rows are, and, for online moves, triggers.
 
+mod coverage;
 mod install;
 mod trigger;
 
@@ -12,6 +13,7 @@ use crate::engine::connection::Session;
 use crate::engine::error::Doing;
 use crate::engine::store::Store;
 
+pub(super) use coverage::must_cover;
 pub(super) use install::Guard;
 pub use install::{GuardStatus, GuardedOrgs};
 

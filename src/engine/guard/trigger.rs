@@ -78,6 +78,23 @@ pub(super) fn triggers(
     Ok(guarded)
 }
 
+/// What the triggers of a migration are called, the same on each of its tables.
+pub(super) fn trigger_names(definition: &Definition) -> [String; 4] {
+    ["insert", "update", "delete", "truncate"].map(|event| trigger_name(definition, event))
+}
+
+fn trigger_name(definition: &Definition, event: &str) -> String {
+    format!("{PREFIX}{}_{event}", short_migration(definition))
+}
+
+fn short_migration(definition: &Definition) -> String {
+    let name = definition.name.as_str();
+    match name.chars().count() <= MIGRATION_CHARACTERS_MAX {
+        true => name.into(),
+        false => format!("{}_{:08x}", &name[..MIGRATION_CHARACTERS_MAX - 9], hash(name) as u32),
+    }
+}
+
 struct Plan<'a> {
     definition: &'a Definition,
     catalog: &'a Catalog,
@@ -108,22 +125,14 @@ impl Plan<'_> {
         let settings = if key.iter().all(plain) { "" } else { KEY_SETTINGS };
         let named = |(event, firing, body): (&str, &'static str, String)| {
             let function = format!("{}_{event}", self.function_name());
-            let name = format!("{PREFIX}{}_{event}", self.short_migration());
+            let name = trigger_name(self.definition, event);
             Trigger { name, function: format!("mover.{}", quote(&function)), body, settings, firing }
         };
         Ok((self.table.oid, triggers.map(named).into()))
     }
 
-    fn short_migration(&self) -> String {
-        let name = self.definition.name.as_str();
-        match name.chars().count() <= MIGRATION_CHARACTERS_MAX {
-            true => name.into(),
-            false => format!("{}_{:08x}", &name[..MIGRATION_CHARACTERS_MAX - 9], hash(name) as u32),
-        }
-    }
-
     fn function_name(&self) -> String {
-        format!("guard_{}_{:016x}", self.short_migration(), hash(self.label))
+        format!("guard_{}_{:016x}", short_migration(self.definition), hash(self.label))
     }
 
     /// The key of the org that a row under `alias` belongs to, as text; NULL where its parent cannot be found any more.
