@@ -61,6 +61,8 @@ fn the_documented_example_is_read_and_its_defaults_are_the_real_ones() {
     assert_eq!(config.failure_policy, none.failure_policy);
     assert_eq!((config.lease, config.log), (none.lease, none.log));
     assert_eq!((config.drain_budget, config.step_budget), (none.drain_budget, none.step_budget));
+    assert_eq!(config.copy_range_rows, none.copy_range_rows);
+    assert!(config.backup_dir.ends_with(none.backup_dir));
     let Store::Postgres(old) = &config.stores[&StoreName::new("old").unwrap()];
     assert_eq!(old.to_string(), "mover@localhost:5432/old");
     assert_eq!(old.pool_size, 16);
@@ -207,7 +209,10 @@ fn the_shipped_definitions_are_read() {
     );
     assert_eq!(definitions.find(&named("whole_org")).unwrap().tables.len(), 9);
     let error = definitions.find(&named("phase2")).unwrap_err().to_string();
-    assert_eq!(error, "unknown migration phase2; known are phase_2, whole_org; did you mean phase_2?");
+    assert_eq!(
+        error,
+        "unknown migration phase2; known are phase_2, whole_org, whole_org_offline; did you mean phase_2?"
+    );
 }
 
 #[test]

@@ -135,3 +135,18 @@ async fn triggers_on_what_is_no_part_of_the_migration_any_more_go_too() {
         .unwrap();
     assert_eq!(dump(&world), before);
 }
+
+#[tokio::test]
+async fn a_schema_that_somebody_else_has_made_for_mover_stays() {
+    let world = World::bare().await;
+    let rights = "CREATE ROLE plain LOGIN; CREATE SCHEMA mover; GRANT CREATE, USAGE ON SCHEMA mover TO plain;
+        GRANT SET ON PARAMETER session_replication_role TO plain";
+    world.old.batch_execute(rights).await.unwrap();
+    world.old.batch_execute("ALTER TABLE notes OWNER TO plain; ALTER TABLE orgs OWNER TO plain").await.unwrap();
+    let before = dump(&world);
+    let store = Store::open(store_name("old"), &world.server.url_as("plain", "old"), 2).unwrap();
+    let engine = PgEngine::new([store], [define(MIGRATION, vec![keyed("notes", "org")])]);
+    assert_eq!(engine.install_guard(&migration(), &store_name("old")).await.unwrap(), ["public.notes"]);
+    assert_eq!(engine.remove_guard(&migration(), &store_name("old"), false).await.unwrap(), ["public.notes"]);
+    assert_eq!(dump(&world), before);
+}

@@ -14,8 +14,8 @@ use super::super::catalog::Catalog;
 use super::super::connection::Session;
 use super::super::error::Doing;
 use super::super::store::Store;
+use super::body::{Guarded, Pointed, triggers};
 use super::places::{Place, places};
-use super::trigger::{Guarded, Pointed, triggers};
 use crate::config::Definition;
 
 /// Nobody is kept waiting longer by one try.
@@ -56,8 +56,8 @@ pub struct GuardedOrgs {
 pub(in crate::engine) struct Guard<'a> {
     pub(super) definition: &'a Definition,
     pub(super) store: &'a Store,
-    /// Or which table cannot have triggers, and why. What is there can be removed all the same.
-    tables: Result<Vec<Guarded>, (String, String)>,
+    /// Or which of them cannot have triggers, and why. What is there can be removed all the same.
+    tables: Result<Vec<Guarded>, Vec<(String, String)>>,
 }
 
 impl<'a> Guard<'a> {
@@ -102,10 +102,11 @@ impl<'a> Guard<'a> {
         let doing = Doing::new(self.store.name(), "looking for what the guard needs");
         let tables = match &self.tables {
             Ok(tables) => tables,
-            Err(blocker) => return Ok(vec![blocker.clone()]),
+            Err(blockers) => return Ok(blockers.clone()),
         };
         let session = self.store.session().await?;
-        let found = unfit(&session, tables, doing).await?;
+        let mut found = unfit(&session, tables, doing).await?;
+        found.extend(missing_rights(&session, tables, doing).await?);
         session.release();
         Ok(found)
     }
@@ -132,10 +133,11 @@ impl<'a> Guard<'a> {
     }
 
     fn tables(&self) -> Result<&[Guarded], EngineError> {
-        let refused = |(table, problem): &(String, String)| {
-            Doing::new(self.store.name(), "guarding its tables").on(table).refused(problem)
-        };
-        self.tables.as_deref().map_err(refused)
+        let doing = Doing::new(self.store.name(), "guarding its tables");
+        self.tables.as_deref().map_err(|blockers| match blockers.first() {
+            Some((table, problem)) => doing.on(table).refused(problem),
+            None => doing.refused("it has none"),
+        })
     }
 
     /// A row for each org, so that a snapshot from before a move has one to fail on.
@@ -220,6 +222,28 @@ async fn unfit(session: &Session, tables: &[Guarded], doing: Doing<'_>) -> Resul
         (table.label.clone(), problem)
     });
     Ok(ambiguous.chain(inexact).collect())
+}
+
+/// Tables and partitions on which our role may not make triggers.
+async fn missing_rights(
+    session: &Session,
+    tables: &[Guarded],
+    doing: Doing<'_>,
+) -> Result<Vec<(String, String)>, EngineError> {
+    let failed = |error| doing.failed(error);
+    let oids: Vec<u32> = tables.iter().map(|table| table.oid).collect();
+    let mut missing = Vec::new();
+    for row in session.query(include_str!("sql/untouchable.sql"), &[&oids]).await.map_err(failed)? {
+        let root: u32 = row.try_get("root").map_err(failed)?;
+        let place: String = row.try_get("place").map_err(failed)?;
+        let label = tables.iter().find(|table| table.oid == root).map_or(&place, |table| &table.label);
+        let problem = format!(
+            "triggers may not be made on {place}; run as its owner: GRANT TRIGGER ON {place} TO the role that Mover logs in as \
+             (or let it own the table: only an owner can remove them again)"
+        );
+        missing.push((label.clone(), problem));
+    }
+    Ok(missing)
 }
 
 /// Those columns whose numbers the query answers with.

@@ -1,5 +1,7 @@
-//! The fence of the target: a row for each org that says whose its rows are.
+//! What Mover keeps in the stores: a row for each org that says whose its rows are, and, for online moves, triggers.
 
+mod body;
+mod coverage;
 mod install;
 mod places;
 mod remove;
@@ -14,6 +16,7 @@ use crate::engine::connection::Session;
 use crate::engine::error::Doing;
 use crate::engine::store::Store;
 
+pub(super) use coverage::must_cover;
 pub(super) use install::Guard;
 pub use install::{GuardStatus, GuardedOrgs};
 

@@ -5,7 +5,8 @@ use tokio_postgres::Row;
 
 use super::super::connection::Session;
 use super::super::error::Doing;
-use super::trigger::{Guarded, PREFIX};
+use super::body::Guarded;
+use super::trigger::PREFIX;
 
 const FOUND: &str = include_str!("sql/found.sql");
 
