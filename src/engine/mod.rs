@@ -7,6 +7,7 @@
 
 mod catalog;
 mod check;
+mod check_online;
 mod check_sequences;
 mod check_tables;
 mod connection;
