@@ -117,7 +117,8 @@ async fn several_processes_may_install_at_the_same_time() {
 #[tokio::test]
 async fn tables_that_cannot_be_guarded_are_refused_with_the_way_out() {
     let world = World::bare().await;
-    world.old.batch_execute("CREATE TABLE public.keyless (org int); CREATE TABLE public.twins (code text, org int, id int PRIMARY KEY); CREATE TABLE public.of_twins (id int PRIMARY KEY, code text)").await.unwrap();
+    world.old.batch_execute("CREATE TABLE public.keyless (org int); CREATE TABLE public.twins (code text, org int, id int PRIMARY KEY); CREATE TABLE public.of_twins (id int PRIMARY KEY, code text);
+        CREATE TABLE public.ancestor (id int PRIMARY KEY, org int); CREATE TABLE public.heir (PRIMARY KEY (id)) INHERITS (public.ancestor);").await.unwrap();
     for (tables, says) in [
         (vec![keyed("keyless", "org")], ["keyless", "add one, or move its orgs with strategy = \"offline\""]),
         (
@@ -135,6 +136,10 @@ async fn tables_that_cannot_be_guarded_are_refused_with_the_way_out() {
             vec![via("members", &[("id", "badges", "id")]), via("badges", &[("id", "members", "id")])],
             ["members", "circle"],
         ),
+        // Whoever writes by the name of the other table fires the triggers of that one only.
+        (vec![keyed("events_2025", "org")], ["events_2025", "it is a part of public.events"]),
+        (vec![keyed("heir", "org")], ["heir", "it is a part of public.ancestor"]),
+        (vec![keyed("ancestor", "org")], ["ancestor", "public.heir inherits from it"]),
         // A row would belong to two orgs.
         (vec![keyed("twins", "org"), via("of_twins", &[("code", "twins", "code")])], ["of_twins", "unique"]),
     ] {

@@ -55,3 +55,19 @@ async fn orgs_of_another_migration_are_not_mixed_up() {
     world.old.batch_execute(&sql).await.unwrap();
     world.assert_logs("INSERT INTO notes VALUES (1, 1, ''), (2, 2, '')", &[]).await;
 }
+
+#[tokio::test]
+async fn a_transaction_with_a_snapshot_may_write_to_more_orgs_than_there_is_room_for_locks() {
+    let world = World::guarded().await;
+    world.set_mode("17", "capturing").await;
+    let sql =
+        "BEGIN ISOLATION LEVEL REPEATABLE READ; INSERT INTO notes SELECT n, n, '' FROM generate_series(1, 30000) n";
+    world.app.batch_execute(sql).await.unwrap();
+    // Only who writes to an org that moves may meet the switch.
+    assert_eq!(
+        world.count("pg_locks WHERE locktype = 'advisory' AND mode = 'ShareLock' AND classid <> 1297045075").await,
+        1
+    );
+    world.app.batch_execute("COMMIT").await.unwrap();
+    assert_eq!(world.logged().await, ["17 notes {17}"]);
+}

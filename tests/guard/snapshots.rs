@@ -1,8 +1,9 @@
 //! Writers that began before an org's mode changed: none of them slips through.
 
+use mover_actors::ports::Engine;
 use tokio_postgres::Client;
 
-use crate::world::{MIGRATION, World, refused};
+use crate::world::{MIGRATION, World, claim, connect_as, reason, refused, set_mode};
 
 const WITH_SNAPSHOT: [&str; 2] = ["REPEATABLE READ", "SERIALIZABLE"];
 const SOMEBODY_WAITS: &str = "pg_locks WHERE locktype = 'advisory' AND NOT granted";
@@ -135,4 +136,30 @@ async fn a_writer_of_a_captured_org_keeps_the_switch_waiting_until_it_ends() {
         assert!(world.old.query_one(&lock, &[]).await.unwrap().get::<_, bool>(0), "{level}");
         unlock(&world, "1").await;
     }
+}
+
+#[tokio::test]
+async fn an_org_may_come_to_a_store_where_somebody_wrote_to_it_and_undid_it() {
+    let world = World::guarded().await;
+    world.app.batch_execute("INSERT INTO notes VALUES (1, 4, '')").await.unwrap();
+    let there = connect_as(&world.server, "app", "new").await;
+    for level in ["READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE"] {
+        let sql = format!(
+            "BEGIN ISOLATION LEVEL {level}; INSERT INTO notes VALUES (1, 4, 'stray'); DELETE FROM notes; COMMIT"
+        );
+        there.batch_execute(&sql).await.unwrap();
+    }
+    let engine = world.engine();
+    engine.capture(&claim("4")).await.unwrap();
+    assert_eq!(engine.copy_live(&claim("4")).await.unwrap().rows, 1);
+    assert_eq!(refused(there.batch_execute("DELETE FROM notes").await).code, "MV002");
+}
+
+#[tokio::test]
+async fn an_org_that_a_move_has_settled_is_not_replaced() {
+    let world = World::guarded().await;
+    set_mode(&world.new, "4", "settled").await;
+    let engine = world.engine();
+    engine.capture(&claim("4")).await.unwrap();
+    assert!(reason(engine.copy_live(&claim("4")).await).contains("the org is live here"));
 }

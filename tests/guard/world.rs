@@ -5,7 +5,8 @@ use std::time::Duration;
 use mover::config::{Definition, OrgDirectory, TableRule, Tenancy, Via};
 use mover::engine::{GuardStatus, PgEngine, Store};
 use mover_actors::domain::flags::Routing;
-use mover_actors::domain::ids::{MigrationName, StoreName};
+use mover_actors::domain::ids::{Epoch, MigrationName, MoveId, OrgKey, OrgName, StoreName};
+use mover_actors::domain::record::Claim;
 use mover_actors::domain::state::Strategy;
 use mover_actors::ports::{EngineError, Limits};
 use tokio_postgres::{Client, Error, NoTls};
@@ -172,6 +173,16 @@ pub(crate) async fn set_mode(client: &Client, org: &str, mode: &str) {
     let sql = "INSERT INTO mover.org_guard (migration, org_key, mode, epoch) VALUES ($1, $2, $3, 1)
         ON CONFLICT (migration, org_key) DO UPDATE SET mode = excluded.mode, epoch = 1";
     client.execute(sql, &[&MIGRATION, &org, &mode]).await.unwrap();
+}
+
+pub(crate) fn claim(org: &str) -> Claim {
+    Claim {
+        id: MoveId(1),
+        migration: migration(),
+        org: OrgName::new(format!("org {org}")).unwrap(),
+        key: OrgKey::new(org).unwrap(),
+        epoch: Epoch(7),
+    }
 }
 
 pub(crate) fn migration() -> MigrationName {

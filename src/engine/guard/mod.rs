@@ -2,6 +2,7 @@
 
 mod body;
 mod coverage;
+mod fitness;
 mod install;
 mod places;
 mod remove;

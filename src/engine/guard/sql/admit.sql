@@ -1,29 +1,38 @@
 -- Decides what becomes of a write to orgs of which one at least may not be settled: refuses it, or answers with those whose
 -- writes are to be logged. The orgs come in an order that is the same for everybody, so that nobody waits in a circle.
--- A writer with a snapshot takes the lock and then reads the row FOR SHARE: a snapshot from before a change of the mode fails
--- (40001). Others read the mode again once they have the lock: they may have waited for it while the org was switched.
+-- A writer with a snapshot reads the row FOR SHARE: a snapshot from before a change of the mode fails (40001), and the mode cannot
+-- change until the writer ends. If its snapshot has the org settled, that is enough: locks are few, and it may write to all orgs.
+-- Whoever may meet the switch of a moving org takes the org's lock first, and only then reads the mode (again): it may have
+-- waited for the lock while the org was switched.
 CREATE OR REPLACE FUNCTION mover.guard_admit(
     migration pg_catalog.text, other_store pg_catalog.text, touched pg_catalog.text[]
 ) RETURNS pg_catalog.text[] LANGUAGE plpgsql AS $mover$
 <<admit>>
 DECLARE
+    has_snapshot CONSTANT pg_catalog.bool := pg_catalog.current_setting('transaction_isolation')
+        OPERATOR(pg_catalog.=) ANY (ARRAY['repeatable read', 'serializable']);
     org        pg_catalog.text;
     found_mode pg_catalog.text;
     capturing  pg_catalog.text[];
 BEGIN
     FOREACH org IN ARRAY touched LOOP
-        PERFORM pg_catalog.pg_advisory_xact_lock_shared(mover.org_lock(guard_admit.migration, org));
-        IF pg_catalog.current_setting('transaction_isolation') OPERATOR(pg_catalog.=) ANY (ARRAY['read committed', 'read uncommitted']) THEN
-            found_mode := (
-                SELECT g.mode FROM mover.org_guard AS g
-                WHERE g.migration OPERATOR(pg_catalog.=) guard_admit.migration AND g.org_key OPERATOR(pg_catalog.=) org
-            );
-        ELSE
+        IF has_snapshot THEN
+            SELECT g.mode INTO found_mode FROM mover.org_guard AS g
+            WHERE g.migration OPERATOR(pg_catalog.=) guard_admit.migration AND g.org_key OPERATOR(pg_catalog.=) org;
+            IF (found_mode OPERATOR(pg_catalog.=) 'settled') IS FALSE THEN
+                PERFORM pg_catalog.pg_advisory_xact_lock_shared(mover.org_lock(guard_admit.migration, org));
+            END IF;
             INSERT INTO mover.org_guard (migration, org_key, mode, epoch)
             VALUES (guard_admit.migration, org, 'settled', 0) ON CONFLICT DO NOTHING;
             SELECT g.mode INTO found_mode FROM mover.org_guard AS g
             WHERE g.migration OPERATOR(pg_catalog.=) guard_admit.migration AND g.org_key OPERATOR(pg_catalog.=) org
             FOR SHARE;
+        ELSE
+            PERFORM pg_catalog.pg_advisory_xact_lock_shared(mover.org_lock(guard_admit.migration, org));
+            found_mode := (
+                SELECT g.mode FROM mover.org_guard AS g
+                WHERE g.migration OPERATOR(pg_catalog.=) guard_admit.migration AND g.org_key OPERATOR(pg_catalog.=) org
+            );
         END IF;
         IF found_mode OPERATOR(pg_catalog.=) 'capturing' THEN
             capturing := pg_catalog.array_append(capturing, org);

@@ -1,0 +1,104 @@
+//! Whether triggers on the tables would see all that is written, and whether we may make them.
+
+use mover_actors::ports::EngineError;
+
+use super::super::connection::Session;
+use super::super::error::Doing;
+use super::body::{Guarded, Pointed};
+
+/// Tables that triggers could be put on, but would not be right for, each with what to do.
+pub(super) async fn unfit(
+    session: &Session,
+    tables: &[Guarded],
+    doing: Doing<'_>,
+) -> Result<Vec<(String, String)>, EngineError> {
+    let parents = tables.iter().flat_map(|table| table.parents.iter().map(move |parent| (table, parent))).collect();
+    let ambiguous = chosen(session, include_str!("sql/ambiguous.sql"), parents, doing).await?;
+    let keys = tables.iter().flat_map(|table| table.key.iter().map(move |key| (table, key))).collect();
+    let inexact = chosen(session, include_str!("sql/inexact.sql"), keys, doing).await?;
+    let ambiguous = ambiguous.into_iter().map(|(table, Pointed { table: parent, column, .. })| {
+        let problem = format!(
+            "its `via` leads through {parent}.{column}, which is not unique: a row could belong to two orgs; make a unique \
+             index on it, or move its orgs with strategy = \"offline\""
+        );
+        (table.label.clone(), problem)
+    });
+    let inexact = inexact.into_iter().map(|(table, Pointed { column, .. })| {
+        let problem = format!(
+            "the collation of its key column {column} takes keys for equal that are written differently, and the guard knows \
+             orgs by the text of their keys; change it, or move its orgs with strategy = \"offline\""
+        );
+        (table.label.clone(), problem)
+    });
+    Ok(ambiguous.chain(inexact).chain(relatives(session, tables, doing).await?).collect())
+}
+
+/// Tables that are written by the name of another one as well.
+async fn relatives(
+    session: &Session,
+    tables: &[Guarded],
+    doing: Doing<'_>,
+) -> Result<Vec<(String, String)>, EngineError> {
+    let failed = |error| doing.failed(error);
+    let oids: Vec<u32> = tables.iter().map(|table| table.oid).collect();
+    let mut found = Vec::new();
+    for row in session.query(include_str!("sql/relatives.sql"), &[&oids]).await.map_err(failed)? {
+        let number: i64 = row.try_get("number").map_err(failed)?;
+        let (is_part, other): (bool, String) =
+            (row.try_get("is_part").map_err(failed)?, row.try_get("other").map_err(failed)?);
+        let problem = match is_part {
+            true => format!(
+                "it is a part of {other}, and what is written by that name would not be seen; move {other} instead, or move its \
+                 orgs with strategy = \"offline\""
+            ),
+            false => format!(
+                "{other} inherits from it, and what is written by the name of one changes rows of both; make them partitions, or \
+                 move their orgs with strategy = \"offline\""
+            ),
+        };
+        let table = usize::try_from(number - 1).ok().and_then(|index| tables.get(index));
+        found.extend(table.map(|table| (table.label.clone(), problem)));
+    }
+    Ok(found)
+}
+
+/// Tables and partitions on which our role may not make triggers.
+pub(super) async fn missing_rights(
+    session: &Session,
+    tables: &[Guarded],
+    doing: Doing<'_>,
+) -> Result<Vec<(String, String)>, EngineError> {
+    let failed = |error| doing.failed(error);
+    let oids: Vec<u32> = tables.iter().map(|table| table.oid).collect();
+    let mut missing = Vec::new();
+    for row in session.query(include_str!("sql/untouchable.sql"), &[&oids]).await.map_err(failed)? {
+        let root: u32 = row.try_get("root").map_err(failed)?;
+        let place: String = row.try_get("place").map_err(failed)?;
+        let label = tables.iter().find(|table| table.oid == root).map_or(&place, |table| &table.label);
+        let problem = format!(
+            "triggers may not be made on {place}; run as its owner: GRANT TRIGGER ON {place} TO the role that Mover logs in as \
+             (or let it own the table: only an owner can remove them again)"
+        );
+        missing.push((label.clone(), problem));
+    }
+    Ok(missing)
+}
+
+/// Those columns whose numbers the query answers with.
+async fn chosen<'a>(
+    session: &Session,
+    sql: &str,
+    columns: Vec<(&'a Guarded, &'a Pointed)>,
+    doing: Doing<'_>,
+) -> Result<Vec<(&'a Guarded, &'a Pointed)>, EngineError> {
+    let failed = |error| doing.failed(error);
+    let oids: Vec<u32> = columns.iter().map(|(_, column)| column.oid).collect();
+    let names: Vec<&str> = columns.iter().map(|(_, column)| column.column.as_str()).collect();
+    let mut found = Vec::new();
+    for row in session.query(sql, &[&oids, &names]).await.map_err(failed)? {
+        let number: i64 = row.try_get(0).map_err(failed)?;
+        let column = usize::try_from(number - 1).ok().and_then(|index| columns.get(index));
+        found.extend(column.copied());
+    }
+    Ok(found)
+}
