@@ -8,6 +8,7 @@ mod servers;
 mod branches;
 mod busy;
 mod capturing;
+mod carrying;
 mod installing;
 mod keys;
 mod partitions;
