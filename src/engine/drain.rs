@@ -45,17 +45,6 @@ async fn writers(session: &Session, tables: &[Oid], doing: Doing<'_>) -> Result<
     rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect::<Result<_, _>>().map_err(failed)
 }
 
-/// Those who write to a table now, as people would recognize them.
-pub(super) async fn writers_of(session: &Session, quoted: &str, doing: Doing<'_>) -> Result<String, EngineError> {
-    let failed = |error| doing.failed(error);
-    let sql = "SELECT ARRAY[to_regclass($1)::oid]";
-    let oids: Vec<Oid> = session.query_one(sql, &[&quoted]).await.and_then(|row| row.try_get(0)).map_err(failed)?;
-    let rows = session.query(include_str!("sql/writers.sql"), &[&oids]).await.map_err(failed)?;
-    let open =
-        rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect::<Result<_, _>>().map_err(failed)?;
-    describe(session, doing, &open).await
-}
-
 async fn over_budget(
     session: &Session,
     doing: Doing<'_>,

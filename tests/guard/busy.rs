@@ -1,6 +1,8 @@
 //! Installing on a table that a long transaction holds: it gives way to writers, again and again, and says who is in the way.
 
-use crate::world::{PLACES, World, migration, reason, store_name};
+use tokio_postgres::Client;
+
+use crate::world::{PLACES, World, migration, other_migration, reason, store_name};
 
 const INSTALL_WAITS: &str =
     "pg_locks WHERE relation = 'notes'::regclass AND mode = 'ShareRowExclusiveLock' AND NOT granted";
@@ -28,18 +30,49 @@ async fn writers_pass_while_installing_waits_for_a_long_transaction() {
 #[tokio::test]
 async fn who_is_in_the_way_is_named_in_the_end() {
     let world = World::bare().await;
-    world
-        .app
-        .batch_execute("SET application_name = 'nightly report'; BEGIN; INSERT INTO notes VALUES (1, 1, 'long')")
-        .await
-        .unwrap();
-    let pid: i32 = world.app.query_one("SELECT pg_backend_pid()", &[]).await.unwrap().get(0);
-    let reason = reason(world.engine().install_guard(&migration(), &store_name("old")).await);
-    for part in ["notes", &format!("process {pid}"), "user app", "nightly report"] {
-        assert!(reason.contains(part), "{reason}");
-    }
+    world.engine().install_guard(&other_migration(), &store_name("old")).await.unwrap();
+    // A writer, and what VACUUM and CREATE INDEX CONCURRENTLY hold.
+    let writer = in_the_way(&world, "nightly import", "INSERT INTO notes VALUES (1, 1, 'long')").await;
+    let tidier = in_the_way(&world, "tidier", "LOCK TABLE stickers IN SHARE UPDATE EXCLUSIVE MODE").await;
+    // Triggers can be made while somebody reads, but not dropped.
+    let reader = in_the_way(&world, "nightly report", "SELECT FROM events").await;
+
+    let engine = world.engine();
+    let (migration, other, old) = (migration(), other_migration(), store_name("old"));
+    let (installed, removed) =
+        tokio::join!(engine.install_guard(&migration, &old), engine.remove_guard(&other, &old, false));
+    assert_names(&reason(installed), "public.notes", "nightly import");
+    assert_names(&reason(removed), "public.events", "nightly report");
     // What could be guarded is, and the rest follows.
     assert_eq!(world.status().await.unguarded, ["public.notes", "public.stickers"]);
-    world.app.batch_execute("COMMIT").await.unwrap();
-    assert_eq!(world.install().await, ["public.notes", "public.stickers"]);
+    writer.batch_execute("COMMIT").await.unwrap();
+    reader.batch_execute("COMMIT").await.unwrap();
+    assert_names(&reason(engine.install_guard(&migration, &old).await), "public.stickers", "tidier");
+    tidier.batch_execute("COMMIT").await.unwrap();
+    assert_eq!(world.install().await, ["public.stickers"]);
+    assert_eq!(
+        engine.remove_guard(&other, &old, false).await.unwrap(),
+        [
+            "public.events",
+            "public.events_2025",
+            "public.events_2026",
+            "public.events_2026_1",
+            "public.events_2026_others",
+            "public.notes"
+        ]
+    );
+}
+
+async fn in_the_way(world: &World, name: &str, sql: &str) -> Client {
+    let client = world.another_app().await;
+    client.batch_execute(&format!("SET application_name = '{name}'")).await.unwrap();
+    client.batch_execute(&format!("BEGIN; {sql}")).await.unwrap();
+    client
+}
+
+fn assert_names(reason: &str, place: &str, application: &str) {
+    for part in [place, "process ", "user app", application] {
+        assert!(reason.contains(part), "{reason}");
+    }
+    assert_eq!(reason.matches("process ").count(), 1, "{reason}");
 }

@@ -3,27 +3,18 @@
 //! A trigger can only be made while nobody writes to its table, and whoever comes meanwhile waits behind Mover. So each table
 //! is a transaction of its own that waits for no more than a moment, and is tried again later.
 
-use std::time::Duration;
-
 use mover_actors::ports::EngineError;
 use serde::Serialize;
-use tokio::time::{Instant, sleep};
-use tokio_postgres::error::SqlState;
 
 use super::super::catalog::Catalog;
 use super::super::connection::Session;
 use super::super::error::Doing;
 use super::super::store::Store;
 use super::body::{Guarded, triggers};
+use super::briefly::{Beside, briefly};
 use super::fitness::{missing_rights, unfit};
 use super::places::{Place, places};
 use crate::config::Definition;
-
-/// Nobody is kept waiting longer by one try.
-const LOCK_TIMEOUT_MS: u64 = 200;
-const PAUSE: Duration = Duration::from_millis(300);
-/// For how long it is tried on one table.
-const BUDGET: Duration = Duration::from_secs(30);
 
 /// What the guard of a migration looks like in one store.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -175,29 +166,5 @@ impl<'a> Guard<'a> {
 
 async fn guard_place(session: &Session, place: &Place, table: &Guarded, doing: Doing<'_>) -> Result<(), EngineError> {
     let create = table.triggers.iter().flat_map(|trigger| [trigger.create_function(), trigger.create_on(&place.name)]);
-    briefly(session, &create.collect::<Vec<_>>().join(";\n"), &place.name, doing).await
-}
-
-/// Runs statements that need a table for themselves, without making its writers wait long. One process at a time: others do
-/// the same to the same functions.
-pub(super) async fn briefly(session: &Session, sql: &str, place: &str, doing: Doing<'_>) -> Result<(), EngineError> {
-    let begin = Instant::now();
-    loop {
-        let tried = session
-            .batch_execute(&format!(
-                "BEGIN; SET LOCAL lock_timeout = '{LOCK_TIMEOUT_MS}ms'; SELECT pg_advisory_xact_lock(hashtext('mover.guard'));\n\
-                 {sql};\nCOMMIT"
-            ))
-            .await;
-        let Err(error) = tried else { return Ok(()) };
-        session.batch_execute("ROLLBACK").await.map_err(|error| doing.failed(error))?;
-        if error.code() != Some(&SqlState::LOCK_NOT_AVAILABLE) {
-            return Err(doing.failed(error));
-        }
-        if begin.elapsed() >= BUDGET {
-            let holders = super::super::drain::writers_of(session, place, doing).await?;
-            return Err(doing.refused(format!("{place} was busy for {BUDGET:?}: {holders}")));
-        }
-        sleep(PAUSE).await;
-    }
+    briefly(session, &create.collect::<Vec<_>>().join(";\n"), &place.name, Beside::Readers, doing).await
 }

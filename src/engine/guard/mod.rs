@@ -1,6 +1,7 @@
 //! What Mover keeps in the stores: a row for each org that says whose its rows are, and, for online moves, triggers.
 
 mod body;
+mod briefly;
 mod coverage;
 mod fitness;
 mod install;

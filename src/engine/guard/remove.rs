@@ -4,7 +4,8 @@ use mover_actors::ports::EngineError;
 
 use super::super::connection::Session;
 use super::super::error::Doing;
-use super::install::{Guard, GuardedOrgs, briefly};
+use super::briefly::{Beside, briefly};
+use super::install::{Guard, GuardedOrgs};
 use super::trigger::{functions_begin, trigger_names};
 
 impl Guard<'_> {
@@ -66,7 +67,7 @@ async fn drop_triggers(session: &Session, migration: &str, doing: Doing<'_>) -> 
         let place: String = row.try_get("place").map_err(failed)?;
         let triggers: Vec<String> = row.try_get("triggers").map_err(failed)?;
         let drops: Vec<String> = triggers.iter().map(|trigger| format!("DROP TRIGGER {trigger} ON {place}")).collect();
-        briefly(session, &drops.join("; "), &place, doing).await?;
+        briefly(session, &drops.join("; "), &place, Beside::Nobody, doing).await?;
         removed.push(place);
     }
     Ok(removed)

@@ -1,0 +1,72 @@
+//! Taking a table for oneself for a moment, without making those who use it wait long.
+
+use std::time::Duration;
+
+use mover_actors::ports::EngineError;
+use tokio::time::{Instant, sleep};
+use tokio_postgres::error::SqlState;
+
+use super::super::connection::Session;
+use super::super::error::Doing;
+
+/// Nobody is kept waiting longer by one try.
+const LOCK_TIMEOUT_MS: u64 = 200;
+const PAUSE: Duration = Duration::from_millis(300);
+/// For how long it is tried on one table.
+const BUDGET: Duration = Duration::from_secs(30);
+
+/// What is to be done to a table, and so, whom it cannot be done beside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Beside {
+    /// Making triggers.
+    Readers,
+    /// Dropping them.
+    Nobody,
+}
+
+/// Runs statements about one table (`place`, in quotes), again and again until there is a moment for them. One process at a
+/// time: others do the same to the same functions.
+pub(super) async fn briefly(
+    session: &Session,
+    sql: &str,
+    place: &str,
+    beside: Beside,
+    doing: Doing<'_>,
+) -> Result<(), EngineError> {
+    let begin = Instant::now();
+    let transaction = format!(
+        "BEGIN; SET LOCAL lock_timeout = '{LOCK_TIMEOUT_MS}ms'; SELECT pg_advisory_xact_lock(hashtext('mover.guard'));\n\
+         {sql};\nCOMMIT"
+    );
+    loop {
+        let Err(error) = session.batch_execute(&transaction).await else { return Ok(()) };
+        session.batch_execute("ROLLBACK").await.map_err(|error| doing.failed(error))?;
+        if error.code() != Some(&SqlState::LOCK_NOT_AVAILABLE) {
+            return Err(doing.failed(error));
+        }
+        if begin.elapsed() >= BUDGET {
+            let holders = holders(session, place, beside, doing).await?;
+            return Err(doing.refused(format!("{place} was busy for {BUDGET:?}: {holders}")));
+        }
+        sleep(PAUSE).await;
+    }
+}
+
+/// Those who hold a table now, as people would recognize them.
+async fn holders(session: &Session, place: &str, beside: Beside, doing: Doing<'_>) -> Result<String, EngineError> {
+    let failed = |error| doing.failed(error);
+    let readers_too = beside == Beside::Nobody;
+    let mut described: Vec<String> = Vec::new();
+    for row in session.query(include_str!("sql/holders.sql"), &[&place, &readers_too]).await.map_err(failed)? {
+        let (transaction, pid): (String, Option<i32>) =
+            (row.try_get("transaction").map_err(failed)?, row.try_get("pid").map_err(failed)?);
+        let sql = include_str!("../sql/writer_describe.sql");
+        let told = session.query_one(sql, &[&transaction, &pid]).await.map_err(failed)?;
+        described.push(told.try_get(0).map_err(failed)?);
+    }
+    described.sort();
+    Ok(match described.is_empty() {
+        true => "nobody holds it now, but it is used all the time; try again".into(),
+        false => described.join("; "),
+    })
+}

@@ -1,0 +1,9 @@
+-- Transactions that hold a table (its name in quotes) so that no trigger can be made on it, or, if $2, be dropped from it: readers
+-- keep from that, too. VACUUM and CREATE INDEX are no writers, but are in the way as well.
+SELECT DISTINCT l.virtualtransaction AS transaction, l.pid
+FROM pg_locks l
+WHERE l.locktype = 'relation' AND l.granted
+  AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
+  AND l.relation = to_regclass($1)
+  AND ($2 OR l.mode NOT IN ('AccessShareLock', 'RowShareLock'))
+  AND l.pid IS DISTINCT FROM pg_backend_pid()
