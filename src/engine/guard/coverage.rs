@@ -18,7 +18,7 @@ pub(in crate::engine) async fn must_cover(
     let failed = |error| doing.failed(error);
     let session = store.session().await?;
     let statement = session.prepared(include_str!("sql/uncovered.sql")).await.map_err(failed)?;
-    let names: Vec<String> = trigger_names(definition).into();
+    let names: Vec<String> = trigger_names(definition.name.as_str()).into();
     let found = session.query_opt(&statement, &[&tables, &names]).await.map_err(failed)?;
     session.release();
     let Some(found) = found else { return Ok(()) };
