@@ -48,7 +48,7 @@ async fn a_row_that_comes_or_goes_takes_along_what_hangs_on_it() {
     // What hangs on a row may come before the row itself, which then brings it along.
     let sql = "ALTER TABLE members DROP CONSTRAINT members_group_id_fkey; ALTER TABLE members OWNER TO app;
          DELETE FROM mover.change_log; SET session_replication_role = replica; DELETE FROM groups; RESET session_replication_role";
-    world.old.batch_execute(&sql).await.unwrap();
+    world.old.batch_execute(sql).await.unwrap();
     world.assert_logs(&format!("INSERT INTO members VALUES (11, '{G1}', '')"), &[]).await;
     world.assert_logs(&format!("INSERT INTO groups VALUES ('{G1}', 1, 'c1', '')"), &[&group]).await;
 }
