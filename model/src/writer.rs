@@ -62,9 +62,7 @@ impl Cutover {
         let writer = &mut state.writers[number];
         writer.at = Writing::Snapshot;
         writer.keeps_snapshot = true;
-        if !self.has(Without::ForShareForSnapshots) {
-            writer.snapshot_mode = mode;
-        }
+        writer.snapshot_mode = mode;
     }
 
     /// Whether another open transaction has written this key in the same store.
@@ -104,15 +102,17 @@ impl Cutover {
         Doing::Done
     }
 
-    /// A snapshot that is kept cannot see whether the guard row changed; locking the row can.
+    /// A snapshot that is kept cannot see whether the guard row changed; locking the row can. Where the snapshot has the org
+    /// settled, that is all: the row lock alone keeps the mode as it is.
     fn trigger_with_snapshot(&self, state: &mut State, number: usize) -> Doing {
         let store = usize::from(state.writers[number].route);
         let guard = &state.stores[store];
-        if !state.writers[number].shared {
+        let mode = state.writers[number].snapshot_mode;
+        let moves = !matches!(mode, Mode::Unknown | Mode::Settled);
+        if moves && !state.writers[number].shared {
             return take_shared(state, number);
         }
         if !self.has(Without::ForShareForSnapshots) {
-            let mode = state.writers[number].snapshot_mode;
             self.obey(state, number, mode);
             return Doing::Done;
         }

@@ -3,7 +3,7 @@
 use mover_actors::domain::state::Way;
 use mover_actors::ports::{Engine, EngineError};
 
-use crate::world::{World, claim, copied, moved, switched};
+use crate::world::{MIGRATION, World, claim, copied, moved, refusal, switched};
 
 fn stale<T>(result: Result<T, EngineError>) -> String {
     match result {
@@ -129,4 +129,21 @@ async fn two_that_carry_over_at_once_do_not_undo_each_other() {
     }
     crate::world::caught_up(&engine, &ours, Way::Forward).await;
     world.assert_alike("1").await;
+}
+
+/// A partition that was attached since, a trigger that somebody has switched off.
+#[tokio::test]
+async fn nothing_is_captured_while_a_guard_has_gaps() {
+    let world = World::start().await;
+    let engine = world.engine();
+    for (store, client) in [("old", &world.old), ("new", &world.new)] {
+        let trigger = format!("mover_guard_{MIGRATION}_update");
+        client.batch_execute(&format!("ALTER TABLE events_1 DISABLE TRIGGER {trigger}")).await.unwrap();
+        let reason = refusal(engine.capture(&claim("1", 1)).await);
+        let next = format!("it is not guarded; next: mover guard install {store} {MIGRATION}");
+        assert!(reason.contains("events_1") && reason.contains(&next), "{reason}");
+        assert_eq!(world.count(&world.old, "mover.org_guard WHERE mode <> 'settled'").await, 0);
+        client.batch_execute(&format!("ALTER TABLE events_1 ENABLE TRIGGER {trigger}")).await.unwrap();
+    }
+    engine.capture(&claim("1", 1)).await.unwrap();
 }
