@@ -13,9 +13,9 @@ use thiserror::Error;
 use crate::config::{AddressError, Config, Definitions, Mistakes, Override, Postgres, Store};
 use crate::demo;
 use crate::embedded::{Caretaker, EmbeddedError, Options, Servers};
-use crate::engine::{self, PgEngine, StoreError};
+use crate::engine::{self, LiveLimits, PgEngine, StoreError};
 use crate::flags::RedisFlags;
-use crate::operations::{CampaignDefaults, Needs, World};
+use crate::operations::{CampaignDefaults, Checkup, Needs, World};
 use crate::state::{self, PgMoveLog, StateError};
 
 /// Where the private servers live, below the directory in which Mover is called.
@@ -116,6 +116,7 @@ impl App {
         };
         let engine = PgEngine::new(stores, definitions.iter().cloned())
             .with_drain_budget(config.drain_budget)
+            .with_live_limits(LiveLimits { range_rows: config.copy_range_rows, ..LiveLimits::default() })
             .with_backups_in(config.backup_dir.clone());
         let world = World {
             log: Arc::new(log),
@@ -139,7 +140,10 @@ impl App {
         let mut tree = match needs {
             Needs::Nothing => return Ok(None),
             Needs::Flags => Tree::start_flags_only(ports, self.settings(), first).await?,
-            Needs::Tree => Tree::start(ports, self.settings(), first).await?,
+            Needs::Tree => {
+                let first = first.into_iter().chain([Checkup::spec(self.world.clone())]).collect();
+                Tree::start(ports, self.settings(), first).await?
+            }
         };
         tree.up().await?;
         Ok(Some(tree))

@@ -207,7 +207,10 @@ fn the_shipped_definitions_are_read() {
     );
     assert_eq!(definitions.find(&named("whole_org")).unwrap().tables.len(), 9);
     let error = definitions.find(&named("phase2")).unwrap_err().to_string();
-    assert_eq!(error, "unknown migration phase2; known are phase_2, whole_org; did you mean phase_2?");
+    assert_eq!(
+        error,
+        "unknown migration phase2; known are phase_2, whole_org, whole_org_offline; did you mean phase_2?"
+    );
 }
 
 #[test]

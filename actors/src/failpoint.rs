@@ -5,8 +5,8 @@
 
 use std::sync::OnceLock;
 
-/// Every place, in the order in which a move that succeeds comes by; the abort's places last.
-pub const ALL: [&str; 41] = [
+/// Every place, in the order in which a move comes by: offline, its abort, online, its abort, rolled back, finalized.
+pub const ALL: [&str; 55] = [
     "claim.written",
     "block.begin",
     "block.desired",
@@ -33,21 +33,35 @@ pub const ALL: [&str; 41] = [
     "discard.before_commit",
     "discard.committed",
     "abort.done",
+    "capture.begin",
     "capture.marked",
+    "capture.done",
     "range.before_commit",
     "range.committed",
+    "catch_up.begin",
     "catch_up.read",
     "catch_up.before_commit",
     "catch_up.committed",
     "catch_up.forgotten",
+    "catch_up.done",
+    "switch.ready",
     "lock.held",
+    "switch.blocked",
     "moved.before_commit",
     "moved.committed",
     "capturing.committed",
+    "switch.handed_over",
     "lock.released",
     "release.before_commit",
+    "discard.begin",
     "purge.batch",
-    "capture.done",
+    "discard.done",
+    "back_up.begin",
+    "back_up.done",
+    "close.begin",
+    "close.done",
+    "purge.begin",
+    "purge.done",
 ];
 
 static ARMED: OnceLock<fn(&'static str)> = OnceLock::new();

@@ -17,7 +17,7 @@ pub(crate) async fn uneven(world: &World, options: &Options) -> Result<Table, Tr
     let (mut pipes, mut moves) = (Pipes::default(), Campaigns::default());
     for run in 1..=options.runs {
         pipes.run(world, run).await?;
-        moves.run(world, "whole_org", &shape, workers, run).await?;
+        moves.run(world, "whole_org_offline", &shape, workers, run).await?;
     }
     let rows = shape.rows_total as f64;
     Ok(Table::new(format!("(a) {} orgs, Zipf, {rows} rows, {workers} workers", shape.orgs))
@@ -38,7 +38,7 @@ pub(crate) async fn small(world: &World, options: &Options) -> Result<Table, Tro
     for run in 1..=options.runs {
         pipes.run(world, run).await?;
         commits.push(baseline::commits(world, workers).await?);
-        moves.run(world, "whole_org", &shape, workers, run).await?;
+        moves.run(world, "whole_org_offline", &shape, workers, run).await?;
     }
     let rate = moves.seconds.per(f64::from(shape.orgs));
     Ok(Table::new(format!("(b) {} orgs of about 100 rows, {workers} workers", shape.orgs))

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use mover::demo::WHOLE_ORG;
+use mover::demo::WHOLE_ORG_OFFLINE;
 use mover::demo::sample::{MOVED_TABLES, Sample, Shape};
 use mover::embedded::{Options, Private};
 use tempfile::TempDir;
@@ -73,7 +73,7 @@ impl World {
     pub(crate) fn config(&self) -> Result<PathBuf, Trouble> {
         let migrations = self.dir.path().join("migrations");
         std::fs::create_dir_all(&migrations)?;
-        std::fs::write(migrations.join("whole_org.toml"), WHOLE_ORG)?;
+        std::fs::write(migrations.join("whole_org_offline.toml"), WHOLE_ORG_OFFLINE)?;
         std::fs::write(migrations.join("flags_only.toml"), FLAGS_ONLY)?;
         let database =
             |section: &str, name: &str| format!("[{section}]\nurl = \"{}\"\n", self.servers.postgres_url(name));

@@ -39,6 +39,8 @@ pub struct Config {
     pub step_budget: Duration,
     /// Where rows are written to before they are removed from the source of a migrated org.
     pub backup_dir: PathBuf,
+    /// A table with more rows of one org is copied in ranges of about so many.
+    pub copy_range_rows: i64,
     /// What is logged.
     pub log: Log,
 }
@@ -116,6 +118,7 @@ impl Default for Config {
             lease: Duration::from_secs(15),
             drain_budget: Duration::from_secs(30),
             step_budget: Duration::from_secs(60),
+            copy_range_rows: 100_000,
             backup_dir: "backups".into(),
             log: Log { format: LogFormat::Text, level: LogLevel::Info },
         }
@@ -177,6 +180,7 @@ fn read_document(mut document: Section<'_>, base: &Path) -> Config {
     if let Some(mut section) = document.section("engine") {
         replace(&mut config.drain_budget, section.number("drain_budget_ms", 0..=WAIT_MAX_MS).map(milliseconds));
         replace(&mut config.step_budget, section.number("step_budget_ms", 0..=WAIT_MAX_MS).map(milliseconds));
+        replace(&mut config.copy_range_rows, section.number("copy_range_rows", 1..=i64::from(i32::MAX)));
         // It need not be there yet: it is made for the first backup.
         replace(&mut config.backup_dir, section.text("backup_dir").map(|given| base.join(given.value)));
         section.finish();

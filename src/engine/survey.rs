@@ -24,6 +24,13 @@ pub struct Guarded {
     pub entries: i64,
 }
 
+impl Guarded {
+    /// Whether nobody has changed where the org stands in between; it may have been written.
+    pub fn is_same_as(&self, other: &Self) -> bool {
+        (&self.key, self.side, &self.mode, self.epoch) == (&other.key, other.side, &other.mode, other.epoch)
+    }
+}
+
 impl PgEngine {
     /// The next orgs after `after` that a store's guard knows as more than settled; none if there is no guard.
     pub async fn guarded(

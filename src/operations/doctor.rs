@@ -93,13 +93,22 @@ impl Diagnosis {
             let epoch = world.log.next_epoch().await?;
             let page = world.engine.guarded(migration, side, after.as_ref()).await?;
             let Some(last) = page.last() else { return Ok(()) };
-            after = Some(last.key.clone());
             let keys: Vec<&OrgKey> = page.iter().map(|guarded| &guarded.key).collect();
             let moves = world.log.moves_by_key(migration, &keys).await?;
             self.looked_at += page.len() as u64;
-            for guarded in &page {
+            let found = page.iter().filter_map(|guarded| {
                 let record = moves.iter().find(|record| record.key == guarded.key);
-                if let Some((text, cure)) = ailment(guarded, record) {
+                ailment(guarded, record).map(|(text, cure)| (guarded, record, text, cure))
+            });
+            let found: Vec<_> = found.collect();
+            // An org that was on its way between the two questions looks ill, and is not.
+            let again = match found.is_empty() {
+                true => Vec::new(),
+                false => world.engine.guarded(migration, side, after.as_ref()).await?,
+            };
+            after = Some(last.key.clone());
+            for (guarded, record, text, cure) in found {
+                if again.iter().any(|again| again.is_same_as(guarded)) {
                     let patient = Patient { migration, guarded, record, epoch };
                     let outcome = patient.treat(world, cure, fix).await;
                     let org = record.map_or_else(|| guarded.key.to_string(), |record| record.org.to_string());

@@ -3,6 +3,7 @@
 mod answer;
 mod campaigns;
 mod check;
+mod checkup;
 mod doctor;
 mod error;
 mod flags;
@@ -27,6 +28,7 @@ use crate::command::{self, Command};
 
 pub use answer::Answer;
 pub use check::Checked;
+pub use checkup::Checkup;
 pub use doctor::Diagnosis;
 pub use error::OperationError;
 pub use guard::{GuardWork, guard, restore};

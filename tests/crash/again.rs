@@ -3,7 +3,6 @@
 
 use std::time::Duration;
 
-use mover_actors::failpoint;
 use nix::sys::signal::Signal;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
@@ -11,7 +10,8 @@ use rand::{RngExt, SeedableRng};
 use tokio::time::sleep;
 
 use super::gate::Gate;
-use super::world::{ORGS, World, in_flight};
+use super::offline::OFFLINE_PLACES;
+use super::world::{OFFLINE, ORGS, World, in_flight};
 
 /// Kills in one test: few enough that there is always an org left to be killed at.
 const KILLS: usize = 3;
@@ -45,14 +45,14 @@ async fn killed_at_the_same_place_twice() {
 /// Migrating again has nothing to claim: it brings every org to its end, or says what does.
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_with_every_org_in_flight_and_migrated_again() {
-    let world = World::ready().await;
+    let world = World::ready(OFFLINE).await;
     let gate = Gate::in_copy(&world).await;
-    let campaign = world.start("migrate whole_org all workers=8");
+    let campaign = world.start("migrate whole_org_offline all workers=8");
     world.until(|states| in_flight(states) == i64::from(ORGS)).await;
     gate.somebody_waits().await;
     campaign.kill9().await.by_sigkill();
     gate.open().await;
-    let again = world.exec("migrate whole_org all").await;
+    let again = world.exec("migrate whole_org_offline all").await;
     if again.status.code() != Some(0) {
         assert!(again.said.contains("resume"), "it should say how to go on: {again}");
         world.exec("resume").await.with_code(0);
@@ -77,7 +77,7 @@ async fn killed_at_any_instant_3() {
 
 async fn killed_at_failpoints() {
     let mut random = seeded();
-    let forward: Vec<_> = failpoint::ALL.into_iter().filter(|place| is_forward(place)).collect();
+    let forward: Vec<&str> = OFFLINE_PLACES.iter().copied().filter(|place| is_forward(place)).collect();
     let places: Vec<&str> = (0..KILLS).filter_map(|_| forward.choose(&mut random).copied()).collect();
     killed_at(&places).await;
 }
@@ -89,8 +89,8 @@ fn is_forward(place: &str) -> bool {
 
 async fn killed_at(places: &[&str]) {
     println!("killed at {places:?}");
-    let world = World::ready().await;
-    let mut command = "migrate whole_org all workers=2";
+    let world = World::ready(OFFLINE).await;
+    let mut command = "migrate whole_org_offline all workers=2";
     for place in places {
         world.start_to_die(command, place).end().await.by_sigkill();
         command = "resume";
@@ -102,9 +102,9 @@ async fn killed_at(places: &[&str]) {
 /// The operator resumes, or simply migrates again: both must pick up what the dead one left.
 async fn killed_at_instants() {
     let mut random = seeded();
-    let world = World::ready().await;
+    let world = World::ready(OFFLINE).await;
     for _ in 0..KILLS {
-        let command = if random.random() { "resume" } else { "migrate whole_org all workers=2" };
+        let command = if random.random() { "resume" } else { "migrate whole_org_offline all workers=2" };
         let alive = Duration::from_millis(random.random_range(50..1200));
         println!("{command} is killed after {alive:?}");
         let campaign = world.start(command);
@@ -116,7 +116,7 @@ async fn killed_at_instants() {
     // Whatever is left of a campaign, and whatever no campaign has begun with.
     world.exec("resume").await;
     if world.states().await.contains_key("ready") {
-        world.exec("migrate whole_org all").await.with_code(0);
+        world.exec("migrate whole_org_offline all").await.with_code(0);
     }
     world.assert_all_moved().await;
 }

@@ -23,7 +23,7 @@ impl Gate {
     /// In the middle of the switch: the copied rows are just being declared live, the flags still say `old`.
     pub(crate) async fn in_switch(world: &World) -> Self {
         // The first org makes the table of guards.
-        world.exec("migrate whole_org 1").await.with_code(0);
+        world.exec("migrate whole_org_offline 1").await.with_code(0);
         let keeper = world.new_store().await;
         keeper
             .batch_execute(&format!(

@@ -4,7 +4,7 @@ use mover::demo::route::Route;
 use nix::sys::signal::Signal;
 
 use super::gate::Gate;
-use super::world::{ORGS, World, in_flight};
+use super::world::{OFFLINE, ORGS, World, in_flight};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_first_ctrl_c_drains() {
@@ -18,8 +18,8 @@ async fn sigterm_drains_too() {
 
 /// Orgs in flight go on to their end, the others stay ready, and a later campaign takes them.
 async fn stopped_by(signal: Signal) {
-    let world = World::ready().await;
-    let campaign = world.start("migrate whole_org all workers=2");
+    let world = World::ready(OFFLINE).await;
+    let campaign = world.start("migrate whole_org_offline all workers=2");
     world.until(|states| in_flight(states) > 0).await;
     campaign.signal(signal);
     let ended = campaign.end().await.with_code(0);
@@ -33,15 +33,15 @@ async fn stopped_by(signal: Signal) {
     }
     let nothing = world.exec("resume").await.with_code(1);
     assert!(nothing.said.contains("`migrate MIGRATION all` moves them"), "it should say how to go on: {nothing}");
-    world.exec("migrate whole_org all").await.with_code(0);
+    world.exec("migrate whole_org_offline all").await.with_code(0);
     world.assert_all_moved().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_second_ctrl_c_stops_at_once() {
-    let world = World::ready().await;
+    let world = World::ready(OFFLINE).await;
     let gate = Gate::in_copy(&world).await;
-    let mut campaign = world.start("migrate whole_org all");
+    let mut campaign = world.start("migrate whole_org_offline all");
     gate.somebody_waits().await;
     campaign.signal(Signal::SIGINT);
     campaign.says("halting").await;

@@ -1,9 +1,9 @@
 //! Mover, its Postgres and its Redis are killed while orgs move and clients write, and nothing may be lost.
 //!
 //! Every test has servers of its own, runs the real program, and lets simulated clients write from the first moment to
-//! the last. What is checked at the end is the same for all of them: see `world::World::assert_all_moved`.
+//! the last. What is checked at the end is the same for all of them: see `world::World::come_to_rest`.
 //!
-//! - `failpoints`: SIGKILL at every named place of every step, then started again;
+//! - `offline`, `online`: SIGKILL at every named place of every step, then started again;
 //! - `again`: killed again while it recovers, and killed at any instant;
 //! - `outages`: Postgres and Redis are restarted, killed and emptied under a running campaign;
 //! - `interrupts`: Ctrl-C, once and twice.
@@ -11,9 +11,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod again;
-mod failpoints;
 mod gate;
 mod interrupts;
+mod offline;
+mod online;
 mod outages;
+mod places;
 mod program;
 mod world;

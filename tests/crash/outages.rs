@@ -4,13 +4,13 @@ use mover::embedded::ServerKind::{Postgres, Redis};
 use nix::sys::signal::Signal;
 
 use super::gate::Gate;
-use super::world::World;
+use super::world::{OFFLINE, World};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn postgres_is_restarted_in_mid_copy() {
-    let world = World::ready().await;
+    let world = World::ready(OFFLINE).await;
     let gate = Gate::in_copy(&world).await;
-    let campaign = world.start("migrate whole_org all");
+    let campaign = world.start("migrate whole_org_offline all");
     gate.somebody_waits().await;
     world.servers.restart(Postgres).await.unwrap();
     campaign.end().await.with_code(0);
@@ -19,9 +19,9 @@ async fn postgres_is_restarted_in_mid_copy() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn postgres_is_killed_in_mid_copy() {
-    let world = World::ready().await;
+    let world = World::ready(OFFLINE).await;
     let gate = Gate::in_copy(&world).await;
-    let campaign = world.start("migrate whole_org all");
+    let campaign = world.start("migrate whole_org_offline all");
     gate.somebody_waits().await;
     world.servers.kill9(Postgres).await.unwrap();
     world.servers.start_again(Postgres).await.unwrap();
@@ -31,9 +31,9 @@ async fn postgres_is_killed_in_mid_copy() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn postgres_is_killed_in_mid_switch() {
-    let world = World::ready().await;
+    let world = World::ready(OFFLINE).await;
     let gate = Gate::in_switch(&world).await;
-    let campaign = world.start("migrate whole_org all");
+    let campaign = world.start("migrate whole_org_offline all");
     gate.somebody_waits().await;
     world.servers.kill9(Postgres).await.unwrap();
     world.servers.start_again(Postgres).await.unwrap();
@@ -43,9 +43,9 @@ async fn postgres_is_killed_in_mid_switch() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn mover_and_postgres_die_together() {
-    let world = World::ready().await;
+    let world = World::ready(OFFLINE).await;
     let gate = Gate::in_copy(&world).await;
-    let campaign = world.start("migrate whole_org all");
+    let campaign = world.start("migrate whole_org_offline all");
     gate.somebody_waits().await;
     world.servers.kill9(Postgres).await.unwrap();
     campaign.kill9().await.by_sigkill();
@@ -56,9 +56,9 @@ async fn mover_and_postgres_die_together() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn redis_is_killed_in_mid_switch() {
-    let world = World::ready().await;
+    let world = World::ready(OFFLINE).await;
     let gate = Gate::in_switch(&world).await;
-    let mut campaign = world.start("migrate whole_org all");
+    let mut campaign = world.start("migrate whole_org_offline all");
     gate.somebody_waits().await;
     world.servers.kill9(Redis).await.unwrap();
     gate.open().await;
@@ -71,9 +71,9 @@ async fn redis_is_killed_in_mid_switch() {
 /// Nobody is routed anywhere as long as Redis is away, and whoever comes next goes on.
 #[tokio::test(flavor = "multi_thread")]
 async fn redis_dies_in_mid_switch_and_then_mover() {
-    let world = World::ready().await;
+    let world = World::ready(OFFLINE).await;
     let gate = Gate::in_switch(&world).await;
-    let mut campaign = world.start("migrate whole_org all");
+    let mut campaign = world.start("migrate whole_org_offline all");
     gate.somebody_waits().await;
     world.servers.kill9(Redis).await.unwrap();
     gate.open().await;
@@ -88,9 +88,9 @@ async fn redis_dies_in_mid_switch_and_then_mover() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn redis_loses_its_memory_in_mid_copy() {
-    let world = World::ready().await;
+    let world = World::ready(OFFLINE).await;
     let gate = Gate::in_copy(&world).await;
-    let mut campaign = world.start("migrate whole_org all");
+    let mut campaign = world.start("migrate whole_org_offline all");
     gate.somebody_waits().await;
     flush(&world).await;
     campaign.says("Redis has lost its memory").await;
@@ -101,9 +101,9 @@ async fn redis_loses_its_memory_in_mid_copy() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn redis_loses_its_memory_in_mid_switch() {
-    let world = World::ready().await;
+    let world = World::ready(OFFLINE).await;
     let gate = Gate::in_switch(&world).await;
-    let mut campaign = world.start("migrate whole_org all");
+    let mut campaign = world.start("migrate whole_org_offline all");
     gate.somebody_waits().await;
     flush(&world).await;
     campaign.says("Redis has lost its memory").await;
@@ -115,9 +115,9 @@ async fn redis_loses_its_memory_in_mid_switch() {
 /// Redis is empty and Mover is dead: the next one writes all flags again before anybody is routed.
 #[tokio::test(flavor = "multi_thread")]
 async fn redis_loses_its_memory_while_mover_is_dead() {
-    let world = World::ready().await;
+    let world = World::ready(OFFLINE).await;
     let gate = Gate::in_switch(&world).await;
-    let campaign = world.start("migrate whole_org all");
+    let campaign = world.start("migrate whole_org_offline all");
     gate.somebody_waits().await;
     campaign.signal(Signal::SIGKILL);
     campaign.end().await.by_sigkill();

@@ -14,17 +14,21 @@ use tokio_postgres::{Client, NoTls};
 use super::program::{Ended, Program, eventually};
 
 pub(crate) const ORGS: u32 = 8;
+/// The shipped migrations of whole orgs.
+pub(crate) const OFFLINE: &str = "whole_org_offline";
+pub(crate) const ONLINE: &str = "whole_org";
 const ROWS: u64 = 600;
 
 /// A dead process must be noticed by what it no longer holds, never by a lease that runs out: a test would not live to see that.
 const LEASE_MS: u32 = 600_000;
 
-/// Writes that must be acknowledged in the new store before a test is content that clients get on there.
-const WRITES_IN_NEW_MIN: u64 = 10;
+/// Writes that must be acknowledged in a store before a test is content that clients get on there.
+const WRITES_MIN: u64 = 10;
 
-/// Tables of which clients change nothing: they must be the same in both stores when all orgs have moved.
+/// Tables of which clients change nothing: they must stay the same wherever they are.
 const UNTOUCHED: [&str; 6] =
     ["organizations", "org_user_associations", "org_user_invites", "groups", "group_members", "cookbooks"];
+const WRITTEN: [&str; 3] = ["containers", "nodes", "client_writes"];
 
 pub(crate) struct World {
     pub(crate) servers: Private,
@@ -32,11 +36,12 @@ pub(crate) struct World {
     sample: Sample,
     pub(crate) orgs: Vec<SampleOrg>,
     clients: Clients,
+    untouched: Digests,
 }
 
 impl World {
     /// Everything is in place, all orgs are ready, and clients write.
-    pub(crate) async fn ready() -> Self {
+    pub(crate) async fn ready(migration: &str) -> Self {
         let template = Path::new(env!("CARGO_TARGET_TMPDIR")).join("postgres-template");
         let servers = Private::start(Options::throwaway().template(template)).await.unwrap();
         for database in ["mover", "old", "new"] {
@@ -45,9 +50,11 @@ impl World {
         let sample = Sample { old_url: servers.postgres_url("old"), new_url: servers.postgres_url("new") };
         sample.reset(&Shape::demo().orgs(ORGS).rows(ROWS), |_| {}).await.unwrap();
         let orgs = sample.orgs().await.unwrap();
+        let untouched = digests(&connect(&sample.old_url).await).await;
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("mover.toml"), configuration(&servers)).unwrap();
-        for command in ["darklaunch default cell=old", "orgs capture whole_org", "orgs ready whole_org all"] {
+        let (capture, ready) = (format!("orgs capture {migration}"), format!("orgs ready {migration} all"));
+        for command in ["darklaunch default cell=old", &capture, &ready] {
             Program::start(dir.path(), &["exec", command], None).end().await.with_code(0);
         }
         let options = ClientOptions {
@@ -60,7 +67,7 @@ impl World {
             ..ClientOptions::default()
         };
         let clients = Clients::start(&sample, &servers.redis_url(), orgs.clone(), options).await.unwrap();
-        Self { servers, dir, sample, orgs, clients }
+        Self { servers, dir, sample, orgs, clients, untouched }
     }
 
     /// Starts one command.
@@ -110,6 +117,51 @@ impl World {
         RouteBy::cell().route(&mut connection, &org.name).await.unwrap()
     }
 
+    /// The first of these orgs cannot be copied from now on, and what is copied of the second is wrong.
+    pub(crate) async fn spoil(&self, uncopied: &SampleOrg, unverified: &SampleOrg) {
+        let poison = "UPDATE cookbooks SET name = 'poison' WHERE org_id = $1";
+        assert!(self.old_store().await.execute(poison, &[&uncopied.id]).await.unwrap() > 0);
+        let spoil = format!(
+            "ALTER TABLE cookbooks ADD CONSTRAINT no_poison CHECK (name <> 'poison');
+             CREATE FUNCTION spoil() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.full_name := 'spoilt'; RETURN NEW; END $$;
+             CREATE TRIGGER spoil BEFORE INSERT ON organizations FOR EACH ROW WHEN (NEW.id = '{}') EXECUTE FUNCTION spoil();
+             ALTER TABLE organizations ENABLE ALWAYS TRIGGER spoil",
+            unverified.id
+        );
+        self.new_store().await.batch_execute(&spoil).await.unwrap();
+    }
+
+    /// All orgs can be moved again.
+    pub(crate) async fn mend(&mut self) {
+        let mend = "ALTER TABLE cookbooks DROP CONSTRAINT no_poison; DROP TRIGGER spoil ON organizations";
+        self.new_store().await.batch_execute(mend).await.unwrap();
+        // The poison is the org's own.
+        self.untouched = digests(&self.old_store().await).await;
+    }
+
+    /// Installs the guard, which a gate would be in the way of.
+    pub(crate) async fn install_guard(&self) {
+        for store in ["old", "new"] {
+            self.mover(&["guard", "install", store]).await.with_code(0);
+        }
+    }
+
+    /// Waits until writes of an org that is being moved online are there to be carried over.
+    pub(crate) async fn until_changes_are_logged(&self) {
+        let old = self.old_store().await;
+        let sql = "SELECT EXISTS (SELECT FROM mover.change_log)";
+        let logged = async || old.query_one(sql, &[]).await.unwrap().get(0);
+        eventually("clients write to an org that is being moved", logged).await;
+    }
+
+    /// Nothing in the old store says that an org was on its way.
+    pub(crate) async fn assert_unguarded(&self, org: &SampleOrg) {
+        let sql = "SELECT mode || (SELECT count(*) FROM mover.change_log WHERE org_key = $1)
+                   FROM mover.org_guard WHERE org_key = $1";
+        let left: String = self.old_store().await.query_one(sql, &[&org.id.to_string()]).await.unwrap().get(0);
+        assert_eq!(left, "settled0", "{}", org.name);
+    }
+
     /// The org is parked: open for writes in the old store, nothing of it left in the new one.
     pub(crate) async fn assert_parked(&self, org: &SampleOrg) {
         assert_eq!(self.route(org).await, Route::To(Store::Old), "{}", org.name);
@@ -119,34 +171,66 @@ impl World {
         assert_eq!(left, 0, "rows of {} were left in the new store", org.name);
     }
 
-    /// Every org lives in the new store with all its rows, open for writes; no acknowledged write is lost, none is doubled;
-    /// flags, move log and `health` agree that all is well.
+    /// Every org lives in the new store, and what clients do not change is as it was, there and here.
     pub(crate) async fn assert_all_moved(self) {
-        assert_eq!(self.states().await, BTreeMap::from([("migrated".into(), ORGS.into())]));
+        let rest = self.come_to_rest("migrated", Store::New).await;
+        assert_eq!(digests(&rest.new).await, rest.untouched, "in the new store");
+        assert_eq!(digests(&rest.old).await, rest.untouched, "in the old store");
+    }
+
+    /// Every org lives in the old store again, and nothing of it is left in the new one.
+    pub(crate) async fn assert_all_rolled_back(self) {
+        let rest = self.come_to_rest("rolled_back", Store::Old).await;
+        assert_eq!(digests(&rest.old).await, rest.untouched, "in the old store");
+        assert_empty(&rest.new).await;
+    }
+
+    /// Every org lives in the new store, and nothing of it is left in the old one.
+    pub(crate) async fn assert_all_finalized(self) {
+        let rest = self.come_to_rest("finalized", Store::New).await;
+        assert_eq!(digests(&rest.new).await, rest.untouched, "in the new store");
+        assert_empty(&rest.old).await;
+    }
+
+    /// Every org is in this state and open for writes in this store; no acknowledged write is lost, none is doubled; flags,
+    /// move log, `doctor` and `health` agree that all is well.
+    async fn come_to_rest(self, state: &str, store: Store) -> AtRest {
+        assert_eq!(self.states().await, BTreeMap::from([(state.into(), ORGS.into())]));
         // Clients get on where the orgs are now.
-        let before = self.clients.figures().acknowledged_new;
-        let enough = async || self.clients.figures().acknowledged_new >= before + WRITES_IN_NEW_MIN;
-        eventually("clients write to the new store", enough).await;
-        let Self { servers, dir, sample, clients, .. } = self;
+        let acknowledged = || {
+            let figures = self.clients.figures();
+            if store == Store::New { figures.acknowledged_new } else { figures.acknowledged_old }
+        };
+        let before = acknowledged();
+        eventually("clients write where the orgs are", async || acknowledged() >= before + WRITES_MIN).await;
+        let Self { servers, dir, sample, clients, untouched, .. } = self;
         let (ledger, figures) = clients.stop().await.unwrap();
         let found = audit(&sample, &servers.redis_url(), &RouteBy::cell(), &ledger).await.unwrap();
         assert!(found.is_clean(), "{found:#?}\n{figures:#?}");
-        assert_eq!(found.orgs_on_new, u64::from(ORGS), "{found:#?}");
+        assert_eq!(found.orgs_on_new, if store == Store::New { u64::from(ORGS) } else { 0 }, "{found:#?}");
         assert!(figures.acknowledged_old > 0 && found.writes_checked >= figures.acknowledged(), "{figures:#?}");
 
-        let (old, new) = (connect(&sample.old_url).await, connect(&sample.new_url).await);
-        for table in UNTOUCHED {
-            assert_eq!(digest(&old, table).await, digest(&new, table).await, "{table} differs");
-        }
         let checked = Program::start(dir.path(), &["exec", "flags check"], None).end().await.with_code(0);
         assert!(checked.answer.contains(" 0 differ"), "{checked}");
-        Program::start(dir.path(), &["health"], None).end().await.with_code(0);
+        for command in ["health", "doctor"] {
+            Program::start(dir.path(), &[command], None).end().await.with_code(0);
+        }
+        let (old, new) = (connect(&sample.old_url).await, connect(&sample.new_url).await);
+        AtRest { untouched, old, new, _servers: servers }
     }
+}
+
+/// What is left to look at when all orgs are where they should be.
+struct AtRest {
+    untouched: Digests,
+    old: Client,
+    new: Client,
+    _servers: Private,
 }
 
 /// How many orgs are on their way.
 pub(crate) fn in_flight(states: &BTreeMap<String, i64>) -> i64 {
-    let at_rest = ["holding", "ready", "migrated", "failed"];
+    let at_rest = ["holding", "ready", "migrated", "failed", "rolled_back", "finalized"];
     states.iter().filter(|(state, _)| !at_rest.contains(&state.as_str())).map(|(_, orgs)| orgs).sum()
 }
 
@@ -156,7 +240,7 @@ fn configuration(servers: &Private) -> String {
     format!(
         "[state]\nurl = {state:?}\n[redis]\nurl = {redis:?}\n[stores.old]\nurl = {old:?}\n[stores.new]\nurl = {new:?}\n\
          [migrations]\ndir = {migrations:?}\n[campaign]\nconcurrency = 3\nsleep_time_ms = 150\n\
-         [node]\nlease_ms = {LEASE_MS}\n"
+         [node]\nlease_ms = {LEASE_MS}\n[engine]\ncopy_range_rows = 40\n"
     )
 }
 
@@ -166,9 +250,22 @@ async fn connect(url: &str) -> Client {
     client
 }
 
-/// What a table holds, in any order.
-async fn digest(client: &Client, table: &str) -> (i64, Option<String>) {
-    let sql = format!("SELECT count(*), md5(string_agg(t::text, '|' ORDER BY t::text)) FROM {table} t");
-    let row = client.query_one(&sql, &[]).await.unwrap();
-    (row.get(0), row.get(1))
+/// What the tables hold that clients do not change.
+type Digests = Vec<(&'static str, i64, Option<String>)>;
+
+async fn digests(client: &Client) -> Digests {
+    let mut digests = Vec::new();
+    for table in UNTOUCHED {
+        let sql = format!("SELECT count(*), md5(string_agg(t::text, '|' ORDER BY t::text)) FROM {table} t");
+        let row = client.query_one(&sql, &[]).await.unwrap();
+        digests.push((table, row.get(0), row.get(1)));
+    }
+    digests
+}
+
+async fn assert_empty(client: &Client) {
+    for table in UNTOUCHED.into_iter().chain(WRITTEN) {
+        let rows: i64 = client.query_one(&format!("SELECT count(*) FROM {table}"), &[]).await.unwrap().get(0);
+        assert_eq!(rows, 0, "rows are left in {table}");
+    }
 }

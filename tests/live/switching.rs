@@ -1,12 +1,14 @@
 //! The switch: who waits, who is refused, and who is named.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use mover::engine::LiveLimits;
 use mover_actors::domain::state::Way;
 use mover_actors::ports::Engine;
 use tokio_postgres::Client;
 
 use crate::world::{World, claim, copied, impatient, refusal, switched};
+use crate::writers::Writers;
 
 const WRITE: &str = "INSERT INTO events VALUES (777, 1, 'waits')";
 const WAITING: &str = "pg_locks WHERE locktype = 'advisory' AND NOT granted";
@@ -183,4 +185,20 @@ async fn writers_of_a_quiet_org_wait_for_milliseconds() {
         world.assert_alike(key).await;
     }
     println!("lock held, with keys: {held:?}");
+}
+
+/// A lock can be granted in the very instant in which the wait for it is given up.
+#[tokio::test]
+async fn a_lock_that_came_too_late_is_not_kept() {
+    let world = World::start().await;
+    let limits = LiveLimits { lock_timeout: Duration::from_millis(1), ..LiveLimits::default() };
+    let engine = world.engine().with_live_limits(limits);
+    let writers = Writers::start(&world, "1", 4, 7).await;
+    for epoch in 1..=60 {
+        engine.capture(&claim("1", epoch)).await.unwrap();
+        engine.release(&claim("1", epoch)).await.unwrap();
+        let kept = "pg_locks WHERE locktype = 'advisory' AND mode = 'ExclusiveLock' AND granted";
+        assert_eq!(world.count(&world.new, kept).await, 0, "kept after {epoch} times");
+    }
+    writers.stop().await;
 }

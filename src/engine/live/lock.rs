@@ -83,7 +83,12 @@ pub(super) async fn try_lock(
     ended.answer().await.map_err(failed)?;
     match locked {
         Ok(_) => Ok(true),
-        Err(error) if error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE) => Ok(false),
+        Err(error) if error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE) => {
+            // Granted in the very instant in which its time was over, it is ours although the statement failed: what belongs
+            // to the session outlives the rollback. Taken once more it would have to be released twice.
+            unlock(session, claim, doing).await?;
+            Ok(false)
+        }
         Err(error) => Err(failed(error)),
     }
 }
@@ -107,7 +112,7 @@ pub(super) async fn lock(
     Ok(())
 }
 
-/// Lets writers go on.
+/// Lets writers go on, if they wait for us.
 pub(super) async fn unlock(session: &Session, claim: &Claim, doing: Doing<'_>) -> Result<(), EngineError> {
     let failed = |error| doing.failed(error);
     let statement = session.prepared(UNLOCK).await.map_err(failed)?;

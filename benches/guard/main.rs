@@ -1,0 +1,109 @@
+//! `cargo bench --bench guard`: what the guard costs writers, as ratios of pgbench's transactions a second.
+//!
+//! pgbench's tables with a branch as the org: each transaction updates an account, a teller and a branch, inserts a line of
+//! history, and so passes four triggers. The conditions take turns within each round, on one server with durable settings, so
+//! that what disturbs the machine disturbs all; read the ratios, which are taken within a round, and of those the median.
+
+mod pgbench;
+mod world;
+
+use std::future::Future;
+
+use world::World;
+
+/// What goes wrong here ends the benchmark and is for whoever runs it.
+type Trouble = Box<dyn std::error::Error + Send + Sync>;
+
+/// What there is of the guard while pgbench runs.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Condition {
+    None,
+    Idle,
+    Moving,
+    AllLogged,
+}
+
+impl Condition {
+    const ALL: [Self; 4] = [Self::None, Self::Idle, Self::Moving, Self::AllLogged];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::None => "no guard",
+            Self::Idle => "installed, no org moves",
+            Self::Moving => "one org after another is copied and caught up with",
+            Self::AllLogged => "every org's writes are logged",
+        }
+    }
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Trouble> {
+    let rounds = number("BENCH_RUNS", 5)?.max(1);
+    let seconds = number("BENCH_SECONDS", 15)?.max(1);
+    let world = World::start().await?;
+    println!("{}; {rounds} rounds of {seconds} s for each condition", world.describe().await?);
+    let mut rates = Vec::new();
+    for round in 1..=rounds {
+        let mut of_round = Vec::new();
+        // The order turns, so that no condition always comes after the same one.
+        for turn in 0..Condition::ALL.len() {
+            let condition = Condition::ALL[(turn + round) % Condition::ALL.len()];
+            let rate = measure(&world, condition, seconds).await?;
+            eprintln!("bench: round {round} of {rounds}: {:>8.0} tps  {}", rate, condition.name());
+            of_round.push((condition, rate));
+        }
+        rates.push(of_round);
+    }
+    println!("{:<52} {:>9} {:>7} {:>7} {:>7}", "", "tps", "ratio", "min", "max");
+    for condition in Condition::ALL {
+        let rate_of = |of_round: &[(Condition, f64)], wanted: Condition| {
+            of_round.iter().find(|(condition, _)| *condition == wanted).map_or(f64::NAN, |(_, rate)| *rate)
+        };
+        let tps = sorted(rates.iter().map(|of_round| rate_of(of_round, condition)));
+        let ratios =
+            sorted(rates.iter().map(|of_round| rate_of(of_round, condition) / rate_of(of_round, Condition::None)));
+        let (middle, last) = (ratios.len() / 2, ratios.len() - 1);
+        let (name, tps) = (condition.name(), tps[middle]);
+        println!("{name:<52} {tps:>9.0} {:>7.3} {:>7.3} {:>7.3}", ratios[middle], ratios[0], ratios[last]);
+    }
+    Ok(())
+}
+
+async fn measure(world: &World, condition: Condition, seconds: usize) -> Result<f64, Trouble> {
+    world.reset().await?;
+    match condition {
+        Condition::None => {}
+        Condition::Idle | Condition::Moving => world.install_guard().await?,
+        Condition::AllLogged => {
+            world.install_guard().await?;
+            world.log_all().await?;
+        }
+    }
+    world.checkpoint().await?;
+    let pgbench = pgbench::run(&world.url("old"), seconds);
+    match condition {
+        Condition::Moving => beside(pgbench, world.move_on_and_on()).await,
+        _ => pgbench.await,
+    }
+}
+
+/// Lets something go on until the measurement is over; it ends with an error only.
+async fn beside(
+    measured: impl Future<Output = Result<f64, Trouble>>,
+    work: impl Future<Output = Result<(), Trouble>>,
+) -> Result<f64, Trouble> {
+    tokio::select! {
+        rate = measured => rate,
+        ended = work => Err(ended.err().unwrap_or_else(|| "the moves ended".into())),
+    }
+}
+
+fn number(name: &str, default: usize) -> Result<usize, Trouble> {
+    std::env::var(name).map_or(Ok(default), |given| given.parse().map_err(|error| format!("{name}: {error}").into()))
+}
+
+fn sorted(values: impl Iterator<Item = f64>) -> Vec<f64> {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    values
+}
