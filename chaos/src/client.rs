@@ -27,6 +27,9 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// No transaction waits longer, whoever dies meanwhile. Servers are away for a second or two.
 const WAIT_MAX: Duration = Duration::from_secs(60);
 
+/// So often in a row a constraint may be violated in the store that the flags name: the org may just have left and come back.
+const VIOLATIONS_MAX: u32 = 3;
+
 /// One of so many transactions stays open for a while.
 const SLOW_ONE_IN: u32 = 150;
 const SLOW_MS: std::ops::Range<u64> = 200..1_500;
@@ -67,6 +70,8 @@ enum Next {
     Again,
     /// After a pause, with a new connection.
     Later,
+    /// A constraint was violated: at once if the flags name another store than the one written to, else it is wrong.
+    ElsewhereOrWrong(Store, String),
     Never,
 }
 
@@ -96,7 +101,7 @@ impl<A: App> Client<A> {
         let begun = Instant::now();
         let hold = self.random.random_ratio(1, SLOW_ONE_IN);
         let mut hold_ms = if hold { self.random.random_range(SLOW_MS) } else { 0 };
-        let mut refusals = 0;
+        let (mut refusals, mut violations) = (0, 0);
         loop {
             let next = self.attempt(write, links, Duration::from_millis(hold_ms)).await;
             let counters = &self.shared.counters;
@@ -123,6 +128,17 @@ impl<A: App> Client<A> {
                     hold_ms = 0;
                 }
                 Next::Later => sleep(PAUSE).await,
+                Next::ElsewhereOrWrong(store, violation) => {
+                    counters.name("refused by a constraint in the store that the org had left");
+                    let org = self.org_name(write);
+                    self.flags.forget(&org);
+                    violations = if self.flags.way(&org).await == Way::To(store) { violations + 1 } else { 0 };
+                    if violations > VIOLATIONS_MAX {
+                        self.wrong(write, Some(store), &violation);
+                        return false;
+                    }
+                    sleep(PAUSE).await;
+                }
                 Next::Never => return false,
             }
         }
@@ -167,7 +183,8 @@ impl<A: App> Client<A> {
                     counters.add(&counters.uncertain);
                 }
                 let next = self.failed(write, store, &error);
-                if matches!(next, Next::Elsewhere | Next::Again) && link.batch_execute("ROLLBACK").await.is_err() {
+                let is_open = matches!(next, Next::Elsewhere | Next::Again | Next::ElsewhereOrWrong(..));
+                if is_open && link.batch_execute("ROLLBACK").await.is_err() {
                     return next;
                 }
                 next
@@ -216,6 +233,7 @@ impl<A: App> Client<A> {
                 self.note(format!("{write:?} in {}: {}", store.name(), causes(error)));
                 Next::Later
             }
+            Meaning::Constraint => Next::ElsewhereOrWrong(store, causes(error)),
             Meaning::Unexpected => {
                 self.wrong(write, Some(store), &causes(error));
                 Next::Never

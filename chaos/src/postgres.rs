@@ -43,6 +43,9 @@ pub(crate) enum Meaning {
     Again,
     /// The server went away.
     Gone,
+    /// A constraint. In the store that an org has left, a foreign key or a unique index may speak before the guard does:
+    /// it hears of a statement only when all its rows are written and their constraints proven.
+    Constraint,
     /// Nothing that should happen in this trial.
     Unexpected,
 }
@@ -55,6 +58,7 @@ pub(crate) fn meaning(error: &Error) -> Meaning {
     match code.code() {
         "MV001" | "MV002" => Meaning::Elsewhere,
         "40001" | "40P01" => Meaning::Again,
+        "23503" | "23505" => Meaning::Constraint,
         // Ended by an administrator or a crash, not up yet, connection lost.
         code if code.starts_with("57P") || code.starts_with("08") => Meaning::Gone,
         _ => Meaning::Unexpected,

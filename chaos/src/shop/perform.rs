@@ -31,7 +31,7 @@ pub(super) async fn perform(
             Ok(None)
         }
         Work::Interest => {
-            // In the order of the key, like all that locks several accounts would if it did not want deadlocks.
+            // In no order at all: deadlocks are part of life.
             execute(client, &format!("UPDATE accounts SET interest = interest + 1 WHERE shop = {shop}")).await?;
             Ok(None)
         }
