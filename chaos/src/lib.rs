@@ -10,6 +10,7 @@
 //! `docs/chaos.md` says what is checked and how a failure is read.
 
 mod app;
+mod bank;
 mod check;
 mod client;
 mod counters;

@@ -23,6 +23,15 @@ struct Arguments {
     /// Orgs of the shop
     #[arg(long, default_value_t = 8)]
     shops: u32,
+    /// Branches of pgbench's bank
+    #[arg(long, default_value_t = 4)]
+    branches: u32,
+    /// Accounts of a branch
+    #[arg(long, default_value_t = 2_000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    accounts: u32,
+    /// Accounts of the first branch; with more than 100,000 it is copied in ranges
+    #[arg(long, default_value_t = 120_000)]
+    big_accounts: u32,
     /// Clients of each application
     #[arg(long, default_value_t = 8)]
     clients: u32,
@@ -60,6 +69,9 @@ async fn main() -> ExitCode {
         kills: arguments.kills,
         limit: Duration::from_secs_f64(arguments.minutes * 60.0),
         shops: arguments.shops,
+        branches: arguments.branches,
+        accounts: arguments.accounts,
+        big_accounts: arguments.big_accounts,
         clients: arguments.clients,
         writes_per_second: arguments.writes,
         kills_between_checks: arguments.check_every,

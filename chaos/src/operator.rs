@@ -8,6 +8,7 @@ use std::time::Duration;
 use mover_actors::failpoint;
 use rand::seq::IndexedRandom;
 use rand::{RngExt, rngs::StdRng};
+use tokio::time::sleep;
 use tokio_postgres::Error;
 
 use crate::counters::Counters;
@@ -16,6 +17,8 @@ use crate::program::{Death, Ended, Program};
 
 /// How long a campaign takes, as long as none has come to its end.
 const CAMPAIGN: Duration = Duration::from_millis(1_500);
+
+const AFTER_AN_ERROR: Duration = Duration::from_millis(150);
 
 pub(crate) struct Operator {
     pub(crate) program: Arc<Program>,
@@ -71,7 +74,7 @@ impl Operator {
         let Some(command) = self.choose().await else { return Ok(()) };
         let death = self.death(&command);
         let ended = self.program.exec(&command, death).await?;
-        self.note(&ended, death);
+        self.note(&ended, death).await;
         Ok(())
     }
 
@@ -110,7 +113,7 @@ impl Operator {
         }
     }
 
-    fn note(&mut self, ended: &Ended, death: Death) {
+    async fn note(&mut self, ended: &Ended, death: Death) {
         let is_campaign = !ended.command.contains("retry");
         if ended.was_killed() {
             self.counters.add(&self.counters.kills);
@@ -126,6 +129,8 @@ impl Operator {
             }
         } else {
             self.counters.name(format!("`{}` ended with an error", first_word(ended)));
+            // A server may be away; somebody who types does not hammer either.
+            sleep(AFTER_AN_ERROR).await;
         }
     }
 

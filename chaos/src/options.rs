@@ -15,6 +15,12 @@ pub struct Options {
     pub limit: Duration,
     /// Orgs of the shop.
     pub shops: u32,
+    /// Branches of pgbench's bank.
+    pub branches: u32,
+    /// Accounts of a branch, 100,000 at most.
+    pub accounts: u32,
+    /// Accounts of the first branch: with more than 100,000 it is copied in ranges.
+    pub big_accounts: u32,
     /// How many clients write to the orgs of each application.
     pub clients: u32,
     /// What they write together.

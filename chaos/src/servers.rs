@@ -86,6 +86,10 @@ impl Servers {
         self.postgres(store).postgres_url(store.name())
     }
 
+    pub(crate) fn socket_dir(&self, store: Store) -> &Path {
+        self.postgres(store).postgres_socket_dir()
+    }
+
     pub(crate) fn state_url(&self) -> String {
         self.first.postgres_url("mover")
     }

@@ -11,6 +11,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use crate::app::{App, Isolation};
+use crate::bank::Bank;
 use crate::check;
 use crate::client::{Client, Shared};
 use crate::counters::{Counters, Figures};
@@ -65,6 +66,7 @@ struct Trial {
     pen: Arc<RwLock<()>>,
     sky: Arc<RwLock<()>>,
     shop: Arc<Shared<Shop>>,
+    bank: Arc<Shared<Bank>>,
     events_seen: Mutex<i64>,
 }
 
@@ -76,11 +78,24 @@ impl Trial {
         let program = Arc::new(Program::new(&options.mover, &options.evidence));
         let pen = Arc::new(RwLock::new(()));
         let shop = share(Shop::new(options.shops), options, &servers, &evidence, &counters, &pen);
+        let bank = Bank::new(options.branches, options.accounts, options.big_accounts);
+        let bank = share(bank, options, &servers, &evidence, &counters, &pen);
         shop.app.prepare(&servers).await?;
+        bank.app.prepare(&servers).await?;
         write_configuration(&options.evidence, &servers).map_err(|error| error.to_string())?;
         write_definition(&options.evidence, shop.app.as_ref()).map_err(|error| error.to_string())?;
-        let trial =
-            Self { servers, program, evidence, counters, pen, sky: Arc::default(), shop, events_seen: Mutex::new(0) };
+        write_definition(&options.evidence, bank.app.as_ref()).map_err(|error| error.to_string())?;
+        let trial = Self {
+            servers,
+            program,
+            evidence,
+            counters,
+            pen,
+            sky: Arc::default(),
+            shop,
+            bank,
+            events_seen: Mutex::new(0),
+        };
         trial.undisturbed("darklaunch default cell=old").await?;
         for migration in trial.migrations() {
             trial.undisturbed(&format!("orgs capture {migration}")).await?;
@@ -90,7 +105,7 @@ impl Trial {
     }
 
     fn migrations(&self) -> Vec<&'static str> {
-        vec![self.shop.app.migration()]
+        vec![self.shop.app.migration(), self.bank.app.migration()]
     }
 
     async fn undisturbed(&self, command: &str) -> Result<(), String> {
@@ -111,7 +126,10 @@ impl Trial {
             random: StdRng::from_rng(&mut random),
         };
         tasks.spawn(weather.run());
-        if let Err(error) = self.start_clients(&self.shop, 1, options, &mut random, &mut tasks) {
+        let started = self
+            .start_clients(&self.shop, 1, options, &mut random, &mut tasks)
+            .and_then(|()| self.start_clients(&self.bank, 501, options, &mut random, &mut tasks));
+        if let Err(error) = started {
             return self.evidence.add(error.to_string());
         }
         let operator = Operator::new(
@@ -155,7 +173,8 @@ impl Trial {
             Err(error) => return self.evidence.add(error.to_string()),
         }
         let Ok(_resting) = timeout(CLIENTS_REST_WITHIN, self.pen.write()).await else {
-            let doing = self.shop.doing.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            let doing = [&self.shop.doing, &self.bank.doing];
+            let doing = doing.map(|doing| doing.lock().unwrap_or_else(PoisonError::into_inner).clone()).concat();
             let busy: Vec<_> = doing.iter().filter(|doing| *doing != "idle").collect();
             return self.evidence.add(format!("clients do not get on although nothing is in their way: {busy:#?}"));
         };
@@ -164,6 +183,7 @@ impl Trial {
         }
         self.ask_mover().await;
         check::check(&self.shop, &self.servers).await;
+        check::check(&self.bank, &self.servers).await;
         self.counters.add(&self.counters.checks);
     }
 
