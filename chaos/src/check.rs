@@ -76,7 +76,7 @@ impl<A: App> OrgCheck<'_, A> {
         let mut complaints = Vec::new();
         let home = match self.state {
             "migrated" | "finalized" => Store::New,
-            "holding" | "ready" | "failed" | "rolled_back" => Store::Old,
+            "unknown" | "holding" | "ready" | "failed" | "rolled_back" => Store::Old,
             other => {
                 complaints.push(format!("it is not at rest but {other}"));
                 return Ok(complaints);

@@ -23,6 +23,9 @@ struct Arguments {
     /// Orgs of the shop
     #[arg(long, default_value_t = 8)]
     shops: u32,
+    /// So many more that join while the trial runs, one for each that is finalized
+    #[arg(long, default_value_t = 24)]
+    shops_later: u32,
     /// Branches of pgbench's bank
     #[arg(long, default_value_t = 4)]
     branches: u32,
@@ -69,6 +72,7 @@ async fn main() -> ExitCode {
         kills: arguments.kills,
         limit: Duration::from_secs_f64(arguments.minutes * 60.0),
         shops: arguments.shops,
+        shops_later: arguments.shops_later,
         branches: arguments.branches,
         accounts: arguments.accounts,
         big_accounts: arguments.big_accounts,

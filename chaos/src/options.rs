@@ -15,6 +15,8 @@ pub struct Options {
     pub limit: Duration,
     /// Orgs of the shop.
     pub shops: u32,
+    /// So many more that join while the trial runs, one for each that is finalized.
+    pub shops_later: u32,
     /// Branches of pgbench's bank.
     pub branches: u32,
     /// Accounts of a branch, 100,000 at most.

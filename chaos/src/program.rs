@@ -8,7 +8,9 @@ use std::process::{ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use tokio::process::Command;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use tokio::process::{Child, Command};
 use tokio::time::{sleep, timeout};
 
 /// No command may take longer: only so that a trial that hangs says where.
@@ -77,6 +79,18 @@ impl Program {
     }
 
     pub(crate) async fn run(&self, arguments: &[&str], death: Death) -> io::Result<Ended> {
+        let mut running = self.start(arguments, death)?;
+        if let Death::After(time) = death {
+            tokio::select! {
+                _ = running.child.wait() => {}
+                () = sleep(time) => running.child.start_kill()?,
+            }
+        }
+        running.end(HANGS_AFTER).await
+    }
+
+    /// Starts a command that dies by its own hand or not at all.
+    pub(crate) fn start(&self, arguments: &[&str], death: Death) -> io::Result<Running> {
         let file = self.dir.join(format!("run-{:06}.log", self.runs.fetch_add(1, Relaxed)));
         let output = File::create(&file)?;
         let mut command = Command::new(&self.binary);
@@ -86,19 +100,36 @@ impl Program {
         if let Death::At(place) = death {
             command.env("MOVER_FAILPOINT", place);
         }
-        let begun = Instant::now();
-        let mut child = command.spawn()?;
-        if let Death::After(time) = death {
-            tokio::select! {
-                _ = child.wait() => {}
-                () = sleep(time) => child.start_kill()?,
-            }
+        Ok(Running { command: arguments.join(" "), child: command.spawn()?, begun: Instant::now(), file })
+    }
+}
+
+/// A process that was not yet seen to end; killed when dropped.
+#[derive(Debug)]
+pub(crate) struct Running {
+    command: String,
+    child: Child,
+    begun: Instant,
+    file: PathBuf,
+}
+
+impl Running {
+    /// Sends a signal, if it still runs.
+    pub(crate) fn signal(&self, signal: Signal) {
+        if let Some(pid) = self.child.id() {
+            // It cannot be another process by now: ours is reaped only by `end`.
+            let _ = kill(Pid::from_raw(pid.cast_signed()), signal);
         }
-        let Ok(status) = timeout(HANGS_AFTER, child.wait()).await else {
-            let text = format!("`mover {}` did not end in {HANGS_AFTER:?}: {}", arguments.join(" "), file.display());
+    }
+
+    /// Waits until it ends.
+    pub(crate) async fn end(&mut self, limit: Duration) -> io::Result<Ended> {
+        let Ok(status) = timeout(limit, self.child.wait()).await else {
+            let text = format!("`mover {}` did not end in {limit:?}: {}", self.command, self.file.display());
             return Err(io::Error::new(io::ErrorKind::TimedOut, text));
         };
+        let (command, file) = (self.command.clone(), self.file.clone());
         let said = String::from_utf8_lossy(&std::fs::read(&file)?).into_owned();
-        Ok(Ended { command: arguments.join(" "), status: status?, took: begun.elapsed(), said, file })
+        Ok(Ended { command, status: status?, took: self.begun.elapsed(), said, file })
     }
 }

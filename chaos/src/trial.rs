@@ -10,7 +10,7 @@ use tokio::sync::RwLock;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-use crate::app::{App, Isolation};
+use crate::app::{App, Isolation, Org};
 use crate::bank::Bank;
 use crate::check;
 use crate::client::{Client, Shared};
@@ -18,7 +18,7 @@ use crate::counters::{Counters, Figures};
 use crate::evidence::{Evidence, Wrong};
 use crate::flags::Flags;
 use crate::ledger::Ledger;
-use crate::operator::Operator;
+use crate::operator::{Operator, Site};
 use crate::options::Options;
 use crate::postgres::{causes, connect_patiently};
 use crate::program::{Death, Program};
@@ -30,6 +30,9 @@ use crate::weather::Weather;
 const CLIENTS_REST_WITHIN: Duration = Duration::from_secs(60);
 
 const PROGRESS_EVERY: Duration = Duration::from_secs(5);
+
+/// What the trial takes a process for dead after, if it gives no sign of life.
+pub(crate) const LEASE_MS: u64 = 1_500;
 
 /// What a client that caches its flags believes them for.
 const CACHED: Duration = Duration::from_secs(1);
@@ -77,7 +80,7 @@ impl Trial {
         let servers = Arc::new(Servers::start(&templates).await.map_err(|error| error.to_string())?);
         let program = Arc::new(Program::new(&options.mover, &options.evidence));
         let pen = Arc::new(RwLock::new(()));
-        let shop = share(Shop::new(options.shops), options, &servers, &evidence, &counters, &pen);
+        let shop = share(Shop::new(options.shops + options.shops_later), options, &servers, &evidence, &counters, &pen);
         let bank = Bank::new(options.branches, options.accounts, options.big_accounts);
         let bank = share(bank, options, &servers, &evidence, &counters, &pen);
         shop.app.prepare(&servers).await?;
@@ -97,15 +100,21 @@ impl Trial {
             events_seen: Mutex::new(0),
         };
         trial.undisturbed("darklaunch default cell=old").await?;
-        for migration in trial.migrations() {
-            trial.undisturbed(&format!("orgs capture {migration}")).await?;
-            trial.undisturbed(&format!("orgs ready {migration} all")).await?;
-        }
+        let first: Vec<_> =
+            trial.shop.app.orgs().iter().take(options.shops as usize).map(|org| org.name.as_str()).collect();
+        trial.undisturbed(&format!("orgs add {} shop", first.join(","))).await?;
+        trial.undisturbed("orgs ready shop all").await?;
+        trial.undisturbed("orgs capture bank").await?;
+        trial.undisturbed("orgs ready bank all").await?;
         Ok(trial)
     }
 
-    fn migrations(&self) -> Vec<&'static str> {
-        vec![self.shop.app.migration(), self.bank.app.migration()]
+    fn sites(&self, options: &Options) -> Vec<Site> {
+        let names = |orgs: &[Org]| orgs.iter().map(|org| org.name.clone()).collect();
+        vec![
+            Site { migration: "shop", orgs: names(self.shop.app.orgs()), at_once: options.shops as usize },
+            Site { migration: "bank", orgs: names(self.bank.app.orgs()), at_once: options.branches as usize },
+        ]
     }
 
     async fn undisturbed(&self, command: &str) -> Result<(), String> {
@@ -136,7 +145,8 @@ impl Trial {
             self.program.clone(),
             self.counters.clone(),
             self.servers.state_url(),
-            self.migrations(),
+            self.sites(options),
+            options.kills,
             StdRng::from_rng(&mut random),
         );
         tokio::select! {
@@ -290,7 +300,7 @@ fn write_configuration(dir: &Path, servers: &Servers) -> std::io::Result<()> {
     let [old, new] = Store::BOTH.map(|store| servers.store_url(store));
     let text = format!(
         "[state]\nurl = {state:?}\n[redis]\nurl = {redis:?}\n[stores.old]\nurl = {old:?}\n[stores.new]\nurl = {new:?}\n\
-         [migrations]\ndir = \"migrations\"\n[engine]\ndrain_budget_ms = 1000\nstep_budget_ms = 5000\n"
+         [migrations]\ndir = \"migrations\"\n[node]\nlease_ms = {LEASE_MS}\n[engine]\ndrain_budget_ms = 1000\nstep_budget_ms = 5000\n"
     );
     std::fs::write(dir.join("mover.toml"), text)
 }

@@ -14,7 +14,8 @@ async fn nothing_is_lost_in_a_short_trial() {
     let options = Options {
         kills: 14,
         limit: Duration::from_secs(25),
-        shops: 5,
+        shops: 4,
+        shops_later: 2,
         branches: 2,
         accounts: 300,
         big_accounts: 300,

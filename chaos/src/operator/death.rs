@@ -1,0 +1,44 @@
+//! How and when a process dies.
+
+use std::time::Duration;
+
+use mover_actors::failpoint;
+use rand::RngExt;
+use rand::seq::IndexedRandom;
+
+use crate::program::Death;
+
+use super::{Operator, is_campaign};
+
+/// Places of the offline strategy.
+const OFFLINE: [&str; 4] = ["block.", "drain.", "settle.", "unblock."];
+/// Places that only `finalize` comes by.
+const FINALIZING: [&str; 4] = ["back_up.", "close.", "purge.begin", "purge.done"];
+
+impl Operator {
+    pub(super) fn death(&mut self, command: &str) -> Death {
+        if !is_campaign(command) && self.random.random_ratio(9, 10) {
+            return Death::Natural;
+        }
+        match self.random.random_range(0..100) {
+            0..50 => self.place(command).map_or(Death::Natural, Death::At),
+            50..92 => Death::After(self.instant()),
+            _ => Death::Natural,
+        }
+    }
+
+    /// A moment in a campaign that takes as long as the last ones.
+    pub(super) fn instant(&mut self) -> Duration {
+        self.campaign.mul_f64(self.random.random_range(0.02..1.1))
+    }
+
+    fn place(&mut self, command: &str) -> Option<&'static str> {
+        let begins = |place: &str, with: &[&str]| with.iter().any(|start| place.starts_with(start));
+        let places: Vec<&str> = failpoint::ALL
+            .into_iter()
+            .filter(|place| !begins(place, &OFFLINE))
+            .filter(|place| begins(place, &FINALIZING) == command.starts_with("finalize") || *place == "purge.batch")
+            .collect();
+        places.choose(&mut self.random).copied()
+    }
+}
