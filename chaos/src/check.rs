@@ -6,6 +6,7 @@ use tokio_postgres::{Client, Error};
 
 use crate::app::{App, Org, Rows, Write};
 use crate::client::Shared;
+use crate::evidence::Evidence;
 use crate::flags::{Flags, Way};
 use crate::postgres::{causes, connect_patiently, texts};
 use crate::servers::{Servers, Store};
@@ -14,13 +15,13 @@ use crate::servers::{Servers, Store};
 const NAMED_MAX: usize = 4;
 
 /// Looks at every org of an application. Nobody writes, Mover does not run, all servers are up.
-pub(crate) async fn check<A: App>(shared: &Shared<A>, servers: &Servers) {
-    if let Err(error) = look(shared, servers).await {
-        shared.evidence.add(format!("checking {}: {error}", shared.app.migration()));
+pub(crate) async fn check<A: App>(shared: &Shared<A>, servers: &Servers, evidence: &Evidence) {
+    if let Err(error) = look(shared, servers, evidence).await {
+        evidence.add(format!("checking {}: {error}", shared.app.migration()));
     }
 }
 
-async fn look<A: App>(shared: &Shared<A>, servers: &Servers) -> Result<(), String> {
+async fn look<A: App>(shared: &Shared<A>, servers: &Servers, evidence: &Evidence) -> Result<(), String> {
     let told = |error: Error| causes(&error);
     let log = connect_patiently(&servers.state_url()).await.map_err(told)?;
     let old = connect_patiently(&servers.store_url(Store::Old)).await.map_err(told)?;
@@ -35,12 +36,33 @@ async fn look<A: App>(shared: &Shared<A>, servers: &Servers) -> Result<(), Strin
         let found = OrgCheck { shared, index, org, state, old: &old, new: &new };
         for complaint in found.look(&mut flags).await.map_err(told)? {
             let (in_old, in_new) = (old.guard(org), new.guard(org));
-            shared
-                .evidence
-                .add(format!("{} is {state}, guards {in_old} in old, {in_new} in new: {complaint}", org.name));
+            evidence.add(format!("{} is {state}, guards {in_old} in old, {in_new} in new: {complaint}", org.name));
         }
     }
     Ok(())
+}
+
+/// Where the move log has an org.
+pub(crate) enum Found {
+    In(Store),
+    NotAtRest,
+}
+
+impl Found {
+    fn by(state: &str) -> Self {
+        match state {
+            "migrated" | "finalized" => Self::In(Store::New),
+            "unknown" | "holding" | "ready" | "failed" | "rolled_back" => Self::In(Store::Old),
+            _ => Self::NotAtRest,
+        }
+    }
+}
+
+/// Where the move log has one org now.
+pub(crate) async fn home(migration: &str, org: &Org, servers: &Servers) -> Result<Found, Error> {
+    let log = connect_patiently(&servers.state_url()).await?;
+    let states = states(&log, migration).await?;
+    Ok(Found::by(states.get(&org.key.to_string()).map_or("unknown", String::as_str)))
 }
 
 /// What a store's guard knows of an org.
@@ -74,13 +96,9 @@ struct OrgCheck<'a, A: App> {
 impl<A: App> OrgCheck<'_, A> {
     async fn look(&self, flags: &mut Flags) -> Result<Vec<String>, Error> {
         let mut complaints = Vec::new();
-        let home = match self.state {
-            "migrated" | "finalized" => Store::New,
-            "unknown" | "holding" | "ready" | "failed" | "rolled_back" => Store::Old,
-            other => {
-                complaints.push(format!("it is not at rest but {other}"));
-                return Ok(complaints);
-            }
+        let Found::In(home) = Found::by(self.state) else {
+            complaints.push("it is not at rest".into());
+            return Ok(complaints);
         };
         let way = flags.way(&self.org.name).await;
         if way != Way::To(home) {

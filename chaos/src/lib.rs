@@ -14,6 +14,7 @@ mod bank;
 mod check;
 mod client;
 mod counters;
+mod dump;
 mod evidence;
 mod flags;
 mod ledger;
@@ -23,6 +24,7 @@ mod postgres;
 mod program;
 mod servers;
 mod shop;
+mod tampering;
 mod trial;
 mod weather;
 

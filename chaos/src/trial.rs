@@ -15,6 +15,7 @@ use crate::bank::Bank;
 use crate::check;
 use crate::client::{Client, Shared};
 use crate::counters::{Counters, Figures};
+use crate::dump::dump;
 use crate::evidence::{Evidence, Wrong};
 use crate::flags::Flags;
 use crate::ledger::Ledger;
@@ -24,10 +25,13 @@ use crate::postgres::{causes, connect_patiently};
 use crate::program::{Death, Program};
 use crate::servers::{Servers, Store};
 use crate::shop::Shop;
+use crate::tampering;
 use crate::weather::Weather;
 
 /// With all servers up and no Mover in the way every write ends well before.
 const CLIENTS_REST_WITHIN: Duration = Duration::from_secs(60);
+
+const CONFIGURATION: &str = "mover.toml";
 
 const PROGRESS_EVERY: Duration = Duration::from_secs(5);
 
@@ -44,7 +48,7 @@ const SUSPICIOUS: [&str; 5] = ["differ", "violates", "duplicate", "does not exis
 pub async fn run(options: &Options, progress: impl Fn(&Figures) + Send + Sync) -> Result<Figures, Wrong> {
     let evidence = Arc::new(Evidence::new());
     let counters = Arc::new(Counters::new());
-    let set_up = match Trial::set_up(options, evidence.clone(), counters.clone()).await {
+    let trial = match Trial::set_up(options, evidence.clone(), counters.clone()).await {
         Ok(trial) => trial,
         Err(error) => return Err(Wrong(vec![format!("setting up: {error}")])),
     };
@@ -55,10 +59,16 @@ pub async fn run(options: &Options, progress: impl Fn(&Figures) + Send + Sync) -
         }
     };
     tokio::select! {
-        () = set_up.go(options) => {}
+        () = trial.go(options) => {}
         () = reporting => {}
     }
-    evidence.result().map(|()| counters.figures())
+    let result = evidence.result();
+    match &result {
+        // Nobody will look at it; what cannot be removed lies about.
+        Ok(()) => drop(std::fs::remove_dir_all(&options.evidence)),
+        Err(_) => dump(&trial.servers, &options.evidence).await,
+    }
+    result.map(|()| counters.figures())
 }
 
 struct Trial {
@@ -75,6 +85,10 @@ struct Trial {
 
 impl Trial {
     async fn set_up(options: &Options, evidence: Arc<Evidence>, counters: Arc<Counters>) -> Result<Self, String> {
+        if options.evidence.join(CONFIGURATION).exists() {
+            // Of the trial before.
+            std::fs::remove_dir_all(&options.evidence).map_err(|error| error.to_string())?;
+        }
         std::fs::create_dir_all(&options.evidence).map_err(|error| error.to_string())?;
         let templates = std::env::temp_dir().join("mover-chaos-template");
         let servers = Arc::new(Servers::start(&templates).await.map_err(|error| error.to_string())?);
@@ -122,7 +136,7 @@ impl Trial {
         if ended.code() == Some(0) { Ok(()) } else { Err(ended.tail()) }
     }
 
-    async fn go(self, options: &Options) {
+    async fn go(&self, options: &Options) {
         let mut random = StdRng::seed_from_u64(options.seed);
         // Dropped at the end, and with it all that is still at work.
         let mut tasks = JoinSet::new();
@@ -166,8 +180,8 @@ impl Trial {
                     return self.evidence.add(error.to_string());
                 }
             }
-            self.come_to_rest(&mut operator).await;
             let done = self.counters.kills.load(Relaxed) >= options.kills || self.counters.elapsed() >= options.limit;
+            self.come_to_rest(&mut operator, done).await;
             if done || self.evidence.is_any() {
                 return;
             }
@@ -175,7 +189,7 @@ impl Trial {
     }
 
     /// Fair weather, Mover finishes what it began, clients stop between two writes, and everything is looked at.
-    async fn come_to_rest(&self, operator: &mut Operator) {
+    async fn come_to_rest(&self, operator: &mut Operator, for_good: bool) {
         let _fair = self.sky.write().await;
         match operator.finish().await {
             Ok(Ok(())) => {}
@@ -192,9 +206,12 @@ impl Trial {
             self.evidence.add(format!("reading the events of the move log: {error}"));
         }
         self.ask_mover().await;
-        check::check(&self.shop, &self.servers).await;
-        check::check(&self.bank, &self.servers).await;
+        check::check(&self.shop, &self.servers, &self.evidence).await;
+        check::check(&self.bank, &self.servers, &self.evidence).await;
         self.counters.add(&self.counters.checks);
+        if for_good && !self.evidence.is_any() {
+            tampering::is_noticed(&self.shop, &self.servers, &self.evidence).await;
+        }
     }
 
     /// Mover's own view: it finds nothing to mend.
@@ -302,7 +319,7 @@ fn write_configuration(dir: &Path, servers: &Servers) -> std::io::Result<()> {
         "[state]\nurl = {state:?}\n[redis]\nurl = {redis:?}\n[stores.old]\nurl = {old:?}\n[stores.new]\nurl = {new:?}\n\
          [migrations]\ndir = \"migrations\"\n[node]\nlease_ms = {LEASE_MS}\n[engine]\ndrain_budget_ms = 1000\nstep_budget_ms = 5000\n"
     );
-    std::fs::write(dir.join("mover.toml"), text)
+    std::fs::write(dir.join(CONFIGURATION), text)
 }
 
 fn write_definition(dir: &Path, app: &impl App) -> std::io::Result<()> {

@@ -1,13 +1,13 @@
 //! pgbench's own tables and transaction. A branch is an org; the history has got a primary key, which it lacks.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
 
 use rand::{RngExt, rngs::StdRng};
 use tokio::process::Command;
 use tokio_postgres::{Client, Error};
 
 use crate::app::{App, Isolation, Org, Rows, Write};
+use crate::dump::find_program;
 use crate::postgres::{causes, connect, execute, texts};
 use crate::servers::{Servers, Store};
 
@@ -57,7 +57,8 @@ impl Bank {
     }
 
     async fn create(&self, servers: &Servers) -> Result<(), String> {
-        let pgbench = find_pgbench().ok_or("pgbench is not to be found; next: install the Postgres client programs")?;
+        let pgbench =
+            find_program("pgbench").ok_or("pgbench is not to be found; next: install the Postgres client programs")?;
         let branches = self.orgs.len().to_string();
         for (store, steps) in [(Store::Old, "dtgvpf"), (Store::New, "dtpf")] {
             let mut command = Command::new(&pgbench);
@@ -204,13 +205,4 @@ impl App for Bank {
     fn marks(&self, org: &Org) -> String {
         format!("SELECT id::text FROM pgbench_history WHERE bid = {}", org.key)
     }
-}
-
-/// In PATH, or where Debian keeps the programs of each version.
-fn find_pgbench() -> Option<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let in_path = std::env::split_paths(&path).map(|dir| dir.join("pgbench"));
-    let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
-    let versioned = versions.map(|version| version.path().join("bin/pgbench"));
-    in_path.chain(versioned).find(|program| Path::is_file(program))
 }
