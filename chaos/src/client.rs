@@ -32,6 +32,9 @@ const VIOLATIONS_MAX: u32 = 3;
 
 /// One of so many transactions stays open for a while.
 const SLOW_ONE_IN: u32 = 150;
+/// One of so many does its work twice, the first time only to take it back.
+const RETRACTED_ONE_IN: u32 = 12;
+const RETRACTED_FOR: Duration = Duration::from_millis(15);
 const SLOW_MS: std::ops::Range<u64> = 200..1_500;
 
 /// What all clients of an application share.
@@ -59,6 +62,17 @@ pub(crate) struct Client<A: App> {
     pub(crate) beat: Duration,
     pub(crate) flags: Flags,
     pub(crate) random: StdRng,
+}
+
+/// How a transaction is carried out.
+#[derive(Debug, Clone, Copy)]
+struct Manner {
+    /// For so long it does nothing.
+    hold: Duration,
+    /// Before its first write rather than after its last.
+    holds_before: bool,
+    /// It does all once, takes that back, and does it again.
+    retracts: bool,
 }
 
 /// What follows from one try.
@@ -100,10 +114,14 @@ impl<A: App> Client<A> {
     async fn until_acknowledged(&mut self, write: &Write<A::Work>, links: &mut [Option<Connection>; 2]) -> bool {
         let begun = Instant::now();
         let hold = self.random.random_ratio(1, SLOW_ONE_IN);
-        let mut hold_ms = if hold { self.random.random_range(SLOW_MS) } else { 0 };
+        let mut manner = Manner {
+            hold: Duration::from_millis(if hold { self.random.random_range(SLOW_MS) } else { 0 }),
+            holds_before: self.random.random(),
+            retracts: self.random.random_ratio(1, RETRACTED_ONE_IN),
+        };
         let (mut refusals, mut violations) = (0, 0);
         loop {
-            let next = self.attempt(write, links, Duration::from_millis(hold_ms)).await;
+            let next = self.attempt(write, links, manner).await;
             let counters = &self.shared.counters;
             match next {
                 Next::Done => {
@@ -125,7 +143,7 @@ impl<A: App> Client<A> {
                 Next::Again => {
                     counters.add(&counters.serialization);
                     // A long transaction that always comes too late would never come through.
-                    hold_ms = 0;
+                    manner.hold = Duration::ZERO;
                 }
                 Next::Later => sleep(PAUSE).await,
                 Next::ElsewhereOrWrong(store, violation) => {
@@ -144,7 +162,7 @@ impl<A: App> Client<A> {
         }
     }
 
-    async fn attempt(&mut self, write: &Write<A::Work>, links: &mut [Option<Connection>; 2], hold: Duration) -> Next {
+    async fn attempt(&mut self, write: &Write<A::Work>, links: &mut [Option<Connection>; 2], manner: Manner) -> Next {
         let org = self.org_name(write);
         let counters = self.shared.counters.clone();
         let store = match self.flags.way(&org).await {
@@ -168,7 +186,7 @@ impl<A: App> Client<A> {
             },
         };
         self.note(format!("{write:?} in {}", store.name()));
-        let Ok(tried) = timeout(WAIT_MAX, self.transaction(&link, write, hold)).await else {
+        let Ok(tried) = timeout(WAIT_MAX, self.transaction(&link, write, manner)).await else {
             self.wrong(write, Some(store), &format!("it waited for more than {WAIT_MAX:?}"));
             return Next::Never;
         };
@@ -198,11 +216,25 @@ impl<A: App> Client<A> {
         &self,
         link: &Connection,
         write: &Write<A::Work>,
-        hold: Duration,
+        manner: Manner,
     ) -> Result<Option<String>, Trouble> {
         let app = &self.shared.app;
         link.batch_execute(self.isolation.begin()).await?;
         let mark = app.mark(write);
+        if manner.holds_before {
+            // The snapshot of REPEATABLE READ is taken, and grows old before the first write.
+            texts(link, &app.is_marked(write)).await?;
+            sleep(manner.hold).await;
+        }
+        if manner.retracts {
+            // Rolled back to a savepoint: what was written is gone, and with it every lock that the guard took for it.
+            link.batch_execute("SAVEPOINT before").await?;
+            if execute(link, &mark).await? > 0 {
+                app.perform(link, write, self.isolation).await?;
+            }
+            link.batch_execute("ROLLBACK TO SAVEPOINT before").await?;
+            sleep(RETRACTED_FOR).await;
+        }
         let done_before = match self.marks_last {
             true => !texts(link, &app.is_marked(write)).await?.is_empty(),
             false => execute(link, &mark).await? == 0,
@@ -215,7 +247,9 @@ impl<A: App> Client<A> {
                 complaint =
                     complaint.or_else(|| Some("the row with its id is there although it was not before".into()));
             }
-            sleep(hold).await;
+            if !manner.holds_before {
+                sleep(manner.hold).await;
+            }
         }
         if complaint.is_none() {
             link.batch_execute("COMMIT").await.map_err(|error| Trouble { error, committing: true })?;

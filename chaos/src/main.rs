@@ -45,7 +45,7 @@ struct Arguments {
     #[arg(long, default_value_t = 40, value_name = "KILLS")]
     check_every: u64,
     /// Something happens to a server about so often, in seconds
-    #[arg(long, default_value_t = 6.0, value_name = "SECONDS")]
+    #[arg(long, default_value_t = 2.5, value_name = "SECONDS")]
     mishap_every: f64,
     /// The program under test [default: the mover beside this program]
     #[arg(long)]

@@ -4,8 +4,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use mover::embedded::{EmbeddedError, Options, Private, ServerKind};
+use rand::seq::IndexedRandom;
 use rand::{RngExt, rngs::StdRng};
 use tokio::time::sleep;
+
+use crate::postgres::connect;
 
 /// Where an org lives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -37,6 +40,8 @@ impl Store {
 pub(crate) enum Mishap {
     /// In good order, and up again at once.
     Restart(Store),
+    /// A few of Mover's connections, or all of them, are cut.
+    Cut(Store, u8),
     /// SIGKILL, and up again after a while.
     Crash(Store),
     RedisForgets,
@@ -47,12 +52,13 @@ pub(crate) enum Mishap {
 impl Mishap {
     pub(crate) fn choose(random: &mut StdRng) -> Self {
         let store = if random.random() { Store::Old } else { Store::New };
-        match random.random_range(0..10) {
+        match random.random_range(0..24) {
             0..3 => Self::Restart(store),
             3..6 => Self::Crash(store),
             6..8 => Self::RedisForgets,
             8 => Self::RedisCrashes,
-            _ => Self::RedisCrashesAndForgets,
+            9 => Self::RedisCrashesAndForgets,
+            _ => Self::Cut(store, *[1, 1, 2, 100].choose(random).unwrap_or(&1)),
         }
     }
 }
@@ -102,6 +108,10 @@ impl Servers {
     pub(crate) async fn suffer(&self, mishap: Mishap, away: Duration) -> Result<(), EmbeddedError> {
         match mishap {
             Mishap::Restart(store) => self.postgres(store).restart(ServerKind::Postgres).await,
+            Mishap::Cut(store, connections) => {
+                self.cut(store, connections).await;
+                Ok(())
+            }
             Mishap::Crash(store) => crash(self.postgres(store), ServerKind::Postgres, away).await,
             Mishap::RedisForgets => {
                 self.forget().await;
@@ -112,6 +122,18 @@ impl Servers {
                 self.forget().await;
                 crash(&self.first, ServerKind::Redis, away).await
             }
+        }
+    }
+
+    async fn cut(&self, store: Store, connections: u8) {
+        let sql = format!(
+            "SELECT pg_terminate_backend(pid) FROM (
+                 SELECT pid FROM pg_stat_activity WHERE application_name = 'mover' ORDER BY random() LIMIT {connections}
+             ) AS some"
+        );
+        if let Ok(client) = connect(&self.store_url(store)).await {
+            // A server that goes away meanwhile has cut them all.
+            let _ = client.batch_execute(&sql).await;
         }
     }
 

@@ -48,8 +48,8 @@ const SPOILT_ELSEWHERE: [(&str, &str, &str); 1] = [(
 /// Nobody writes, Mover does not run, and a check has just found everything in order.
 pub(crate) async fn is_noticed(shared: &Shared<Shop>, servers: &Servers, evidence: &Evidence) {
     // One that was written to, or there would be nothing to lose.
-    let orgs = shared.app.orgs().iter().enumerate();
-    let Some((_, org)) = orgs.filter(|(index, _)| !shared.ledger.of(*index).is_empty()).next() else { return };
+    let mut orgs = shared.app.orgs().iter().enumerate();
+    let Some((_, org)) = orgs.find(|(index, _)| !shared.ledger.of(*index).is_empty()) else { return };
     let home = match check::home(shared.app.migration(), org, servers).await {
         Ok(Found::In(store)) => store,
         Ok(Found::NotAtRest) => return evidence.add(format!("{} is not at rest", org.name)),

@@ -22,7 +22,7 @@ async fn nothing_is_lost_in_a_short_trial() {
         clients: 4,
         writes_per_second: 60,
         kills_between_checks: 7,
-        mishap_every: Duration::from_secs(4),
+        mishap_every: Duration::from_millis(1_500),
         mover: built_mover().unwrap_or_else(|error| panic!("{error}")),
         evidence,
         seed,

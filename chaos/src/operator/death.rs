@@ -10,6 +10,9 @@ use crate::program::Death;
 
 use super::{Operator, is_campaign};
 
+/// A campaign with a big org takes long, and later instants are no better than these.
+const INSTANTS_WITHIN: Duration = Duration::from_millis(2_500);
+
 /// Places of the offline strategy.
 const OFFLINE: [&str; 4] = ["block.", "drain.", "settle.", "unblock."];
 /// Places that only `finalize` comes by.
@@ -29,7 +32,7 @@ impl Operator {
 
     /// A moment in a campaign that takes as long as the last ones.
     pub(super) fn instant(&mut self) -> Duration {
-        self.campaign.mul_f64(self.random.random_range(0.02..1.1))
+        self.campaign.min(INSTANTS_WITHIN).mul_f64(self.random.random_range(0.02..1.1))
     }
 
     fn place(&mut self, command: &str) -> Option<&'static str> {
