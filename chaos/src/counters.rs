@@ -20,6 +20,7 @@ pub(crate) struct Counters {
     pub(crate) uncertain: AtomicU64,
     pub(crate) no_flags: AtomicU64,
     waited_longest_us: AtomicU64,
+    locked_out_longest_us: AtomicU64,
     named: Mutex<BTreeMap<String, u64>>,
 }
 
@@ -38,6 +39,7 @@ impl Counters {
             uncertain: zero(),
             no_flags: zero(),
             waited_longest_us: zero(),
+            locked_out_longest_us: zero(),
             named: Mutex::default(),
         }
     }
@@ -59,6 +61,10 @@ impl Counters {
         self.waited_longest_us.fetch_max(u64::try_from(how_long.as_micros()).unwrap_or(u64::MAX), Relaxed);
     }
 
+    pub(crate) fn locked_out(&self, how_long: Duration) {
+        self.locked_out_longest_us.fetch_max(u64::try_from(how_long.as_micros()).unwrap_or(u64::MAX), Relaxed);
+    }
+
     pub(crate) fn figures(&self) -> Figures {
         let read = |counter: &AtomicU64| counter.load(Relaxed);
         Figures {
@@ -72,6 +78,7 @@ impl Counters {
             disconnected: read(&self.disconnected),
             uncertain: read(&self.uncertain),
             no_flags: read(&self.no_flags),
+            locked_out_longest: Duration::from_micros(read(&self.locked_out_longest_us)),
             waited_longest: Duration::from_micros(read(&self.waited_longest_us)),
             named: self.named.lock().unwrap_or_else(PoisonError::into_inner).clone(),
         }
@@ -103,6 +110,8 @@ pub struct Figures {
     pub no_flags: u64,
     /// The longest time from a write's first try until it was acknowledged.
     pub waited_longest: Duration,
+    /// The longest that a writer was seen to wait for the lock that Mover holds at a switch.
+    pub locked_out_longest: Duration,
     /// Everything else, by name.
     pub named: BTreeMap<String, u64>,
 }
@@ -132,6 +141,7 @@ impl fmt::Display for Figures {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", self.line())?;
         writeln!(f, "longest wait for a write: {:.1} s", self.waited_longest.as_secs_f64())?;
+        writeln!(f, "longest wait for Mover's lock: {:.2} s", self.locked_out_longest.as_secs_f64())?;
         for (name, times) in &self.named {
             writeln!(f, "{times:>7}  {name}")?;
         }

@@ -26,6 +26,7 @@ mod servers;
 mod shop;
 mod tampering;
 mod trial;
+mod watcher;
 mod weather;
 
 pub use counters::Figures;

@@ -26,6 +26,7 @@ use crate::program::{Death, Program};
 use crate::servers::{Servers, Store};
 use crate::shop::Shop;
 use crate::tampering;
+use crate::watcher::watch;
 use crate::weather::Weather;
 
 /// With all servers up and no Mover in the way every write ends well before.
@@ -149,6 +150,9 @@ impl Trial {
             random: StdRng::from_rng(&mut random),
         };
         tasks.spawn(weather.run());
+        for store in Store::BOTH {
+            tasks.spawn(watch(self.servers.store_url(store), self.counters.clone()));
+        }
         let started = self
             .start_clients(&self.shop, 1, options, &mut random, &mut tasks)
             .and_then(|()| self.start_clients(&self.bank, 501, options, &mut random, &mut tasks));
@@ -159,6 +163,7 @@ impl Trial {
             self.program.clone(),
             self.counters.clone(),
             self.servers.state_url(),
+            Store::BOTH.map(|store| self.servers.store_url(store)),
             self.sites(options),
             options.kills,
             StdRng::from_rng(&mut random),
@@ -179,6 +184,8 @@ impl Trial {
                 if let Err(error) = operator.step().await {
                     return self.evidence.add(error.to_string());
                 }
+                // A store may be away; then the next time.
+                let _ = self.read_events().await;
             }
             let done = self.counters.kills.load(Relaxed) >= options.kills || self.counters.elapsed() >= options.limit;
             self.come_to_rest(&mut operator, done).await;

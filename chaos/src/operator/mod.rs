@@ -18,6 +18,7 @@ use tokio_postgres::Error;
 use crate::counters::Counters;
 use crate::program::{Death, Ended, Program};
 use crate::trial::LEASE_MS;
+use crate::watcher::until_locked;
 
 pub(crate) use states::Site;
 use states::States;
@@ -29,6 +30,8 @@ const AFTER_AN_ERROR: Duration = Duration::from_millis(150);
 
 /// One of so many campaigns is held instead of killed.
 const HELD_ONE_IN: u32 = 12;
+/// A campaign that comes to a switch at all does so by then.
+const SWITCH_WITHIN: Duration = Duration::from_secs(2);
 /// One of so many has `doctor --fix` beside it.
 const DOCTOR_ONE_IN: u32 = 15;
 /// A process that was let go and finds that others do its work ends by then, or is killed.
@@ -39,6 +42,7 @@ pub(crate) struct Operator {
     program: Arc<Program>,
     counters: Arc<Counters>,
     state_url: String,
+    store_urls: [String; 2],
     sites: Vec<Site>,
     kills_wanted: u64,
     random: StdRng,
@@ -53,11 +57,22 @@ impl Operator {
         program: Arc<Program>,
         counters: Arc<Counters>,
         state_url: String,
+        store_urls: [String; 2],
         sites: Vec<Site>,
         kills_wanted: u64,
         random: StdRng,
     ) -> Self {
-        Self { program, counters, state_url, sites, kills_wanted, random, campaign: CAMPAIGN, unfinished: None }
+        Self {
+            program,
+            counters,
+            state_url,
+            store_urls,
+            sites,
+            kills_wanted,
+            random,
+            campaign: CAMPAIGN,
+            unfinished: None,
+        }
     }
 
     /// One command, which may be killed.
@@ -87,7 +102,15 @@ impl Operator {
     /// A process that stands still for longer than its lease, as in a machine that is suspended, and comes back.
     async fn hold(&mut self, command: &str) -> io::Result<()> {
         let mut held = self.program.start(&["exec", command], Death::Natural)?;
-        sleep(self.instant()).await;
+        let instant = self.instant();
+        let in_switch = match self.random.random_range(0..3) {
+            0 => {
+                sleep(instant).await;
+                false
+            }
+            // A store that goes away meanwhile is as good a moment.
+            store => until_locked(&self.store_urls[store - 1], SWITCH_WITHIN).await.unwrap_or(false),
+        };
         held.signal(Signal::SIGSTOP);
         let lease = Duration::from_millis(LEASE_MS);
         sleep(lease + Duration::from_millis(self.random.random_range(0..500))).await;
@@ -99,7 +122,8 @@ impl Operator {
         };
         let (ended, ()) = tokio::try_join!(self.program.exec("resume", death), release)?;
         self.note(&ended, death).await;
-        self.counters.name("held until taken for dead, and let go");
+        let place = if in_switch { " in a switch" } else { "" };
+        self.counters.name(format!("held{place} until taken for dead, and let go"));
         let ended = match held.end(LET_GO_WITHIN).await {
             Ok(ended) => ended,
             Err(_) => {
