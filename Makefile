@@ -24,7 +24,8 @@ demo: setup ## A few hundred orgs move between two real Postgres while clients w
 	$(CARGO) build --release
 	$${CARGO_TARGET_DIR:-target}/release/mover demo
 
-bench: setup ## How fast whole campaigns are, as ratios to what the same server can do; docs/benchmarks.md
+bench: setup ## Whole campaigns against what the same server can do, and what the guard costs writers; docs/benchmarks.md
+	$(CARGO) bench --bench guard
 	$(CARGO) bench --bench campaign
 
 model: setup ## Every state that the cutover protocol can reach, and what happens without each measure; docs/model.md

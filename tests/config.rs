@@ -61,6 +61,8 @@ fn the_documented_example_is_read_and_its_defaults_are_the_real_ones() {
     assert_eq!(config.failure_policy, none.failure_policy);
     assert_eq!((config.lease, config.log), (none.lease, none.log));
     assert_eq!((config.drain_budget, config.step_budget), (none.drain_budget, none.step_budget));
+    assert_eq!(config.copy_range_rows, none.copy_range_rows);
+    assert!(config.backup_dir.ends_with(none.backup_dir));
     let Store::Postgres(old) = &config.stores[&StoreName::new("old").unwrap()];
     assert_eq!(old.to_string(), "mover@localhost:5432/old");
     assert_eq!(old.pool_size, 16);

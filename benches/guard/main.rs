@@ -80,7 +80,8 @@ async fn measure(world: &World, condition: Condition, seconds: usize) -> Result<
         }
     }
     world.checkpoint().await?;
-    let pgbench = pgbench::run(&world.url("old"), seconds);
+    let url = world.url("old");
+    let pgbench = pgbench::run(&url, seconds);
     match condition {
         Condition::Moving => beside(pgbench, world.move_on_and_on()).await,
         _ => pgbench.await,

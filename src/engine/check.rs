@@ -1,8 +1,10 @@
 //! `check`: everything that would keep a migration from working, found before anything runs. Changes nothing.
 
+use mover_actors::domain::state::Strategy;
 use mover_actors::ports::EngineError;
 
 use super::catalog::Catalog;
+use super::check_online::check_online;
 use super::check_sequences::check_sequences;
 use super::check_tables::{check_references, check_table};
 use super::error::Doing;
@@ -71,12 +73,16 @@ async fn check_both(
             "an org cannot move to where it is: change `from` or `to`",
         );
     }
-    check_target(report, target, to);
+    check_target(report, definition, target, to);
     check_directory(report, definition, source).await;
     for rule in &definition.tables {
         check_table(report, definition, rule, from, to);
     }
     check_references(report, definition, to);
+    if definition.strategy == Strategy::Online && !definition.tables.is_empty() {
+        check_online(report, definition, source, from).await?;
+        check_online(report, definition, target, to).await?;
+    }
     check_uncovered(report, definition, source, from).await?;
     check_sequences(report, definition, (source, from), (target, to)).await
 }
@@ -99,20 +105,21 @@ async fn is_same_database(source: &Store, target: &Store) -> Result<bool, Engine
     row.try_get(0).map_err(|error| failed(target, error))
 }
 
-fn check_target(report: &mut Report, target: &Store, to: &Catalog) {
+fn check_target(report: &mut Report, definition: &Definition, target: &Store, to: &Catalog) {
     let subject = format!("store {}", target.name());
+    let is_online = definition.strategy == Strategy::Online;
     if to.server.is_standby {
         report.problem(&*subject, "it is a read-only standby", "name its primary in the store's url");
     }
     let server = &to.server;
     let may_guard =
         if server.has_schema { server.has_guard || server.may_use_schema } else { server.may_create_schema };
-    if !may_guard {
+    if !may_guard && !is_online {
         report.problem(&*subject, "the guard table mover.org_guard is missing", guard::MISSING_RIGHT);
     }
     if server.skips_triggers {
         report.ok(subject, "rows are written without triggers; foreign keys are proven afterwards");
-    } else {
+    } else if !is_online {
         let text = "foreign keys are checked row by row and the target's own triggers run while copying: about half as fast, \
                     and a trigger that changes rows fails the move";
         let remedy = "run in the target as superuser: GRANT SET ON PARAMETER session_replication_role TO the role that \

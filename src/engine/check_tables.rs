@@ -1,5 +1,7 @@
 //! `check`, table by table: rights, columns, keys and indexes in both stores.
 
+use mover_actors::domain::state::Strategy;
+
 use super::catalog::{Catalog, Table};
 use super::name::{TableName, quote};
 use super::plan::circles;
@@ -49,7 +51,8 @@ pub(super) fn check_table(
             report.warning(format!("{subject} in {store}"), text, remedy);
         }
     }
-    if here.primary_key().is_empty() || there.primary_key().is_empty() {
+    let is_online = definition.strategy == Strategy::Online;
+    if !is_online && (here.primary_key().is_empty() || there.primary_key().is_empty()) {
         let text = "it has no primary key: a row that differs can only be named by all its contents";
         report.warning(&*subject, text, "add a primary key");
     }

@@ -7,6 +7,7 @@
 
 mod catalog;
 mod check;
+mod check_online;
 mod check_sequences;
 mod check_tables;
 mod connection;
@@ -153,7 +154,7 @@ impl PgEngine {
         }
         let store = self.store(store)?;
         let catalog = Catalog::read(store, &tenancy::tables_named(&definition.tables)).await?;
-        Guard::of(definition, store, &catalog)
+        Ok(Guard::of(definition, store, &catalog))
     }
 
     /// Looks for everything that would keep the migration from working, without changing anything.

@@ -74,6 +74,17 @@ impl Types {
         self.0.get(&oid).is_some_and(built_in)
     }
 
+    /// The schema (in quotes where it needs them) of the operator `=` that compares two values of the type: a type of an
+    /// extension brings its own.
+    pub(super) fn schema_of_equality(&self, oid: Oid) -> String {
+        match self.base_of(oid) {
+            Some(found) if found.kind == "b" && found.category != "A" && found.schema != "pg_catalog" => {
+                quote(&found.schema)
+            }
+            _ => "pg_catalog".into(),
+        }
+    }
+
     /// Whether values can be carried from here to a type of another database in binary form; if not, why.
     pub(super) fn carries_to(&self, oid: Oid, others: &Types, other: Oid) -> Result<(), String> {
         let (Some(here), Some(there)) = (self.base_of(oid), others.base_of(other)) else {

@@ -1,8 +1,8 @@
 //! Starting and steering campaigns.
 
 use mover_actors::domain::campaign::{Campaign, CampaignPlan, FailurePolicy, Selection, Steer, Tuning};
-use mover_actors::domain::ids::MigrationName;
-use mover_actors::domain::state::{Aim, Strategy};
+use mover_actors::domain::ids::{MigrationName, OrgName};
+use mover_actors::domain::state::{Aim, State, Strategy};
 use mover_actors::ports::MoveLog;
 use mover_actors::tree::manager::{Migrate, Resume};
 use serde_json::json;
@@ -15,6 +15,9 @@ use super::answer::Answer;
 use super::error::OperationError;
 use super::orgs::selection;
 use super::world::World;
+
+/// How many orgs an error names.
+const ELSEWHERE_SHOWN_MAX: usize = 5;
 
 /// `migrate`, `rollback`, `finalize`: checks, then opens the campaign. It runs on by itself; whoever wants to wait follows its row.
 pub(super) async fn migrate(
@@ -43,6 +46,9 @@ pub(super) async fn migrate(
             Aim::Migrate => OperationError::NothingReady { migration, counts },
             Aim::RollBack | Aim::Finalize => OperationError::NothingMigrated { migration, counts, verb: verb(aim) },
         });
+    }
+    if let Selection::Names(names) = &selection {
+        one_can_begin(world, &definition.name, aim, names).await?;
     }
     world.flags.ping().await?;
     super::check::refuse_unsafe(world, &definition.name).await?;
@@ -74,6 +80,31 @@ pub(super) async fn resume(world: &World, running: &Running) -> Result<(Campaign
     let campaign = running.manager.send(Resume).await??;
     let total = total(world, &campaign).await?;
     Ok((campaign, total))
+}
+
+/// An error if none of the named orgs is where the aim begins.
+async fn one_can_begin(
+    world: &World,
+    migration: &MigrationName,
+    aim: Aim,
+    names: &[OrgName],
+) -> Result<(), OperationError> {
+    let begins = match aim {
+        Aim::Migrate => State::Ready,
+        Aim::RollBack | Aim::Finalize => State::Migrated,
+    };
+    let mut elsewhere = Vec::new();
+    for name in names {
+        let moves = world.log.org_moves(name).await?;
+        match moves.iter().find(|view| view.record.migration == *migration) {
+            Some(view) if view.record.state == begins => return Ok(()),
+            Some(view) => elsewhere.push(format!("{name} is {}", view.record.state)),
+            None => elsewhere.push(format!("{name} is in other migrations only")),
+        }
+    }
+    elsewhere.truncate(ELSEWHERE_SHOWN_MAX);
+    let (migration, orgs) = (migration.to_string(), elsewhere.join(", "));
+    Err(OperationError::NoneCanBegin { migration, orgs, begins, verb: verb(aim) })
 }
 
 /// How many orgs are where an aim begins.

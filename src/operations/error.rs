@@ -1,5 +1,6 @@
 //! Why a command was not carried out.
 
+use mover_actors::domain::state::State;
 use mover_actors::otp::RefError;
 use mover_actors::ports::{EngineError, FlagsError, LogError};
 use mover_actors::tree::darklaunch::DarklaunchError;
@@ -84,6 +85,18 @@ pub enum OperationError {
         migration: String,
         /// Where its orgs are.
         counts: Counts,
+        /// The command.
+        verb: &'static str,
+    },
+    /// None of the orgs that were named is where it begins.
+    #[error("{migration}: {verb} begins with orgs that are {begins}, but {orgs}; next: status {migration}")]
+    NoneCanBegin {
+        /// The migration.
+        migration: String,
+        /// Some of the orgs with their states.
+        orgs: String,
+        /// The state that they would have to be in.
+        begins: State,
         /// The command.
         verb: &'static str,
     },

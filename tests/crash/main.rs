@@ -5,6 +5,7 @@
 //!
 //! - `offline`, `online`: SIGKILL at every named place of every step, then started again;
 //! - `again`: killed again while it recovers, and killed at any instant;
+//! - `orphans`: what is left in a store although nobody works on it;
 //! - `outages`: Postgres and Redis are restarted, killed and emptied under a running campaign;
 //! - `interrupts`: Ctrl-C, once and twice.
 
@@ -15,6 +16,7 @@ mod gate;
 mod interrupts;
 mod offline;
 mod online;
+mod orphans;
 mod outages;
 mod places;
 mod program;

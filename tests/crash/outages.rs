@@ -4,7 +4,8 @@ use mover::embedded::ServerKind::{Postgres, Redis};
 use nix::sys::signal::Signal;
 
 use super::gate::Gate;
-use super::world::{OFFLINE, World};
+use super::program::Program;
+use super::world::{OFFLINE, ONLINE, ORGS, World};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn postgres_is_restarted_in_mid_copy() {
@@ -125,6 +126,51 @@ async fn redis_loses_its_memory_while_mover_is_dead() {
     gate.open().await;
     world.exec("resume").await.with_code(0);
     world.assert_all_moved().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn online_postgres_is_killed_in_mid_copy() {
+    let world = World::ready(ONLINE).await;
+    let (gate, campaign) = copying_online(&world).await;
+    world.servers.kill9(Postgres).await.unwrap();
+    world.servers.start_again(Postgres).await.unwrap();
+    drop(gate);
+    campaign.end().await.with_code(0);
+    world.assert_all_moved().await;
+}
+
+/// Nobody is made to wait for flags that cannot be written: clients go on in the old store.
+#[tokio::test(flavor = "multi_thread")]
+async fn online_redis_is_away_at_the_switch() {
+    let world = World::ready(ONLINE).await;
+    let (gate, mut campaign) = copying_online(&world).await;
+    world.servers.kill9(Redis).await.unwrap();
+    gate.open().await;
+    campaign.says("flags cannot be written").await;
+    let touched = world.old_store().await.execute("UPDATE containers SET name = name", &[]).await.unwrap();
+    assert!(touched >= u64::from(ORGS));
+    world.servers.start_again(Redis).await.unwrap();
+    campaign.end().await.with_code(0);
+    world.assert_all_moved().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn online_redis_loses_its_memory_in_mid_copy() {
+    let world = World::ready(ONLINE).await;
+    let (gate, mut campaign) = copying_online(&world).await;
+    flush(&world).await;
+    campaign.says("Redis has lost its memory").await;
+    gate.open().await;
+    campaign.end().await.with_code(0);
+    world.assert_all_moved().await;
+}
+
+async fn copying_online(world: &World) -> (Gate, Program) {
+    world.install_guard().await;
+    let gate = Gate::in_copy(world).await;
+    let campaign = world.start("migrate whole_org all");
+    gate.somebody_waits().await;
+    (gate, campaign)
 }
 
 async fn flush(world: &World) {

@@ -1,6 +1,8 @@
 //! `check` finds what would go wrong, says what to do, and changes nothing.
 
+use mover::config::{Definition, TableRule};
 use mover::engine::{Level, PgEngine, Store};
+use mover_actors::domain::state::Strategy;
 
 use crate::world::{World, definition, keyed, migration, store, via};
 
@@ -114,5 +116,124 @@ async fn stores_that_cannot_be_used_are_told_apart() {
         let problems = found(&engine, Level::Problem).await;
         has(&problems, &[says]);
         assert!(!problems.concat().contains("secret"));
+    }
+}
+
+/// An engine that moves orgs while they are written.
+fn online(world: &World, role: &str, tables: Vec<TableRule>) -> PgEngine {
+    let open = |name: &str| Store::open(store(name), &world.server.url_as(role, name), 4).unwrap();
+    PgEngine::new([open("old"), open("new")], [Definition { strategy: Strategy::Online, ..definition(tables) }])
+}
+
+#[tokio::test]
+async fn a_good_online_migration_has_neither_problems_nor_warnings() {
+    let world = World::with_schema(GOOD).await;
+    let engine = online(&world, "mover", vec![keyed("orgs", "id"), keyed("notes", "org_id")]);
+    let report = engine.check(&migration()).await;
+    assert_eq!(report.worst(), Level::Ok, "{:#?}", report.findings);
+    has(&found(&engine, Level::Ok).await, &["guard in old", "can be installed"]);
+    for client in [&world.old, &world.new] {
+        assert_eq!(world.count(client, "pg_namespace WHERE nspname = 'mover'").await, 0);
+    }
+}
+
+#[tokio::test]
+async fn a_guard_that_is_not_complete_is_told() {
+    let world = World::with_schema(GOOD).await;
+    let engine = online(&world, "mover", vec![keyed("orgs", "id"), keyed("notes", "org_id")]);
+    for name in ["old", "new"] {
+        engine.install_guard(&migration(), &store(name)).await.unwrap();
+    }
+    assert_eq!(engine.check(&migration()).await.worst(), Level::Ok);
+    has(&found(&engine, Level::Ok).await, &["guard in new", "on 2 tables"]);
+    world.old.batch_execute("ALTER TABLE notes DISABLE TRIGGER USER").await.unwrap();
+    let warnings = found(&engine, Level::Warning).await;
+    has(&warnings, &["guard in old", "public.notes lack triggers", "mover guard install old phase_2"]);
+    assert_eq!(warnings.len(), 1, "{warnings:#?}");
+}
+
+#[tokio::test]
+async fn tables_whose_changes_could_not_be_followed_are_refused_online_only() {
+    let world = World::with_schema(GOOD).await;
+    let schema = "
+        CREATE EXTENSION citext WITH SCHEMA public;
+        CREATE COLLATION nocase (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
+        CREATE TABLE public.keyless (org_id int); CREATE INDEX ON public.keyless (org_id);
+        CREATE TABLE public.shared (id int PRIMARY KEY, note_id int NOT NULL, code int);
+        CREATE TABLE public.below (id int PRIMARY KEY, shared_id int); CREATE INDEX ON public.below (shared_id);
+        CREATE TABLE public.coded (id int PRIMARY KEY, code int); CREATE INDEX ON public.coded (code);
+        CREATE TABLE public.folded (id int PRIMARY KEY, org_id citext); CREATE INDEX ON public.folded (org_id);
+        CREATE TABLE public.sorted (id int PRIMARY KEY, org_id text COLLATE nocase); CREATE INDEX ON public.sorted (org_id)";
+    for client in [&world.old, &world.new] {
+        client.batch_execute(schema).await.unwrap();
+    }
+    let below = via("below", &[("shared_id", "shared", "id"), ("note_id", "notes", "id")]);
+    for (table, says) in [
+        (
+            keyed("keyless", "org_id"),
+            ["table keyless in", "no primary key", "add one, or move its orgs with strategy = \"offline\""],
+        ),
+        (below, ["table below in", "through shared, which the migration does not move", "add shared to the migration"]),
+        (
+            via("coded", &[("code", "shared", "code")]),
+            ["table coded in", "which is not unique", "make a unique index on it"],
+        ),
+        (keyed("folded", "org_id"), ["table folded in", "citext, which takes keys for equal", "change its type"]),
+        (keyed("sorted", "org_id"), ["table sorted in", "collation of its key column org_id", "change it"]),
+    ] {
+        let mut tables = vec![keyed("orgs", "id"), keyed("notes", "org_id"), table];
+        if says[1].contains("unique") {
+            tables.push(via("shared", &[("note_id", "notes", "id")]));
+        }
+        let problems = found(&online(&world, "mover", tables.clone()), Level::Problem).await;
+        for name in ["old", "new"] {
+            let subject = format!("{} {name}: ", says[0]);
+            has(&problems, &[&subject, says[1], says[2]]);
+        }
+        assert_eq!(problems.len(), 2, "{problems:#?}");
+        assert_eq!(found(&world.engine(tables), Level::Problem).await, [""; 0]);
+    }
+}
+
+#[tokio::test]
+async fn rights_that_an_online_move_needs_are_told_for_both_stores() {
+    let world = World::with_schema(GOOD).await;
+    let events = "CREATE TABLE events (org_id int, id int, PRIMARY KEY (org_id, id)) PARTITION BY RANGE (id);
+        CREATE TABLE events_1 PARTITION OF events FOR VALUES FROM (0) TO (10)";
+    world.old.batch_execute("CREATE ROLE lesser LOGIN").await.unwrap();
+    for client in [&world.old, &world.new] {
+        client.batch_execute(events).await.unwrap();
+        client.batch_execute("GRANT SELECT, INSERT, DELETE ON orgs, notes, events TO lesser").await.unwrap();
+    }
+    world.old.batch_execute("REVOKE INSERT, DELETE ON orgs FROM lesser").await.unwrap();
+    world.new.batch_execute("GRANT TRIGGER ON orgs, notes, events TO lesser").await.unwrap();
+    let tables = vec![keyed("orgs", "id"), keyed("notes", "org_id"), keyed("events", "org_id")];
+    let engine = online(&world, "lesser", tables.clone());
+    let problems = found(&engine, Level::Problem).await;
+    for name in ["old", "new"] {
+        let subject = format!("store {name}: ");
+        has(
+            &problems,
+            &[&subject, "may not write without triggers", "GRANT SET ON PARAMETER session_replication_role"],
+        );
+        has(&problems, &[&subject, "schema mover", &format!("run in {name} as its owner: CREATE SCHEMA mover")]);
+        has(&problems, &[&format!("table events in {name}"), "public.events_1", "GRANT TRIGGER ON public.events_1"]);
+    }
+    has(&problems, &["table orgs in old", "may not be written", "GRANT SELECT, INSERT, DELETE ON \"public\".\"orgs\""]);
+    for table in ["orgs", "notes", "events"] {
+        has(&problems, &[&format!("table {table} in old"), &format!("GRANT TRIGGER ON public.{table} TO")]);
+    }
+    assert_eq!(problems.len(), 4 + 2 + 1 + 3, "{problems:#?}");
+    // What is told is all that is missing.
+    world.old.batch_execute("GRANT SET ON PARAMETER session_replication_role TO lesser").await.unwrap();
+    for client in [&world.old, &world.new] {
+        let grants = "CREATE SCHEMA mover; GRANT CREATE, USAGE ON SCHEMA mover TO lesser;
+            GRANT SELECT, INSERT, DELETE ON orgs TO lesser; GRANT TRIGGER ON public.orgs, public.notes, public.events, public.events_1 TO lesser";
+        client.batch_execute(grants).await.unwrap();
+    }
+    let engine = online(&world, "lesser", tables);
+    assert_eq!(found(&engine, Level::Problem).await, [""; 0]);
+    for name in ["old", "new"] {
+        assert_eq!(engine.install_guard(&migration(), &store(name)).await.unwrap().len(), 4);
     }
 }

@@ -12,6 +12,5 @@ mod finalizing;
 mod moving;
 mod ranges;
 mod switching;
-mod triggers;
 mod world;
 mod writers;

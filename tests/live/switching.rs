@@ -38,7 +38,8 @@ async fn writers_wait_while_the_lock_is_held_and_are_sent_on_then() {
         writing(&world, "old", "BEGIN ISOLATION LEVEL REPEATABLE READ; DELETE FROM accounts WHERE org = 1; COMMIT")
             .await;
     world.wait_for(&world.old, &format!("(SELECT FROM {WAITING} OFFSET 1) s")).await;
-    // Other orgs are written meanwhile, and the copy by nobody.
+    // Readers do not wait, other orgs are written meanwhile, and the copy by nobody.
+    assert_eq!(world.old.query("SELECT FROM groups WHERE org = 1", &[]).await.unwrap().len(), 12);
     world.old.batch_execute("UPDATE accounts SET touched = 1 WHERE org = 2").await.unwrap();
     assert_eq!(code(world.new.batch_execute(WRITE).await), "MV002");
     let caught_up = block.hand_over().await.unwrap();
@@ -64,6 +65,23 @@ async fn a_block_that_is_dropped_lets_writers_go_on_where_they_were() {
     drop(block);
     writer.await.unwrap().unwrap();
     switched(&engine, &claim("1", 1), Way::Forward).await;
+    world.assert_alike("1").await;
+}
+
+/// The stores end the sessions of a Mover that neither goes on nor dies.
+#[tokio::test]
+async fn a_mover_that_hangs_keeps_nobody_waiting() {
+    let world = World::start().await;
+    let engine = world.engine_that_blocks_for(100);
+    copied(&engine, &claim("1", 1)).await;
+    let mut block = engine.block(&claim("1", 1), Way::Forward).await.unwrap().unwrap();
+    world.old.batch_execute(WRITE).await.unwrap();
+    // It wakes up, too late, and stays in the middle of it.
+    block.hand_over().await.unwrap_err();
+    let left = "pg_stat_activity WHERE datname = 'new' AND state LIKE 'idle in transaction%'";
+    world.wait_for(&world.old, &format!("(SELECT WHERE NOT EXISTS (SELECT FROM {left})) s")).await;
+    assert!(!engine.has_moved(&claim("1", 1), Way::Forward).await.unwrap());
+    switched(&world.engine(), &claim("1", 1), Way::Forward).await;
     world.assert_alike("1").await;
 }
 

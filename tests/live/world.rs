@@ -14,7 +14,6 @@ use mover_actors::ports::{CaughtUp, Engine, EngineError, Limits};
 use tokio_postgres::Client;
 
 use crate::servers::Server;
-use crate::triggers;
 
 pub(crate) const MIGRATION: &str = "whole_org";
 
@@ -35,9 +34,6 @@ impl World {
         postgres.batch_execute("CREATE DATABASE old").await.unwrap();
         let old = server.connect("old").await;
         old.batch_execute(include_str!("schema.sql")).await.unwrap();
-        old.batch_execute("CREATE SCHEMA mover").await.unwrap();
-        old.batch_execute(include_str!("../../src/engine/sql/guard_create.sql")).await.unwrap();
-        triggers::install(&old).await;
         drop(old);
         while postgres.batch_execute("CREATE DATABASE new TEMPLATE old").await.is_err() {
             // The connection above is still being closed.
@@ -48,7 +44,11 @@ impl World {
         // Numbers that one store hands out must not be taken in the other, where other orgs still live.
         let ahead = "SELECT setval('accounts_id_seq', 1000000), setval('lines_id_seq', 1000000)";
         new.batch_execute(ahead).await.unwrap();
-        Self { server, old, new }
+        let world = Self { server, old, new };
+        for name in ["old", "new"] {
+            world.engine().install_guard(&MigrationName::new(MIGRATION).unwrap(), &store(name)).await.unwrap();
+        }
+        world
     }
 
     pub(crate) fn engine(&self) -> PgEngine {

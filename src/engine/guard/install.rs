@@ -1,4 +1,4 @@
-//! The triggers of a migration in a store: put there, looked at, and taken away without a trace.
+//! The triggers of a migration in a store: put there and looked at.
 //!
 //! A trigger can only be made while nobody writes to its table, and whoever comes meanwhile waits behind Mover. So each table
 //! is a transaction of its own that waits for no more than a moment, and is tried again later.
@@ -13,9 +13,9 @@ use tokio_postgres::error::SqlState;
 use super::super::catalog::Catalog;
 use super::super::connection::Session;
 use super::super::error::Doing;
-use super::super::name::quote;
 use super::super::store::Store;
-use super::trigger::{Guarded, PREFIX, Trigger, triggers};
+use super::body::{Guarded, Pointed, triggers};
+use super::places::{Place, places};
 use crate::config::Definition;
 
 /// Nobody is kept waiting longer by one try.
@@ -23,7 +23,6 @@ const LOCK_TIMEOUT_MS: u64 = 200;
 const PAUSE: Duration = Duration::from_millis(300);
 /// For how long it is tried on one table.
 const BUDGET: Duration = Duration::from_secs(30);
-const FOUND: &str = include_str!("sql/found.sql");
 
 /// What the guard of a migration looks like in one store.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -55,51 +54,39 @@ pub struct GuardedOrgs {
 
 /// A migration's triggers in one store.
 pub(in crate::engine) struct Guard<'a> {
-    definition: &'a Definition,
-    store: &'a Store,
-    tables: Vec<Guarded>,
-}
-
-/// A place where triggers should be.
-struct Place {
-    /// Quoted, with its schema.
-    name: String,
-    root: u32,
-    found: Vec<FoundTrigger>,
-}
-
-struct FoundTrigger {
-    name: String,
-    enabled: bool,
-    function: String,
-    body: String,
+    pub(super) definition: &'a Definition,
+    pub(super) store: &'a Store,
+    /// Or which of them cannot have triggers, and why. What is there can be removed all the same.
+    tables: Result<Vec<Guarded>, Vec<(String, String)>>,
 }
 
 impl<'a> Guard<'a> {
     /// Puts the triggers together for a store with this catalog.
-    pub(in crate::engine) fn of(
-        definition: &'a Definition,
-        store: &'a Store,
-        catalog: &Catalog,
-    ) -> Result<Self, EngineError> {
+    pub(in crate::engine) fn of(definition: &'a Definition, store: &'a Store, catalog: &Catalog) -> Self {
         let other = if *store.name() == definition.from { &definition.to } else { &definition.from };
-        let tables = triggers(definition, catalog, other.as_str())
-            .map_err(|(table, problem)| Doing::new(store.name(), "guarding its tables").on(&table).refused(problem))?;
-        Ok(Self { definition, store, tables })
+        let tables = triggers(definition, catalog, other.as_str());
+        Self { definition, store, tables }
     }
 
     /// Makes what is missing or outdated, and answers where that was.
     pub(in crate::engine) async fn install(&self) -> Result<Vec<String>, EngineError> {
         let doing = Doing::new(self.store.name(), "installing the guard");
+        let tables = self.tables()?;
+        let session = self.store.session().await?;
+        if let Some((table, problem)) = unfit(&session, tables, doing).await?.into_iter().next() {
+            return Err(doing.on(&table).refused(problem));
+        }
         if !super::ensure_tables(self.store).await? {
             return Err(doing.refused(super::MISSING_RIGHT));
         }
-        let session = self.store.session().await?;
+        if !super::admits(&session, doing).await? {
+            super::make_admit(&session, doing).await?;
+        }
         let mut changed = Vec::new();
-        for place in self.places(&session).await? {
-            let Some(table) = self.tables.iter().find(|table| table.oid == place.root) else { continue };
+        for place in places(&session, tables, doing).await? {
+            let Some(table) = tables.iter().find(|table| table.oid == place.root) else { continue };
             if place.lacks(table) {
-                self.guard_place(&session, &place, table).await?;
+                guard_place(&session, &place, table, doing.on(&table.label)).await?;
                 changed.push(place.name);
             }
         }
@@ -110,142 +97,47 @@ impl<'a> Guard<'a> {
         Ok(changed)
     }
 
-    /// Places that are not guarded as they should be.
-    pub(in crate::engine) async fn unguarded(&self) -> Result<Vec<String>, EngineError> {
-        if !super::has_tables(self.store).await? {
-            return Ok(self.tables.iter().map(|table| table.label.clone()).collect());
-        }
+    /// What keeps the tables from being guarded, each with its name and what to do; found without changing anything.
+    pub(in crate::engine) async fn blockers(&self) -> Result<Vec<(String, String)>, EngineError> {
+        let doing = Doing::new(self.store.name(), "looking for what the guard needs");
+        let tables = match &self.tables {
+            Ok(tables) => tables,
+            Err(blockers) => return Ok(blockers.clone()),
+        };
         let session = self.store.session().await?;
-        let places = self.places(&session).await?;
+        let mut found = unfit(&session, tables, doing).await?;
+        found.extend(missing_rights(&session, tables, doing).await?);
         session.release();
-        Ok(self.sorted_out(places).1)
+        Ok(found)
     }
 
     /// What is there.
     pub(in crate::engine) async fn status(&self) -> Result<GuardStatus, EngineError> {
+        let doing = Doing::new(self.store.name(), "looking for the guard's triggers");
+        let tables = self.tables()?;
         if !super::has_tables(self.store).await? {
-            let unguarded = self.tables.iter().map(|table| table.label.clone()).collect();
+            let unguarded = tables.iter().map(|table| table.label.clone()).collect();
             return Ok(GuardStatus { guarded: Vec::new(), unguarded, orgs: GuardedOrgs::default() });
         }
         let session = self.store.session().await?;
-        let (guarded, unguarded) = self.sorted_out(self.places(&session).await?);
-        let orgs = self.orgs(&session).await?;
-        session.release();
-        Ok(GuardStatus { guarded, unguarded, orgs })
-    }
-
-    /// Takes everything of the migration away, and the schema `mover` if nothing else is in it. Refused while an org moves; with
-    /// `force` also orgs that have moved away are forgotten, so that whoever still writes to them here is not refused any more.
-    pub(in crate::engine) async fn remove(&self, force: bool) -> Result<Vec<String>, EngineError> {
-        let doing = Doing::new(self.store.name(), "removing the guard");
-        if !super::has_tables(self.store).await? {
-            return Ok(Vec::new());
-        }
-        let session = self.store.session().await?;
-        let orgs = self.orgs(&session).await?;
-        let name = &self.definition.name;
-        if orgs.capturing + orgs.incoming > 0 {
-            return Err(doing.refused(format!(
-                "{} orgs of {name} are being captured or copied here; next: let their moves end, or finalize or roll them back",
-                orgs.capturing + orgs.incoming
-            )));
-        }
-        let away = orgs.moved + orgs.discarded;
-        if away > 0 && !force {
-            return Err(doing.refused(format!(
-                "{away} orgs of {name} live in the other store, and without the guard a stray write to them here is no longer \
-                 refused; --force removes it all the same"
-            )));
-        }
-        let mut removed = Vec::new();
-        for place in self.places(&session).await? {
-            let ours = self.names();
-            let found: Vec<&FoundTrigger> = place.found.iter().filter(|found| ours.contains(&found.name)).collect();
-            if found.is_empty() {
-                continue;
-            }
-            let drops: Vec<String> =
-                found.iter().map(|found| format!("DROP TRIGGER {} ON {}", quote(&found.name), place.name)).collect();
-            self.briefly(&session, &drops.join("; "), &place.name, doing).await?;
-            removed.push(place.name);
-        }
-        let functions: Vec<&str> = self.triggers().map(|trigger| trigger.function.as_str()).collect();
-        let failed = |error| doing.failed(error);
-        session
-            .batch_execute(&format!("DROP FUNCTION IF EXISTS {}", functions.join("(), ") + "()"))
-            .await
-            .map_err(failed)?;
-        session.execute(include_str!("sql/drop_migration.sql"), &[&name.as_str()]).await.map_err(failed)?;
-        session.batch_execute(include_str!("sql/drop_schema.sql")).await.map_err(failed)?;
-        session.release();
-        Ok(removed)
-    }
-
-    fn triggers(&self) -> impl Iterator<Item = &Trigger> {
-        self.tables.iter().flat_map(|table| &table.triggers)
-    }
-
-    fn names(&self) -> Vec<String> {
-        self.triggers().map(|trigger| trigger.name.clone()).collect()
-    }
-
-    fn sorted_out(&self, places: Vec<Place>) -> (Vec<String>, Vec<String>) {
+        let admits = super::admits(&session, doing).await?;
         let lacks = |place: &Place| {
-            self.tables.iter().find(|table| table.oid == place.root).is_some_and(|table| place.lacks(table))
+            !admits || tables.iter().find(|table| table.oid == place.root).is_some_and(|table| place.lacks(table))
         };
-        let (unguarded, guarded): (Vec<Place>, Vec<Place>) = places.into_iter().partition(lacks);
+        let (unguarded, guarded): (Vec<Place>, Vec<Place>) =
+            places(&session, tables, doing).await?.into_iter().partition(lacks);
+        let orgs = self.orgs(&session).await?;
+        session.release();
         let names = |places: Vec<Place>| places.into_iter().map(|place| place.name).collect();
-        (names(guarded), names(unguarded))
+        Ok(GuardStatus { guarded: names(guarded), unguarded: names(unguarded), orgs })
     }
 
-    async fn places(&self, session: &Session) -> Result<Vec<Place>, EngineError> {
-        let doing = Doing::new(self.store.name(), "looking for the guard's triggers");
-        let failed = |error| doing.failed(error);
-        let oids: Vec<u32> = self.tables.iter().map(|table| table.oid).collect();
-        let mut places: Vec<Place> = Vec::new();
-        for row in session.query(FOUND, &[&oids, &PREFIX]).await.map_err(failed)? {
-            let name: String = row.try_get("place").map_err(failed)?;
-            if places.last().is_none_or(|last| last.name != name) {
-                places.push(Place { name, root: row.try_get("root").map_err(failed)?, found: Vec::new() });
-            }
-            let trigger: Option<String> = row.try_get("trigger").map_err(failed)?;
-            if let (Some(name), Some(place)) = (trigger, places.last_mut()) {
-                place.found.push(FoundTrigger {
-                    name,
-                    enabled: row.try_get("enabled").map_err(failed)?,
-                    function: row.try_get("function").map_err(failed)?,
-                    body: row.try_get("body").map_err(failed)?,
-                });
-            }
-        }
-        Ok(places)
-    }
-
-    async fn guard_place(&self, session: &Session, place: &Place, table: &Guarded) -> Result<(), EngineError> {
-        let doing = Doing::new(self.store.name(), "installing the guard").on(&table.label);
-        let create =
-            table.triggers.iter().flat_map(|trigger| [trigger.create_function(), trigger.create_on(&place.name)]);
-        self.briefly(session, &create.collect::<Vec<_>>().join(";\n"), &place.name, doing).await
-    }
-
-    /// Runs statements that need a table for themselves, without making its writers wait long.
-    async fn briefly(&self, session: &Session, sql: &str, place: &str, doing: Doing<'_>) -> Result<(), EngineError> {
-        let begin = Instant::now();
-        loop {
-            let tried = session
-                .batch_execute(&format!("BEGIN; SET LOCAL lock_timeout = '{LOCK_TIMEOUT_MS}ms';\n{sql};\nCOMMIT"))
-                .await;
-            let Err(error) = tried else { return Ok(()) };
-            session.batch_execute("ROLLBACK").await.map_err(|error| doing.failed(error))?;
-            if error.code() != Some(&SqlState::LOCK_NOT_AVAILABLE) {
-                return Err(doing.failed(error));
-            }
-            if begin.elapsed() >= BUDGET {
-                let holders = super::super::drain::writers_of(session, place, doing).await?;
-                return Err(doing.refused(format!("{place} was busy for {BUDGET:?}: {holders}")));
-            }
-            sleep(PAUSE).await;
-        }
+    fn tables(&self) -> Result<&[Guarded], EngineError> {
+        let doing = Doing::new(self.store.name(), "guarding its tables");
+        self.tables.as_deref().map_err(|blockers| match blockers.first() {
+            Some((table, problem)) => doing.on(table).refused(problem),
+            None => doing.refused("it has none"),
+        })
     }
 
     /// A row for each org, so that a snapshot from before a move has one to fail on.
@@ -262,7 +154,7 @@ impl<'a> Guard<'a> {
         session.execute(&sql, &[&self.definition.name.as_str()]).await.map(drop).map_err(|error| doing.failed(error))
     }
 
-    async fn orgs(&self, session: &Session) -> Result<GuardedOrgs, EngineError> {
+    pub(super) async fn orgs(&self, session: &Session) -> Result<GuardedOrgs, EngineError> {
         let doing = Doing::new(self.store.name(), "counting guarded orgs");
         let failed = |error| doing.failed(error);
         let row = session
@@ -280,20 +172,95 @@ impl<'a> Guard<'a> {
     }
 }
 
-impl Place {
-    fn lacks(&self, table: &Guarded) -> bool {
-        table.triggers.iter().any(|wanted| {
-            !self.found.iter().any(|found| {
-                found.name == wanted.name
-                    && found.enabled
-                    && found.body == wanted.body
-                    && same_function(&found.function, &wanted.function)
-            })
-        })
+async fn guard_place(session: &Session, place: &Place, table: &Guarded, doing: Doing<'_>) -> Result<(), EngineError> {
+    let create = table.triggers.iter().flat_map(|trigger| [trigger.create_function(), trigger.create_on(&place.name)]);
+    briefly(session, &create.collect::<Vec<_>>().join(";\n"), &place.name, doing).await
+}
+
+/// Runs statements that need a table for themselves, without making its writers wait long. One process at a time: others do
+/// the same to the same functions.
+pub(super) async fn briefly(session: &Session, sql: &str, place: &str, doing: Doing<'_>) -> Result<(), EngineError> {
+    let begin = Instant::now();
+    loop {
+        let tried = session
+            .batch_execute(&format!(
+                "BEGIN; SET LOCAL lock_timeout = '{LOCK_TIMEOUT_MS}ms'; SELECT pg_advisory_xact_lock(hashtext('mover.guard'));\n\
+                 {sql};\nCOMMIT"
+            ))
+            .await;
+        let Err(error) = tried else { return Ok(()) };
+        session.batch_execute("ROLLBACK").await.map_err(|error| doing.failed(error))?;
+        if error.code() != Some(&SqlState::LOCK_NOT_AVAILABLE) {
+            return Err(doing.failed(error));
+        }
+        if begin.elapsed() >= BUDGET {
+            let holders = super::super::drain::writers_of(session, place, doing).await?;
+            return Err(doing.refused(format!("{place} was busy for {BUDGET:?}: {holders}")));
+        }
+        sleep(PAUSE).await;
     }
 }
 
-/// Postgres quotes a name only where it must.
-fn same_function(found: &str, wanted: &str) -> bool {
-    found.replace('"', "") == wanted.replace('"', "")
+/// Tables that triggers could be put on, but would not be right for, each with what to do.
+async fn unfit(session: &Session, tables: &[Guarded], doing: Doing<'_>) -> Result<Vec<(String, String)>, EngineError> {
+    let parents = tables.iter().flat_map(|table| table.parents.iter().map(move |parent| (table, parent))).collect();
+    let ambiguous = chosen(session, include_str!("sql/ambiguous.sql"), parents, doing).await?;
+    let keys = tables.iter().flat_map(|table| table.key.iter().map(move |key| (table, key))).collect();
+    let inexact = chosen(session, include_str!("sql/inexact.sql"), keys, doing).await?;
+    let ambiguous = ambiguous.into_iter().map(|(table, Pointed { table: parent, column, .. })| {
+        let problem = format!(
+            "its `via` leads through {parent}.{column}, which is not unique: a row could belong to two orgs; make a unique \
+             index on it, or move its orgs with strategy = \"offline\""
+        );
+        (table.label.clone(), problem)
+    });
+    let inexact = inexact.into_iter().map(|(table, Pointed { column, .. })| {
+        let problem = format!(
+            "the collation of its key column {column} takes keys for equal that are written differently, and the guard knows \
+             orgs by the text of their keys; change it, or move its orgs with strategy = \"offline\""
+        );
+        (table.label.clone(), problem)
+    });
+    Ok(ambiguous.chain(inexact).collect())
+}
+
+/// Tables and partitions on which our role may not make triggers.
+async fn missing_rights(
+    session: &Session,
+    tables: &[Guarded],
+    doing: Doing<'_>,
+) -> Result<Vec<(String, String)>, EngineError> {
+    let failed = |error| doing.failed(error);
+    let oids: Vec<u32> = tables.iter().map(|table| table.oid).collect();
+    let mut missing = Vec::new();
+    for row in session.query(include_str!("sql/untouchable.sql"), &[&oids]).await.map_err(failed)? {
+        let root: u32 = row.try_get("root").map_err(failed)?;
+        let place: String = row.try_get("place").map_err(failed)?;
+        let label = tables.iter().find(|table| table.oid == root).map_or(&place, |table| &table.label);
+        let problem = format!(
+            "triggers may not be made on {place}; run as its owner: GRANT TRIGGER ON {place} TO the role that Mover logs in as \
+             (or let it own the table: only an owner can remove them again)"
+        );
+        missing.push((label.clone(), problem));
+    }
+    Ok(missing)
+}
+
+/// Those columns whose numbers the query answers with.
+async fn chosen<'a>(
+    session: &Session,
+    sql: &str,
+    columns: Vec<(&'a Guarded, &'a Pointed)>,
+    doing: Doing<'_>,
+) -> Result<Vec<(&'a Guarded, &'a Pointed)>, EngineError> {
+    let failed = |error| doing.failed(error);
+    let oids: Vec<u32> = columns.iter().map(|(_, column)| column.oid).collect();
+    let names: Vec<&str> = columns.iter().map(|(_, column)| column.column.as_str()).collect();
+    let mut found = Vec::new();
+    for row in session.query(sql, &[&oids, &names]).await.map_err(failed)? {
+        let number: i64 = row.try_get(0).map_err(failed)?;
+        let column = usize::try_from(number - 1).ok().and_then(|index| columns.get(index));
+        found.extend(column.copied());
+    }
+    Ok(found)
 }

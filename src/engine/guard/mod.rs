@@ -1,6 +1,10 @@
-//! The fence of the target: a row for each org that says whose its rows are.
+//! What Mover keeps in the stores: a row for each org that says whose its rows are, and, for online moves, triggers.
 
+mod body;
+mod coverage;
 mod install;
+mod places;
+mod remove;
 mod trigger;
 
 use mover_actors::domain::ids::Epoch;
@@ -12,6 +16,7 @@ use crate::engine::connection::Session;
 use crate::engine::error::Doing;
 use crate::engine::store::Store;
 
+pub(super) use coverage::must_cover;
 pub(super) use install::Guard;
 pub use install::{GuardStatus, GuardedOrgs};
 
@@ -122,6 +127,18 @@ pub(super) async fn has_tables(store: &Store) -> Result<bool, EngineError> {
     row.try_get("has_all").map_err(|error| doing.failed(error))
 }
 
+/// Whether the function that all triggers call is the one that we know.
+async fn admits(session: &Session, doing: Doing<'_>) -> Result<bool, EngineError> {
+    let failed = |error| doing.failed(error);
+    let found = session.query_opt(include_str!("sql/admits.sql"), &[]).await.map_err(failed)?;
+    let found: Option<String> = found.map(|row| row.try_get(0)).transpose().map_err(failed)?;
+    Ok(found.as_deref() == ADMIT.split("$mover$").nth(1))
+}
+
+async fn make_admit(session: &Session, doing: Doing<'_>) -> Result<(), EngineError> {
+    session.batch_execute(&format!("BEGIN; {ALONE}; {ADMIT}; COMMIT")).await.map_err(|error| doing.failed(error))
+}
+
 async fn ensure_one(store: &Store, what: &str) -> Result<bool, EngineError> {
     let doing = Doing::new(store.name(), "creating the guard table mover.org_guard");
     let failed = |error| doing.failed(error);
@@ -133,13 +150,15 @@ async fn ensure_one(store: &Store, what: &str) -> Result<bool, EngineError> {
     Ok(there)
 }
 
-/// Several processes may come here at once; false if we have no right to.
+/// Several processes may come here at once.
+const ALONE: &str = "SELECT pg_advisory_xact_lock(hashtext('mover.org_guard'))";
+
+/// Makes what is missing; false if we have no right to.
 async fn create(session: &Session, doing: Doing<'_>) -> Result<bool, EngineError> {
     let schema = "DO $$ BEGIN IF to_regnamespace('mover') IS NULL THEN CREATE SCHEMA mover; END IF; END $$";
     // That something is there already is no news.
     let quietly = "SET LOCAL client_min_messages = warning";
-    let alone = "SELECT pg_advisory_xact_lock(hashtext('mover.org_guard'))";
-    match session.batch_execute(&format!("BEGIN; {quietly}; {alone}; {schema}; {CREATE}; {ADMIT}; COMMIT")).await {
+    match session.batch_execute(&format!("BEGIN; {quietly}; {ALONE}; {schema}; {CREATE}; {ADMIT}; COMMIT")).await {
         Ok(()) => Ok(true),
         Err(error) if error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE) => {
             session.batch_execute("ROLLBACK").await.map_err(|error| doing.failed(error))?;

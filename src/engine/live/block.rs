@@ -15,7 +15,7 @@ use super::super::error::Doing;
 use super::super::pipeline::send;
 use super::super::store::Store;
 use super::limits::LiveLimits;
-use super::lock::{self, Patience};
+use super::lock::{self, Hold, Patience};
 use super::plan::LivePlan;
 use super::round::Round;
 use super::{guard_row, log, work};
@@ -70,13 +70,19 @@ pub(super) async fn block(
             }
         }
         let deadline = Instant::now() + bound;
-        if lock::try_lock(&from, claim, limits.lock_timeout.min(bound), waiting).await? {
+        let hold = Hold { wait: limits.lock_timeout.min(bound), idle: idle_max(bound) };
+        if lock::try_lock(&from, claim, hold, waiting).await? {
             break deadline;
         }
         patience.again(&from, claim, waiting).await?;
     };
     failpoint::hit("lock.held");
     Ok(Block { live, claim: claim.clone(), from, to, deadline, bound, is_at_rest: true })
+}
+
+/// The last round, two commits and the flags may each take as long as the bound. If we hang, the stores end our sessions.
+fn idle_max(bound: Duration) -> Duration {
+    bound * 4
 }
 
 /// No statement is prepared while writers wait.
@@ -100,7 +106,7 @@ impl WriteBlock for Block {
     async fn hand_over(&mut self) -> Result<CaughtUp, EngineError> {
         self.is_at_rest = false;
         let round = Round { live: &self.live, claim: &self.claim, from: &self.from, to: &self.to };
-        let last = timeout_at(self.deadline, last_round(round)).await;
+        let last = timeout_at(self.deadline, last_round(round, idle_max(self.bound))).await;
         let last = last.map_err(|_| self.too_long())??;
         // Two commits are left. If a store hangs in one, writers are not kept waiting for it.
         let commits = async {
@@ -119,9 +125,9 @@ impl WriteBlock for Block {
         }
         lock::unlock(&self.from, &self.claim, Doing::new(&self.live.plan.source, "letting writers go on")).await?;
         failpoint::hit("lock.released");
-        patient_again(&self.from, Doing::new(&self.live.plan.source, "letting writers go on")).await?;
+        lock::patient_again(&self.from, Doing::new(&self.live.plan.source, "letting writers go on")).await?;
         let doing = Doing::new(&self.live.plan.target, "forgetting how the org was copied");
-        patient_again(&self.to, doing).await?;
+        lock::patient_again(&self.to, doing).await?;
         remove_ranges(&self.to, &self.claim, doing).await?;
         let Self { from, to, .. } = *self;
         from.release();
@@ -139,8 +145,9 @@ struct Last {
 }
 
 /// With all writers waiting one snapshot sees everything.
-async fn last_round(round: Round<'_>) -> Result<Last, EngineError> {
-    round.hold().await?;
+async fn last_round(round: Round<'_>, idle_max: Duration) -> Result<Last, EngineError> {
+    let idle_max_ms = idle_max.as_millis();
+    round.hold(&format!("BEGIN; SET LOCAL idle_in_transaction_session_timeout = {idle_max_ms}")).await?;
     let mut reading = round.read().await?;
     let is_open = reading.keys.is_empty();
     let keys = if is_open { 0 } else { round.carry_over(&mut reading).await? };
@@ -199,11 +206,6 @@ impl Block {
         );
         EngineError { transient: true, ..doing.refused(problem) }
     }
-}
-
-/// As all sessions begin.
-async fn patient_again(session: &Session, doing: Doing<'_>) -> Result<(), EngineError> {
-    session.batch_execute("SET lock_timeout = '10s'").await.map_err(|error| doing.failed(error))
 }
 
 /// The copy is no copy any more.

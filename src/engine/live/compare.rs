@@ -18,7 +18,7 @@ pub(super) async fn compare(round: Round<'_>) -> Result<(Tally, Tally), EngineEr
     let Round { live, claim, from, to } = round;
     let plan = &live.plan;
     // Nobody carries over meanwhile.
-    round.hold().await?;
+    round.hold("BEGIN").await?;
     let mut reading = log::read(live, from, claim, SNAPSHOT).await?;
     subtree::grow(live, from, to, &mut reading.keys).await?;
     let counting = |store| Doing::new(store, "counting and hashing the org");

@@ -14,8 +14,29 @@ use super::limits::LiveLimits;
 
 const LOCK: &str = include_str!("sql/lock.sql");
 const UNLOCK: &str = include_str!("sql/unlock.sql");
+/// For whoever takes the lock for one statement.
+const IDLE_MAX: Duration = Duration::from_secs(2);
 const PAUSE_FIRST: Duration = Duration::from_millis(20);
 const PAUSE_MAX: Duration = Duration::from_secs(1);
+
+/// For how long the lock is asked for, and kept by somebody who does nothing.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Hold {
+    pub(super) wait: Duration,
+    /// If we hang, or the network to us does, the store ends our session after this, and writers go on (P8).
+    pub(super) idle: Duration,
+}
+
+impl Hold {
+    fn begin(self) -> String {
+        format!(
+            "{}; SELECT set_config(name, '{}', false) FROM pg_settings
+             WHERE name IN ('idle_session_timeout', 'idle_in_transaction_session_timeout')",
+            begin_impatiently(self.wait),
+            self.idle.as_millis().max(1)
+        )
+    }
+}
 
 /// How long somebody has been trying, and how long to wait before the next try.
 #[derive(Debug)]
@@ -67,14 +88,14 @@ pub(super) async fn prepare(session: &Session, doing: Doing<'_>) -> Result<(), E
 pub(super) async fn try_lock(
     session: &Session,
     claim: &Claim,
-    timeout: Duration,
+    hold: Hold,
     doing: Doing<'_>,
 ) -> Result<bool, EngineError> {
     let failed = |error| doing.failed(error);
     let statement = session.prepared(LOCK).await.map_err(failed)?;
     let org: [&(dyn tokio_postgres::types::ToSql + Sync); 2] = [&claim.migration.as_str(), &claim.key.as_str()];
-    let begin = begin_impatiently(timeout);
-    // The setting ends with the transaction, the lock does not.
+    let begin = hold.begin();
+    // The wait ends with the transaction, the lock does not.
     let begun = send(session.batch_execute(&begin)).await;
     let locked = send(session.query_one(&statement, &org)).await;
     let ended = send(session.batch_execute("COMMIT")).await;
@@ -86,7 +107,7 @@ pub(super) async fn try_lock(
         Err(error) if error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE) => {
             // Granted in the very instant in which its time was over, it is ours although the statement failed: what belongs
             // to the session outlives the rollback. Taken once more it would have to be released twice.
-            unlock(session, claim, doing).await?;
+            session.query(include_str!("sql/unlock_late.sql"), &org).await.map_err(failed)?;
             Ok(false)
         }
         Err(error) => Err(failed(error)),
@@ -106,18 +127,24 @@ pub(super) async fn lock(
     doing: Doing<'_>,
 ) -> Result<(), EngineError> {
     let mut patience = Patience::new(limits);
-    while !try_lock(session, claim, limits.lock_timeout, doing).await? {
+    let hold = Hold { wait: limits.lock_timeout, idle: IDLE_MAX };
+    while !try_lock(session, claim, hold, doing).await? {
         patience.again(session, claim, doing).await?;
     }
     Ok(())
 }
 
-/// Lets writers go on, if they wait for us.
+/// Lets writers go on.
 pub(super) async fn unlock(session: &Session, claim: &Claim, doing: Doing<'_>) -> Result<(), EngineError> {
     let failed = |error| doing.failed(error);
     let statement = session.prepared(UNLOCK).await.map_err(failed)?;
     let org: [&(dyn tokio_postgres::types::ToSql + Sync); 2] = [&claim.migration.as_str(), &claim.key.as_str()];
     session.query_one(&statement, &org).await.map(drop).map_err(failed)
+}
+
+/// The session waits for locks, and idles, as long as all do.
+pub(super) async fn patient_again(session: &Session, doing: Doing<'_>) -> Result<(), EngineError> {
+    session.batch_execute(include_str!("sql/patient.sql")).await.map_err(|error| doing.failed(error))
 }
 
 /// The error that names the transactions which hold the lock.

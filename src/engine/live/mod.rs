@@ -97,7 +97,14 @@ impl PgEngine {
             return Ok(());
         }
         let route = self.route(definition, Way::Forward).await?;
-        self.ensure_tables(route.leaving).await?;
+        for (store, tables) in [
+            (route.leaving, &route.live.plan.source_oids),
+            // What is written there after the switch must be there for a rollback.
+            (route.receiving, &route.live.plan.target_oids),
+        ] {
+            self.ensure_tables(store).await?;
+            guard::must_cover(store, definition, tables).await?;
+        }
         let result = undo::capture(route.leaving, claim, self.live.limits).await;
         self.reconsider(definition, result)?;
         failpoint::hit("capture.marked");

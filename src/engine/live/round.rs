@@ -30,7 +30,7 @@ pub(super) struct Round<'a> {
 impl Round<'_> {
     /// A whole round.
     pub(super) async fn run(self) -> Result<CaughtUp, EngineError> {
-        self.hold().await?;
+        self.hold("BEGIN").await?;
         let mut reading = self.read().await?;
         if reading.keys.is_empty() {
             self.end_snapshot().await?;
@@ -44,13 +44,13 @@ impl Round<'_> {
         Ok(CaughtUp { keys, left })
     }
 
-    /// Begins the transaction on the receiving store and locks the org's guard row there. Only then may the snapshot be
+    /// Begins the transaction on the receiving store with `begin`, and locks the org's guard row there. Only then may the snapshot be
     /// taken: two that carry over at once would undo each other.
-    pub(super) async fn hold(self) -> Result<Standing, EngineError> {
+    pub(super) async fn hold(self, begin: &str) -> Result<Standing, EngineError> {
         let doing = self.writing();
         let failed = |error| doing.failed(error);
         self.to.prepared(LOCK_ROW).await.map_err(failed)?;
-        let begun = send(self.to.batch_execute("BEGIN")).await;
+        let begun = send(self.to.batch_execute(begin)).await;
         let found = guard_row::read(self.to, LOCK_ROW, self.claim, doing).await?;
         begun.answer().await.map_err(failed)?;
         let wanted = guard_row::before_arrival(self.live.way);

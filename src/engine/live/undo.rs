@@ -62,19 +62,18 @@ pub(super) async fn settle(
     }
     let failed = |error| doing.failed(error);
     let session = store.session().await?;
-    let statement = session.prepared(SETTLE).await.map_err(failed)?;
+    session.prepared(SETTLE).await.map_err(failed)?;
     // Whoever writes now has begun to log. Afterwards nobody does, so nothing is left behind in the log.
     lock::lock(&session, claim, limits, doing).await?;
     failpoint::hit("release.before_commit");
-    let row = session
-        .query_one(&statement, &[&claim.migration.as_str(), &claim.key.as_str(), &claim.epoch.0])
-        .await
-        .map_err(failed)?;
-    let settled: i64 = row.try_get(0).map_err(failed)?;
-    if settled == 0 {
+    // Writers wait for us; we wait for nobody as long.
+    let row = try_change(&session, SETTLE, claim, limits).await.map_err(failed)?;
+    let settled: Option<i64> = row.map(|row| row.try_get(0)).transpose().map_err(failed)?;
+    if settled.unwrap_or_default() == 0 {
         return Err(guard_row::why_refused(&session, claim, doing).await?);
     }
     lock::unlock(&session, claim, doing).await?;
+    lock::patient_again(&session, doing).await?;
     session.release();
     Ok(())
 }

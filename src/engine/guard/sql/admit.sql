@@ -13,7 +13,7 @@ DECLARE
 BEGIN
     FOREACH org IN ARRAY touched LOOP
         PERFORM pg_catalog.pg_advisory_xact_lock_shared(mover.org_lock(guard_admit.migration, org));
-        IF pg_catalog.current_setting('transaction_isolation') OPERATOR(pg_catalog.=) 'read committed' THEN
+        IF pg_catalog.current_setting('transaction_isolation') OPERATOR(pg_catalog.=) ANY (ARRAY['read committed', 'read uncommitted']) THEN
             found_mode := (
                 SELECT g.mode FROM mover.org_guard AS g
                 WHERE g.migration OPERATOR(pg_catalog.=) guard_admit.migration AND g.org_key OPERATOR(pg_catalog.=) org

@@ -1,6 +1,8 @@
--- Nothing of any migration is left: no trace stays behind. The schema stays if it is used for something else.
+-- Nothing of any migration is left: no trace stays behind. The schema stays if it is used for something else, or is not ours.
 DO $$
 BEGIN
+    -- Nobody makes the tables meanwhile.
+    PERFORM pg_advisory_xact_lock(hashtext('mover.org_guard'));
     IF EXISTS (SELECT FROM mover.org_guard) OR EXISTS (
         SELECT FROM pg_trigger t WHERE NOT t.tgisinternal AND starts_with(t.tgname::text, 'mover_guard_')
     ) THEN
@@ -8,8 +10,11 @@ BEGIN
     END IF;
     DROP FUNCTION mover.guard_admit(text, text, text[]), mover.org_lock(text, text);
     DROP TABLE mover.org_guard, mover.change_log, mover.copy_range;
-    IF NOT EXISTS (SELECT FROM pg_class c WHERE c.relnamespace = 'mover'::regnamespace)
-       AND NOT EXISTS (SELECT FROM pg_proc p WHERE p.pronamespace = 'mover'::regnamespace) THEN
+    IF EXISTS (SELECT FROM pg_namespace n WHERE n.nspname = 'mover' AND pg_has_role(n.nspowner, 'USAGE'))
+       AND NOT EXISTS (
+           SELECT FROM pg_depend d
+           WHERE d.refclassid = 'pg_namespace'::regclass AND d.refobjid = 'mover'::regnamespace AND d.deptype = 'n'
+       ) THEN
         DROP SCHEMA mover;
     END IF;
 END

@@ -1,17 +1,24 @@
--- The triggers of the guard on these tables and their partitions: one row for each place where one should be.
+-- The triggers of the guard on these tables and all their partitions, one row for each: a write fires those of the table that it
+-- names, on whatever level that is. A place without any has one row.
 SELECT
     root.oid AS root,
-    c.oid AS oid,
     format('%I.%I', n.nspname, c.relname) AS place,
     t.tgname::text AS trigger,
-    coalesce(t.tgenabled IN ('O', 'A'), false) AS enabled,
+    -- Neither switched off, nor for Mover's own sessions too.
+    t.tgenabled = 'O' AS fires_for_applications,
+    t.tgtype AS firing,
+    t.tgoldtable::text AS old_rows,
+    t.tgnewtable::text AS new_rows,
+    t.tgqual IS NOT NULL OR t.tgattr::text <> '' OR t.tgnargs > 0 AS is_conditional,
     CASE WHEN p.oid IS NOT NULL THEN format('%I.%I', pn.nspname, p.proname) END AS function,
-    p.prosrc AS body
+    p.prosrc AS body,
+    p.prosecdef AS runs_as_owner,
+    coalesce(p.proconfig, '{}') AS settings
 FROM unnest($1::oid[]) AS root (oid)
 CROSS JOIN LATERAL (
     SELECT root.oid AS relid
     UNION
-    SELECT tree.relid FROM pg_partition_tree(root.oid) tree WHERE tree.isleaf
+    SELECT tree.relid FROM pg_partition_tree(root.oid) tree
 ) place
 JOIN pg_class c ON c.oid = place.relid
 JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -19,4 +26,4 @@ LEFT JOIN pg_trigger t ON t.tgrelid = c.oid AND NOT t.tgisinternal AND starts_wi
 LEFT JOIN pg_proc p ON p.oid = t.tgfoid
 LEFT JOIN pg_namespace pn ON pn.oid = p.pronamespace
 WHERE c.relkind IN ('r', 'p')
-ORDER BY 3, 4
+ORDER BY 2, 3

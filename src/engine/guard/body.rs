@@ -1,0 +1,271 @@
+//! What the triggers of one table run, as SQL that names everything in full, because it runs with Mover's rights in the
+//! sessions of others.
+
+use crate::config::{Definition, TableRule, Tenancy, Via};
+
+use super::super::catalog::{Catalog, Column, Table};
+use super::super::name::quote;
+use super::trigger::{
+    DELETE, Firing, INSERT, NEW_ROWS, OLD_ROWS, TRUNCATE, Trigger, UPDATE, functions_begin, hash, literal, trigger_name,
+};
+
+/// Types whose text is the same whatever a session has set.
+const PLAIN_TYPES: [&str; 8] =
+    ["smallint", "integer", "bigint", "text", "character varying", "uuid", "numeric", "boolean"];
+/// What others run with, so that their text is what Mover's own sessions (session.sql) see.
+const KEY_SETTINGS: [(&str, &str); 6] = [
+    ("DateStyle", "ISO, YMD"),
+    ("IntervalStyle", "postgres"),
+    ("TimeZone", "UTC"),
+    ("extra_float_digits", "1"),
+    ("bytea_output", "hex"),
+    ("lc_monetary", "C"),
+];
+/// More hops than any schema has: a definition that leads around in a circle ends here.
+const HOPS_MAX: usize = 32;
+
+/// The triggers of one table of a migration.
+#[derive(Debug)]
+pub(super) struct Guarded {
+    /// As the definition has it.
+    pub(super) label: String,
+    /// Its number in the database.
+    pub(super) oid: u32,
+    pub(super) triggers: Vec<Trigger>,
+    /// Columns of which no two rows may have the same value: the parents that rows of this table are found through.
+    pub(super) parents: Vec<Pointed>,
+    /// The column with the org's key, if it has one.
+    pub(super) key: Option<Pointed>,
+}
+
+/// A column of some table.
+#[derive(Debug, Clone)]
+pub(super) struct Pointed {
+    pub(super) table: String,
+    pub(super) oid: u32,
+    pub(super) column: String,
+}
+
+/// The triggers of each table of the definition in one store, whose orgs move to or from the store `other`; or all tables that
+/// cannot have them, each with what is in the way.
+pub(super) fn triggers(
+    definition: &Definition,
+    catalog: &Catalog,
+    other: &str,
+) -> Result<Vec<Guarded>, Vec<(String, String)>> {
+    let (mut guarded, mut blockers) = (Vec::new(), Vec::new());
+    for rule in &definition.tables {
+        let label = rule.name.to_string();
+        let of_table = || {
+            let table = catalog.tables.get(&rule.name).ok_or("the table does not exist")?;
+            Plan { definition, catalog, rule, table, other, label: &label }.triggers()
+        };
+        match of_table() {
+            Ok(table) => guarded.push(table),
+            Err(problem) => blockers.push((label, problem)),
+        }
+    }
+    if blockers.is_empty() { Ok(guarded) } else { Err(blockers) }
+}
+
+struct Plan<'a> {
+    definition: &'a Definition,
+    catalog: &'a Catalog,
+    rule: &'a TableRule,
+    table: &'a Table,
+    other: &'a str,
+    label: &'a str,
+}
+
+impl Plan<'_> {
+    fn triggers(&self) -> Result<Guarded, String> {
+        let key = self.table.primary_key();
+        if key.is_empty() {
+            return Err(
+                "it has no primary key, by which a changed row could be found again; add one, or move its orgs \
+                with strategy = \"offline\""
+                    .into(),
+            );
+        }
+        let mut way = Way::default();
+        let org = self.org(self.rule, self.table, "r", &mut way)?;
+        let plain = |column: &&Column| PLAIN_TYPES.contains(&column.written.split('(').next().unwrap_or_default());
+        let settings: &[_] = if way.org_key.iter().chain(&key).all(plain) { &[] } else { &KEY_SETTINGS };
+        let triggers = [
+            (&INSERT, self.logged(&[NEW_ROWS], &org, &key)),
+            (&UPDATE, self.logged(&[OLD_ROWS, NEW_ROWS], &org, &key)),
+            (&DELETE, self.logged(&[OLD_ROWS], &org, &key)),
+            (&TRUNCATE, self.truncate()),
+        ];
+        let migration = self.definition.name.as_str();
+        let named = |(firing, body): (&'static Firing, String)| {
+            let function = format!("{}{:016x}_{}", functions_begin(migration), hash(self.label), firing.event);
+            let function = format!("mover.{}", quote(&function));
+            Trigger { name: trigger_name(migration, firing), function, body, settings, firing }
+        };
+        let key = match &self.rule.tenancy {
+            Tenancy::Key(column) => Some(self.pointed(self.label, self.table, column.as_str())),
+            Tenancy::Via(_) => None,
+        };
+        let triggers = triggers.map(named).into();
+        Ok(Guarded { label: self.label.into(), oid: self.table.oid, triggers, parents: way.parents, key })
+    }
+
+    fn pointed(&self, label: &str, table: &Table, column: &str) -> Pointed {
+        Pointed { table: label.into(), oid: table.oid, column: column.into() }
+    }
+
+    /// The key of the org that a row under `alias` belongs to, as text; NULL where its parent cannot be found any more. As text
+    /// of one collation, whatever the column has: keys of different columns are compared here.
+    fn org<'b>(&'b self, rule: &TableRule, table: &'b Table, alias: &str, way: &mut Way<'b>) -> Result<String, String> {
+        match &rule.tenancy {
+            Tenancy::Key(column) => {
+                let found = existing(rule, table, column.as_str())?;
+                if self.catalog.types.schema_of_equality(found.type_oid) != BUILT_IN {
+                    return Err(format!(
+                        "its key column {column} has type {}, which takes keys for equal that are written differently, and \
+                         the guard knows orgs by the text of their keys; change its type, or move its orgs with \
+                         strategy = \"offline\"",
+                        found.written
+                    ));
+                }
+                way.org_key = Some(found);
+                Ok(format!("{alias}.{}::pg_catalog.text COLLATE pg_catalog.\"default\"", column.quoted()))
+            }
+            Tenancy::Via(hops) => self.through(rule, table, hops, alias, way),
+        }
+    }
+
+    fn through<'b>(
+        &'b self,
+        rule: &TableRule,
+        table: &'b Table,
+        hops: &[Via],
+        alias: &str,
+        way: &mut Way<'b>,
+    ) -> Result<String, String> {
+        let Some((hop, more)) = hops.split_first() else { return Err("its `via` has no hop".into()) };
+        if way.parents.len() > HOPS_MAX {
+            return Err(format!("its `via` leads around in a circle through {}", hop.parent));
+        }
+        let parent = self.definition.tables.iter().find(|rule| rule.name == hop.parent).ok_or_else(|| {
+            format!(
+                "its `via` leads through {0}, which the migration does not move: rows that change hands there would go \
+                 unnoticed; add {0} to the migration",
+                hop.parent
+            )
+        })?;
+        let above =
+            self.catalog.tables.get(&hop.parent).ok_or_else(|| format!("table {} does not exist", hop.parent))?;
+        let column = existing(rule, table, hop.column.as_str())?;
+        let parent_column = existing(parent, above, hop.parent_column.as_str())?;
+        let schemas = [column, parent_column].map(|column| self.catalog.types.schema_of_equality(column.type_oid));
+        let schema = if schemas[0] == schemas[1] { &schemas[0] } else { BUILT_IN };
+        let inner = format!("p{}", way.parents.len());
+        way.parents.push(self.pointed(&hop.parent.to_string(), above, hop.parent_column.as_str()));
+        let org = match more {
+            [] => self.org(parent, above, &inner, way)?,
+            more => self.through(parent, above, more, &inner, way)?,
+        };
+        Ok(format!(
+            "(SELECT {org} FROM {} AS {inner} WHERE {inner}.{} OPERATOR({schema}.=) {alias}.{})",
+            above.from,
+            hop.parent_column.quoted(),
+            hop.column.quoted()
+        ))
+    }
+
+    /// Columns by which rows of other tables are found through this one.
+    fn pointed_at(&self) -> Vec<String> {
+        let mut columns = Vec::new();
+        for rule in &self.definition.tables {
+            if let Tenancy::Via(hops) = &rule.tenancy {
+                let here = hops.iter().filter(|hop| hop.parent == self.rule.name);
+                columns.extend(here.map(|hop| hop.parent_column.quoted()));
+            }
+        }
+        columns.sort();
+        columns.dedup();
+        columns
+    }
+
+    fn logged(&self, sources: &[&str], org: &str, key: &[&Column]) -> String {
+        let text = |column: String| format!("r.{column}::pg_catalog.text COLLATE pg_catalog.\"C\"");
+        let key: Vec<String> = key.iter().map(|column| text(quote(&column.name))).collect();
+        let key = format!("ARRAY[{}]", key.join(", "));
+        let orgs: Vec<String> =
+            sources.iter().map(|source| format!("SELECT {org} AS org FROM {source} AS r")).collect();
+        let pointed_at = self.pointed_at();
+        let points: Vec<String> = pointed_at.iter().cloned().map(text).collect();
+        // A row that is only changed keeps what hangs on it; one that comes, goes, or changes hands takes it along.
+        let rows: Vec<String> = sources
+            .iter()
+            .enumerate()
+            .map(|(side, source)| {
+                format!(
+                    "SELECT {org} AS org, {key} AS row_key, ARRAY[{}]::pg_catalog.text[] AS points, {side} AS side FROM {source} AS r",
+                    points.join(", ")
+                )
+            })
+            .collect();
+        let subtree = match (pointed_at.is_empty(), sources.len()) {
+            (true, _) => "false".to_owned(),
+            (false, 1) => "true".to_owned(),
+            (false, _) => "pg_catalog.count(DISTINCT k.side) OPERATOR(pg_catalog.=) 1".to_owned(),
+        };
+        let name = self.definition.name.as_str();
+        filled(
+            LOGGED,
+            &[
+                ("migration", &literal(name)),
+                ("other", &literal(self.other)),
+                ("table", &literal(self.label)),
+                ("orgs", &orgs.join(" UNION ALL ")),
+                ("rows", &rows.join(" UNION ALL ")),
+                ("subtree", &subtree),
+            ],
+        )
+    }
+
+    fn truncate(&self) -> String {
+        let name = self.definition.name.as_str();
+        filled(REFUSE_TRUNCATE, &[("migration", &literal(name)), ("name", name)])
+    }
+}
+
+/// What is met on the way from a row to its org.
+#[derive(Default)]
+struct Way<'a> {
+    parents: Vec<Pointed>,
+    org_key: Option<&'a Column>,
+}
+
+fn existing<'a>(rule: &TableRule, table: &'a Table, column: &str) -> Result<&'a Column, String> {
+    table.column(column).ok_or_else(|| format!("table {} has no column {column}", rule.name))
+}
+
+const BUILT_IN: &str = "pg_catalog";
+const LOGGED: &str = include_str!("sql/logged.plpgsql");
+const REFUSE_TRUNCATE: &str = include_str!("sql/refuse_truncate.plpgsql");
+
+/// A template with its `{places}` filled. What is filled in is not looked at again: a table's name may have braces as well.
+fn filled(template: &str, values: &[(&str, &str)]) -> String {
+    let mut text = String::new();
+    let mut rest = template;
+    while let Some((before, after)) = rest.split_once('{') {
+        let found =
+            values.iter().find_map(|(name, value)| Some((value, after.strip_prefix(*name)?.strip_prefix('}')?)));
+        text.push_str(before);
+        rest = match found {
+            Some((value, after)) => {
+                text.push_str(value);
+                after
+            }
+            None => {
+                text.push('{');
+                after
+            }
+        };
+    }
+    text + rest
+}

@@ -1,0 +1,28 @@
+//! Whether all that is written in a store would be seen, asked before the word of triggers is relied on.
+
+use mover_actors::ports::EngineError;
+use tokio_postgres::types::Oid;
+
+use super::super::error::Doing;
+use super::super::store::Store;
+use super::trigger::trigger_names;
+use crate::config::Definition;
+
+/// Refuses if one of the tables, or a partition that was attached since, has not all triggers of the migration.
+pub(in crate::engine) async fn must_cover(
+    store: &Store,
+    definition: &Definition,
+    tables: &[Oid],
+) -> Result<(), EngineError> {
+    let doing = Doing::new(store.name(), "looking whether all that is written would be seen");
+    let failed = |error| doing.failed(error);
+    let session = store.session().await?;
+    let statement = session.prepared(include_str!("sql/uncovered.sql")).await.map_err(failed)?;
+    let names: Vec<String> = trigger_names(definition.name.as_str()).into();
+    let found = session.query_opt(&statement, &[&tables, &names]).await.map_err(failed)?;
+    session.release();
+    let Some(found) = found else { return Ok(()) };
+    let place: String = found.try_get(0).map_err(failed)?;
+    let (store, migration) = (store.name(), &definition.name);
+    Err(doing.on(&place).refused(format!("it is not guarded; next: mover guard install {store} {migration}")))
+}

@@ -1,0 +1,7 @@
+-- Those of these columns, by number, whose collation takes texts for equal that are written differently.
+SELECT pointed.number
+FROM unnest($1::oid[], $2::text[]) WITH ORDINALITY AS pointed (oid, name, number)
+JOIN pg_attribute a ON a.attrelid = pointed.oid AND a.attname = pointed.name
+JOIN pg_collation c ON c.oid = a.attcollation
+WHERE NOT c.collisdeterministic
+ORDER BY 1

@@ -1,0 +1,15 @@
+-- The triggers of a migration wherever they are, by the table that has them: its functions begin with $1, its triggers are
+-- called $2.
+SELECT format('%I.%I', n.nspname, c.relname) AS place, array_agg(format('%I', t.tgname) ORDER BY t.tgname) AS triggers
+FROM pg_trigger t
+JOIN pg_class c ON c.oid = t.tgrelid
+JOIN pg_namespace n ON n.oid = c.relnamespace
+JOIN pg_proc p ON p.oid = t.tgfoid
+WHERE NOT t.tgisinternal
+  AND (
+      t.tgname = ANY ($2::text[])
+      OR p.pronamespace = to_regnamespace('mover') AND starts_with(p.proname, $1)
+         AND substr(p.proname, length($1) + 1) ~ '^[0-9a-f]{16}_(insert|update|delete|truncate)$'
+  )
+GROUP BY 1
+ORDER BY 1

@@ -1,0 +1,20 @@
+//! The guard of online moves against a real database: which writes pass, which are logged, which are refused, and what installing
+//! and removing it leaves behind.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+#[path = "../support/servers.rs"]
+mod servers;
+
+mod branches;
+mod busy;
+mod capturing;
+mod installing;
+mod keys;
+mod partitions;
+mod passing;
+mod refusing;
+mod removing;
+mod rights;
+mod snapshots;
+mod truncating;
+mod world;
