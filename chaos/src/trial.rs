@@ -127,8 +127,13 @@ impl Trial {
     fn sites(&self, options: &Options) -> Vec<Site> {
         let names = |orgs: &[Org]| orgs.iter().map(|org| org.name.clone()).collect();
         vec![
-            Site { migration: "shop", orgs: names(self.shop.app.orgs()), at_once: options.shops as usize },
-            Site { migration: "bank", orgs: names(self.bank.app.orgs()), at_once: options.branches as usize },
+            Site { migration: "shop", orgs: names(self.shop.app.orgs()), at_once: options.shops as usize, weight: 2 },
+            Site {
+                migration: "bank",
+                orgs: names(self.bank.app.orgs()),
+                at_once: options.branches as usize,
+                weight: 1,
+            },
         ]
     }
 
@@ -151,7 +156,7 @@ impl Trial {
         };
         tasks.spawn(weather.run());
         for store in Store::BOTH {
-            tasks.spawn(watch(self.servers.store_url(store), self.counters.clone()));
+            tasks.spawn(watch(self.servers.store_url(store), self.counters.clone(), self.evidence.clone()));
         }
         let started = self
             .start_clients(&self.shop, 1, options, &mut random, &mut tasks)
@@ -162,8 +167,8 @@ impl Trial {
         let operator = Operator::new(
             self.program.clone(),
             self.counters.clone(),
-            self.servers.state_url(),
-            Store::BOTH.map(|store| self.servers.store_url(store)),
+            self.evidence.clone(),
+            self.servers.clone(),
             self.sites(options),
             options.kills,
             StdRng::from_rng(&mut random),
@@ -255,7 +260,10 @@ impl Trial {
             let (org, to, reason): (String, String, Option<String>) =
                 (row.get("org"), row.get("became"), row.get("reason"));
             match (to.as_str(), reason) {
-                ("migrated" | "rolled_back" | "finalized", None) => self.counters.add(&self.counters.moves),
+                ("migrated" | "rolled_back" | "finalized", None) => {
+                    self.counters.add(&self.counters.moves);
+                    self.counters.name(format!("moves that ended: {to}"));
+                }
                 ("abort", reason) => {
                     let reason = reason.unwrap_or_else(|| "no reason".into());
                     if SUSPICIOUS.iter().any(|word| reason.contains(word)) {

@@ -7,7 +7,11 @@ use tokio::time::{Instant, sleep};
 use tokio_postgres::Error;
 
 use crate::counters::Counters;
+use crate::evidence::Evidence;
 use crate::postgres::connect_patiently;
+
+/// The bound of a block is half a second; a Mover that stands still in it is cut off after four of them, wherever it does so.
+const LOCKED_OUT_MAX_SECONDS: f64 = 8.0;
 
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
@@ -37,12 +41,19 @@ pub(crate) async fn until_locked(url: &str, limit: Duration) -> Result<bool, Err
 }
 
 /// Goes on until it is dropped, through every restart of the server.
-pub(crate) async fn watch(url: String, counters: Arc<Counters>) {
+pub(crate) async fn watch(url: String, counters: Arc<Counters>, evidence: Arc<Evidence>) {
     loop {
         let Ok(client) = connect_patiently(&url).await else { continue };
         while let Ok(row) = client.query_one(WAITING, &[]).await {
             if let Ok(Some(seconds)) = row.try_get::<_, Option<f64>>(0) {
                 counters.locked_out(Duration::from_secs_f64(seconds.max(0.0)));
+                if seconds > LOCKED_OUT_MAX_SECONDS {
+                    let at = counters.elapsed().as_secs_f64();
+                    evidence.add(format!(
+                        "{at:.3} s: a writer waits for {seconds:.1} s for the lock that Mover has at a switch"
+                    ));
+                    return;
+                }
             }
             sleep(LOOK_EVERY).await;
         }

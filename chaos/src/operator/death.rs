@@ -15,8 +15,14 @@ const INSTANTS_WITHIN: Duration = Duration::from_millis(2_500);
 
 /// Places of the offline strategy.
 const OFFLINE: [&str; 4] = ["block.", "drain.", "settle.", "unblock."];
-/// Places that only `finalize` comes by.
-const FINALIZING: [&str; 4] = ["back_up.", "close.", "purge.begin", "purge.done"];
+/// Places that a command comes by, if all goes well, beside those of the switch.
+const FORWARD: [&str; 3] = ["capture.", "copy.", "range."];
+const BACK: [&str; 2] = ["discard.", "purge.batch"];
+const EITHER_WAY: [&str; 8] =
+    ["claim.", "catch_up.", "verify.", "switch.", "lock.", "moved.", "capturing.", "migrated."];
+const FINALIZING: [&str; 4] = ["claim.", "back_up.", "close.", "purge."];
+/// One in so many waits at a place that is rarely come by, as those of an abort.
+const RARE_ONE_IN: u32 = 6;
 
 impl Operator {
     pub(super) fn death(&mut self, command: &str) -> Death {
@@ -37,11 +43,15 @@ impl Operator {
 
     fn place(&mut self, command: &str) -> Option<&'static str> {
         let begins = |place: &str, with: &[&str]| with.iter().any(|start| place.starts_with(start));
-        let places: Vec<&str> = failpoint::ALL
-            .into_iter()
-            .filter(|place| !begins(place, &OFFLINE))
-            .filter(|place| begins(place, &FINALIZING) == command.starts_with("finalize") || *place == "purge.batch")
-            .collect();
+        let rare = self.random.random_ratio(1, RARE_ONE_IN);
+        let likely = |place: &str| match command.split(' ').next() {
+            Some("migrate") => begins(place, &FORWARD) || begins(place, &EITHER_WAY),
+            Some("rollback") => begins(place, &BACK) || begins(place, &EITHER_WAY),
+            Some("finalize") => begins(place, &FINALIZING),
+            _ => true,
+        };
+        let places = failpoint::ALL.into_iter().filter(|place| !begins(place, &OFFLINE));
+        let places: Vec<&str> = places.filter(|place| rare || likely(place)).collect();
         places.choose(&mut self.random).copied()
     }
 }

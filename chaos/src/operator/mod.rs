@@ -16,7 +16,9 @@ use tokio::time::sleep;
 use tokio_postgres::Error;
 
 use crate::counters::Counters;
+use crate::evidence::Evidence;
 use crate::program::{Death, Ended, Program};
+use crate::servers::{Servers, Store};
 use crate::trial::LEASE_MS;
 use crate::watcher::until_locked;
 
@@ -41,8 +43,8 @@ const DIES_AT_ONCE: Duration = Duration::from_secs(20);
 pub(crate) struct Operator {
     program: Arc<Program>,
     counters: Arc<Counters>,
-    state_url: String,
-    store_urls: [String; 2],
+    evidence: Arc<Evidence>,
+    servers: Arc<Servers>,
     sites: Vec<Site>,
     kills_wanted: u64,
     random: StdRng,
@@ -56,23 +58,13 @@ impl Operator {
     pub(crate) fn new(
         program: Arc<Program>,
         counters: Arc<Counters>,
-        state_url: String,
-        store_urls: [String; 2],
+        evidence: Arc<Evidence>,
+        servers: Arc<Servers>,
         sites: Vec<Site>,
         kills_wanted: u64,
         random: StdRng,
     ) -> Self {
-        Self {
-            program,
-            counters,
-            state_url,
-            store_urls,
-            sites,
-            kills_wanted,
-            random,
-            campaign: CAMPAIGN,
-            unfinished: None,
-        }
+        Self { program, counters, evidence, servers, sites, kills_wanted, random, campaign: CAMPAIGN, unfinished: None }
     }
 
     /// One command, which may be killed.
@@ -109,7 +101,9 @@ impl Operator {
                 false
             }
             // A store that goes away meanwhile is as good a moment.
-            store => until_locked(&self.store_urls[store - 1], SWITCH_WITHIN).await.unwrap_or(false),
+            store => {
+                until_locked(&self.servers.store_url(Store::BOTH[store - 1]), SWITCH_WITHIN).await.unwrap_or(false)
+            }
         };
         held.signal(Signal::SIGSTOP);
         let lease = Duration::from_millis(LEASE_MS);
@@ -142,10 +136,11 @@ impl Operator {
             return Some(if self.random.random_ratio(4, 5) { "resume".into() } else { unfinished });
         }
         let kills_done = self.counters.kills.load(Relaxed) as f64 / self.kills_wanted.max(1) as f64;
-        let site = self.sites.choose(&mut self.random)?;
+        // The first one's orgs are small, and Mover comes by more places in the same time.
+        let site = self.sites.choose_weighted(&mut self.random, |site| site.weight).ok()?;
         let (migration, workers) = (site.migration, self.random.random_range(1..=4));
         // The server may go away between two statements; then the next step sees.
-        let states = States::read(&self.state_url, migration).await.ok()?;
+        let states = States::read(&self.servers.state_url(), migration).await.ok()?;
         let (ready, migrated) = (states.of("ready").len(), states.of("migrated").len());
         let back = [states.of("rolled_back"), states.of("failed")].concat();
         let finalized = states.of("finalized").len();
@@ -169,6 +164,9 @@ impl Operator {
     }
 
     async fn note(&mut self, ended: &Ended, death: Death) {
+        if ended.said.contains("panicked at") {
+            self.evidence.add(format!("a panic: {}", ended.tail()));
+        }
         if ended.was_killed() {
             self.counters.add(&self.counters.kills);
             self.counters.name(match death {
@@ -208,7 +206,7 @@ impl Operator {
     async fn in_flight(&self) -> Result<usize, Error> {
         let mut in_flight = 0;
         for site in &self.sites {
-            in_flight += States::read(&self.state_url, site.migration).await?.in_flight();
+            in_flight += States::read(&self.servers.state_url(), site.migration).await?.in_flight();
         }
         Ok(in_flight)
     }

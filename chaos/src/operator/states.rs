@@ -14,6 +14,8 @@ pub(crate) struct Site {
     pub(crate) orgs: Vec<String>,
     /// So many that are not finalized.
     pub(crate) at_once: usize,
+    /// How often it is chosen, beside the others.
+    pub(crate) weight: u32,
 }
 
 impl Site {
