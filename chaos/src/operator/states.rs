@@ -1,0 +1,54 @@
+//! Which orgs are where, as the move log has it.
+
+use std::collections::BTreeMap;
+
+use tokio_postgres::Error;
+
+use crate::postgres::connect_patiently;
+
+/// A migration and its orgs.
+#[derive(Debug)]
+pub(crate) struct Site {
+    pub(crate) migration: &'static str,
+    /// All that there ever will be, in the order in which they join.
+    pub(crate) orgs: Vec<String>,
+    /// So many that are not finalized.
+    pub(crate) at_once: usize,
+    /// How often it is chosen, beside the others.
+    pub(crate) weight: u32,
+}
+
+impl Site {
+    /// So many that there are others to go on with.
+    pub(super) fn finalized_max(&self) -> usize {
+        self.orgs.len().saturating_sub(self.at_once).max(self.at_once / 4)
+    }
+}
+
+/// The orgs of a migration in each state.
+#[derive(Debug, Default)]
+pub(super) struct States(BTreeMap<String, Vec<String>>);
+
+impl States {
+    pub(super) async fn read(state_url: &str, migration: &str) -> Result<Self, Error> {
+        let log = connect_patiently(state_url).await?;
+        let sql = "SELECT state, org_name FROM mover.org_migration_state WHERE migration = $1 ORDER BY id";
+        let mut states = BTreeMap::<String, Vec<String>>::new();
+        for row in log.query(sql, &[&migration]).await? {
+            states.entry(row.get(0)).or_default().push(row.get(1));
+        }
+        Ok(Self(states))
+    }
+
+    pub(super) fn of(&self, state: &str) -> &[String] {
+        self.0.get(state).map_or(&[], Vec::as_slice)
+    }
+
+    pub(super) fn in_flight(&self) -> usize {
+        self.of("started").len()
+    }
+
+    pub(super) fn known(&self) -> usize {
+        self.0.values().map(Vec::len).sum()
+    }
+}

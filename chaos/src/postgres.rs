@@ -1,0 +1,86 @@
+//! Connections of the trial's own.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+use tokio_postgres::{Client, Error, NoTls, SimpleQueryMessage};
+
+/// A server that was ended is up again long before.
+const PATIENCE: Duration = Duration::from_secs(60);
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// Connects; the connection lives as long as the client.
+pub(crate) async fn connect(url: &str) -> Result<Client, Error> {
+    let (client, connection) = tokio_postgres::connect(url, NoTls).await?;
+    // How it ended is told to whoever uses the client next.
+    tokio::spawn(connection);
+    Ok(client)
+}
+
+/// Connects as soon as the server is there.
+pub(crate) async fn connect_patiently(url: &str) -> Result<Client, Error> {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        match connect(url).await {
+            Err(_) if Instant::now() < until => sleep(LOOK_EVERY).await,
+            connected => return connected,
+        }
+    }
+}
+
+/// An error with all its causes: the driver's own text is only `db error`.
+pub(crate) fn causes(error: &Error) -> String {
+    let causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}
+
+/// What an error means to whoever wrote.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Meaning {
+    /// `MV001` or `MV002`: the org lives in the other store.
+    Elsewhere,
+    /// Another transaction was in the way.
+    Again,
+    /// The server went away.
+    Gone,
+    /// A constraint. In the store that an org has left, a foreign key or a unique index may speak before the guard does:
+    /// it hears of a statement only when all its rows are written and their constraints proven.
+    Constraint,
+    /// Nothing that should happen in this trial.
+    Unexpected,
+}
+
+pub(crate) fn meaning(error: &Error) -> Meaning {
+    let Some(code) = error.code() else {
+        let io = std::error::Error::source(error).is_some_and(|cause| cause.is::<std::io::Error>());
+        return if error.is_closed() || io { Meaning::Gone } else { Meaning::Unexpected };
+    };
+    match code.code() {
+        "MV001" | "MV002" => Meaning::Elsewhere,
+        "40001" | "40P01" => Meaning::Again,
+        "23503" | "23505" => Meaning::Constraint,
+        // Ended by an administrator or a crash, not up yet, connection lost.
+        code if code.starts_with("57P") || code.starts_with("08") => Meaning::Gone,
+        _ => Meaning::Unexpected,
+    }
+}
+
+/// Carries out one statement without parameters and answers how many rows it changed or found.
+pub(crate) async fn execute(client: &Client, sql: &str) -> Result<u64, Error> {
+    let messages = client.simple_query(sql).await?;
+    let count = messages.iter().rev().find_map(|message| match message {
+        SimpleQueryMessage::CommandComplete(count) => Some(*count),
+        _ => None,
+    });
+    Ok(count.unwrap_or_default())
+}
+
+/// The first column of all rows, as text.
+pub(crate) async fn texts(client: &Client, sql: &str) -> Result<Vec<String>, Error> {
+    let messages = client.simple_query(sql).await?;
+    let text = |message| match message {
+        SimpleQueryMessage::Row(row) => row.get(0).map(String::from),
+        _ => None,
+    };
+    Ok(messages.into_iter().filter_map(text).collect())
+}

@@ -1,0 +1,153 @@
+//! The servers of a trial: one Postgres with the store `old` and the move log, one with `new`, and a Redis.
+
+use std::path::Path;
+use std::time::Duration;
+
+use mover::embedded::{EmbeddedError, Options, Private, ServerKind};
+use rand::seq::IndexedRandom;
+use rand::{RngExt, rngs::StdRng};
+use tokio::time::sleep;
+
+use crate::postgres::connect;
+
+/// Where an org lives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Store {
+    Old,
+    New,
+}
+
+impl Store {
+    pub(crate) const BOTH: [Self; 2] = [Self::Old, Self::New];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Old => "old",
+            Self::New => "new",
+        }
+    }
+
+    pub(crate) fn other(self) -> Self {
+        match self {
+            Self::Old => Self::New,
+            Self::New => Self::Old,
+        }
+    }
+}
+
+/// What happens to servers.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Mishap {
+    /// In good order, and up again at once.
+    Restart(Store),
+    /// A few of Mover's connections, or all of them, are cut.
+    Cut(Store, u8),
+    /// SIGKILL, and up again after a while.
+    Crash(Store),
+    RedisForgets,
+    RedisCrashes,
+    RedisCrashesAndForgets,
+}
+
+impl Mishap {
+    pub(crate) fn choose(random: &mut StdRng) -> Self {
+        let store = if random.random() { Store::Old } else { Store::New };
+        match random.random_range(0..24) {
+            0..3 => Self::Restart(store),
+            3..6 => Self::Crash(store),
+            6..8 => Self::RedisForgets,
+            8 => Self::RedisCrashes,
+            9 => Self::RedisCrashesAndForgets,
+            _ => Self::Cut(store, *[1, 1, 2, 100].choose(random).unwrap_or(&1)),
+        }
+    }
+}
+
+pub(crate) struct Servers {
+    /// Postgres with `mover` and `old`, and Redis.
+    first: Private,
+    /// Postgres with `new`.
+    second: Private,
+}
+
+impl Servers {
+    pub(crate) async fn start(templates: &Path) -> Result<Self, EmbeddedError> {
+        let options = Options::throwaway().template(templates);
+        let (first, second) =
+            tokio::try_join!(Private::start(options.clone()), async { Private::start(options.postgres_only()).await })?;
+        first.ensure_database("mover").await?;
+        first.ensure_database("old").await?;
+        second.ensure_database("new").await?;
+        Ok(Self { first, second })
+    }
+
+    fn postgres(&self, store: Store) -> &Private {
+        match store {
+            Store::Old => &self.first,
+            Store::New => &self.second,
+        }
+    }
+
+    pub(crate) fn store_url(&self, store: Store) -> String {
+        self.postgres(store).postgres_url(store.name())
+    }
+
+    pub(crate) fn socket_dir(&self, store: Store) -> &Path {
+        self.postgres(store).postgres_socket_dir()
+    }
+
+    pub(crate) fn state_url(&self) -> String {
+        self.first.postgres_url("mover")
+    }
+
+    pub(crate) fn redis_url(&self) -> String {
+        self.first.redis_url()
+    }
+
+    /// Lets it happen; afterwards everything is up again. A server that crashed stays away for a while.
+    pub(crate) async fn suffer(&self, mishap: Mishap, away: Duration) -> Result<(), EmbeddedError> {
+        match mishap {
+            Mishap::Restart(store) => self.postgres(store).restart(ServerKind::Postgres).await,
+            Mishap::Cut(store, connections) => {
+                self.cut(store, connections).await;
+                Ok(())
+            }
+            Mishap::Crash(store) => crash(self.postgres(store), ServerKind::Postgres, away).await,
+            Mishap::RedisForgets => {
+                self.forget().await;
+                Ok(())
+            }
+            Mishap::RedisCrashes => crash(&self.first, ServerKind::Redis, away).await,
+            Mishap::RedisCrashesAndForgets => {
+                self.forget().await;
+                crash(&self.first, ServerKind::Redis, away).await
+            }
+        }
+    }
+
+    async fn cut(&self, store: Store, connections: u8) {
+        let sql = format!(
+            "SELECT pg_terminate_backend(pid) FROM (
+                 SELECT pid FROM pg_stat_activity WHERE application_name = 'mover' ORDER BY random() LIMIT {connections}
+             ) AS some"
+        );
+        if let Ok(client) = connect(&self.store_url(store)).await {
+            // A server that goes away meanwhile has cut them all.
+            let _ = client.batch_execute(&sql).await;
+        }
+    }
+
+    async fn forget(&self) {
+        let Ok(client) = redis::Client::open(self.redis_url()) else { return };
+        if let Ok(mut connection) = client.get_multiplexed_async_connection().await {
+            // A Redis that does not answer has something worse.
+            let _: Result<(), _> = redis::cmd("FLUSHALL").query_async(&mut connection).await;
+        }
+    }
+}
+
+async fn crash(server: &Private, kind: ServerKind, away: Duration) -> Result<(), EmbeddedError> {
+    server.kill9(kind).await?;
+    sleep(away).await;
+    server.start_again(kind).await
+}
