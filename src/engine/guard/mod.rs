@@ -30,7 +30,7 @@ const FOUND: &str = include_str!("../sql/guard_found.sql");
 const CREATE: &str = include_str!("../sql/guard_create.sql");
 
 /// What to do when the guard's table can be neither found nor made.
-pub(super) const MISSING_RIGHT: &str = "no right to create it; run in the target as its owner: CREATE SCHEMA mover; \
+pub(super) const MISSING_RIGHT: &str = "no right to create it; run in this store as its owner: CREATE SCHEMA mover; \
     GRANT CREATE, USAGE ON SCHEMA mover TO the role that Mover logs in as";
 
 /// What the guard said of an org before it was entered.
