@@ -18,7 +18,7 @@ struct Arguments {
     #[arg(long, default_value_t = 1_000)]
     kills: u64,
     /// The trial ends after so many minutes, also if there were fewer kills
-    #[arg(long, default_value_t = 60.0, value_name = "MINUTES")]
+    #[arg(long, default_value_t = 90.0, value_name = "MINUTES")]
     minutes: f64,
     /// Orgs of the shop
     #[arg(long, default_value_t = 8)]
