@@ -154,7 +154,7 @@ impl PgEngine {
         }
         let store = self.store(store)?;
         let catalog = Catalog::read(store, &tenancy::tables_named(&definition.tables)).await?;
-        Ok(Guard::of(definition, store, &catalog))
+        Ok(Guard::of(definition, store, &catalog).patient_for(self.live.lock_budget()))
     }
 
     /// Looks for everything that would keep the migration from working, without changing anything.

@@ -1,5 +1,8 @@
 //! Installing on a table that a long transaction holds: it gives way to writers, again and again, and says who is in the way.
 
+use std::time::Duration;
+
+use mover::engine::LiveLimits;
 use tokio_postgres::Client;
 
 use crate::world::{PLACES, World, migration, other_migration, reason, store_name};
@@ -37,7 +40,8 @@ async fn who_is_in_the_way_is_named_in_the_end() {
     // Triggers can be made while somebody reads, but not dropped.
     let reader = in_the_way(&world, "nightly report", "SELECT FROM events").await;
 
-    let engine = world.engine();
+    let limits = LiveLimits { lock_budget: Duration::from_secs(1), ..LiveLimits::default() };
+    let engine = world.engine().with_live_limits(limits);
     let (migration, other, old) = (migration(), other_migration(), store_name("old"));
     let (installed, removed) =
         tokio::join!(engine.install_guard(&migration, &old), engine.remove_guard(&other, &old, false));

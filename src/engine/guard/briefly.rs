@@ -12,8 +12,6 @@ use super::super::error::Doing;
 /// Nobody is kept waiting longer by one try.
 const LOCK_TIMEOUT_MS: u64 = 200;
 const PAUSE: Duration = Duration::from_millis(300);
-/// For how long it is tried on one table.
-const BUDGET: Duration = Duration::from_secs(30);
 
 /// What is to be done to a table, and so, whom it cannot be done beside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,13 +22,21 @@ pub(super) enum Beside {
     Nobody,
 }
 
+/// How a table is asked for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Asking {
+    pub(super) beside: Beside,
+    /// For how long it is tried.
+    pub(super) budget: Duration,
+}
+
 /// Runs statements about one table (`place`, in quotes), again and again until there is a moment for them. One process at a
 /// time: others do the same to the same functions.
 pub(super) async fn briefly(
     session: &Session,
     sql: &str,
     place: &str,
-    beside: Beside,
+    Asking { beside, budget }: Asking,
     doing: Doing<'_>,
 ) -> Result<(), EngineError> {
     let begin = Instant::now();
@@ -44,9 +50,9 @@ pub(super) async fn briefly(
         if error.code() != Some(&SqlState::LOCK_NOT_AVAILABLE) {
             return Err(doing.failed(error));
         }
-        if begin.elapsed() >= BUDGET {
+        if begin.elapsed() >= budget {
             let holders = holders(session, place, beside, doing).await?;
-            return Err(doing.refused(format!("{place} was busy for {BUDGET:?}: {holders}")));
+            return Err(doing.refused(format!("{place} was busy for {budget:?}: {holders}")));
         }
         sleep(PAUSE).await;
     }

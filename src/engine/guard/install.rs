@@ -3,15 +3,18 @@
 //! A trigger can only be made while nobody writes to its table, and whoever comes meanwhile waits behind Mover. So each table
 //! is a transaction of its own that waits for no more than a moment, and is tried again later.
 
+use std::time::Duration;
+
 use mover_actors::ports::EngineError;
 use serde::Serialize;
 
 use super::super::catalog::Catalog;
 use super::super::connection::Session;
 use super::super::error::Doing;
+use super::super::live::LiveLimits;
 use super::super::store::Store;
 use super::body::{Guarded, triggers};
-use super::briefly::{Beside, briefly};
+use super::briefly::{Asking, Beside, briefly};
 use super::fitness::{missing_rights, unfit};
 use super::places::{Place, places};
 use crate::config::Definition;
@@ -50,6 +53,8 @@ pub(in crate::engine) struct Guard<'a> {
     pub(super) store: &'a Store,
     /// Or which of them cannot have triggers, and why. What is there can be removed all the same.
     tables: Result<Vec<Guarded>, Vec<(String, String)>>,
+    /// For how long a table that is in use is asked for.
+    pub(super) lock_budget: Duration,
 }
 
 impl<'a> Guard<'a> {
@@ -57,7 +62,12 @@ impl<'a> Guard<'a> {
     pub(in crate::engine) fn of(definition: &'a Definition, store: &'a Store, catalog: &Catalog) -> Self {
         let other = if *store.name() == definition.from { &definition.to } else { &definition.from };
         let tables = triggers(definition, catalog, other.as_str());
-        Self { definition, store, tables }
+        Self { definition, store, tables, lock_budget: LiveLimits::default().lock_budget }
+    }
+
+    /// Asks for tables that are in use for so long.
+    pub(in crate::engine) fn patient_for(self, lock_budget: Duration) -> Self {
+        Self { lock_budget, ..self }
     }
 
     /// Makes what is missing or outdated, and answers where that was.
@@ -78,7 +88,8 @@ impl<'a> Guard<'a> {
         for place in places(&session, tables, doing).await? {
             let Some(table) = tables.iter().find(|table| table.oid == place.root) else { continue };
             if place.lacks(table) {
-                guard_place(&session, &place, table, doing.on(&table.label)).await?;
+                let asking = Asking { beside: Beside::Readers, budget: self.lock_budget };
+                guard_place(&session, &place, table, asking, doing.on(&table.label)).await?;
                 changed.push(place.name);
             }
         }
@@ -164,7 +175,13 @@ impl<'a> Guard<'a> {
     }
 }
 
-async fn guard_place(session: &Session, place: &Place, table: &Guarded, doing: Doing<'_>) -> Result<(), EngineError> {
+async fn guard_place(
+    session: &Session,
+    place: &Place,
+    table: &Guarded,
+    asking: Asking,
+    doing: Doing<'_>,
+) -> Result<(), EngineError> {
     let create = table.triggers.iter().flat_map(|trigger| [trigger.create_function(), trigger.create_on(&place.name)]);
-    briefly(session, &create.collect::<Vec<_>>().join(";\n"), &place.name, Beside::Readers, doing).await
+    briefly(session, &create.collect::<Vec<_>>().join(";\n"), &place.name, asking, doing).await
 }

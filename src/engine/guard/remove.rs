@@ -1,10 +1,12 @@
 //! Taking the guard away without a trace, also from what is no part of the migration any more.
 
+use std::time::Duration;
+
 use mover_actors::ports::EngineError;
 
 use super::super::connection::Session;
 use super::super::error::Doing;
-use super::briefly::{Beside, briefly};
+use super::briefly::{Asking, Beside, briefly};
 use super::install::{Guard, GuardedOrgs};
 use super::trigger::{functions_begin, trigger_names};
 
@@ -21,7 +23,7 @@ impl Guard<'_> {
         let session = self.store.session().await?;
         self.refuse_if_needed(self.orgs(&session).await?, force, doing)?;
         let name = self.definition.name.as_str();
-        let removed = drop_triggers(&session, name, doing).await?;
+        let removed = drop_triggers(&session, name, self.lock_budget, doing).await?;
         let sql = include_str!("sql/installed_functions.sql");
         let functions = session.query(sql, &[&functions_begin(name)]).await.map_err(failed)?;
         let functions: Vec<String> =
@@ -58,16 +60,22 @@ impl Guard<'_> {
     }
 }
 
-async fn drop_triggers(session: &Session, migration: &str, doing: Doing<'_>) -> Result<Vec<String>, EngineError> {
+async fn drop_triggers(
+    session: &Session,
+    migration: &str,
+    lock_budget: Duration,
+    doing: Doing<'_>,
+) -> Result<Vec<String>, EngineError> {
     let failed = |error| doing.failed(error);
     let sql = include_str!("sql/installed_triggers.sql");
+    let asking = Asking { beside: Beside::Nobody, budget: lock_budget };
     let mut removed = Vec::new();
     let names = trigger_names(migration).to_vec();
     for row in session.query(sql, &[&functions_begin(migration), &names]).await.map_err(failed)? {
         let place: String = row.try_get("place").map_err(failed)?;
         let triggers: Vec<String> = row.try_get("triggers").map_err(failed)?;
         let drops: Vec<String> = triggers.iter().map(|trigger| format!("DROP TRIGGER {trigger} ON {place}")).collect();
-        briefly(session, &drops.join("; "), &place, Beside::Nobody, doing).await?;
+        briefly(session, &drops.join("; "), &place, asking, doing).await?;
         removed.push(place);
     }
     Ok(removed)

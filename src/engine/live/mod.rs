@@ -73,6 +73,10 @@ impl Live {
         Self { backups, ..self }
     }
 
+    pub(super) fn lock_budget(&self) -> Duration {
+        self.limits.lock_budget
+    }
+
     /// Both ways are planned anew when they are next needed.
     pub(super) fn forget_plan(&self, migration: &MigrationName) {
         let mut plans = self.plans.lock().unwrap_or_else(PoisonError::into_inner);
