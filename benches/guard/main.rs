@@ -21,17 +21,19 @@ enum Condition {
     Idle,
     Moving,
     AllLogged,
+    Copying,
 }
 
 impl Condition {
-    const ALL: [Self; 4] = [Self::None, Self::Idle, Self::Moving, Self::AllLogged];
+    const ALL: [Self; 5] = [Self::None, Self::Idle, Self::Moving, Self::AllLogged, Self::Copying];
 
     fn name(self) -> &'static str {
         match self {
             Self::None => "no guard",
             Self::Idle => "installed, no org moves",
-            Self::Moving => "one org after another is copied and caught up with",
-            Self::AllLogged => "every org's writes are logged",
+            Self::Moving => "one org is moving: its writes are logged",
+            Self::AllLogged => "all orgs are moving",
+            Self::Copying => "one org after another is copied beside it",
         }
     }
 }
@@ -73,17 +75,21 @@ async fn measure(world: &World, condition: Condition, seconds: usize) -> Result<
     world.reset().await?;
     match condition {
         Condition::None => {}
-        Condition::Idle | Condition::Moving => world.install_guard().await?,
+        Condition::Idle | Condition::Copying => world.install_guard().await?,
+        Condition::Moving => {
+            world.install_guard().await?;
+            world.log(1).await?;
+        }
         Condition::AllLogged => {
             world.install_guard().await?;
-            world.log_all().await?;
+            world.log(world.orgs()?).await?;
         }
     }
     world.checkpoint().await?;
     let url = world.url("old");
     let pgbench = pgbench::run(&url, seconds);
     match condition {
-        Condition::Moving => beside(pgbench, world.move_on_and_on()).await,
+        Condition::Copying => beside(pgbench, world.copy_on_and_on()).await,
         _ => pgbench.await,
     }
 }

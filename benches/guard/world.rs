@@ -69,12 +69,12 @@ impl World {
 
     /// No guard, no history, nothing in the target, no dead rows in the tables that are updated most.
     pub(crate) async fn reset(&self) -> Result<(), Trouble> {
-        for store in &self.stores {
-            self.engine.remove_guard(&self.migration, store, true).await?;
+        let (old, new) = (self.client("old").await?, self.client("new").await?);
+        for store in [&old, &new] {
+            // Also in the middle of a move.
+            store.batch_execute("DROP SCHEMA IF EXISTS mover CASCADE").await?;
         }
-        let new = self.client("new").await?;
         new.batch_execute("TRUNCATE pgbench_branches, pgbench_tellers, pgbench_accounts, pgbench_history").await?;
-        let old = self.client("old").await?;
         old.batch_execute("TRUNCATE pgbench_history").await?;
         for table in ["pgbench_branches", "pgbench_tellers", "pgbench_accounts"] {
             old.batch_execute(&format!("VACUUM ANALYZE {table}")).await?;
@@ -93,33 +93,37 @@ impl World {
         Ok(())
     }
 
-    /// The writes of all orgs are logged, and nobody carries them over.
-    pub(crate) async fn log_all(&self) -> Result<(), Trouble> {
-        let sql = "INSERT INTO mover.org_guard (migration, org_key, mode, epoch)
-                   SELECT 'pgbench', bid::text, 'capturing', 1 FROM pgbench_branches";
-        Ok(self.client("old").await?.batch_execute(sql).await?)
+    pub(crate) fn orgs(&self) -> Result<i32, Trouble> {
+        Ok(SCALE.parse()?)
     }
 
-    /// One org after another is copied, caught up with for a while, and given up just before the switch: pgbench would not
-    /// follow it to the other store. Never ends by itself.
-    pub(crate) async fn move_on_and_on(&self) -> Result<(), Trouble> {
-        let branches: i32 = SCALE.parse()?;
-        let mut epoch = 0;
-        loop {
-            for branch in 1..=branches {
-                epoch += 1;
-                let key = OrgKey::new(branch.to_string())?;
-                let org = OrgName::new(branch.to_string())?;
-                let migration = self.migration.clone();
-                let claim = Claim { id: MoveId(i64::from(branch)), migration, org, key, epoch: Epoch(epoch) };
-                self.engine.capture(&claim).await?;
-                self.engine.copy_live(&claim).await?;
-                while self.engine.catch_up(&claim, Way::Forward).await?.keys > 50 {}
-                self.engine.compare(&claim, Way::Forward).await?;
-                self.engine.release(&claim).await?;
-                self.engine.discard(&claim).await?;
-            }
+    /// The writes of the first `orgs` orgs are logged from now on, as from the capture of a move until its switch.
+    pub(crate) async fn log(&self, orgs: i32) -> Result<(), Trouble> {
+        for branch in 1..=orgs {
+            self.engine.capture(&self.claim(branch, 1)?).await?;
         }
+        Ok(())
+    }
+
+    /// One org after another is copied, caught up with, compared, and given up just before the switch: pgbench would not
+    /// follow it to the other store. Never ends by itself.
+    pub(crate) async fn copy_on_and_on(&self) -> Result<(), Trouble> {
+        for epoch in 1.. {
+            let branch = i32::try_from(epoch)? % self.orgs()? + 1;
+            let claim = self.claim(branch, epoch)?;
+            self.engine.capture(&claim).await?;
+            self.engine.copy_live(&claim).await?;
+            while self.engine.catch_up(&claim, Way::Forward).await?.keys > 50 {}
+            self.engine.compare(&claim, Way::Forward).await?;
+            self.engine.release(&claim).await?;
+            self.engine.discard(&claim).await?;
+        }
+        Ok(())
+    }
+
+    fn claim(&self, branch: i32, epoch: i64) -> Result<Claim, Trouble> {
+        let (key, org) = (OrgKey::new(branch.to_string())?, OrgName::new(branch.to_string())?);
+        Ok(Claim { id: MoveId(epoch), migration: self.migration.clone(), org, key, epoch: Epoch(epoch) })
     }
 
     async fn client(&self, database: &str) -> Result<Client, Trouble> {
