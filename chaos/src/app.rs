@@ -101,6 +101,11 @@ pub(crate) trait App: Send + Sync + 'static {
     /// For each table the query that answers with an org's rows as text.
     fn queries(&self, org: &Org) -> Vec<(&'static str, String)>;
 
+    /// Conditions that no row of any org may meet, e.g. to hang on a parent that is not there.
+    fn never(&self) -> &'static [&'static str] {
+        &[]
+    }
+
     /// The query for the ids of all writes to an org that are in a store.
     fn marks(&self, org: &Org) -> String;
 }

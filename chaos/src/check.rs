@@ -31,6 +31,16 @@ async fn look<A: App>(shared: &Shared<A>, servers: &Servers, evidence: &Evidence
     let states = states(&log, migration).await.map_err(told)?;
     let old = Side { guards: guards(&old, migration).await.map_err(told)?, client: old };
     let new = Side { guards: guards(&new, migration).await.map_err(told)?, client: new };
+    for side in [&old, &new] {
+        for condition in shared.app.never() {
+            let sql = format!("SELECT t::text FROM (SELECT * FROM {condition}) t");
+            let rows = texts(&side.client, &sql).await.map_err(told)?;
+            if let Some(first) = rows.first() {
+                evidence
+                    .add(format!("{} rows of {migration} that should never be, as {first}: {condition}", rows.len()));
+            }
+        }
+    }
     for (index, org) in shared.app.orgs().iter().enumerate() {
         let state = states.get(&org.key.to_string()).map_or("unknown", String::as_str);
         let found = OrgCheck { shared, index, org, state, old: &old, new: &new };

@@ -261,7 +261,12 @@ impl<A: App> Client<A> {
         let counters = &self.shared.counters;
         match meaning(error) {
             Meaning::Elsewhere => Next::Elsewhere,
-            Meaning::Again => Next::Again,
+            Meaning::Again => {
+                if error.code().is_some_and(|code| code.code() == "XX000") {
+                    counters.name("an internal error of Postgres: too many updating members of a multixact");
+                }
+                Next::Again
+            }
             Meaning::Gone => {
                 counters.add(&counters.disconnected);
                 self.note(format!("{write:?} in {}: {}", store.name(), causes(error)));

@@ -58,6 +58,8 @@ pub(crate) fn meaning(error: &Error) -> Meaning {
     match code.code() {
         "MV001" | "MV002" => Meaning::Elsewhere,
         "40001" | "40P01" => Meaning::Again,
+        // An internal error of Postgres when a row has many lockers; the transaction is rolled back whole.
+        "XX000" if causes(error).contains("new multixact has more than one updating member") => Meaning::Again,
         "23503" | "23505" => Meaning::Constraint,
         // Ended by an administrator or a crash, not up yet, connection lost.
         code if code.starts_with("57P") || code.starts_with("08") => Meaning::Gone,

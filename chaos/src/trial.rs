@@ -178,6 +178,8 @@ impl Trial {
             () = self.evidence.first() => {
                 // What else is wrong at the same time helps to understand it.
                 sleep(Duration::from_secs(1)).await;
+                // All servers are up then, and can be looked into.
+                let _fair = self.sky.write().await;
             }
         }
     }

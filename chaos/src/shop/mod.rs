@@ -128,6 +128,13 @@ impl App for Shop {
         ]
     }
 
+    fn never(&self) -> &'static [&'static str] {
+        &[
+            "order_lines l WHERE NOT EXISTS (SELECT FROM orders o WHERE o.id = l.order_id)",
+            "line_notes n WHERE NOT EXISTS (SELECT FROM order_lines l WHERE l.id = n.line_id)",
+        ]
+    }
+
     fn marks(&self, org: &Org) -> String {
         format!("SELECT id::text FROM writes WHERE shop = {}", org.key)
     }
