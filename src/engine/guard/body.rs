@@ -196,8 +196,13 @@ impl Plan<'_> {
         let orgs: Vec<String> =
             sources.iter().map(|source| format!("SELECT {org} AS org FROM {source} AS r")).collect();
         let pointed_at = self.pointed_at();
-        let points: Vec<String> = pointed_at.iter().cloned().map(text).collect();
-        // A row that is only changed keeps what hangs on it; one that comes, goes, or changes hands takes it along.
+        // A row that is only changed keeps what hangs on it; one that comes, goes, or changes hands takes it along. So does one
+        // that gets another parent: if that goes, the cascade to this row is not logged, and the copy has it elsewhere.
+        let parent = match &self.rule.tenancy {
+            Tenancy::Via(hops) => hops.first().map(|hop| hop.column.quoted()),
+            Tenancy::Key(_) => None,
+        };
+        let points: Vec<String> = pointed_at.iter().cloned().chain(parent).map(text).collect();
         let rows: Vec<String> = sources
             .iter()
             .enumerate()
