@@ -3,7 +3,7 @@
 use mover_actors::ports::Engine;
 use tokio_postgres::Client;
 
-use crate::world::{MIGRATION, World, claim, connect_as, reason, refused, set_mode};
+use crate::world::{MIGRATION, World, claim, connect_as, reason, refused, set_mode, wake};
 
 const WITH_SNAPSHOT: [&str; 2] = ["REPEATABLE READ", "SERIALIZABLE"];
 const SOMEBODY_WAITS: &str = "pg_locks WHERE locktype = 'advisory' AND NOT granted";
@@ -60,6 +60,7 @@ async fn a_snapshot_from_before_the_mode_changed_fails() {
 #[tokio::test]
 async fn a_writer_with_a_snapshot_holds_the_mode_until_it_ends() {
     let world = World::guarded().await;
+    wake(&world.old).await;
     for level in WITH_SNAPSHOT {
         for org in ["1", "90"] {
             begin(&world.app, level).await;
@@ -78,6 +79,28 @@ async fn a_writer_with_a_snapshot_holds_the_mode_until_it_ends() {
             world.old.batch_execute("DELETE FROM notes").await.unwrap();
             world.set_mode(org, "settled").await;
         }
+    }
+}
+
+/// Before any org has moved the triggers look at nothing; whoever wrote then is waited for.
+#[tokio::test]
+async fn a_write_from_before_the_first_capture_is_waited_for_and_copied() {
+    for level in ["READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE"] {
+        let world = World::guarded().await;
+        begin(&world.app, level).await;
+        world.app.batch_execute("INSERT INTO notes VALUES (1, 1, '')").await.unwrap();
+        let engine = world.engine();
+        let capturing = tokio::spawn(async move {
+            engine.capture(&claim("1")).await.unwrap();
+            engine
+        });
+        world.wait_for("mover.org_guard WHERE org_key = '1' AND mode = 'capturing'").await;
+        assert!(!capturing.is_finished(), "{level}");
+        world.app.batch_execute("COMMIT").await.unwrap();
+        assert_eq!(world.logged().await, [""; 0]);
+        let engine = capturing.await.unwrap();
+        assert_eq!(engine.copy_live(&claim("1")).await.unwrap().rows, 1, "{level}");
+        world.assert_logs("UPDATE notes SET body = 'x'", &["1 notes {1}"]).await;
     }
 }
 

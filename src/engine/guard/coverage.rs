@@ -8,8 +8,8 @@ use super::super::store::Store;
 use super::trigger::trigger_names;
 use crate::config::Definition;
 
-/// Refuses if one of the tables, or a partition that was attached since, has not all triggers of the migration.
-pub(in crate::engine) async fn must_cover(
+/// Wakes the triggers of the store up; refuses if one of the tables, or a partition that was attached since, has not all of them.
+pub(in crate::engine) async fn must_watch(
     store: &Store,
     definition: &Definition,
     tables: &[Oid],
@@ -18,6 +18,8 @@ pub(in crate::engine) async fn must_cover(
     let failed = |error| doing.failed(error);
     let session = store.session().await?;
     let statement = session.prepared(include_str!("sql/uncovered.sql")).await.map_err(failed)?;
+    let activate = session.prepared(include_str!("sql/activate.sql")).await.map_err(failed)?;
+    session.query(&activate, &[]).await.map_err(failed)?;
     let names: Vec<String> = trigger_names(definition.name.as_str()).into();
     let found = session.query_opt(&statement, &[&tables, &names]).await.map_err(failed)?;
     session.release();

@@ -18,7 +18,7 @@ use crate::engine::connection::Session;
 use crate::engine::error::Doing;
 use crate::engine::store::Store;
 
-pub(super) use coverage::must_cover;
+pub(super) use coverage::must_watch;
 pub(super) use install::Guard;
 pub use install::{GuardStatus, GuardedOrgs};
 

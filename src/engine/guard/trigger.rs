@@ -41,6 +41,11 @@ pub(super) const DELETE: Firing = Firing { event: "delete", number: 8, old_rows:
 /// The only one before its statement: afterwards there is nothing left to ask about.
 pub(super) const TRUNCATE: Firing = Firing { event: "truncate", number: 34, old_rows: None, new_rows: None };
 
+/// Whether any org has moved from or to the store; else nobody calls the function. Asked when a statement is done and has its lock
+/// on the table, so whoever is told no is waited for when an org is captured.
+const ACTIVE: &str = "pg_catalog.pg_sequence_last_value('mover.guard_active'::pg_catalog.regclass) IS NOT NULL";
+const ACTIVE_AS_FOUND: &str = "(pg_sequence_last_value('guard_active'::regclass) IS NOT NULL)";
+
 impl Trigger {
     pub(super) fn create_function(&self) -> String {
         let settings: String =
@@ -61,7 +66,7 @@ impl Trigger {
         let referencing = if old.is_empty() && new.is_empty() { "" } else { " REFERENCING" };
         format!(
             "CREATE OR REPLACE TRIGGER {} {when} {event} ON {table}{referencing}{old}{new} FOR EACH STATEMENT \
-             EXECUTE FUNCTION {}()",
+             WHEN ({ACTIVE}) EXECUTE FUNCTION {}()",
             quote(&self.name),
             self.function
         )
@@ -72,7 +77,9 @@ impl Trigger {
         let settings: Vec<String> = self.settings.iter().map(|(name, value)| format!("{name}={value}")).collect();
         found.name == self.name
             && found.fires_for_applications
-            && !found.is_conditional
+            && !found.is_narrowed
+            // Postgres names the schema only where it must.
+            && found.condition.as_ref().is_some_and(|condition| condition.replace("mover.", "") == ACTIVE_AS_FOUND)
             && found.firing == self.firing.number
             && found.old_rows.as_deref() == self.firing.old_rows
             && found.new_rows.as_deref() == self.firing.new_rows

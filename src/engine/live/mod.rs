@@ -107,7 +107,7 @@ impl PgEngine {
             (route.receiving, &route.live.plan.target_oids),
         ] {
             self.ensure_tables(store).await?;
-            guard::must_cover(store, definition, tables).await?;
+            guard::must_watch(store, definition, tables).await?;
         }
         let result = undo::capture(route.leaving, claim, self.live.limits).await;
         self.reconsider(definition, result)?;
