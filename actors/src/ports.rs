@@ -2,7 +2,7 @@
 //! simulation implements them in memory, and both pass the same contract suite.
 
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use thiserror::Error;
@@ -273,8 +273,10 @@ pub trait WriteBlock: Send {
     /// Brings over what was written last, commits the point of no return in the store that the org leaves, and makes
     /// it live in the other. After an error [`Engine::has_moved`] knows how far it came. Writers still wait.
     async fn hand_over(&mut self) -> Result<CaughtUp, EngineError>;
-    /// Lets the writers go on.
-    async fn release(self: Box<Self>) -> Result<(), EngineError>;
+    /// Since when writers wait, at most: until then nobody asked for the lock.
+    fn since(&self) -> SystemTime;
+    /// Lets the writers go on; answers since when they do.
+    async fn release(self: Box<Self>) -> Result<SystemTime, EngineError>;
 }
 
 /// How patient online moves are.

@@ -163,7 +163,10 @@ pub(crate) async fn switched(engine: &PgEngine, claim: &Claim, way: Way) {
             return engine.complete(claim, way).await.unwrap();
         };
         match block.hand_over().await {
-            Ok(_) => return block.release().await.unwrap(),
+            Ok(_) => {
+                block.release().await.unwrap();
+                return;
+            }
             Err(error) if error.transient => {}
             Err(error) => panic!("{error}"),
         }

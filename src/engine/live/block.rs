@@ -1,7 +1,7 @@
 //! The switch: writers wait, what they wrote last is brought over, and the org lives in the other store.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use futures_util::try_join;
@@ -38,6 +38,8 @@ pub(super) struct Block {
     /// Holds the lock.
     from: Session,
     to: Session,
+    /// When the lock was asked for.
+    since: SystemTime,
     /// Until then writers may wait.
     deadline: Instant,
     bound: Duration,
@@ -63,21 +65,21 @@ pub(super) async fn block(
     let round = Round { live: &live, claim, from: &from, to: &to };
     let mut patience = Patience::new(limits);
     let waiting = Doing::new(&live.plan.source, "waiting for the lock that keeps writers out");
-    let deadline = loop {
+    let (since, deadline) = loop {
         for _ in 0..ROUNDS_MAX {
             if round.run().await?.keys <= KEYS_LEFT_MAX {
                 break;
             }
         }
-        let deadline = Instant::now() + bound;
+        let (since, deadline) = (SystemTime::now(), Instant::now() + bound);
         let hold = Hold { wait: limits.lock_timeout.min(bound), idle: idle_max(bound) };
         if lock::try_lock(&from, claim, hold, waiting).await? {
-            break deadline;
+            break (since, deadline);
         }
         patience.again(&from, claim, waiting).await?;
     };
     failpoint::hit("lock.held");
-    Ok(Block { live, claim: claim.clone(), from, to, deadline, bound, is_at_rest: true })
+    Ok(Block { live, claim: claim.clone(), from, to, since, deadline, bound, is_at_rest: true })
 }
 
 /// The last round, two commits and the flags may each take as long as the bound. If we hang, the stores end our sessions.
@@ -118,12 +120,17 @@ impl WriteBlock for Block {
         Ok(CaughtUp { keys: last.keys, left: 0 })
     }
 
-    async fn release(self: Box<Self>) -> Result<(), EngineError> {
+    fn since(&self) -> SystemTime {
+        self.since
+    }
+
+    async fn release(self: Box<Self>) -> Result<SystemTime, EngineError> {
         if !self.is_at_rest {
             // Closing the connection releases the lock.
-            return Ok(());
+            return Ok(SystemTime::now());
         }
         lock::unlock(&self.from, &self.claim, Doing::new(&self.live.plan.source, "letting writers go on")).await?;
+        let released_at = SystemTime::now();
         failpoint::hit("lock.released");
         lock::patient_again(&self.from, Doing::new(&self.live.plan.source, "letting writers go on")).await?;
         let doing = Doing::new(&self.live.plan.target, "forgetting how the org was copied");
@@ -132,7 +139,7 @@ impl WriteBlock for Block {
         let Self { from, to, .. } = *self;
         from.release();
         to.release();
-        Ok(())
+        Ok(released_at)
     }
 }
 

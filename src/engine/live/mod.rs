@@ -33,7 +33,7 @@ mod work;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use futures_util::try_join;
 use mover_actors::domain::ids::{MigrationName, StoreName};
@@ -319,7 +319,11 @@ impl WriteBlock for NoTables {
         Ok(CaughtUp::default())
     }
 
-    async fn release(self: Box<Self>) -> Result<(), EngineError> {
-        Ok(())
+    fn since(&self) -> SystemTime {
+        SystemTime::now()
+    }
+
+    async fn release(self: Box<Self>) -> Result<SystemTime, EngineError> {
+        Ok(SystemTime::now())
     }
 }

@@ -92,7 +92,7 @@ impl Effects {
         let block = self.engine.block(claim, way).await?;
         let held = match block {
             Some(mut block) => {
-                findings.closed_at = Some(SystemTime::now());
+                findings.closed_at = Some(block.since());
                 failpoint::hit("switch.blocked");
                 block.hand_over().await?;
                 Some(block)
@@ -104,14 +104,19 @@ impl Effects {
             }
         };
         failpoint::hit("switch.handed_over");
-        self.route(claim, way, held).await?;
-        findings.opened_at = findings.closed_at.map(|_| SystemTime::now());
+        findings.opened_at = self.route(claim, way, held).await?;
         failpoint::hit("switch.done");
         Ok(findings)
     }
 
     /// Routes the org to where it is live now and lets its writers go on: both, or the writers first if the flags are slow.
-    async fn route(&self, claim: &Claim, way: Way, held: Option<Box<dyn WriteBlock>>) -> Result<(), StepError> {
+    /// Answers since when they do, if they had to wait.
+    async fn route(
+        &self,
+        claim: &Claim,
+        way: Way,
+        held: Option<Box<dyn WriteBlock>>,
+    ) -> Result<Option<SystemTime>, StepError> {
         let routing = self.engine.routing(&claim.migration)?;
         let fields = match way {
             Way::Forward => routing.on_target,
@@ -120,14 +125,15 @@ impl Effects {
         let order = self.flags.apply(FlagOrder::of_move(claim, "switch.desired").set(present(&fields)));
         let mut order = std::pin::pin!(order);
         let in_time = timeout(self.max_block(&claim.migration)?, order.as_mut()).await;
-        if let Some(block) = held {
-            block.release().await?;
-        }
+        let released_at = match held {
+            Some(block) => Some(block.release().await?),
+            None => None,
+        };
         match in_time {
             Ok(applied) => applied?,
             Err(_) => order.await?,
         };
-        Ok(())
+        Ok(released_at)
     }
 
     fn max_block(&self, migration: &MigrationName) -> Result<Duration, StepError> {
