@@ -59,14 +59,17 @@ struct Arguments {
 async fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let seed = arguments.seed.unwrap_or_else(rand::random);
-    let mover = match arguments.mover.map_or_else(built_mover, Ok) {
+    // Mover is started in another directory.
+    let absolute = |path: PathBuf| std::path::absolute(&path).unwrap_or(path);
+    let mover = match arguments.mover.map(absolute).map_or_else(built_mover, Ok) {
         Ok(mover) => mover,
         Err(error) => {
             eprintln!("mover-chaos: {error}");
             return ExitCode::from(2);
         }
     };
-    let evidence = arguments.evidence.unwrap_or_else(|| std::env::temp_dir().join(format!("mover-chaos-{seed}")));
+    let evidence =
+        arguments.evidence.map(absolute).unwrap_or_else(|| std::env::temp_dir().join(format!("mover-chaos-{seed}")));
     let options = Options {
         seed,
         kills: arguments.kills,
