@@ -191,7 +191,8 @@ pub(super) async fn clear(plan: &Plan, to: &Session, key: &OrgKey, doing: Doing<
 
 type Ending = Pin<Box<dyn Future<Output = Result<u64, tokio_postgres::Error>> + Send>>;
 
-/// Rows being poured into the tables of the target, one COPY after the other on one connection.
+/// Rows being poured into the tables of the target, one COPY after the other on one connection, of which nothing else may be
+/// asked until the end.
 pub(super) struct Pour<'a> {
     plan: &'a Plan,
     to: &'a Session,

@@ -49,9 +49,16 @@ pub(super) async fn pour(pouring: &Pouring<'_>, job: Vec<Piece>) -> Result<(), E
             remove(live, &to, claim, piece, writing).await?;
         }
     }
+    // While rows are poured nothing else may be asked of this connection: the end of one COPY is on its way when the next one
+    // begins, and an answer would be waited for that comes after it.
+    let mut copies = Vec::with_capacity(job.len());
+    for piece in &job {
+        let planned = &live.plan.tables[piece.table];
+        copies.push(to.prepared(&planned.copy).await.map_err(|error| writing.on(&planned.label).failed(error))?);
+    }
     let mut stream = Pour::new(&live.plan, &to);
     let mut sizes = Vec::with_capacity(job.len());
-    for piece in &job {
+    for (piece, copy) in job.iter().zip(&copies) {
         let planned = &live.plan.tables[piece.table];
         let doing = reading.on(&planned.label);
         let condition = live.tables[piece.table].ranging.on_leaving(piece.above.is_some(), piece.upto.is_some());
@@ -59,9 +66,8 @@ pub(super) async fn pour(pouring: &Pouring<'_>, job: Vec<Piece>) -> Result<(), E
         let select = from.prepared(&sql).await.map_err(|error| doing.failed(error))?;
         let org = claim.key.as_str();
         let rows = from.query_raw(&select, parameters(&org, piece)).await.map_err(|error| doing.failed(error))?;
-        let copy = to.prepared(&planned.copy).await.map_err(|error| writing.on(&planned.label).failed(error))?;
         let before = stream.copied;
-        stream.table(planned, rows, &copy).await?;
+        stream.table(planned, rows, copy).await?;
         sizes.push((stream.copied.rows - before.rows, stream.copied.bytes - before.bytes));
     }
     let (_, outermost) = stream.end().await?;
