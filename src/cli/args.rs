@@ -158,8 +158,9 @@ pub(super) struct Guard {
 
 const GUARD_HELP: &str = "\
 The guard is the schema mover and triggers on the tables of a migration. It lets Mover see what is written while an org is
-copied, and refuses writes in a store that the org does not live in. Idle it costs a write some microseconds. A campaign
-installs it where it is missing; install it ahead at a quiet hour, and remove it when all orgs are finalized.
+copied, and refuses writes in a store that the org does not live in. Until the first org moves it costs writers next to
+nothing, from then on a look for each statement; docs/benchmarks.md has figures. A campaign installs it where it is missing;
+install it ahead at a quiet hour, and remove it when all orgs are finalized.
 
 Examples:
   mover guard install old whole_org     in one store, for one migration

@@ -148,13 +148,18 @@ impl PgEngine {
 
     async fn guard(&self, migration: &MigrationName, store: &StoreName) -> Result<Guard<'_>, EngineError> {
         let definition = self.definition(migration)?;
-        if *store != definition.from && *store != definition.to {
-            let (from, to) = (&definition.from, &definition.to);
-            return Err(permanent(format!("migration {migration} knows the stores {from} and {to} only, not {store}")));
-        }
-        let store = self.store(store)?;
+        let store = self.store_of(definition, store)?;
         let catalog = Catalog::read(store, &tenancy::tables_named(&definition.tables)).await?;
         Ok(Guard::of(definition, store, &catalog).patient_for(self.live.lock_budget()))
+    }
+
+    /// One of the two stores of a migration.
+    fn store_of(&self, definition: &Definition, store: &StoreName) -> Result<&Store, EngineError> {
+        let Definition { name, from, to, .. } = definition;
+        match [from, to].contains(&store) {
+            true => self.store(store),
+            false => Err(permanent(format!("migration {name} knows the stores {from} and {to} only, not {store}"))),
+        }
     }
 
     /// Looks for everything that would keep the migration from working, without changing anything.

@@ -2,7 +2,7 @@
 
 use mover_actors::domain::campaign::{Campaign, CampaignPlan, FailurePolicy, Selection, Steer, Tuning};
 use mover_actors::domain::ids::{MigrationName, OrgName};
-use mover_actors::domain::state::{Aim, State, Strategy};
+use mover_actors::domain::state::{Aim, Strategy};
 use mover_actors::ports::MoveLog;
 use mover_actors::tree::manager::{Migrate, Resume};
 use serde_json::json;
@@ -89,21 +89,14 @@ async fn one_can_begin(
     aim: Aim,
     names: &[OrgName],
 ) -> Result<(), OperationError> {
-    let begins = match aim {
-        Aim::Migrate => State::Ready,
-        Aim::RollBack | Aim::Finalize => State::Migrated,
-    };
-    let mut elsewhere = Vec::new();
-    for name in names {
-        let moves = world.log.org_moves(name).await?;
-        match moves.iter().find(|view| view.record.migration == *migration) {
-            Some(view) if view.record.state == begins => return Ok(()),
-            Some(view) => elsewhere.push(format!("{name} is {}", view.record.state)),
-            None => elsewhere.push(format!("{name} is in other migrations only")),
-        }
+    let begins = aim.claimed_from();
+    let moves = world.log.moves_by_name(migration, names).await?;
+    // A name that nobody knows is refused, with those that look like it, when the campaign is opened.
+    if moves.is_empty() || moves.iter().any(|record| record.state == begins) {
+        return Ok(());
     }
-    elsewhere.truncate(ELSEWHERE_SHOWN_MAX);
-    let (migration, orgs) = (migration.to_string(), elsewhere.join(", "));
+    let elsewhere = moves.iter().take(ELSEWHERE_SHOWN_MAX).map(|record| format!("{} is {}", record.org, record.state));
+    let (migration, orgs) = (migration.to_string(), elsewhere.collect::<Vec<_>>().join(", "));
     Err(OperationError::NoneCanBegin { migration, orgs, begins, verb: verb(aim) })
 }
 

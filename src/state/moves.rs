@@ -3,15 +3,16 @@
 use std::time::SystemTime;
 
 use deadpool_postgres::GenericClient;
-use mover_actors::domain::ids::{CampaignId, MigrationName, MoveId, NodeId, OrgKey};
+use mover_actors::domain::ids::{CampaignId, MigrationName, MoveId, NodeId, OrgKey, OrgName};
 use mover_actors::domain::record::{Advance, Failure, MoveRecord};
 use mover_actors::domain::state::{State, Step};
 use mover_actors::domain::verified::Verified;
 use mover_actors::ports::LogError;
 use tokio_postgres::types::Json;
 
+use super::campaigns::distinct;
 use super::decode::{Columns, node_number, records};
-use super::query::{begin, commit, query};
+use super::query::{Params, begin, commit, query};
 use super::rounds::rounds;
 use super::{PgMoveLog, StateError};
 
@@ -78,6 +79,17 @@ impl PgMoveLog {
         let keys: Vec<&str> = keys.iter().map(|key| key.as_str()).collect();
         let rows = self.query(doing, include_str!("sql/moves_by_key.sql"), &[&migration.as_str(), &keys]).await?;
         records(doing, &rows)
+    }
+
+    /// The moves of named orgs in one migration; unknown ones are left out.
+    pub async fn moves_by_name(
+        &self,
+        migration: &MigrationName,
+        names: &[OrgName],
+    ) -> Result<Vec<MoveRecord>, StateError> {
+        let doing = "loading moves by their orgs' names";
+        let params: Params<'_> = &[&migration.as_str(), &distinct(names)];
+        records(doing, &self.query(doing, include_str!("sql/moves_by_name.sql"), params).await?)
     }
 
     pub(super) async fn advance_moves(

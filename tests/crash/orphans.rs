@@ -76,5 +76,5 @@ async fn an_org_that_cannot_begin_is_named_with_its_state() {
     let refused = world.exec(&format!("rollback whole_org {org}")).await.with_code(1);
     assert!(refused.said.contains(&format!("{org} is finalized")), "{refused}");
     let refused = world.exec("rollback whole_org nobody").await.with_code(1);
-    assert!(refused.said.contains("no migration has an org \"nobody\""), "{refused}");
+    assert!(refused.said.contains("migration whole_org has no org \"nobody\""), "{refused}");
 }

@@ -1,7 +1,11 @@
 //! A big org is copied in ranges; an interrupted copy goes on where it was.
 
+use std::time::Duration;
+
+use mover::engine::LiveLimits;
 use mover_actors::domain::state::Way;
 use mover_actors::ports::Engine;
+use tokio::time::timeout;
 use tokio_postgres::Client;
 
 use crate::world::{World, caught_up, claim, moved, proven, small_ranges, switched};
@@ -115,4 +119,36 @@ async fn who_was_overtaken_copies_no_more_ranges() {
     assert!(error.reason.contains("newer epoch 7"), "{error}");
     assert!(world.count(&world.new, &format!("{DONE} AND table_name = 'groups'")).await > 0);
     assert_eq!(world.count(&world.new, &format!("{DONE} AND table_name = 'lines'")).await, 0);
+}
+
+/// A target that reads slowly: the end of one table is still on its way when the next one is asked for.
+#[tokio::test]
+async fn a_copy_of_several_tables_in_one_transaction_does_not_wait_for_itself() {
+    let world = World::start().await;
+    world
+        .old
+        .batch_execute(
+            "UPDATE members SET role = repeat('x', 60000) WHERE group_id IN (SELECT id FROM groups WHERE org = 1);
+             INSERT INTO accounts (org, email) SELECT 1, 'more ' || i FROM generate_series(1, 100) i",
+        )
+        .await
+        .unwrap();
+    world
+        .new
+        .batch_execute(
+            "CREATE FUNCTION slowly() RETURNS trigger LANGUAGE plpgsql AS
+                 $$ BEGIN PERFORM pg_sleep(0.005); RETURN NEW; END $$;
+             CREATE TRIGGER slowly BEFORE INSERT ON members FOR EACH ROW EXECUTE FUNCTION slowly();
+             ALTER TABLE members ENABLE ALWAYS TRIGGER slowly",
+        )
+        .await
+        .unwrap();
+    // The accounts are copied in ranges, members and remarks together.
+    let engine = world.engine().with_live_limits(LiveLimits { range_rows: 100, ..LiveLimits::default() });
+    let ours = claim("1", 1);
+    engine.capture(&ours).await.unwrap();
+    let copied = timeout(Duration::from_secs(60), engine.copy_live(&ours)).await.expect("the copy ends");
+    assert!(copied.unwrap().bytes > 3_000_000);
+    switched(&engine, &ours, Way::Forward).await;
+    world.assert_alike("1").await;
 }

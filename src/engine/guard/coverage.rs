@@ -8,7 +8,7 @@ use super::super::store::Store;
 use super::trigger::trigger_names;
 use crate::config::Definition;
 
-/// Wakes the triggers of the store up; refuses if one of the tables, or a partition that was attached since, has not all of them.
+/// Refuses if one of the tables, or a partition that was attached since, has not all triggers; else wakes them up.
 pub(in crate::engine) async fn must_watch(
     store: &Store,
     definition: &Definition,
@@ -18,13 +18,17 @@ pub(in crate::engine) async fn must_watch(
     let failed = |error| doing.failed(error);
     let session = store.session().await?;
     let statement = session.prepared(include_str!("sql/uncovered.sql")).await.map_err(failed)?;
-    let activate = session.prepared(include_str!("sql/activate.sql")).await.map_err(failed)?;
-    session.query(&activate, &[]).await.map_err(failed)?;
     let names: Vec<String> = trigger_names(definition.name.as_str()).into();
     let found = session.query_opt(&statement, &[&tables, &names]).await.map_err(failed)?;
+    if let Some(found) = found {
+        let place: String = found.try_get(0).map_err(failed)?;
+        let (store, migration) = (store.name(), &definition.name);
+        return Err(doing
+            .on(&place)
+            .refused(format!("it is not guarded; next: mover guard install {store} {migration}")));
+    }
+    let activate = session.prepared(include_str!("sql/activate.sql")).await.map_err(failed)?;
+    session.query(&activate, &[]).await.map_err(failed)?;
     session.release();
-    let Some(found) = found else { return Ok(()) };
-    let place: String = found.try_get(0).map_err(failed)?;
-    let (store, migration) = (store.name(), &definition.name);
-    Err(doing.on(&place).refused(format!("it is not guarded; next: mover guard install {store} {migration}")))
+    Ok(())
 }

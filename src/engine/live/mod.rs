@@ -96,17 +96,13 @@ struct Route<'a> {
 impl PgEngine {
     /// Lets the source log what is written of the org, and waits for those who began to write before.
     pub(in crate::engine) async fn live_capture(&self, claim: &Claim) -> Result<(), EngineError> {
-        let definition = self.definition(&claim.migration)?;
-        if definition.tables.is_empty() {
-            return Ok(());
-        }
+        let Some(definition) = self.with_tables(claim)? else { return Ok(()) };
         let route = self.route(definition, Way::Forward).await?;
         for (store, tables) in [
             (route.leaving, &route.live.plan.source_oids),
             // What is written there after the switch must be there for a rollback.
             (route.receiving, &route.live.plan.target_oids),
         ] {
-            self.ensure_tables(store).await?;
             guard::must_watch(store, definition, tables).await?;
         }
         let result = undo::capture(route.leaving, claim, self.live.limits).await;
@@ -117,10 +113,7 @@ impl PgEngine {
 
     /// Copies the org while it is written.
     pub(in crate::engine) async fn live_copy(&self, claim: &Claim) -> Result<Copied, EngineError> {
-        let definition = self.definition(&claim.migration)?;
-        if definition.tables.is_empty() {
-            return Ok(Copied::default());
-        }
+        let Some(definition) = self.with_tables(claim)? else { return Ok(Copied::default()) };
         let route = self.route(definition, Way::Forward).await?;
         self.ensure_tables(route.receiving).await?;
         let stores = (route.leaving, route.receiving);
@@ -133,10 +126,7 @@ impl PgEngine {
 
     /// One round of catching up.
     pub(in crate::engine) async fn live_catch_up(&self, claim: &Claim, way: Way) -> Result<CaughtUp, EngineError> {
-        let definition = self.definition(&claim.migration)?;
-        if definition.tables.is_empty() {
-            return Ok(CaughtUp::default());
-        }
+        let Some(definition) = self.with_tables(claim)? else { return Ok(CaughtUp::default()) };
         let route = self.route(definition, way).await?;
         let (from, to) = try_join!(route.leaving.session(), route.receiving.session())?;
         let round = Round { live: &route.live, claim, from: &from, to: &to };
@@ -148,10 +138,7 @@ impl PgEngine {
 
     /// Tallies of the leaving and of the receiving store, without rows whose keys are logged.
     pub(in crate::engine) async fn live_compare(&self, claim: &Claim, way: Way) -> Result<(Tally, Tally), EngineError> {
-        let definition = self.definition(&claim.migration)?;
-        if definition.tables.is_empty() {
-            return Ok((Tally::default(), Tally::default()));
-        }
+        let Some(definition) = self.with_tables(claim)? else { return Ok((Tally::default(), Tally::default())) };
         let route = self.route(definition, way).await?;
         let (from, to) = try_join!(route.leaving.session(), route.receiving.session())?;
         let round = Round { live: &route.live, claim, from: &from, to: &to };
@@ -168,10 +155,7 @@ impl PgEngine {
         way: Way,
         bound: Duration,
     ) -> Result<Option<Box<dyn WriteBlock>>, EngineError> {
-        let definition = self.definition(&claim.migration)?;
-        if definition.tables.is_empty() {
-            return Ok(Some(Box::new(NoTables)));
-        }
+        let Some(definition) = self.with_tables(claim)? else { return Ok(Some(Box::new(NoTables))) };
         if self.live_has_moved(claim, way).await? {
             return Ok(None);
         }
@@ -184,10 +168,7 @@ impl PgEngine {
 
     /// Whether the org has left; older claims are refused from now on.
     pub(in crate::engine) async fn live_has_moved(&self, claim: &Claim, way: Way) -> Result<bool, EngineError> {
-        let definition = self.definition(&claim.migration)?;
-        if definition.tables.is_empty() {
-            return Ok(false);
-        }
+        let Some(definition) = self.with_tables(claim)? else { return Ok(false) };
         let (leaving, _) = self.pair(definition, way)?;
         self.ensure_tables(leaving).await?;
         undo::has_moved(leaving, claim, self.live.limits).await
@@ -195,19 +176,13 @@ impl PgEngine {
 
     /// Makes the org live in the receiving store, after it has left the other.
     pub(in crate::engine) async fn live_complete(&self, claim: &Claim, way: Way) -> Result<(), EngineError> {
-        let definition = self.definition(&claim.migration)?;
-        if definition.tables.is_empty() {
-            return Ok(());
-        }
+        let Some(definition) = self.with_tables(claim)? else { return Ok(()) };
         undo::complete(self.pair(definition, way)?, claim, way, self.live.limits).await
     }
 
     /// Undoes [`PgEngine::live_capture`]; refused if the org has moved.
     pub(in crate::engine) async fn live_release_source(&self, claim: &Claim) -> Result<(), EngineError> {
-        let definition = self.definition(&claim.migration)?;
-        if definition.tables.is_empty() {
-            return Ok(());
-        }
+        let Some(definition) = self.with_tables(claim)? else { return Ok(()) };
         let source = self.store(&definition.from)?;
         self.ensure_tables(source).await?;
         let doing = Doing::new(source.name(), "ending to log what is written");
@@ -230,10 +205,7 @@ impl PgEngine {
 
     /// Removes the org's rows from the store that would receive it on this way.
     async fn remove_from(&self, claim: &Claim, way: Way) -> Result<i64, EngineError> {
-        let definition = self.definition(&claim.migration)?;
-        if definition.tables.is_empty() {
-            return Ok(0);
-        }
+        let Some(definition) = self.with_tables(claim)? else { return Ok(0) };
         let route = self.route(definition, way).await?;
         let removed = purge::purge(&route.live, route.receiving, claim, self.live.limits.purge_rows).await;
         self.reconsider(definition, removed)
@@ -252,25 +224,24 @@ impl PgEngine {
     pub async fn restore(&self, file: &Path, store: &StoreName) -> Result<i64, EngineError> {
         let header = backup_file::check(file).await?;
         let definition = self.definition(&header.migration)?;
+        self.store_of(definition, store)?;
         let way = if *store == definition.from { Way::Back } else { Way::Forward };
         let route = self.route(definition, way).await?;
-        if route.receiving.name() != store {
-            let (from, to) = (&definition.from, &definition.to);
-            let problem = format!("migration {} knows the stores {from} and {to} only", definition.name);
-            return Err(Doing::new(store, "restoring a backup").refused(problem));
-        }
         restore::restore(&route.live, route.receiving, file, &header).await
     }
 
     /// Ends the way back: the target logs no more.
     pub(in crate::engine) async fn live_close(&self, claim: &Claim) -> Result<(), EngineError> {
-        let definition = self.definition(&claim.migration)?;
-        if definition.tables.is_empty() {
-            return Ok(());
-        }
+        let Some(definition) = self.with_tables(claim)? else { return Ok(()) };
         let target = self.store(&definition.to)?;
         let doing = Doing::new(target.name(), "ending to log what is written");
         undo::settle(target, claim, self.live.limits, doing).await
+    }
+
+    /// The definition, unless its orgs move by their flags alone: then there is nothing to do in the stores.
+    fn with_tables(&self, claim: &Claim) -> Result<Option<&Definition>, EngineError> {
+        let definition = self.definition(&claim.migration)?;
+        Ok((!definition.tables.is_empty()).then_some(definition))
     }
 
     async fn route<'a>(&'a self, definition: &'a Definition, way: Way) -> Result<Route<'a>, EngineError> {

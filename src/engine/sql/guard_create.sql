@@ -35,7 +35,7 @@ BEGIN
 END
 $$;
 
--- What a trigger looks for in every write: while nothing moves, it is empty.
+-- What a trigger looks through when a statement writes to several orgs: the few of them that are on the move.
 CREATE INDEX IF NOT EXISTS org_guard_not_settled ON mover.org_guard (migration, org_key) WHERE mode <> 'settled';
 
 -- The keys of rows that were written while their org was `capturing`. No primary key: it is appended to by writers, read by

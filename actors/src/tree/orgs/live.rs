@@ -4,7 +4,6 @@ use std::time::{Duration, SystemTime};
 
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::domain::ids::MigrationName;
 use crate::domain::record::{Claim, Findings, Place};
 use crate::domain::state::{Aim, Way};
 use crate::domain::verified::Verified;
@@ -40,7 +39,7 @@ impl Effects {
     pub(super) async fn catch_up(&self, claim: &Claim, way: Way) -> Result<Findings, StepError> {
         failpoint::hit("catch_up.begin");
         let limits = self.engine.limits(&claim.migration)?;
-        let last_round_max = self.max_block(&claim.migration)? / LAST_ROUND_SHARE;
+        let last_round_max = Duration::from_millis(limits.max_block_ms) / LAST_ROUND_SHARE;
         let (mut fewest_left, mut rounds_without_gain) = (i64::MAX, 0);
         loop {
             let begun = Instant::now();
@@ -124,7 +123,8 @@ impl Effects {
         };
         let order = self.flags.apply(FlagOrder::of_move(claim, "switch.desired").set(present(&fields)));
         let mut order = std::pin::pin!(order);
-        let in_time = timeout(self.max_block(&claim.migration)?, order.as_mut()).await;
+        let max_block = Duration::from_millis(self.engine.limits(&claim.migration)?.max_block_ms);
+        let in_time = timeout(max_block, order.as_mut()).await;
         let released_at = match held {
             Some(block) => Some(block.release().await?),
             None => None,
@@ -134,10 +134,6 @@ impl Effects {
             Err(_) => order.await?,
         };
         Ok(released_at)
-    }
-
-    fn max_block(&self, migration: &MigrationName) -> Result<Duration, StepError> {
-        Ok(Duration::from_millis(self.engine.limits(migration)?.max_block_ms))
     }
 
     pub(super) async fn discard_rolled_back(&self, claim: &Claim) -> Result<Findings, StepError> {

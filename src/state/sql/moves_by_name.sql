@@ -1,0 +1,5 @@
+-- The moves of these orgs in one migration; where an org is unknown, nothing.
+SELECT m.id, m.migration, m.org_name, m.org_key, m.strategy, m.aim, m.state, m.step, m.epoch, m.campaign, m.attempts,
+       m.verified, m.failure
+FROM mover.org_migration_state m
+WHERE m.migration = $1 AND m.org_name = ANY ($2::text[])
