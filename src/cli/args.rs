@@ -158,12 +158,14 @@ pub(super) struct Guard {
 
 const GUARD_HELP: &str = "\
 The guard is the schema mover and triggers on the tables of a migration. It lets Mover see what is written while an org is
-copied, and refuses writes in a store that the org does not live in. Until the first org moves it costs writers next to
-nothing, from then on a look for each statement; docs/benchmarks.md has figures. A campaign installs it where it is missing;
-install it ahead at a quiet hour, and remove it when all orgs are finalized.
+copied, and refuses writes in a store that the org does not live in. Installed ahead it is asleep and costs writers nothing.
+A campaign installs it where it is missing, and wakes it up; from then on writers pay a little: docs/benchmarks.md has figures.
+Both take a moment in which nobody writes to a table. If there hardly is one, find it ahead with --awake. Remove the guard when
+all orgs are finalized.
 
 Examples:
   mover guard install old whole_org     in one store, for one migration
+  mover guard install old --awake       ready for a campaign that is to find no busy table
   mover guard status old                all online migrations that use the store
   mover guard remove new whole_org";
 
@@ -171,7 +173,13 @@ Examples:
 #[derive(Debug, Subcommand)]
 pub(super) enum GuardCommand {
     /// Make what is missing or outdated; waits only for moments, so a busy table is never stalled
-    Install(GuardPlace),
+    Install {
+        #[command(flatten)]
+        place: GuardPlace,
+        /// Switch it on as well, as a campaign would
+        #[arg(long)]
+        awake: bool,
+    },
     /// Show which tables are guarded, and in which modes orgs are
     Status(GuardPlace),
     /// Take everything away again; refused while orgs move

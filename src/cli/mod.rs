@@ -102,7 +102,7 @@ async fn check(app: &App, as_json: bool) -> Result<ExitCode, CliError> {
 
 async fn guard(app: &App, command: &args::GuardCommand) -> Result<ExitCode, CliError> {
     let (place, work) = match command {
-        args::GuardCommand::Install(place) => (place, GuardWork::Install),
+        args::GuardCommand::Install { place, awake } => (place, GuardWork::Install { awake: *awake }),
         args::GuardCommand::Status(place) => (place, GuardWork::Status),
         args::GuardCommand::Remove { place, force } => (place, GuardWork::Remove { force: *force }),
     };

@@ -88,10 +88,17 @@ async fn check_guard(
     }
     let subject = format!("guard in {}", store.name());
     let status = guard.status().await?;
-    match (status.guarded.is_empty(), status.unguarded.is_empty()) {
-        (false, true) => report.ok(subject, format!("on {} tables and partitions", status.guarded.len())),
-        (true, _) => report.ok(subject, "can be installed; a campaign does it when it starts"),
-        (false, false) => {
+    let there = status.guarded.len() + status.asleep.len();
+    match (there, status.unguarded.is_empty()) {
+        (1.., true) if status.guarded.is_empty() => {
+            report.ok(
+                subject,
+                format!("on {there} tables and partitions, asleep; a campaign wakes it up when it starts"),
+            );
+        }
+        (1.., true) => report.ok(subject, format!("on {there} tables and partitions")),
+        (0, _) => report.ok(subject, "can be installed; a campaign does it when it starts"),
+        (1.., false) => {
             let text = format!("is not complete: {} lack triggers", status.unguarded.join(", "));
             let remedy =
                 format!("mover guard install {} {}; a campaign does it when it starts", store.name(), definition.name);

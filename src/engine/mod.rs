@@ -61,7 +61,7 @@ use crate::config::Definition;
 use catalog::Catalog;
 use copy::First;
 use error::Doing;
-use guard::Guard;
+use guard::{Guard, Readiness};
 use plan::Plan;
 
 /// How long a move waits for open writers before it gives up.
@@ -120,14 +120,23 @@ impl PgEngine {
         Ok(())
     }
 
-    /// Installs the guard of an online migration in one of its stores, where it is missing or outdated; answers in which
-    /// tables and partitions that was.
+    /// Installs the guard of an online migration in one of its stores, where it is missing, outdated or asleep; answers in
+    /// which tables and partitions that was.
     pub async fn install_guard(
         &self,
         migration: &MigrationName,
         store: &StoreName,
     ) -> Result<Vec<String>, EngineError> {
-        self.guard(migration, store).await?.install().await
+        self.guard(migration, store).await?.install(Readiness::Awake).await
+    }
+
+    /// Does the same ahead of a campaign: as long as no org moves, the triggers are switched off.
+    pub async fn install_guard_asleep(
+        &self,
+        migration: &MigrationName,
+        store: &StoreName,
+    ) -> Result<Vec<String>, EngineError> {
+        self.guard(migration, store).await?.install(Readiness::Asleep).await
     }
 
     /// What the guard of a migration looks like in one of its stores.

@@ -4,6 +4,7 @@ use std::pin::Pin;
 
 use futures_util::{Stream, StreamExt, stream};
 use mover_actors::domain::ids::{OrgKey, OrgName};
+use mover_actors::domain::state::Strategy;
 use mover_actors::ports::EngineError;
 use tokio_postgres::{Row, RowStream};
 
@@ -15,7 +16,7 @@ use crate::config::{Definition, OrgDirectory};
 /// An org as the directory lists it.
 pub type Listed = (OrgName, OrgKey);
 
-/// All orgs of the directory, in the order of their names. A line that names no org is an error of its own; after it the
+/// All orgs of the directory, in the order in which they are best moved. A line that names no org is an error of its own; after it the
 /// stream goes on. It ends after an error of the store.
 pub(super) async fn orgs<'a>(
     definition: &'a Definition,
@@ -23,7 +24,13 @@ pub(super) async fn orgs<'a>(
 ) -> Result<impl Stream<Item = Result<Listed, EngineError>> + Send + use<'a>, EngineError> {
     let session = source.session().await?;
     let doing = directory(definition);
-    let sql = format!("{} ORDER BY {}::text COLLATE \"C\"", select(&definition.org), definition.org.name.quoted());
+    let OrgDirectory { name, key, .. } = &definition.org;
+    // Orgs whose writes the guard looks at together move together: so those of few others are looked at in vain.
+    let together = match definition.strategy {
+        Strategy::Online => include_str!("sql/watched_together.sql").trim_end().replace("{key}", &key.quoted()) + ", ",
+        Strategy::Offline => String::new(),
+    };
+    let sql = format!("{} ORDER BY {together}{}::text COLLATE \"C\"", select(&definition.org), name.quoted());
     let no_parameters: [&str; 0] = [];
     let rows = session.query_raw(&sql, no_parameters).await.map_err(|error| doing.failed(error))?;
     let walk = Walk { session: Some(session), rows: Box::pin(rows) };

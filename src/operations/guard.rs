@@ -19,7 +19,10 @@ use super::world::World;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GuardWork {
     /// Make what is missing.
-    Install,
+    Install {
+        /// Switched on, as a campaign needs it.
+        awake: bool,
+    },
     /// Show it.
     Status,
     /// Take it away.
@@ -55,8 +58,11 @@ pub async fn guard(
                 text.push_str(&view.to_string());
                 json!(view)
             }
-            GuardWork::Install => {
-                let changed = world.engine.install_guard(name, store).await?;
+            GuardWork::Install { awake } => {
+                let changed = match awake {
+                    true => world.engine.install_guard(name, store).await?,
+                    false => world.engine.install_guard_asleep(name, store).await?,
+                };
                 text.push_str(&told(name, store, "installed on", "was complete; nothing changed", &changed));
                 json!({ "migration": name, "store": store, "installed": changed })
             }
@@ -136,10 +142,16 @@ fn told(migration: &MigrationName, store: &StoreName, done: &str, nothing: &str,
 
 impl fmt::Display for View {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let GuardStatus { guarded, unguarded, orgs } = &self.status;
+        let GuardStatus { guarded, asleep, unguarded, orgs } = &self.status;
         writeln!(f, "{} in {}", self.migration, self.store)?;
         let list = |places: &[String]| if places.is_empty() { "none".into() } else { places.join(", ") };
-        writeln!(f, "  guarded        {}", list(guarded))?;
+        if asleep.is_empty() || !guarded.is_empty() {
+            writeln!(f, "  guarded        {}", list(guarded))?;
+        }
+        if !asleep.is_empty() {
+            writeln!(f, "  asleep         {}", list(asleep))?;
+            writeln!(f, "                 the first campaign wakes them up; until then they cost nothing")?;
+        }
         if !unguarded.is_empty() {
             writeln!(f, "  NOT guarded    {}", list(unguarded))?;
             writeln!(f, "  next: mover guard install {} {}", self.store, self.migration)?;

@@ -139,10 +139,10 @@ impl World {
         self.untouched = digests(&self.old_store().await).await;
     }
 
-    /// Installs the guard, which a gate would be in the way of.
+    /// Installs the guard for a campaign, which a gate would be in the way of.
     pub(crate) async fn install_guard(&self) {
         for store in ["old", "new"] {
-            self.mover(&["guard", "install", store]).await.with_code(0);
+            self.mover(&["guard", "install", store, "--awake"]).await.with_code(0);
         }
     }
 

@@ -146,7 +146,7 @@ async fn a_guard_that_is_not_complete_is_told() {
     }
     assert_eq!(engine.check(&migration()).await.worst(), Level::Ok);
     has(&found(&engine, Level::Ok).await, &["guard in new", "on 2 tables"]);
-    world.old.batch_execute("ALTER TABLE notes DISABLE TRIGGER USER").await.unwrap();
+    world.old.batch_execute("ALTER TABLE notes DISABLE TRIGGER mover_guard_phase_2_insert").await.unwrap();
     let warnings = found(&engine, Level::Warning).await;
     has(&warnings, &["guard in old", "public.notes lack triggers", "mover guard install old phase_2"]);
     assert_eq!(warnings.len(), 1, "{warnings:#?}");

@@ -63,6 +63,10 @@ async fn triggers_that_somebody_has_tampered_with_are_shown_and_repaired() {
             FOR EACH STATEMENT WHEN (false) EXECUTE FUNCTION {function}()"
         ),
         format!(
+            "CREATE OR REPLACE TRIGGER {insert} AFTER INSERT ON notes
+            FOR EACH ROW WHEN (new.org = 2) EXECUTE FUNCTION {function}()"
+        ),
+        format!(
             "CREATE OR REPLACE TRIGGER {insert} AFTER DELETE ON notes REFERENCING OLD TABLE AS new_rows
             FOR EACH STATEMENT EXECUTE FUNCTION {function}()"
         ),

@@ -5,6 +5,7 @@
 #[path = "../support/servers.rs"]
 mod servers;
 
+mod asleep;
 mod branches;
 mod busy;
 mod capturing;
@@ -18,4 +19,5 @@ mod removing;
 mod rights;
 mod snapshots;
 mod truncating;
+mod watching;
 mod world;

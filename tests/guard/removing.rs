@@ -4,6 +4,7 @@ use std::process::Command;
 
 use crate::world::{
     MIGRATION, OTHER_MIGRATION, PLACES, World, define, keyed, migration, other_migration, reason, refused, store_name,
+    watch,
 };
 use mover::engine::{PgEngine, Store};
 
@@ -95,6 +96,7 @@ async fn migrations_do_not_disturb_each_other() {
         ON CONFLICT (migration, org_key) DO UPDATE SET mode = 'moved'"
     );
     world.old.batch_execute(&sql).await.unwrap();
+    watch(&world.old, "2").await;
     world.assert_logs("INSERT INTO notes VALUES (1, 1, '')", &["1 notes {1}"]).await;
     let refusal = refused(world.app.batch_execute("INSERT INTO notes VALUES (2, 2, '')").await);
     assert!(refusal.code == "MV001" && refusal.detail.contains(OTHER_MIGRATION), "{refusal:?}");

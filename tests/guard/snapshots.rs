@@ -3,7 +3,7 @@
 use mover_actors::ports::Engine;
 use tokio_postgres::Client;
 
-use crate::world::{MIGRATION, World, claim, connect_as, reason, refused, set_mode, wake};
+use crate::world::{MIGRATION, World, claim, connect_as, reason, refused, set_mode, watch};
 
 const WITH_SNAPSHOT: [&str; 2] = ["REPEATABLE READ", "SERIALIZABLE"];
 const SOMEBODY_WAITS: &str = "pg_locks WHERE locktype = 'advisory' AND NOT granted";
@@ -60,9 +60,9 @@ async fn a_snapshot_from_before_the_mode_changed_fails() {
 #[tokio::test]
 async fn a_writer_with_a_snapshot_holds_the_mode_until_it_ends() {
     let world = World::guarded().await;
-    wake(&world.old).await;
     for level in WITH_SNAPSHOT {
         for org in ["1", "90"] {
+            watch(&world.old, org).await;
             begin(&world.app, level).await;
             world.app.batch_execute(&format!("INSERT INTO notes VALUES (1, {org}, '')")).await.unwrap();
             let change = format!("SET lock_timeout = '50ms'; INSERT INTO mover.org_guard (migration, org_key, mode, epoch)

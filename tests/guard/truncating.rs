@@ -1,6 +1,6 @@
 //! TRUNCATE cannot be logged, so it waits until no org is away or on its way.
 
-use crate::world::{World, refused, wake};
+use crate::world::{World, refused, watch};
 
 #[tokio::test]
 async fn truncate_is_refused_while_an_org_is_not_settled() {
@@ -32,7 +32,7 @@ async fn truncate_is_refused_while_an_org_is_not_settled() {
 #[tokio::test]
 async fn truncate_works_while_all_orgs_are_settled() {
     let world = World::guarded().await;
-    wake(&world.old).await;
+    watch(&world.old, "1").await;
     for level in ["READ COMMITTED", "READ UNCOMMITTED"] {
         world.assert_logs("INSERT INTO notes VALUES (1, 1, '')", &[]).await;
         let sql = format!("BEGIN ISOLATION LEVEL {level}; TRUNCATE notes, events, groups CASCADE; COMMIT");

@@ -169,16 +169,16 @@ pub(crate) async fn connect_as(server: &Server, role: &str, database: &str) -> C
     client
 }
 
-/// As if some org had moved before: until then the triggers look at nothing.
-pub(crate) async fn wake(client: &Client) {
-    client.query("SELECT setval('mover.guard_active', 1)", &[]).await.unwrap();
+/// Lets the triggers look at what is written of the org; until then they look at nothing.
+pub(crate) async fn watch(client: &Client, org: &str) {
+    client.query("SELECT mover.watch($1)", &[&org]).await.unwrap();
 }
 
 pub(crate) async fn set_mode(client: &Client, org: &str, mode: &str) {
     let sql = "INSERT INTO mover.org_guard (migration, org_key, mode, epoch) VALUES ($1, $2, $3, 1)
         ON CONFLICT (migration, org_key) DO UPDATE SET mode = excluded.mode, epoch = 1";
     client.execute(sql, &[&MIGRATION, &org, &mode]).await.unwrap();
-    wake(client).await;
+    watch(client, org).await;
 }
 
 pub(crate) fn claim(org: &str) -> Claim {

@@ -136,12 +136,12 @@ async fn two_that_carry_over_at_once_do_not_undo_each_other() {
 async fn nothing_is_captured_while_a_guard_has_gaps() {
     let world = World::start().await;
     let engine = world.engine();
-    for (store, client) in [("old", &world.old), ("new", &world.new)] {
+    for client in [&world.old, &world.new] {
         let trigger = format!("mover_guard_{MIGRATION}_update");
         client.batch_execute(&format!("ALTER TABLE events_1 DISABLE TRIGGER {trigger}")).await.unwrap();
         let reason = refusal(engine.capture(&claim("1", 1)).await);
-        let next = format!("it is not guarded; next: mover guard install {store} {MIGRATION}");
-        assert!(reason.contains("events_1") && reason.contains(&next), "{reason}");
+        let next = "it is not guarded; next: begin the campaign again";
+        assert!(reason.contains("events_1") && reason.contains(next), "{reason}");
         assert_eq!(world.count(&world.old, "mover.org_guard WHERE mode <> 'settled'").await, 0);
         client.batch_execute(&format!("ALTER TABLE events_1 ENABLE TRIGGER {trigger}")).await.unwrap();
     }

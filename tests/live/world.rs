@@ -31,15 +31,13 @@ impl World {
     pub(crate) async fn start() -> Self {
         let server = Server::start().await;
         let postgres = server.connect("postgres").await;
-        postgres.batch_execute("CREATE DATABASE old").await.unwrap();
-        let old = server.connect("old").await;
-        old.batch_execute(include_str!("schema.sql")).await.unwrap();
-        drop(old);
-        while postgres.batch_execute("CREATE DATABASE new TEMPLATE old").await.is_err() {
-            // The connection above is still being closed.
-            tokio::time::sleep(Duration::from_millis(10)).await;
+        for sql in ["CREATE DATABASE old", "CREATE DATABASE new"] {
+            postgres.batch_execute(sql).await.unwrap();
         }
         let (old, new) = (server.connect("old").await, server.connect("new").await);
+        for client in [&old, &new] {
+            client.batch_execute(include_str!("schema.sql")).await.unwrap();
+        }
         old.batch_execute(include_str!("rows.sql")).await.unwrap();
         // Numbers that one store hands out must not be taken in the other, where other orgs still live.
         let ahead = "SELECT setval('accounts_id_seq', 1000000), setval('lines_id_seq', 1000000)";

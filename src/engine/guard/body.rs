@@ -6,8 +6,10 @@ use crate::config::{Definition, TableRule, Tenancy, Via};
 use super::super::catalog::{Catalog, Column, Table};
 use super::super::name::quote;
 use super::trigger::{
-    DELETE, Firing, INSERT, NEW_ROWS, OLD_ROWS, TRUNCATE, Trigger, UPDATE, functions_begin, hash, literal, trigger_name,
+    DELETE, DELETE_OF_ROW, Firing, INSERT, INSERT_OF_ROW, NEW_ROWS, OLD_ROWS, TRUNCATE, Trigger, UPDATE, UPDATE_OF_ROW,
+    functions_begin, hash, literal, trigger_name,
 };
+use super::watch::{ANY, Kind};
 
 /// Types whose text is the same whatever a session has set.
 const PLAIN_TYPES: [&str; 8] =
@@ -46,8 +48,8 @@ pub(super) struct Pointed {
     pub(super) column: String,
 }
 
-/// The triggers of each table of the definition in one store, whose orgs move to or from the store `other`; or all tables that
-/// cannot have them, each with what is in the way.
+/// The triggers of each table of the definition in one store, by name, whose orgs move to or from the store `other`; or all tables
+/// that cannot have them, each with what is in the way.
 pub(super) fn triggers(
     definition: &Definition,
     catalog: &Catalog,
@@ -65,6 +67,7 @@ pub(super) fn triggers(
             Err(problem) => blockers.push((label, problem)),
         }
     }
+    guarded.sort_by(|a: &Guarded, b| a.label.cmp(&b.label));
     if blockers.is_empty() { Ok(guarded) } else { Err(blockers) }
 }
 
@@ -88,20 +91,37 @@ impl Plan<'_> {
             );
         }
         let mut way = Way::default();
-        let org = self.org(self.rule, self.table, "r", &mut way)?;
+        self.org(self.rule, self.table, "r", &mut way)?;
         let plain = |column: &&Column| PLAIN_TYPES.contains(&column.written.split('(').next().unwrap_or_default());
         let settings: &[_] = if way.org_key.iter().chain(&key).all(plain) { &[] } else { &KEY_SETTINGS };
-        let triggers = [
-            (&INSERT, self.logged(&[NEW_ROWS], &org, &key)),
-            (&UPDATE, self.logged(&[OLD_ROWS, NEW_ROWS], &org, &key)),
-            (&DELETE, self.logged(&[OLD_ROWS], &org, &key)),
-            (&TRUNCATE, self.truncate()),
-        ];
+        let written = match &self.rule.tenancy {
+            Tenancy::Key(column) => way.org_key.and_then(|found| Some((Kind::of(&found.written)?, column.quoted()))),
+            Tenancy::Via(_) => None,
+        };
+        let logged = |sides: &[Side]| self.logged(sides, &key);
+        let any = || ANY.to_owned();
+        let [insert, update, delete] = match written {
+            Some((kind, column)) => {
+                let (old, new) = (kind.is_watched("old", &column), kind.is_watched("new", &column));
+                let either = format!("old.{column} IS DISTINCT FROM new.{column} OR {old}");
+                [
+                    (&INSERT_OF_ROW, new, logged(&[Side::row("NEW")])?),
+                    (&UPDATE_OF_ROW, either, logged(&[Side::row("OLD"), Side::row("NEW")])?),
+                    (&DELETE_OF_ROW, old, logged(&[Side::row("OLD")])?),
+                ]
+            }
+            None => [
+                (&INSERT, any(), logged(&[Side::rows(NEW_ROWS)])?),
+                (&UPDATE, any(), logged(&[Side::rows(OLD_ROWS), Side::rows(NEW_ROWS)])?),
+                (&DELETE, any(), logged(&[Side::rows(OLD_ROWS)])?),
+            ],
+        };
+        let triggers = [insert, update, delete, (&TRUNCATE, any(), self.truncate())];
         let migration = self.definition.name.as_str();
-        let named = |(firing, body): (&'static Firing, String)| {
+        let named = |(firing, condition, body): (&'static Firing, String, String)| {
             let function = format!("{}{:016x}_{}", functions_begin(migration), hash(self.label), firing.event);
             let function = format!("mover.{}", quote(&function));
-            Trigger { name: trigger_name(migration, firing), function, body, settings, firing }
+            Trigger { name: trigger_name(migration, firing), function, body, settings, firing, condition }
         };
         let key = match &self.rule.tenancy {
             Tenancy::Key(column) => Some(self.pointed(self.label, self.table, column.as_str())),
@@ -189,12 +209,8 @@ impl Plan<'_> {
         columns
     }
 
-    fn logged(&self, sources: &[&str], org: &str, key: &[&Column]) -> String {
-        let text = |column: String| format!("r.{column}::pg_catalog.text COLLATE pg_catalog.\"C\"");
-        let key: Vec<String> = key.iter().map(|column| text(quote(&column.name))).collect();
-        let key = format!("ARRAY[{}]", key.join(", "));
-        let orgs: Vec<String> =
-            sources.iter().map(|source| format!("SELECT {org} AS org FROM {source} AS r")).collect();
+    /// The function for rows as they were, as they are, or both.
+    fn logged(&self, sides: &[Side], key: &[&Column]) -> Result<String, String> {
         let pointed_at = self.pointed_at();
         // A row that is only changed keeps what hangs on it; one that comes, goes, or changes hands takes it along. So does one
         // that gets another parent: if that goes, the cascade to this row is not logged, and the copy has it elsewhere.
@@ -202,39 +218,72 @@ impl Plan<'_> {
             Tenancy::Via(hops) => hops.first().map(|hop| hop.column.quoted()),
             Tenancy::Key(_) => None,
         };
-        let points: Vec<String> = pointed_at.iter().cloned().chain(parent).map(text).collect();
-        let rows: Vec<String> = sources
-            .iter()
-            .enumerate()
-            .map(|(side, source)| {
-                format!(
-                    "SELECT {org} AS org, {key} AS row_key, ARRAY[{}]::pg_catalog.text[] AS points, {side} AS side FROM {source} AS r",
-                    points.join(", ")
-                )
-            })
-            .collect();
-        let subtree = match (pointed_at.is_empty(), sources.len()) {
-            (true, _) => "false".to_owned(),
-            (false, 1) => "true".to_owned(),
-            (false, _) => "pg_catalog.count(DISTINCT k.side) OPERATOR(pg_catalog.=) 1".to_owned(),
+        let pointers: Vec<String> = pointed_at.iter().cloned().chain(parent).collect();
+        let key: Vec<String> = key.iter().map(|column| quote(&column.name)).collect();
+        let mut rows = Vec::new();
+        for Side { row, .. } in sides {
+            let org = self.org(self.rule, self.table, row, &mut Way::default())?;
+            let texts = |columns: &[String]| {
+                let text = |column| format!("{row}.{column}::pg_catalog.text COLLATE pg_catalog.\"C\"");
+                format!("ARRAY[{}]::pg_catalog.text[]", columns.iter().map(text).collect::<Vec<_>>().join(", "))
+            };
+            rows.push((org, texts(&key), texts(&pointers)));
+        }
+        let from = |side: usize| sides[side].from.map(|rows| format!(" FROM {rows} AS r")).unwrap_or_default();
+        let every = rows.iter().enumerate();
+        let orgs = every.clone().map(|(side, (org, ..))| format!("SELECT {org} AS org{}", from(side)));
+        let logged = every.map(|(side, (org, key, points))| {
+            format!("SELECT {org} AS org, {key} AS row_key, {points} AS points, {side} AS side{}", from(side))
+        });
+        let subtree = match (pointed_at.is_empty(), sides.len()) {
+            (true, _) => "false",
+            (false, 1) => "true",
+            (false, _) => "pg_catalog.count(DISTINCT k.side) OPERATOR(pg_catalog.=) 1",
         };
-        let name = self.definition.name.as_str();
-        filled(
-            LOGGED,
+        let whole = |(org, key, points): &(String, String, String)| format!("ROW({org}, {key}, {points})");
+        let stays = rows.iter().map(whole).collect::<Vec<_>>().join(" IS NOT DISTINCT FROM ");
+        let (org, key, _) = rows.first().ok_or("nothing is known of its rows")?;
+        let by_row = sides.iter().all(|side| side.from.is_none());
+        let template = [if by_row { OF_ROW } else { OF_STATEMENT }, LOGGED].concat();
+        Ok(filled(
+            &template,
             &[
-                ("migration", &literal(name)),
+                ("migration", &literal(self.definition.name.as_str())),
                 ("other", &literal(self.other)),
                 ("table", &literal(self.label)),
-                ("orgs", &orgs.join(" UNION ALL ")),
-                ("rows", &rows.join(" UNION ALL ")),
-                ("subtree", &subtree),
+                ("org", org),
+                ("key", key),
+                // One row is as it was, unless it is compared with what it became.
+                ("stays", if sides.len() == 1 { "true" } else { &stays }),
+                ("takes_along", if sides.len() == 1 { subtree } else { "false" }),
+                ("orgs", &orgs.collect::<Vec<_>>().join(" UNION ALL ")),
+                ("rows", &logged.collect::<Vec<_>>().join(" UNION ALL ")),
+                ("subtree", subtree),
             ],
-        )
+        ))
     }
 
     fn truncate(&self) -> String {
         let name = self.definition.name.as_str();
         filled(REFUSE_TRUNCATE, &[("migration", &literal(name)), ("name", name)])
+    }
+}
+
+/// Rows as a function sees them.
+struct Side {
+    /// What a row is called.
+    row: &'static str,
+    /// Where it is one of many.
+    from: Option<&'static str>,
+}
+
+impl Side {
+    fn row(row: &'static str) -> Self {
+        Self { row, from: None }
+    }
+
+    fn rows(from: &'static str) -> Self {
+        Self { row: "r", from: Some(from) }
     }
 }
 
@@ -250,6 +299,8 @@ fn existing<'a>(rule: &TableRule, table: &'a Table, column: &str) -> Result<&'a 
 }
 
 const BUILT_IN: &str = "pg_catalog";
+const OF_ROW: &str = include_str!("sql/of_row.plpgsql");
+const OF_STATEMENT: &str = include_str!("sql/of_statement.plpgsql");
 const LOGGED: &str = include_str!("sql/logged.plpgsql");
 const REFUSE_TRUNCATE: &str = include_str!("sql/refuse_truncate.plpgsql");
 

@@ -8,7 +8,7 @@ use super::super::store::Store;
 use super::trigger::trigger_names;
 use crate::config::Definition;
 
-/// Refuses if one of the tables, or a partition that was attached since, has not all triggers; else wakes them up.
+/// Refuses if one of the tables, or a partition that was attached since, has not all triggers.
 pub(in crate::engine) async fn must_watch(
     store: &Store,
     definition: &Definition,
@@ -22,13 +22,10 @@ pub(in crate::engine) async fn must_watch(
     let found = session.query_opt(&statement, &[&tables, &names]).await.map_err(failed)?;
     if let Some(found) = found {
         let place: String = found.try_get(0).map_err(failed)?;
-        let (store, migration) = (store.name(), &definition.name);
         return Err(doing
             .on(&place)
-            .refused(format!("it is not guarded; next: mover guard install {store} {migration}")));
+            .refused("it is not guarded; next: begin the campaign again, which installs and wakes the guard"));
     }
-    let activate = session.prepared(include_str!("sql/activate.sql")).await.map_err(failed)?;
-    session.query(&activate, &[]).await.map_err(failed)?;
     session.release();
     Ok(())
 }

@@ -16,14 +16,18 @@ use super::super::store::Store;
 use super::body::{Guarded, triggers};
 use super::briefly::{Asking, Beside, briefly};
 use super::fitness::{missing_rights, unfit};
-use super::places::{Place, places};
+use super::places::{Place, Standing, places};
+use super::trigger::{Trigger, literal};
+use super::watch::{is_watching, watch_anew};
 use crate::config::Definition;
 
 /// What the guard of a migration looks like in one store.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct GuardStatus {
     /// Places (tables and partitions) with all their triggers.
     pub guarded: Vec<String>,
+    /// Places with all their triggers, which are switched off until a campaign needs them: no org moves or has moved.
+    pub asleep: Vec<String>,
     /// Places that lack a trigger, or have one that is switched off or from another version.
     pub unguarded: Vec<String>,
     /// Orgs by mode.
@@ -45,6 +49,15 @@ pub struct GuardedOrgs {
     pub discarded: i64,
     /// Keys that are logged, over all orgs.
     pub entries: i64,
+}
+
+/// How triggers are left where there were none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::engine) enum Readiness {
+    /// Ready for orgs to move.
+    Awake,
+    /// Switched off as long as no org moves: then they cost nothing. A campaign wakes them up.
+    Asleep,
 }
 
 /// A migration's triggers in one store.
@@ -70,34 +83,88 @@ impl<'a> Guard<'a> {
         Self { lock_budget, ..self }
     }
 
-    /// Makes what is missing or outdated, and answers where that was.
-    pub(in crate::engine) async fn install(&self) -> Result<Vec<String>, EngineError> {
+    /// Makes what is missing or outdated, or asleep against what is asked for, and answers where that was.
+    pub(in crate::engine) async fn install(&self, readiness: Readiness) -> Result<Vec<String>, EngineError> {
         let doing = Doing::new(self.store.name(), "installing the guard");
         let tables = self.tables()?;
         let session = self.store.session().await?;
         if let Some((table, problem)) = unfit(&session, tables, doing).await?.into_iter().next() {
             return Err(doing.on(&table).refused(problem));
         }
+        // Whoever holds a connection and asks for a second one may wait for itself.
+        session.release();
         if !super::ensure_tables(self.store).await? {
             return Err(doing.refused(super::MISSING_RIGHT));
         }
+        let session = self.store.session().await?;
         if !super::admits(&session, doing).await? {
             super::make_admit(&session, doing).await?;
         }
+        let is_quiet = !is_watching(&session, doing).await?;
+        let readiness = if is_quiet { readiness } else { Readiness::Awake };
+        let places = places(&session, tables, doing).await?;
         let mut changed = Vec::new();
-        for place in places(&session, tables, doing).await? {
-            let Some(table) = tables.iter().find(|table| table.oid == place.root) else { continue };
-            if place.lacks(table) {
-                let asking = Asking { beside: Beside::Readers, budget: self.lock_budget };
-                guard_place(&session, &place, table, asking, doing.on(&table.label)).await?;
-                changed.push(place.name);
-            }
+        for table in tables {
+            let of_table: Vec<&Place> = places.iter().filter(|place| place.root == table.oid).collect();
+            changed.extend(self.guard_table(&session, table, &of_table, readiness).await?);
         }
+        changed.sort();
         if *self.store.name() == self.definition.from {
             self.list_orgs(&session).await?;
         }
+        watch_anew(&session, doing).await?;
         session.release();
         Ok(changed)
+    }
+
+    /// Makes what is missing in the places of a table, and answers where that was.
+    async fn guard_table(
+        &self,
+        session: &Session,
+        table: &Guarded,
+        places: &[&Place],
+        readiness: Readiness,
+    ) -> Result<Vec<String>, EngineError> {
+        let is_good = |place: &Place| match place.standing(table) {
+            Standing::Guarded => true,
+            Standing::Asleep => readiness == Readiness::Asleep,
+            Standing::Bare | Standing::Lacking => false,
+        };
+        let lacking: Vec<&Place> = places.iter().copied().filter(|place| !is_good(place)).collect();
+        if lacking.is_empty() {
+            return Ok(Vec::new());
+        }
+        // Somebody else may have woken up what is there, and rely on it: only what is new is left asleep. Only an owner can.
+        let may_sleep = places.iter().all(|place| place.is_ours && place.standing(table) == Standing::Bare);
+        let readiness = if may_sleep { readiness } else { Readiness::Awake };
+        // A partition gets some of its triggers from the table, which comes first.
+        let root = places.iter().copied().filter(|place| place.is_root());
+        for place in root.chain(lacking.iter().copied().filter(|place| !place.is_root())) {
+            self.guard_place(session, place, table, readiness).await?;
+        }
+        Ok(lacking.into_iter().map(|place| place.name.clone()).collect())
+    }
+
+    async fn guard_place(
+        &self,
+        session: &Session,
+        place: &Place,
+        table: &Guarded,
+        readiness: Readiness,
+    ) -> Result<(), EngineError> {
+        let doing = Doing::new(self.store.name(), "installing the guard").on(&table.label);
+        let asking = Asking { beside: Beside::Readers, budget: self.lock_budget };
+        let is_wanted = |trigger: &&Trigger| place.is_root() || !trigger.is_inherited();
+        let wanted: Vec<&Trigger> = table.triggers.iter().filter(is_wanted).collect();
+        let create = match readiness {
+            Readiness::Awake => {
+                let each =
+                    wanted.iter().flat_map(|trigger| [trigger.create_function(), trigger.create_on(&place.name)]);
+                each.collect::<Vec<_>>().join(";\n")
+            }
+            Readiness::Asleep => asleep_unless_there(&wanted, place),
+        };
+        briefly(session, &create, &place.name, asking, doing).await
     }
 
     /// What keeps the tables from being guarded, each with its name and what to do; found without changing anything.
@@ -120,19 +187,23 @@ impl<'a> Guard<'a> {
         let tables = self.tables()?;
         if !super::has_tables(self.store).await? {
             let unguarded = tables.iter().map(|table| table.label.clone()).collect();
-            return Ok(GuardStatus { guarded: Vec::new(), unguarded, orgs: GuardedOrgs::default() });
+            return Ok(GuardStatus { unguarded, ..GuardStatus::default() });
         }
         let session = self.store.session().await?;
         let admits = super::admits(&session, doing).await?;
-        let lacks = |place: &Place| {
-            !admits || tables.iter().find(|table| table.oid == place.root).is_some_and(|table| place.lacks(table))
-        };
-        let (unguarded, guarded): (Vec<Place>, Vec<Place>) =
-            places(&session, tables, doing).await?.into_iter().partition(lacks);
+        let is_quiet = !is_watching(&session, doing).await?;
         let orgs = self.orgs(&session).await?;
+        let mut status = GuardStatus { orgs, ..GuardStatus::default() };
+        for place in places(&session, tables, doing).await? {
+            let table = tables.iter().find(|table| table.oid == place.root);
+            match table.map(|table| place.standing(table)) {
+                Some(Standing::Guarded) if admits => status.guarded.push(place.name),
+                Some(Standing::Asleep) if admits && is_quiet => status.asleep.push(place.name),
+                _ => status.unguarded.push(place.name),
+            }
+        }
         session.release();
-        let names = |places: Vec<Place>| places.into_iter().map(|place| place.name).collect();
-        Ok(GuardStatus { guarded: names(guarded), unguarded: names(unguarded), orgs })
+        Ok(status)
     }
 
     fn tables(&self) -> Result<&[Guarded], EngineError> {
@@ -175,13 +246,15 @@ impl<'a> Guard<'a> {
     }
 }
 
-async fn guard_place(
-    session: &Session,
-    place: &Place,
-    table: &Guarded,
-    asking: Asking,
-    doing: Doing<'_>,
-) -> Result<(), EngineError> {
-    let create = table.triggers.iter().flat_map(|trigger| [trigger.create_function(), trigger.create_on(&place.name)]);
-    briefly(session, &create.collect::<Vec<_>>().join(";\n"), &place.name, asking, doing).await
+/// Makes triggers in a place that has none of them: asked again when it is locked, for another process may have been there.
+fn asleep_unless_there(triggers: &[&Trigger], place: &Place) -> String {
+    let names: Vec<String> = triggers.iter().map(|trigger| literal(&trigger.name)).collect();
+    let each = triggers.iter().flat_map(|trigger| [trigger.create_function(), trigger.create_asleep_on(&place.name)]);
+    let block = format!(
+        "BEGIN IF NOT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = {}::regclass AND tgname::text IN ({})) THEN {} END IF; END",
+        literal(&place.name),
+        names.join(", "),
+        each.map(|statement| format!("EXECUTE {};", literal(&statement))).collect::<String>()
+    );
+    format!("DO {}", literal(&block))
 }

@@ -8,6 +8,7 @@ mod install;
 mod places;
 mod remove;
 mod trigger;
+mod watch;
 
 use mover_actors::domain::ids::Epoch;
 use mover_actors::domain::record::Claim;
@@ -19,15 +20,16 @@ use crate::engine::error::Doing;
 use crate::engine::store::Store;
 
 pub(super) use coverage::must_watch;
-pub(super) use install::Guard;
+pub(super) use install::{Guard, Readiness};
 pub use install::{GuardStatus, GuardedOrgs};
+pub(super) use watch::watch;
 
 const ENTER: &str = include_str!("../sql/guard_enter.sql");
 const SETTLE: &str = include_str!("../sql/guard_settle.sql");
 const READ: &str = include_str!("../sql/guard_read.sql");
 const ADMIT: &str = include_str!("sql/admit.sql");
 const FOUND: &str = include_str!("../sql/guard_found.sql");
-const CREATE: &str = include_str!("../sql/guard_create.sql");
+const CREATE: &str = concat!(include_str!("../sql/guard_create.sql"), include_str!("../sql/guard_watch.sql"));
 
 /// What to do when the guard's table can be neither found nor made.
 pub(super) const MISSING_RIGHT: &str = "no right to create it; run in this store as its owner: CREATE SCHEMA mover; \
@@ -157,7 +159,8 @@ const ALONE: &str = "SELECT pg_advisory_xact_lock(hashtext('mover.org_guard'))";
 
 /// Makes what is missing; false if we have no right to.
 async fn create(session: &Session, doing: Doing<'_>) -> Result<bool, EngineError> {
-    let schema = "DO $$ BEGIN IF to_regnamespace('mover') IS NULL THEN CREATE SCHEMA mover; END IF; END $$";
+    // Not to_regnamespace: that may still say what it said before we waited for the lock.
+    let schema = "DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_namespace WHERE nspname = 'mover') THEN CREATE SCHEMA mover; END IF; END $$";
     // That something is there already is no news.
     let quietly = "SET LOCAL client_min_messages = warning";
     match session.batch_execute(&format!("BEGIN; {quietly}; {ALONE}; {schema}; {CREATE}; {ADMIT}; COMMIT")).await {

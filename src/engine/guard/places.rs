@@ -6,7 +6,7 @@ use tokio_postgres::Row;
 use super::super::connection::Session;
 use super::super::error::Doing;
 use super::body::Guarded;
-use super::trigger::PREFIX;
+use super::trigger::{PREFIX, Trigger};
 
 const FOUND: &str = include_str!("sql/found.sql");
 
@@ -14,14 +14,18 @@ const FOUND: &str = include_str!("sql/found.sql");
 pub(super) struct Place {
     /// Quoted, with its schema.
     pub(super) name: String,
+    pub(super) oid: u32,
+    /// The table of the definition that it is, or is a partition of.
     pub(super) root: u32,
+    /// Whether our role has the owner's rights.
+    pub(super) is_ours: bool,
     pub(super) found: Vec<FoundTrigger>,
 }
 
 /// A trigger with its function.
 pub(super) struct FoundTrigger {
     pub(super) name: String,
-    pub(super) fires_for_applications: bool,
+    pub(super) enabled: Enabled,
     /// `pg_trigger.tgtype`.
     pub(super) firing: i16,
     pub(super) old_rows: Option<String>,
@@ -35,10 +39,46 @@ pub(super) struct FoundTrigger {
     pub(super) settings: Vec<String>,
 }
 
+/// Whose writes a trigger is called for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Enabled {
+    ForApplications,
+    No,
+    /// Also for Mover's own, or only for those.
+    Otherwise,
+}
+
+/// What there is of a table's triggers in one place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// All that should be.
+    Guarded,
+    /// All, but switched off until a campaign needs them.
+    Asleep,
+    /// None of that name.
+    Bare,
+    /// Something is missing or not as it should be.
+    Lacking,
+}
+
 impl Place {
-    /// Whether a trigger of the table is missing here, or not as it should be.
-    pub(super) fn lacks(&self, table: &Guarded) -> bool {
-        table.triggers.iter().any(|wanted| !self.found.iter().any(|found| wanted.is_as_found(found)))
+    /// Whether it is the table that the definition names.
+    pub(super) fn is_root(&self) -> bool {
+        self.oid == self.root
+    }
+
+    pub(super) fn standing(&self, table: &Guarded) -> Standing {
+        let all = |enabled: Enabled| {
+            let good = |found: &FoundTrigger, wanted: &Trigger| found.enabled == enabled && wanted.is_as_found(found);
+            table.triggers.iter().all(|wanted| self.found.iter().any(|found| good(found, wanted)))
+        };
+        let is_bare = || !table.triggers.iter().any(|wanted| self.found.iter().any(|found| found.name == wanted.name));
+        match () {
+            () if all(Enabled::ForApplications) => Standing::Guarded,
+            () if all(Enabled::No) => Standing::Asleep,
+            () if is_bare() => Standing::Bare,
+            () => Standing::Lacking,
+        }
     }
 }
 
@@ -50,7 +90,9 @@ pub(super) async fn places(session: &Session, tables: &[Guarded], doing: Doing<'
     for row in session.query(FOUND, &[&oids, &PREFIX]).await.map_err(failed)? {
         let name: String = row.try_get("place").map_err(failed)?;
         if places.last().is_none_or(|last| last.name != name) {
-            places.push(Place { name, root: row.try_get("root").map_err(failed)?, found: Vec::new() });
+            let (oid, root) = (row.try_get("oid").map_err(failed)?, row.try_get("root").map_err(failed)?);
+            let is_ours = row.try_get("is_ours").map_err(failed)?;
+            places.push(Place { name, oid, root, is_ours, found: Vec::new() });
         }
         let trigger: Option<String> = row.try_get("trigger").map_err(failed)?;
         if let (Some(name), Some(place)) = (trigger, places.last_mut()) {
@@ -63,7 +105,11 @@ pub(super) async fn places(session: &Session, tables: &[Guarded], doing: Doing<'
 fn found_of(name: String, row: &Row) -> Result<FoundTrigger, tokio_postgres::Error> {
     Ok(FoundTrigger {
         name,
-        fires_for_applications: row.try_get("fires_for_applications")?,
+        enabled: match row.try_get::<_, &str>("enabled")? {
+            "O" => Enabled::ForApplications,
+            "D" => Enabled::No,
+            _ => Enabled::Otherwise,
+        },
         firing: row.try_get("firing")?,
         old_rows: row.try_get("old_rows")?,
         new_rows: row.try_get("new_rows")?,

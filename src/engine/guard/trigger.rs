@@ -20,6 +20,8 @@ pub(super) struct Trigger {
     /// Settings that the function runs with.
     pub(super) settings: &'static [(&'static str, &'static str)],
     pub(super) firing: &'static Firing,
+    /// It is called only if this holds.
+    pub(super) condition: String,
 }
 
 /// When a trigger fires, and what its function is given.
@@ -34,6 +36,8 @@ pub(super) struct Firing {
 
 pub(super) const OLD_ROWS: &str = "old_rows";
 pub(super) const NEW_ROWS: &str = "new_rows";
+/// The bit of `pg_trigger.tgtype` for triggers that are called for each row.
+const EACH_ROW: i16 = 1;
 pub(super) const INSERT: Firing = Firing { event: "insert", number: 4, old_rows: None, new_rows: Some(NEW_ROWS) };
 pub(super) const UPDATE: Firing =
     Firing { event: "update", number: 16, old_rows: Some(OLD_ROWS), new_rows: Some(NEW_ROWS) };
@@ -41,10 +45,16 @@ pub(super) const DELETE: Firing = Firing { event: "delete", number: 8, old_rows:
 /// The only one before its statement: afterwards there is nothing left to ask about.
 pub(super) const TRUNCATE: Firing = Firing { event: "truncate", number: 34, old_rows: None, new_rows: None };
 
-/// Whether any org has moved from or to the store; else nobody calls the function. Asked when a statement is done and has its lock
-/// on the table, so whoever is told no is waited for when an org is captured.
-const ACTIVE: &str = "pg_catalog.pg_sequence_last_value('mover.guard_active'::pg_catalog.regclass) IS NOT NULL";
-const ACTIVE_AS_FOUND: &str = "(pg_sequence_last_value('guard_active'::regclass) IS NOT NULL)";
+pub(super) const INSERT_OF_ROW: Firing = Firing { event: "insert", number: 5, old_rows: None, new_rows: None };
+pub(super) const UPDATE_OF_ROW: Firing = Firing { event: "update", number: 17, old_rows: None, new_rows: None };
+pub(super) const DELETE_OF_ROW: Firing = Firing { event: "delete", number: 9, old_rows: None, new_rows: None };
+
+impl Firing {
+    /// Called for each row: Postgres puts such a trigger on all partitions as well, also on those that are attached later.
+    fn is_for_each_row(&self) -> bool {
+        self.number & EACH_ROW != 0
+    }
+}
 
 impl Trigger {
     pub(super) fn create_function(&self) -> String {
@@ -60,26 +70,36 @@ impl Trigger {
     /// `table` is quoted.
     pub(super) fn create_on(&self, table: &str) -> String {
         let Firing { event, old_rows, new_rows, .. } = self.firing;
+        let each = if self.firing.is_for_each_row() { "ROW" } else { "STATEMENT" };
         let when = if *self.firing == TRUNCATE { "BEFORE" } else { "AFTER" };
         let old = old_rows.map(|name| format!(" OLD TABLE AS {name}")).unwrap_or_default();
         let new = new_rows.map(|name| format!(" NEW TABLE AS {name}")).unwrap_or_default();
         let referencing = if old.is_empty() && new.is_empty() { "" } else { " REFERENCING" };
         format!(
-            "CREATE OR REPLACE TRIGGER {} {when} {event} ON {table}{referencing}{old}{new} FOR EACH STATEMENT \
-             WHEN ({ACTIVE}) EXECUTE FUNCTION {}()",
+            "CREATE OR REPLACE TRIGGER {} {when} {event} ON {table}{referencing}{old}{new} FOR EACH {each} \
+             WHEN ({}) EXECUTE FUNCTION {}()",
             quote(&self.name),
+            self.condition,
             self.function
         )
     }
 
-    /// Whether it is there and works as it should.
+    /// The same, but switched off.
+    pub(super) fn create_asleep_on(&self, table: &str) -> String {
+        format!("{}; ALTER TABLE {table} DISABLE TRIGGER {}", self.create_on(table), quote(&self.name))
+    }
+
+    /// Whether a partition gets it from the table that it belongs to.
+    pub(super) fn is_inherited(&self) -> bool {
+        self.firing.is_for_each_row()
+    }
+
+    /// Whether it is there and works as it should, once it is switched on.
     pub(super) fn is_as_found(&self, found: &FoundTrigger) -> bool {
         let settings: Vec<String> = self.settings.iter().map(|(name, value)| format!("{name}={value}")).collect();
         found.name == self.name
-            && found.fires_for_applications
             && !found.is_narrowed
-            // Postgres names the schema only where it must.
-            && found.condition.as_ref().is_some_and(|condition| condition.replace("mover.", "") == ACTIVE_AS_FOUND)
+            && found.condition.as_deref().is_some_and(|condition| bare(condition) == bare(&self.condition))
             && found.firing == self.firing.number
             && found.old_rows.as_deref() == self.firing.old_rows
             && found.new_rows.as_deref() == self.firing.new_rows
@@ -89,6 +109,13 @@ impl Trigger {
             // Postgres quotes a name only where it must.
             && found.function.replace('"', "") == self.function.replace('"', "")
     }
+}
+
+/// A condition without what Postgres writes in another way than we: schemas and quotes where it must, casts and parentheses to be
+/// sure.
+fn bare(condition: &str) -> String {
+    let written_or_not = ["pg_catalog.", "mover.", "::bigint", "::integer", "::int4", "::text", "\"", "(", ")", " "];
+    written_or_not.iter().fold(condition.to_owned(), |condition, what| condition.replace(what, ""))
 }
 
 /// How the functions of a migration begin: the whole name is this, a hash of 16 digits, and the event.

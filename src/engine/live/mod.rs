@@ -108,6 +108,7 @@ impl PgEngine {
         let result = undo::capture(route.leaving, claim, self.live.limits).await;
         self.reconsider(definition, result)?;
         failpoint::hit("capture.marked");
+        guard::watch(route.leaving, claim).await?;
         drain::drain(route.leaving, &route.live.plan.source_oids, self.drain_budget).await
     }
 
@@ -119,6 +120,7 @@ impl PgEngine {
         let stores = (route.leaving, route.receiving);
         let copied = copy::copy_live(&route.live, stores, claim, self.live.limits).await;
         let copied = self.reconsider(definition, copied)?;
+        guard::watch(route.receiving, claim).await?;
         // Who went astray and wrote to the target before the org was coming there may not have committed yet.
         drain::drain(route.receiving, &route.live.plan.target_oids, self.drain_budget).await?;
         Ok(copied)

@@ -63,11 +63,6 @@ CREATE TABLE IF NOT EXISTS mover.copy_range (
     PRIMARY KEY (migration, org_key, table_name, number)
 );
 
--- Whether any org has ever moved from or to this store: no value until then. What a sequence says is seen by everybody at once, also
--- by transactions that are open, and costs a trigger next to nothing to ask. Everybody's writes ask it.
-CREATE SEQUENCE IF NOT EXISTS mover.guard_active;
-GRANT SELECT ON SEQUENCE mover.guard_active TO PUBLIC;
-
 -- The key of the advisory lock that writers of a capturing org share, and that Mover takes alone to switch it.
 CREATE OR REPLACE FUNCTION mover.org_lock(migration text, org_key text) RETURNS bigint
 LANGUAGE sql IMMUTABLE PARALLEL SAFE

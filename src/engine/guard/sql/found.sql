@@ -2,14 +2,15 @@
 -- names, on whatever level that is. A place without any has one row.
 SELECT
     root.oid AS root,
+    c.oid,
+    pg_has_role(c.relowner, 'USAGE') AS is_ours,
     format('%I.%I', n.nspname, c.relname) AS place,
     t.tgname::text AS trigger,
-    -- Neither switched off, nor for Mover's own sessions too.
-    t.tgenabled = 'O' AS fires_for_applications,
+    t.tgenabled::text AS enabled,
     t.tgtype AS firing,
     t.tgoldtable::text AS old_rows,
     t.tgnewtable::text AS new_rows,
-    pg_get_expr(t.tgqual, t.tgrelid) AS condition,
+    substring(pg_get_triggerdef(t.oid) FROM ' WHEN \((.*)\) EXECUTE FUNCTION ') AS condition,
     t.tgattr::text <> '' OR t.tgnargs > 0 AS is_narrowed,
     CASE WHEN p.oid IS NOT NULL THEN format('%I.%I', pn.nspname, p.proname) END AS function,
     p.prosrc AS body,
@@ -23,8 +24,9 @@ CROSS JOIN LATERAL (
 ) place
 JOIN pg_class c ON c.oid = place.relid
 JOIN pg_namespace n ON n.oid = c.relnamespace
-LEFT JOIN pg_trigger t ON t.tgrelid = c.oid AND NOT t.tgisinternal AND starts_with(t.tgname::text, $2)
+LEFT JOIN pg_trigger t ON t.tgrelid = c.oid AND (NOT t.tgisinternal OR t.tgparentid <> 0)
+    AND starts_with(t.tgname::text, $2)
 LEFT JOIN pg_proc p ON p.oid = t.tgfoid
 LEFT JOIN pg_namespace pn ON pn.oid = p.pronamespace
 WHERE c.relkind IN ('r', 'p')
-ORDER BY 2, 3
+ORDER BY place, trigger

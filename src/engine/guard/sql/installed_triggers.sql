@@ -1,11 +1,11 @@
 -- The triggers of a migration wherever they are, by the table that has them: its functions begin with $1, its triggers are
--- called $2.
+-- called $2. Those that a partition got from its table go with those.
 SELECT format('%I.%I', n.nspname, c.relname) AS place, array_agg(format('%I', t.tgname) ORDER BY t.tgname) AS triggers
 FROM pg_trigger t
 JOIN pg_class c ON c.oid = t.tgrelid
 JOIN pg_namespace n ON n.oid = c.relnamespace
 JOIN pg_proc p ON p.oid = t.tgfoid
-WHERE NOT t.tgisinternal
+WHERE NOT t.tgisinternal AND t.tgparentid = 0
   AND (
       t.tgname = ANY ($2::text[])
       OR p.pronamespace = to_regnamespace('mover') AND starts_with(p.proname, $1)

@@ -1,0 +1,67 @@
+//! Whose writes the triggers look at. A trigger whose condition is false costs next to nothing, one that is called costs a query: so
+//! conditions ask 64 bits whether an org with such a key moves or has moved, and only then the function asks which one. The
+//! bits are those of `guard_watch.sql`.
+
+use mover_actors::domain::record::Claim;
+use mover_actors::ports::EngineError;
+
+use super::super::connection::Session;
+use super::super::error::Doing;
+use super::super::store::Store;
+
+/// Whether any org moves or has moved here: for triggers that cannot know whose rows they are given.
+pub(super) const ANY: &str = "pg_catalog.pg_sequence_last_value('mover.watched_text'::pg_catalog.regclass) <> 0";
+
+/// What kind of key a column holds, by its type as Postgres writes it: each has bits of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Text,
+    Integer,
+    Uuid,
+}
+
+impl Kind {
+    /// `None` for types whose texts depend on a session's settings, or that have several for one value.
+    pub(super) fn of(written: &str) -> Option<Self> {
+        match written.split('(').next().unwrap_or_default() {
+            "text" | "character varying" => Some(Self::Text),
+            "smallint" | "integer" | "bigint" => Some(Self::Integer),
+            "uuid" => Some(Self::Uuid),
+            _ => None,
+        }
+    }
+
+    /// Whether the org of a row may not be settled. `column` is quoted.
+    pub(super) fn is_watched(self, row: &str, column: &str) -> String {
+        let (sequence, bucket) = match self {
+            Self::Text => ("watched_text", format!("pg_catalog.hashtext({row}.{column}::pg_catalog.text) & 63")),
+            Self::Integer => ("watched_integer", format!("({row}.{column} & 63)::pg_catalog.int4")),
+            Self::Uuid => ("watched_uuid", format!("pg_catalog.uuid_hash({row}.{column}) & 63")),
+        };
+        format!("((pg_catalog.pg_sequence_last_value('mover.{sequence}'::pg_catalog.regclass) >> ({bucket})) & 1) = 1")
+    }
+}
+
+/// Lets the store's triggers look at what is written of the org, whose guard row says already what is to be done with it. Whoever was
+/// told before that nothing is to be done holds a lock on the table until its transaction ends.
+pub(in crate::engine) async fn watch(store: &Store, claim: &Claim) -> Result<(), EngineError> {
+    let doing = Doing::new(store.name(), "letting the triggers look at the org");
+    let failed = |error| doing.failed(error);
+    let session = store.session().await?;
+    let statement = session.prepared("SELECT mover.watch($1)").await.map_err(failed)?;
+    session.query_one(&statement, &[&claim.key.as_str()]).await.map_err(failed)?;
+    session.release();
+    Ok(())
+}
+
+/// Whether any org of any migration moves or has moved here.
+pub(super) async fn is_watching(session: &Session, doing: Doing<'_>) -> Result<bool, EngineError> {
+    let failed = |error| doing.failed(error);
+    let row = session.query_one(&format!("SELECT coalesce({ANY}, false)"), &[]).await.map_err(failed)?;
+    row.try_get(0).map_err(failed)
+}
+
+/// Lets the triggers forget orgs that have settled since.
+pub(super) async fn watch_anew(session: &Session, doing: Doing<'_>) -> Result<(), EngineError> {
+    session.batch_execute("SELECT mover.watch_anew()").await.map_err(|error| doing.failed(error))
+}

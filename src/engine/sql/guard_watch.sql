@@ -1,0 +1,61 @@
+-- Whose writes the triggers look at: 64 bits for keys of each kind. If an org in bucket n is not settled, bit n is set. What a
+-- sequence says is seen by everybody at once, also by transactions that are open, and asking it takes no query. A bit too many
+-- costs a look; one too few would lose writes. The conditions of everybody's triggers ask.
+CREATE SEQUENCE IF NOT EXISTS mover.watched_text MINVALUE -9223372036854775808 START 0;
+CREATE SEQUENCE IF NOT EXISTS mover.watched_integer MINVALUE -9223372036854775808 START 0;
+CREATE SEQUENCE IF NOT EXISTS mover.watched_uuid MINVALUE -9223372036854775808 START 0;
+GRANT SELECT ON SEQUENCE mover.watched_text, mover.watched_integer, mover.watched_uuid TO PUBLIC;
+
+-- An org's bit for each kind that its key may have in some table; the conditions of the triggers work out the same.
+CREATE OR REPLACE FUNCTION mover.watched_bits(org_key text) RETURNS TABLE (watched text, mask bigint)
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+    SELECT 'mover.watched_text', 1::bigint << (hashtext(org_key COLLATE "C") & 63)
+    UNION ALL
+    SELECT 'mover.watched_integer', CASE WHEN org_key ~ '^-?[0-9]{1,19}$' THEN
+        CASE WHEN org_key::numeric BETWEEN -9223372036854775808 AND 9223372036854775807 THEN
+            1::bigint << (org_key::bigint & 63)::integer
+        END
+    END
+    UNION ALL
+    SELECT 'mover.watched_uuid', CASE WHEN org_key ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' THEN
+        1::bigint << (uuid_hash(org_key::uuid) & 63)
+    END;
+END;
+
+-- Lets the triggers look at what is written of an org. To be called when its row in mover.org_guard has been committed: from then
+-- on `watch_anew` knows of it.
+CREATE OR REPLACE FUNCTION mover.watch(org_key text) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    wanted record;
+    bits   bigint;
+BEGIN
+    PERFORM pg_advisory_xact_lock(hashtext('mover.watch'));
+    FOR wanted IN SELECT b.watched, b.mask FROM mover.watched_bits(watch.org_key) AS b WHERE b.mask IS NOT NULL LOOP
+        bits := coalesce(pg_sequence_last_value(wanted.watched), 0);
+        IF bits & wanted.mask = 0 THEN
+            PERFORM setval(wanted.watched, bits | wanted.mask);
+        END IF;
+    END LOOP;
+END
+$$;
+
+-- Works all bits out again, so that those of orgs that have settled since are looked at no more.
+CREATE OR REPLACE FUNCTION mover.watch_anew() RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    wanted record;
+BEGIN
+    PERFORM pg_advisory_xact_lock(hashtext('mover.watch'));
+    FOR wanted IN
+        SELECT kind.watched, coalesce(bit_or(b.mask), 0) AS bits
+        FROM (VALUES ('mover.watched_text'), ('mover.watched_integer'), ('mover.watched_uuid')) AS kind (watched)
+        LEFT JOIN (mover.org_guard AS g CROSS JOIN LATERAL mover.watched_bits(g.org_key) AS b)
+            ON b.watched = kind.watched AND g.mode <> 'settled'
+        GROUP BY kind.watched
+    LOOP
+        IF wanted.bits <> coalesce(pg_sequence_last_value(wanted.watched), 0) THEN
+            PERFORM setval(wanted.watched, wanted.bits);
+        END IF;
+    END LOOP;
+END
+$$;
