@@ -43,6 +43,8 @@ pub(crate) enum Event {
     Retry,
     RollBack,
     Finalize,
+    /// The bits of this store are worked out anew.
+    Install(u8),
 }
 
 /// Whether an action changed anything.

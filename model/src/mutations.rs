@@ -69,11 +69,17 @@ pub enum Without {
     EntriesInOneGo,
     /// After `incoming` is committed, writers that were open in the receiving store are waited for.
     BarrierOnReceiving,
+    /// The triggers look at the org before open writers are waited for.
+    WatchBeforeWaiting,
+    /// The triggers look at the org only after its guard row is committed: until then an install may undo that.
+    WatchAfterCommit,
+    /// An install leaves the bits of orgs that are not settled.
+    InstallKeepsWatch,
 }
 
 impl Without {
     /// All of them.
-    pub const ALL: [Without; 31] = [
+    pub const ALL: [Without; 34] = [
         Without::Barrier,
         Without::RereadAfterLock,
         Without::ExclusiveLock,
@@ -105,6 +111,9 @@ impl Without {
         Without::RangeDeletesFirst,
         Without::EntriesInOneGo,
         Without::BarrierOnReceiving,
+        Without::WatchBeforeWaiting,
+        Without::WatchAfterCommit,
+        Without::InstallKeepsWatch,
     ];
 
     /// Where the damage shows in a small configuration, and which property it breaks there. That may be a later one
@@ -142,6 +151,9 @@ impl Without {
             Without::RangeDeletesFirst => (small::UNIQUE, CAUSE),
             Without::EntriesInOneGo => (small::UNIQUE, CAUSE),
             Without::BarrierOnReceiving => (small::ASTRAY, P1),
+            Without::WatchBeforeWaiting => (small::CLIENTS, P3),
+            Without::WatchAfterCommit => (small::WATCHED, P3),
+            Without::InstallKeepsWatch => (small::WATCHED, P3),
         }
     }
 }

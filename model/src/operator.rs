@@ -4,7 +4,7 @@ use crate::action::{Action, Doing, Event};
 use crate::model::Cutover;
 use crate::mutations::Without;
 use crate::participants::{At, Node};
-use crate::state::{NOBODY, Stage, State, Step};
+use crate::state::{Mode, NOBODY, Stage, State, Step};
 
 /// A node that is free takes the move if nobody has it. Free nodes are alike, so only the first of them does.
 fn claims(state: &State, actions: &mut Vec<Action>) {
@@ -40,6 +40,10 @@ pub(crate) fn actions(state: &State, actions: &mut Vec<Action>) {
     if state.log.stage == Stage::Migrated && state.left.finalizes > 0 {
         actions.push(Action::World(Event::Finalize));
     }
+    if state.left.installs > 0 {
+        let watched = state.stores.iter().enumerate().filter(|(_, store)| store.watched);
+        actions.extend(watched.map(|(store, _)| Action::World(Event::Install(store as u8))));
+    }
 }
 
 pub(crate) fn happen(model: &Cutover, state: &mut State, event: Event) -> Doing {
@@ -68,6 +72,12 @@ pub(crate) fn happen(model: &Cutover, state: &mut State, event: Event) -> Doing 
         Event::Finalize => {
             state.left.finalizes -= 1;
             state.log.stage = Stage::Running(Step::Close);
+        }
+        Event::Install(store) => {
+            state.left.installs -= 1;
+            let store = &mut state.stores[usize::from(store)];
+            let is_settled = matches!(store.mode, Mode::Unknown | Mode::Settled);
+            store.watched = !is_settled && model.has(Without::InstallKeepsWatch);
         }
     }
     Doing::Done

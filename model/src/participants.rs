@@ -9,6 +9,8 @@ pub(crate) enum At {
     Idle,
     /// The first effect of the step.
     Begin,
+    /// Lets the triggers look at the org.
+    Watch,
     ListWriters,
     AwaitWriters,
     CopyRead,

@@ -60,6 +60,8 @@ pub(crate) struct Budget {
     pub(crate) rollbacks: u8,
     /// The operator has a migrated move finalized.
     pub(crate) finalizes: u8,
+    /// Somebody opens another campaign, and the bits are worked out anew.
+    pub(crate) installs: u8,
 }
 
 /// One bounded configuration of the model.

@@ -3,8 +3,17 @@
 use crate::setting::Write::{Delete, Put};
 use crate::setting::{Budget, Setting, Txn, rc, rr};
 
-const NONE: Budget =
-    Budget { crashes: 0, expiries: 0, failures: 0, lost_locks: 0, faults: 0, retries: 0, rollbacks: 0, finalizes: 0 };
+const NONE: Budget = Budget {
+    crashes: 0,
+    expiries: 0,
+    failures: 0,
+    lost_locks: 0,
+    faults: 0,
+    retries: 0,
+    rollbacks: 0,
+    finalizes: 0,
+    installs: 0,
+};
 
 /// Both writers in READ COMMITTED, with one key in common.
 const TWO: [&[Txn]; 2] = [&[rc(&[Put(0)]), rc(&[Put(0)])], &[rc(&[Put(1), Delete(0)])]];
@@ -26,7 +35,7 @@ const fn setting(name: &'static str, about: &'static str, writers: [&'static [Tx
 }
 
 /// What the full run explores.
-pub const FULL: [Setting; 10] = [
+pub const FULL: [Setting; 11] = [
     setting(
         "clients",
         "writers of all kinds; Mover does not fail; rollback and finalize",
@@ -88,6 +97,12 @@ pub const FULL: [Setting; 10] = [
         TWO,
         Budget { faults: 1, crashes: 1, expiries: 1, failures: 1, ..NONE },
     ),
+    setting(
+        "watched",
+        "bits are worked out anew beside the move; retry, rollback",
+        MIXED,
+        Budget { installs: 2, crashes: 1, failures: 1, retries: 1, rollbacks: 1, ..NONE },
+    ),
     Setting {
         astray: true,
         ..setting(
@@ -101,7 +116,7 @@ pub const FULL: [Setting; 10] = [
 
 /// Small enough for tests, and for the search without a measure.
 /// What the tests explore.
-pub const SMALL: [Setting; 14] = small::ALL;
+pub const SMALL: [Setting; 15] = small::ALL;
 
 pub(crate) mod small {
     use super::{Budget, MIXED, NONE, ONE, ONE_EACH, SNAPSHOTS, STRANGER, SWAPS, Setting, TWO, setting};
@@ -164,8 +179,11 @@ pub(crate) mod small {
     pub(crate) const ASTRAY: Setting =
         Setting { astray: true, ..setting("small-astray", "a writer where no flag led", STRANGER, NONE) };
 
-    pub(crate) const ALL: [Setting; 14] = [
+    pub(crate) const WATCHED: Setting =
+        setting("small-watched", "bits are worked out anew", MIXED, Budget { installs: 1, ..NONE });
+
+    pub(crate) const ALL: [Setting; 15] = [
         CLIENTS, SNAPSHOT, FAILURES, CRASHES, OVERTAKEN, ABORTED, BACK, OPEN_GUARD, FINALIZE, LOCKS, FAULTS, RANGES,
-        UNIQUE, ASTRAY,
+        UNIQUE, ASTRAY, WATCHED,
     ];
 }

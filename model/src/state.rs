@@ -43,6 +43,8 @@ pub(crate) struct Store {
     pub(crate) guard_locked: u8,
     /// The durable cursor: ranges that are copied here.
     pub(crate) ranges: u8,
+    /// The bit that lets triggers look at the org's mode. Everybody sees its last value at once.
+    pub(crate) watched: bool,
 }
 
 /// Where the flags route the org, and with which epoch.
@@ -130,8 +132,16 @@ pub(crate) struct State {
 impl State {
     pub(crate) fn first(setting: &Setting) -> Self {
         let rows = if setting.unique { [INITIAL, ABSENT] } else { [INITIAL; KEYS] };
-        let store =
-            |mode, rows| Store { mode, epoch: 0, rows, log: 0, exclusive: NOBODY, guard_locked: NOBODY, ranges: 0 };
+        let store = |mode, rows| Store {
+            mode,
+            epoch: 0,
+            rows,
+            log: 0,
+            exclusive: NOBODY,
+            guard_locked: NOBODY,
+            ranges: 0,
+            watched: false,
+        };
         let flags = Flags { to: OLD as u8, epoch: 0 };
         State {
             stores: [store(Mode::Settled, rows), store(Mode::Unknown, [ABSENT; KEYS])],

@@ -50,6 +50,9 @@ fn sentence(model: &Cutover, state: &State, action: Action) -> String {
         Action::World(Event::Retry) => "the operator retries".to_owned(),
         Action::World(Event::RollBack) => "the operator rolls back".to_owned(),
         Action::World(Event::Finalize) => "the operator finalizes".to_owned(),
+        Action::World(Event::Install(store)) => {
+            format!("another campaign works out anew whom the triggers of {} look at", name(store.into()))
+        }
     }
 }
 
@@ -67,6 +70,9 @@ fn writer_does(model: &Cutover, state: &State, number: usize, does: WriterDoes) 
         }
         WriterDoes::Trigger if writer.at == Writing::Guarded && !writer.shared => {
             "trigger: takes the shared lock".to_owned()
+        }
+        WriterDoes::Trigger if !state.stores[usize::from(writer.route)].watched => {
+            "is looked at by no trigger".to_owned()
         }
         WriterDoes::Trigger => format!("trigger: reads the mode, {:?}", state.stores[usize::from(writer.route)].mode),
         WriterDoes::Commit => format!("commits in {store}: acknowledged"),
@@ -96,6 +102,7 @@ fn next(node: &Node, leaving: &str, receiving: &str) -> String {
             Step::Abort | Step::Close => format!("asks for the exclusive lock on {leaving}"),
             Step::Discard | Step::Purge => "removes the rows".to_owned(),
         },
+        At::Watch => "lets the triggers look at the org".to_owned(),
         At::ListWriters => "lists the writers that are open".to_owned(),
         At::AwaitWriters => "has waited for them".to_owned(),
         At::CopyRead | At::RangesRead | At::RoundRead => format!("takes its snapshot in {leaving}"),

@@ -1,5 +1,6 @@
 //! Triggers are called only for orgs that may not be settled: nobody who is not may be overlooked.
 
+use futures_util::TryStreamExt;
 use mover::engine::{PgEngine, Store};
 use mover_actors::ports::Engine;
 
@@ -106,4 +107,45 @@ async fn an_install_beside_a_capture_forgets_it_not() {
     world.old.batch_execute("COMMIT").await.unwrap();
     capturing.await.unwrap().unwrap();
     world.assert_logs("INSERT INTO notes VALUES (1, 1, '')", &["1 notes {1}"]).await;
+}
+
+/// Orgs are captured, and so move, in an order in which their bits come one after the other.
+#[tokio::test]
+async fn orgs_that_are_looked_at_together_are_listed_together() {
+    let world = World::bare().await;
+    for (number, (written, key)) in [
+        ("int", "n"),
+        ("bigint", "n * 1000003"),
+        ("text", "'org ' || n"),
+        ("varchar(20)", "n::text"),
+        ("uuid", "md5(n::text)::uuid"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let table = format!("directory_{number}");
+        let create = format!(
+            "CREATE TABLE {table} (id {written}, name text); INSERT INTO {table} SELECT {key}, n FROM generate_series(1, 640) n"
+        );
+        world.old.batch_execute(&create).await.unwrap();
+        let mut definition = define(migration().as_str(), vec![keyed("notes", "org")]);
+        definition.org.table = table.parse().unwrap();
+        let store = |name: &str| Store::open(store_name(name), &world.server.url(name), 4).unwrap();
+        let engine = PgEngine::new([store("old"), store("new")], [definition]);
+        engine.install_guard(&migration(), &store_name("old")).await.unwrap();
+        let orgs: Vec<_> = engine.orgs(&migration()).await.unwrap().try_collect().await.unwrap();
+        assert_eq!(orgs.len(), 640);
+        for (_, key) in &orgs[..20] {
+            watch(&world.old, key.as_str()).await;
+        }
+        let kind = match written {
+            "int" | "bigint" => "integer",
+            "uuid" => "uuid",
+            _ => "text",
+        };
+        let bits = format!("SELECT bit_count(pg_sequence_last_value('mover.watched_{kind}')::bit(64))");
+        let bits: i64 = world.old.query_one(&bits, &[]).await.unwrap().get(0);
+        assert!(bits <= 4, "{written}: 20 of 640 orgs share {bits} of 64 bits");
+        engine.install_guard(&migration(), &store_name("old")).await.unwrap();
+    }
 }

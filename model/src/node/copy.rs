@@ -17,19 +17,50 @@ impl Cutover {
         if !may || !self.is_current(state, number, OLD) {
             return refused(state, number);
         }
+        if !self.has(Without::WatchAfterCommit) && !state.nodes[number].resumes {
+            state.nodes[number].resumes = true;
+            state.stores[OLD].watched = true;
+            return Doing::Done;
+        }
         let epoch = state.nodes[number].epoch;
         state.set_guard(OLD, Mode::Capturing, epoch);
-        state.nodes[number].at = after_change(self.has(Without::Barrier));
+        state.nodes[number].at = match (self.has(Without::WatchAfterCommit), self.has(Without::WatchBeforeWaiting)) {
+            (true, true) => At::Watch,
+            _ => self.after_watch(state, number),
+        };
         Doing::Done
+    }
+
+    /// The triggers look at the org from now on, in the store whose guard row has just changed.
+    pub(super) fn watch(&self, state: &mut State, number: usize) -> Doing {
+        state.stores[changed(state, number)].watched = true;
+        let has_waited = !self.has(Without::WatchBeforeWaiting) && state.nodes[number].step == Step::Capture;
+        state.nodes[number].at = if has_waited { At::Journal } else { self.after_watch(state, number) };
+        Doing::Done
+    }
+
+    /// Writers that looked at the guard row before it changed, or at nothing, are waited for.
+    fn after_watch(&self, state: &State, number: usize) -> At {
+        let barrier = if changed(state, number) == OLD { Without::Barrier } else { Without::BarrierOnReceiving };
+        if self.has(barrier) { At::ListWriters } else { At::Journal }
     }
 
     /// The transactions that now hold a writer's lock on the table, in the store whose guard row has just changed.
     pub(super) fn list_writers(&self, state: &mut State, number: usize) -> Doing {
-        let changed = if state.nodes[number].step == Step::Capture { OLD } else { NEW };
+        let changed = changed(state, number);
         let open = state.writers.iter().enumerate();
         let open = open.filter(|(_, writer)| writer.has_table_lock() && usize::from(writer.route) == changed);
         state.nodes[number].awaited = open.fold(0, |open, (writer, _)| open | 1 << writer);
         state.nodes[number].at = At::AwaitWriters;
+        Doing::Done
+    }
+
+    pub(super) fn await_writers(&self, state: &mut State, number: usize) -> Doing {
+        if state.nodes[number].awaited != 0 {
+            return Doing::Waits;
+        }
+        let watches_late = !self.has(Without::WatchBeforeWaiting) && changed(state, number) == OLD;
+        state.nodes[number].at = if watches_late { At::Watch } else { At::Journal };
         Doing::Done
     }
 
@@ -71,7 +102,7 @@ impl Cutover {
         state.stores[NEW].guard_locked = NOBODY;
         state.set_guard(NEW, Mode::Incoming, node.epoch);
         state.nodes[number].forget_snapshot();
-        state.nodes[number].at = after_change(self.has(Without::BarrierOnReceiving));
+        state.nodes[number].at = At::Watch;
         Doing::Done
     }
 
@@ -130,7 +161,7 @@ impl Cutover {
         if state.stores[NEW].ranges.count_ones() as usize == KEYS {
             state.nodes[number].forget_snapshot();
             state.nodes[number].resumes = false;
-            state.nodes[number].at = after_change(self.has(Without::BarrierOnReceiving));
+            state.nodes[number].at = At::Watch;
         }
         Doing::Done
     }
@@ -172,7 +203,7 @@ impl Cutover {
     }
 }
 
-/// Writers that looked at the guard row before it changed are waited for.
-fn after_change(waits: bool) -> At {
-    if waits { At::ListWriters } else { At::Journal }
+/// The store whose guard row the step has changed.
+fn changed(state: &State, number: usize) -> usize {
+    if state.nodes[number].step == Step::Capture { OLD } else { NEW }
 }

@@ -83,8 +83,9 @@ impl Cutover {
                 Step::BackAbort => self.back_abort(state, number),
                 Step::Discard => self.discard(state, number),
             },
+            At::Watch => self.watch(state, number),
             At::ListWriters => self.list_writers(state, number),
-            At::AwaitWriters => await_writers(state, number),
+            At::AwaitWriters => self.await_writers(state, number),
             At::CopyRead => read_leaving(state, number, At::CopyApply),
             At::CopyApply => self.copy_apply(state, number),
             At::RangesRead => self.ranges_read(state, number),
@@ -201,14 +202,6 @@ fn read_leaving(state: &mut State, number: usize, then: At) -> Doing {
     node.rows = store.rows;
     node.seen = store.log;
     node.at = then;
-    Doing::Done
-}
-
-fn await_writers(state: &mut State, number: usize) -> Doing {
-    if state.nodes[number].awaited != 0 {
-        return Doing::Waits;
-    }
-    state.nodes[number].at = At::Journal;
     Doing::Done
 }
 

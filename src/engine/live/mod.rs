@@ -108,7 +108,7 @@ impl PgEngine {
         let result = undo::capture(route.leaving, claim, self.live.limits).await;
         self.reconsider(definition, result)?;
         failpoint::hit("capture.marked");
-        guard::watch(route.leaving, claim).await?;
+        try_join!(guard::watch(route.leaving, claim), guard::watch(route.receiving, claim))?;
         drain::drain(route.leaving, &route.live.plan.source_oids, self.drain_budget).await
     }
 
