@@ -12,4 +12,5 @@ pub mod engine;
 pub mod flags;
 mod nearest;
 pub mod operations;
+pub mod runbook;
 pub mod state;

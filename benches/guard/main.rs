@@ -18,6 +18,7 @@ type Trouble = Box<dyn std::error::Error + Send + Sync>;
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Condition {
     None,
+    Asleep,
     Idle,
     Moving,
     AllLogged,
@@ -25,12 +26,13 @@ enum Condition {
 }
 
 impl Condition {
-    const ALL: [Self; 5] = [Self::None, Self::Idle, Self::Moving, Self::AllLogged, Self::Copying];
+    const ALL: [Self; 6] = [Self::None, Self::Asleep, Self::Idle, Self::Moving, Self::AllLogged, Self::Copying];
 
     fn name(self) -> &'static str {
         match self {
             Self::None => "no guard",
-            Self::Idle => "installed, no org moves",
+            Self::Asleep => "installed, asleep until a campaign begins",
+            Self::Idle => "a campaign has begun, no org moves yet",
             Self::Moving => "one org is moving: its writes are logged",
             Self::AllLogged => "all orgs are moving",
             Self::Copying => "one org after another is copied beside it",
@@ -75,6 +77,7 @@ async fn measure(world: &World, condition: Condition, seconds: usize) -> Result<
     world.reset().await?;
     match condition {
         Condition::None => {}
+        Condition::Asleep => world.install_guard_asleep().await?,
         Condition::Idle | Condition::Copying => world.install_guard().await?,
         Condition::Moving => {
             world.install_guard().await?;

@@ -86,6 +86,13 @@ impl World {
         Ok(self.client("postgres").await?.batch_execute("CHECKPOINT").await?)
     }
 
+    pub(crate) async fn install_guard_asleep(&self) -> Result<(), Trouble> {
+        for store in &self.stores {
+            self.engine.install_guard_asleep(&self.migration, store).await?;
+        }
+        Ok(())
+    }
+
     pub(crate) async fn install_guard(&self) -> Result<(), Trouble> {
         for store in &self.stores {
             self.engine.install_guard(&self.migration, store).await?;

@@ -81,7 +81,7 @@ impl Cutover {
         let store = &state.stores[usize::from(writer.route)];
         if writer.at == Writing::Written && !store.watched {
             // The condition is not met. Who is not looked at in the new store came there although no flag ever said so.
-            let astray = matches!(store.mode, Mode::Unknown | Mode::Incoming);
+            let astray = matches!(store.mode, Mode::Unknown | Mode::Incoming | Mode::Discarded);
             self.obey(state, number, Mode::Settled);
             state.writers[number].astray |= astray;
             return Doing::Done;

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 
 use mover_actors::domain::ids::MigrationName;
 
@@ -55,6 +55,8 @@ pub(super) enum Door {
     Console,
     /// Carry out one command of the console's language and end
     Exec(Exec),
+    /// Run a runbook, or what is left of a run
+    Run(Run),
     /// Show how the migrations and the live campaign stand
     Status(Status),
     /// Check connections, rights, definitions and schemas; changes nothing
@@ -203,6 +205,66 @@ pub(super) struct GuardPlace {
     /// Print it as JSON
     #[arg(long)]
     pub(super) json: bool,
+}
+
+/// `mover run`
+#[derive(Debug, Args)]
+#[command(after_help = RUN_HELP)]
+#[command(group(ArgGroup::new("what").required(true).args(["file", "resume", "rollback", "list"])))]
+pub(super) struct Run {
+    /// The runbook, a Markdown file
+    pub(super) file: Option<PathBuf>,
+    /// Show what each step would do at this moment, and change nothing
+    #[arg(long)]
+    pub(super) dry_run: bool,
+    /// Answer all questions with yes
+    #[arg(long, short)]
+    pub(super) yes: bool,
+    /// The value of a variable
+    #[arg(long, value_name = "NAME=VALUE", value_parser = variable, requires = "file")]
+    pub(super) var: Vec<(String, String)>,
+    /// Go on with a run that failed or was killed; what was done is not repeated
+    #[arg(long, value_name = "RUN")]
+    pub(super) resume: Option<i64>,
+    /// Run the section `## Rollback` of a run
+    #[arg(long, value_name = "RUN")]
+    pub(super) rollback: Option<i64>,
+    /// Go on without the step at which the run stopped
+    #[arg(long, value_name = "WHY", conflicts_with = "file")]
+    pub(super) skip: Option<String>,
+    /// Run a shell step once more although it was begun before
+    #[arg(long, conflicts_with = "file")]
+    pub(super) repeat: bool,
+    /// Begin although an earlier run of this runbook did not come to its end
+    #[arg(long, requires = "file")]
+    pub(super) anew: bool,
+    /// Allow steps of the shell
+    #[arg(long)]
+    pub(super) allow_shell: bool,
+    /// Where the report goes [default: run-NUMBER.md]
+    #[arg(long, value_name = "FILE")]
+    pub(super) report: Option<PathBuf>,
+    /// Show the latest runs
+    #[arg(long)]
+    pub(super) list: bool,
+}
+
+const RUN_HELP: &str = "\
+A runbook is Markdown. Fenced blocks are its steps: ```mover has one command a line, ```expect what must come true, ```sh a script.
+It is checked as a whole before the first step. docs/runbooks.md says how to write one; runbooks/ has some.
+
+Examples:
+  mover run runbooks/rollback.md --var migration=whole_org --dry-run
+  mover run runbooks/rollback.md --var migration=whole_org
+  mover run --resume 3                       it failed or was killed: go on where it was
+  mover run --resume 3 --skip 'not needed'   without the step at which it stopped
+  mover run --rollback 3                     take run 3 back";
+
+fn variable(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("a variable is given as NAME=VALUE".to_owned()),
+    }
 }
 
 /// `mover restore`

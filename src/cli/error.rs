@@ -14,6 +14,7 @@ use crate::operations::OperationError;
 use crate::state::StateError;
 
 use super::demo::DemoError;
+use super::run::RunError;
 
 /// Why Mover ended without doing what it was told.
 #[derive(Debug, Error)]
@@ -30,6 +31,9 @@ pub enum CliError {
     /// The command was not carried out.
     #[error(transparent)]
     Operation(#[from] OperationError),
+    /// The runbook was not run.
+    #[error(transparent)]
+    Run(#[from] RunError),
     /// A query failed.
     #[error(transparent)]
     State(#[from] StateError),
@@ -60,7 +64,10 @@ impl CliError {
     /// 2 for what was written wrongly, 130 for Ctrl-C, 1 for everything else.
     pub fn exit_code(&self) -> ExitCode {
         match self {
-            CliError::Parse(_) | CliError::Config(_) | CliError::LogFilter(_) => ExitCode::from(2),
+            CliError::Parse(_)
+            | CliError::Config(_)
+            | CliError::LogFilter(_)
+            | CliError::Run(RunError::Mistakes(_)) => ExitCode::from(2),
             CliError::App(AppError::Config(_)) => ExitCode::from(2),
             CliError::Interrupted => ExitCode::from(130),
             _ => ExitCode::FAILURE,

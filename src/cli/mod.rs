@@ -8,6 +8,7 @@ mod exec;
 mod interrupts;
 mod log;
 mod progress;
+mod run;
 mod screen;
 mod status;
 
@@ -26,6 +27,7 @@ use crate::operations::{self, Answer, Checked, Diagnosis, GuardWork, Health, Lev
 use args::{Cli, Door, General};
 pub use error::CliError;
 use exec::print;
+pub use run::{RunError, StepError};
 use screen::Screen;
 
 /// Reads the command line and opens the door it names.
@@ -58,6 +60,7 @@ pub async fn run() -> Result<ExitCode, CliError> {
     let code = match (&door, &command) {
         (Door::Console, _) => console::console(&app, &screen).await,
         (Door::Exec(args), Some(command)) => exec::exec(&app, &screen, command, args.json).await,
+        (Door::Run(args), _) => run::run(&app, &screen, args).await,
         (Door::Status(args), _) => status::status(&app, args).await,
         (Door::Check(args), _) => check(&app, args.json).await,
         (Door::Guard(args), _) => guard(&app, &args.work).await,

@@ -22,6 +22,7 @@ mod query;
 pub mod read;
 mod release;
 mod rounds;
+mod runs;
 mod schema;
 mod tidy;
 
@@ -36,6 +37,7 @@ use nodes::Session;
 pub use capture::{CaptureError, Captured};
 pub use connect::connect;
 pub use error::StateError;
+pub use runs::{Run, RunLock, StepEntry, StepKey, StepState};
 pub use schema::SchemaStatus;
 
 /// The move log in Postgres.

@@ -7,7 +7,8 @@
 //! - `again`: killed again while it recovers, and killed at any instant;
 //! - `orphans`: what is left in a store although nobody works on it;
 //! - `outages`: Postgres and Redis are restarted, killed and emptied under a running campaign;
-//! - `interrupts`: Ctrl-C, once and twice.
+//! - `interrupts`: Ctrl-C, once and twice;
+//! - `runbooks`: several steps, stopped and resumed.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -20,4 +21,5 @@ mod orphans;
 mod outages;
 mod places;
 mod program;
+mod runbooks;
 mod world;

@@ -70,6 +70,11 @@ impl World {
         Self { servers, dir, sample, orgs, clients, untouched }
     }
 
+    /// Where the program runs, and its mover.toml is.
+    pub(crate) fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
     /// Starts one command.
     pub(crate) fn start(&self, command: &str) -> Program {
         Program::start(self.dir.path(), &["exec", command], None)

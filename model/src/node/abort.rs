@@ -73,6 +73,7 @@ impl Cutover {
         if mode != Mode::Unknown || self.has(Without::AbortLeavesDiscarded) {
             let epoch = state.nodes[number].epoch;
             state.set_guard(NEW, Mode::Discarded, epoch);
+            state.stores[NEW].watched = true;
         }
         state.nodes[number].at = At::Journal;
         Doing::Done

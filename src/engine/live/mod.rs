@@ -210,6 +210,7 @@ impl PgEngine {
         let Some(definition) = self.with_tables(claim)? else { return Ok(0) };
         let route = self.route(definition, way).await?;
         let removed = purge::purge(&route.live, route.receiving, claim, self.live.limits.purge_rows).await;
+        guard::watch(route.receiving, claim).await?;
         self.reconsider(definition, removed)
     }
 

@@ -1,0 +1,332 @@
+//! `mover run`: a runbook, step by step. Each step is noted in the move log before and after, so a run that was killed goes on
+//! where it was; what is resumed is the text that was begun.
+
+mod preview;
+mod report;
+mod step;
+
+use std::io::{BufRead, IsTerminal, Write};
+use std::path::Path;
+use std::process::ExitCode;
+
+use crate::app::{App, AppError};
+use crate::operations::{Needs, needs};
+use crate::runbook::{self, Action, Runbook, Step, Values};
+use crate::state::{Run, StepEntry, StepKey, StepState};
+
+use super::args;
+use super::error::CliError;
+use super::interrupts::Interrupts;
+use super::screen::Screen;
+
+pub use step::StepError;
+
+/// Why a runbook was not run.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The file cannot be read.
+    #[error("the runbook {file} cannot be read: {cause}")]
+    File {
+        /// As it was named.
+        file: String,
+        /// Why.
+        cause: std::io::Error,
+    },
+    /// It has mistakes.
+    #[error("{0}")]
+    Mistakes(#[from] runbook::Mistakes),
+    /// No run has that number.
+    #[error("there is no run {0}; `mover run --list` shows the latest")]
+    Unknown(i64),
+    /// Somebody else has it.
+    #[error("somebody runs {title:?} at this moment; `mover run --list` shows who")]
+    Busy {
+        /// Which runbook.
+        title: String,
+    },
+    /// An earlier run did not come to its end.
+    #[error(
+        "run {run} of {title:?}, begun by {by}, did not come to its end. next: mover run --resume {run}; or --rollback {run}; \
+         or --anew, to leave it as it is and begin from the first step"
+    )]
+    Unfinished {
+        /// Its number.
+        run: i64,
+        /// Which runbook.
+        title: String,
+        /// Who began it.
+        by: String,
+    },
+    /// It was done.
+    #[error("run {0} has come to its end: nothing is left to do")]
+    Ended(i64),
+    /// It has no way back.
+    #[error("the runbook of run {0} has no section `## Rollback`")]
+    NoRollback(i64),
+    /// Shell steps are not allowed unasked.
+    #[error("line {line}: a step of the shell; look at what it does, then: --allow-shell")]
+    Shell {
+        /// Where it is.
+        line: usize,
+    },
+    /// Nobody could be asked.
+    #[error("step {number} asks {question:?}, and nobody is there to answer. next: mover run --resume {run} --yes")]
+    Unanswered {
+        /// Which step.
+        number: usize,
+        /// What it asks.
+        question: String,
+        /// Of which run.
+        run: i64,
+    },
+    /// There is no step to leave out.
+    #[error("no step of run {0} has failed: there is nothing to skip")]
+    NothingToSkip(i64),
+    /// The report cannot be written.
+    #[error("the report {file} cannot be written: {cause}")]
+    Report {
+        /// Which file.
+        file: String,
+        /// Why.
+        cause: std::io::Error,
+    },
+}
+
+/// What is run: which steps of which run, and what is known of them.
+struct Plan {
+    run: Run,
+    runbook: Runbook,
+    rollback: bool,
+    entries: Vec<StepEntry>,
+}
+
+impl Plan {
+    fn steps(&self) -> &[Step] {
+        if self.rollback { &self.runbook.rollback } else { &self.runbook.steps }
+    }
+
+    fn key(&self, number: usize) -> StepKey {
+        StepKey { run: self.run.id, rollback: self.rollback, number: i32::try_from(number).unwrap_or(i32::MAX) }
+    }
+
+    fn entry(&self, number: usize) -> Option<&StepEntry> {
+        self.entries.iter().find(|entry| usize::try_from(entry.number) == Ok(number))
+    }
+
+    fn is_over(&self, number: usize) -> bool {
+        self.entry(number).is_some_and(|entry| matches!(entry.state, StepState::Done | StepState::Skipped))
+    }
+}
+
+/// Runs a runbook, resumes or undoes a run, or shows what a run would do.
+pub(super) async fn run(app: &App, screen: &Screen, args: &args::Run) -> Result<ExitCode, CliError> {
+    if args.list {
+        print!("{}", report::list(&app.world.log.recent_runs(None).await?));
+        return Ok(ExitCode::SUCCESS);
+    }
+    let given: Values = args.var.iter().cloned().collect();
+    if args.dry_run {
+        return dry_run(app, args, &given).await;
+    }
+    // From here on this process has the runbook for itself.
+    let (mut plan, _lock) = match (args.resume.or(args.rollback), &args.file) {
+        (Some(number), _) => earlier(app, number, args.rollback.is_some()).await?,
+        (None, Some(file)) => anew(app, file, &given, args.anew).await?,
+        (None, None) => return Err(RunError::Unknown(0).into()),
+    };
+    allow_shell(&plan, args.allow_shell)?;
+    if let Some(reason) = &args.skip {
+        skip(app, &mut plan, reason).await?;
+    }
+    println!("run {}: {}", plan.run.id, plan.runbook.title);
+    let outcome = carry_out(app, screen, &plan, args).await;
+    let file = args.report.clone().unwrap_or_else(|| format!("run-{}.md", plan.run.id).into());
+    let ended = match outcome {
+        Ok(()) => {
+            app.world.log.end_run(plan.run.id, plan.rollback).await?;
+            ExitCode::SUCCESS
+        }
+        Err(Stopped::Failed) => ExitCode::FAILURE,
+        Err(Stopped::Error(error)) => return Err(*error),
+    };
+    report::write(app, plan.run.id, &file).await?;
+    println!("report: {}", file.display());
+    Ok(ended)
+}
+
+/// Why not all steps were done.
+enum Stopped {
+    /// A step failed, and its reason was told.
+    Failed,
+    Error(Box<CliError>),
+}
+
+impl<E: Into<CliError>> From<E> for Stopped {
+    fn from(error: E) -> Self {
+        Stopped::Error(Box::new(error.into()))
+    }
+}
+
+async fn carry_out(app: &App, screen: &Screen, plan: &Plan, args: &args::Run) -> Result<(), Stopped> {
+    let left = plan.steps().iter().enumerate().filter(|(index, _)| !plan.is_over(index + 1)).map(|(_, step)| step);
+    let mut interrupts = Interrupts::listen().map_err(CliError::from)?;
+    let tree = app.start(most_needed(left)).await?;
+    let mut at_work = step::AtWork { app, screen, tree, interrupts: &mut interrupts, repeats: args.repeat };
+    let outcome = each(&mut at_work, plan, args.yes).await;
+    if let Some(tree) = at_work.tree.take() {
+        tree.stop().await.map_err(AppError::from)?;
+    }
+    outcome
+}
+
+async fn each(at_work: &mut step::AtWork<'_>, plan: &Plan, yes: bool) -> Result<(), Stopped> {
+    let log = &at_work.app.world.log;
+    let (steps, run) = (plan.steps(), plan.run.id);
+    for (index, step) in steps.iter().enumerate() {
+        let number = index + 1;
+        let shown = format!("[{number}/{}] {}", steps.len(), step.shown());
+        if plan.is_over(number) {
+            println!("{shown}: {} before", plan.entry(number).map_or("done", |entry| entry.state.name()));
+            continue;
+        }
+        println!("{shown}");
+        if let Some(question) = &step.confirm
+            && !yes
+            && !confirmed(question, number, run)?
+        {
+            println!("stopped before step {number}; next: mover run --resume {run}");
+            return Err(Stopped::Failed);
+        }
+        log.begin_step(plan.key(number)).await?;
+        match at_work.carry_out(step, plan.key(number), plan.entry(number)).await {
+            Ok(told) => {
+                log.end_step(plan.key(number), StepState::Done, &told).await?;
+                print!("{}", indented(&told));
+            }
+            Err(error) => {
+                log.end_step(plan.key(number), StepState::Failed, &error.to_string()).await?;
+                eprint!("{}", indented(&error.to_string()));
+                eprintln!("step {number} at line {} failed. next, one of:", step.line);
+                eprintln!("  mover run --resume {run}                  once the cause is mended");
+                eprintln!("  mover run --resume {run} --skip 'why'     to go on without it");
+                if !plan.rollback && !plan.runbook.rollback.is_empty() {
+                    eprintln!("  mover run --rollback {run}                to take it back");
+                }
+                return Err(Stopped::Failed);
+            }
+        }
+    }
+    println!("run {run} is {}", if plan.rollback { "taken back" } else { "done" });
+    Ok(())
+}
+
+fn indented(text: &str) -> String {
+    text.lines().map(|line| format!("    {line}\n")).collect()
+}
+
+/// Asks on the terminal.
+fn confirmed(question: &str, number: usize, run: i64) -> Result<bool, RunError> {
+    if !std::io::stdin().is_terminal() {
+        return Err(RunError::Unanswered { number, question: question.to_owned(), run });
+    }
+    print!("    {question} [y/N] ");
+    let _ = std::io::stdout().flush();
+    let mut answer = String::new();
+    let read = std::io::stdin().lock().read_line(&mut answer);
+    Ok(read.is_ok() && matches!(answer.trim(), "y" | "Y" | "yes"))
+}
+
+async fn anew(app: &App, file: &Path, given: &Values, anew: bool) -> Result<(Plan, crate::state::RunLock), CliError> {
+    let log = &app.world.log;
+    let (name, source) = source(file)?;
+    let runbook = runbook::read(&name, &source, given).map_err(RunError::from)?;
+    let title = runbook.title.clone();
+    let lock = log.lock_runbook(&title).await?.ok_or_else(|| RunError::Busy { title: title.clone() })?;
+    let last = log.recent_runs(Some(&title)).await?.into_iter().next();
+    if let Some(last) = last.filter(|last| last.done_at.is_none() && last.undone_at.is_none() && !anew) {
+        return Err(RunError::Unfinished { run: last.id, title, by: last.begun_by }.into());
+    }
+    let run = log.open_run(&title, &name, &source, given).await?;
+    Ok((Plan { run, runbook, rollback: false, entries: Vec::new() }, lock))
+}
+
+async fn earlier(app: &App, number: i64, rollback: bool) -> Result<(Plan, crate::state::RunLock), CliError> {
+    let log = &app.world.log;
+    let run = log.run(number).await?.ok_or(RunError::Unknown(number))?;
+    let lock = log.lock_runbook(&run.title).await?.ok_or_else(|| RunError::Busy { title: run.title.clone() })?;
+    let runbook = runbook::read(&run.file, &run.source, &run.variables).map_err(RunError::from)?;
+    if rollback && runbook.rollback.is_empty() {
+        return Err(RunError::NoRollback(number).into());
+    }
+    if run.undone_at.is_some() || (run.done_at.is_some() && !rollback) {
+        return Err(RunError::Ended(number).into());
+    }
+    let entries = log.run_steps(number, rollback).await?;
+    Ok((Plan { run, runbook, rollback, entries }, lock))
+}
+
+fn source(file: &Path) -> Result<(String, String), RunError> {
+    let name = file.display().to_string();
+    match std::fs::read_to_string(file) {
+        Ok(source) => Ok((name, source)),
+        Err(cause) => Err(RunError::File { file: name, cause }),
+    }
+}
+
+fn allow_shell(plan: &Plan, allowed: bool) -> Result<(), RunError> {
+    let shell = plan.steps().iter().find(|step| step.action == Action::Shell);
+    match shell {
+        Some(step) if !allowed => Err(RunError::Shell { line: step.line }),
+        _ => Ok(()),
+    }
+}
+
+/// Goes on without the step at which the run stopped.
+async fn skip(app: &App, plan: &mut Plan, reason: &str) -> Result<(), CliError> {
+    let log = &app.world.log;
+    let stopped = plan.entries.iter().find(|entry| matches!(entry.state, StepState::Failed | StepState::Begun));
+    let number = stopped.map(|entry| entry.number).ok_or(RunError::NothingToSkip(plan.run.id))?;
+    let key = StepKey { run: plan.run.id, rollback: plan.rollback, number };
+    log.end_step(key, StepState::Skipped, reason).await?;
+    plan.entries = log.run_steps(plan.run.id, plan.rollback).await?;
+    Ok(())
+}
+
+async fn dry_run(app: &App, args: &args::Run, given: &Values) -> Result<ExitCode, CliError> {
+    let (runbook, rollback) = match (args.resume.or(args.rollback), &args.file) {
+        (Some(number), _) => {
+            let run = app.world.log.run(number).await?.ok_or(RunError::Unknown(number))?;
+            (runbook::read(&run.file, &run.source, &run.variables), args.rollback.is_some())
+        }
+        (None, Some(file)) => {
+            let (name, source) = source(file)?;
+            (runbook::read(&name, &source, given), false)
+        }
+        (None, None) => return Err(RunError::Unknown(0).into()),
+    };
+    let runbook = runbook.map_err(RunError::from)?;
+    let steps = if rollback { &runbook.rollback } else { &runbook.steps };
+    println!("{}: {} steps; nothing is changed", runbook.title, steps.len());
+    for (index, step) in steps.iter().enumerate() {
+        println!("[{}/{}] {}", index + 1, steps.len(), step.shown());
+        if let Some(question) = &step.confirm {
+            println!("    asks: {question}");
+        }
+        print!("{}", indented(&preview::preview(&app.world, step).await?));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The tree is started once, for the step that needs most of it.
+fn most_needed<'a>(steps: impl Iterator<Item = &'a Step>) -> Needs {
+    let mut most = Needs::Nothing;
+    for step in steps {
+        let Action::Command(command) = &step.action else { continue };
+        most = match (most, needs(command)) {
+            (Needs::Tree, _) | (_, Needs::Tree) => Needs::Tree,
+            (Needs::Flags, _) | (_, Needs::Flags) => Needs::Flags,
+            _ => Needs::Nothing,
+        };
+    }
+    most
+}

@@ -1,0 +1,128 @@
+//! One line of an `expect` block: what must become true, and within which time.
+
+use std::time::Duration;
+
+use crate::state::read::StateName;
+use mover_actors::domain::flags::FlagKey;
+use mover_actors::domain::ids::MigrationName;
+
+/// Where a line says nothing else.
+const WITHIN: Duration = Duration::from_secs(10);
+const FORMS: &str =
+    "an expectation is `MIGRATION STATE = NUMBER` or `flag KEY FIELD = VALUE`, and may end with `within 10m`";
+
+/// What is waited for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Expectation {
+    /// What is looked at.
+    pub subject: Subject,
+    /// Whether it must be so, or must not.
+    pub comparison: Comparison,
+    /// For how long it may be otherwise.
+    pub within: Duration,
+}
+
+/// What is looked at, and the value to compare with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Subject {
+    /// How many orgs of a migration are in a state.
+    Orgs {
+        /// Which migration.
+        migration: MigrationName,
+        /// Which state.
+        state: StateName,
+        /// The number.
+        number: u64,
+    },
+    /// A field of a flag hash in Redis.
+    Flag {
+        /// The key of the hash.
+        key: FlagKey,
+        /// The field.
+        field: String,
+        /// Its value; `None`: it is not there.
+        value: Option<String>,
+    },
+}
+
+/// How the value is compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Comparison {
+    /// `=`
+    Equal,
+    /// `!=`
+    NotEqual,
+    /// `<`, numbers only
+    Less,
+    /// `<=`, numbers only
+    AtMost,
+    /// `>`, numbers only
+    More,
+    /// `>=`, numbers only
+    AtLeast,
+}
+
+impl Comparison {
+    fn read(word: &str) -> Result<Self, String> {
+        Ok(match word {
+            "=" => Self::Equal,
+            "!=" => Self::NotEqual,
+            "<" => Self::Less,
+            "<=" => Self::AtMost,
+            ">" => Self::More,
+            ">=" => Self::AtLeast,
+            _ => return Err(format!("{word:?} does not compare; one of = != < <= > >=. {FORMS}")),
+        })
+    }
+
+    /// Whether `found` stands so to `wanted`.
+    pub fn holds<T: PartialOrd>(self, found: &T, wanted: &T) -> bool {
+        match self {
+            Self::Equal => found == wanted,
+            Self::NotEqual => found != wanted,
+            Self::Less => found < wanted,
+            Self::AtMost => found <= wanted,
+            Self::More => found > wanted,
+            Self::AtLeast => found >= wanted,
+        }
+    }
+}
+
+/// Reads a line; an empty one or a comment asks for nothing.
+pub(super) fn read(line: &str) -> Result<Option<Expectation>, String> {
+    let line = line.split_once('#').map_or(line, |(line, _)| line).trim();
+    if line.is_empty() {
+        return Ok(None);
+    }
+    let mut words: Vec<&str> = line.split_whitespace().collect();
+    let mut within = WITHIN;
+    if let [.., "within", span] = words.as_slice() {
+        within = duration(span)?;
+        words.truncate(words.len() - 2);
+    }
+    let (subject, comparison) = match words.as_slice() {
+        ["flag", key, field, compared, value] => {
+            let comparison = Comparison::read(compared)?;
+            if !matches!(comparison, Comparison::Equal | Comparison::NotEqual) {
+                return Err("a flag is a text: compare it with = or !=".into());
+            }
+            let value = (*value != "absent").then(|| (*value).to_owned());
+            let key = FlagKey::from_stored((*key).to_owned());
+            (Subject::Flag { key, field: (*field).to_owned(), value }, comparison)
+        }
+        [migration, state, compared, number] => {
+            let migration = MigrationName::new(*migration).map_err(|error| error.to_string())?;
+            let state = state.parse().map_err(|error| format!("{error}"))?;
+            let number = number.parse().map_err(|_| format!("{number:?} is no number of orgs. {FORMS}"))?;
+            (Subject::Orgs { migration, state, number }, Comparison::read(compared)?)
+        }
+        _ => return Err(FORMS.to_owned()),
+    };
+    Ok(Some(Expectation { subject, comparison, within }))
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let span: Result<jiff::SignedDuration, _> = text.parse();
+    let span = span.ok().and_then(|span| Duration::try_from(span).ok());
+    span.ok_or_else(|| format!("{text:?} is no span of time; for example 30s, 10m, 2h"))
+}

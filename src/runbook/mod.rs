@@ -1,0 +1,187 @@
+//! Runbooks: Markdown that people read and Mover carries out.
+//!
+//! - `front`: the TOML front matter between `+++` lines: title and variables
+//! - `blocks`: Markdown -> sections and fenced blocks, each with its place
+//! - `fill`: `{{variable}}` -> its value
+//! - `expect`: one line of an `expect` block
+//!
+//! A runbook is read and checked as a whole before its first step; each mistake has its line and column.
+
+mod blocks;
+mod expect;
+mod fill;
+mod front;
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use crate::command::{self, Command};
+
+pub use expect::{Expectation, Subject};
+pub use front::Variable;
+
+use blocks::{Block, Language};
+use fill::fill;
+
+/// Values for a runbook's variables, by name.
+pub type Values = BTreeMap<String, String>;
+
+/// A runbook whose variables are filled in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Runbook {
+    /// From the front matter, else the first heading.
+    pub title: String,
+    /// What it can be told.
+    pub variables: BTreeMap<String, Variable>,
+    /// In their order.
+    pub steps: Vec<Step>,
+    /// Those of the section `## Rollback`, which is not run forward.
+    pub rollback: Vec<Step>,
+}
+
+/// One thing to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// The heading that it stands under; empty above the first one.
+    pub section: String,
+    /// Where it begins in the file; 1 is the first line.
+    pub line: usize,
+    /// What to ask before.
+    pub confirm: Option<String>,
+    /// What is written there, with its variables filled in.
+    pub text: String,
+    /// What it means.
+    pub action: Action,
+}
+
+impl Step {
+    /// On one line, with its section.
+    pub fn shown(&self) -> String {
+        let kind = match self.action {
+            Action::Command(_) => "",
+            Action::Shell => "sh: ",
+            Action::Expect(_) => "expect ",
+        };
+        let first = self.text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default().trim();
+        let more = if self.text.trim().contains('\n') { " …" } else { "" };
+        match self.section.as_str() {
+            "" => format!("{kind}{first}{more}"),
+            section => format!("{section} · {kind}{first}{more}"),
+        }
+    }
+}
+
+/// What a step does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// A line of a `mover` block.
+    Command(Command),
+    /// A whole `sh` block.
+    Shell,
+    /// A line of an `expect` block.
+    Expect(Expectation),
+}
+
+/// All that is wrong with a runbook.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub struct Mistakes {
+    file: String,
+    mistakes: Vec<Mistake>,
+}
+
+/// One mistake. Lines and columns begin with 1.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Mistake {
+    /// Its line.
+    pub line: usize,
+    /// Its column, in characters.
+    pub column: usize,
+    /// What is wrong, and what would be right.
+    pub problem: String,
+}
+
+impl Mistakes {
+    /// In the order of their places; at least one.
+    pub fn all(&self) -> &[Mistake] {
+        &self.mistakes
+    }
+}
+
+impl fmt::Display for Mistakes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (number, Mistake { line, column, problem }) in self.mistakes.iter().enumerate() {
+            let end = if number + 1 == self.mistakes.len() { "" } else { "\n" };
+            write!(f, "{}:{line}:{column}: {problem}{end}", self.file)?;
+        }
+        Ok(())
+    }
+}
+
+/// Reads a runbook; `file` is what its mistakes are told for. Values that it does not know are a mistake, too.
+pub fn read(file: &str, source: &str, given: &Values) -> Result<Runbook, Mistakes> {
+    let mut mistakes = Vec::new();
+    let found = blocks::read(source, &mut mistakes);
+    let front = front::read(&found.front, found.front_line, &mut mistakes);
+    let values = front.values(given, &mut mistakes);
+    let mut runbook = Runbook {
+        title: front.title.or(found.first_heading).unwrap_or_else(|| file.to_owned()),
+        variables: front.variables,
+        steps: Vec::new(),
+        rollback: Vec::new(),
+    };
+    for block in &found.blocks {
+        let steps = steps(block, &values, &mut mistakes);
+        if block.is_rollback { runbook.rollback.extend(steps) } else { runbook.steps.extend(steps) }
+    }
+    if runbook.steps.is_empty() && mistakes.is_empty() {
+        let problem = "it has no step: a step is a fenced block that begins with ```mover, ```sh or ```expect".into();
+        mistakes.push(Mistake { line: 1, column: 1, problem });
+    }
+    mistakes.sort();
+    if mistakes.is_empty() { Ok(runbook) } else { Err(Mistakes { file: file.into(), mistakes }) }
+}
+
+/// The steps of a block: its lines, or the whole of a shell script.
+fn steps(block: &Block, values: &Values, mistakes: &mut Vec<Mistake>) -> Vec<Step> {
+    let mut steps = Vec::new();
+    let confirm = block.confirm.as_ref().map(|(text, place)| fill(text, *place, values, mistakes));
+    let lines: Vec<_> =
+        block.lines.iter().map(|(line, place)| (fill(line, *place, values, mistakes), *place)).collect();
+    let mut push = |line: usize, text: String, action: Action| {
+        let confirm = if steps.is_empty() { confirm.clone() } else { None };
+        steps.push(Step { section: block.section.clone(), line, confirm, text, action });
+    };
+    if block.language == Language::Shell {
+        let text = lines.iter().map(|(text, _)| text.as_str()).collect::<Vec<_>>().join("\n");
+        push(block.line, text, Action::Shell);
+        return steps;
+    }
+    for (text, (line, column)) in lines {
+        let action = match block.language {
+            Language::Expect => match expect::read(&text) {
+                Ok(Some(expectation)) => Action::Expect(expectation),
+                Ok(None) => continue,
+                Err(problem) => {
+                    mistakes.push(Mistake { line, column, problem });
+                    continue;
+                }
+            },
+            _ => match command::parse(&text) {
+                Ok(Some(Command::Quit)) => {
+                    let problem = "quit has no place in a runbook: it ends after its last step".into();
+                    mistakes.push(Mistake { line, column, problem });
+                    continue;
+                }
+                Ok(Some(command)) => Action::Command(command),
+                Ok(None) => continue,
+                Err(error) => {
+                    let column = column + error.column() - 1;
+                    mistakes.push(Mistake { line, column, problem: error.problem().to_owned() });
+                    continue;
+                }
+            },
+        };
+        push(line, text.trim().to_owned(), action);
+    }
+    steps
+}

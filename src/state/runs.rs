@@ -1,0 +1,192 @@
+//! Runs of runbooks: which steps were begun and how they ended, so that a run that was killed goes on where it was.
+
+use std::collections::BTreeMap;
+use std::time::SystemTime;
+
+use deadpool_postgres::{ClientWrapper, Object};
+use mover_actors::domain::ids::CampaignId;
+use tokio_postgres::types::Json;
+
+use super::decode::Columns;
+use super::query::only;
+use super::{PgMoveLog, StateError};
+
+const DOING: &str = "keeping the journal of a runbook";
+const RECENT: i64 = 20;
+
+/// A run of a runbook.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Run {
+    /// Its number.
+    pub id: i64,
+    /// What the runbook is called.
+    pub title: String,
+    /// The file, as it was named.
+    pub file: String,
+    /// What the file said when the run began.
+    pub source: String,
+    /// Values that were given for its variables.
+    pub variables: BTreeMap<String, String>,
+    /// Who began it.
+    pub begun_by: String,
+    /// When.
+    pub begun_at: SystemTime,
+    /// When all its steps were done.
+    pub done_at: Option<SystemTime>,
+    /// When all steps of its rollback were done.
+    pub undone_at: Option<SystemTime>,
+}
+
+/// One step of a run; `rollback` tells those of the section `## Rollback` from the others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StepKey {
+    /// Which run.
+    pub run: i64,
+    /// Whether it is one of the way back.
+    pub rollback: bool,
+    /// 1 is the first.
+    pub number: i32,
+}
+
+/// How a step stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StepState {
+    /// It was begun, and nobody has noted an end.
+    Begun,
+    /// It did what it should.
+    Done,
+    /// It did not.
+    Failed,
+    /// Somebody decided to go on without it.
+    Skipped,
+}
+
+impl StepState {
+    const ALL: [(&'static str, Self); 4] =
+        [("begun", Self::Begun), ("done", Self::Done), ("failed", Self::Failed), ("skipped", Self::Skipped)];
+
+    /// As it is stored and shown.
+    pub fn name(self) -> &'static str {
+        Self::ALL.iter().find(|(_, state)| *state == self).map_or("?", |(name, _)| name)
+    }
+}
+
+/// A step as the journal has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StepEntry {
+    /// 1 is the first.
+    pub number: i32,
+    /// How it stands.
+    pub state: StepState,
+    /// The campaign that it opened.
+    pub campaign: Option<CampaignId>,
+    /// What it said at its end, or why it was skipped.
+    pub told: String,
+    /// Who did it.
+    pub actor: String,
+    /// When it was begun last.
+    pub begun_at: SystemTime,
+    /// When it ended.
+    pub ended_at: Option<SystemTime>,
+}
+
+/// While it lives nobody else can run a runbook of this title. It ends with its connection.
+pub struct RunLock(#[expect(dead_code, reason = "held, never used")] ClientWrapper);
+
+impl PgMoveLog {
+    /// Takes a runbook for this process alone; `None` if somebody else has it.
+    pub async fn lock_runbook(&self, title: &str) -> Result<Option<RunLock>, StateError> {
+        let client = Object::take(self.client(DOING).await?);
+        let row = client
+            .query_one("SELECT pg_try_advisory_lock(1297044073, hashtext($1))", &[&title])
+            .await
+            .map_err(|error| StateError::postgres(DOING, &error))?;
+        let is_ours: bool = row.try_get(0).map_err(|error| StateError::postgres(DOING, &error))?;
+        Ok(is_ours.then_some(RunLock(client)))
+    }
+
+    /// A new run.
+    pub async fn open_run(
+        &self,
+        title: &str,
+        file: &str,
+        source: &str,
+        variables: &BTreeMap<String, String>,
+    ) -> Result<Run, StateError> {
+        let rows = self
+            .query(DOING, include_str!("sql/run_open.sql"), &[&title, &file, &source, &Json(variables), &self.actor])
+            .await?;
+        run(&Columns::new(DOING, &only(DOING, rows)?))
+    }
+
+    /// The run of that number.
+    pub async fn run(&self, id: i64) -> Result<Option<Run>, StateError> {
+        let rows = self.query(DOING, include_str!("sql/run_load.sql"), &[&id]).await?;
+        rows.first().map(|row| run(&Columns::new(DOING, row))).transpose()
+    }
+
+    /// The latest runs, newest first; only those of a title, if it is given.
+    pub async fn recent_runs(&self, title: Option<&str>) -> Result<Vec<Run>, StateError> {
+        let rows = self.query(DOING, include_str!("sql/run_recent.sql"), &[&title, &RECENT]).await?;
+        rows.iter().map(|row| run(&Columns::new(DOING, row))).collect()
+    }
+
+    /// Notes that all steps of a way are done.
+    pub async fn end_run(&self, run: i64, rollback: bool) -> Result<(), StateError> {
+        self.execute(DOING, include_str!("sql/run_end.sql"), &[&run, &rollback]).await.map(drop)
+    }
+
+    /// The steps that were begun, in their order.
+    pub async fn run_steps(&self, run: i64, rollback: bool) -> Result<Vec<StepEntry>, StateError> {
+        let rows = self.query(DOING, include_str!("sql/run_steps.sql"), &[&run, &rollback]).await?;
+        rows.iter().map(|row| entry(&Columns::new(DOING, row))).collect()
+    }
+
+    /// Notes that a step begins, perhaps once more.
+    pub async fn begin_step(&self, step: StepKey) -> Result<(), StateError> {
+        let params: super::query::Params<'_> = &[&step.run, &step.rollback, &step.number, &self.actor];
+        self.execute(DOING, include_str!("sql/run_step_begin.sql"), params).await.map(drop)
+    }
+
+    /// Notes which campaign a step has opened.
+    pub async fn note_campaign(&self, step: StepKey, campaign: CampaignId) -> Result<(), StateError> {
+        let params: super::query::Params<'_> = &[&step.run, &step.rollback, &step.number, &campaign.0];
+        self.execute(DOING, include_str!("sql/run_step_campaign.sql"), params).await.map(drop)
+    }
+
+    /// Notes how a step ended.
+    pub async fn end_step(&self, step: StepKey, state: StepState, told: &str) -> Result<(), StateError> {
+        let params: super::query::Params<'_> =
+            &[&step.run, &step.rollback, &step.number, &state.name(), &told, &self.actor];
+        self.execute(DOING, include_str!("sql/run_step_end.sql"), params).await.map(drop)
+    }
+}
+
+fn run(columns: &Columns<'_>) -> Result<Run, StateError> {
+    let variables: Json<BTreeMap<String, String>> = columns.get("variables")?;
+    Ok(Run {
+        id: columns.get("id")?,
+        title: columns.get("title")?,
+        file: columns.get("file")?,
+        source: columns.get("source")?,
+        variables: variables.0,
+        begun_by: columns.get("begun_by")?,
+        begun_at: columns.get("begun_at")?,
+        done_at: columns.time("done_at")?,
+        undone_at: columns.time("undone_at")?,
+    })
+}
+
+fn entry(columns: &Columns<'_>) -> Result<StepEntry, StateError> {
+    let name: &str = columns.get("state")?;
+    let state = StepState::ALL.iter().find(|(known, _)| *known == name).map(|(_, state)| *state);
+    Ok(StepEntry {
+        number: columns.get("number")?,
+        state: state.ok_or_else(|| StateError::invalid(DOING, format!("unknown state {name:?}")))?,
+        campaign: columns.get::<Option<i64>>("campaign")?.map(CampaignId),
+        told: columns.get("told")?,
+        actor: columns.get("actor")?,
+        begun_at: columns.get("begun_at")?,
+        ended_at: columns.time("ended_at")?,
+    })
+}

@@ -1,0 +1,6 @@
+-- A step begins, perhaps once more; what it said before is forgotten, its campaign is not.
+INSERT INTO mover.runbook_step AS step (run, rollback, number, state, actor)
+VALUES ($1, $2, $3, 'begun', $4)
+ON CONFLICT (run, rollback, number) DO UPDATE
+SET state = 'begun', told = '', actor = excluded.actor, begun_at = clock_timestamp(), ended_at = NULL
+WHERE step.state IN ('begun', 'failed')
