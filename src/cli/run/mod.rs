@@ -204,7 +204,10 @@ async fn each(at_work: &mut step::AtWork<'_>, plan: &Plan, yes: bool) -> Result<
                 print!("{}", indented(&told));
             }
             Err(error) => {
-                log.end_step(plan.key(number), StepState::Failed, &error.to_string()).await?;
+                // What is not clear stays so until somebody decides.
+                if !matches!(error, StepError::Unclear) {
+                    log.end_step(plan.key(number), StepState::Failed, &error.to_string()).await?;
+                }
                 eprint!("{}", indented(&error.to_string()));
                 eprintln!("step {number} at line {} failed. next, one of:", step.line);
                 eprintln!("  mover run --resume {run}                  once the cause is mended");
