@@ -9,6 +9,8 @@ use std::io::{BufRead, IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
+use tokio::sync::oneshot;
+
 use crate::app::{App, AppError};
 use crate::operations::{Needs, needs};
 use crate::runbook::{self, Action, Runbook, Step, Values};
@@ -192,7 +194,7 @@ async fn each(at_work: &mut step::AtWork<'_>, plan: &Plan, yes: bool) -> Result<
         println!("{shown}");
         if let Some(question) = &step.confirm
             && !yes
-            && !confirmed(question, number, run)?
+            && !confirmed(question, number, run, at_work.interrupts).await?
         {
             println!("stopped before step {number}; next: mover run --resume {run}");
             return Err(Stopped::Failed);
@@ -227,16 +229,27 @@ fn indented(text: &str) -> String {
     text.lines().map(|line| format!("    {line}\n")).collect()
 }
 
-/// Asks on the terminal.
-fn confirmed(question: &str, number: usize, run: i64) -> Result<bool, RunError> {
+/// Asks on the terminal; Ctrl-C says no.
+async fn confirmed(question: &str, number: usize, run: i64, interrupts: &mut Interrupts) -> Result<bool, RunError> {
     if !std::io::stdin().is_terminal() {
         return Err(RunError::Unanswered { number, question: question.to_owned(), run });
     }
     print!("    {question} [y/N] ");
     let _ = std::io::stdout().flush();
-    let mut answer = String::new();
-    let read = std::io::stdin().lock().read_line(&mut answer);
-    Ok(read.is_ok() && matches!(answer.trim(), "y" | "Y" | "yes"))
+    let (answered, answer) = oneshot::channel();
+    // A thread of its own: nobody waits for it if no answer comes.
+    std::thread::spawn(move || {
+        let mut line = String::new();
+        let read = std::io::stdin().lock().read_line(&mut line);
+        let _ = answered.send(read.is_ok() && matches!(line.trim(), "y" | "Y" | "yes"));
+    });
+    tokio::select! {
+        answer = answer => Ok(answer.unwrap_or(false)),
+        () = interrupts.next() => {
+            println!();
+            Ok(false)
+        }
+    }
 }
 
 async fn anew(app: &App, file: &Path, given: &Values, anew: bool) -> Result<(Plan, crate::state::RunLock), CliError> {
