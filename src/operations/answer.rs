@@ -57,7 +57,7 @@ pub(super) fn short(text: &str, chars_max: usize) -> String {
 }
 
 /// A point in time, to the second, in UTC.
-pub(super) fn at(time: std::time::SystemTime) -> String {
+pub(crate) fn at(time: std::time::SystemTime) -> String {
     match jiff::Timestamp::try_from(time) {
         Ok(time) => time.strftime("%F %T").to_string(),
         Err(_) => "?".into(),

@@ -27,6 +27,7 @@ use serde_json::json;
 use crate::command::{self, Command};
 
 pub use answer::Answer;
+pub(crate) use answer::at;
 pub use check::Checked;
 pub use checkup::Checkup;
 pub use doctor::Diagnosis;

@@ -68,8 +68,7 @@ async fn one_org_is_moved_and_failed_ones_are_retried_by_the_shipped_runbooks() 
 #[tokio::test]
 async fn a_run_that_is_killed_at_each_step_goes_on_and_repeats_nothing() {
     let world = World::ready(ONLINE).await;
-    let kill =
-        |number: u32| format!("```sh\ntest -e {number} || {{ touch {number}; kill -9 $PPID; sleep 60; }}\n```\n");
+    let kill = |number: u32| format!("```sh\ntest -e {number} || {{ touch {number}; kill -9 $PPID $$; }}\n```\n");
     let note = |word: &str| format!("```sh\necho {word} >> done\n```\n");
     let source = format!(
         "# Killed\n{}{}{}\n```mover\nmigrate whole_org 3\n```\n{}{}\n```mover\nmigrate whole_org all\n```\n{}\n```expect\nwhole_org migrated = 8\n```\n",
@@ -122,6 +121,9 @@ async fn mistakes_are_told_with_their_places_before_anything_is_done() {
     let shell = write(&world, "```mover\ndarklaunch default cell=new\n```\n```sh\ntrue\n```\n").display().to_string();
     let refused = run(&world, &[&shell]).await.with_code(1);
     assert!(refused.said.contains("line 4: a step of the shell"), "{refused}");
+    // What is refused is no run, which would stand in the way of the next one.
+    let list = run(&world, &["--list"]).await.with_code(0);
+    assert!(list.answer.contains("no runbook was run yet"), "{list}");
     let flags = world.exec("flags show default").await.with_code(0);
     assert!(flags.answer.contains("cell = \"old\""), "{flags}");
 }

@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 use crate::app::{App, AppError};
 use crate::operations::{Needs, needs};
 use crate::runbook::{self, Action, Runbook, Step, Values};
-use crate::state::{Run, StepEntry, StepKey, StepState};
+use crate::state::{Run, RunLock, StepEntry, StepKey, StepState};
 
 use super::args;
 use super::error::CliError;
@@ -133,10 +133,10 @@ pub(super) async fn run(app: &App, screen: &Screen, args: &args::Run) -> Result<
     // From here on this process has the runbook for itself.
     let (mut plan, _lock) = match (args.resume.or(args.rollback), &args.file) {
         (Some(number), _) => earlier(app, number, args.rollback.is_some()).await?,
-        (None, Some(file)) => anew(app, file, &given, args.anew).await?,
+        (None, Some(file)) => anew(app, file, &given, args).await?,
         (None, None) => return Err(RunError::Unknown(0).into()),
     };
-    allow_shell(&plan, args.allow_shell)?;
+    allow_shell(plan.steps(), args.allow_shell)?;
     if let Some(reason) = &args.skip {
         skip(app, &mut plan, reason).await?;
     }
@@ -252,21 +252,23 @@ async fn confirmed(question: &str, number: usize, run: i64, interrupts: &mut Int
     }
 }
 
-async fn anew(app: &App, file: &Path, given: &Values, anew: bool) -> Result<(Plan, crate::state::RunLock), CliError> {
+async fn anew(app: &App, file: &Path, given: &Values, args: &args::Run) -> Result<(Plan, RunLock), CliError> {
     let log = &app.world.log;
     let (name, source) = source(file)?;
     let runbook = runbook::read(&name, &source, given).map_err(RunError::from)?;
+    // Before there is a run, which would stand in the way of the next one.
+    allow_shell(&runbook.steps, args.allow_shell)?;
     let title = runbook.title.clone();
     let lock = log.lock_runbook(&title).await?.ok_or_else(|| RunError::Busy { title: title.clone() })?;
     let last = log.recent_runs(Some(&title)).await?.into_iter().next();
-    if let Some(last) = last.filter(|last| last.done_at.is_none() && last.undone_at.is_none() && !anew) {
+    if let Some(last) = last.filter(|last| last.done_at.is_none() && last.undone_at.is_none() && !args.anew) {
         return Err(RunError::Unfinished { run: last.id, title, by: last.begun_by }.into());
     }
     let run = log.open_run(&title, &name, &source, given).await?;
     Ok((Plan { run, runbook, rollback: false, entries: Vec::new() }, lock))
 }
 
-async fn earlier(app: &App, number: i64, rollback: bool) -> Result<(Plan, crate::state::RunLock), CliError> {
+async fn earlier(app: &App, number: i64, rollback: bool) -> Result<(Plan, RunLock), CliError> {
     let log = &app.world.log;
     let run = log.run(number).await?.ok_or(RunError::Unknown(number))?;
     let lock = log.lock_runbook(&run.title).await?.ok_or_else(|| RunError::Busy { title: run.title.clone() })?;
@@ -289,8 +291,8 @@ fn source(file: &Path) -> Result<(String, String), RunError> {
     }
 }
 
-fn allow_shell(plan: &Plan, allowed: bool) -> Result<(), RunError> {
-    let shell = plan.steps().iter().find(|step| step.action == Action::Shell);
+fn allow_shell(steps: &[Step], allowed: bool) -> Result<(), RunError> {
+    let shell = steps.iter().find(|step| step.action == Action::Shell);
     match shell {
         Some(step) if !allowed => Err(RunError::Shell { line: step.line }),
         _ => Ok(()),

@@ -2,10 +2,10 @@
 
 use std::fmt::Write;
 use std::path::Path;
-use std::time::SystemTime;
 
 use crate::app::App;
 use crate::cli::error::CliError;
+use crate::operations::at;
 use crate::runbook::{self, Step};
 use crate::state::{Run, StepEntry};
 
@@ -88,8 +88,4 @@ pub(super) fn list(runs: &[Run]) -> String {
         format!("run {id}  {title}  begun by {by} at {}; {}\n", at(run.begun_at), state(run).to_lowercase())
     };
     runs.iter().map(line).collect()
-}
-
-fn at(time: SystemTime) -> String {
-    jiff::Timestamp::try_from(time).map_or_else(|_| "?".to_owned(), |time| time.strftime("%F %T").to_string())
 }

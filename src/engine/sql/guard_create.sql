@@ -35,7 +35,7 @@ BEGIN
 END
 $$;
 
--- What a trigger looks through when a statement writes to several orgs: the few of them that are on the move.
+-- The orgs that are not settled, among many that are: for TRUNCATE, and to work out whom the triggers look at.
 CREATE INDEX IF NOT EXISTS org_guard_not_settled ON mover.org_guard (migration, org_key) WHERE mode <> 'settled';
 
 -- The keys of rows that were written while their org was `capturing`. No primary key: it is appended to by writers, read by
