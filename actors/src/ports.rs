@@ -270,9 +270,11 @@ pub trait Engine: Send + Sync + 'static {
 /// same by itself if the process dies.
 #[async_trait]
 pub trait WriteBlock: Send {
-    /// Brings over what was written last, commits the point of no return in the store that the org leaves, and makes
-    /// it live in the other. After an error [`Engine::has_moved`] knows how far it came. Writers still wait.
-    async fn hand_over(&mut self) -> Result<CaughtUp, EngineError>;
+    /// Brings over what was written last and commits the point of no return in the store that the org leaves. After an
+    /// error [`Engine::has_moved`] knows how far it came. Writers still wait.
+    async fn leave(&mut self) -> Result<CaughtUp, EngineError>;
+    /// Makes the org live in the other store. After an error [`Engine::complete`] does. Writers still wait.
+    async fn arrive(&mut self) -> Result<(), EngineError>;
     /// Since when writers wait, at most: until then nobody asked for the lock.
     fn since(&self) -> SystemTime;
     /// Lets the writers go on; answers since when they do.

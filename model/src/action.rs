@@ -26,6 +26,8 @@ pub(crate) enum How {
     BackOff,
     /// Catch up once more before asking for the lock.
     EarlyRound,
+    /// Stores the desired flags before the receiving store is open: both are under way at once.
+    FlagsEarly,
     /// As `Next`, but a row is written wrong.
     Wrongly,
     /// The step fails for a reason of its own.
@@ -43,6 +45,8 @@ pub(crate) enum Event {
     Retry,
     RollBack,
     Finalize,
+    /// Whatever was decided about the flags and Redis has not seen is written there.
+    FlagsCaughtUp,
     /// The bits of this store are worked out anew.
     Install(u8),
 }

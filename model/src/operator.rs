@@ -40,6 +40,9 @@ pub(crate) fn actions(state: &State, actions: &mut Vec<Action>) {
     if state.log.stage == Stage::Migrated && state.left.finalizes > 0 {
         actions.push(Action::World(Event::Finalize));
     }
+    if state.redis.epoch < state.log.desired.epoch {
+        actions.push(Action::World(Event::FlagsCaughtUp));
+    }
     if state.left.installs > 0 {
         let watched = state.stores.iter().enumerate().filter(|(_, store)| store.watched);
         actions.extend(watched.map(|(store, _)| Action::World(Event::Install(store as u8))));
@@ -73,6 +76,7 @@ pub(crate) fn happen(model: &Cutover, state: &mut State, event: Event) -> Doing 
             state.left.finalizes -= 1;
             state.log.stage = Stage::Running(Step::Close);
         }
+        Event::FlagsCaughtUp => state.redis = state.log.desired,
         Event::Install(store) => {
             state.left.installs -= 1;
             let store = &mut state.stores[usize::from(store)];

@@ -33,6 +33,8 @@ pub(crate) enum At {
     /// Only where the order of the two is wrong.
     CommitMovedLate,
     Accept,
+    /// The flags are decided already.
+    AcceptLate,
     Desire,
     WriteFlags,
     Release,

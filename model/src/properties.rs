@@ -70,7 +70,7 @@ pub(crate) fn of(setting: &Setting) -> Vec<Property<Cutover>> {
                 overtaken_in(state, OLD, |at| matches!(at, At::CommitMoved))
             }),
             sometimes!(28, "a node that was overtaken is about to be refused by the new store", |_, state| {
-                overtaken_in(state, NEW, |at| matches!(at, At::RoundBegin | At::Accept))
+                overtaken_in(state, NEW, |at| matches!(at, At::RoundBegin | At::Accept | At::AcceptLate))
             }),
         ]);
         if budget.rollbacks > 0 {
@@ -178,7 +178,10 @@ fn meets(state: &State, mode: Mode) -> bool {
 }
 
 fn finds_moved(state: &State) -> bool {
-    state.nodes.iter().any(|node| node.at == At::GoForward || (node.at == At::Accept && !node.locked))
+    state
+        .nodes
+        .iter()
+        .any(|node| node.at == At::GoForward || (matches!(node.at, At::Accept | At::AcceptLate) && !node.locked))
 }
 
 fn overtaken_in(state: &State, store: usize, stands: fn(At) -> bool) -> bool {

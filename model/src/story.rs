@@ -50,6 +50,7 @@ fn sentence(model: &Cutover, state: &State, action: Action) -> String {
         Action::World(Event::Retry) => "the operator retries".to_owned(),
         Action::World(Event::RollBack) => "the operator rolls back".to_owned(),
         Action::World(Event::Finalize) => "the operator finalizes".to_owned(),
+        Action::World(Event::FlagsCaughtUp) => "the desired flags are written".to_owned(),
         Action::World(Event::Install(store)) => {
             format!("another campaign works out anew whom the triggers of {} look at", name(store.into()))
         }
@@ -87,6 +88,7 @@ fn node_does(node: &Node, how: How) -> String {
         How::Wrongly => format!("{}, with a wrong row", next(node, leaving, receiving)),
         How::BackOff => "backs off and releases the lock".to_owned(),
         How::EarlyRound => format!("begins a round: locks the guard row in {receiving}"),
+        How::FlagsEarly => "stores the desired flags".to_owned(),
         How::Fail => "fails".to_owned(),
     }
 }
@@ -120,7 +122,7 @@ fn next(node: &Node, leaving: &str, receiving: &str) -> String {
         At::Locked if matches!(node.step, Step::Abort | Step::Close) => format!("commits `settled` in {leaving}"),
         At::Locked => format!("begins a round under the lock: locks the guard row in {receiving}"),
         At::CommitMoved | At::CommitMovedLate => format!("commits `moved` in {leaving}"),
-        At::Accept => format!("opens {receiving}"),
+        At::Accept | At::AcceptLate => format!("opens {receiving}"),
         At::Desire => "stores the desired flags".to_owned(),
         At::WriteFlags => "writes the flags".to_owned(),
         At::Release => "releases the lock".to_owned(),

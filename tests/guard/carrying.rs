@@ -4,6 +4,7 @@ use mover_actors::domain::state::Way;
 use mover_actors::domain::verified::Verified;
 use mover_actors::ports::Engine;
 
+use crate::support::handed_over;
 use crate::world::{ODD_TABLE, World, claim, connect_as, refused};
 
 const G1: &str = "00000000-0000-0000-0000-000000000001";
@@ -69,7 +70,7 @@ async fn an_org_moves_there_and_back_with_all_that_is_written_meanwhile() {
     let (leaving, receiving) = engine.compare(&claim, Way::Forward).await.unwrap();
     Verified::compare(&leaving, &receiving).unwrap();
     let mut block = engine.block(&claim, Way::Forward).await.unwrap().unwrap();
-    block.hand_over().await.unwrap();
+    handed_over(&mut block).await.unwrap();
     block.release().await.unwrap();
     let moved = contents(&world.new).await;
     assert_eq!(moved, contents(&world.old).await);
@@ -85,7 +86,7 @@ async fn an_org_moves_there_and_back_with_all_that_is_written_meanwhile() {
     let (leaving, receiving) = engine.compare(&claim, Way::Back).await.unwrap();
     Verified::compare(&leaving, &receiving).unwrap();
     let mut block = engine.block(&claim, Way::Back).await.unwrap().unwrap();
-    block.hand_over().await.unwrap();
+    handed_over(&mut block).await.unwrap();
     block.release().await.unwrap();
     let back = contents(&world.old).await;
     assert_eq!(back, contents(&world.new).await);

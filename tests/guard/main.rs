@@ -4,6 +4,8 @@
 
 #[path = "../support/servers.rs"]
 mod servers;
+#[path = "../support/switching.rs"]
+mod support;
 
 mod asleep;
 mod branches;

@@ -3,6 +3,7 @@
 use mover_actors::domain::state::Way;
 use mover_actors::ports::{Engine, EngineError};
 
+use crate::support::handed_over;
 use crate::world::{MIGRATION, World, claim, copied, moved, refusal, switched};
 
 fn stale<T>(result: Result<T, EngineError>) -> String {
@@ -42,7 +43,7 @@ async fn a_block_that_was_overtaken_cannot_hand_over() {
     copied(&engine, &claim("1", 5)).await;
     let mut block = engine.block(&claim("1", 5), Way::Forward).await.unwrap().unwrap();
     assert!(!other.has_moved(&claim("1", 6), Way::Forward).await.unwrap());
-    stale(block.hand_over().await);
+    stale(handed_over(&mut block).await);
     block.release().await.unwrap();
     assert_eq!(world.modes("1").await, ("capturing".into(), "incoming".into()));
     switched(&other, &claim("1", 6), Way::Forward).await;

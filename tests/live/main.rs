@@ -3,6 +3,8 @@
 
 #[path = "../support/servers.rs"]
 mod servers;
+#[path = "../support/switching.rs"]
+mod support;
 
 mod aborting;
 mod backlog;

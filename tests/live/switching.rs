@@ -7,6 +7,7 @@ use mover_actors::domain::state::Way;
 use mover_actors::ports::Engine;
 use tokio_postgres::Client;
 
+use crate::support::handed_over;
 use crate::world::{World, claim, copied, impatient, refusal, switched};
 use crate::writers::Writers;
 
@@ -42,7 +43,7 @@ async fn writers_wait_while_the_lock_is_held_and_are_sent_on_then() {
     assert_eq!(world.old.query("SELECT FROM groups WHERE org = 1", &[]).await.unwrap().len(), 12);
     world.old.batch_execute("UPDATE accounts SET touched = 1 WHERE org = 2").await.unwrap();
     assert_eq!(code(world.new.batch_execute(WRITE).await), "MV002");
-    let caught_up = block.hand_over().await.unwrap();
+    let caught_up = handed_over(&mut block).await.unwrap();
     assert_eq!((caught_up.keys, caught_up.left), (0, 0));
     assert_eq!(world.modes("1").await, ("moved".into(), "capturing".into()));
     assert!(!read_committed.is_finished() && !repeatable_read.is_finished());
@@ -77,7 +78,7 @@ async fn a_mover_that_hangs_keeps_nobody_waiting() {
     let mut block = engine.block(&claim("1", 1), Way::Forward).await.unwrap().unwrap();
     world.old.batch_execute(WRITE).await.unwrap();
     // It wakes up, too late, and stays in the middle of it.
-    block.hand_over().await.unwrap_err();
+    handed_over(&mut block).await.unwrap_err();
     let left = "pg_stat_activity WHERE datname = 'new' AND state LIKE 'idle in transaction%'";
     world.wait_for(&world.old, &format!("(SELECT WHERE NOT EXISTS (SELECT FROM {left})) s")).await;
     assert!(!engine.has_moved(&claim("1", 1), Way::Forward).await.unwrap());
@@ -101,7 +102,7 @@ async fn what_was_written_last_is_carried_over() {
         world.old.batch_execute("COMMIT").await.unwrap();
     });
     let mut block = block.unwrap().unwrap();
-    block.hand_over().await.unwrap();
+    handed_over(&mut block).await.unwrap();
     block.release().await.unwrap();
     world.assert_alike("1").await;
     assert_eq!(world.count(&world.new, "groups WHERE name LIKE '%!'").await, 12);
@@ -134,7 +135,7 @@ async fn a_switch_that_would_take_too_long_lets_writers_go_on() {
     let mut block = engine.block(&claim("1", 1), Way::Forward).await.unwrap().unwrap();
     // Somebody holds the row that must be locked in the target.
     world.new.batch_execute("BEGIN; SELECT FROM mover.org_guard WHERE org_key = '1' FOR UPDATE").await.unwrap();
-    let error = block.hand_over().await.unwrap_err();
+    let error = handed_over(&mut block).await.unwrap_err();
     assert!(error.transient && error.reason.contains("than writers may wait"), "{error}");
     block.release().await.unwrap();
     world.old.batch_execute(WRITE).await.unwrap();
@@ -170,7 +171,7 @@ async fn writers_of_a_quiet_org_wait_for_milliseconds() {
         copied(&engine, &claim(key, epoch)).await;
         let mut block = engine.block(&claim(key, epoch), Way::Forward).await.unwrap().unwrap();
         let begun = Instant::now();
-        block.hand_over().await.unwrap();
+        handed_over(&mut block).await.unwrap();
         block.release().await.unwrap();
         held.push(begun.elapsed());
     }
@@ -197,7 +198,7 @@ async fn writers_of_a_quiet_org_wait_for_milliseconds() {
             .await
             .unwrap();
         let begun = Instant::now();
-        let caught_up = block.hand_over().await.unwrap();
+        let caught_up = handed_over(&mut block).await.unwrap();
         block.release().await.unwrap();
         held.push((begun.elapsed(), caught_up.keys));
         world.assert_alike(key).await;

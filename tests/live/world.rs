@@ -14,6 +14,7 @@ use mover_actors::ports::{CaughtUp, Engine, EngineError, Limits};
 use tokio_postgres::Client;
 
 use crate::servers::Server;
+use crate::support::handed_over;
 
 pub(crate) const MIGRATION: &str = "whole_org";
 
@@ -160,7 +161,7 @@ pub(crate) async fn switched(engine: &PgEngine, claim: &Claim, way: Way) {
         let Some(mut block) = engine.block(claim, way).await.unwrap() else {
             return engine.complete(claim, way).await.unwrap();
         };
-        match block.hand_over().await {
+        match handed_over(&mut block).await {
             Ok(_) => {
                 block.release().await.unwrap();
                 return;

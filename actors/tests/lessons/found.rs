@@ -8,8 +8,9 @@ use mover_actors::domain::campaign::{CampaignPlan, Phase, Selection, Steer, Tuni
 use mover_actors::domain::flags::{Fields, FlagKey};
 use mover_actors::domain::state::{Aim, State, Step};
 use mover_actors::ports::{MoveLog, Side};
-use mover_actors::tree::darklaunch::{Apply, FlagOrder, RepairFlags};
+use mover_actors::tree::darklaunch::{Apply, FlagOrder, Flagger, RepairFlags};
 use mover_actors::tree::manager::Migrate;
+use tokio::sync::oneshot;
 use tokio::time::sleep;
 
 use crate::memory::{Fate, Outcome, Port};
@@ -97,6 +98,29 @@ fn a_redis_that_followed_another_move_log_is_left_alone_until_a_repair() {
         stage.until("it has ended", |stage| stage.campaign().phase == Phase::Ended).await;
         node.migrate().await.unwrap();
         stage.until_all(State::Migrated).await;
+    });
+}
+
+#[test]
+fn flags_that_are_decided_early_reach_redis_only_when_their_event_has_come() {
+    play(async {
+        let stage = Stage::new(1).await;
+        let node = stage.node("a").await;
+        node.tree.darklaunch().running().await;
+        let flagger = Flagger::new(node.tree.darklaunch().clone());
+        let (come, event) = oneshot::channel();
+        let order = FlagOrder::of_operator(FlagKey::no_org(), fields("disable_new_orgs"));
+        let applying = tokio::task::spawn_local(async move { flagger.apply_after(event, order).await });
+        let decided = |stage: &Stage| stage.world.look(|facts| facts.log.image(&FlagKey::no_org()).is_some());
+        let written = |stage: &Stage| stage.world.look(|facts| facts.redis.hashes.contains_key(&FlagKey::no_org()));
+        stage.until("it is decided", decided).await;
+        assert!(!written(&stage));
+        // Others do not wait for the event.
+        node.set_flags(FlagKey::default_hash(), fields("new_search")).await.unwrap();
+        assert!(!written(&stage));
+        come.send(()).unwrap();
+        applying.await.unwrap().unwrap();
+        assert!(written(&stage));
     });
 }
 

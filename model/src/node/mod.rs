@@ -24,6 +24,9 @@ impl Cutover {
         if node.at == At::Locked && matches!(node.step, Step::Switch | Step::BackSwitch) {
             push(How::BackOff);
         }
+        if node.at == At::Accept {
+            push(How::FlagsEarly);
+        }
         if node.at == At::Lock && self.setting.early_rounds {
             push(How::EarlyRound);
         }
@@ -55,6 +58,7 @@ impl Cutover {
                 state.nodes[number].at = At::Lock;
                 Doing::Done
             }
+            How::FlagsEarly => self.desire(state, number, At::AcceptLate),
             How::EarlyRound => self.round_begin(state, number),
             How::Wrongly => {
                 let doing = self.wrongly(state, number);
@@ -106,7 +110,8 @@ impl Cutover {
             At::CommitMoved => self.commit_moved_first(state, number),
             At::CommitMovedLate => self.commit_moved(state, number, At::Desire),
             At::Accept => self.accept(state, number, At::Desire),
-            At::Desire => self.desire(state, number),
+            At::AcceptLate => self.accept(state, number, At::WriteFlags),
+            At::Desire => self.desire(state, number, At::WriteFlags),
             At::WriteFlags => self.write_flags(state, number),
             At::Release => release(state, number),
             At::DiscardReceiving => self.abort_discard(state, number),

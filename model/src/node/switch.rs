@@ -93,13 +93,13 @@ impl Cutover {
         Doing::Done
     }
 
-    pub(super) fn desire(&self, state: &mut State, number: usize) -> Doing {
+    pub(super) fn desire(&self, state: &mut State, number: usize, then: At) -> Doing {
         if self.has(Without::EpochCheckInLog) && !is_holder(state, number) {
             return refused(state, number);
         }
         let node = &mut state.nodes[number];
         state.log.desired = Flags { to: node.step.receiving() as u8, epoch: node.epoch };
-        node.at = At::WriteFlags;
+        node.at = then;
         Doing::Done
     }
 

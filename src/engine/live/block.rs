@@ -45,6 +45,8 @@ pub(super) struct Block {
     bound: Duration,
     /// Whether the sessions are at rest, so that they can be used again.
     is_at_rest: bool,
+    /// Whether the transaction in the receiving store is still open that has held the guard row since the last round.
+    is_receiving: bool,
 }
 
 /// Makes everything ready, catches up, and takes the lock; all in vain tries included within the budget.
@@ -79,7 +81,7 @@ pub(super) async fn block(
         patience.again(&from, claim, waiting).await?;
     };
     failpoint::hit("lock.held");
-    Ok(Block { live, claim: claim.clone(), from, to, since, deadline, bound, is_at_rest: true })
+    Ok(Block { live, claim: claim.clone(), from, to, since, deadline, bound, is_at_rest: true, is_receiving: false })
 }
 
 /// The last round, two commits and the flags may each take as long as the bound. If we hang, the stores end our sessions.
@@ -105,19 +107,20 @@ async fn prepare(live: &LivePlan, from: &Session, to: &Session, claim: &Claim) -
 
 #[async_trait]
 impl WriteBlock for Block {
-    async fn hand_over(&mut self) -> Result<CaughtUp, EngineError> {
+    async fn leave(&mut self) -> Result<CaughtUp, EngineError> {
         self.is_at_rest = false;
         let round = Round { live: &self.live, claim: &self.claim, from: &self.from, to: &self.to };
         let last = timeout_at(self.deadline, last_round(round, idle_max(self.bound))).await;
         let last = last.map_err(|_| self.too_long())??;
-        // Two commits are left. If a store hangs in one, writers are not kept waiting for it.
-        let commits = async {
-            self.move_away(&last).await?;
-            self.arrive(&last).await
-        };
-        timeout_at(self.deadline + self.bound, commits).await.map_err(|_| self.too_long())??;
-        self.is_at_rest = true;
+        self.until_commits_end(self.move_away(&last)).await?;
+        self.is_receiving = last.is_open;
         Ok(CaughtUp { keys: last.keys, left: 0 })
+    }
+
+    async fn arrive(&mut self) -> Result<(), EngineError> {
+        self.until_commits_end(self.receive()).await?;
+        self.is_at_rest = true;
+        Ok(())
     }
 
     fn since(&self) -> SystemTime {
@@ -193,16 +196,24 @@ impl Block {
     }
 
     /// The org lives in the other store.
-    async fn arrive(&self, last: &Last) -> Result<(), EngineError> {
+    async fn receive(&self) -> Result<(), EngineError> {
         let doing = Doing::new(&self.live.plan.target, "making the org live here");
         // The commit ends the transaction that has held the row all the time, if there was nothing to carry over.
-        if !last.is_open {
+        if !self.is_receiving {
             self.to.batch_execute("BEGIN").await.map_err(|error| doing.failed(error))?;
         }
         guard_row::receive(&self.to, &self.claim, self.live.way, doing).await?;
         self.to.batch_execute("COMMIT").await.map_err(|error| doing.failed(error))?;
         failpoint::hit("capturing.committed");
         Ok(())
+    }
+
+    /// Two commits are left. If a store hangs in one, writers are not kept waiting for it.
+    async fn until_commits_end(
+        &self,
+        commit: impl Future<Output = Result<(), EngineError>>,
+    ) -> Result<(), EngineError> {
+        timeout_at(self.deadline + self.bound, commit).await.map_err(|_| self.too_long())?
     }
 
     fn too_long(&self) -> EngineError {

@@ -289,8 +289,12 @@ struct NoTables;
 
 #[async_trait::async_trait]
 impl WriteBlock for NoTables {
-    async fn hand_over(&mut self) -> Result<CaughtUp, EngineError> {
+    async fn leave(&mut self) -> Result<CaughtUp, EngineError> {
         Ok(CaughtUp::default())
+    }
+
+    async fn arrive(&mut self) -> Result<(), EngineError> {
+        Ok(())
     }
 
     fn since(&self) -> SystemTime {

@@ -18,14 +18,14 @@ use std::time::Duration;
 use actix::prelude::*;
 use tokio::sync::{oneshot, watch};
 
-use crate::domain::flags::FlagKey;
+use crate::domain::flags::{FlagImage, FlagKey};
 use crate::otp::{ActorRef, Child, Me};
 use crate::ports::{Flags, FlagsError, MoveLog};
 
 use super::queue::Queue;
 pub use order::{DarklaunchError, FlagOrder};
 pub use write::{Drift, drifts};
-use write::{PAGE, Places, is_redis};
+use write::{PAGE, Places, Task, is_redis};
 
 const PROBE_EVERY: Duration = Duration::from_secs(1);
 
@@ -47,7 +47,7 @@ pub struct Darklaunch {
     me: Me,
     places: Places,
     health: Arc<watch::Sender<FlagsHealth>>,
-    orders: Queue<FlagOrder, Result<(), DarklaunchError>>,
+    tasks: Queue<Task, Result<FlagImage, DarklaunchError>>,
     repairs: VecDeque<oneshot::Sender<Result<u64, DarklaunchError>>>,
     catch_up: CatchUp,
     probe_is_due: bool,
@@ -71,8 +71,8 @@ impl Darklaunch {
         health: Arc<watch::Sender<FlagsHealth>>,
     ) -> Self {
         let places = Places { log, flags };
-        let (orders, repairs) = (Queue::new(PAGE as usize), VecDeque::new());
-        Self { me, places, health, orders, repairs, catch_up: CatchUp::At(None), probe_is_due: false, busy: false }
+        let (tasks, repairs) = (Queue::new(PAGE as usize), VecDeque::new());
+        Self { me, places, health, tasks, repairs, catch_up: CatchUp::At(None), probe_is_due: false, busy: false }
     }
 
     /// Does the next thing, if nothing is being done. Catching up goes before orders, because an org must not be routed
@@ -97,13 +97,13 @@ impl Darklaunch {
                 // The asker may have gone; it was repaired all the same.
                 let _ = asker.send(outcome);
             }));
-        } else if let Some(batch) = self.orders.next() {
+        } else if let Some(batch) = self.tasks.next() {
             let work = async move {
                 let outcome = places.carry_out(&batch.requests).await;
                 (batch, outcome)
             };
             ctx.spawn(work.into_actor(self).map(|(batch, outcome), this, ctx| {
-                this.orders.finished();
+                this.tasks.finished();
                 let withheld = outcome.iter().flatten().find_map(|answer| answer.as_ref().err().filter(is_withheld));
                 this.ended(withheld.map_or_else(|| outcome.as_ref().map(|_| ()), Err), ctx);
                 match outcome {
@@ -114,6 +114,16 @@ impl Darklaunch {
         } else {
             self.busy = false;
         }
+    }
+
+    fn enqueue(
+        &mut self,
+        task: Task,
+        ctx: &mut Context<Self>,
+    ) -> impl Future<Output = Result<FlagImage, DarklaunchError>> + use<> {
+        let answer = self.tasks.push(task);
+        self.proceed(ctx);
+        async move { answer.await.unwrap_or_else(|_| Err(died())) }
     }
 
     /// Orders or a repair are over. After an error something may be decided that Redis has not seen.
@@ -141,9 +151,9 @@ impl Darklaunch {
                 for asker in self.repairs.drain(..) {
                     let _ = asker.send(Err(error.clone()));
                 }
-                if let Some(batch) = self.orders.next() {
+                if let Some(batch) = self.tasks.next() {
                     batch.answer_all(Err(error));
-                    self.orders.finished();
+                    self.tasks.finished();
                 }
                 return; // the next probe goes on
             }
@@ -230,9 +240,55 @@ impl Handler<Apply> for Darklaunch {
     type Result = ResponseFuture<Result<(), DarklaunchError>>;
 
     fn handle(&mut self, Apply(order): Apply, ctx: &mut Self::Context) -> Self::Result {
-        let answer = self.orders.push(order);
-        self.proceed(ctx);
-        Box::pin(async move { answer.await.unwrap_or_else(|_| Err(died())) })
+        let done = self.enqueue(Task::Apply(order), ctx);
+        Box::pin(async move { done.await.map(drop) })
+    }
+}
+
+/// Store an order's decision, for somebody who will have it written; if that one dies, the next catch-up writes it.
+#[derive(Message)]
+#[rtype(result = "Result<FlagImage, DarklaunchError>")]
+struct Decide(FlagOrder);
+
+impl Handler<Decide> for Darklaunch {
+    type Result = ResponseFuture<Result<FlagImage, DarklaunchError>>;
+
+    fn handle(&mut self, Decide(order): Decide, ctx: &mut Self::Context) -> Self::Result {
+        Box::pin(self.enqueue(Task::Decide(order), ctx))
+    }
+}
+
+/// Write what was decided.
+#[derive(Message)]
+#[rtype(result = "Result<(), DarklaunchError>")]
+struct Write(FlagImage);
+
+impl Handler<Write> for Darklaunch {
+    type Result = ResponseFuture<Result<(), DarklaunchError>>;
+
+    fn handle(&mut self, Write(image): Write, ctx: &mut Self::Context) -> Self::Result {
+        let done = self.enqueue(Task::Write(image), ctx);
+        Box::pin(async move { done.await.map(drop) })
+    }
+}
+
+/// Write a hash as it was decided before: whether that works now. Overtakes all that waits.
+#[derive(Message)]
+#[rtype(result = "Result<(), DarklaunchError>")]
+struct Rehearse(FlagOrder);
+
+impl Handler<Rehearse> for Darklaunch {
+    type Result = ResponseFuture<Result<(), DarklaunchError>>;
+
+    fn handle(&mut self, Rehearse(order): Rehearse, ctx: &mut Self::Context) -> Self::Result {
+        match self.catch_up {
+            CatchUp::Done => {
+                let places = self.places.clone();
+                Box::pin(async move { places.rehearse(&order.key).await })
+            }
+            // An org must not be routed by a Redis that forgot the others.
+            CatchUp::At(_) => self.handle(Apply(order), ctx),
+        }
     }
 }
 
@@ -264,7 +320,31 @@ impl Flagger {
 
     /// Stores the decision and writes it to Redis; when this answers, applications see it.
     pub async fn apply(&self, order: FlagOrder) -> Result<(), DarklaunchError> {
-        match self.0.send(Apply(order)).await {
+        self.ask(Apply(order)).await
+    }
+
+    /// Stores the decision at once, and writes it to Redis when the event has come. If it never comes, somebody else
+    /// decides what becomes of it.
+    pub async fn apply_after(&self, event: oneshot::Receiver<()>, order: FlagOrder) -> Result<(), DarklaunchError> {
+        let (decided, event) = tokio::join!(self.ask(Decide(order)), event);
+        match event {
+            Ok(()) => self.ask(Write(decided?)).await,
+            Err(_) => Ok(()),
+        }
+    }
+
+    /// Whether an order would be carried out now, which changes nothing of the org's flags.
+    pub async fn rehearse(&self, order: FlagOrder) -> Result<(), DarklaunchError> {
+        self.ask(Rehearse(order)).await
+    }
+
+    async fn ask<M, T>(&self, message: M) -> Result<T, DarklaunchError>
+    where
+        M: Message<Result = Result<T, DarklaunchError>> + Send + 'static,
+        T: Send + 'static,
+        Darklaunch: Handler<M>,
+    {
+        match self.0.send(message).await {
             Ok(answer) => answer,
             Err(error) => Err(DarklaunchError::Gone(error.to_string())),
         }

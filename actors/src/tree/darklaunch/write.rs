@@ -19,6 +19,30 @@ pub(super) struct Places {
     pub(super) flags: Arc<dyn Flags>,
 }
 
+/// What the actor is asked to do with one hash.
+pub(super) enum Task {
+    /// Decide and write.
+    Apply(FlagOrder),
+    /// Decide only.
+    Decide(FlagOrder),
+    /// Write what was decided.
+    Write(FlagImage),
+}
+
+impl Task {
+    fn order(&self) -> Option<&FlagOrder> {
+        match self {
+            Task::Apply(order) | Task::Decide(order) => Some(order),
+            Task::Write(_) => None,
+        }
+    }
+
+    /// Whether Redis is written.
+    fn is_written(&self) -> bool {
+        !matches!(self, Task::Decide(_))
+    }
+}
+
 /// A hash in which Redis is not as decided.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Drift {
@@ -29,41 +53,75 @@ pub struct Drift {
 }
 
 impl Places {
-    /// Carries out orders together; an answer for each, in order.
+    /// Does all tasks together; an answer for each, in order: the hash as it was decided.
     pub(super) async fn carry_out(
         &self,
-        orders: &[FlagOrder],
-    ) -> Result<Vec<Result<(), DarklaunchError>>, DarklaunchError> {
-        let wanted: Vec<_> = orders.iter().map(|order| (order.key.clone(), order.fields_to_read())).collect();
-        let found = self.flags.read(&wanted).await?;
-        let desires: Vec<_> = orders.iter().zip(found).map(|(order, found)| order.desire(found)).collect();
-        let decided = self.log.desire(&desires).await?;
-        orders.iter().filter_map(|order| order.desired_failpoint).for_each(failpoint::hit);
+        tasks: &[Task],
+    ) -> Result<Vec<Result<FlagImage, DarklaunchError>>, DarklaunchError> {
+        let orders: Vec<_> = tasks.iter().filter_map(Task::order).collect();
+        let mut decided = self.decide(&orders, tasks.iter().any(Task::is_written)).await?.into_iter();
+        let image_of = |task: &Task| match task {
+            Task::Write(image) => Some(Ok(image.clone())),
+            Task::Apply(_) | Task::Decide(_) => decided.next(),
+        };
+        let images: Vec<_> = tasks.iter().filter_map(image_of).collect();
 
-        let images: Vec<FlagImage> = decided.iter().filter_map(|image| image.as_ref().ok().cloned()).collect();
-        let mut written = self.flags.write(&images).await?.into_iter();
-        let mut answers = Vec::with_capacity(orders.len());
-        for image in decided {
+        let due = images.iter().zip(tasks).filter(|(_, task)| task.is_written());
+        let due: Vec<FlagImage> = due.filter_map(|(image, _)| image.as_ref().ok().cloned()).collect();
+        let mut written = self.flags.write(&due).await?.into_iter();
+        let mut answers = Vec::with_capacity(tasks.len());
+        for (image, task) in images.into_iter().zip(tasks) {
             answers.push(match image {
-                Err(error) => Err(error.into()),
-                Ok(image) => match written.next() {
-                    Some(Written::Stale { found }) => self.superseded(&image, found).await,
+                Ok(image) if task.is_written() => match written.next() {
+                    Some(Written::Stale { found }) => self.superseded(image, found).await,
                     Some(Written::Withheld) => Err(DarklaunchError::Refilling { key: image.key }),
-                    Some(Written::Applied) | None => Ok(()),
+                    Some(Written::Applied) | None => Ok(image),
                 },
+                decided => decided,
             });
         }
         Ok(answers)
     }
 
+    /// Stores what orders want; an answer for each, in order. Nothing is stored of what is to be written at once while Redis
+    /// is away.
+    async fn decide(
+        &self,
+        orders: &[&FlagOrder],
+        are_written: bool,
+    ) -> Result<Vec<Result<FlagImage, DarklaunchError>>, DarklaunchError> {
+        if orders.is_empty() {
+            return Ok(Vec::new());
+        }
+        let found = if are_written || orders.iter().any(|order| order.overlay.is_some()) {
+            let wanted: Vec<_> = orders.iter().map(|order| (order.key.clone(), order.fields_to_read())).collect();
+            self.flags.read(&wanted).await?
+        } else {
+            // Writers wait, and what Redis has matters only to what is laid over it.
+            vec![FoundFlags::default(); orders.len()]
+        };
+        let desires: Vec<_> = orders.iter().zip(found).map(|(order, found)| order.desire(found)).collect();
+        let decided = self.log.desire(&desires).await?;
+        orders.iter().filter_map(|order| order.desired_failpoint).for_each(failpoint::hit);
+        Ok(decided.into_iter().map(|image| image.map_err(DarklaunchError::from)).collect())
+    }
+
+    /// Writes a hash once more as it was decided. One that Mover has never written is only read.
+    pub(super) async fn rehearse(&self, key: &FlagKey) -> Result<(), DarklaunchError> {
+        let Some(image) = self.log.desired_one(key).await? else {
+            return Ok(self.flags.read(&[(key.clone(), Vec::new())]).await.map(drop)?);
+        };
+        self.carry_out(&[Task::Write(image)]).await?.into_iter().try_for_each(|answer| answer.map(drop))
+    }
+
     /// Redis has a newer decision about this hash than ours. If the move log knows it, then it was made after ours
     /// and contains it. If not, Redis has followed another move log.
-    async fn superseded(&self, image: &FlagImage, found: Epoch) -> Result<(), DarklaunchError> {
+    async fn superseded(&self, image: FlagImage, found: Epoch) -> Result<FlagImage, DarklaunchError> {
         let known = self.log.desired_one(&image.key).await?.map_or(image.epoch, |newest| newest.epoch);
         if known >= found {
-            return Ok(());
+            return Ok(image);
         }
-        Err(DarklaunchError::Ahead { key: image.key.clone(), found, known })
+        Err(DarklaunchError::Ahead { key: image.key, found, known })
     }
 
     /// Writes one page of decisions that Redis has not seen. Hashes at the decided epoch are left alone: what
@@ -110,9 +168,9 @@ impl Places {
             if let Some(newest) = drifts.iter().filter_map(|drift| drift.found.epoch).max() {
                 self.log.raise_epoch(newest).await?;
             }
-            let orders: Vec<_> =
-                drifts.into_iter().map(|drift| FlagOrder::of_operator(drift.wanted.key, Default::default())).collect();
-            for answer in self.carry_out(&orders).await? {
+            let as_decided = |drift: Drift| FlagOrder::of_operator(drift.wanted.key, Default::default());
+            let tasks: Vec<_> = drifts.into_iter().map(as_decided).map(Task::Apply).collect();
+            for answer in self.carry_out(&tasks).await? {
                 answer?;
                 repaired += 1;
             }

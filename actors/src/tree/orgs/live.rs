@@ -2,6 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
+use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::domain::record::{Claim, Findings, Place};
@@ -86,53 +87,63 @@ impl Effects {
         failpoint::hit("switch.begin");
         proven(verified)?;
         // Nobody is blocked while the flags could not be written anyway.
-        self.flags.apply(FlagOrder::of_move(claim, "switch.ready")).await?;
+        let order = self.route(claim, way)?;
+        self.flags.rehearse(order.clone()).await?;
+        failpoint::hit("switch.ready");
         let mut findings = Findings::default();
-        let block = self.engine.block(claim, way).await?;
-        let held = match block {
+        match self.engine.block(claim, way).await? {
             Some(mut block) => {
                 findings.closed_at = Some(block.since());
                 failpoint::hit("switch.blocked");
-                block.hand_over().await?;
-                Some(block)
+                block.leave().await?;
+                findings.opened_at = Some(self.open(claim, block, order).await?);
             }
             // Somebody died on the way: go on from there.
             None => {
                 self.engine.complete(claim, way).await?;
-                None
+                self.flags.apply(order).await?;
             }
-        };
-        failpoint::hit("switch.handed_over");
-        findings.opened_at = self.route(claim, way, held).await?;
+        }
         failpoint::hit("switch.done");
         Ok(findings)
     }
 
-    /// Routes the org to where it is live now and lets its writers go on: both, or the writers first if the flags are slow.
-    /// Answers since when they do, if they had to wait.
-    async fn route(
-        &self,
-        claim: &Claim,
-        way: Way,
-        held: Option<Box<dyn WriteBlock>>,
-    ) -> Result<Option<SystemTime>, StepError> {
+    /// How the org is routed from the switch on.
+    fn route(&self, claim: &Claim, way: Way) -> Result<FlagOrder, StepError> {
         let routing = self.engine.routing(&claim.migration)?;
         let fields = match way {
             Way::Forward => routing.on_target,
             Way::Back => routing.on_source,
         };
-        let order = self.flags.apply(FlagOrder::of_move(claim, "switch.desired").set(present(&fields)));
-        let mut order = std::pin::pin!(order);
+        Ok(FlagOrder::of_move(claim, "switch.desired").set(present(&fields)))
+    }
+
+    /// Makes the org live where it went, routes it there, and lets its writers go on: before it is routed, if the flags are
+    /// slow. Answers since when they do. The flags are decided while the other store opens, but Redis sends nobody there before
+    /// that is done.
+    async fn open(
+        &self,
+        claim: &Claim,
+        mut block: Box<dyn WriteBlock>,
+        order: FlagOrder,
+    ) -> Result<SystemTime, StepError> {
         let max_block = Duration::from_millis(self.engine.limits(&claim.migration)?.max_block_ms);
-        let in_time = timeout(max_block, order.as_mut()).await;
-        let released_at = match held {
-            Some(block) => Some(block.release().await?),
-            None => None,
+        let (arrived, is_there) = oneshot::channel();
+        let mut routed = std::pin::pin!(self.flags.apply_after(is_there, order));
+        let arriving = async {
+            block.arrive().await?;
+            failpoint::hit("switch.handed_over");
+            // Whoever waits for this goes on with it below.
+            let _ = arrived.send(());
+            Ok::<_, StepError>(())
         };
+        let (arrival, in_time) = tokio::join!(arriving, timeout(max_block, routed.as_mut()));
+        arrival?;
+        let released_at = block.release().await?;
         match in_time {
-            Ok(applied) => applied?,
-            Err(_) => order.await?,
-        };
+            Ok(routed) => routed?,
+            Err(_) => routed.await?,
+        }
         Ok(released_at)
     }
 
