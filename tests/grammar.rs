@@ -246,7 +246,8 @@ fn any_command() -> impl Strategy<Value = Command> {
                 Command::Migrate { aim, migration, which, options }
             }
         ),
-        option::of(migration()).prop_map(|migration| Command::Status { migration }),
+        (option::of(migration()), any::<bool>()).prop_map(|(migration, watch)| Command::Status { migration, watch }),
+        option::of(1..=10_000_u32).prop_map(|limit| Command::History { limit }),
         steer().prop_map(Command::Steer),
         (migration(), which()).prop_map(|(migration, which)| Command::Verify { migration, which }),
         (migration(), which()).prop_map(|(migration, which)| Command::Retry { migration, which }),

@@ -5,8 +5,9 @@
 
 use std::sync::OnceLock;
 
-/// Every place, in the order in which a move comes by: offline, its abort, online, its abort, rolled back, finalized.
-pub const ALL: [&str; 55] = [
+/// Every place, in the order in which a move comes by: offline, its abort, online, its abort, rolled back, finalized; then those of
+/// commands about all orgs.
+pub const ALL: [&str; 57] = [
     "claim.written",
     "block.begin",
     "block.desired",
@@ -62,6 +63,8 @@ pub const ALL: [&str; 55] = [
     "close.done",
     "purge.begin",
     "purge.done",
+    "operator.desired",
+    "prep.flags",
 ];
 
 static ARMED: OnceLock<fn(&'static str)> = OnceLock::new();

@@ -29,7 +29,7 @@ fn events() -> Vec<Event> {
 
 fn courses() -> Vec<Course> {
     let of = |strategy| Aim::ALL.into_iter().map(move |aim| Course { strategy, aim });
-    of(Strategy::Offline).chain(of(Strategy::Online)).collect()
+    of(Strategy::Offline).chain(of(Strategy::Online)).chain(of(Strategy::Window)).collect()
 }
 
 fn real_courses() -> Vec<Course> {

@@ -75,7 +75,7 @@ impl Program {
 
     /// Carries out a command of the console's language.
     pub(crate) async fn exec(&self, command: &str, death: Death) -> io::Result<Ended> {
-        self.run(&["exec", command], death).await
+        self.run(&["exec", "--yes", command], death).await
     }
 
     pub(crate) async fn run(&self, arguments: &[&str], death: Death) -> io::Result<Ended> {

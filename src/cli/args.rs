@@ -52,7 +52,7 @@ pub(super) enum Door {
     /// Show a whole campaign on sample data: two Postgres, Redis, and clients that write all the time
     Demo(Demo),
     /// Type commands, with history and help
-    Console,
+    Console(Console),
     /// Carry out one command of the console's language and end
     Exec(Exec),
     /// Run a runbook, or what is left of a run
@@ -118,12 +118,23 @@ impl DemoStrategy {
     }
 }
 
+/// `mover console`
+#[derive(Debug, Args)]
+pub(super) struct Console {
+    /// Do not ask whether dangerous commands are meant
+    #[arg(long)]
+    pub(super) yes: bool,
+}
+
 /// `mover exec`
 #[derive(Debug, Args)]
 pub(super) struct Exec {
     /// The command, e.g. 'migrate whole_org all'; 'help' lists them
     #[arg(value_name = "COMMAND")]
     pub(super) command: String,
+    /// Do not ask whether a dangerous command is meant
+    #[arg(long)]
+    pub(super) yes: bool,
     /// Print the answer as JSON
     #[arg(long)]
     pub(super) json: bool,

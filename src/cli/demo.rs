@@ -20,11 +20,11 @@ use crate::demo::quantiles::Quantiles;
 use crate::demo::report::{CampaignFigures, DemoReport};
 use crate::demo::sample::{Sample, SampleError, Shape};
 use crate::embedded::{Options, Servers};
-use crate::operations::{Needs, Outcome, Running, carry_out};
+use crate::operations::{Door as CommandDoor, Needs, Outcome, Running, carry_out};
 
 use super::args::{Demo, DemoStrategy};
 use super::error::CliError;
-use super::exec::follow;
+use super::follow::follow;
 use super::interrupts::Interrupts;
 use super::screen::Screen;
 
@@ -169,7 +169,7 @@ async fn run(
 
 async fn command(app: &App, running: &Running, line: &str) -> Result<Outcome, CliError> {
     match command::parse(line)? {
-        Some(command) => Ok(carry_out(&app.world, Some(running), &command).await?),
+        Some(command) => Ok(carry_out(&app.world, Some(running), CommandDoor::Demo, &command).await?),
         None => Err(CliError::Interrupted),
     }
 }

@@ -55,6 +55,15 @@ pub enum CliError {
     /// The terminal or a signal could not be used.
     #[error("the terminal: {0}")]
     Terminal(#[from] std::io::Error),
+    /// A dangerous command, and nobody could be asked.
+    #[error("{what}\nnobody is there to be asked whether that is meant, so nothing was done; --yes says that it is")]
+    Unconfirmed {
+        /// What it would do.
+        what: String,
+    },
+    /// It was asked about, and the answer was no.
+    #[error("nothing was done")]
+    NotMeant,
     /// Ctrl-C before the answer was there. What changes many orgs does so in one transaction, which was taken back.
     #[error("stopped before the end; `status` shows how things stand")]
     Interrupted,

@@ -4,33 +4,38 @@ use std::io::Write;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use mover_actors::domain::campaign::{Campaign, Phase, Steer};
+use mover_actors::domain::campaign::{Campaign, Steer};
 use mover_actors::domain::state::Aim;
 use mover_actors::ports::{LogError, MoveLog};
 use mover_actors::tree::Tree;
-use mover_actors::tree::darklaunch::FlagsHealth;
 use serde_json::json;
 
 use crate::app::App;
 use crate::command::{Command, verb};
-use crate::operations::{self, Answer, Needs, OperationError, Outcome, Running, needs};
+use crate::operations::{self, Answer, Door, Needs, OperationError, Outcome, Running, needs};
 
+use super::args;
+use super::ask::is_meant;
 use super::error::CliError;
+use super::fold;
+use super::follow::follow;
 use super::interrupts::Interrupts;
-use super::progress::View;
 use super::screen::Screen;
 
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
-/// The exit code of a process that was told to stop at once, as shells have it for Ctrl-C.
-const STOPPED_AT_ONCE: i32 = 130;
-
 /// Carries out a command; a campaign is followed to its end. The exit code is not zero if an org failed.
-pub(super) async fn exec(app: &App, screen: &Screen, command: &Command, as_json: bool) -> Result<ExitCode, CliError> {
+pub(super) async fn exec(
+    app: &App,
+    screen: &Screen,
+    command: &Command,
+    args: &args::Exec,
+) -> Result<ExitCode, CliError> {
     let mut interrupts = Interrupts::listen()?;
+    is_meant(&app.world, command, args.yes, &mut interrupts).await?;
     let mut tree = app.start(needs(command)).await?;
     let running = tree.as_ref().map(Running::from);
-    let carrying_out = operations::carry_out(&app.world, running.as_ref(), command);
+    let carrying_out = operations::carry_out(&app.world, running.as_ref(), Door::Exec, command);
     let carried_out = match needs(command) {
         // A campaign is opened or not, and then it hears Ctrl-C.
         Needs::Tree => carrying_out.await,
@@ -55,7 +60,7 @@ pub(super) async fn exec(app: &App, screen: &Screen, command: &Command, as_json:
         tree.stop().await.map_err(crate::app::AppError::from)?;
     }
     let (answer, code) = ended?;
-    print(&answer, as_json);
+    print(&answer, args.json);
     Ok(code)
 }
 
@@ -65,55 +70,9 @@ pub(super) fn print(answer: &Answer, as_json: bool) {
     // A reader that has seen enough, such as `head`, is no failure.
     let _ = match (as_json, answer.text.is_empty()) {
         (true, _) => writeln!(out, "{}", answer.json),
-        (false, false) => writeln!(out, "{}", answer.text),
+        (false, false) => writeln!(out, "{}", fold::for_stdout(&answer.text)),
         (false, true) => Ok(()),
     };
-}
-
-/// Shows a campaign until it has ended and no org is in flight here. The first Ctrl-C halts it, the second ends the
-/// process: the orgs in flight are taken over by the next one.
-pub(super) async fn follow(
-    app: &App,
-    tree: &mut Tree,
-    screen: &Screen,
-    interrupts: &mut Interrupts,
-    mut campaign: Campaign,
-    total: u64,
-) -> Result<Campaign, CliError> {
-    let log = &app.world.log;
-    let mut view = View::open(screen, &campaign, total);
-    let mut halting = false;
-    loop {
-        let waiting = match tree.flags_health() {
-            FlagsHealth::Down(cause) => Some(cause),
-            FlagsHealth::Up => None,
-        };
-        view.show(&campaign, waiting.as_deref());
-        if campaign.phase == Phase::Ended && log.held(tree.node(), 1).await.is_ok_and(|held| held.is_empty()) {
-            return Ok(campaign);
-        }
-        tokio::select! {
-            () = tokio::time::sleep(LOOK_EVERY) => {}
-            ended = tree.ended() => ended.map_err(crate::app::AppError::from)?,
-            () = interrupts.next() => {
-                if halting {
-                    drop(view);
-                    eprintln!("stopped at once; orgs in flight are taken over by the next: mover exec resume");
-                    std::process::exit(STOPPED_AT_ONCE);
-                }
-                halting = true;
-                tracing::warn!("halting: orgs in flight go on to their end; Ctrl-C again stops at once");
-                if let Err(error) = log.steer(Steer::Halt, Some("Ctrl-C")).await {
-                    tracing::warn!(%error, "the campaign could not be halted");
-                }
-            }
-        }
-        match log.campaign(campaign.id).await {
-            Ok(now) => campaign = now,
-            // The tree waits for the move log too, and says so.
-            Err(error) => view.show(&campaign, Some(&error.to_string())),
-        }
-    }
 }
 
 /// There is no campaign to resume, but a dead process may have left orgs in flight: they are brought to their end.

@@ -1,11 +1,15 @@
 //! The command line: what is said, what is shown, and when the process ends.
 
 mod args;
+mod ask;
 mod console;
 mod demo;
 mod error;
 mod exec;
+mod fold;
+mod follow;
 mod interrupts;
+mod keys;
 mod log;
 mod progress;
 mod run;
@@ -58,8 +62,8 @@ pub async fn run() -> Result<ExitCode, CliError> {
         _ => App::open(config, has_file).await?,
     };
     let code = match (&door, &command) {
-        (Door::Console, _) => console::console(&app, &screen).await,
-        (Door::Exec(args), Some(command)) => exec::exec(&app, &screen, command, args.json).await,
+        (Door::Console(args), _) => console::console(&app, &screen, args.yes).await,
+        (Door::Exec(args), Some(command)) => exec::exec(&app, &screen, command, args).await,
         (Door::Run(args), _) => run::run(&app, &screen, args).await,
         (Door::Status(args), _) => status::status(&app, args).await,
         (Door::Check(args), _) => check(&app, args.json).await,

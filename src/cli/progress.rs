@@ -9,6 +9,8 @@ use mover_actors::domain::campaign::{Campaign, Phase};
 use mover_actors::domain::state::Aim;
 use tokio::time::Instant;
 
+use crate::state::read::ClosedTimes;
+
 use super::screen::Screen;
 
 const LINE_EVERY: Duration = Duration::from_secs(5);
@@ -68,32 +70,40 @@ impl fmt::Display for Progress {
     }
 }
 
+/// So many lines for workers; the others are counted.
+const WORKERS_SHOWN: usize = 8;
+
 /// Watches one campaign from the moment it is made.
 pub(super) struct View {
     screen: Screen,
-    bar: Option<ProgressBar>,
+    bars: Option<Bars>,
     total: u64,
     begun: Instant,
     done_at_begin: u64,
     line_at: Instant,
+    waits: String,
+}
+
+/// What a terminal shows: the campaign, what its workers do, and what can be done.
+struct Bars {
+    all: MultiProgress,
+    campaign: ProgressBar,
+    workers: Vec<ProgressBar>,
+    below: ProgressBar,
+    keys: &'static str,
 }
 
 impl View {
     /// Shows a campaign of so many orgs on the terminal, or as lines if standard error is none.
-    pub(super) fn open(screen: &Screen, campaign: &Campaign, total: u64) -> Self {
-        let bar = std::io::stderr().is_terminal().then(|| {
-            let bars = MultiProgress::with_draw_target(ProgressDrawTarget::stderr());
-            let bar = bars.add(ProgressBar::new(total));
-            if let Ok(style) = ProgressStyle::with_template("{prefix} [{bar:30}] {percent:>3}%  {wide_msg}") {
-                bar.set_style(style.progress_chars("=> "));
-            }
-            bar.set_prefix(campaign.migration.to_string());
-            screen.show_bars(bars);
-            bar
+    pub(super) fn open(screen: &Screen, campaign: &Campaign, total: u64, has_keys: bool) -> Self {
+        let bars = std::io::stderr().is_terminal().then(|| {
+            let bars = Bars::open(campaign, total, has_keys);
+            screen.show_bars(bars.all.clone());
+            bars
         });
         let begun = Instant::now();
         let done_at_begin = campaign.migrated + campaign.failed;
-        Self { screen: screen.clone(), bar, total, begun, done_at_begin, line_at: begun }
+        Self { screen: screen.clone(), bars, total, begun, done_at_begin, line_at: begun, waits: String::new() }
     }
 
     /// What is known now.
@@ -111,18 +121,28 @@ impl View {
         }
     }
 
+    /// How long orgs were closed for writes so far.
+    pub(super) fn waits(&mut self, closed: Option<ClosedTimes>) {
+        if let Some(closed) = closed {
+            let [p50, p99, max] = [closed.p50_ms, closed.p99_ms, closed.max_ms].map(|ms| ms.round());
+            self.waits = format!("closed for writes: p50 {p50} ms, p99 {p99} ms, max {max} ms   ");
+        }
+    }
+
     /// Shows it.
-    pub(super) fn show(&mut self, campaign: &Campaign, waiting: Option<&str>) {
+    pub(super) fn show(&mut self, campaign: &Campaign, waiting: Option<&str>, workers: &[String]) {
         let progress = self.progress(campaign);
         let text = match waiting {
             Some(cause) => format!("{progress}; waiting: {cause}"),
             None => progress.to_string(),
         };
-        match &self.bar {
-            Some(bar) => {
-                bar.set_length(progress.total);
-                bar.set_position(progress.done());
-                bar.set_message(text);
+        match &mut self.bars {
+            Some(bars) => {
+                bars.campaign.set_length(progress.total);
+                bars.campaign.set_position(progress.done());
+                bars.campaign.set_message(text);
+                bars.show_workers(workers);
+                bars.below.set_message(format!("{}{}", self.waits, bars.keys));
             }
             None if self.line_at <= Instant::now() => {
                 eprintln!("{}: {text}", campaign.migration);
@@ -133,10 +153,50 @@ impl View {
     }
 }
 
+impl Bars {
+    fn open(campaign: &Campaign, total: u64, has_keys: bool) -> Self {
+        let all = MultiProgress::with_draw_target(ProgressDrawTarget::stderr());
+        let bar = all.add(ProgressBar::new(total));
+        if let Ok(style) = ProgressStyle::with_template("{prefix} [{bar:30.green}] {percent:>3}%  {wide_msg}") {
+            bar.set_style(style.progress_chars("=> "));
+        }
+        bar.set_prefix(campaign.migration.to_string());
+        let below = all.add(line("  {wide_msg:.dim}"));
+        let keys = if has_keys { "keys: b background, p pause, + and - workers, Ctrl-C halts" } else { "" };
+        Self { all, campaign: bar, workers: Vec::new(), below, keys }
+    }
+
+    /// A line for each, as long as there are not too many.
+    fn show_workers(&mut self, workers: &[String]) {
+        let more = workers.len().saturating_sub(WORKERS_SHOWN);
+        let mut lines: Vec<String> =
+            workers.iter().take(WORKERS_SHOWN).map(|what| what.replace(char::is_control, "·")).collect();
+        lines.extend((more > 0).then(|| format!("and {more} more")));
+        while self.workers.len() < lines.len() {
+            let bar = self.all.insert_before(&self.below, line("  {wide_msg}"));
+            self.workers.push(bar);
+        }
+        // A line that was shown once stays, empty, so that what is below does not jump.
+        for (place, bar) in self.workers.iter().enumerate() {
+            bar.set_message(lines.get(place).cloned().unwrap_or_default());
+        }
+    }
+}
+
+fn line(template: &str) -> ProgressBar {
+    let bar = ProgressBar::new_spinner();
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(style);
+    }
+    bar
+}
+
 impl Drop for View {
     fn drop(&mut self) {
-        if let Some(bar) = &self.bar {
-            bar.finish_and_clear();
+        if let Some(bars) = &self.bars {
+            for bar in bars.workers.iter().chain([&bars.campaign, &bars.below]) {
+                bar.finish_and_clear();
+            }
             self.screen.clear();
         }
     }

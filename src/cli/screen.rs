@@ -33,6 +33,14 @@ impl Screen {
         *self.lock() = Shown::Prompt(lines);
     }
 
+    /// While something else is shown, lines are not handed to the prompt, which comes back afterwards.
+    pub(super) async fn without_prompt<T>(&self, showing: impl Future<Output = T>) -> T {
+        let before = std::mem::take(&mut *self.lock());
+        let shown = showing.await;
+        *self.lock() = before;
+        shown
+    }
+
     /// Lines go straight to standard error again.
     pub(super) fn clear(&self) {
         *self.lock() = Shown::Nothing;

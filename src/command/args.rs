@@ -10,6 +10,9 @@ use super::line::{Arg, Item, Span};
 use super::selection::org_name;
 use crate::nearest::did_you_mean;
 
+/// Options that have no value.
+const FLAGS: [&str; 1] = ["--watch"];
+
 /// What follows the words of a command.
 pub(super) struct Args {
     positional: VecDeque<Arg>,
@@ -27,6 +30,9 @@ impl Args {
             match arg.key {
                 Some(key) => sorted.add_option(key, arg.items)?,
                 None => match arg.items.first().and_then(Item::keyword).filter(|word| word.starts_with("--")) {
+                    Some(word) if FLAGS.contains(&word) => {
+                        sorted.add_option(arg.items[0].clone(), arg.items)?;
+                    }
                     Some(_) => {
                         let missing = || Fault::new(arg.span, "a value is missing after this");
                         let value = args.next().filter(|value| value.key.is_none()).ok_or_else(missing)?;
@@ -97,6 +103,11 @@ impl Args {
         let Some(at) = self.options.iter().position(|(key, _)| key.text == name) else { return Ok(None) };
         let (_, value) = self.options.remove(at);
         single(value, &format!("the value of {name}")).map(Some)
+    }
+
+    /// Takes the option without a value of this name; answers whether it was given.
+    pub(super) fn flag(&mut self, name: &str) -> Result<bool, Fault> {
+        Ok(self.option(name)?.is_some())
     }
 
     /// Takes an option that is a whole number.

@@ -33,8 +33,11 @@ impl fmt::Display for Command {
                 write!(f, "{} {migration} {}", verb(*aim), all(which))?;
                 migrate_options(f, options)
             }
-            Command::Status { migration: None } => f.write_str("status"),
-            Command::Status { migration: Some(migration) } => write!(f, "status {migration}"),
+            Command::Status { migration, watch } => {
+                f.write_str("status")?;
+                migration.as_ref().map_or(Ok(()), |migration| write!(f, " {migration}"))?;
+                f.write_str(if *watch { " --watch" } else { "" })
+            }
             Command::Steer(steer) => steering(f, *steer),
             Command::Verify { migration, which } => write!(f, "verify {migration} {}", all(which)),
             Command::Retry { migration, which } => write!(f, "retry {migration} {}", Shown { which, all: "failed" }),
@@ -58,6 +61,10 @@ impl fmt::Display for Command {
             Command::Report { migration, out } => {
                 write!(f, "report {migration}")?;
                 option(f, "out", out.as_deref().map(quoted))
+            }
+            Command::History { limit } => {
+                f.write_str("history")?;
+                option(f, "limit", *limit)
             }
             Command::Help { topic: None } => f.write_str("help"),
             Command::Help { topic: Some(topic) } => write!(f, "help {topic}"),

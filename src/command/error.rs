@@ -11,6 +11,8 @@ const SHOWN_MAX: usize = 100;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct ParseError {
     line: String,
+    /// Which line of a text that has more than one; 1 is the first.
+    number: Option<usize>,
     span: Span,
     problem: String,
     syntax: Option<&'static str>,
@@ -30,7 +32,27 @@ impl Fault {
 
     /// The mistake in its line, with the syntax of the command that was meant, if that is known.
     pub(super) fn in_line(self, line: &str, syntax: Option<&'static str>) -> ParseError {
-        ParseError { line: line.to_owned(), span: self.span, problem: self.problem, syntax }
+        ParseError { line: line.to_owned(), number: None, span: self.span, problem: self.problem, syntax }
+    }
+
+    /// The mistake in a text of several lines.
+    pub(super) fn in_text(self, text: &str) -> ParseError {
+        let mut begin = 0;
+        let mut lines = text.split('\n').enumerate().peekable();
+        while let Some((index, line)) = lines.next() {
+            let length = line.chars().count();
+            // What is missing at the end is shown behind the last line that says anything.
+            let is_last = lines.clone().all(|(_, line)| line.trim().is_empty());
+            if self.span.start <= begin + length || is_last {
+                let start = self.span.start - begin;
+                let end = (self.span.end - begin).min(length.max(start + 1));
+                let number = text.trim_end().contains('\n').then_some(index + 1);
+                let span = Span { start, end };
+                return ParseError { line: line.to_owned(), number, span, problem: self.problem, syntax: None };
+            }
+            begin += length + 1;
+        }
+        self.in_line(text, None)
     }
 }
 
@@ -38,6 +60,11 @@ impl ParseError {
     /// Where the mistake begins: 1 is the first character of the line.
     pub fn column(&self) -> usize {
         self.span.start + 1
+    }
+
+    /// Which line of the text it is in; 1 is the first.
+    pub fn line(&self) -> usize {
+        self.number.unwrap_or(1)
     }
 
     /// What is wrong, without the place.
@@ -48,6 +75,9 @@ impl ParseError {
 
 impl fmt::Display for ParseError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(number) = self.number {
+            write!(f, "line {number}, ")?;
+        }
         writeln!(f, "column {}: {}", self.column(), self.problem)?;
         let from = if self.span.start < SHOWN_MAX * 3 / 4 { 0 } else { self.span.start - SHOWN_MAX / 2 };
         // Every character takes one place here, so that the marks stand under their text.

@@ -5,14 +5,18 @@
 //! - `args`, `selection`: arguments -> values
 //! - `grammar/`: one entry for each command: its syntax line, its help, its examples, how it is read
 //! - `display`: a command as text; reading that text gives the same command again
+//! - `redis_cli`: lines of that program that mean the same as a command
+//! - `erlang/`: the calls of the original system
 //! - `help`: what `help` prints, from the same entries
 
 mod args;
 mod display;
+pub mod erlang;
 mod error;
 mod grammar;
 mod help;
 mod line;
+mod redis_cli;
 mod selection;
 mod spec;
 
@@ -80,6 +84,8 @@ pub enum Command {
     Status {
         /// This migration only.
         migration: Option<MigrationName>,
+        /// In the console: go on showing it.
+        watch: bool,
     },
     /// Change the live campaign: pause, resume, halt, set.
     Steer(Steer),
@@ -144,6 +150,11 @@ pub enum Command {
         migration: MigrationName,
         /// Into this file, not on the screen.
         out: Option<String>,
+    },
+    /// Show what was commanded, by whom and when.
+    History {
+        /// At most so many.
+        limit: Option<u32>,
     },
     /// Explain the commands.
     Help {
@@ -246,6 +257,9 @@ pub fn parse(line: &str) -> Result<Option<Command>, ParseError> {
         return Ok(None);
     }
     let end = line.trim_end().chars().count();
+    if redis_cli::is_called(&args) {
+        return redis_cli::read(&args, end).map(Some).map_err(|fault| fault.in_line(line, None));
+    }
     let (spec, rest) = spec::find(args, end).map_err(|fault| fault.in_line(line, None))?;
     spec.read(rest, end).map(Some).map_err(|fault| fault.in_line(line, Some(spec.syntax)))
 }

@@ -12,9 +12,17 @@ use super::{limits, routing, tables};
 use crate::engine::{ColumnName, TableName};
 use crate::nearest::did_you_mean;
 
+/// What a file defines.
+pub(super) enum Kind {
+    /// Orgs move.
+    Move(Box<Definition>),
+    /// The migration of this name is prepared.
+    Prep { name: MigrationName, aliases: Vec<String>, of: Read<MigrationName> },
+}
+
 /// A definition, with the places that checks across files need.
 pub(super) struct FromFile {
-    pub(super) definition: Definition,
+    pub(super) kind: Kind,
     pub(super) name_place: Place,
     pub(super) alias_places: Vec<Place>,
 }
@@ -24,6 +32,25 @@ pub(super) fn read(mut document: Section<'_>, stores: &BTreeSet<StoreName>) -> O
     let name = document.required_text("name", "what commands call this migration, e.g. phase_2");
     let name = document.parsed(name, MigrationName::new);
     let aliases = read_aliases(&mut document);
+    let kind = document.text("kind");
+    let kind = document.parsed(kind, |kind| match kind.as_str() {
+        "move" => Ok(false),
+        "prep" => Ok(true),
+        _ => Err(format!("kind is \"move\" or \"prep\", not {kind:?}; without it, it is \"move\"")),
+    });
+    if kind.is_some_and(|is_prep| is_prep.value) {
+        let of = document.required_text("of", "the migration that is prepared, e.g. phase_2");
+        let of = document.parsed(of, MigrationName::new);
+        document.finish();
+        let (name, of) = (name?, of?);
+        let alias_places = aliases.iter().map(|alias| alias.place.clone()).collect();
+        let aliases = aliases.into_iter().map(|alias| alias.value).collect();
+        return Some(FromFile {
+            kind: Kind::Prep { name: name.value, aliases, of },
+            name_place: name.place,
+            alias_places,
+        });
+    }
     let strategy = read_strategy(&mut document);
     let from = read_store(&mut document, "from", "the store that orgs come from", stores);
     let to = read_store(&mut document, "to", "the store that orgs go to", stores);
@@ -37,9 +64,7 @@ pub(super) fn read(mut document: Section<'_>, stores: &BTreeSet<StoreName>) -> O
     let tables = tables::read(&mut document);
     let routing = routing::read(&mut document, &components);
     let limits = limits::read(&mut document);
-    for later in ["kind", "gates"] {
-        document.refuse(later, &format!("{later} is not known by this version: remove it"));
-    }
+    document.refuse("gates", "gates is not known by this version: remove it");
     document.finish();
     let (name, alias_places) = (name?, aliases.iter().map(|alias| alias.place.clone()).collect());
     let definition = Definition {
@@ -54,7 +79,7 @@ pub(super) fn read(mut document: Section<'_>, stores: &BTreeSet<StoreName>) -> O
         routing,
         limits,
     };
-    Some(FromFile { definition, name_place: name.place, alias_places })
+    Some(FromFile { kind: Kind::Move(Box::new(definition)), name_place: name.place, alias_places })
 }
 
 fn read_aliases(document: &mut Section<'_>) -> Vec<Read<String>> {
@@ -66,11 +91,12 @@ fn read_aliases(document: &mut Section<'_>) -> Vec<Read<String>> {
 }
 
 fn read_strategy(document: &mut Section<'_>) -> Option<Strategy> {
-    let text = document.required_text("strategy", "how orgs move, \"online\" or \"offline\"");
+    let text = document.required_text("strategy", "how orgs move, \"online\", \"offline\" or \"window\"");
     let strategy = document.parsed(text, |text| match text.as_str() {
         "online" => Ok(Strategy::Online),
         "offline" => Ok(Strategy::Offline),
-        _ => Err(format!("strategy is \"online\" or \"offline\", not {text:?}")),
+        "window" => Ok(Strategy::Window),
+        _ => Err(format!("strategy is \"online\", \"offline\" or \"window\", not {text:?}")),
     });
     strategy.map(|strategy| strategy.value)
 }

@@ -6,15 +6,19 @@ use std::path::{Path, PathBuf};
 use mover_actors::domain::ids::{MigrationName, StoreName};
 
 use super::definition::Definition;
-use super::definition_file::{self, FromFile};
+use super::definition_file::{self, FromFile, Kind};
 use super::mistake::{Found, Mistakes, Place};
-use super::reader::Section;
+use super::reader::{Read, Section};
 use super::tree;
-use crate::nearest::nearest;
+use crate::nearest::{did_you_mean, nearest};
 
 /// Every migration that is known, by name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Definitions(BTreeMap<MigrationName, Definition>);
+pub struct Definitions {
+    moves: BTreeMap<MigrationName, Definition>,
+    /// Names and aliases of those that prepare a migration, with its name.
+    preps: BTreeMap<String, MigrationName>,
+}
 
 /// A migration that nobody defined.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -65,16 +69,29 @@ impl Definitions {
     /// The migration of this name or alias.
     pub fn find(&self, name: &MigrationName) -> Result<&Definition, UnknownMigration> {
         let aliased = |definition: &&Definition| definition.aliases.iter().any(|alias| alias == name.as_str());
-        self.0.get(name).or_else(|| self.0.values().find(aliased)).ok_or_else(|| UnknownMigration {
+        self.moves.get(name).or_else(|| self.moves.values().find(aliased)).ok_or_else(|| UnknownMigration {
             name: name.clone(),
-            known: self.0.keys().cloned().collect(),
-            meant: nearest(name.as_str(), self.0.keys().map(MigrationName::as_str)).map(str::to_owned),
+            known: self.moves.keys().cloned().collect(),
+            meant: nearest(name.as_str(), self.moves.keys().map(MigrationName::as_str)).map(str::to_owned),
         })
+    }
+
+    /// The migration that the one of this name or alias prepares, if it is of that kind.
+    pub fn prepared_by(&self, name: &MigrationName) -> Option<&Definition> {
+        self.preps.get(name.as_str()).and_then(|prepared| self.moves.get(prepared))
+    }
+
+    /// What can be called, in the order of the names.
+    pub fn names(&self) -> Vec<String> {
+        let mut names: Vec<String> =
+            self.moves.keys().map(|name| name.as_str().to_owned()).chain(self.preps.keys().cloned()).collect();
+        names.sort();
+        names
     }
 
     /// All of them, in the order of their names.
     pub fn iter(&self) -> impl Iterator<Item = &Definition> {
-        self.0.values()
+        self.moves.values()
     }
 }
 
@@ -107,15 +124,19 @@ fn read_all<'a>(
     stores: &BTreeSet<StoreName>,
     found: &Found,
 ) -> Definitions {
-    let mut definitions = BTreeMap::new();
+    let (mut moves, mut preps, mut prepared) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
     let mut names: BTreeMap<String, Place> = BTreeMap::new();
     for (file, text) in texts {
         let document = Section::document(tree::parse(file, text, found), found);
-        let Some(FromFile { definition, name_place, alias_places }) = definition_file::read(document, stores) else {
+        let Some(FromFile { kind, name_place, alias_places }) = definition_file::read(document, stores) else {
             continue;
         };
-        let own_names = std::iter::once((definition.name.as_str(), name_place));
-        for (name, place) in own_names.chain(definition.aliases.iter().map(String::as_str).zip(alias_places)) {
+        let (name, aliases) = match &kind {
+            Kind::Move(definition) => (&definition.name, &definition.aliases),
+            Kind::Prep { name, aliases, .. } => (name, aliases),
+        };
+        let own_names = std::iter::once((name.as_str(), name_place));
+        for (name, place) in own_names.chain(aliases.iter().map(String::as_str).zip(alias_places)) {
             match names.get(name) {
                 Some(first) => found.add(&place, format!("{name} is already the name of a migration, at {first}")),
                 None => {
@@ -123,7 +144,21 @@ fn read_all<'a>(
                 }
             }
         }
-        definitions.insert(definition.name.clone(), definition);
+        match kind {
+            Kind::Move(definition) => {
+                moves.insert(definition.name.clone(), *definition);
+            }
+            Kind::Prep { name, aliases, of } => {
+                preps.extend(aliases.into_iter().chain([name.into()]).map(|name| (name, of.value.clone())));
+                prepared.push(of);
+            }
+        }
     }
-    Definitions(definitions)
+    for Read { value, place } in prepared {
+        if !moves.contains_key(&value) {
+            let meant = did_you_mean(value.as_str(), moves.keys().map(MigrationName::as_str));
+            found.add(&place, format!("of: there is no migration {value} that could be prepared{meant}"));
+        }
+    }
+    Definitions { moves, preps }
 }

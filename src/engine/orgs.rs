@@ -28,7 +28,7 @@ pub(super) async fn orgs<'a>(
     // Orgs whose writes the guard looks at together move together: so those of few others are looked at in vain.
     let together = match definition.strategy {
         Strategy::Online => include_str!("sql/watched_together.sql").trim_end().replace("{key}", &key.quoted()) + ", ",
-        Strategy::Offline => String::new(),
+        Strategy::Offline | Strategy::Window => String::new(),
     };
     let sql = format!("{} ORDER BY {together}{}::text COLLATE \"C\"", select(&definition.org), name.quoted());
     let no_parameters: [&str; 0] = [];

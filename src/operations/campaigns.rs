@@ -2,7 +2,7 @@
 
 use mover_actors::domain::campaign::{Campaign, CampaignPlan, FailurePolicy, Selection, Steer, Tuning};
 use mover_actors::domain::ids::{MigrationName, OrgName};
-use mover_actors::domain::state::{Aim, Strategy};
+use mover_actors::domain::state::{Aim, Course, Strategy};
 use mover_actors::ports::MoveLog;
 use mover_actors::tree::manager::{Migrate, Resume};
 use serde_json::json;
@@ -36,9 +36,19 @@ pub(super) async fn migrate(
         let (campaign, migration) = (live.id, live.migration);
         return Err(mover_actors::ports::LogError::Busy { campaign, migration }.into());
     }
+    if definition.strategy == Strategy::Window && aim == Aim::Migrate && selection == Selection::All {
+        // In a window there is no time for choosing: it is about every org that there is now.
+        super::orgs::capture(world, &definition.name).await?;
+        world.log.make_ready(&definition.name, &Selection::All).await?;
+    }
     let counts = world.log.counts(&definition.name).await?;
-    if aim != Aim::Migrate && definition.strategy == Strategy::Offline {
-        return Err(OperationError::OfflineStays { migration: definition.name.to_string(), verb: verb(aim) });
+    if (Course { strategy: definition.strategy, aim }).steps().is_empty() {
+        return Err(match definition.strategy {
+            Strategy::Window => OperationError::WindowStays { migration: definition.name.to_string() },
+            Strategy::Offline | Strategy::Online => {
+                OperationError::OfflineStays { migration: definition.name.to_string(), verb: verb(aim) }
+            }
+        });
     }
     if waiting(aim, &counts) == 0 {
         let migration = definition.name.to_string();
@@ -109,17 +119,37 @@ fn waiting(aim: Aim, counts: &Counts) -> u64 {
 }
 
 /// How many orgs a campaign will have claimed at its end, as far as that is known now.
-async fn total(world: &World, campaign: &Campaign) -> Result<u64, OperationError> {
-    let counts = || async { Ok::<_, OperationError>(world.log.counts(&campaign.migration).await?) };
-    let all = |counts: &Counts| campaign.claimed + waiting(campaign.aim, counts);
-    Ok(match &campaign.selection {
-        Selection::All => all(&counts().await?),
-        Selection::First(most) => all(&counts().await?).min(*most),
-        Selection::Percent(percent) => {
-            let counts = counts().await?;
-            (counts.total() * u64::from(*percent)).div_ceil(100).min(all(&counts))
-        }
-        Selection::Names(names) => names.len() as u64,
+pub async fn total(world: &World, campaign: &Campaign) -> Result<u64, OperationError> {
+    let Campaign { aim, migration, selection, claimed, .. } = campaign;
+    selected(world, *aim, migration, selection, *claimed).await
+}
+
+/// How many orgs a campaign would claim if it began now.
+pub(super) async fn meant(
+    world: &World,
+    aim: Aim,
+    migration: &MigrationName,
+    selection: &Selection,
+) -> Result<u64, OperationError> {
+    selected(world, aim, migration, selection, 0).await
+}
+
+async fn selected(
+    world: &World,
+    aim: Aim,
+    migration: &MigrationName,
+    selection: &Selection,
+    claimed: u64,
+) -> Result<u64, OperationError> {
+    if let Selection::Names(names) = selection {
+        return Ok(names.len() as u64);
+    }
+    let counts = world.log.counts(migration).await?;
+    let all = claimed + waiting(aim, &counts);
+    Ok(match selection {
+        Selection::All | Selection::Names(_) => all,
+        Selection::First(most) => all.min(*most),
+        Selection::Percent(percent) => (counts.total() * u64::from(*percent)).div_ceil(100).min(all),
     })
 }
 

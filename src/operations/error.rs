@@ -100,6 +100,17 @@ pub enum OperationError {
         /// The command.
         verb: &'static str,
     },
+    /// Preparing knows no selection, and no way back.
+    #[error(
+        "a prep of {migration} forces every org that is not captured yet to the old components: `migrate … all` is all \
+         that it knows, and there is no {verb} of a part"
+    )]
+    PrepTakesAll {
+        /// The migration that is prepared.
+        migration: String,
+        /// The command.
+        verb: &'static str,
+    },
     /// What was written after an offline move was captured by nobody.
     #[error(
         "{migration} moves orgs offline: what was written after the switch was captured by nobody, so there is no {verb}; \
@@ -110,6 +121,15 @@ pub enum OperationError {
         migration: String,
         /// The command.
         verb: &'static str,
+    },
+    /// Rows that were moved in a window are removed by their owner.
+    #[error(
+        "{migration} moves orgs in a window: Mover did not route them, so it does not know when their rows in the source \
+         may go, and there is no finalize; remove them yourself"
+    )]
+    WindowStays {
+        /// The migration.
+        migration: String,
     },
     /// The check found what would make the campaign fail.
     #[error(

@@ -4,12 +4,15 @@ mod answer;
 mod campaigns;
 mod check;
 mod checkup;
+mod danger;
 mod doctor;
 mod error;
 mod flags;
 mod guard;
 mod health;
+mod history;
 mod orgs;
+mod prep;
 mod report;
 mod status;
 mod verify;
@@ -28,12 +31,15 @@ use crate::command::{self, Command};
 
 pub use answer::Answer;
 pub(crate) use answer::at;
+pub use campaigns::total;
 pub use check::Checked;
 pub use checkup::Checkup;
+pub use danger::{Danger, danger};
 pub use doctor::Diagnosis;
 pub use error::OperationError;
 pub use guard::{GuardWork, guard, restore};
 pub use health::{Health, Level};
+pub use history::{Door, carry_out};
 pub use status::StatusView;
 pub use world::{CampaignDefaults, World};
 
@@ -116,17 +122,20 @@ pub fn needs(command: &Command) -> Needs {
         | Command::Check
         | Command::Health
         | Command::Report { .. }
+        | Command::History { .. }
         | Command::Help { .. }
         | Command::Quit => Needs::Nothing,
     }
 }
 
-/// Carries out a command.
-pub async fn carry_out(world: &World, running: Option<&Running>, command: &Command) -> Result<Outcome, OperationError> {
+async fn carried_out(world: &World, running: Option<&Running>, command: &Command) -> Result<Outcome, OperationError> {
     let console = |command| running.ok_or(OperationError::ConsoleOnly { command });
     let answer = match command {
         Command::Migrate { aim, migration, which, options } => {
             let running = console("migrate")?;
+            if let Some(prepared) = world.definitions.prepared_by(migration) {
+                return Ok(Outcome::Done(prep::prepare(world, running, *aim, prepared, which).await?));
+            }
             let (campaign, total) = campaigns::migrate(world, running, *aim, migration, which, options).await?;
             return Ok(Outcome::Campaign(campaign, total));
         }
@@ -147,7 +156,7 @@ pub async fn carry_out(world: &World, running: Option<&Running>, command: &Comma
         Command::Org { org, migration } => orgs::show(world, org, migration.as_ref()).await?,
         Command::Retry { migration, which } => orgs::retry(world, migration, which).await?,
         Command::Verify { migration, which } => verify::verify(world, migration, which).await?,
-        Command::Status { migration } => {
+        Command::Status { migration, watch: _ } => {
             let only = migration.as_ref().map(|name| world.definition(name)).transpose()?;
             Answer::of(&StatusView::read(&world.log, only.map(|definition| &definition.name)).await?)
         }
@@ -159,8 +168,7 @@ pub async fn carry_out(world: &World, running: Option<&Running>, command: &Comma
             flags::set(console("darklaunch")?, FlagKey::org(org), present_if("503_mode", *on)).await?
         }
         Command::DarklaunchOrgs503 { on } => {
-            let fields = Fields::from([("orgs_503_mode".into(), Some(on.to_string()))]);
-            flags::set(console("darklaunch")?, FlagKey::default_hash(), fields).await?
+            flags::set(console("darklaunch")?, FlagKey::default_hash(), orgs_503(*on)).await?
         }
         Command::DarklaunchOrgCreation { on } => {
             flags::set(console("darklaunch")?, FlagKey::no_org(), present_if("disable_new_orgs", !*on)).await?
@@ -173,6 +181,7 @@ pub async fn carry_out(world: &World, running: Option<&Running>, command: &Comma
         Command::Check => Answer::of(&Checked::look(world).await?),
         Command::Health => Answer::of(&Health::look(world).await?),
         Command::Report { migration, out } => report::report(world, migration, out.as_deref()).await?,
+        Command::History { limit } => history::history(world, *limit).await?,
         Command::Help { topic } => {
             let text = command::help(topic.as_deref());
             Answer::new(text.clone(), json!({ "help": text }))
@@ -180,6 +189,11 @@ pub async fn carry_out(world: &World, running: Option<&Running>, command: &Comma
         Command::Quit => Answer::new("", json!(null)),
     };
     Ok(Outcome::Done(answer))
+}
+
+/// The endpoints for orgs themselves.
+fn orgs_503(on: bool) -> Fields {
+    Fields::from([("orgs_503_mode".into(), Some(on.to_string()))])
 }
 
 /// A field that is `true`, or must not be there.

@@ -8,8 +8,8 @@ use mover_actors::ports::MoveLog;
 use serde_json::{Value, json};
 
 use crate::command::{StateKind, Which};
-use crate::state::CaptureError;
 use crate::state::read::{Happening, MoveView, StateName};
+use crate::state::{CaptureError, Captured};
 
 use super::answer::{Answer, at, short, table};
 use super::error::OperationError;
@@ -26,11 +26,25 @@ pub(super) async fn capture(world: &World, migration: &MigrationName) -> Result<
         Err(CaptureError::Source { cause, .. }) => return Err(OperationError::NotCaptured(cause)),
         Err(CaptureError::State(error)) => return Err(error.into()),
     };
-    let text = format!(
+    let mut text = format!(
         "{migration}: the source lists {} orgs; {} are new and in holding, {} were known.\nnext: orgs ready {migration} all",
         captured.listed, captured.new, captured.known
     );
-    Ok(Answer::new(text, json!({ "listed": captured.listed, "new": captured.new, "known": captured.known })))
+    let creation = orgs_can_be_created(world).await;
+    if creation == Some(true) {
+        text.push_str(
+            "\nnote: orgs can be created while this goes on, and those are not captured; \
+             darklaunch org-creation off, or capture again later",
+        );
+    }
+    let Captured { listed, new, known } = captured;
+    Ok(Answer::new(text, json!({ "listed": listed, "new": new, "known": known, "org_creation": creation })))
+}
+
+/// Nothing if Redis cannot be asked: capturing does not need it.
+async fn orgs_can_be_created(world: &World) -> Option<bool> {
+    let flags = world.flags.hash(&FlagKey::no_org()).await.ok()?;
+    Some(flags.get("disable_new_orgs").is_none_or(|disabled| disabled != "true"))
 }
 
 /// `orgs add`: all of them, or none if the source does not know one.

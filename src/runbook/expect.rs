@@ -8,8 +8,11 @@ use mover_actors::domain::ids::MigrationName;
 
 /// Where a line says nothing else.
 const WITHIN: Duration = Duration::from_secs(10);
-const FORMS: &str =
-    "an expectation is `MIGRATION STATE = NUMBER` or `flag KEY FIELD = VALUE`, and may end with `within 10m`";
+const FORMS: &str = "an expectation is `MIGRATION STATE = NUMBER`, `flag KEY FIELD = VALUE` or `http GET URL status = NUMBER`, and may end with \
+     `within 10m`";
+
+/// Methods of HTTP that a runbook may use.
+const METHODS: [&str; 6] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
 
 /// What is waited for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,6 +45,15 @@ pub enum Subject {
         field: String,
         /// Its value; `None`: it is not there.
         value: Option<String>,
+    },
+    /// What a server of HTTP answers to a request without a body.
+    Http {
+        /// In capitals.
+        method: String,
+        /// Beginning with `http://`.
+        url: String,
+        /// The number of the answer.
+        status: u16,
     },
 }
 
@@ -110,6 +122,9 @@ pub(super) fn read(line: &str) -> Result<Option<Expectation>, String> {
             let key = FlagKey::from_stored((*key).to_owned());
             (Subject::Flag { key, field: (*field).to_owned(), value }, comparison)
         }
+        // As it is also written: without the sign.
+        ["http", method, url, "status", status] => (http(method, url, status)?, Comparison::Equal),
+        ["http", method, url, "status", compared, status] => (http(method, url, status)?, Comparison::read(compared)?),
         [migration, state, compared, number] => {
             let migration = MigrationName::new(*migration).map_err(|error| error.to_string())?;
             let state = state.parse().map_err(|error| format!("{error}"))?;
@@ -119,6 +134,21 @@ pub(super) fn read(line: &str) -> Result<Option<Expectation>, String> {
         _ => return Err(FORMS.to_owned()),
     };
     Ok(Some(Expectation { subject, comparison, within }))
+}
+
+fn http(method: &str, url: &str, status: &str) -> Result<Subject, String> {
+    if !METHODS.contains(&method) {
+        return Err(format!("{method:?} is no method of HTTP; one of {}", METHODS.join(", ")));
+    }
+    if url.starts_with("https://") {
+        return Err("https is not in this version: ask for http on the loopback, or use a step of sh with curl".into());
+    }
+    if url.strip_prefix("http://").is_none_or(str::is_empty) {
+        return Err(format!("{url:?} is no address: it begins with http://"));
+    }
+    let number = status.parse().ok().filter(|status| (100..600).contains(status));
+    let status = number.ok_or_else(|| format!("{status:?} is no status of HTTP: a number from 100 to 599"))?;
+    Ok(Subject::Http { method: method.to_owned(), url: url.to_owned(), status })
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

@@ -15,7 +15,8 @@ mod front;
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::command::{self, Command};
+use crate::command::erlang::{self, Environment, Meaning, Reply, Term};
+use crate::command::{self, Command, ParseError};
 
 pub use expect::{Expectation, Subject};
 pub use front::Variable;
@@ -129,8 +130,10 @@ pub fn read(file: &str, source: &str, given: &Values) -> Result<Runbook, Mistake
         steps: Vec::new(),
         rollback: Vec::new(),
     };
+    // What is bound in one block holds in the next.
+    let mut environment = Environment::default();
     for block in &found.blocks {
-        let steps = steps(block, &values, &mut mistakes);
+        let steps = steps(block, &values, &mut environment, &mut mistakes);
         if block.is_rollback { runbook.rollback.extend(steps) } else { runbook.steps.extend(steps) }
     }
     if runbook.steps.is_empty() && mistakes.is_empty() {
@@ -142,7 +145,7 @@ pub fn read(file: &str, source: &str, given: &Values) -> Result<Runbook, Mistake
 }
 
 /// The steps of a block: its lines, or the whole of a shell script.
-fn steps(block: &Block, values: &Values, mistakes: &mut Vec<Mistake>) -> Vec<Step> {
+fn steps(block: &Block, values: &Values, environment: &mut Environment, mistakes: &mut Vec<Mistake>) -> Vec<Step> {
     let mut steps = Vec::new();
     let confirm = block.confirm.as_ref().map(|(text, place)| fill(text, *place, values, mistakes));
     let lines: Vec<_> =
@@ -156,7 +159,25 @@ fn steps(block: &Block, values: &Values, mistakes: &mut Vec<Mistake>) -> Vec<Ste
         push(block.line, text, Action::Shell);
         return steps;
     }
-    for (text, (line, column)) in lines {
+    let mut lines = lines.into_iter();
+    while let Some((mut text, (line, column))) = lines.next() {
+        if block.language == Language::Mover && erlang::is_erlang(&text) {
+            while !erlang::is_complete(&text)
+                && let Some((more, _)) = lines.next()
+            {
+                text.push('\n');
+                text.push_str(&more);
+            }
+            match calls(&text, environment) {
+                Ok(calls) => calls.into_iter().for_each(|(shown, command)| push(line, shown, Action::Command(command))),
+                Err(error) => {
+                    let first = if error.line() == 1 { column } else { 1 };
+                    let place = (line + error.line() - 1, first + error.column() - 1);
+                    mistakes.push(Mistake { line: place.0, column: place.1, problem: error.problem().to_owned() });
+                }
+            }
+            continue;
+        }
         let action = match block.language {
             Language::Expect => match expect::read(&text) {
                 Ok(Some(expectation)) => Action::Expect(expectation),
@@ -184,4 +205,23 @@ fn steps(block: &Block, values: &Values, mistakes: &mut Vec<Mistake>) -> Vec<Ste
         push(line, text.trim().to_owned(), action);
     }
     steps
+}
+
+/// The commands that Erlang calls stand for. What only names or sets something is done with while it is read: a campaign that
+/// is begun later carries it.
+fn calls(text: &str, environment: &mut Environment) -> Result<Vec<(String, Command)>, ParseError> {
+    let forms = erlang::read(text)?;
+    let is_alone = forms.len() == 1;
+    let mut found = Vec::new();
+    for form in &forms {
+        let Meaning::Commands(commands, reply) = environment.meaning(form)? else { continue };
+        environment.bind(form, reply.term(&serde_json::Value::Null).unwrap_or(Term::atom("ok")))?;
+        if reply == Reply::OkAlsoIdle && commands.iter().all(|command| matches!(command, Command::Steer(_))) {
+            continue;
+        }
+        let is_alone = is_alone && commands.len() == 1;
+        let shown = |command: &Command| if is_alone { text.trim().to_owned() } else { command.to_string() };
+        found.extend(commands.into_iter().map(|command| (shown(&command), command)));
+    }
+    Ok(found)
 }

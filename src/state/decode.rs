@@ -79,6 +79,7 @@ impl<'a> Columns<'a> {
         match self.get("strategy")? {
             "offline" => Ok(Strategy::Offline),
             "online" => Ok(Strategy::Online),
+            "window" => Ok(Strategy::Window),
             other => Err(StateError::invalid(self.doing, format!("unknown strategy {other:?}"))),
         }
     }
@@ -134,6 +135,7 @@ pub(super) fn strategy_name(strategy: Strategy) -> &'static str {
     match strategy {
         Strategy::Offline => "offline",
         Strategy::Online => "online",
+        Strategy::Window => "window",
     }
 }
 

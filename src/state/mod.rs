@@ -15,6 +15,7 @@ mod connect;
 mod decode;
 mod error;
 mod flags;
+mod history;
 mod moves;
 mod nodes;
 mod port;
@@ -37,6 +38,7 @@ use nodes::Session;
 pub use capture::{CaptureError, Captured};
 pub use connect::connect;
 pub use error::StateError;
+pub use history::CommandEntry;
 pub use runs::{Run, RunLock, StepEntry, StepKey, StepState};
 pub use schema::SchemaStatus;
 

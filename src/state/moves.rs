@@ -126,14 +126,16 @@ fn check(advance: &Advance) -> Result<(), LogError> {
         (State::Holding | State::Ready | State::Migrated | State::Failed | State::RolledBack | State::Finalized, _) => {
             Some("only a started move advances; others are claimed, released or retried")
         }
-        (State::Started(_), State::Started(Step::Switch)) if findings.verified.is_none() => {
+        (State::Started(_), State::Started(Step::Switch)) | (State::Started(Step::Verify), State::Migrated)
+            if findings.verified.is_none() =>
+        {
             Some("the proof of equality is missing")
         }
         (State::Started(_), State::Started(Step::Abort)) if findings.failure.is_none() => {
             Some("the reason for the abort is missing")
         }
         (State::Started(_), State::Started(Step::Close)) if findings.backup.is_none() => Some("the backup is missing"),
-        (State::Started(_), State::Started(Step::Switch)) => None,
+        (State::Started(_), State::Started(Step::Switch)) | (State::Started(Step::Verify), State::Migrated) => None,
         (State::Started(_), _) if findings.verified.is_some() => Some("the proof of equality came too early or late"),
         (State::Started(_), State::Started(Step::Abort)) => None,
         (State::Started(_), _) if findings.failure.is_some() => Some("a failure came without an abort"),

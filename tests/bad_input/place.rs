@@ -62,7 +62,7 @@ impl Place {
 
     /// Carries out one command.
     pub(crate) fn exec(&self, command: &str) -> Said {
-        self.mover(&["exec", command])
+        self.mover(&["exec", "--yes", command])
     }
 }
 

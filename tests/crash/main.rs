@@ -8,7 +8,8 @@
 //! - `orphans`: what is left in a store although nobody works on it;
 //! - `outages`: Postgres and Redis are restarted, killed and emptied under a running campaign;
 //! - `interrupts`: Ctrl-C, once and twice;
-//! - `runbooks`: several steps, stopped and resumed.
+//! - `runbooks`: several steps, stopped and resumed;
+//! - `originals`: the runbooks of the original system, call by call, and what was learned from it; here nobody writes.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -17,9 +18,11 @@ mod gate;
 mod interrupts;
 mod offline;
 mod online;
+mod originals;
 mod orphans;
 mod outages;
 mod places;
 mod program;
 mod runbooks;
+mod still;
 mod world;

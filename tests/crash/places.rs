@@ -6,6 +6,7 @@ use mover_actors::failpoint;
 
 use super::offline::OFFLINE_PLACES;
 use super::online::ONLINE_PLACES;
+use super::originals::OPERATOR_PLACES;
 
 /// One test for each place, and the list of them.
 macro_rules! killed_at {
@@ -23,6 +24,6 @@ pub(crate) use killed_at;
 
 #[test]
 fn every_failpoint_has_a_test() {
-    let tested: BTreeSet<&str> = OFFLINE_PLACES.iter().chain(ONLINE_PLACES).copied().collect();
+    let tested: BTreeSet<&str> = OFFLINE_PLACES.iter().chain(ONLINE_PLACES).chain(&OPERATOR_PLACES).copied().collect();
     assert_eq!(tested, BTreeSet::from(failpoint::ALL));
 }

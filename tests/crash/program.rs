@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
-use tokio::process::{Child, Command};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::process::{Child, ChildStdin, Command};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
@@ -48,14 +48,31 @@ pub(crate) struct Ended {
 impl Program {
     /// Starts `mover` in a directory, where its mover.toml is. With a failpoint it kills itself there.
     pub(crate) fn start(dir: &Path, arguments: &[&str], failpoint: Option<&str>) -> Self {
+        Self::fed(dir, arguments, failpoint, "")
+    }
+
+    /// The same, with something on its standard input.
+    pub(crate) fn fed(dir: &Path, arguments: &[&str], failpoint: Option<&str>, input: &str) -> Self {
+        let (program, mut stdin) = Self::open(dir, arguments, failpoint);
+        let input = input.to_owned();
+        tokio::spawn(async move {
+            // Whoever was killed reads no more.
+            let _ = stdin.write_all(input.as_bytes()).await;
+        });
+        program
+    }
+
+    /// The same, with its standard input to write to; it ends when that is dropped.
+    pub(crate) fn open(dir: &Path, arguments: &[&str], failpoint: Option<&str>) -> (Self, ChildStdin) {
         let mut command = Command::new(env!("CARGO_BIN_EXE_mover"));
         command.args(arguments).current_dir(dir).kill_on_drop(true);
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command.env_remove("MOVER_FAILPOINT").env_remove("MOVER_CONFIG").env_remove("MOVER_LOG");
         if let Some(place) = failpoint {
             command.env("MOVER_FAILPOINT", place);
         }
         let mut child = command.spawn().unwrap();
+        let stdin = child.stdin.take().unwrap();
         let mut stdout = child.stdout.take().unwrap();
         let answer = tokio::spawn(async move {
             let mut text = String::new();
@@ -69,7 +86,7 @@ impl Program {
                 heard.send_modify(|text| text.extend([line.as_str(), "\n"]));
             }
         });
-        Self { child, said, answer, listener }
+        (Self { child, said, answer, listener }, stdin)
     }
 
     /// Waits until it has said something on standard error.

@@ -26,8 +26,15 @@ const LEASE_MS: u32 = 600_000;
 const WRITES_MIN: u64 = 10;
 
 /// Tables of which clients change nothing: they must stay the same wherever they are.
-const UNTOUCHED: [&str; 6] =
-    ["organizations", "org_user_associations", "org_user_invites", "groups", "group_members", "cookbooks"];
+const UNTOUCHED: [&str; 7] = [
+    "organizations",
+    "org_user_associations",
+    "org_user_invites",
+    "global_groups",
+    "groups",
+    "group_members",
+    "cookbooks",
+];
 const WRITTEN: [&str; 3] = ["containers", "nodes", "client_writes"];
 
 pub(crate) struct World {
@@ -55,7 +62,7 @@ impl World {
         std::fs::write(dir.path().join("mover.toml"), configuration(&servers)).unwrap();
         let (capture, ready) = (format!("orgs capture {migration}"), format!("orgs ready {migration} all"));
         for command in ["darklaunch default cell=old", &capture, &ready] {
-            Program::start(dir.path(), &["exec", command], None).end().await.with_code(0);
+            Program::start(dir.path(), &["exec", "--yes", command], None).end().await.with_code(0);
         }
         let options = ClientOptions {
             clients: 6,
@@ -77,12 +84,12 @@ impl World {
 
     /// Starts one command.
     pub(crate) fn start(&self, command: &str) -> Program {
-        Program::start(self.dir.path(), &["exec", command], None)
+        Program::start(self.dir.path(), &["exec", "--yes", command], None)
     }
 
     /// Starts one command that kills itself at a failpoint.
     pub(crate) fn start_to_die(&self, command: &str, failpoint: &str) -> Program {
-        Program::start(self.dir.path(), &["exec", command], Some(failpoint))
+        Program::start(self.dir.path(), &["exec", "--yes", command], Some(failpoint))
     }
 
     /// Calls the program.
@@ -239,7 +246,7 @@ pub(crate) fn in_flight(states: &BTreeMap<String, i64>) -> i64 {
     states.iter().filter(|(state, _)| !at_rest.contains(&state.as_str())).map(|(_, orgs)| orgs).sum()
 }
 
-fn configuration(servers: &Private) -> String {
+pub(crate) fn configuration(servers: &Private) -> String {
     let (state, old, new) = (servers.postgres_url("mover"), servers.postgres_url("old"), servers.postgres_url("new"));
     let (redis, migrations) = (servers.redis_url(), concat!(env!("CARGO_MANIFEST_DIR"), "/migrations"));
     format!(
@@ -249,7 +256,7 @@ fn configuration(servers: &Private) -> String {
     )
 }
 
-async fn connect(url: &str) -> Client {
+pub(crate) async fn connect(url: &str) -> Client {
     let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
     tokio::spawn(connection);
     client

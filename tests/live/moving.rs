@@ -86,7 +86,7 @@ async fn a_big_org_moves_in_ranges_while_it_is_written() {
 }
 
 #[tokio::test]
-async fn ten_thousand_writes_after_the_switch_come_back() {
+async fn lesson_13_ten_thousand_writes_after_the_switch_come_back() {
     let world = World::start().await;
     let engine = world.engine();
     crate::world::moved(&engine, &claim("1", 1)).await;

@@ -16,6 +16,8 @@
 //!  online,  migrate    capture ▶ copy ▶ catch_up ▶ verify ▶ switch
 //!  online,  roll back  catch_up ▶ verify ▶ switch ▶ discard
 //!  online,  finalize   back_up ▶ close ▶ purge
+//!  window,  migrate    drain ▶ copy ▶ verify
+//!  window,  roll back  discard
 //! ```
 //!
 //! A step is stored before its effect runs and every effect may be repeated, so recovery is: run the
@@ -37,6 +39,8 @@ pub enum Strategy {
     Offline,
     /// The org is written while its rows are copied; its writers wait for a moment at the switch.
     Online,
+    /// The operator keeps all writers out, and routes all orgs at once when they are copied: no flag of an org is touched.
+    Window,
 }
 
 /// What an org is claimed for.
@@ -157,8 +161,11 @@ impl Course {
             (Strategy::Online, Aim::Migrate) => &[Step::Capture, Step::Copy, Step::CatchUp, Step::Verify, Step::Switch],
             (Strategy::Online, Aim::RollBack) => &[Step::CatchUp, Step::Verify, Step::Switch, Step::Discard],
             (Strategy::Online, Aim::Finalize) => &[Step::BackUp, Step::Close, Step::Purge],
+            (Strategy::Window, Aim::Migrate) => &[Step::Drain, Step::Copy, Step::Verify],
+            // Nobody was routed to the copies yet, or the operator knows what was written there since.
+            (Strategy::Window, Aim::RollBack) => &[Step::Discard],
             // What was written since an offline move was captured by nobody.
-            (Strategy::Offline, Aim::RollBack | Aim::Finalize) => &[],
+            (Strategy::Offline, Aim::RollBack | Aim::Finalize) | (Strategy::Window, Aim::Finalize) => &[],
         }
     }
 
@@ -175,7 +182,7 @@ impl Course {
                 | Step::BackUp => true,
                 // Offline it is the point of no return; online that is a commit inside it, which the holder asks for.
                 Step::Switch => match self.strategy {
-                    Strategy::Offline => false,
+                    Strategy::Offline | Strategy::Window => false,
                     Strategy::Online => true,
                 },
                 // From here on a move rolls forward; an abort under way is itself the way back.

@@ -5,6 +5,7 @@ use mover_actors::domain::state::{Aim, Course, Event, State, Step, Strategy};
 const OFFLINE: [Step; 6] = [Step::Block, Step::Drain, Step::Copy, Step::Verify, Step::Switch, Step::Unblock];
 const ONLINE: [Step; 5] = [Step::Capture, Step::Copy, Step::CatchUp, Step::Verify, Step::Switch];
 const ONLINE_BACK: [Step; 4] = [Step::CatchUp, Step::Verify, Step::Switch, Step::Discard];
+const WINDOW: [Step; 3] = [Step::Drain, Step::Copy, Step::Verify];
 const ONLINE_END: [Step; 3] = [Step::BackUp, Step::Close, Step::Purge];
 
 /// Every legal transition of a course, with its cause. `None`: there is no such course.
@@ -15,7 +16,11 @@ pub fn transitions(course: Course) -> Option<Vec<(State, Event, State)>> {
         (Strategy::Online, Aim::Migrate) => (&ONLINE[..], 5, State::Ready, State::Migrated, State::Failed),
         (Strategy::Online, Aim::RollBack) => (&ONLINE_BACK[..], 3, State::Migrated, State::RolledBack, State::Migrated),
         (Strategy::Online, Aim::Finalize) => (&ONLINE_END[..], 1, State::Migrated, State::Finalized, State::Migrated),
-        (Strategy::Offline, Aim::RollBack | Aim::Finalize) => return None,
+        (Strategy::Window, Aim::Migrate) => (&WINDOW[..], 3, State::Ready, State::Migrated, State::Failed),
+        (Strategy::Window, Aim::RollBack) => {
+            (&[Step::Discard][..], 0, State::Migrated, State::RolledBack, State::Migrated)
+        }
+        (Strategy::Offline, Aim::RollBack | Aim::Finalize) | (Strategy::Window, Aim::Finalize) => return None,
     };
     let mut legal = vec![
         (State::Holding, Event::MadeReady, State::Ready),

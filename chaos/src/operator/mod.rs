@@ -93,7 +93,7 @@ impl Operator {
 
     /// A process that stands still for longer than its lease, as in a machine that is suspended, and comes back.
     async fn hold(&mut self, command: &str) -> io::Result<()> {
-        let mut held = self.program.start(&["exec", command], Death::Natural)?;
+        let mut held = self.program.start(&["exec", "--yes", command], Death::Natural)?;
         let instant = self.instant();
         let in_switch = match self.random.random_range(0..3) {
             0 => {

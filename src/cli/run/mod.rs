@@ -5,11 +5,8 @@ mod preview;
 mod report;
 mod step;
 
-use std::io::{BufRead, IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
-
-use tokio::sync::oneshot;
 
 use crate::app::{App, AppError};
 use crate::operations::{Needs, needs};
@@ -17,6 +14,7 @@ use crate::runbook::{self, Action, Runbook, Step, Values};
 use crate::state::{Run, RunLock, StepEntry, StepKey, StepState};
 
 use super::args;
+use super::ask;
 use super::error::CliError;
 use super::interrupts::Interrupts;
 use super::screen::Screen;
@@ -231,25 +229,11 @@ fn indented(text: &str) -> String {
 
 /// Asks on the terminal; Ctrl-C says no.
 async fn confirmed(question: &str, number: usize, run: i64, interrupts: &mut Interrupts) -> Result<bool, RunError> {
-    if !std::io::stdin().is_terminal() {
+    if !ask::somebody_is_there() {
         return Err(RunError::Unanswered { number, question: question.to_owned(), run });
     }
-    print!("    {question} [y/N] ");
-    let _ = std::io::stdout().flush();
-    let (answered, answer) = oneshot::channel();
-    // A thread of its own: nobody waits for it if no answer comes.
-    std::thread::spawn(move || {
-        let mut line = String::new();
-        let read = std::io::stdin().lock().read_line(&mut line);
-        let _ = answered.send(read.is_ok() && matches!(line.trim(), "y" | "Y" | "yes"));
-    });
-    tokio::select! {
-        answer = answer => Ok(answer.unwrap_or(false)),
-        () = interrupts.next() => {
-            println!();
-            Ok(false)
-        }
-    }
+    let answer = ask::ask(&format!("    {question} [y/N]"), interrupts).await;
+    Ok(answer.is_some_and(|answer| matches!(answer.as_str(), "y" | "Y" | "yes")))
 }
 
 async fn anew(app: &App, file: &Path, given: &Values, args: &args::Run) -> Result<(Plan, RunLock), CliError> {

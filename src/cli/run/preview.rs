@@ -1,5 +1,7 @@
 //! What a step would do against the present state, found without changing anything.
 
+use std::time::Duration;
+
 use mover_actors::domain::state::Aim;
 
 use crate::command::{Command, verb};
@@ -7,10 +9,16 @@ use crate::operations::{OperationError, World};
 use crate::runbook::{Action, Expectation, Step, Subject};
 use crate::state::read::StateName;
 
+/// A server that does not answer for so long is asked again.
+const HTTP_WITHIN: Duration = Duration::from_secs(5);
+
 /// In words, a line or more.
 pub(super) async fn preview(world: &World, step: &Step) -> Result<String, OperationError> {
     match &step.action {
         Action::Shell => Ok("would run in the shell".to_owned()),
+        Action::Expect(Expectation { subject: Subject::Http { method, url, .. }, .. }) if changes_something(method) => {
+            Ok(format!("would send {method} {url}"))
+        }
         Action::Expect(expectation) => {
             let (holds, found) = look(world, expectation).await?;
             Ok(if holds { format!("is so now: {found}") } else { format!("is not so yet: {found}") })
@@ -43,10 +51,40 @@ pub(super) async fn look(world: &World, expectation: &Expectation) -> Result<(bo
             let found = world.log.counts(migration).await?.of(*state);
             Ok((comparison.holds(&found, number), format!("{migration} has {found} orgs {}", state)))
         }
+        Subject::Http { method, url, status } => {
+            let (found, told) = ask(method.clone(), url.clone()).await;
+            Ok((found.is_some_and(|found| comparison.holds(&found, status)), told))
+        }
         Subject::Flag { key, field, value } => {
             let found = world.flags.hash(key).await?.remove(field);
             let shown = found.as_ref().map_or("absent".to_owned(), |value| format!("{value:?}"));
             Ok((comparison.holds(&found, value), format!("{key} {field} is {shown}")))
         }
+    }
+}
+
+fn changes_something(method: &str) -> bool {
+    !matches!(method, "GET" | "HEAD")
+}
+
+/// The status that a server answers with, and what to say of it.
+async fn ask(method: String, url: String) -> (Option<u16>, String) {
+    let asked = format!("{method} {url}");
+    let asking = tokio::task::spawn_blocking(move || {
+        let agent = ureq::Agent::new_with_config(
+            ureq::Agent::config_builder()
+                .timeout_global(Some(HTTP_WITHIN))
+                .http_status_as_error(false)
+                .max_redirects(0)
+                .build(),
+        );
+        let request = ureq::http::Request::builder().method(method.as_str()).uri(&url).body(());
+        let request = request.map_err(|error| error.to_string())?;
+        agent.run(request).map(|answer| answer.status().as_u16()).map_err(|error| error.to_string())
+    });
+    match asking.await {
+        Ok(Ok(status)) => (Some(status), format!("{asked} answers {status}")),
+        Ok(Err(error)) => (None, format!("{asked}: {error}")),
+        Err(error) => (None, format!("{asked}: {error}")),
     }
 }

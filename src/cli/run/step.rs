@@ -11,11 +11,11 @@ use tokio::time::{Instant, sleep};
 
 use crate::app::App;
 use crate::cli::error::CliError;
-use crate::cli::exec::follow;
+use crate::cli::follow::follow;
 use crate::cli::interrupts::Interrupts;
 use crate::cli::screen::Screen;
 use crate::command::Command;
-use crate::operations::{self, OperationError, Outcome, Running};
+use crate::operations::{self, Door, OperationError, Outcome, Running};
 use crate::runbook::{Action, Step};
 use crate::state::{StepEntry, StepKey, StepState};
 
@@ -139,8 +139,9 @@ impl AtWork<'_> {
             Before::Nothing => command,
         };
         let running = self.tree.as_ref().map(Running::from);
-        let outcome =
-            operations::carry_out(&self.app.world, running.as_ref(), command).await.map_err(CliError::from)?;
+        let outcome = operations::carry_out(&self.app.world, running.as_ref(), Door::Run(key.run), command)
+            .await
+            .map_err(CliError::from)?;
         match (outcome, &mut self.tree) {
             (Outcome::Campaign(campaign, total), Some(tree)) => {
                 self.app.world.log.note_campaign(key, campaign.id).await.map_err(CliError::from)?;

@@ -58,12 +58,12 @@ pub(super) const SPECS: &[Spec] = &[
     },
     Spec {
         words: &["status"],
-        syntax: "status [MIGRATION]",
+        syntax: "status [MIGRATION] [--watch]",
         summary: "show how far it is, how fast, and what has failed",
-        details: "Asking never disturbs the work.",
-        examples: &["status", "status phase_2"],
-        options: &[],
-        parse: |args| Ok(Command::Status { migration: args.migration_if_any()? }),
+        details: "Asking never disturbs the work. In the console --watch goes back to the live view of the campaign.",
+        examples: &["status", "status phase_2", "status --watch"],
+        options: &["watch"],
+        parse: |args| Ok(Command::Status { watch: args.flag("watch")?, migration: args.migration_if_any()? }),
     },
     Spec {
         words: &["pause"],

@@ -88,13 +88,19 @@ fn fields(args: &mut Args) -> Result<Fields, Fault> {
     Ok(fields)
 }
 
-fn field((name, value): (Item, Item)) -> Result<(String, Option<String>), Fault> {
+/// Refuses what cannot be the name of a flag.
+pub(crate) fn field_name(name: &Item) -> Result<(), Fault> {
     if name.text == EPOCH_FIELD {
         return Err(Fault::new(name.span, format!("{EPOCH_FIELD} is written by Mover alone")));
     }
-    if !name.text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.')) {
+    if name.text.is_empty() || !name.text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.')) {
         return Err(Fault::new(name.span, "the name of a field has only letters, digits, _ - and ."));
     }
+    Ok(())
+}
+
+fn field((name, value): (Item, Item)) -> Result<(String, Option<String>), Fault> {
+    field_name(&name)?;
     if value.at {
         return Err(Fault::new(value.span, "a value is wanted here, not a file (quote it if it begins with @)"));
     }

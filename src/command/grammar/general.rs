@@ -44,6 +44,18 @@ pub(super) const SPECS: &[Spec] = &[
         parse: |_| Ok(Command::Health),
     },
     Spec {
+        words: &["history"],
+        syntax: "history [limit=N]",
+        summary: "show what was commanded, by whom, when, and what came of it",
+        details: "From every door: console, exec and runbooks. 20 commands, unless limit says more.",
+        examples: &["history", "history limit=100"],
+        options: &["limit"],
+        parse: |args| {
+            let limit = args.number_option("limit", 1..=10_000)?;
+            Ok(Command::History { limit: limit.map(|limit| limit as u32) })
+        },
+    },
+    Spec {
         words: &["help"],
         syntax: "help [COMMAND]",
         summary: "show all commands, or explain one",

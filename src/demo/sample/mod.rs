@@ -21,10 +21,11 @@ use crate::demo::postgres::connect;
 const COMMENT: &str = "Sample data of mover demo: dropped and made again at will";
 
 /// The tables that move with an org, parents first.
-pub const MOVED_TABLES: [&str; 9] = [
+pub const MOVED_TABLES: [&str; 10] = [
     "organizations",
     "org_user_associations",
     "org_user_invites",
+    "global_groups",
     "groups",
     "group_members",
     "containers",

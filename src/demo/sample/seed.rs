@@ -33,11 +33,12 @@ pub(super) async fn fill(
 
     let users_sql = include_str!("sql/seed_users.sql");
     run(new, "new", "filling users", users_sql, &[seed, users]).await?;
-    let tables: [(&str, &str, Parameters<'_>); 9] = [
+    let tables: [(&str, &str, Parameters<'_>); 10] = [
         ("users", users_sql, &[seed, users]),
         ("organizations", include_str!("sql/seed_organizations.sql"), &[seed]),
         ("org_user_associations", include_str!("sql/seed_org_user_associations.sql"), &[seed, users]),
         ("org_user_invites", include_str!("sql/seed_org_user_invites.sql"), &[seed]),
+        ("global_groups", include_str!("sql/seed_global_groups.sql"), &[]),
         ("groups", include_str!("sql/seed_groups.sql"), &[seed]),
         ("group_members", include_str!("sql/seed_group_members.sql"), &[seed, users]),
         ("containers", include_str!("sql/seed_containers.sql"), &[seed]),

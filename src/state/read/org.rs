@@ -43,6 +43,14 @@ pub struct Happening {
 }
 
 impl PgMoveLog {
+    /// Names of orgs of these migrations that begin like this, at most `limit`, in their order.
+    pub async fn org_names(&self, migrations: &[String], begin: &str, limit: u32) -> Result<Vec<String>, StateError> {
+        let doing = "reading names of orgs";
+        let sql = include_str!("../sql/org_names.sql");
+        let rows = self.query(doing, sql, &[&migrations, &begin, &i64::from(limit)]).await?;
+        rows.iter().map(|row| Columns::new(doing, row).get("org_name")).collect()
+    }
+
     /// What happened to an org in a migration; an error that offers other names if it is not known there.
     pub async fn org_history(&self, migration: &MigrationName, org: &OrgName) -> Result<History, StateError> {
         let client = self.client(READING).await?;

@@ -33,7 +33,7 @@ WITH open AS (
 ), claimed AS (
     UPDATE mover.org_migration_state m
     SET state = 'started',
-        step = CASE m.strategy WHEN 'offline' THEN 'block' WHEN 'online' THEN 'capture' END,
+        step = CASE m.strategy WHEN 'offline' THEN 'block' WHEN 'online' THEN 'capture' WHEN 'window' THEN 'drain' END,
         epoch = nextval('mover.epoch_seq'),
         node = $2,
         campaign = $1,

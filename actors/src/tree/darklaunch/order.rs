@@ -71,7 +71,7 @@ impl DarklaunchError {
 impl FlagOrder {
     /// An operator's order.
     pub fn of_operator(key: FlagKey, base: Fields) -> Self {
-        Self { key, claim: None, base, overlay: None, desired_failpoint: None }
+        Self { key, claim: None, base, overlay: None, desired_failpoint: Some("operator.desired") }
     }
 
     /// Sets fields for good.

@@ -45,14 +45,16 @@ impl Effects {
             (_, Step::Block) => self.block(&claim).await,
             (_, Step::Drain) => self.drain(&claim).await,
             (_, Step::Capture) => self.capture(&claim).await,
-            (Strategy::Offline, Step::Copy) => self.copy(&claim).await,
+            (Strategy::Offline | Strategy::Window, Step::Copy) => self.copy(&claim).await,
             (Strategy::Online, Step::Copy) => self.copy_live(&claim).await,
             (_, Step::CatchUp) => self.catch_up(&claim, way).await,
-            (Strategy::Offline, Step::Verify) => self.verify(&claim).await,
+            (Strategy::Offline | Strategy::Window, Step::Verify) => self.verify(&claim).await,
             (Strategy::Online, Step::Verify) => self.verify_live(&claim, way).await,
-            (Strategy::Offline, Step::Switch) => self.switch(&claim, record.verified.as_ref()).await,
+            // In a window the operator switches, so no course leads here.
+            (Strategy::Offline | Strategy::Window, Step::Switch) => self.switch(&claim, record.verified.as_ref()).await,
             (Strategy::Online, Step::Switch) => self.switch_live(&claim, way, record.verified.as_ref()).await,
             (_, Step::Unblock) => self.unblock(&claim).await,
+            (Strategy::Window, Step::Discard | Step::Abort) => self.discard_copy(&claim).await,
             (_, Step::Discard) => self.discard_rolled_back(&claim).await,
             (_, Step::BackUp) => self.back_up(&claim).await,
             (_, Step::Close) => self.close(&claim).await,
@@ -155,6 +157,14 @@ impl Effects {
         self.flags.apply(FlagOrder::of_move(claim, "unblock.desired").lay_over(Fields::new())).await?;
         failpoint::hit("unblock.done");
         Ok(Findings { opened_at: Some(SystemTime::now()), ..Findings::default() })
+    }
+
+    /// Nobody was sent to these rows by Mover.
+    async fn discard_copy(&self, claim: &Claim) -> Result<Findings, StepError> {
+        failpoint::hit("discard.begin");
+        self.engine.discard(claim).await?;
+        failpoint::hit("discard.done");
+        Ok(Findings::default())
     }
 
     /// The org is let in on its source first: whether the target can be cleaned now is not its users' concern.

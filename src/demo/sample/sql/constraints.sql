@@ -12,6 +12,10 @@ ALTER TABLE org_user_invites
     ADD FOREIGN KEY (org_id) REFERENCES organizations (id);
 CREATE INDEX ON org_user_invites (org_id);
 
+ALTER TABLE global_groups
+    ADD PRIMARY KEY (org_id, name),
+    ADD FOREIGN KEY (org_id) REFERENCES organizations (id);
+
 ALTER TABLE groups
     ADD PRIMARY KEY (id),
     ADD UNIQUE (org_id, name),

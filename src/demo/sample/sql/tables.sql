@@ -29,6 +29,12 @@ CREATE TABLE org_user_invites (
     sent_at timestamptz   NOT NULL
 );
 
+-- Groups that an org has outside of itself.
+CREATE TABLE global_groups (
+    org_id uuid NOT NULL,
+    name   text NOT NULL
+);
+
 CREATE TABLE groups (
     id     uuid NOT NULL,
     org_id uuid NOT NULL,

@@ -1,0 +1,166 @@
+//! The line editor. It runs in a thread of its own, because waiting for a key would stall the runtime.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use nu_ansi_term::{Color, Style};
+use reedline::{
+    ColumnarMenu, Completer, CompletionResult, DefaultHinter, DefaultPrompt, DefaultPromptSegment, Emacs,
+    ExternalPrinter, FileBackedHistory, Hinter, History, KeyCode, KeyModifiers, MenuBuilder, Reedline, ReedlineEvent,
+    ReedlineMenu, Signal, Span, Suggestion, ValidationResult, Validator, default_emacs_keybindings,
+};
+use tokio::runtime::Handle;
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+use crate::app::{App, PRIVATE_DIR};
+use crate::cli::screen::Screen;
+use crate::config::Definitions;
+use crate::state::PgMoveLog;
+
+use super::paint::Paint;
+use super::words::{Names, complete, rest_of_syntax};
+use super::{Typed, hand_over, is_whole};
+
+const HISTORY_LINES: usize = 10_000;
+const PRINTER_LINES: usize = 10_000;
+const MENU: &str = "completion_menu";
+/// So many orgs are offered.
+const ORGS_MAX: u32 = 100;
+/// Whoever types does not wait longer for names.
+const NAMES_WITHIN: Duration = Duration::from_millis(300);
+
+/// Starts the editor; texts arrive in `lines` until Ctrl-D.
+pub(super) fn start(app: &App, screen: &Screen, lines: mpsc::Sender<Typed>) {
+    let printer = ExternalPrinter::new(PRINTER_LINES);
+    screen.show_prompt(printer.sender());
+    let names = Known {
+        definitions: Arc::clone(&app.world.definitions),
+        log: Arc::clone(&app.world.log),
+        runtime: Handle::current(),
+    };
+    let mut keys = default_emacs_keybindings();
+    let next = ReedlineEvent::UntilFound(vec![ReedlineEvent::Menu(MENU.into()), ReedlineEvent::MenuNext]);
+    keys.add_binding(KeyModifiers::NONE, KeyCode::Tab, next);
+    keys.add_binding(KeyModifiers::SHIFT, KeyCode::BackTab, ReedlineEvent::MenuPrevious);
+    let colours = std::env::var_os("NO_COLOR").is_none();
+    let mut editor = Reedline::create()
+        .with_external_printer(printer)
+        .with_completer(Box::new(names))
+        .with_menu(ReedlineMenu::EngineCompleter(Box::new(ColumnarMenu::default().with_name(MENU))))
+        .with_quick_completions(true)
+        .with_partial_completions(true)
+        .with_edit_mode(Box::new(Emacs::new(keys)))
+        .with_hinter(Box::new(Hint::new()))
+        .with_highlighter(Box::new(Paint))
+        .with_validator(Box::new(UntilTheDot))
+        .with_ansi_colors(colours);
+    if let Ok(history) = FileBackedHistory::with_file(HISTORY_LINES, history_file()) {
+        editor = editor.with_history(Box::new(history));
+    }
+    thread::spawn(move || edit(editor, &lines));
+}
+
+fn edit(mut editor: Reedline, lines: &mpsc::Sender<Typed>) {
+    let prompt = DefaultPrompt::new(DefaultPromptSegment::Basic("mover".into()), DefaultPromptSegment::Empty);
+    loop {
+        match editor.read_line(&prompt) {
+            Ok(Signal::Success(line)) => {
+                if !hand_over(lines, line) {
+                    return;
+                }
+            }
+            // Ctrl-C takes the line back, as shells do.
+            Ok(Signal::CtrlC) => {}
+            // The end of the input, or of the terminal.
+            _ => return,
+        }
+    }
+}
+
+fn history_file() -> PathBuf {
+    match std::env::var_os("HOME") {
+        Some(home) => PathBuf::from(home).join(".mover_history"),
+        None => PathBuf::from(PRIVATE_DIR).join("history"),
+    }
+}
+
+/// The names that the running system knows.
+struct Known {
+    definitions: Arc<Definitions>,
+    log: Arc<PgMoveLog>,
+    runtime: Handle,
+}
+
+impl Names for Known {
+    fn migrations(&self) -> Vec<String> {
+        self.definitions.names()
+    }
+
+    fn orgs(&self, begin: &str) -> Vec<String> {
+        let migrations = self.definitions.names();
+        let asking = async { timeout(NAMES_WITHIN, self.log.org_names(&migrations, begin, ORGS_MAX)).await };
+        let asked = self.runtime.block_on(asking);
+        // Without an answer there is nothing to offer; the line is checked when it is given.
+        asked.ok().and_then(Result::ok).unwrap_or_default()
+    }
+}
+
+impl Completer for Known {
+    fn complete(&mut self, line: &str, pos: usize) -> CompletionResult {
+        let completion = complete(line.get(..pos).unwrap_or(line), self);
+        let suggestions: Vec<Suggestion> = completion
+            .words
+            .into_iter()
+            .map(|value| Suggestion {
+                append_whitespace: !value.ends_with(['=', '/', '@', '(', '.']),
+                span: Span::new(completion.start, pos),
+                value,
+                ..Suggestion::default()
+            })
+            .collect();
+        CompletionResult::fresh(suggestions)
+    }
+}
+
+/// What was typed before and began like this; else the syntax that is left, which only shows what is to come.
+struct Hint {
+    of_history: DefaultHinter,
+    style: Style,
+}
+
+impl Hint {
+    fn new() -> Self {
+        let style = Style::new().fg(Color::DarkGray);
+        Self { of_history: DefaultHinter::default().with_style(style), style }
+    }
+}
+
+impl Hinter for Hint {
+    fn handle(&mut self, line: &str, pos: usize, history: &dyn History, colours: bool, cwd: &str) -> String {
+        let known = self.of_history.handle(line, pos, history, colours, cwd);
+        match rest_of_syntax(line) {
+            Some(rest) if known.is_empty() && colours => self.style.paint(rest).to_string(),
+            _ => known,
+        }
+    }
+
+    fn complete_hint(&self) -> String {
+        self.of_history.complete_hint()
+    }
+
+    fn next_hint_token(&self) -> String {
+        self.of_history.next_hint_token()
+    }
+}
+
+/// An Erlang expression goes on in the next line until its final dot.
+struct UntilTheDot;
+
+impl Validator for UntilTheDot {
+    fn validate(&self, line: &str) -> ValidationResult {
+        if is_whole(line) { ValidationResult::Complete } else { ValidationResult::Incomplete }
+    }
+}

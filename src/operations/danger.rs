@@ -1,0 +1,69 @@
+//! Commands that change much at once: what they would do, and what must be typed to go on.
+
+use mover_actors::domain::campaign::Selection;
+use mover_actors::domain::flags::{Fields, FlagKey};
+use mover_actors::domain::ids::MigrationName;
+use mover_actors::domain::state::Aim;
+
+use crate::command::{Command, FlagHash, Which, verb};
+
+use super::campaigns::meant;
+use super::error::OperationError;
+use super::world::World;
+
+/// What a dangerous command would do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Danger {
+    /// In sentences, with counts.
+    pub what: String,
+    /// What its giver types to show that it is meant.
+    pub word: String,
+}
+
+/// Whether a command should be asked about before it is carried out. Looks, and changes nothing.
+pub async fn danger(world: &World, command: &Command) -> Result<Option<Danger>, OperationError> {
+    match command {
+        Command::Migrate { aim: Aim::Migrate, .. }
+        | Command::Migrate { aim: Aim::RollBack, which: Which::Orgs(Selection::Names(_)), .. } => Ok(None),
+        Command::Migrate { aim, migration, which, .. } => of_campaign(world, *aim, migration, which).await.map(Some),
+        Command::Darklaunch { hash: hash @ (FlagHash::Default | FlagHash::Override), fields } => {
+            of_flags(world, hash.key(), fields).await.map(Some)
+        }
+        Command::DarklaunchOrgs503 { on } => {
+            of_flags(world, FlagKey::default_hash(), &super::orgs_503(*on)).await.map(Some)
+        }
+        _ => Ok(None),
+    }
+}
+
+async fn of_campaign(
+    world: &World,
+    aim: Aim,
+    migration: &MigrationName,
+    which: &Which,
+) -> Result<Danger, OperationError> {
+    let definition = world.definition(migration)?;
+    let (name, from, to) = (&definition.name, &definition.from, &definition.to);
+    let orgs = meant(world, aim, name, &super::orgs::selection(which)?).await?;
+    let what = match aim {
+        Aim::Migrate => format!("{orgs} orgs go from {from} to {to}."),
+        Aim::RollBack => format!("{orgs} orgs of {name} go back from {to} to {from}, and are removed from {to}."),
+        Aim::Finalize => format!(
+            "The way back is closed for {orgs} orgs of {name}: their rows are written to backup files and then deleted from \
+             {from}."
+        ),
+    };
+    Ok(Danger { what: format!("{}: {what}", verb(aim)), word: name.to_string() })
+}
+
+async fn of_flags(world: &World, key: FlagKey, fields: &Fields) -> Result<Danger, OperationError> {
+    let found = world.flags.hash(&key).await?;
+    let shown = |value: Option<&String>| value.map_or("absent".to_owned(), |value| format!("{value:?}"));
+    let changes = fields.iter().map(|(field, value)| {
+        let (before, after) = (shown(found.get(field)), shown(value.as_ref()));
+        if before == after { format!("{field} stays {before}") } else { format!("{field} {before} -> {after}") }
+    });
+    let changes: Vec<_> = changes.collect();
+    let who = if key == FlagKey::default_hash() { "every org without such a flag of its own" } else { "every org" };
+    Ok(Danger { what: format!("{key}, which holds for {who}: {}.", changes.join(", ")), word: key.to_string() })
+}

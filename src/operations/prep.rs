@@ -1,0 +1,68 @@
+//! Preparing a migration: every org that it does not know yet is forced to the old components by flags of its own, and captured.
+//! Then the new components can become the default, for orgs that are made from now on.
+//!
+//! The flags are written before the org is captured. The other way round, a crash in between would leave a captured org that
+//! follows the default.
+
+use futures_util::future::join_all;
+use futures_util::{TryStreamExt, stream};
+use mover_actors::domain::campaign::Selection;
+use mover_actors::domain::flags::FlagKey;
+use mover_actors::domain::state::Aim;
+use mover_actors::ports::EngineError;
+use mover_actors::tree::darklaunch::{Apply, FlagOrder};
+use serde_json::json;
+use std::collections::HashSet;
+
+use crate::command::{Which, verb};
+use crate::config::Definition;
+use crate::state::CaptureError;
+
+use super::Running;
+use super::answer::Answer;
+use super::error::OperationError;
+use super::world::World;
+
+const BATCH_ORGS: usize = 1_000;
+
+/// `migrate` of a migration of kind prep. Can be repeated at any time: it goes on where it was.
+pub(super) async fn prepare(
+    world: &World,
+    running: &Running,
+    aim: Aim,
+    definition: &Definition,
+    which: &Which,
+) -> Result<Answer, OperationError> {
+    let migration = &definition.name;
+    if aim != Aim::Migrate || *which != Which::Orgs(Selection::All) {
+        return Err(OperationError::PrepTakesAll { migration: migration.to_string(), verb: verb(aim) });
+    }
+    let (mut prepared, mut known) = (0, 0);
+    let mut batches = std::pin::pin!(world.engine.orgs(migration).await?.try_chunks(BATCH_ORGS));
+    while let Some(mut batch) = batches.try_next().await.map_err(|error| OperationError::NotCaptured(error.1))? {
+        let names: Vec<_> = batch.iter().map(|(name, _)| name.clone()).collect();
+        let captured = world.log.moves_by_name(migration, &names).await?;
+        let captured: HashSet<_> = captured.into_iter().map(|record| record.org).collect();
+        known += captured.len();
+        batch.retain(|(name, _)| !captured.contains(name));
+        let base: mover_actors::domain::flags::Fields =
+            definition.routing.on_source.iter().map(|(field, value)| (field.clone(), Some(value.clone()))).collect();
+        let order = |name| Apply(FlagOrder::of_operator(FlagKey::org(name), base.clone()));
+        for written in join_all(batch.iter().map(|(name, _)| running.darklaunch.send(order(name)))).await {
+            written??;
+        }
+        mover_actors::failpoint::hit("prep.flags");
+        prepared += batch.len();
+        let orgs = stream::iter(batch.into_iter().map(Ok::<_, EngineError>));
+        world.log.capture(migration, definition.strategy, orgs).await.map_err(|error| match error {
+            CaptureError::Source { cause, .. } => OperationError::NotCaptured(cause),
+            CaptureError::State(error) => error.into(),
+        })?;
+        tracing::info!(%migration, prepared, known, "preparing orgs");
+    }
+    let text = format!(
+        "{migration}: {prepared} orgs are forced to the old components and in holding; {known} were known.\n\
+         next: darklaunch default …, for orgs that are made from now on; then orgs ready {migration} all"
+    );
+    Ok(Answer::new(text, json!({ "prepared": prepared, "known": known })))
+}
