@@ -207,5 +207,8 @@ fn node_name() -> String {
 
 /// Who is named in the history.
 fn operator() -> String {
-    std::env::var("SUDO_USER").or_else(|_| std::env::var("USER")).unwrap_or_else(|_| "operator".into())
+    let user = || nix::unistd::User::from_uid(nix::unistd::getuid()).ok().flatten().map(|user| user.name);
+    let user = std::env::var("SUDO_USER").ok().or_else(user).unwrap_or_else(|| "operator".into());
+    let host = nix::unistd::gethostname().ok().and_then(|host| host.into_string().ok());
+    host.map_or(user.clone(), |host| format!("{user}@{host}"))
 }

@@ -94,14 +94,14 @@ pub(super) async fn watch(
                 }
                 halting = true;
                 tracing::warn!("halting: orgs in flight go on to their end; Ctrl-C again stops at once");
-                steer(app, Steer::Halt, "Ctrl-C").await;
+                steer(app, Steer::Halt, Some("Ctrl-C")).await;
             }
             key = next(&mut keys) => {
                 if key == b'b' || key == b'q' {
                     return Ok(Watched::Left);
                 }
                 if let Some(change) = meant(key, &campaign) {
-                    steer(app, change, "a key in the live view").await;
+                    steer(app, change, None).await;
                 }
             }
         }
@@ -135,8 +135,8 @@ fn meant(key: u8, campaign: &Campaign) -> Option<Steer> {
     }
 }
 
-async fn steer(app: &App, change: Steer, why: &str) {
-    if let Err(error) = app.world.log.steer(change, Some(why)).await {
+async fn steer(app: &App, change: Steer, why: Option<&str>) {
+    if let Err(error) = app.world.log.steer(change, why).await {
         tracing::warn!(%error, "the campaign could not be steered");
     }
 }

@@ -64,7 +64,7 @@ impl fmt::Display for Progress {
             write!(f, ", {:.1} orgs/s", self.per_second)?;
         }
         match self.eta() {
-            Some(eta) if self.phase == Phase::Running => write!(f, ", about {} left", HumanDuration(eta)),
+            Some(eta) if self.phase == Phase::Running => write!(f, ", about {:#} left", HumanDuration(eta)),
             _ => Ok(()),
         }
     }
@@ -157,12 +157,12 @@ impl Bars {
     fn open(campaign: &Campaign, total: u64, has_keys: bool) -> Self {
         let all = MultiProgress::with_draw_target(ProgressDrawTarget::stderr());
         let bar = all.add(ProgressBar::new(total));
-        if let Ok(style) = ProgressStyle::with_template("{prefix} [{bar:30.green}] {percent:>3}%  {wide_msg}") {
+        if let Ok(style) = ProgressStyle::with_template("{prefix} [{bar:24.green}] {percent:>3}%  {wide_msg}") {
             bar.set_style(style.progress_chars("=> "));
         }
         bar.set_prefix(campaign.migration.to_string());
         let below = all.add(line("  {wide_msg:.dim}"));
-        let keys = if has_keys { "keys: b background, p pause, + and - workers, Ctrl-C halts" } else { "" };
+        let keys = if has_keys { "b background · p pause · + - workers · Ctrl-C halts" } else { "" };
         Self { all, campaign: bar, workers: Vec::new(), below, keys }
     }
 

@@ -9,7 +9,8 @@
 //! - `outages`: Postgres and Redis are restarted, killed and emptied under a running campaign;
 //! - `interrupts`: Ctrl-C, once and twice;
 //! - `runbooks`: several steps, stopped and resumed;
-//! - `originals`: the runbooks of the original system, call by call, and what was learned from it; here nobody writes.
+//! - `originals`: the runbooks of the original system, call by call, and what was learned from it; here nobody writes;
+//! - `terminal`: the console as somebody sees it who sits before it.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -25,4 +26,5 @@ mod places;
 mod program;
 mod runbooks;
 mod still;
+mod terminal;
 mod world;
