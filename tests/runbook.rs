@@ -39,6 +39,32 @@ fn blocks_become_steps_with_their_sections_and_lines() {
 }
 
 #[test]
+fn calls_of_the_original_system_are_steps_and_variables_hold_to_the_end() {
+    let source = "# Calls\n```mover\nInfo = mover_manager:get_account_dets().\napplication:set_env(mover, sleep_time, 7).\n```\n\
+        ```mover\nmoser_state_tracker:insert_one_org(\n  moser_acct_processor:expand_org_info(\n    #org_info{org_name = \"{{org}}\", account_info = Info}),\n  \
+        phase_2).\nmover_manager:halt_actions(). mover_manager:migrate(1, 2, phase_2).\nstatus\n```\n## Rollback\n```mover\n\
+        mover_manager:set_concurrency(1).\n```\n";
+    let book = good(&format!("+++\nvars.org = 'acme'\n+++\n{source}"), &[]);
+    let commands: Vec<_> = book
+        .steps
+        .iter()
+        .chain(&book.rollback)
+        .map(|step| match &step.action {
+            Action::Command(command) => (step.line, command.to_string()),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    let expected = [
+        (10, "orgs add acme phase_2"),
+        (14, "halt"),
+        (14, "migrate phase_2 1 workers=2 sleep=7"),
+        (15, "status"),
+        (19, "set concurrency 1"),
+    ];
+    assert_eq!(commands, expected.map(|(line, command)| (line, command.to_owned())));
+}
+
+#[test]
 fn mistakes_have_their_place() {
     for (source, expected) in [
         ("no step", "book.md:1:1: it has no step: a step is a fenced block"),
@@ -53,6 +79,12 @@ fn mistakes_have_their_place() {
         ("```expect\nm failed = 0 within soon\n```", "book.md:2:1: \"soon\" is no span of time"),
         ("```expect\nflag dl_default a < b\n```", "book.md:2:1: a flag is a text"),
         ("```expect\nhttp GET here\n```", "book.md:2:1: an expectation is"),
+        ("```expect\nhttp GET here status 200\n```", "book.md:2:1: \"here\" is no address"),
+        ("```expect\nhttp GET https://a status 200\n```", "book.md:2:1: https is not in this version"),
+        ("```expect\nhttp FETCH http://a status 200\n```", "book.md:2:1: \"FETCH\" is no method of HTTP"),
+        ("```expect\nhttp GET http://a status = 2000\n```", "book.md:2:1: \"2000\" is no status of HTTP"),
+        ("```mover\nmover_manager:ping().\n  mover_manager:migrate(\n  all).\n```", "book.md:3:3: ** exception error"),
+        ("```mover\nmover_manager:status()\n```", "book.md:2:23: the final dot is missing"),
     ] {
         let told = told(source);
         assert!(told.len() == 1 && told[0].starts_with(expected), "{source:?}: {told:#?}");

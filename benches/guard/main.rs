@@ -46,19 +46,21 @@ async fn main() -> Result<(), Trouble> {
     let seconds = number("BENCH_SECONDS", 15)?.max(1);
     let world = World::start().await?;
     println!("{}; {rounds} rounds of {seconds} s for each condition", world.describe().await?);
-    let mut rates = Vec::new();
+    let (mut rates, mut bulks) = (Vec::new(), Vec::new());
     for round in 1..=rounds {
         let mut of_round = Vec::new();
         // The order turns, so that no condition always comes after the same one.
         for turn in 0..Condition::ALL.len() {
             let condition = Condition::ALL[(turn + round) % Condition::ALL.len()];
             let rate = measure(&world, condition, seconds).await?;
-            eprintln!("bench: round {round} of {rounds}: {:>8.0} tps  {}", rate, condition.name());
+            let bulk_ms = world.bulk_ms().await?;
+            eprintln!("bench: round {round} of {rounds}: {rate:>8.0} tps, {bulk_ms:>6.0} ms  {}", condition.name());
             of_round.push((condition, rate));
+            bulks.push((condition, bulk_ms));
         }
         rates.push(of_round);
     }
-    println!("{:<52} {:>9} {:>7} {:>7} {:>7}", "", "tps", "ratio", "min", "max");
+    println!("{:<52} {:>9} {:>7} {:>7} {:>7} {:>14}", "", "tps", "ratio", "min", "max", "100,000 rows");
     for condition in Condition::ALL {
         let rate_of = |of_round: &[(Condition, f64)], wanted: Condition| {
             of_round.iter().find(|(condition, _)| *condition == wanted).map_or(f64::NAN, |(_, rate)| *rate)
@@ -68,7 +70,11 @@ async fn main() -> Result<(), Trouble> {
             sorted(rates.iter().map(|of_round| rate_of(of_round, condition) / rate_of(of_round, Condition::None)));
         let (middle, last) = (ratios.len() / 2, ratios.len() - 1);
         let (name, tps) = (condition.name(), tps[middle]);
-        println!("{name:<52} {tps:>9.0} {:>7.3} {:>7.3} {:>7.3}", ratios[middle], ratios[0], ratios[last]);
+        let bulk = sorted(bulks.iter().filter(|(of, _)| *of == condition).map(|(_, bulk_ms)| *bulk_ms))[middle];
+        println!(
+            "{name:<52} {tps:>9.0} {:>7.3} {:>7.3} {:>7.3} {bulk:>11.0} ms",
+            ratios[middle], ratios[0], ratios[last]
+        );
     }
     Ok(())
 }

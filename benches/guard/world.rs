@@ -100,6 +100,14 @@ impl World {
         Ok(())
     }
 
+    /// How long one statement takes that writes to all 100,000 accounts of the first org, in milliseconds.
+    pub(crate) async fn bulk_ms(&self) -> Result<f64, Trouble> {
+        let old = self.client("old").await?;
+        let begun = std::time::Instant::now();
+        old.batch_execute("UPDATE pgbench_accounts SET abalance = abalance + 1 WHERE bid = 1").await?;
+        Ok(begun.elapsed().as_secs_f64() * 1e3)
+    }
+
     pub(crate) fn orgs(&self) -> Result<i32, Trouble> {
         Ok(SCALE.parse()?)
     }

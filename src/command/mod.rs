@@ -252,6 +252,13 @@ impl StateKind {
 
 /// Reads one line. A line that is empty, or only a comment, asks for nothing.
 pub fn parse(line: &str) -> Result<Option<Command>, ParseError> {
+    if erlang::is_erlang(line) && !line.trim_start().starts_with('%') {
+        let begin = line.chars().take_while(|c| c.is_whitespace()).count();
+        let span = line::Span { start: begin, end: line.trim_end().chars().count().max(begin + 1) };
+        let problem =
+            "a call of the original system: mover console takes it, and so do runbooks; here a command is expected";
+        return Err(error::Fault::new(span, problem).in_line(line, None));
+    }
     let args = line::cut(line).map_err(|fault| fault.in_line(line, None))?;
     if args.is_empty() {
         return Ok(None);

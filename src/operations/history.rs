@@ -4,11 +4,10 @@ use serde_json::json;
 
 use crate::command::Command;
 
-use super::Running;
 use super::answer::{Answer, at, short, table};
 use super::error::OperationError;
 use super::world::World;
-use super::{Outcome, carried_out};
+use super::{Outcome, Running, carried_out};
 
 const LIMIT: u32 = 20;
 const TOLD_CHARS_MAX: usize = 200;

@@ -4,15 +4,17 @@
 //! The flags are written before the org is captured. The other way round, a crash in between would leave a captured org that
 //! follows the default.
 
+use std::collections::HashSet;
+
 use futures_util::future::join_all;
 use futures_util::{TryStreamExt, stream};
 use mover_actors::domain::campaign::Selection;
-use mover_actors::domain::flags::FlagKey;
+use mover_actors::domain::flags::{Fields, FlagKey};
 use mover_actors::domain::state::Aim;
+use mover_actors::failpoint;
 use mover_actors::ports::EngineError;
 use mover_actors::tree::darklaunch::{Apply, FlagOrder};
 use serde_json::json;
-use std::collections::HashSet;
 
 use crate::command::{Which, verb};
 use crate::config::Definition;
@@ -45,13 +47,13 @@ pub(super) async fn prepare(
         let captured: HashSet<_> = captured.into_iter().map(|record| record.org).collect();
         known += captured.len();
         batch.retain(|(name, _)| !captured.contains(name));
-        let base: mover_actors::domain::flags::Fields =
+        let base: Fields =
             definition.routing.on_source.iter().map(|(field, value)| (field.clone(), Some(value.clone()))).collect();
         let order = |name| Apply(FlagOrder::of_operator(FlagKey::org(name), base.clone()));
         for written in join_all(batch.iter().map(|(name, _)| running.darklaunch.send(order(name)))).await {
             written??;
         }
-        mover_actors::failpoint::hit("prep.flags");
+        failpoint::hit("prep.flags");
         prepared += batch.len();
         let orgs = stream::iter(batch.into_iter().map(Ok::<_, EngineError>));
         world.log.capture(migration, definition.strategy, orgs).await.map_err(|error| match error {

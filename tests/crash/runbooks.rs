@@ -1,6 +1,9 @@
 //! Runbooks against real servers: the shipped ones, and others that are killed, stopped and resumed.
 
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 
 use super::program::{Ended, Program, eventually};
 use super::world::{ONLINE, World};
@@ -165,4 +168,44 @@ async fn two_people_cannot_run_the_same_one_at_once() {
     world.exec("darklaunch default go=true").await.with_code(0);
     first.end().await.with_code(0);
     run(&world, &[&book]).await.with_code(0);
+}
+
+/// A server that answers 200 to the first request and 503 to all later ones, and notes what it was asked.
+fn server() -> (String, Arc<Mutex<Vec<String>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}/organizations", listener.local_addr().unwrap());
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let notes = Arc::clone(&asked);
+    std::thread::spawn(move || {
+        for connection in listener.incoming() {
+            let mut connection = connection.unwrap();
+            let mut line = String::new();
+            BufReader::new(connection.try_clone().unwrap()).read_line(&mut line).unwrap();
+            let mut notes = notes.lock().unwrap();
+            notes.push(line.trim_end().to_owned());
+            let status = if notes.len() == 1 { "200 OK" } else { "503 Service Unavailable" };
+            let _ = write!(connection, "HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+        }
+    });
+    (address, asked)
+}
+
+#[tokio::test]
+async fn a_server_is_asked_until_it_answers_as_expected() {
+    let world = World::ready(ONLINE).await;
+    let (address, asked) = server();
+    let source = format!("# Asking\n```expect\nhttp POST {address} status 503 within 30s\n```\n");
+    let book = write(&world, &source).display().to_string();
+    let looked = run(&world, &[&book, "--dry-run"]).await.with_code(0);
+    assert!(
+        looked.answer.contains(&format!("would send POST {address}")) && asked.lock().unwrap().is_empty(),
+        "{looked}"
+    );
+    let done = run(&world, &[&book]).await.with_code(0);
+    assert!(done.answer.contains(&format!("POST {address} answers 503")), "{done}");
+    assert_eq!(*asked.lock().unwrap(), ["POST /organizations HTTP/1.1"; 2]);
+    let source = "# Nobody\n```expect\nhttp GET http://127.0.0.1:1/ status 200 within 1s\n```\n";
+    let book = write(&world, source).display().to_string();
+    let failed = run(&world, &[&book]).await.with_code(1);
+    assert!(failed.said.contains("GET http://127.0.0.1:1/: "), "{failed}");
 }

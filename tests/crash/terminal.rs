@@ -10,11 +10,12 @@ use std::time::Duration;
 
 use nix::pty::{Winsize, openpty};
 use tokio::sync::watch;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::still::Still;
 
 const HANGS_AFTER: Duration = Duration::from_secs(60);
+const LOOK_EVERY: Duration = Duration::from_millis(10);
 const ROWS: NonZero<u16> = NonZero::new(40).unwrap();
 const COLUMNS: NonZero<u16> = NonZero::new(110).unwrap();
 const CTRL_C: &str = "\x03";
@@ -34,8 +35,13 @@ impl Terminal {
     fn open(still: &Still) -> Self {
         let size = Winsize { ws_row: ROWS.get(), ws_col: COLUMNS.get(), ws_xpixel: 0, ws_ypixel: 0 };
         let pty = openpty(Some(&size), None).unwrap();
-        let mut console = Command::new(env!("CARGO_BIN_EXE_mover"));
-        console.arg("console").current_dir(still.dir()).env("HOME", still.dir()).env("TERM", "xterm-256color");
+        // Ctrl-C is a signal only to whom the terminal controls.
+        let mut console = Command::new("setsid");
+        console
+            .args(["--ctty", env!("CARGO_BIN_EXE_mover"), "console"])
+            .current_dir(still.dir())
+            .env("HOME", still.dir())
+            .env("TERM", "xterm-256color");
         console.env_remove("NO_COLOR").env_remove("MOVER_LOG");
         for set in [Command::stdin, Command::stdout, Command::stderr] {
             set(&mut console, Stdio::from(pty.slave.try_clone().unwrap()));
@@ -87,9 +93,23 @@ impl Terminal {
 
     async fn leave(mut self) {
         self.press(CTRL_D);
-        let ended = tokio::task::spawn_blocking(move || self.console.wait().unwrap());
-        let code = timeout(HANGS_AFTER, ended).await.expect("the console ends").unwrap();
-        assert_eq!(code.code(), Some(0));
+        let ended = async {
+            loop {
+                match self.console.try_wait().unwrap() {
+                    Some(status) => return status,
+                    None => sleep(LOOK_EVERY).await,
+                }
+            }
+        };
+        assert_eq!(timeout(HANGS_AFTER, ended).await.expect("the console ends").code(), Some(0));
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        // It has ended, unless the test failed.
+        let _ = self.console.kill();
+        let _ = self.console.wait();
     }
 }
 

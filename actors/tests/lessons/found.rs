@@ -1,7 +1,7 @@
 //! What the simulation found, each fault with the shortest story that shows it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use mover_actors::domain::campaign::{CampaignPlan, Phase, Selection, Steer, Tuning};
@@ -121,6 +121,28 @@ fn flags_that_are_decided_early_reach_redis_only_when_their_event_has_come() {
         come.send(()).unwrap();
         applying.await.unwrap().unwrap();
         assert!(written(&stage));
+    });
+}
+
+#[test]
+fn a_rehearsal_decides_nothing_also_while_redis_is_caught_up() {
+    play(async {
+        let stage = Stage::new(1).await;
+        let node = stage.node("a").await;
+        let flagger = Flagger::new(node.tree.darklaunch().clone());
+        // An order fails, and catching up takes so long that the rehearsal has to wait for it.
+        let failed = AtomicBool::new(false);
+        stage.world.set_weather(move |_, call, _| match call {
+            call if is(call, Port::Flags, "write") && !failed.swap(true, Ordering::Relaxed) => {
+                Fate::of(Outcome::NotDone)
+            }
+            call if is(call, Port::Flags, "read") => Fate { before: Duration::from_secs(1), ..Fate::SMOOTH },
+            _ => Fate::SMOOTH,
+        });
+        node.set_flags(FlagKey::default_hash(), fields("new_search")).await.unwrap_err();
+        flagger.rehearse(FlagOrder::of_operator(FlagKey::no_org(), fields("switched"))).await.unwrap();
+        let image = stage.world.look(|facts| facts.log.image(&FlagKey::no_org()));
+        assert_eq!(image.map(|image| image.fields).unwrap_or_default(), Fields::new());
     });
 }
 

@@ -1,6 +1,7 @@
 //! What was typed -> commands -> answers, in the language in which it was said.
 
-use mover_actors::ports::LogError;
+use mover_actors::domain::campaign::Campaign;
+use mover_actors::ports::{LogError, MoveLog};
 use mover_actors::tree::Tree;
 
 use crate::app::App;
@@ -14,7 +15,6 @@ use crate::cli::screen::Screen;
 use crate::command::erlang::{self, Environment, Meaning, Reply};
 use crate::command::{self, Command};
 use crate::operations::{Answer, Door, OperationError, Outcome, Running, carry_out};
-use mover_actors::ports::MoveLog;
 
 /// Whether the console goes on.
 pub(super) enum Next {
@@ -128,7 +128,7 @@ impl<'a> Speaker<'a> {
         &self,
         tree: &mut Tree,
         interrupts: &mut Interrupts,
-        campaign: mover_actors::domain::campaign::Campaign,
+        campaign: Campaign,
         total: u64,
     ) -> Result<(), CliError> {
         let (app, screen) = (self.app, self.screen);

@@ -18,7 +18,7 @@ use std::time::Duration;
 use actix::prelude::*;
 use tokio::sync::{oneshot, watch};
 
-use crate::domain::flags::{FlagImage, FlagKey};
+use crate::domain::flags::{Fields, FlagImage, FlagKey};
 use crate::otp::{ActorRef, Child, Me};
 use crate::ports::{Flags, FlagsError, MoveLog};
 
@@ -272,7 +272,7 @@ impl Handler<Write> for Darklaunch {
     }
 }
 
-/// Write a hash as it was decided before: whether that works now. Overtakes all that waits.
+/// Write a hash as it was decided before: whether an order for it could be carried out now. Overtakes all that waits.
 #[derive(Message)]
 #[rtype(result = "Result<(), DarklaunchError>")]
 struct Rehearse(FlagOrder);
@@ -286,8 +286,8 @@ impl Handler<Rehearse> for Darklaunch {
                 let places = self.places.clone();
                 Box::pin(async move { places.rehearse(&order.key).await })
             }
-            // An org must not be routed by a Redis that forgot the others.
-            CatchUp::At(_) => self.handle(Apply(order), ctx),
+            // An org must not be routed by a Redis that forgot the others. What the order wants is not decided yet.
+            CatchUp::At(_) => self.handle(Apply(FlagOrder { base: Fields::new(), overlay: None, ..order }), ctx),
         }
     }
 }

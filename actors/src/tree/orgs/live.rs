@@ -88,7 +88,7 @@ impl Effects {
         proven(verified)?;
         // Nobody is blocked while the flags could not be written anyway.
         let order = self.route(claim, way)?;
-        self.flags.rehearse(order.clone()).await?;
+        self.flags.rehearse(FlagOrder::of_move(claim, "switch.ready")).await?;
         failpoint::hit("switch.ready");
         let mut findings = Findings::default();
         match self.engine.block(claim, way).await? {
