@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use mover::config::{Config, Definitions, LogFormat, LogLevel, Override, Store, Tenancy};
 use mover_actors::domain::ids::{MigrationName, StoreName};
+use mover_actors::domain::state::Strategy;
 
 fn read(text: &str) -> Result<Config, String> {
     read_with(text, &[])
@@ -207,12 +208,35 @@ fn the_shipped_definitions_are_read() {
         (hops[0].column.as_str(), hops[0].parent.name(), hops[0].parent_column.as_str()),
         ("group_id", "groups", "id")
     );
-    assert_eq!(definitions.find(&named("whole_org")).unwrap().tables.len(), 9);
+    assert_eq!(definitions.find(&named("whole_org")).unwrap().tables.len(), 10);
+    assert_eq!(definitions.prepared_by(&named("mover_phase_2_prep_migration_callback")), Some(phase_2));
+    for name in ["org", "org_user_association", "org_user_invites", "global_groups"] {
+        let definition = definitions.find(&named(&format!("mover_{name}_migration_callback"))).unwrap();
+        assert_eq!((definition.name.as_str(), definition.strategy), (name, Strategy::Window));
+    }
     let error = definitions.find(&named("phase2")).unwrap_err().to_string();
     assert_eq!(
         error,
-        "unknown migration phase2; known are phase_2, whole_org, whole_org_offline; did you mean phase_2?"
+        "unknown migration phase2; known are global_groups, org, org_user_association, org_user_invites, phase_2, whole_org, \
+         whole_org_offline; did you mean phase_2?"
     );
+}
+
+#[test]
+fn preps_and_steps_are_checked_like_moves() {
+    let read = |text: &str| Definitions::read([("own.toml", text)], &store_names());
+    let mistakes = |text: &str| read(text).unwrap_err().to_string();
+    let unknown = mistakes("name = 'p'\nkind = 'prep'\nof = 'phase_2'\n");
+    assert!(unknown.contains("own.toml:3:6: of: there is no migration phase_2 that could be prepared"), "{unknown}");
+    let whole = "[org]\ntable = 'orgs'\nname = 'name'\nkey = 'id'\n";
+    let head = format!("name = 's'\nkind = 'steps'\nfrom = 'old'\nto = 'new'\n{whole}");
+    assert!(mistakes(&head).contains("[[step]] is missing"), "{}", mistakes(&head));
+    let twice =
+        format!("{head}[[step]]\nname = 'a'\nsql = 'SELECT 1'\n[[step]]\nname = 'a'\nsql = 'SELECT 1'\nsqll = ''\n");
+    let told = mistakes(&twice);
+    assert!(told.contains("step \"a\" is listed twice") && told.contains("unknown key \"sqll\""), "{told}");
+    let good = read(&format!("{head}[[step]]\nname = 'a'\nsql = 'SELECT 1'\nundo = 'SELECT 2'\n")).unwrap();
+    assert_eq!(good.find(&named("s")).unwrap().steps[0].undo.as_deref(), Some("SELECT 2"));
 }
 
 #[test]

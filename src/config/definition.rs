@@ -26,10 +26,25 @@ pub struct Definition {
     pub org: OrgDirectory,
     /// The tables that hold an org's rows. None at all: an org moves by its flags alone.
     pub tables: Vec<TableRule>,
+    /// What is carried out for each org in the store `to`, where no rows are moved.
+    pub steps: Vec<SqlStep>,
     /// How orgs are routed.
     pub routing: Routing,
     /// How patient an online move is.
     pub limits: Limits,
+}
+
+/// A statement that is carried out for each org. `$1` is the org's key, as a text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SqlStep {
+    /// What it is called when it fails.
+    pub name: String,
+    /// The statement.
+    pub sql: String,
+    /// A query that must answer `true` after it.
+    pub check: Option<String>,
+    /// What takes it back.
+    pub undo: Option<String>,
 }
 
 /// The table of the source that lists the orgs.

@@ -2,15 +2,23 @@
 
 use std::collections::BTreeSet;
 
+use mover_actors::domain::flags::Routing;
 use mover_actors::domain::ids::{MigrationName, StoreName};
 use mover_actors::domain::state::Strategy;
 
 use super::definition::{Definition, OrgDirectory};
 use super::mistake::Place;
 use super::reader::{Read, Section};
-use super::{limits, routing, tables};
+use super::{limits, routing, sql_steps, tables};
 use crate::engine::{ColumnName, TableName};
 use crate::nearest::did_you_mean;
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum KindName {
+    Move,
+    Prep,
+    Steps,
+}
 
 /// What a file defines.
 pub(super) enum Kind {
@@ -34,11 +42,13 @@ pub(super) fn read(mut document: Section<'_>, stores: &BTreeSet<StoreName>) -> O
     let aliases = read_aliases(&mut document);
     let kind = document.text("kind");
     let kind = document.parsed(kind, |kind| match kind.as_str() {
-        "move" => Ok(false),
-        "prep" => Ok(true),
-        _ => Err(format!("kind is \"move\" or \"prep\", not {kind:?}; without it, it is \"move\"")),
+        "move" => Ok(KindName::Move),
+        "prep" => Ok(KindName::Prep),
+        "steps" => Ok(KindName::Steps),
+        _ => Err(format!("kind is \"move\", \"prep\" or \"steps\", not {kind:?}; without it, it is \"move\"")),
     });
-    if kind.is_some_and(|is_prep| is_prep.value) {
+    let kind = kind.map_or(KindName::Move, |kind| kind.value);
+    if kind == KindName::Prep {
         let of = document.required_text("of", "the migration that is prepared, e.g. phase_2");
         let of = document.parsed(of, MigrationName::new);
         document.finish();
@@ -51,7 +61,11 @@ pub(super) fn read(mut document: Section<'_>, stores: &BTreeSet<StoreName>) -> O
             alias_places,
         });
     }
-    let strategy = read_strategy(&mut document);
+    // Statements are carried out while the operator keeps writers out; no flag of an org is touched.
+    let strategy = match kind {
+        KindName::Steps => Some(Strategy::Window),
+        KindName::Move | KindName::Prep => read_strategy(&mut document),
+    };
     let from = read_store(&mut document, "from", "the store that orgs come from", stores);
     let to = read_store(&mut document, "to", "the store that orgs go to", stores);
     if let (Some(from), Some(to)) = (&from, &to)
@@ -61,8 +75,13 @@ pub(super) fn read(mut document: Section<'_>, stores: &BTreeSet<StoreName>) -> O
     }
     let components = read_components(&mut document);
     let org = read_org(&mut document);
-    let tables = tables::read(&mut document);
-    let routing = routing::read(&mut document, &components);
+    let (tables, steps, routing) = match kind {
+        KindName::Steps => (Vec::new(), sql_steps::read(&mut document), Routing::default()),
+        KindName::Move | KindName::Prep => {
+            let tables = tables::read(&mut document);
+            (tables, Vec::new(), routing::read(&mut document, &components))
+        }
+    };
     let limits = limits::read(&mut document);
     document.refuse("gates", "gates is not known by this version: remove it");
     document.finish();
@@ -76,6 +95,7 @@ pub(super) fn read(mut document: Section<'_>, stores: &BTreeSet<StoreName>) -> O
         components,
         org: org?,
         tables,
+        steps,
         routing,
         limits,
     };

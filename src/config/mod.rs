@@ -14,11 +14,12 @@ mod overrides;
 mod reader;
 mod routing;
 mod settings;
+mod sql_steps;
 mod tables;
 mod tree;
 
 pub use self::address::{AddressError, Postgres, Redis};
-pub use self::definition::{Definition, OrgDirectory, TableRule, Tenancy, Via};
+pub use self::definition::{Definition, OrgDirectory, SqlStep, TableRule, Tenancy, Via};
 pub use self::definitions::{Definitions, UnknownMigration};
 pub use self::mistake::{Mistake, Mistakes, Place};
 pub use self::overrides::Override;

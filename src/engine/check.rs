@@ -10,6 +10,7 @@ use super::check_tables::{check_references, check_table};
 use super::error::Doing;
 use super::guard;
 use super::report::Report;
+use super::sql_steps;
 use super::store::Store;
 use super::tenancy::tables_named;
 use crate::config::{Definition, TableRule, Tenancy};
@@ -82,6 +83,9 @@ async fn check_both(
     if definition.strategy == Strategy::Online && !definition.tables.is_empty() {
         check_online(report, definition, source, from).await?;
         check_online(report, definition, target, to).await?;
+    }
+    if !definition.steps.is_empty() {
+        return sql_steps::check(report, definition, target).await;
     }
     check_uncovered(report, definition, source, from).await?;
     check_sequences(report, definition, (source, from), (target, to)).await

@@ -28,6 +28,7 @@ mod reframe;
 mod report;
 mod sequences;
 mod shape;
+mod sql_steps;
 mod store;
 mod survey;
 mod tally;
@@ -265,6 +266,10 @@ impl Engine for PgEngine {
 
     async fn copy(&self, claim: &Claim) -> Result<Copied, EngineError> {
         let definition = self.definition(&claim.migration)?;
+        if !definition.steps.is_empty() {
+            self.guard_target(definition).await?;
+            return sql_steps::carry_out(self.store(&definition.to)?, claim, &definition.steps).await;
+        }
         if definition.tables.is_empty() {
             return Ok(Copied::default());
         }
@@ -313,13 +318,16 @@ impl Engine for PgEngine {
 
     async fn discard(&self, claim: &Claim) -> Result<(), EngineError> {
         let definition = self.definition(&claim.migration)?;
-        if definition.tables.is_empty() {
+        if definition.tables.is_empty() && definition.steps.is_empty() {
             return Ok(());
         }
         let target = self.store(&definition.to)?;
         if !guard::ensure(target).await? {
             // Without a guard table nothing was ever copied.
             return Ok(());
+        }
+        if !definition.steps.is_empty() {
+            return sql_steps::take_back(target, claim, &definition.steps).await;
         }
         let discarded = copy::discard(target, claim, || self.plan(definition)).await;
         self.reconsider(definition, discarded)

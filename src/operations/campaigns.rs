@@ -41,6 +41,12 @@ pub(super) async fn migrate(
         super::orgs::capture(world, &definition.name).await?;
         world.log.make_ready(&definition.name, &Selection::All).await?;
     }
+    if aim == Aim::RollBack
+        && let Some(step) = definition.steps.iter().find(|step| step.undo.is_none())
+    {
+        let (migration, step) = (definition.name.to_string(), step.name.clone());
+        return Err(OperationError::NoUndo { migration, step });
+    }
     let counts = world.log.counts(&definition.name).await?;
     if (Course { strategy: definition.strategy, aim }).steps().is_empty() {
         return Err(match definition.strategy {

@@ -122,6 +122,14 @@ pub enum OperationError {
         /// The command.
         verb: &'static str,
     },
+    /// A statement cannot be taken back.
+    #[error("step {step:?} of {migration} has no undo, so there is no rollback; give it one in the definition")]
+    NoUndo {
+        /// The migration.
+        migration: String,
+        /// The step.
+        step: String,
+    },
     /// Rows that were moved in a window are removed by their owner.
     #[error(
         "{migration} moves orgs in a window: Mover did not route them, so it does not know when their rows in the source \

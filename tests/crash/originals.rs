@@ -199,6 +199,88 @@ async fn the_shipped_runbooks_of_a_canary_and_of_an_upgrade() {
     assert_eq!(still.states("whole_org_offline").await, migrated(6));
 }
 
+#[tokio::test]
+async fn a_window_is_killed_everywhere_and_comes_to_its_end() {
+    let still = Still::new().await;
+    let names = still.orgs.iter().map(|org| org.name.as_str()).collect::<Vec<_>>().join(",");
+    let places = [
+        ("claim.written", "discard.begin"),
+        ("drain.begin", "discard.before_commit"),
+        ("drain.done", "discard.committed"),
+        ("copy.before_commit", "discard.done"),
+        ("copy.committed", "discard.begin"),
+        ("verify.begin", "discard.committed"),
+        ("verify.done", "discard.done"),
+        ("migrated.written", "discard.begin"),
+    ];
+    for (there, back) in places {
+        let killed = |command, place| Program::start(still.dir(), &["exec", "--yes", command], Some(place)).end();
+        killed("migrate org all sleep=0", there).await.by_sigkill();
+        still.exec("resume").await.with_code(0);
+        assert_eq!(
+            (still.states("org").await, still.alike("organizations").await),
+            (migrated(6), (true, 6)),
+            "{there}"
+        );
+        killed("rollback org all", back).await.by_sigkill();
+        still.exec("resume").await.with_code(0);
+        assert_eq!(still.states("org").await, BTreeMap::from([("rolled_back".to_owned(), 6)]), "{back}");
+        assert_eq!(still.alike("organizations").await.1, 0, "{back}");
+        still.exec(&format!("retry org {names}")).await.with_code(0);
+    }
+    // No org got flags of its own.
+    assert_eq!(still.flags(&format!("dl_org_{}", still.orgs[0].name)).await, BTreeMap::new());
+}
+
+/// Statements for each org: once for each, whatever kills Mover; checked; and taken back.
+#[tokio::test]
+async fn steps_of_sql_are_carried_out_once_for_each_org() {
+    let still = Still::new().await;
+    let (shipped, own) = (concat!(env!("CARGO_MANIFEST_DIR"), "/migrations"), still.dir().join("own"));
+    std::fs::create_dir(&own).unwrap();
+    let definition = |sql: &str, undo: &str| {
+        let head = "name = 'marks'\nkind = 'steps'\nfrom = 'old'\nto = 'new'\n[org]\ntable = 'organizations'\nname = 'name'\nkey = 'id'\n";
+        let check = "SELECT count(*) = 1 FROM client_writes WHERE org_id = $1::uuid";
+        let text = format!("{head}[[step]]\nname = 'mark'\nsql = \"{sql}\"\ncheck = '{check}'\n{undo}");
+        std::fs::write(own.join("marks.toml"), text).unwrap();
+    };
+    let config = std::fs::read_to_string(still.dir().join("mover.toml")).unwrap();
+    std::fs::write(still.dir().join("mover.toml"), config.replace(shipped, own.to_str().unwrap())).unwrap();
+    let unfenced = still.new_store().await;
+    unfenced.batch_execute("ALTER TABLE client_writes DROP CONSTRAINT client_writes_org_id_fkey").await.unwrap();
+
+    definition("INSERT INTO client_writes SELECT $1::uuid, 1, 1, now(), nowhere", "");
+    let refused = still.exec("check").await;
+    assert!(refused.answer.contains("step mark") && refused.answer.contains("nowhere"), "{refused}");
+    definition("INSERT INTO client_writes SELECT $1::uuid, n, 1, now(), 'x' FROM generate_series(1, 2) n", "");
+    let failed = still.exec("migrate marks all sleep=0").await.with_code(1);
+    assert!(failed.said.contains("its check does not hold"), "{failed}");
+    assert_eq!(still.alike("client_writes").await.1, 0);
+
+    definition("INSERT INTO client_writes SELECT $1::uuid, 1, 1, now(), 'x'", "");
+    for place in ["copy.before_commit", "copy.committed", "verify.done"] {
+        still.exec("retry marks failed").await.with_code(0);
+        Program::start(still.dir(), &["exec", "migrate marks 2 workers=1 sleep=0"], Some(place))
+            .end()
+            .await
+            .by_sigkill();
+        still.exec("resume").await.with_code(0);
+    }
+    assert_eq!((still.states("marks").await, still.alike("client_writes").await.1), (migrated(6), 6));
+    let refused = still.exec("rollback marks all").await.with_code(1);
+    assert!(refused.said.contains("step \"mark\" of marks has no undo"), "{refused}");
+    definition(
+        "INSERT INTO client_writes SELECT $1::uuid, 1, 1, now(), 'x'",
+        "undo = 'DELETE FROM client_writes WHERE org_id = $1::uuid'",
+    );
+    Program::start(still.dir(), &["exec", "--yes", "rollback marks all"], Some("discard.committed"))
+        .end()
+        .await
+        .by_sigkill();
+    still.exec("resume").await.with_code(0);
+    assert_eq!(still.alike("client_writes").await.1, 0);
+}
+
 /// The flag comes first: killed in between, an org is held on the old store and not captured, and the next try sees to it.
 #[tokio::test]
 async fn lesson_07_a_crash_in_prep_misroutes_nobody() {

@@ -7,6 +7,7 @@ use mover::demo::sample::{Sample, SampleOrg, Shape};
 use mover::embedded::{Options, Private, ServerKind};
 use redis::AsyncCommands;
 use tempfile::TempDir;
+use tokio_postgres::Client;
 
 use super::program::{Ended, Program};
 use super::world::{configuration, connect};
@@ -75,6 +76,10 @@ impl Still {
         let new = connect(&self.sample.new_url).await.query_one(&sql, &[]).await.unwrap();
         let digest = |row: &tokio_postgres::Row| row.get::<_, Option<String>>(1);
         (digest(&old) == digest(&new), new.get(0))
+    }
+
+    pub(crate) async fn new_store(&self) -> Client {
+        connect(&self.sample.new_url).await
     }
 
     /// A new org in the old store, as if somebody had signed up.

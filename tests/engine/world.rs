@@ -72,6 +72,7 @@ pub(crate) fn definition(tables: Vec<TableRule>) -> Definition {
         components: vec![],
         org: OrgDirectory { table: "orgs".parse().unwrap(), name: "name".parse().unwrap(), key: "id".parse().unwrap() },
         tables,
+        steps: Vec::new(),
         routing: Routing::default(),
     }
 }

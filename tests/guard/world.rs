@@ -235,6 +235,7 @@ pub(crate) fn define(name: &str, tables: Vec<TableRule>) -> Definition {
         components: vec![],
         org: OrgDirectory { table: "orgs".parse().unwrap(), name: "name".parse().unwrap(), key: "id".parse().unwrap() },
         tables,
+        steps: Vec::new(),
         routing: Routing::default(),
         limits: Limits { max_block_ms: 5_000, max_change_backlog: 10_000 },
     }

@@ -220,6 +220,7 @@ fn definition(limits: Limits) -> Definition {
             via("remarks", ("group_id", "groups", "id")),
             keyed("events"),
         ],
+        steps: Vec::new(),
         routing: Routing::default(),
         limits,
     }

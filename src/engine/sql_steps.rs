@@ -1,0 +1,101 @@
+//! Migrations that move no rows: statements that are carried out for each org, in one transaction of the target.
+//!
+//! The guard row of the org is written in the same transaction, so a Mover that was killed afterwards finds that they are done, and
+//! does not do them twice.
+
+use mover_actors::domain::record::Claim;
+use mover_actors::failpoint;
+use mover_actors::ports::{Copied, EngineError};
+use tokio_postgres::types::Type;
+
+use super::connection::Session;
+use super::error::Doing;
+use super::guard::{self, Before, Mode};
+use super::report::Report;
+use super::store::Store;
+use crate::config::{Definition, SqlStep};
+
+/// Carries out all statements, unless they are done already; answers how many rows they touched.
+pub(super) async fn carry_out(target: &Store, claim: &Claim, steps: &[SqlStep]) -> Result<Copied, EngineError> {
+    let to = target.session().await?;
+    let entering = Doing::new(target.name(), "carrying out the steps of the org");
+    begin(&to, entering).await?;
+    let mut copied = Copied::default();
+    if guard::enter(&to, claim, Mode::Incoming, entering).await? == Before::Nothing {
+        for step in steps {
+            let doing = entering.on(&step.name);
+            copied.rows += i64::try_from(execute(&to, &step.sql, claim, doing).await?).unwrap_or(i64::MAX);
+            if let Some(check) = &step.check {
+                prove(&to, check, claim, doing).await?;
+            }
+        }
+    }
+    failpoint::hit("copy.before_commit");
+    to.batch_execute("COMMIT").await.map_err(|error| entering.failed(error))?;
+    failpoint::hit("copy.committed");
+    to.release();
+    Ok(copied)
+}
+
+/// Takes back what was done, the last first. Nothing is to be taken back of an org whose statements were never committed.
+pub(super) async fn take_back(target: &Store, claim: &Claim, steps: &[SqlStep]) -> Result<(), EngineError> {
+    let to = target.session().await?;
+    let entering = Doing::new(target.name(), "taking back the steps of the org");
+    begin(&to, entering).await?;
+    if guard::enter(&to, claim, Mode::Discarded, entering).await? == Before::Incoming {
+        for step in steps.iter().rev() {
+            let doing = entering.on(&step.name);
+            let undo = step.undo.as_ref().ok_or_else(|| doing.refused("this step has no undo in the definition"))?;
+            execute(&to, undo, claim, doing).await?;
+        }
+    }
+    failpoint::hit("discard.before_commit");
+    to.batch_execute("COMMIT").await.map_err(|error| entering.failed(error))?;
+    failpoint::hit("discard.committed");
+    to.release();
+    Ok(())
+}
+
+/// Whether the store understands every statement.
+pub(super) async fn check(report: &mut Report, definition: &Definition, target: &Store) -> Result<(), EngineError> {
+    let to = target.session().await?;
+    for step in &definition.steps {
+        for (kind, sql) in [("sql", Some(&step.sql)), ("check", step.check.as_ref()), ("undo", step.undo.as_ref())] {
+            let Some(sql) = sql else { continue };
+            let subject = format!("step {}", step.name);
+            let doing = Doing::new(target.name(), "reading a step");
+            match to.prepare_typed(sql, &[Type::TEXT]).await {
+                Ok(_) => report.ok(subject, format!("{kind}: understood by store {}", target.name())),
+                Err(error) => {
+                    let remedy = "correct it in the definition; $1 is the org's key as a text, for example $1::uuid";
+                    report.problem(subject, format!("{kind}: {}", doing.failed(error).reason), remedy);
+                }
+            }
+        }
+    }
+    to.release();
+    Ok(())
+}
+
+async fn begin(to: &Session, doing: Doing<'_>) -> Result<(), EngineError> {
+    guard::prepare(to, doing).await?;
+    to.batch_execute("BEGIN").await.map_err(|error| doing.failed(error))
+}
+
+/// `$1` is the org's key, as a text.
+async fn execute(to: &Session, sql: &str, claim: &Claim, doing: Doing<'_>) -> Result<u64, EngineError> {
+    let failed = |error| doing.failed(error);
+    let statement = to.prepare_typed(sql, &[Type::TEXT]).await.map_err(failed)?;
+    to.execute(&statement, &[&claim.key.as_str()]).await.map_err(failed)
+}
+
+async fn prove(to: &Session, sql: &str, claim: &Claim, doing: Doing<'_>) -> Result<(), EngineError> {
+    let failed = |error| doing.failed(error);
+    let statement = to.prepare_typed(sql, &[Type::TEXT]).await.map_err(failed)?;
+    let row = to.query_opt(&statement, &[&claim.key.as_str()]).await.map_err(failed)?;
+    let holds: Option<bool> = row.map(|row| row.try_get(0)).transpose().map_err(failed)?.flatten();
+    match holds {
+        Some(true) => Ok(()),
+        Some(false) | None => Err(doing.refused(format!("its check does not hold: {sql}"))),
+    }
+}
