@@ -293,3 +293,30 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn lines_of_redis_cli_mean_what_they_say_and_go_through_mover() {
+    for (line, command) in [
+        (
+            "/opt/redis/bin/redis-cli HMSET dl_default couchdb_containers false couchdb_groups false",
+            "darklaunch default couchdb_containers=false couchdb_groups=false",
+        ),
+        ("redis-cli hset dl_org_acme 503_mode \"true\"", "darklaunch org acme 503_mode=true"),
+        ("redis-cli HDEL dl_override a b # gone", "darklaunch override a= b="),
+        ("redis-cli HGETALL dl_org_acme", "flags show acme"),
+        ("redis-cli HGET dl_org__OC_INTERNAL_NO_ORG disable_new_orgs", "flags show no-org"),
+    ] {
+        assert_eq!(parse(line).unwrap().unwrap().to_string(), command, "{line}");
+    }
+    for (line, column, problem) in [
+        ("redis-cli", 10, "a command of Redis is missing"),
+        ("redis-cli -h there HGETALL dl_default", 11, "leave the options out"),
+        ("redis-cli FLUSHALL dl_default", 11, "this command is not for flags"),
+        ("redis-cli HSET dl_default a", 28, "the value of a is missing"),
+        ("redis-cli HSET sessions a b", 16, "this key holds no flags"),
+        ("redis-cli HSET dl_default mover_epoch 7", 27, "mover_epoch is written by Mover alone"),
+    ] {
+        let error = parse(line).unwrap_err();
+        assert!(error.column() == column && error.problem().contains(problem), "{line}: {error}");
+    }
+}

@@ -27,7 +27,7 @@ pub(crate) async fn exec(config: &Path, line: &str) -> Result<Ran, Trouble> {
     let child = Command::new(env!("CARGO_BIN_EXE_mover"))
         .arg("--config")
         .arg(config)
-        .args(["--log", "error", "exec", "--json", line])
+        .args(["--log", "error", "exec", "--yes", "--json", line])
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .kill_on_drop(true)

@@ -29,7 +29,7 @@ Examples:
   mover exec 'migrate whole_org all workers=8 sleep=5000'
   mover status --watch                      in another terminal
   mover exec halt                           from anywhere: end when the orgs in flight have ended
-  mover console                             all of these, with history and help";
+  mover console                             all of these, with completion and a live view";
 
 /// What holds for every command.
 #[derive(Debug, Args)]
@@ -51,7 +51,7 @@ pub(super) struct General {
 pub(super) enum Door {
     /// Show a whole campaign on sample data: two Postgres, Redis, and clients that write all the time
     Demo(Demo),
-    /// Type commands, with history and help
+    /// Type commands, with completion, history, help and a live view of campaigns
     Console(Console),
     /// Carry out one command of the console's language and end
     Exec(Exec),

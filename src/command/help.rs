@@ -22,7 +22,8 @@ fn overview() -> String {
         text.push_str(&format!("  {words:width$}  {}\n", spec.summary));
     }
     text.push_str(
-        "\nhelp COMMAND shows its syntax and examples. Names with spaces or odd characters stand in \"quotes\".\n",
+        "\nhelp COMMAND shows its syntax and examples. Names with spaces or odd characters stand in \"quotes\".\n\
+         The console and runbooks also take calls of the original system, such as mover_manager:status(). with the final dot.\n",
     );
     text
 }

@@ -31,7 +31,7 @@ use crate::command::{self, Command};
 
 pub use answer::Answer;
 pub(crate) use answer::at;
-pub use campaigns::total;
+pub use campaigns::total as campaign_total;
 pub use check::Checked;
 pub use checkup::Checkup;
 pub use danger::{Danger, danger};

@@ -63,7 +63,7 @@ async fn json_is_json() {
         "report small",
         "darklaunch default cell=old",
     ] {
-        let said = served.mover(&["exec", command, "--json"]);
+        let said = served.mover(&["exec", "--yes", command, "--json"]);
         assert!(said.json().is_object(), "{command}: {said}");
     }
     assert_eq!(served.mover(&["status", "--json"]).with_code(0).json()["migrations"][0]["migrated"], 2);

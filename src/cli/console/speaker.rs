@@ -14,7 +14,7 @@ use crate::cli::keys::Keys;
 use crate::cli::screen::Screen;
 use crate::command::erlang::{self, Environment, Meaning, Reply};
 use crate::command::{self, Command};
-use crate::operations::{Answer, Door, OperationError, Outcome, Running, carry_out};
+use crate::operations::{Answer, Door, OperationError, Outcome, Running, campaign_total, carry_out};
 
 /// Whether the console goes on.
 pub(super) enum Next {
@@ -162,7 +162,7 @@ impl<'a> Speaker<'a> {
         let live = self.app.world.log.live_campaign().await?;
         match live.filter(|campaign| campaign.node == tree.node()) {
             Some(campaign) => {
-                let total = crate::operations::total(&self.app.world, &campaign).await?;
+                let total = campaign_total(&self.app.world, &campaign).await?;
                 self.see_to_its_end(tree, interrupts, campaign, total).await?;
             }
             None => print(&self.carry_out(tree, interrupts, command).await?.answer(), false),
