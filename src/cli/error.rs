@@ -70,6 +70,11 @@ pub enum CliError {
 }
 
 impl CliError {
+    /// Whether it only says that there is nothing to do.
+    pub(super) fn is_idle(&self) -> bool {
+        matches!(self, CliError::Operation(error) if error.is_idle())
+    }
+
     /// 2 for what was written wrongly, 130 for Ctrl-C, 1 for everything else.
     pub fn exit_code(&self) -> ExitCode {
         match self {

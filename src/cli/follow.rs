@@ -9,6 +9,8 @@ use mover_actors::tree::Tree;
 use mover_actors::tree::darklaunch::FlagsHealth;
 
 use crate::app::{App, AppError};
+use crate::command::Command;
+use crate::operations::{Door, Running, carry_out};
 
 use super::error::CliError;
 use super::interrupts::Interrupts;
@@ -44,13 +46,10 @@ pub(super) async fn follow(
     campaign: Campaign,
     total: u64,
 ) -> Result<Campaign, CliError> {
-    let mut campaign = campaign;
-    loop {
-        match watch(app, tree, screen, interrupts, None, campaign.clone(), total).await? {
-            Watched::Ended(ended) => return Ok(ended),
-            // Without keys nobody leaves.
-            Watched::Left => campaign = app.world.log.campaign(campaign.id).await?,
-        }
+    match watch(app, tree, screen, interrupts, None, campaign.clone(), total).await? {
+        Watched::Ended(ended) => Ok(ended),
+        // Without keys nobody leaves.
+        Watched::Left => Ok(campaign),
     }
 }
 
@@ -94,14 +93,16 @@ pub(super) async fn watch(
                 }
                 halting = true;
                 tracing::warn!("halting: orgs in flight go on to their end; Ctrl-C again stops at once");
-                steer(app, Steer::Halt, Some("Ctrl-C")).await;
+                if let Err(error) = log.steer(Steer::Halt, Some("Ctrl-C")).await {
+                    tracing::warn!(%error, "the campaign could not be halted");
+                }
             }
             key = next(&mut keys) => {
                 if key == b'b' || key == b'q' {
                     return Ok(Watched::Left);
                 }
                 if let Some(change) = meant(key, &campaign) {
-                    steer(app, change, None).await;
+                    steer(app, tree, change).await;
                 }
             }
         }
@@ -135,8 +136,10 @@ fn meant(key: u8, campaign: &Campaign) -> Option<Steer> {
     }
 }
 
-async fn steer(app: &App, change: Steer, why: Option<&str>) {
-    if let Err(error) = app.world.log.steer(change, why).await {
+/// As if it had been typed.
+async fn steer(app: &App, tree: &Tree, change: Steer) {
+    let command = Command::Steer(change);
+    if let Err(error) = carry_out(&app.world, Some(&Running::from(tree)), Door::Console, &command).await {
         tracing::warn!(%error, "the campaign could not be steered");
     }
 }

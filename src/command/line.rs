@@ -1,8 +1,6 @@
 //! A line of text, cut into arguments: words, quoted texts, lists with commas, `key=value`, `@file`, `# comment`.
 
-use std::iter::Peekable;
-use std::str::Chars;
-
+use super::cursor::Cursor;
 use super::error::Fault;
 
 /// A part of a line, counted in characters from 0; `end` is the first one after it.
@@ -49,44 +47,19 @@ pub(super) struct Arg {
 
 /// Cuts a line into arguments.
 pub(super) fn cut(line: &str) -> Result<Vec<Arg>, Fault> {
-    let mut cutter = Cutter { rest: line.chars().peekable(), at: 0 };
+    let mut cursor = Cursor::new(line);
     let mut args = Vec::new();
     loop {
-        cutter.skip(char::is_whitespace);
-        match cutter.peek() {
+        cursor.skip(char::is_whitespace);
+        match cursor.peek() {
             None => return Ok(args),
-            Some('#') => cutter.skip(|c| c != '\n'),
-            Some(_) => args.push(cutter.arg()?),
+            Some('#') => cursor.skip(|c| c != '\n'),
+            Some(_) => args.push(cursor.arg()?),
         }
     }
 }
 
-struct Cutter<'a> {
-    rest: Peekable<Chars<'a>>,
-    at: usize,
-}
-
-impl Cutter<'_> {
-    fn peek(&mut self) -> Option<char> {
-        self.rest.peek().copied()
-    }
-
-    fn take(&mut self) -> Option<char> {
-        let taken = self.rest.next();
-        self.at += usize::from(taken.is_some());
-        taken
-    }
-
-    fn skip(&mut self, skipped: impl Fn(char) -> bool) {
-        while self.peek().is_some_and(&skipped) {
-            self.take();
-        }
-    }
-
-    fn since(&self, start: usize) -> Span {
-        Span { start, end: self.at.max(start + 1) }
-    }
-
+impl Cursor<'_> {
     fn arg(&mut self) -> Result<Arg, Fault> {
         let start = self.at;
         let key = self.key()?;

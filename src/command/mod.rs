@@ -10,6 +10,7 @@
 //! - `help`: what `help` prints, from the same entries
 
 mod args;
+mod cursor;
 mod display;
 pub mod erlang;
 mod error;

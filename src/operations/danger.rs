@@ -3,7 +3,7 @@
 use mover_actors::domain::campaign::Selection;
 use mover_actors::domain::flags::{Fields, FlagKey};
 use mover_actors::domain::ids::MigrationName;
-use mover_actors::domain::state::Aim;
+use mover_actors::domain::state::{Aim, Strategy};
 
 use crate::command::{Command, FlagHash, Which, verb};
 
@@ -47,6 +47,11 @@ async fn of_campaign(
     let orgs = meant(world, aim, name, &super::orgs::selection(which)?).await?;
     let what = match aim {
         Aim::Migrate => format!("{orgs} orgs go from {from} to {to}."),
+        Aim::RollBack if definition.strategy == Strategy::Window => {
+            format!(
+                "what was brought to {to} for {orgs} orgs of {name} is taken back, with all that was written there since."
+            )
+        }
         Aim::RollBack => format!("{orgs} orgs of {name} go back from {to} to {from}, and are removed from {to}."),
         Aim::Finalize => format!(
             "The way back is closed for {orgs} orgs of {name}: their rows are written to backup files and then deleted from \

@@ -7,8 +7,8 @@ use mover_actors::tree::darklaunch::DarklaunchError;
 use thiserror::Error;
 
 use crate::config::UnknownMigration;
-use crate::state::StateError;
 use crate::state::read::Counts;
+use crate::state::{CaptureError, StateError};
 
 /// Why a command was not carried out; said to whoever gave it, with what to do next where that is known.
 #[derive(Debug, Error)]
@@ -170,4 +170,20 @@ fn next_step(migration: &str, counts: &Counts) -> String {
 fn engine_sentence(error: &EngineError) -> String {
     let place = [&error.place.table, &error.place.row].into_iter().flatten().map(String::as_str);
     std::iter::once(error.reason.as_str()).chain(place).collect::<Vec<_>>().join("; ")
+}
+
+impl From<CaptureError<EngineError>> for OperationError {
+    fn from(error: CaptureError<EngineError>) -> Self {
+        match error {
+            CaptureError::Source { cause, .. } => OperationError::NotCaptured(cause),
+            CaptureError::State(error) => error.into(),
+        }
+    }
+}
+
+impl OperationError {
+    /// Whether it only says that there is nothing to do.
+    pub fn is_idle(&self) -> bool {
+        matches!(self, OperationError::Log(LogError::NoCampaign) | OperationError::NothingMigrated { .. })
+    }
 }

@@ -8,8 +8,8 @@ use mover_actors::ports::MoveLog;
 use serde_json::{Value, json};
 
 use crate::command::{StateKind, Which};
+use crate::state::Captured;
 use crate::state::read::{Happening, MoveView, StateName};
-use crate::state::{CaptureError, Captured};
 
 use super::answer::{Answer, at, short, table};
 use super::error::OperationError;
@@ -21,11 +21,7 @@ const LIST_LIMIT: u32 = 50;
 pub(super) async fn capture(world: &World, migration: &MigrationName) -> Result<Answer, OperationError> {
     let definition = world.definition(migration)?;
     let orgs = world.engine.orgs(&definition.name).await?;
-    let captured = match world.log.capture(&definition.name, definition.strategy, orgs).await {
-        Ok(captured) => captured,
-        Err(CaptureError::Source { cause, .. }) => return Err(OperationError::NotCaptured(cause)),
-        Err(CaptureError::State(error)) => return Err(error.into()),
-    };
+    let captured = world.log.capture(&definition.name, definition.strategy, orgs).await?;
     let mut text = format!(
         "{migration}: the source lists {} orgs; {} are new and in holding, {} were known.\nnext: orgs ready {migration} all",
         captured.listed, captured.new, captured.known

@@ -9,7 +9,7 @@ use std::collections::HashSet;
 use futures_util::future::join_all;
 use futures_util::{TryStreamExt, stream};
 use mover_actors::domain::campaign::Selection;
-use mover_actors::domain::flags::{Fields, FlagKey};
+use mover_actors::domain::flags::{FlagKey, present};
 use mover_actors::domain::state::Aim;
 use mover_actors::failpoint;
 use mover_actors::ports::EngineError;
@@ -18,7 +18,6 @@ use serde_json::json;
 
 use crate::command::{Which, verb};
 use crate::config::Definition;
-use crate::state::CaptureError;
 
 use super::Running;
 use super::answer::Answer;
@@ -39,6 +38,7 @@ pub(super) async fn prepare(
     if aim != Aim::Migrate || *which != Which::Orgs(Selection::All) {
         return Err(OperationError::PrepTakesAll { migration: migration.to_string(), verb: verb(aim) });
     }
+    let on_source = present(&definition.routing.on_source);
     let (mut prepared, mut known) = (0, 0);
     let mut batches = std::pin::pin!(world.engine.orgs(migration).await?.try_chunks(BATCH_ORGS));
     while let Some(mut batch) = batches.try_next().await.map_err(|error| OperationError::NotCaptured(error.1))? {
@@ -47,19 +47,14 @@ pub(super) async fn prepare(
         let captured: HashSet<_> = captured.into_iter().map(|record| record.org).collect();
         known += captured.len();
         batch.retain(|(name, _)| !captured.contains(name));
-        let base: Fields =
-            definition.routing.on_source.iter().map(|(field, value)| (field.clone(), Some(value.clone()))).collect();
-        let order = |name| Apply(FlagOrder::of_operator(FlagKey::org(name), base.clone()));
+        let order = |name| Apply(FlagOrder::of_operator(FlagKey::org(name), on_source.clone()));
         for written in join_all(batch.iter().map(|(name, _)| running.darklaunch.send(order(name)))).await {
             written??;
         }
         failpoint::hit("prep.flags");
         prepared += batch.len();
         let orgs = stream::iter(batch.into_iter().map(Ok::<_, EngineError>));
-        world.log.capture(migration, definition.strategy, orgs).await.map_err(|error| match error {
-            CaptureError::Source { cause, .. } => OperationError::NotCaptured(cause),
-            CaptureError::State(error) => error.into(),
-        })?;
+        world.log.capture(migration, definition.strategy, orgs).await?;
         tracing::info!(%migration, prepared, known, "preparing orgs");
     }
     let text = format!(

@@ -53,6 +53,8 @@ pub struct Step {
     pub text: String,
     /// What it means.
     pub action: Action,
+    /// Whether it is done, too, when there is nothing to do.
+    pub may_be_idle: bool,
 }
 
 impl Step {
@@ -150,13 +152,13 @@ fn steps(block: &Block, values: &Values, environment: &mut Environment, mistakes
     let confirm = block.confirm.as_ref().map(|(text, place)| fill(text, *place, values, mistakes));
     let lines: Vec<_> =
         block.lines.iter().map(|(line, place)| (fill(line, *place, values, mistakes), *place)).collect();
-    let mut push = |line: usize, text: String, action: Action| {
+    let mut push = |line: usize, text: String, action: Action, may_be_idle: bool| {
         let confirm = if steps.is_empty() { confirm.clone() } else { None };
-        steps.push(Step { section: block.section.clone(), line, confirm, text, action });
+        steps.push(Step { section: block.section.clone(), line, confirm, text, action, may_be_idle });
     };
     if block.language == Language::Shell {
         let text = lines.iter().map(|(text, _)| text.as_str()).collect::<Vec<_>>().join("\n");
-        push(block.line, text, Action::Shell);
+        push(block.line, text, Action::Shell, false);
         return steps;
     }
     let mut lines = lines.into_iter();
@@ -169,7 +171,11 @@ fn steps(block: &Block, values: &Values, environment: &mut Environment, mistakes
                 text.push_str(&more);
             }
             match calls(&text, environment) {
-                Ok(calls) => calls.into_iter().for_each(|(shown, command)| push(line, shown, Action::Command(command))),
+                Ok(calls) => {
+                    for (shown, command, may_be_idle) in calls {
+                        push(line, shown, Action::Command(command), may_be_idle);
+                    }
+                }
                 Err(error) => {
                     let first = if error.line() == 1 { column } else { 1 };
                     let place = (line + error.line() - 1, first + error.column() - 1);
@@ -202,26 +208,27 @@ fn steps(block: &Block, values: &Values, environment: &mut Environment, mistakes
                 }
             },
         };
-        push(line, text.trim().to_owned(), action);
+        push(line, text.trim().to_owned(), action, false);
     }
     steps
 }
 
-/// The commands that Erlang calls stand for. What only names or sets something is done with while it is read: a campaign that
+/// The commands that Erlang calls stand for, each with its text and whether there may be nothing to do. What only names or sets something is done with while it is read: a campaign that
 /// is begun later carries it.
-fn calls(text: &str, environment: &mut Environment) -> Result<Vec<(String, Command)>, ParseError> {
+fn calls(text: &str, environment: &mut Environment) -> Result<Vec<(String, Command, bool)>, ParseError> {
     let forms = erlang::read(text)?;
     let is_alone = forms.len() == 1;
     let mut found = Vec::new();
     for form in &forms {
         let Meaning::Commands(commands, reply) = environment.meaning(form)? else { continue };
         environment.bind(form, reply.term(&serde_json::Value::Null).unwrap_or(Term::atom("ok")))?;
-        if reply == Reply::OkAlsoIdle && commands.iter().all(|command| matches!(command, Command::Steer(_))) {
+        let may_be_idle = reply == Reply::OkAlsoIdle;
+        if may_be_idle && commands.iter().all(|command| matches!(command, Command::Steer(_))) {
             continue;
         }
         let is_alone = is_alone && commands.len() == 1;
         let shown = |command: &Command| if is_alone { text.trim().to_owned() } else { command.to_string() };
-        found.extend(commands.into_iter().map(|command| (shown(&command), command)));
+        found.extend(commands.into_iter().map(|command| (shown(&command), command, may_be_idle)));
     }
     Ok(found)
 }

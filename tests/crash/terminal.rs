@@ -4,18 +4,18 @@ use std::fs::File;
 use std::io::{Read, Write};
 use std::num::NonZero;
 use std::os::fd::OwnedFd;
-use std::process::{Child, Command, Stdio};
+use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
 use nix::pty::{Winsize, openpty};
+use tokio::process::{Child, Command};
 use tokio::sync::watch;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
 use super::still::Still;
 
 const HANGS_AFTER: Duration = Duration::from_secs(60);
-const LOOK_EVERY: Duration = Duration::from_millis(10);
 const ROWS: NonZero<u16> = NonZero::new(40).unwrap();
 const COLUMNS: NonZero<u16> = NonZero::new(110).unwrap();
 const CTRL_C: &str = "\x03";
@@ -42,7 +42,7 @@ impl Terminal {
             .current_dir(still.dir())
             .env("HOME", still.dir())
             .env("TERM", "xterm-256color");
-        console.env_remove("NO_COLOR").env_remove("MOVER_LOG");
+        console.env_remove("NO_COLOR").env_remove("MOVER_LOG").kill_on_drop(true);
         for set in [Command::stdin, Command::stdout, Command::stderr] {
             set(&mut console, Stdio::from(pty.slave.try_clone().unwrap()));
         }
@@ -93,23 +93,8 @@ impl Terminal {
 
     async fn leave(mut self) {
         self.press(CTRL_D);
-        let ended = async {
-            loop {
-                match self.console.try_wait().unwrap() {
-                    Some(status) => return status,
-                    None => sleep(LOOK_EVERY).await,
-                }
-            }
-        };
-        assert_eq!(timeout(HANGS_AFTER, ended).await.expect("the console ends").code(), Some(0));
-    }
-}
-
-impl Drop for Terminal {
-    fn drop(&mut self) {
-        // It has ended, unless the test failed.
-        let _ = self.console.kill();
-        let _ = self.console.wait();
+        let ended = timeout(HANGS_AFTER, self.console.wait()).await.expect("the console ends");
+        assert_eq!(ended.unwrap().code(), Some(0));
     }
 }
 

@@ -16,6 +16,11 @@ pub const NO_ORG: &str = "_OC_INTERNAL_NO_ORG";
 /// Field names and the text each must have; `None` means that the field must not exist.
 pub type Fields = BTreeMap<String, Option<String>>;
 
+/// Fields that must be there, each with its text.
+pub fn present(fields: &BTreeMap<String, String>) -> Fields {
+    fields.iter().map(|(name, value)| (name.clone(), Some(value.clone()))).collect()
+}
+
 /// The Redis key of one flag hash. Built here and nowhere else.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]

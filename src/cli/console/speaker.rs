@@ -92,7 +92,7 @@ impl<'a> Speaker<'a> {
                             self.see_to_its_end(tree, interrupts, campaign, total).await?;
                         }
                     }
-                    Err(CliError::Operation(error)) if reply == Reply::OkAlsoIdle && is_idle(&error) => {}
+                    Err(CliError::Operation(error)) if reply == Reply::OkAlsoIdle && error.is_idle() => {}
                     Err(CliError::Operation(OperationError::Log(LogError::Busy { .. }))) => {
                         println!("{}", Reply::busy());
                         return Ok(Next::Ask);
@@ -169,9 +169,4 @@ impl<'a> Speaker<'a> {
         }
         Ok(Next::Ask)
     }
-}
-
-/// Whether an error only says that there is nothing to do.
-fn is_idle(error: &OperationError) -> bool {
-    matches!(error, OperationError::Log(LogError::NoCampaign) | OperationError::NothingMigrated { .. })
 }

@@ -101,7 +101,10 @@ impl AtWork<'_> {
         earlier: Option<&StepEntry>,
     ) -> Result<String, StepError> {
         match &step.action {
-            Action::Command(command) => self.command(command, key, earlier).await,
+            Action::Command(command) => match self.command(command, key, earlier).await {
+                Err(StepError::Command(error)) if step.may_be_idle && error.is_idle() => Ok(error.to_string()),
+                carried_out => carried_out,
+            },
             Action::Shell => {
                 if earlier.is_some_and(|entry| entry.state == StepState::Begun) && !self.repeats {
                     return Err(StepError::Unclear);

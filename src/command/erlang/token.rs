@@ -1,8 +1,6 @@
 //! Text -> tokens of Erlang, each with its place.
 
-use std::iter::Peekable;
-use std::str::Chars;
-
+use crate::command::cursor::Cursor;
 use crate::command::error::Fault;
 use crate::command::line::Span;
 
@@ -24,56 +22,31 @@ const SIGNS: [&str; 15] = ["<<", ">>", "(", ")", "[", "]", "{", "}", ",", ":", "
 
 /// Cuts a text into tokens.
 pub(super) fn tokens(text: &str) -> Result<Vec<(Token, Span)>, Fault> {
-    let mut cutter = Cutter { rest: text.chars().peekable(), at: 0 };
+    let mut cursor = Cursor::new(text);
     let mut tokens = Vec::new();
-    while let Some(c) = cutter.peek() {
+    while let Some(c) = cursor.peek() {
         match c {
-            c if c.is_whitespace() => cutter.skip(char::is_whitespace),
-            '%' => cutter.skip(|c| c != '\n'),
+            c if c.is_whitespace() => cursor.skip(char::is_whitespace),
+            '%' => cursor.skip(|c| c != '\n'),
             _ => {
-                let start = cutter.at;
-                let token = cutter.token(c)?;
-                tokens.push((token, cutter.since(start)));
+                let start = cursor.at;
+                let token = cursor.token(c)?;
+                tokens.push((token, cursor.since(start)));
             }
         }
     }
     Ok(tokens)
 }
 
-struct Cutter<'a> {
-    rest: Peekable<Chars<'a>>,
-    at: usize,
-}
-
-impl Cutter<'_> {
-    fn peek(&mut self) -> Option<char> {
-        self.rest.peek().copied()
-    }
-
-    fn take(&mut self) -> Option<char> {
-        let taken = self.rest.next();
-        self.at += usize::from(taken.is_some());
-        taken
-    }
-
-    fn skip(&mut self, skipped: impl Fn(char) -> bool) {
-        while self.peek().is_some_and(&skipped) {
-            self.take();
-        }
-    }
-
-    fn since(&self, start: usize) -> Span {
-        Span { start, end: self.at.max(start + 1) }
-    }
-
+impl Cursor<'_> {
     fn token(&mut self, first: char) -> Result<Token, Fault> {
         let start = self.at;
         match first {
             c if c.is_lowercase() => Ok(Token::Atom(self.word())),
             c if c.is_uppercase() || c == '_' => Ok(Token::Variable(self.word())),
             c if c.is_ascii_digit() => self.number(),
-            '\'' => self.quoted('\'').map(Token::Atom),
-            '"' => self.quoted('"').map(Token::Text),
+            '\'' => self.text('\'').map(Token::Atom),
+            '"' => self.text('"').map(Token::Text),
             '.' => {
                 self.take();
                 match self.peek() {
@@ -167,14 +140,14 @@ impl Cutter<'_> {
         digits
     }
 
-    fn quoted(&mut self, quote: char) -> Result<String, Fault> {
+    fn text(&mut self, quote: char) -> Result<String, Fault> {
         let start = self.at;
         self.take();
         let mut text = String::new();
         loop {
             match self.take() {
                 Some(c) if c == quote => return Ok(text),
-                Some('\\') => text.push(self.escaped()?),
+                Some('\\') => text.push(self.character()?),
                 Some(c) => text.push(c),
                 None => {
                     let span = Span { start, end: start + 1 };
@@ -187,7 +160,7 @@ impl Cutter<'_> {
         }
     }
 
-    fn escaped(&mut self) -> Result<char, Fault> {
+    fn character(&mut self) -> Result<char, Fault> {
         let start = self.at - 1;
         match self.take() {
             Some('n') => Ok('\n'),

@@ -245,30 +245,17 @@ impl Handler<Apply> for Darklaunch {
     }
 }
 
-/// Store an order's decision, for somebody who will have it written; if that one dies, the next catch-up writes it.
+/// A part of an order: a decision, for somebody who will have it written (if that one dies, the next catch-up writes it), or
+/// the writing.
 #[derive(Message)]
 #[rtype(result = "Result<FlagImage, DarklaunchError>")]
-struct Decide(FlagOrder);
+struct Do(Task);
 
-impl Handler<Decide> for Darklaunch {
+impl Handler<Do> for Darklaunch {
     type Result = ResponseFuture<Result<FlagImage, DarklaunchError>>;
 
-    fn handle(&mut self, Decide(order): Decide, ctx: &mut Self::Context) -> Self::Result {
-        Box::pin(self.enqueue(Task::Decide(order), ctx))
-    }
-}
-
-/// Write what was decided.
-#[derive(Message)]
-#[rtype(result = "Result<(), DarklaunchError>")]
-struct Write(FlagImage);
-
-impl Handler<Write> for Darklaunch {
-    type Result = ResponseFuture<Result<(), DarklaunchError>>;
-
-    fn handle(&mut self, Write(image): Write, ctx: &mut Self::Context) -> Self::Result {
-        let done = self.enqueue(Task::Write(image), ctx);
-        Box::pin(async move { done.await.map(drop) })
+    fn handle(&mut self, Do(task): Do, ctx: &mut Self::Context) -> Self::Result {
+        Box::pin(self.enqueue(task, ctx))
     }
 }
 
@@ -326,9 +313,9 @@ impl Flagger {
     /// Stores the decision at once, and writes it to Redis when the event has come. If it never comes, somebody else
     /// decides what becomes of it.
     pub async fn apply_after(&self, event: oneshot::Receiver<()>, order: FlagOrder) -> Result<(), DarklaunchError> {
-        let (decided, event) = tokio::join!(self.ask(Decide(order)), event);
+        let (decided, event) = tokio::join!(self.ask(Do(Task::Decide(order))), event);
         match event {
-            Ok(()) => self.ask(Write(decided?)).await,
+            Ok(()) => self.ask(Do(Task::Write(decided?))).await.map(drop),
             Err(_) => Ok(()),
         }
     }

@@ -59,7 +59,8 @@ impl Places {
         tasks: &[Task],
     ) -> Result<Vec<Result<FlagImage, DarklaunchError>>, DarklaunchError> {
         let orders: Vec<_> = tasks.iter().filter_map(Task::order).collect();
-        let mut decided = self.decide(&orders, tasks.iter().any(Task::is_written)).await?.into_iter();
+        let mut decided =
+            self.decide(&orders, tasks.iter().any(|task| matches!(task, Task::Apply(_)))).await?.into_iter();
         let image_of = |task: &Task| match task {
             Task::Write(image) => Some(Ok(image.clone())),
             Task::Apply(_) | Task::Decide(_) => decided.next(),

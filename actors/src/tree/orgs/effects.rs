@@ -1,7 +1,6 @@
 //! What each step does to the world. Every effect may be repeated after a crash at any instant. What the online
 //! strategy adds is in `live`.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -9,7 +8,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
 use crate::domain::campaign::Tuning;
-use crate::domain::flags::{Fields, FlagKey};
+use crate::domain::flags::{Fields, FlagKey, present};
 use crate::domain::record::{Claim, Failure, Findings, MoveRecord, Place};
 use crate::domain::state::{Step, Strategy};
 use crate::domain::verified::{Tally, Verified};
@@ -198,10 +197,6 @@ pub(super) fn proven(verified: Option<&Verified>) -> Result<(), StepError> {
             Err(StepError::Permanent { reason, place: Place::default() })
         }
     }
-}
-
-pub(super) fn present(fields: &BTreeMap<String, String>) -> Fields {
-    fields.iter().map(|(name, value)| (name.clone(), Some(value.clone()))).collect()
 }
 
 impl StepError {

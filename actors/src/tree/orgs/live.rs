@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep, timeout};
 
+use crate::domain::flags::present;
 use crate::domain::record::{Claim, Findings, Place};
 use crate::domain::state::{Aim, Way};
 use crate::domain::verified::Verified;
@@ -12,7 +13,7 @@ use crate::failpoint;
 use crate::ports::{CaughtUp, WriteBlock};
 use crate::tree::darklaunch::FlagOrder;
 
-use super::effects::{Effects, StepError, present, proven};
+use super::effects::{Effects, StepError, proven};
 
 /// A round of catching up that takes at most this part of the block's bound can be the last one.
 const LAST_ROUND_SHARE: u32 = 4;
