@@ -133,6 +133,11 @@ impl App {
         self.servers.as_deref()
     }
 
+    /// What was configured.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
     /// Starts as much of the tree as is needed and waits until it is up.
     pub async fn start(&self, needs: Needs) -> Result<Option<Tree>, AppError> {
         let ports = self.world.ports();

@@ -10,6 +10,7 @@ pub mod demo;
 pub mod embedded;
 pub mod engine;
 pub mod flags;
+pub mod http;
 mod nearest;
 pub mod operations;
 pub mod runbook;

@@ -1,10 +1,13 @@
 //! What can be said on the command line.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 
 use mover_actors::domain::ids::MigrationName;
+
+use crate::state::Role;
 
 use super::log::Format;
 
@@ -57,6 +60,10 @@ pub(super) enum Door {
     Exec(Exec),
     /// Run a runbook, or what is left of a run
     Run(Run),
+    /// Keep running for a team: a page, an API, events, health and metrics over HTTP
+    Serve(Serve),
+    /// Make, list and take back the tokens with which people and programs come in over HTTP
+    Token(Token),
     /// Show how the migrations and the live campaign stand
     Status(Status),
     /// Check connections, rights, definitions and schemas; changes nothing
@@ -138,6 +145,69 @@ pub(super) struct Exec {
     /// Print the answer as JSON
     #[arg(long)]
     pub(super) json: bool,
+}
+
+/// `mover serve`
+#[derive(Debug, Args)]
+#[command(after_help = SERVE_HELP)]
+pub(super) struct Serve {
+    /// Where to listen [default: listen in [http] of the configuration, else 127.0.0.1:7070]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub(super) listen: Option<SocketAddr>,
+}
+
+const SERVE_HELP: &str = "\
+Everybody needs a token: mover token create NAME --role viewer|operator|admin. docs/http.md has the API.
+Ctrl-C or SIGTERM halts the campaign, lets orgs in flight come to their end, and ends; a second one ends at once.
+
+Examples:
+  mover serve                              the page is at http://127.0.0.1:7070/
+  mover token create alice --role operator
+  curl -H \"Authorization: Bearer $TOKEN\" http://127.0.0.1:7070/api/v1/status";
+
+/// `mover token`
+#[derive(Debug, Args)]
+pub(super) struct Token {
+    #[command(subcommand)]
+    pub(super) work: TokenCommand,
+}
+
+/// What is done with tokens.
+#[derive(Debug, Subcommand)]
+pub(super) enum TokenCommand {
+    /// Make one, and show it this once
+    Create {
+        /// Whose it is; the audit has this name. It is never given twice
+        #[arg(value_parser = super::token::name)]
+        name: String,
+        /// What its holder may: viewer looks, operator runs campaigns, admin also finalizes and sets flags of all orgs
+        #[arg(long, value_parser = role)]
+        role: Role,
+        /// After how many days it opens nothing any more [default: never]
+        #[arg(long, value_parser = clap::value_parser!(u16).range(1..=3650))]
+        days: Option<u16>,
+        /// Print it as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show all that were ever made
+    List {
+        /// Print them as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Take one back; a running Mover knows within a second
+    Revoke {
+        /// Whose
+        name: String,
+        /// Print the answer as JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+fn role(text: &str) -> Result<Role, String> {
+    text.parse().map_err(|_| "a role is one of viewer, operator, admin".to_owned())
 }
 
 /// `mover status`

@@ -10,6 +10,7 @@ use crate::command::ParseError;
 use crate::config::Mistakes;
 use crate::embedded::EmbeddedError;
 
+use crate::http::ServeError;
 use crate::operations::OperationError;
 use crate::state::StateError;
 
@@ -52,6 +53,21 @@ pub enum CliError {
     /// The level or the directives of --log cannot be read.
     #[error("--log: {0}; a level is one of error, warn, info, debug, trace")]
     LogFilter(#[from] tracing_subscriber::filter::ParseError),
+    /// Nothing is served.
+    #[error(transparent)]
+    Serve(#[from] ServeError),
+    /// The name of a token was given before.
+    #[error("there is or was a token of {name:?}, and the audit tells people by these names: take another one")]
+    TokenName {
+        /// The name.
+        name: String,
+    },
+    /// There is no such token.
+    #[error("no valid token has the name {name:?}; mover token list shows all")]
+    NoToken {
+        /// The name.
+        name: String,
+    },
     /// The terminal or a signal could not be used.
     #[error("the terminal: {0}")]
     Terminal(#[from] std::io::Error),

@@ -14,7 +14,9 @@ mod log;
 mod progress;
 mod run;
 mod screen;
+mod serve;
 mod status;
+mod token;
 
 use std::process::ExitCode;
 
@@ -65,6 +67,8 @@ pub async fn run() -> Result<ExitCode, CliError> {
         (Door::Console(args), _) => console::console(&app, &screen, args.yes).await,
         (Door::Exec(args), Some(command)) => exec::exec(&app, &screen, command, args).await,
         (Door::Run(args), _) => run::run(&app, &screen, args).await,
+        (Door::Serve(args), _) => serve::serve(&app, args).await,
+        (Door::Token(args), _) => token::token(&app, &args.work).await,
         (Door::Status(args), _) => status::status(&app, args).await,
         (Door::Check(args), _) => check(&app, args.json).await,
         (Door::Guard(args), _) => guard(&app, &args.work).await,
@@ -90,6 +94,7 @@ fn start_log(general: &General, config: &Config, door: &Door, screen: &Screen) -
             | Door::Guard(_)
             | Door::Restore(_)
             | Door::Doctor(_)
+            | Door::Token(_)
             | Door::Health(_)
             | Door::Demo(_)
     );

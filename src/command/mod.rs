@@ -20,6 +20,7 @@ mod line;
 mod redis_cli;
 mod selection;
 mod spec;
+mod words;
 
 use mover_actors::domain::campaign::Steer;
 use mover_actors::domain::flags::{Fields, FlagKey};
@@ -31,6 +32,7 @@ pub use self::error::ParseError;
 pub use self::help::help;
 pub use self::selection::Which;
 pub use self::spec::{Spec, specs};
+pub use self::words::{Word, line_of};
 
 /// Everything that an operator can ask for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -192,6 +194,20 @@ pub enum FlagHash {
     NoOrg,
     /// An org's own.
     Org(OrgName),
+}
+
+impl Command {
+    /// The file that carrying it out would read or write.
+    pub fn file(&self) -> Option<&str> {
+        match self {
+            Command::OrgsReady { which: Which::File(path), .. }
+            | Command::Migrate { which: Which::File(path), .. }
+            | Command::Verify { which: Which::File(path), .. }
+            | Command::Retry { which: Which::File(path), .. }
+            | Command::Report { out: Some(path), .. } => Some(path),
+            _ => None,
+        }
+    }
 }
 
 impl FlagHash {

@@ -8,6 +8,7 @@ use mover_actors::domain::campaign::{FailurePolicy, Tuning};
 use mover_actors::domain::ids::StoreName;
 
 use super::address::{self, Postgres, Redis};
+use super::http::{self, Http};
 use super::mistake::{Found, Mistakes, Place};
 use super::overrides::Override;
 use super::reader::{Read, Section};
@@ -41,6 +42,8 @@ pub struct Config {
     pub backup_dir: PathBuf,
     /// A table with more rows of one org is copied in ranges of about so many.
     pub copy_range_rows: i64,
+    /// How `mover serve` is reached.
+    pub http: Http,
     /// What is logged.
     pub log: Log,
 }
@@ -120,6 +123,7 @@ impl Default for Config {
             step_budget: Duration::from_secs(60),
             copy_range_rows: 100_000,
             backup_dir: "backups".into(),
+            http: Http::default(),
             log: Log { format: LogFormat::Text, level: LogLevel::Info },
         }
     }
@@ -184,6 +188,9 @@ fn read_document(mut document: Section<'_>, base: &Path) -> Config {
         // It need not be there yet: it is made for the first backup.
         replace(&mut config.backup_dir, section.text("backup_dir").map(|given| base.join(given.value)));
         section.finish();
+    }
+    if let Some(section) = document.section("http") {
+        http::read(section, base, &mut config.http);
     }
     if let Some(mut section) = document.section("log") {
         let formats = [("text", LogFormat::Text), ("json", LogFormat::Json)];

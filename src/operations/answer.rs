@@ -64,6 +64,11 @@ pub(crate) fn at(time: std::time::SystemTime) -> String {
     }
 }
 
+/// A point in time, to the millisecond, as programs want it.
+pub(crate) fn rfc3339(time: std::time::SystemTime) -> String {
+    jiff::Timestamp::try_from(time).map_or_else(|_| String::new(), |time| format!("{time:.3}"))
+}
+
 /// A span of seconds as people say it.
 pub(super) fn span(seconds: f64) -> String {
     indicatif::HumanDuration(std::time::Duration::from_secs_f64(seconds.clamp(0.0, 1e9))).to_string()

@@ -20,6 +20,17 @@ pub struct Danger {
     pub word: String,
 }
 
+/// Whether a command leads where there is no way back from: rows are deleted, or writes after it are captured by nobody.
+pub fn is_final(world: &World, command: &Command) -> bool {
+    match command {
+        Command::Migrate { aim: Aim::Finalize, .. } => true,
+        Command::Migrate { aim: Aim::Migrate, migration, .. } => {
+            world.definition(migration).is_ok_and(|definition| definition.strategy == Strategy::Offline)
+        }
+        _ => false,
+    }
+}
+
 /// Whether a command should be asked about before it is carried out. Looks, and changes nothing.
 pub async fn danger(world: &World, command: &Command) -> Result<Option<Danger>, OperationError> {
     match command {

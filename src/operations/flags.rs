@@ -3,11 +3,11 @@
 use std::fmt;
 
 use mover_actors::domain::flags::{EPOCH_FIELD, Fields, FlagKey};
-use mover_actors::domain::ids::Epoch;
+use mover_actors::domain::ids::{Epoch, OrgName};
 use mover_actors::ports::MoveLog;
 use mover_actors::tree::darklaunch::{Drift, FlagOrder, Flagger, RepairFlags, drifts};
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::Running;
 use super::answer::Answer;
@@ -53,6 +53,12 @@ pub(super) async fn compare(world: &World, key: &FlagKey) -> Result<Compared, Op
         })
         .collect();
     Ok(Compared { key: key.clone(), managed, wanted_epoch, found_epoch, fields })
+}
+
+/// An org's flags for programs.
+pub(crate) async fn flags_of(world: &World, org: &OrgName) -> Result<Value, OperationError> {
+    // Plain data, which always has a JSON form.
+    Ok(serde_json::to_value(compare(world, &FlagKey::org(org)).await?).unwrap_or_default())
 }
 
 impl fmt::Display for Compared {

@@ -1,8 +1,11 @@
 //! `history`: what was commanded, by whom, when, and what came of it.
 
+use std::net::IpAddr;
+
 use serde_json::json;
 
 use crate::command::Command;
+use crate::state::{CommandEnd, NewCommand};
 
 use super::answer::{Answer, at, short, table};
 use super::error::OperationError;
@@ -11,6 +14,7 @@ use super::{Outcome, Running, carried_out};
 
 const LIMIT: u32 = 20;
 const TOLD_CHARS_MAX: usize = 200;
+const ANSWER_BYTES_MAX: usize = 256 * 1024;
 
 /// The way in which a command comes to Mover.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +27,8 @@ pub enum Door {
     Demo,
     /// A run of a runbook.
     Run(i64),
+    /// Over the network, from there.
+    Http(IpAddr),
     /// `mover status`, which looks again and again and is not kept.
     Watch,
 }
@@ -34,8 +40,32 @@ impl Door {
             Door::Exec => "exec".into(),
             Door::Demo => "demo".into(),
             Door::Run(run) => format!("run {run}"),
+            Door::Http(_) => "http".into(),
             Door::Watch => "status".into(),
         }
+    }
+
+    fn origin(self) -> Option<String> {
+        match self {
+            Door::Http(address) => Some(address.to_string()),
+            _ => None,
+        }
+    }
+}
+
+/// A command that the history knows, and that nobody has carried out yet.
+#[derive(Debug, Clone, Copy)]
+pub struct Noted {
+    /// Its number.
+    pub id: i64,
+    /// Whether somebody may come back for the whole answer.
+    keeps_answer: bool,
+}
+
+impl Noted {
+    /// A command that waited until somebody agreed.
+    pub fn approved(id: i64) -> Self {
+        Self { id, keeps_answer: true }
     }
 }
 
@@ -50,14 +80,42 @@ pub async fn carry_out(
     if about_mover || door == Door::Watch {
         return carried_out(world, running, command).await;
     }
-    let entry = world.log.begin_command(&door.name(), &command.to_string()).await?;
+    let noted = note(world, door, command, false).await?;
+    carry_out_noted(world, running, noted, command).await
+}
+
+/// Keeps that a command was given. `waits`: somebody else has to agree before it is carried out.
+pub async fn note(world: &World, door: Door, command: &Command, waits: bool) -> Result<Noted, OperationError> {
+    let (name, origin, line) = (door.name(), door.origin(), command.to_string());
+    let new = NewCommand { door: &name, origin: origin.as_deref(), command: &line, waits };
+    Ok(Noted { id: world.log.begin_command(new).await?, keeps_answer: origin.is_some() })
+}
+
+/// Carries out a command that is noted, and keeps what came of it.
+pub async fn carry_out_noted(
+    world: &World,
+    running: Option<&Running>,
+    noted: Noted,
+    command: &Command,
+) -> Result<Outcome, OperationError> {
     let outcome = carried_out(world, running, command).await;
-    let told = match &outcome {
-        Ok(outcome) => outcome.answer().text,
-        Err(error) => error.to_string(),
+    let answer = outcome.as_ref().ok().map(Outcome::answer);
+    let told = match (&outcome, &answer) {
+        (Err(error), _) => error.to_string(),
+        (Ok(_), answer) => answer.as_ref().map_or_else(String::new, |answer| answer.text.clone()),
     };
-    let told = short(told.lines().next().unwrap_or_default(), TOLD_CHARS_MAX);
-    if let Err(error) = world.log.end_command(entry, outcome.is_ok(), &told).await {
+    let end = CommandEnd {
+        done: outcome.is_ok(),
+        told: &short(told.lines().next().unwrap_or_default(), TOLD_CHARS_MAX),
+        answer: answer
+            .filter(|answer| noted.keeps_answer && answer.text.len() <= ANSWER_BYTES_MAX)
+            .map(|answer| json!({ "text": answer.text, "json": answer.json })),
+        campaign: match &outcome {
+            Ok(Outcome::Campaign(campaign, _)) => Some(campaign.id),
+            _ => None,
+        },
+    };
+    if let Err(error) = world.log.end_command(noted.id, end).await {
         // It is done all the same, and its answer is more important.
         tracing::warn!(%error, %command, "what came of a command could not be kept");
     }
@@ -66,13 +124,8 @@ pub async fn carry_out(
 
 /// `history`
 pub(super) async fn history(world: &World, limit: Option<u32>) -> Result<Answer, OperationError> {
-    let mut entries = world.log.recent_commands(limit.unwrap_or(LIMIT)).await?;
+    let mut entries = world.log.recent_commands(limit.unwrap_or(LIMIT), None).await?;
     entries.reverse();
-    let outcome = |done: Option<bool>| match done {
-        Some(true) => "done",
-        Some(false) => "refused",
-        None => "open",
-    };
     let rows: Vec<_> = entries
         .iter()
         .map(|entry| {
@@ -81,7 +134,7 @@ pub(super) async fn history(world: &World, limit: Option<u32>) -> Result<Answer,
                 short(&entry.actor, 40),
                 entry.door.clone(),
                 short(&entry.command, 80),
-                outcome(entry.done).to_owned(),
+                entry.outcome().to_owned(),
                 short(entry.told.as_deref().unwrap_or_default(), 80),
             ]
         })
@@ -95,7 +148,7 @@ pub(super) async fn history(world: &World, limit: Option<u32>) -> Result<Answer,
         .map(|entry| {
             json!({
                 "id": entry.id, "at": at(entry.at), "actor": entry.actor, "door": entry.door, "command": entry.command,
-                "outcome": outcome(entry.done), "told": entry.told, "ended_at": entry.ended_at.map(at),
+                "outcome": entry.outcome(), "told": entry.told, "ended_at": entry.ended_at.map(at),
             })
         })
         .collect();

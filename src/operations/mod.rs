@@ -15,6 +15,7 @@ mod orgs;
 mod prep;
 mod report;
 mod status;
+mod tokens;
 mod verify;
 mod world;
 
@@ -30,17 +31,19 @@ use serde_json::json;
 use crate::command::{self, Command};
 
 pub use answer::Answer;
-pub(crate) use answer::at;
+pub(crate) use answer::{at, rfc3339};
 pub use campaigns::total as campaign_total;
 pub use check::Checked;
 pub use checkup::Checkup;
-pub use danger::{Danger, danger};
+pub use danger::{Danger, danger, is_final};
 pub use doctor::Diagnosis;
 pub use error::OperationError;
+pub(crate) use flags::flags_of;
 pub use guard::{GuardWork, guard, restore};
 pub use health::{Health, Level};
-pub use history::{Door, carry_out};
-pub use status::StatusView;
+pub use history::{Door, Noted, carry_out, carry_out_noted, note};
+pub use status::{CampaignStatus, MigrationStatus, StatusView};
+pub use tokens::tokens;
 pub use world::{CampaignDefaults, World};
 
 /// The actors that commands talk to.

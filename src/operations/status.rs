@@ -7,11 +7,12 @@ use mover_actors::domain::ids::{MigrationName, NodeId};
 use mover_actors::domain::state::Aim;
 use serde::Serialize;
 use serde_json::json;
+use utoipa::ToSchema;
 
 use crate::state::PgMoveLog;
 use crate::state::read::{CampaignView, Counts};
 
-use super::answer::{Answer, at, ms, short, span, table};
+use super::answer::{Answer, at, ms, rfc3339, short, span, table};
 use super::error::OperationError;
 
 /// Everything at a glance.
@@ -24,9 +25,10 @@ pub struct StatusView {
 }
 
 /// One migration.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct MigrationStatus {
     /// Its name.
+    #[schema(value_type = String)]
     pub migration: MigrationName,
     /// Orgs in holding.
     pub holding: u64,
@@ -55,7 +57,8 @@ pub struct MigrationStatus {
 }
 
 /// How long orgs were closed for writes, in milliseconds.
-#[derive(Debug, Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+#[schema(as = ClosedTimes)]
 pub struct Closed {
     /// Half of them no longer than this.
     pub p50_ms: f64,
@@ -66,7 +69,7 @@ pub struct Closed {
 }
 
 /// An org that is parked.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct FailedOrg {
     /// Its name.
     pub org: String,
@@ -81,15 +84,18 @@ pub struct FailedOrg {
 }
 
 /// A campaign.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct CampaignStatus {
     /// Its number.
     pub id: i64,
     /// Its migration.
+    #[schema(value_type = String)]
     pub migration: MigrationName,
-    /// What for.
+    /// What for: `migrate`, `roll_back` or `finalize`.
+    #[schema(value_type = String)]
     pub aim: Aim,
-    /// What it is doing.
+    /// What it is doing: `running`, `paused`, `halting` or `ended`.
+    #[schema(value_type = String)]
     pub phase: Phase,
     /// Orgs in flight at once.
     pub concurrency: u32,
@@ -106,11 +112,16 @@ pub struct CampaignStatus {
     /// Of these in flight.
     pub in_flight: u64,
     /// Which node drives it.
+    #[schema(value_type = i64)]
     pub node: NodeId,
     /// Whether that node lives.
     pub node_alive: bool,
     /// Why it halts or ended.
     pub reason: Option<String>,
+    /// When it was opened.
+    pub opened_at: String,
+    /// When it ended.
+    pub ended_at: Option<String>,
 }
 
 impl StatusView {
@@ -130,7 +141,8 @@ impl StatusView {
 }
 
 impl MigrationStatus {
-    async fn read(log: &PgMoveLog, migration: MigrationName, counts: Counts) -> Result<Self, OperationError> {
+    /// Reads what is not in its counts.
+    pub async fn read(log: &PgMoveLog, migration: MigrationName, counts: Counts) -> Result<Self, OperationError> {
         let rate = log.rate(&migration).await?;
         let closed = log.closed_times(&migration, None).await?;
         let failures = if counts.failed > 0 { log.failures(&migration, 5).await? } else { Vec::new() };
@@ -194,6 +206,8 @@ impl From<CampaignView> for CampaignStatus {
             in_flight: campaign.in_flight(),
             node: campaign.node,
             node_alive: view.node_alive,
+            opened_at: rfc3339(view.opened_at),
+            ended_at: view.ended_at.map(rfc3339),
             reason: campaign.reason,
             migration: campaign.migration,
             aim: campaign.aim,

@@ -2,14 +2,43 @@
 
 use std::time::SystemTime;
 
+use mover_actors::domain::ids::CampaignId;
+use serde_json::Value;
+
 use super::decode::Columns;
 use super::query::only;
 use super::{PgMoveLog, StateError};
 
 const DOING: &str = "keeping the history of commands";
 
+/// A command that is given now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NewCommand<'a> {
+    /// Through which door.
+    pub door: &'a str,
+    /// From where, if it came over the network.
+    pub origin: Option<&'a str>,
+    /// In the command language.
+    pub command: &'a str,
+    /// Whether somebody else has to agree first.
+    pub waits: bool,
+}
+
+/// What came of a command.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CommandEnd<'a> {
+    /// Whether it was carried out, and not refused.
+    pub done: bool,
+    /// The first line of the answer.
+    pub told: &'a str,
+    /// The whole of it, where somebody may come back for it.
+    pub answer: Option<Value>,
+    /// The campaign that it opened.
+    pub campaign: Option<CampaignId>,
+}
+
 /// A command as the history has it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct CommandEntry {
     /// Later ones have higher numbers.
     pub id: i64,
@@ -19,32 +48,72 @@ pub struct CommandEntry {
     pub actor: String,
     /// Through which door.
     pub door: String,
+    /// From where, if it came over the network.
+    pub origin: Option<String>,
     /// In the command language.
     pub command: String,
-    /// When it was answered; nothing: it is being carried out, or its process died.
+    /// When it was answered; nothing: it is being carried out, it waits, or its process died.
     pub ended_at: Option<SystemTime>,
     /// Whether it was carried out, and not refused.
     pub done: Option<bool>,
     /// The first line of the answer.
     pub told: Option<String>,
+    /// The whole of it, where it was kept.
+    pub answer: Option<Value>,
+    /// The campaign that it opened.
+    pub campaign: Option<CampaignId>,
+    /// Whether somebody else has to agree first.
+    pub waits: bool,
+    /// Whether somebody else did.
+    pub approved: Option<bool>,
+    /// Who.
+    pub approved_by: Option<String>,
+}
+
+impl CommandEntry {
+    /// How it stands, in a word.
+    pub fn outcome(&self) -> &'static str {
+        match (self.done, self.waits && self.approved.is_none()) {
+            (Some(true), _) => "done",
+            (Some(false), _) => "refused",
+            (None, true) => "waiting",
+            (None, false) => "open",
+        }
+    }
 }
 
 impl PgMoveLog {
-    /// Notes that a command is carried out now; answers its number.
-    pub async fn begin_command(&self, door: &str, command: &str) -> Result<i64, StateError> {
-        let rows = self.query(DOING, include_str!("sql/history_begin.sql"), &[&self.actor, &door, &command]).await?;
+    /// Notes a command; answers its number.
+    pub async fn begin_command(&self, new: NewCommand<'_>) -> Result<i64, StateError> {
+        let NewCommand { door, origin, command, waits } = new;
+        let sql = include_str!("sql/history_begin.sql");
+        let rows = self.query(DOING, sql, &[&self.actor, &door, &origin, &command, &waits]).await?;
         Columns::new(DOING, &only(DOING, rows)?).get("id")
     }
 
     /// Notes what came of it.
-    pub async fn end_command(&self, id: i64, done: bool, told: &str) -> Result<(), StateError> {
-        self.query(DOING, include_str!("sql/history_end.sql"), &[&id, &done, &told]).await.map(drop)
+    pub async fn end_command(&self, id: i64, end: CommandEnd<'_>) -> Result<(), StateError> {
+        let CommandEnd { done, told, answer, campaign } = end;
+        let campaign = campaign.map(|id| id.0);
+        self.query(DOING, include_str!("sql/history_end.sql"), &[&id, &done, &told, &answer, &campaign]).await.map(drop)
     }
 
-    /// The latest commands, the last one first.
-    pub async fn recent_commands(&self, limit: u32) -> Result<Vec<CommandEntry>, StateError> {
-        let rows = self.query(DOING, include_str!("sql/history_recent.sql"), &[&i64::from(limit)]).await?;
+    /// Agrees to a command that waits, or does not; false if it does not wait, or no longer.
+    pub async fn approve_command(&self, id: i64, approve: bool) -> Result<bool, StateError> {
+        let sql = include_str!("sql/history_approve.sql");
+        Ok(!self.query(DOING, sql, &[&id, &approve, &self.actor]).await?.is_empty())
+    }
+
+    /// The latest commands, or those before one; the last one first.
+    pub async fn recent_commands(&self, limit: u32, before: Option<i64>) -> Result<Vec<CommandEntry>, StateError> {
+        let rows = self.query(DOING, include_str!("sql/history_recent.sql"), &[&i64::from(limit), &before]).await?;
         rows.iter().map(|row| entry(&Columns::new(DOING, row))).collect()
+    }
+
+    /// One of them, if there is one of this number.
+    pub async fn command(&self, id: i64) -> Result<Option<CommandEntry>, StateError> {
+        let rows = self.query(DOING, include_str!("sql/history_one.sql"), &[&id]).await?;
+        rows.first().map(|row| entry(&Columns::new(DOING, row))).transpose()
     }
 }
 
@@ -54,9 +123,15 @@ fn entry(columns: &Columns<'_>) -> Result<CommandEntry, StateError> {
         at: columns.get("at")?,
         actor: columns.get("actor")?,
         door: columns.get("door")?,
+        origin: columns.get("origin")?,
         command: columns.get("command")?,
         ended_at: columns.get("ended_at")?,
         done: columns.get("done")?,
         told: columns.get("told")?,
+        answer: columns.get("answer")?,
+        campaign: columns.get::<Option<i64>>("campaign")?.map(CampaignId),
+        waits: columns.get("waits")?,
+        approved: columns.get("approved")?,
+        approved_by: columns.get("approved_by")?,
     })
 }

@@ -26,6 +26,7 @@ mod rounds;
 mod runs;
 mod schema;
 mod tidy;
+mod tokens;
 
 use std::collections::HashMap;
 
@@ -38,9 +39,10 @@ use nodes::Session;
 pub use capture::{CaptureError, Captured};
 pub use connect::connect;
 pub use error::StateError;
-pub use history::CommandEntry;
+pub use history::{CommandEnd, CommandEntry, NewCommand};
 pub use runs::{Run, RunLock, StepEntry, StepKey, StepState};
 pub use schema::SchemaStatus;
+pub use tokens::{Role, TokenEntry, TokenHash};
 
 /// The move log in Postgres.
 pub struct PgMoveLog {
@@ -61,6 +63,11 @@ impl PgMoveLog {
     pub fn acting_as(mut self, actor: impl Into<String>) -> Self {
         self.actor = actor.into();
         self
+    }
+
+    /// The same move log, for what somebody else does by hand.
+    pub fn on_behalf_of(&self, actor: impl Into<String>) -> Self {
+        Self { pool: self.pool.clone(), actor: actor.into(), sessions: Mutex::default() }
     }
 
     /// The connections it uses.

@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use mover_actors::domain::campaign::Campaign;
-use mover_actors::domain::ids::NodeId;
+use mover_actors::domain::ids::{CampaignId, NodeId};
 
 use crate::state::decode::Columns;
 use crate::state::query::only;
@@ -57,8 +57,18 @@ pub struct CopiedView {
 impl PgMoveLog {
     /// The latest `limit` campaigns, the newest first.
     pub async fn recent_campaigns(&self, limit: u32) -> Result<Vec<CampaignView>, StateError> {
+        self.campaign_views(limit, None).await
+    }
+
+    /// One campaign.
+    pub async fn campaign_view(&self, id: CampaignId) -> Result<CampaignView, StateError> {
+        self.campaign_views(1, Some(id)).await?.pop().ok_or(StateError::UnknownCampaign(id))
+    }
+
+    async fn campaign_views(&self, limit: u32, only: Option<CampaignId>) -> Result<Vec<CampaignView>, StateError> {
         let doing = "listing campaigns";
-        let rows = self.query(doing, include_str!("../sql/campaign_recent.sql"), &[&i64::from(limit)]).await?;
+        let (limit, only) = (i64::from(limit), only.map(|id| id.0));
+        let rows = self.query(doing, include_str!("../sql/campaign_recent.sql"), &[&limit, &only]).await?;
         let view = |row| {
             let columns = Columns::new(doing, row);
             Ok(CampaignView {

@@ -1,13 +1,17 @@
 //! What operators, dashboards and scripts read of the move log.
 
 mod campaigns;
+mod changes;
+mod closed;
 mod counts;
 mod org;
 mod pace;
 mod page;
 
 pub use campaigns::{CampaignView, CopiedView, NodeView};
+pub use changes::{Change, Changes, Seen};
+pub use closed::ClosedOrg;
 pub use counts::Counts;
 pub use org::{Happening, History};
-pub use pace::{ClosedTimes, Rate};
+pub use pace::{Bucket, ClosedTimes, Rate};
 pub use page::{MoveView, StateName};

@@ -1,5 +1,7 @@
 //! How fast it goes, and how long orgs were closed.
 
+use std::time::SystemTime;
+
 use mover_actors::domain::ids::{CampaignId, MigrationName};
 
 use crate::state::decode::Columns;
@@ -26,6 +28,19 @@ pub struct Rate {
     pub migrated: u64,
     /// The last minute, or as much of it as the latest campaign was open.
     pub seconds: f64,
+}
+
+/// What came through in a span of time.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Bucket {
+    /// When it begins.
+    pub at: SystemTime,
+    /// Orgs that came to what they were claimed for.
+    pub moved: u64,
+    /// Orgs that failed.
+    pub failed: u64,
+    /// How long these were closed for writes, if any was.
+    pub closed: Option<(f64, f64, f64)>,
 }
 
 impl Rate {
@@ -69,5 +84,30 @@ impl PgMoveLog {
         let row = only(doing, rows)?;
         let columns = Columns::new(doing, &row);
         Ok(Rate { migrated: columns.count("migrated")?, seconds: columns.get("seconds")? })
+    }
+
+    /// What came through in the last minutes, in buckets of so many seconds; empty ones are left out.
+    pub async fn pace(
+        &self,
+        migration: &MigrationName,
+        minutes: u16,
+        bucket_seconds: u32,
+    ) -> Result<Vec<Bucket>, StateError> {
+        let doing = "reading the pace";
+        let (minutes, seconds) = (i32::from(minutes), f64::from(bucket_seconds));
+        let rows =
+            self.query(doing, include_str!("../sql/pace.sql"), &[&migration.as_str(), &minutes, &seconds]).await?;
+        let bucket = |row| {
+            let columns = Columns::new(doing, row);
+            let p50: Option<f64> = columns.get("p50_ms")?;
+            let rest = columns.get::<Option<f64>>("p99_ms")?.zip(columns.get::<Option<f64>>("max_ms")?);
+            Ok(Bucket {
+                at: columns.get("at")?,
+                moved: columns.count("moved")?,
+                failed: columns.count("failed")?,
+                closed: p50.zip(rest).map(|(p50_ms, (p99_ms, max_ms))| (p50_ms, p99_ms, max_ms)),
+            })
+        };
+        rows.iter().map(bucket).collect()
     }
 }

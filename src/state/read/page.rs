@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::SystemTime;
 
-use mover_actors::domain::ids::{MigrationName, MoveId, NodeId};
+use mover_actors::domain::ids::{MigrationName, MoveId, NodeId, OrgName};
 use mover_actors::domain::record::MoveRecord;
 use tokio_postgres::Row;
 
@@ -105,19 +105,63 @@ impl PgMoveLog {
         limit: u32,
     ) -> Result<Vec<MoveView>, StateError> {
         let doing = "listing moves";
-        let states: Vec<&str> = match state {
-            Some(state) => vec![state.as_str()],
-            None => StateName::ALL.map(StateName::as_str).into(),
-        };
         let (after, limit) = (after.map_or(0, |id| id.0), i64::from(limit));
         let sql = include_str!("../sql/list_moves.sql");
-        let rows = self.query(doing, sql, &[&migration.as_str(), &states, &after, &limit]).await?;
+        let rows = self.query(doing, sql, &[&migration.as_str(), &names(state), &after, &limit]).await?;
         views(doing, &rows)
+    }
+
+    /// At most `limit` moves of orgs whose names begin like this, in the order of names, after one of them.
+    pub async fn list_by_name(
+        &self,
+        migration: &MigrationName,
+        state: Option<StateName>,
+        begin: &str,
+        after: &str,
+        limit: u32,
+    ) -> Result<Vec<MoveView>, StateError> {
+        let doing = "listing moves by name";
+        let sql = include_str!("../sql/list_prefix.sql");
+        let limit = i64::from(limit);
+        let rows = self.query(doing, sql, &[&migration.as_str(), &names(state), &begin, &after, &limit]).await?;
+        views(doing, &rows)
+    }
+
+    /// One move.
+    pub async fn move_view(&self, id: MoveId) -> Result<MoveView, StateError> {
+        let doing = "reading a move";
+        let rows = self.query(doing, include_str!("../sql/move_one.sql"), &[&id.0]).await?;
+        views(doing, &rows)?.pop().ok_or(StateError::UnknownMove(id))
+    }
+
+    /// The number and the state of every org of a migration, in the order of capture.
+    pub async fn map(&self, migration: &MigrationName) -> Result<Vec<(MoveId, StateName)>, StateError> {
+        let doing = "reading the map of orgs";
+        let rows = self.query(doing, include_str!("../sql/map.sql"), &[&migration.as_str()]).await?;
+        let cell = |row| {
+            let columns = Columns::new(doing, row);
+            Ok((MoveId(columns.get("id")?), columns.get::<&str>("state")?.parse()?))
+        };
+        rows.iter().map(cell).collect()
+    }
+
+    /// Puts a ready org at the head of the queue; false if it is not ready.
+    pub async fn touch(&self, migration: &MigrationName, org: &OrgName) -> Result<bool, StateError> {
+        let doing = "putting an org at the head of the queue";
+        let sql = include_str!("../sql/move_touch.sql");
+        Ok(!self.query(doing, sql, &[&migration.as_str(), &org.as_str()]).await?.is_empty())
     }
 
     /// The first `limit` failed moves of a migration, each with its failure.
     pub async fn failures(&self, migration: &MigrationName, limit: u32) -> Result<Vec<MoveView>, StateError> {
         self.list(migration, Some(StateName::Failed), None, limit).await
+    }
+}
+
+fn names(state: Option<StateName>) -> Vec<&'static str> {
+    match state {
+        Some(state) => vec![state.as_str()],
+        None => StateName::ALL.map(StateName::as_str).into(),
     }
 }
 

@@ -1,2 +1,2 @@
--- A command that is carried out now.
-INSERT INTO mover.command_history (actor, door, command) VALUES ($1, $2, $3) RETURNING id
+-- A command that is carried out now, or waits for somebody else to agree.
+INSERT INTO mover.command_history (actor, door, origin, command, waits) VALUES ($1, $2, $3, $4, $5) RETURNING id

@@ -1,5 +1,5 @@
 -- Claims ready orgs for a campaign that migrates, whose row is locked so that its counts bound what is claimed at once
--- elsewhere. One of `in_order` and `by_name` has nothing to look for and costs nothing. A limit that is not known when the
+-- elsewhere; those that somebody waits for come first. One of `in_order` and `by_name` has nothing to look for and costs nothing. A limit that is not known when the
 -- plan is made is taken for a tenth of the table; the scalar subquery and the array keep the plan to the few rows that
 -- there are.
 WITH open AS (
@@ -17,6 +17,18 @@ WITH open AS (
           SELECT true FROM mover.org_migration_state o WHERE o.org_name = m.org_name AND o.state = 'started'
       ) IS NULL
     ORDER BY m.id
+    LIMIT (SELECT open.room FROM open)
+    FOR UPDATE OF m SKIP LOCKED
+), touched AS (
+    SELECT m.id
+    FROM mover.org_migration_state m
+    WHERE m.migration = (SELECT open.migration FROM open WHERE NOT open.named)
+      AND m.state = 'ready'
+      AND m.touched_at IS NOT NULL
+      AND (
+          SELECT true FROM mover.org_migration_state o WHERE o.org_name = m.org_name AND o.state = 'started'
+      ) IS NULL
+    ORDER BY m.touched_at
     LIMIT (SELECT open.room FROM open)
     FOR UPDATE OF m SKIP LOCKED
 ), by_name AS (
@@ -39,7 +51,18 @@ WITH open AS (
         campaign = $1,
         attempts = m.attempts + 1,
         updated_at = now()
-    WHERE m.id = ANY (ARRAY(SELECT in_order.id FROM in_order UNION ALL SELECT by_name.id FROM by_name))
+    WHERE m.id = ANY (ARRAY(
+        SELECT chosen.id
+        FROM (
+            SELECT 0 AS place, touched.id FROM touched
+            UNION ALL
+            SELECT 1, in_order.id FROM in_order WHERE in_order.id NOT IN (SELECT touched.id FROM touched)
+            UNION ALL
+            SELECT 1, by_name.id FROM by_name
+        ) chosen
+        ORDER BY chosen.place, chosen.id
+        LIMIT (SELECT open.room FROM open)
+    ))
     RETURNING m.*
 ), noted AS (
     INSERT INTO mover.org_migration_event (move_id, epoch, node, from_state, to_state, to_step, detail)

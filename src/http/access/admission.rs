@@ -1,0 +1,102 @@
+//! The checks that every request goes through before anything else happens.
+
+use std::future::{Ready, ready};
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::SystemTime;
+
+use actix_web::body::MessageBody;
+use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
+use actix_web::http::{Method, header};
+use actix_web::middleware::Next;
+use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
+
+use crate::http::problem::Problem;
+use crate::http::shared::Shared;
+use crate::state::Role;
+
+/// Who is asking.
+#[derive(Debug, Clone)]
+pub(in crate::http) struct Caller {
+    /// The name of the token.
+    pub(in crate::http) name: String,
+    /// What its holder may.
+    pub(in crate::http) role: Role,
+    /// Until when it is valid.
+    pub(in crate::http) expires_at: Option<SystemTime>,
+    /// From where.
+    pub(in crate::http) address: IpAddr,
+}
+
+impl Caller {
+    /// Refuses those who may not.
+    pub(in crate::http) fn must_be(&self, needed: Role, what: &str) -> Result<(), Problem> {
+        if self.role >= needed { Ok(()) } else { Err(Problem::forbidden(needed, what)) }
+    }
+}
+
+/// Taken from where `admit` left it; a handler outside of its reach gets nobody.
+impl FromRequest for Caller {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let caller = request.extensions().get::<Caller>().cloned();
+        ready(caller.ok_or_else(|| Problem::unauthorized("the request has no token")))
+    }
+}
+
+/// Lets those in who have a valid token and do not ask too often.
+pub(in crate::http) async fn admit(
+    request: ServiceRequest,
+    next: Next<impl MessageBody>,
+) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
+    let caller = recognize(&request).await?;
+    request.extensions_mut().insert(caller);
+    next.call(request).await
+}
+
+async fn recognize(request: &ServiceRequest) -> Result<Caller, Problem> {
+    let Some(shared) = request.app_data::<web::Data<Shared>>() else {
+        return Err(Problem::unavailable("the server is not set up"));
+    };
+    let address = address(request, shared.settings.behind_proxy);
+    let token = request
+        .headers()
+        .get(header::AUTHORIZATION)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.split_once(' '))
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+        .map(|(_, token)| token.trim());
+    let Some(token) = token else {
+        let detail = "send Authorization: Bearer TOKEN; `mover token create NAME --role viewer` makes one";
+        return Err(Problem::unauthorized(detail));
+    };
+    let Some(holder) = shared.book.holder(&shared.world.log, token).await? else {
+        shared.rates.stranger(address)?;
+        return Err(Problem::unauthorized("this token is not valid, or not any more"));
+    };
+    shared.rates.token(holder.id)?;
+    Ok(Caller { name: holder.name, role: holder.role, expires_at: holder.expires_at, address })
+}
+
+/// Behind a proxy it is the proxy that knows.
+fn address(request: &ServiceRequest, behind_proxy: bool) -> IpAddr {
+    let told = behind_proxy
+        .then(|| request.connection_info().realip_remote_addr().and_then(|address| address.parse().ok()))
+        .flatten();
+    told.or_else(|| request.peer_addr().map(|address| address.ip())).unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED))
+}
+
+/// Browsers say whether another site's page makes a request. None of them has a token of ours to send, but a request that
+/// changes something has no business coming from there at all.
+pub(in crate::http) async fn same_site(
+    request: ServiceRequest,
+    next: Next<impl MessageBody>,
+) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
+    let site = request.headers().get("sec-fetch-site").and_then(|site| site.to_str().ok());
+    let only_looks = matches!(*request.method(), Method::GET | Method::HEAD);
+    if !only_looks && site.is_some_and(|site| !matches!(site, "same-origin" | "none")) {
+        return Err(Problem::foreign().into());
+    }
+    next.call(request).await
+}

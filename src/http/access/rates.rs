@@ -1,0 +1,50 @@
+//! How often each may ask.
+
+use std::net::IpAddr;
+use std::num::NonZeroU32;
+
+use governor::clock::{Clock, DefaultClock};
+use governor::state::keyed::DashMapStateStore;
+use governor::{NotUntil, Quota, RateLimiter};
+
+use crate::http::problem::Problem;
+
+type Limiter<K> = RateLimiter<K, DashMapStateStore<K>, DefaultClock>;
+
+/// Tries with a wrong token that one address has in a second.
+const WRONG_TOKENS_PER_SECOND: NonZeroU32 = NonZeroU32::new(10).unwrap();
+/// Addresses are forgotten when there are more of them.
+const ADDRESSES_MAX: usize = 10_000;
+
+/// Requests of each token, and wrong tokens of each address.
+pub(in crate::http) struct Rates {
+    tokens: Limiter<i32>,
+    strangers: Limiter<IpAddr>,
+}
+
+impl Rates {
+    pub(in crate::http) fn new(requests_per_second: u32) -> Self {
+        let quota = Quota::per_second(NonZeroU32::new(requests_per_second).unwrap_or(NonZeroU32::MIN));
+        Self {
+            tokens: RateLimiter::dashmap(quota),
+            strangers: RateLimiter::dashmap(Quota::per_second(WRONG_TOKENS_PER_SECOND)),
+        }
+    }
+
+    /// One more request with this token.
+    pub(super) fn token(&self, token: i32) -> Result<(), Problem> {
+        self.tokens.check_key(&token).map_err(|until| later(&until))
+    }
+
+    /// One more wrong token from there.
+    pub(super) fn stranger(&self, address: IpAddr) -> Result<(), Problem> {
+        if self.strangers.len() > ADDRESSES_MAX {
+            self.strangers.retain_recent();
+        }
+        self.strangers.check_key(&address).map_err(|until| later(&until))
+    }
+}
+
+fn later(until: &NotUntil<<DefaultClock as Clock>::Instant>) -> Problem {
+    Problem::too_many(until.wait_time_from(DefaultClock::default().now()).as_secs() + 1)
+}

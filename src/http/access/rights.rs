@@ -1,0 +1,39 @@
+//! Which role a command takes.
+
+use mover_actors::domain::state::Aim;
+
+use crate::command::{Command, FlagHash};
+use crate::state::Role;
+
+/// The least role that may give this command.
+pub(in crate::http) fn needed(command: &Command) -> Role {
+    match command {
+        Command::OrgsList { .. }
+        | Command::Org { .. }
+        | Command::Status { .. }
+        | Command::FlagsShow { .. }
+        | Command::FlagsCheck
+        | Command::Tree
+        | Command::Nodes
+        | Command::Check
+        | Command::Health
+        | Command::Report { .. }
+        | Command::History { .. }
+        | Command::Help { .. }
+        | Command::Quit => Role::Viewer,
+        Command::OrgsCapture { .. }
+        | Command::OrgsAdd { .. }
+        | Command::OrgsReady { .. }
+        | Command::Migrate { aim: Aim::Migrate | Aim::RollBack, .. }
+        | Command::Steer(_)
+        | Command::Verify { .. }
+        | Command::Retry { .. }
+        | Command::FlagsRepair
+        | Command::Darklaunch { hash: FlagHash::Org(_), .. }
+        | Command::Darklaunch503 { .. } => Role::Operator,
+        Command::Migrate { aim: Aim::Finalize, .. }
+        | Command::Darklaunch { .. }
+        | Command::DarklaunchOrgs503 { .. }
+        | Command::DarklaunchOrgCreation { .. } => Role::Admin,
+    }
+}

@@ -1,0 +1,42 @@
+//! A token as its holder has it.
+
+use std::fmt;
+
+use sha2::{Digest, Sha256};
+
+use crate::state::TokenHash;
+
+const PREFIX: &str = "mover_";
+
+/// 256 random bits, written `mover_…`, so that scanners for leaked secrets can know them. Debug keeps it to itself.
+pub struct Secret(String);
+
+impl Secret {
+    /// A new one.
+    pub fn generate() -> Self {
+        let bytes: [u8; 32] = rand::random();
+        let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        Self(format!("{PREFIX}{digits}"))
+    }
+
+    /// What is kept of it.
+    pub fn hash(&self) -> TokenHash {
+        hash(&self.0)
+    }
+
+    /// What its holder is told, once.
+    pub fn tell(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret")
+    }
+}
+
+/// What is kept of a text that may be a token.
+pub(super) fn hash(text: &str) -> TokenHash {
+    Sha256::digest(text.as_bytes()).into()
+}

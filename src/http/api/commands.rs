@@ -1,0 +1,156 @@
+//! Commands: given, followed, approved.
+
+use std::time::Duration;
+
+use actix_web::http::header;
+use actix_web::{HttpResponse, get, post, web};
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::views::Entry;
+use crate::command::{self, Command, Word, line_of};
+use crate::http::access::{Caller, needed};
+use crate::http::problem::{Problem, Refusals};
+use crate::http::shared::Shared;
+use crate::operations::{Door, Noted, World, carry_out_noted, danger, is_final, note};
+use crate::state::CommandEntry;
+
+/// Whoever gave a command waits for its end at most so long; then they follow it.
+const ANSWER_WITHIN: Duration = Duration::from_secs(2);
+
+/// A command.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct NewCommand {
+    /// A line as in the console, or its words.
+    command: Said,
+    /// The word that a `confirmation-needed` asked for.
+    confirm: Option<String>,
+}
+
+/// A command in one of its two forms.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(untagged)]
+enum Said {
+    /// `set concurrency 4`
+    Line(String),
+    /// `["orgs", "ready", "whole_org", ["acme, inc"]]`
+    Words(Vec<Word>),
+}
+
+/// Give a command
+///
+/// `200`: it was carried out. `202`: it goes on, or somebody else must approve it; follow it.
+#[utoipa::path(
+    tag = "commands",
+    responses((status = 200, body = Entry), (status = 202, body = Entry), Refusals)
+)]
+#[post("/commands")]
+pub(super) async fn give_command(
+    caller: Caller,
+    shared: web::Data<Shared>,
+    given: web::Json<NewCommand>,
+) -> Result<HttpResponse, Problem> {
+    let NewCommand { command, confirm } = given.into_inner();
+    let line = match command {
+        Said::Line(line) => line,
+        Said::Words(words) => line_of(&words),
+    };
+    let command = command::parse(&line)?.ok_or_else(|| Problem::malformed("the command is empty"))?;
+    caller.must_be(needed(&command), &format!("`{}`", first_words(&command)))?;
+    if let Some(path) = command.file() {
+        let detail = format!("{path:?} would be a file on Mover's machine; name the orgs, or leave out= away");
+        return Err(Problem::malformed(detail));
+    }
+    let world = shared.world_of(&caller.name);
+    if let Some(danger) = danger(&world, &command).await?
+        && confirm.as_deref() != Some(danger.word.as_str())
+    {
+        return Err(Problem::confirmation(danger));
+    }
+    let waits = shared.settings.second_person && is_final(&world, &command);
+    let noted = note(&world, Door::Http(caller.address), &command, waits).await?;
+    if waits {
+        return answer(&world, noted.id).await;
+    }
+    carry_out(&shared, world, noted, command).await
+}
+
+fn first_words(command: &Command) -> String {
+    command.to_string().split(' ').take(2).collect::<Vec<_>>().join(" ")
+}
+
+/// Goes on when whoever asked has gone, or was told that it takes longer.
+async fn carry_out(shared: &Shared, world: World, noted: Noted, command: Command) -> Result<HttpResponse, Problem> {
+    let (doing, running) = (world.clone(), shared.running.clone());
+    let carried_out =
+        actix_web::rt::spawn(async move { carry_out_noted(&doing, Some(&running), noted, &command).await.map(drop) });
+    match tokio::time::timeout(ANSWER_WITHIN, carried_out).await {
+        Ok(Ok(Err(error))) => Err(Problem::from(error).of_command(noted.id)),
+        Ok(Err(crash)) => {
+            tracing::error!(command = noted.id, %crash, "a command crashed");
+            Err(Problem::unavailable("the command crashed; the log says why").of_command(noted.id))
+        }
+        Ok(Ok(Ok(()))) | Err(_) => answer(&world, noted.id).await,
+    }
+}
+
+async fn answer(world: &World, id: i64) -> Result<HttpResponse, Problem> {
+    let entry = entry(world, id).await?;
+    let mut response = match entry.ended_at {
+        Some(_) => HttpResponse::Ok(),
+        None => HttpResponse::Accepted(),
+    };
+    Ok(response.insert_header((header::LOCATION, format!("/api/v1/commands/{id}"))).json(Entry::from(entry)))
+}
+
+async fn entry(world: &World, id: i64) -> Result<CommandEntry, Problem> {
+    world.log.command(id).await?.ok_or_else(|| Problem::not_found(format!("there is no command {id}")))
+}
+
+/// Follow a command
+#[utoipa::path(tag = "commands", responses((status = 200, body = Entry), Refusals))]
+#[get("/commands/{id}")]
+pub(super) async fn get_command(shared: web::Data<Shared>, id: web::Path<i64>) -> Result<web::Json<Entry>, Problem> {
+    Ok(web::Json(entry(&shared.world, *id).await?.into()))
+}
+
+/// A decision about a command that waits.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct Approval {
+    /// Whether it is carried out.
+    approve: bool,
+}
+
+/// Approve a command that waits, or refuse it
+///
+/// Takes the role that the command itself takes, and another person than the one who gave it.
+#[utoipa::path(
+    tag = "commands",
+    responses((status = 200, body = Entry), (status = 202, body = Entry), Refusals)
+)]
+#[post("/commands/{id}/approval")]
+pub(super) async fn approve_command(
+    caller: Caller,
+    shared: web::Data<Shared>,
+    id: web::Path<i64>,
+    approval: web::Json<Approval>,
+) -> Result<HttpResponse, Problem> {
+    let (id, approve) = (*id, approval.approve);
+    let waiting = entry(&shared.world, id).await?;
+    let command = command::parse(&waiting.command)?.ok_or_else(|| Problem::malformed("the command is empty"))?;
+    caller.must_be(needed(&command), "approving this")?;
+    if waiting.actor == caller.name {
+        return Err(Problem::own_approval().of_command(id));
+    }
+    let world = shared.world_of(&caller.name);
+    if !world.log.approve_command(id, approve).await? {
+        return Err(Problem::conflict(format!("command {id} does not wait, or not any more")).of_command(id));
+    }
+    match approve {
+        // Carried out in the name of whoever gave it; the audit has both.
+        true => carry_out(&shared, shared.world_of(&waiting.actor), Noted::approved(id), command).await,
+        false => answer(&world, id).await,
+    }
+}

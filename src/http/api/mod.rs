@@ -1,0 +1,101 @@
+//! `/api/v1`.
+//!
+//! - `views`: the shapes of answers
+//! - `overview`, `migrations`, `orgs`, `actors`, `runs`, `audit`: what can be read
+//! - `commands`: what can be told, and who must agree
+//! - `touch`: an org that somebody waits for
+
+mod actors;
+mod audit;
+mod commands;
+mod migrations;
+mod orgs;
+mod overview;
+mod paging;
+mod runs;
+mod touch;
+pub(super) mod views;
+
+use actix_web::middleware::from_fn;
+use actix_web::{HttpResponse, web};
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+use utoipa::{Modify, OpenApi};
+use utoipa_actix_web::scope;
+
+use super::access::admit;
+use super::events;
+use super::problem::Problem;
+
+pub(super) use audit::recent as recent_commands;
+pub(super) use orgs::closed;
+pub(super) use overview::{health_of, status_of};
+pub(super) use runs::latest as latest_run;
+
+pub(super) const BODY_BYTES_MAX: usize = 64 * 1024;
+
+/// What the document says besides its paths.
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "Mover", description = "Moves organizations between datastores. docs/http.md is the manual."),
+    modifiers(&Bearer),
+    security(("token" = []))
+)]
+pub(super) struct Description;
+
+struct Bearer;
+
+impl Modify for Bearer {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let components = document.components.get_or_insert_default();
+        components.add_security_scheme("token", SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)));
+    }
+}
+
+/// Every path; nobody gets in without a token.
+pub(super) fn routes(app: &mut utoipa_actix_web::service_config::ServiceConfig<'_>) {
+    let api = scope("/api/v1")
+        .wrap(from_fn(admit))
+        .service(overview::get_me)
+        .service(overview::get_status)
+        .service(overview::get_health)
+        .service(overview::get_campaigns)
+        .service(overview::get_campaign)
+        .service(migrations::get_migrations)
+        .service(migrations::get_migration)
+        .service(migrations::get_orgs)
+        .service(migrations::get_map)
+        .service(migrations::get_pace)
+        .service(orgs::get_move)
+        .service(orgs::get_org)
+        .service(orgs::get_route)
+        .service(orgs::get_closed)
+        .service(orgs::get_drift)
+        .service(touch::touch_org)
+        .service(actors::get_tree)
+        .service(actors::get_workers)
+        .service(actors::get_nodes)
+        .service(runs::get_runs)
+        .service(runs::get_run)
+        .service(audit::get_audit)
+        .service(commands::give_command)
+        .service(commands::get_command)
+        .service(commands::approve_command)
+        .service(events::get_events)
+        .default_service(web::to(Problem::nowhere));
+    app.service(api);
+}
+
+/// How bodies, paths and queries are read, and refused.
+pub(super) fn reading(app: &mut web::ServiceConfig) {
+    app.app_data(
+        web::JsonConfig::default().limit(BODY_BYTES_MAX).error_handler(|error, _| Problem::of_body(&error).into()),
+    )
+    .app_data(web::PayloadConfig::new(BODY_BYTES_MAX))
+    .app_data(web::PathConfig::default().error_handler(|error, _| Problem::malformed(error.to_string()).into()))
+    .app_data(web::QueryConfig::default().error_handler(|error, _| Problem::malformed(error.to_string()).into()));
+}
+
+/// JSON that was written before.
+fn json(body: bytes::Bytes) -> HttpResponse {
+    HttpResponse::Ok().content_type("application/json").body(body)
+}

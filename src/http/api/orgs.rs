@@ -1,0 +1,138 @@
+//! One org: how it stands, where it lives; and who is shut out.
+
+use actix_web::{get, web};
+use mover_actors::domain::flags::{EPOCH_FIELD, FlagKey};
+use mover_actors::domain::ids::{MoveId, OrgName};
+use mover_actors::domain::record::MoveRecord;
+use mover_actors::domain::state::{Aim, State, Step, Strategy};
+use mover_actors::tree::darklaunch::drifts;
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use super::migrations::found;
+use super::paging::Page;
+use super::views::{Closed, DriftOf, Drifts, Move, Org, Route, RouteOf};
+use crate::http::problem::{Problem, Refusals};
+use crate::http::shared::Shared;
+use crate::operations::{OperationError, World, flags_of};
+
+const CLOSED_MAX: u32 = 200;
+const DRIFTS_MAX: usize = 100;
+
+/// One move
+#[utoipa::path(tag = "orgs", responses((status = 200, body = Move), Refusals))]
+#[get("/moves/{id}")]
+pub(super) async fn get_move(shared: web::Data<Shared>, id: web::Path<i64>) -> Result<web::Json<Move>, Problem> {
+    Ok(web::Json(shared.world.log.move_view(MoveId(*id)).await?.into()))
+}
+
+/// Which migrations are meant.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct OrgQuery {
+    /// Only this one.
+    migration: Option<String>,
+}
+
+/// A name from a path.
+pub(super) fn org_name(text: &str) -> Result<OrgName, Problem> {
+    OrgName::new(text).map_err(|error| Problem::malformed(error.to_string()))
+}
+
+/// One org with its history, its failure and its flags
+#[utoipa::path(tag = "orgs", params(OrgQuery), responses((status = 200, body = Org), Refusals))]
+#[get("/orgs/{org}")]
+pub(super) async fn get_org(
+    shared: web::Data<Shared>,
+    name: web::Path<String>,
+    query: web::Query<OrgQuery>,
+) -> Result<web::Json<Org>, Problem> {
+    let (log, name) = (&shared.world.log, org_name(&name)?);
+    let only = query.migration.as_deref().map(|migration| found(&shared.world, migration)).transpose()?;
+    let mut moves = Vec::new();
+    for view in log.org_moves(&name).await? {
+        if only.as_ref().is_none_or(|only| *only == view.record.migration) {
+            let history = log.org_history(&view.record.migration, &name).await?;
+            moves.push(Move::from(view).with_history(history.happenings));
+        }
+    }
+    if moves.is_empty() {
+        return Err(Problem::not_found(format!("that migration has no org {:?}", name.as_str())));
+    }
+    let flags = flags_of(&shared.world, &name).await.ok();
+    Ok(web::Json(Org { org: name.to_string(), moves, flags }))
+}
+
+/// Where an org lives now
+#[utoipa::path(tag = "orgs", responses((status = 200, body = Route), Refusals))]
+#[get("/orgs/{org}/route")]
+pub(super) async fn get_route(shared: web::Data<Shared>, name: web::Path<String>) -> Result<web::Json<Route>, Problem> {
+    let (world, name) = (&shared.world, org_name(&name)?);
+    let moves = world.log.org_moves(&name).await?;
+    let migrations = moves.iter().map(|view| routed(world, &view.record)).collect::<Result<_, OperationError>>()?;
+    let mut flags = world.flags.hash(&FlagKey::org(&name)).await.ok();
+    if let Some(flags) = &mut flags {
+        flags.remove(EPOCH_FIELD);
+    }
+    let flags = flags.map(|flags| flags.into_iter().collect());
+    Ok(web::Json(Route { org: name.to_string(), migrations, flags }))
+}
+
+fn routed(world: &World, record: &MoveRecord) -> Result<RouteOf, OperationError> {
+    let definition = world.definition(&record.migration)?;
+    let (source, target) = (definition.from.to_string(), definition.to.to_string());
+    let back = record.aim == Aim::RollBack;
+    let store = match (record.strategy, record.state) {
+        // The operator routes these.
+        (Strategy::Window, _) => None,
+        (_, State::Migrated | State::Finalized) => Some(target),
+        (_, State::Started(step)) => match step {
+            Step::Switch => None,
+            Step::Unblock | Step::BackUp | Step::Close | Step::Purge => Some(target),
+            Step::Discard => Some(source),
+            _ if back || record.aim == Aim::Finalize => Some(target),
+            _ => Some(source),
+        },
+        _ => Some(source),
+    };
+    let shut = match (record.strategy, record.state) {
+        (Strategy::Offline, State::Started(_)) | (Strategy::Online, State::Started(Step::Switch)) => true,
+        (Strategy::Window, State::Started(_)) => true,
+        _ => false,
+    };
+    Ok(RouteOf {
+        migration: record.migration.to_string(),
+        state: record.state.as_str().to_owned(),
+        step: record.state.step().map(|step| step.to_string()),
+        store,
+        accepts_writes: !shut,
+    })
+}
+
+/// Who is shut out now
+#[utoipa::path(tag = "orgs", responses((status = 200, body = Page<Closed>), Refusals))]
+#[get("/closed")]
+pub(super) async fn get_closed(shared: web::Data<Shared>) -> Result<web::Json<Page<Closed>>, Problem> {
+    Ok(web::Json(Page::whole(closed(&shared.world).await?)))
+}
+
+/// Orgs that moves have shut, and whoever operators have.
+pub(in crate::http) async fn closed(world: &World) -> Result<Vec<Closed>, Problem> {
+    let by_moves = world.log.closed_orgs(CLOSED_MAX).await?.into_iter().map(Closed::by_move);
+    let by_operators = world.log.closed_by_operators(CLOSED_MAX).await?.into_iter().map(Closed::by_operator);
+    Ok(by_moves.chain(by_operators).collect())
+}
+
+/// Flags in Redis that are not as they should be
+#[utoipa::path(tag = "orgs", responses((status = 200, body = Drifts), Refusals))]
+#[get("/flags/drift")]
+pub(super) async fn get_drift(shared: web::Data<Shared>) -> Result<web::Json<Drifts>, Problem> {
+    let World { log, flags, .. } = &shared.world;
+    let (checked, drifts) = drifts(log.as_ref(), flags.as_ref(), DRIFTS_MAX).await.map_err(OperationError::from)?;
+    let drifts = drifts.into_iter().map(|drift| DriftOf {
+        key: drift.wanted.key.as_str().to_owned(),
+        wanted: drift.wanted.fields.into_iter().collect(),
+        found: drift.found.fields.into_iter().collect(),
+    });
+    Ok(web::Json(Drifts { checked, drifts: drifts.collect() }))
+}

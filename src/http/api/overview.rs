@@ -1,0 +1,103 @@
+//! Everything at a glance.
+
+use std::collections::BTreeSet;
+
+use actix_web::{HttpResponse, get, web};
+use mover_actors::domain::ids::CampaignId;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::json;
+use super::paging::{Limit, Page};
+use super::views::{Migration, Status};
+use crate::http::access::Caller;
+use crate::http::problem::{Problem, Refusals};
+use crate::http::shared::Shared;
+use crate::operations::{CampaignStatus, Health, MigrationStatus, OperationError, StatusView, World, rfc3339};
+use crate::state::Role;
+use crate::state::read::Counts;
+
+/// Whoever asks.
+#[derive(Debug, Serialize, ToSchema)]
+struct Me {
+    /// The name of the token; the audit has it.
+    name: String,
+    role: Role,
+    /// Until when the token is valid; null: until it is taken back.
+    expires_at: Option<String>,
+    /// Whether the point of no return needs a second person here.
+    approvals: bool,
+}
+
+/// Whose token this is
+#[utoipa::path(tag = "overview", responses((status = 200, body = Me), Refusals))]
+#[get("/me")]
+pub(super) async fn get_me(caller: Caller, shared: web::Data<Shared>) -> web::Json<Me> {
+    let Caller { name, role, expires_at, .. } = caller;
+    web::Json(Me { name, role, expires_at: expires_at.map(rfc3339), approvals: shared.settings.second_person })
+}
+
+/// How everything stands
+///
+/// Read once for all who ask; at most a twentieth of the time is spent on it.
+#[utoipa::path(tag = "overview", responses((status = 200, body = Status), Refusals))]
+#[get("/status")]
+pub(super) async fn get_status(shared: web::Data<Shared>) -> Result<HttpResponse, Problem> {
+    status_of(&shared).await.map(json)
+}
+
+/// The status, which is read when the last one is too old.
+pub(in crate::http) async fn status_of(shared: &Shared) -> Result<bytes::Bytes, Problem> {
+    shared.status.get(async { read(&shared.world).await.map_err(Problem::from) }).await
+}
+
+async fn read(world: &World) -> Result<Status, OperationError> {
+    let StatusView { migrations, campaign } = StatusView::read(&world.log, None).await?;
+    let with_orgs: BTreeSet<_> = migrations.iter().map(|status| status.migration.clone()).collect();
+    let mut migrations: Vec<_> = migrations.into_iter().map(|status| of_definition(world, status)).collect();
+    for definition in world.definitions.iter().filter(|definition| !with_orgs.contains(&definition.name)) {
+        let status = MigrationStatus::read(&world.log, definition.name.clone(), Counts::default()).await?;
+        migrations.push(Migration::new(status, Some(definition)));
+    }
+    Ok(Status { migrations, campaign })
+}
+
+pub(super) fn of_definition(world: &World, status: MigrationStatus) -> Migration {
+    let definition = world.definition(&status.migration).ok();
+    Migration::new(status, definition)
+}
+
+/// Whether all is well, and what to do if not
+#[utoipa::path(tag = "overview", responses((status = 200, body = Health), Refusals))]
+#[get("/health")]
+pub(super) async fn get_health(shared: web::Data<Shared>) -> Result<HttpResponse, Problem> {
+    health_of(&shared).await.map(json)
+}
+
+/// How well it is, which is looked at when the last look is too old.
+pub(in crate::http) async fn health_of(shared: &Shared) -> Result<bytes::Bytes, Problem> {
+    let look =
+        async { Ok(Health::look(&shared.world).await.unwrap_or_else(|error| Health::critical(error.to_string()))) };
+    shared.health.get(look).await
+}
+
+/// The latest campaigns
+#[utoipa::path(tag = "overview", params(Limit), responses((status = 200, body = Page<CampaignStatus>), Refusals))]
+#[get("/campaigns")]
+pub(super) async fn get_campaigns(
+    shared: web::Data<Shared>,
+    limit: web::Query<Limit>,
+) -> Result<web::Json<Page<CampaignStatus>>, Problem> {
+    let campaigns = shared.world.log.recent_campaigns(limit.items()?).await?;
+    Ok(web::Json(Page::whole(campaigns.into_iter().map(CampaignStatus::from).collect())))
+}
+
+/// One campaign
+#[utoipa::path(tag = "overview", responses((status = 200, body = CampaignStatus), Refusals))]
+#[get("/campaigns/{id}")]
+pub(super) async fn get_campaign(
+    shared: web::Data<Shared>,
+    id: web::Path<i64>,
+) -> Result<web::Json<CampaignStatus>, Problem> {
+    Ok(web::Json(shared.world.log.campaign_view(CampaignId(*id)).await?.into()))
+}

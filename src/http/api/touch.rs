@@ -1,0 +1,70 @@
+//! An org that somebody waits for, such as a person who logs in.
+
+use std::time::Duration;
+
+use actix_web::{post, web};
+use mover_actors::domain::ids::{MigrationName, OrgName};
+use serde::Deserialize;
+use tokio::time::{Instant, sleep};
+use utoipa::ToSchema;
+
+use super::migrations::found;
+use super::orgs::org_name;
+use super::views::Move;
+use crate::http::access::Caller;
+use crate::http::problem::{Problem, Refusals};
+use crate::http::shared::Shared;
+use crate::operations::World;
+use crate::state::Role;
+use crate::state::read::MoveView;
+
+const WAIT_MAX_MS: u64 = 30_000;
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+/// How an org is touched.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct Touch {
+    /// In which migration.
+    migration: String,
+    /// How long to wait for its end, in milliseconds, up to 30000.
+    #[serde(default)]
+    #[schema(maximum = 30000)]
+    wait_ms: u64,
+}
+
+/// Put an org at the head of the queue
+///
+/// Only a ready org has a place in the queue; any other is answered as it is. With `wait_ms` the answer comes when its move has come to an
+/// end, or after that time.
+#[utoipa::path(tag = "orgs", responses((status = 200, body = Move), Refusals))]
+#[post("/orgs/{org}/touch")]
+pub(super) async fn touch_org(
+    caller: Caller,
+    shared: web::Data<Shared>,
+    name: web::Path<String>,
+    touch: web::Json<Touch>,
+) -> Result<web::Json<Move>, Problem> {
+    caller.must_be(Role::Operator, "touching an org")?;
+    if touch.wait_ms > WAIT_MAX_MS {
+        return Err(Problem::malformed(format!("wait_ms is a number up to {WAIT_MAX_MS}")));
+    }
+    let (migration, org) = (found(&shared.world, &touch.migration)?, org_name(&name)?);
+    shared.world.log.touch(&migration, &org).await?;
+    let until = Instant::now() + Duration::from_millis(touch.wait_ms);
+    loop {
+        let view = look(&shared.world, &migration, &org).await?;
+        if !matches!(view.record.state.as_str(), "ready" | "started") || Instant::now() >= until {
+            return Ok(web::Json(view.into()));
+        }
+        sleep(LOOK_EVERY).await;
+    }
+}
+
+async fn look(world: &World, migration: &MigrationName, org: &OrgName) -> Result<MoveView, Problem> {
+    let moves = world.log.org_moves(org).await?;
+    moves
+        .into_iter()
+        .find(|view| view.record.migration == *migration)
+        .ok_or_else(|| Problem::not_found(format!("{migration} has no org {:?}", org.as_str())))
+}

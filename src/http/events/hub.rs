@@ -1,0 +1,193 @@
+//! The latest events, for those who come back, and new ones for those who listen.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use tokio::sync::{Notify, broadcast};
+
+/// Events that are kept for those who come back, and what they may hold together.
+const KEPT_MAX: usize = 4096;
+const KEPT_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// A listener that is further behind is cut off.
+const BEHIND_MAX: usize = 1024;
+/// More listeners are refused.
+const LISTENERS_MAX: usize = 1000;
+
+/// Something that changed.
+#[derive(Debug, Clone)]
+pub(super) struct Event {
+    number: u64,
+    /// As it goes over the wire.
+    pub(super) frame: Bytes,
+}
+
+/// See the module's documentation.
+pub(in crate::http) struct Hub {
+    /// Another one after each start, so that numbers of an earlier process are not mistaken.
+    epoch: String,
+    kept: Mutex<Kept>,
+    sender: broadcast::Sender<Event>,
+    listeners: AtomicUsize,
+    came: Notify,
+}
+
+#[derive(Default)]
+struct Kept {
+    last: u64,
+    bytes: usize,
+    events: VecDeque<Event>,
+    /// The latest of each kind that tells everything there is to tell of its kind.
+    current: BTreeMap<&'static str, Event>,
+}
+
+/// Somebody who listens. Who has gone is not counted any more.
+pub(super) struct Listener {
+    hub: Arc<Hub>,
+    /// What to tell at once.
+    pub(super) first: Vec<Event>,
+    pub(super) later: broadcast::Receiver<Event>,
+}
+
+impl Default for Hub {
+    fn default() -> Self {
+        Self {
+            epoch: format!("{:08x}", rand::random::<u32>()),
+            kept: Mutex::default(),
+            sender: broadcast::Sender::new(BEHIND_MAX),
+            listeners: AtomicUsize::new(0),
+            came: Notify::new(),
+        }
+    }
+}
+
+impl Hub {
+    /// Tells everybody. `whole`: the event says all that there is to say of its kind, so whoever comes later needs only the last one.
+    pub(super) fn publish(&self, kind: &'static str, data: &[u8], whole: bool) {
+        let mut kept = self.kept();
+        kept.last += 1;
+        let number = kept.last;
+        let mut frame = format!("id: {}-{number}\nevent: {kind}\ndata: ", self.epoch).into_bytes();
+        // JSON has no line breaks of its own.
+        frame.extend_from_slice(data);
+        frame.extend_from_slice(b"\n\n");
+        let event = Event { number, frame: frame.into() };
+        if whole {
+            kept.current.insert(kind, event.clone());
+        }
+        kept.bytes += event.frame.len();
+        kept.events.push_back(event.clone());
+        while kept.events.len() > KEPT_MAX || kept.bytes > KEPT_BYTES_MAX {
+            let Some(oldest) = kept.events.pop_front() else { break };
+            kept.bytes -= oldest.frame.len();
+        }
+        // Sent while nobody can begin to listen, so that nobody hears it twice or not at all.
+        let _ = self.sender.send(event);
+    }
+
+    /// One more listener; `last` is the id of the last event that it has heard. `None`: there are too many.
+    pub(super) fn listen(self: &Arc<Self>, last: Option<&str>) -> Option<Listener> {
+        if self.listeners.fetch_add(1, Ordering::Relaxed) >= LISTENERS_MAX {
+            self.listeners.fetch_sub(1, Ordering::Relaxed);
+            return None;
+        }
+        let kept = self.kept();
+        let first = match last.map(|last| self.after(&kept, last)) {
+            Some(Some(missed)) => missed,
+            missed => {
+                let reset =
+                    missed.map(|_| Event { number: 0, frame: Bytes::from_static(b"event: reset\ndata: {}\n\n") });
+                reset.into_iter().chain(kept.current.values().cloned()).collect()
+            }
+        };
+        let later = self.sender.subscribe();
+        drop(kept);
+        self.came.notify_one();
+        Some(Listener { hub: self.clone(), first, later })
+    }
+
+    /// What came after an event, if that is known.
+    fn after(&self, kept: &Kept, last: &str) -> Option<Vec<Event>> {
+        let number: u64 = last.strip_prefix(&self.epoch)?.strip_prefix('-')?.parse().ok()?;
+        let oldest = kept.events.front().map_or(kept.last + 1, |event| event.number);
+        let is_known = number <= kept.last && number + 1 >= oldest;
+        is_known.then(|| kept.events.iter().filter(|event| event.number > number).cloned().collect())
+    }
+
+    /// How many listen now.
+    pub(in crate::http) fn listeners(&self) -> usize {
+        self.listeners.load(Ordering::Relaxed)
+    }
+
+    /// Waits until somebody listens.
+    pub(super) async fn somebody(&self) {
+        while self.listeners() == 0 {
+            self.came.notified().await;
+        }
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        // Nothing panics while it is held, and an event list is whole after each line.
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        self.hub.listeners.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn texts(events: &[Event]) -> Vec<String> {
+        events.iter().map(|event| String::from_utf8_lossy(&event.frame).into_owned()).collect()
+    }
+
+    #[test]
+    fn whoever_comes_back_hears_what_was_missed_and_nothing_twice() {
+        let hub = Arc::new(Hub::default());
+        hub.publish("status", b"1", true);
+        hub.publish("moves", b"2", false);
+        hub.publish("status", b"3", true);
+        let back = hub.listen(Some(&format!("{}-1", hub.epoch))).unwrap();
+        assert_eq!(back.first.len(), 2, "{:?}", texts(&back.first));
+        let new = hub.listen(None).unwrap();
+        assert_eq!(texts(&new.first), [format!("id: {}-3\nevent: status\ndata: 3\n\n", hub.epoch)]);
+    }
+
+    #[test]
+    fn an_id_of_an_earlier_process_or_of_nobody_is_a_reset() {
+        let hub = Arc::new(Hub::default());
+        hub.publish("status", b"1", true);
+        let last_of_another = format!("{:08x}-1", u32::from_str_radix(&hub.epoch, 16).unwrap() ^ 1);
+        for last in [&last_of_another, "", "x", "-1", &format!("{}-99", hub.epoch)] {
+            let first = texts(&hub.listen(Some(last)).unwrap().first);
+            assert_eq!(first[0], "event: reset\ndata: {}\n\n", "{last:?}");
+            assert!(first[1].contains("event: status"));
+        }
+    }
+
+    #[test]
+    fn what_is_too_long_ago_is_a_reset() {
+        let hub = Arc::new(Hub::default());
+        for _ in 0..=KEPT_MAX {
+            hub.publish("moves", b"1", false);
+        }
+        let last = |number: u64| format!("{}-{number}", hub.epoch);
+        assert_eq!(texts(&hub.listen(Some(&last(0))).unwrap().first)[0], "event: reset\ndata: {}\n\n");
+        assert_eq!(hub.listen(Some(&last(1))).unwrap().first.len(), KEPT_MAX);
+    }
+
+    #[test]
+    fn there_is_an_end_to_listeners() {
+        let hub = Arc::new(Hub::default());
+        let all: Vec<_> = (0..LISTENERS_MAX).map(|_| hub.listen(None).unwrap()).collect();
+        assert!(hub.listen(None).is_none());
+        drop(all);
+        assert!(hub.listen(None).is_some());
+    }
+}

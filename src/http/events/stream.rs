@@ -1,0 +1,63 @@
+//! One listener.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use actix_web::http::header;
+use actix_web::{HttpRequest, HttpResponse, get, web};
+use bytes::Bytes;
+use futures_util::stream;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::time::timeout;
+
+use super::hub::Listener;
+use crate::http::problem::{Problem, Refusals};
+use crate::http::shared::Shared;
+
+/// So often something is sent, so that both ends notice when the other has gone.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(15);
+
+/// Everything that changes, as server-sent events
+///
+/// `Last-Event-ID` goes on after an event. docs/http.md lists the events.
+#[utoipa::path(
+    tag = "overview",
+    params(("Last-Event-ID" = Option<String>, Header, description = "the id of the last event that was heard")),
+    responses((status = 200, content_type = "text/event-stream", body = String), Refusals)
+)]
+#[get("/events")]
+pub(in crate::http) async fn get_events(
+    request: HttpRequest,
+    shared: web::Data<Shared>,
+) -> Result<HttpResponse, Problem> {
+    let last = request.headers().get("last-event-id").map(|last| last.to_str().unwrap_or_default());
+    let listener = shared.hub.listen(last);
+    let listener = listener.ok_or_else(|| Problem::unavailable("there are too many listeners"))?;
+    Ok(HttpResponse::Ok()
+        .content_type("text/event-stream")
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        // Compressed it would wait for more.
+        .insert_header((header::CONTENT_ENCODING, "identity"))
+        .streaming(frames(listener)))
+}
+
+/// Ends when the listener is too far behind: it comes back and goes on where it was, or begins anew.
+fn frames(mut listener: Listener) -> impl stream::Stream<Item = Result<Bytes, std::convert::Infallible>> {
+    let first: VecDeque<_> = std::mem::take(&mut listener.first).into();
+    // Said at once, so that a listener knows that it is one.
+    let hello = Some(Bytes::from_static(b"retry: 1000\n\n"));
+    stream::unfold((hello, first, listener), |(hello, mut first, mut listener)| async move {
+        if let Some(hello) = hello {
+            return Some((Ok(hello), (None, first, listener)));
+        }
+        let frame = match first.pop_front() {
+            Some(event) => event.frame,
+            None => match timeout(SIGN_OF_LIFE, listener.later.recv()).await {
+                Ok(Ok(event)) => event.frame,
+                Ok(Err(RecvError::Lagged(_) | RecvError::Closed)) => return None,
+                Err(_) => Bytes::from_static(b":\n\n"),
+            },
+        };
+        Some((Ok(frame), (None, first, listener)))
+    })
+}

@@ -1,0 +1,191 @@
+//! Looks what has changed, as long as somebody listens.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::prelude::*;
+use bytes::Bytes;
+use mover_actors::otp::{ActorRef, Child, ChildSpec, Me};
+use serde::Serialize;
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use crate::http::api::views::{Actor as ActorView, Entry, RunView, letter};
+use crate::http::api::{closed, health_of, latest_run, recent_commands, status_of};
+use crate::http::problem::Problem;
+use crate::http::shared::Shared;
+use crate::state::read::{Change, Changes, Seen, StateName};
+
+/// So long after one look comes the next.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+const COMMANDS: u32 = 20;
+
+/// The actor that looks. It reads from the move log, so it hears of what other processes do, too.
+pub struct Events {
+    me: Me,
+    shared: Arc<Shared>,
+}
+
+impl Events {
+    /// Its place in the tree of the doors.
+    pub fn spec(shared: Arc<Shared>) -> ChildSpec {
+        ChildSpec::actor(&ActorRef::<Events>::named("events"), move |me| {
+            let shared = shared.clone();
+            async move { Ok(Events { me, shared }) }
+        })
+    }
+}
+
+impl Actor for Events {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        let (me, shared) = (self.me.clone(), self.shared.clone());
+        ctx.spawn(watch(me, shared).into_actor(self));
+    }
+}
+
+impl Child for Events {}
+
+async fn watch(me: Me, shared: Arc<Shared>) {
+    loop {
+        me.note("nobody listens".to_owned());
+        shared.hub.somebody().await;
+        let mut watch = Watch::new(shared.clone());
+        while shared.hub.listeners() > 0 {
+            match watch.look().await {
+                Ok(()) => me.note(format!("{} listen", shared.hub.listeners())),
+                // The next look goes on after what was seen.
+                Err(problem) => me.note(format!("waiting: {problem}")),
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+}
+
+/// What was told, so that only changes are told again.
+struct Watch {
+    shared: Arc<Shared>,
+    seen: Option<Seen>,
+    told: BTreeMap<&'static str, Bytes>,
+    tree: Option<ActorView>,
+    commands: BTreeMap<i64, Entry>,
+    run: Option<RunView>,
+    due: BTreeMap<&'static str, Instant>,
+}
+
+impl Watch {
+    fn new(shared: Arc<Shared>) -> Self {
+        Self {
+            shared,
+            seen: None,
+            told: BTreeMap::new(),
+            tree: None,
+            commands: BTreeMap::new(),
+            run: None,
+            due: BTreeMap::new(),
+        }
+    }
+
+    async fn look(&mut self) -> Result<(), Problem> {
+        // What needs no server first: it is told also while they are away.
+        if self.is_due("tree", Duration::from_secs(1)) {
+            self.tree()?;
+        }
+        if self.is_due("health", Duration::from_secs(2)) {
+            let health = health_of(&self.shared).await?;
+            self.tell_whole("health", health);
+        }
+        self.moves().await?;
+        let status = status_of(&self.shared).await?;
+        self.tell_whole("status", status);
+        if self.is_due("closed", Duration::from_millis(500)) {
+            let closed = closed(&self.shared.world).await?;
+            let closed = written(&json!({ "items": closed }))?;
+            self.tell_whole("closed", closed);
+        }
+        if self.is_due("command", Duration::from_millis(500)) {
+            self.commands().await?;
+            self.run().await?;
+        }
+        Ok(())
+    }
+
+    fn is_due(&mut self, what: &'static str, every: Duration) -> bool {
+        let now = Instant::now();
+        let is_due = self.due.get(what).is_none_or(|due| *due <= now);
+        if is_due {
+            self.due.insert(what, now + every);
+        }
+        is_due
+    }
+
+    fn tell_whole(&mut self, kind: &'static str, data: Bytes) {
+        if self.told.get(kind) != Some(&data) {
+            self.shared.hub.publish(kind, &data, true);
+            self.told.insert(kind, data);
+        }
+    }
+
+    /// How long an actor has been as it is, is no news.
+    fn tree(&mut self) -> Result<(), Problem> {
+        let Some(tree) = self.shared.tree() else { return Ok(()) };
+        let news = self.tree.as_ref().is_none_or(|told| !told.is_like(&tree));
+        if news {
+            self.shared.hub.publish("tree", &written(&tree)?, true);
+            self.tree = Some(tree);
+        }
+        Ok(())
+    }
+
+    async fn moves(&mut self) -> Result<(), Problem> {
+        let log = &self.shared.world.log;
+        let Some(seen) = &mut self.seen else {
+            self.seen = Some(log.seen_now().await?);
+            return Ok(());
+        };
+        let changes = match log.changes_since(seen).await? {
+            Changes::Some(changes) => changes,
+            Changes::TooMany => {
+                self.shared.hub.publish("reset", b"{}", false);
+                return Ok(());
+            }
+        };
+        let mut by_migration: BTreeMap<_, Vec<Value>> = BTreeMap::new();
+        for Change { id, migration, org, state } in changes {
+            let name: StateName = state.as_str().parse()?;
+            let step = state.step().map(|step| step.as_str());
+            by_migration.entry(migration).or_default().push(json!([id, letter(name), step, org]));
+        }
+        for (migration, moves) in by_migration {
+            self.shared.hub.publish("moves", &written(&json!({ "migration": migration, "moves": moves }))?, false);
+        }
+        Ok(())
+    }
+
+    async fn commands(&mut self) -> Result<(), Problem> {
+        let mut latest = BTreeMap::new();
+        for entry in recent_commands(&self.shared.world, COMMANDS).await? {
+            if self.commands.get(&entry.id) != Some(&entry) {
+                self.shared.hub.publish("command", &written(&entry)?, false);
+            }
+            latest.insert(entry.id, entry);
+        }
+        self.commands = latest;
+        Ok(())
+    }
+
+    async fn run(&mut self) -> Result<(), Problem> {
+        let run = latest_run(&self.shared.world).await?;
+        if let Some(run) = run.as_ref().filter(|run| self.run.as_ref() != Some(*run)) {
+            self.shared.hub.publish("run", &written(run)?, true);
+        }
+        self.run = run;
+        Ok(())
+    }
+}
+
+fn written<T: Serialize>(event: &T) -> Result<Bytes, Problem> {
+    serde_json::to_vec(event).map(Bytes::from).map_err(|error| Problem::unavailable(error.to_string()))
+}

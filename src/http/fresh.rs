@@ -1,0 +1,41 @@
+//! An answer that many ask for and that is read once for all of them.
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use serde::Serialize;
+use tokio::sync::Mutex;
+
+use super::problem::Problem;
+
+const AGE_MIN: Duration = Duration::from_millis(250);
+/// At most this part of the time is spent on reading it, however many orgs there are.
+const SHARE: u32 = 20;
+
+/// The last answer, as JSON.
+#[derive(Default)]
+pub(super) struct Fresh(Mutex<Option<Read>>);
+
+struct Read {
+    json: Bytes,
+    at: Instant,
+    took: Duration,
+}
+
+impl Fresh {
+    /// The last answer, or a new one if that is too old. Of those who ask at once one reads and the others wait for it.
+    pub(super) async fn get<T: Serialize>(
+        &self,
+        read: impl Future<Output = Result<T, Problem>>,
+    ) -> Result<Bytes, Problem> {
+        let mut last = self.0.lock().await;
+        if let Some(last) = last.as_ref().filter(|last| last.at.elapsed() < AGE_MIN.max(last.took * SHARE)) {
+            return Ok(last.json.clone());
+        }
+        let begin = Instant::now();
+        let json = serde_json::to_vec(&read.await?).map_err(|error| Problem::unavailable(error.to_string()))?;
+        let json = Bytes::from(json);
+        *last = Some(Read { json: json.clone(), at: Instant::now(), took: begin.elapsed() });
+        Ok(json)
+    }
+}

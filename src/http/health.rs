@@ -1,0 +1,58 @@
+//! For orchestrators, who have no tokens: how well it is, and nothing more.
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpResponse, get, web};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::api::health_of;
+use super::shared::Shared;
+
+/// An answer for orchestrators.
+#[derive(Debug, Serialize, ToSchema)]
+struct Probe {
+    /// `ok`, `warning` or `critical`.
+    level: &'static str,
+}
+
+fn probe(status: StatusCode, level: &'static str) -> HttpResponse {
+    HttpResponse::build(status).json(Probe { level })
+}
+
+/// How well it is
+///
+/// 503 when it is critical. The causes are under `/api/v1/health`, and `mover health` tells them.
+#[utoipa::path(tag = "health", security(()), responses((status = 200, body = Probe), (status = 503, body = Probe)))]
+#[get("/health")]
+pub(super) async fn overall(shared: web::Data<Shared>) -> HttpResponse {
+    let level = match health_of(&shared).await {
+        Ok(health) => serde_json::from_slice::<serde_json::Value>(&health).ok(),
+        Err(_) => None,
+    };
+    match level.as_ref().and_then(|health| health["level"].as_str()) {
+        Some("ok") => probe(StatusCode::OK, "ok"),
+        Some("warning") => probe(StatusCode::OK, "warning"),
+        _ => probe(StatusCode::SERVICE_UNAVAILABLE, "critical"),
+    }
+}
+
+/// Whether the process is to be left alone
+///
+/// It answers as long as its tree stands; servers that are away are no reason to start Mover anew.
+#[utoipa::path(tag = "health", security(()), responses((status = 200, body = Probe)))]
+#[get("/health/live")]
+pub(super) async fn live() -> HttpResponse {
+    probe(StatusCode::OK, "ok")
+}
+
+/// Whether requests can be served
+///
+/// 503 while the move log cannot be reached.
+#[utoipa::path(tag = "health", security(()), responses((status = 200, body = Probe), (status = 503, body = Probe)))]
+#[get("/health/ready")]
+pub(super) async fn ready(shared: web::Data<Shared>) -> HttpResponse {
+    match super::api::status_of(&shared).await {
+        Ok(_) => probe(StatusCode::OK, "ok"),
+        Err(_) => probe(StatusCode::SERVICE_UNAVAILABLE, "critical"),
+    }
+}

@@ -1,0 +1,24 @@
+//! `mover serve`: the door for everybody who is not at Mover's machine. docs/http.md is its contract.
+//!
+//! - `server`: listens, and ends within its limit
+//! - `access/`: tokens, roles, rates; who is asking
+//! - `api/`: what can be asked; each answer's shape is in the OpenAPI document that is made from this code
+//! - `events/`: what changes, told to everybody who listens
+//! - `problem`: every refusal, as RFC 9457 has it
+//! - `page`: the page at `/`
+//!
+//! Its threads are not those of the tree: whoever asks much makes others who ask wait, never a move.
+
+pub mod access;
+mod api;
+mod events;
+mod fresh;
+mod health;
+mod page;
+mod problem;
+mod server;
+mod shared;
+
+pub use events::Events;
+pub use server::{ServeError, Server};
+pub use shared::Shared;

@@ -1,0 +1,56 @@
+// Commands that wait for a second person.
+
+import { post } from './api.js';
+import { once, showEntry } from './commands.js';
+import { byId, el, keyed } from './dom.js';
+import { at } from './format.js';
+import { keep } from './live.js';
+import { known, on } from './store.js';
+
+// There is no list of those that wait, and one can be older than the latest few.
+const LOOKED_THROUGH = 200;
+
+const told = byId('approvals-told');
+let waiting = new Map();
+
+function show() {
+  byId('approvals').hidden = waiting.size === 0;
+  keyed(byId('approvals-list'), [...waiting.values()], (entry) => `${entry.id} ${known.me?.name}`, make);
+}
+
+function make(entry) {
+  const item = el('li', { class: 'reason' });
+  item.append(el('code', {}, entry.command), el('p', { class: 'quiet' }, `Command ${entry.id} of ${entry.actor}, ${at(entry.at)} UTC`));
+  if (entry.actor === known.me?.name) {
+    item.append(el('p', {}, 'You gave it: somebody else must approve it.'));
+    return item;
+  }
+  const decide = (approve) => (event) => once(event.target, told, async () => {
+    const decided = await post(`/commands/${entry.id}/approval`, { approve });
+    take(decided);
+    showEntry(decided, told);
+  });
+  item.append(
+    el('div', { class: 'buttons changes' },
+      el('button', { type: 'button', onclick: decide(true) }, 'Approve'),
+      el('button', { type: 'button', class: 'danger', onclick: decide(false) }, 'Reject')),
+  );
+  return item;
+}
+
+function take(entry) {
+  if (entry.outcome === 'waiting') waiting.set(entry.id, entry);
+  else waiting.delete(entry.id);
+  show();
+}
+
+on('command', take);
+on('me', show);
+keep({
+  path: () => `/audit?limit=${LOOKED_THROUGH}`,
+  show: ({ items }) => {
+    waiting = new Map(items.filter((entry) => entry.outcome === 'waiting').map((entry) => [entry.id, entry]));
+    show();
+  },
+  unread: 'approvals-unread',
+});

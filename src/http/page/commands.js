@@ -1,0 +1,106 @@
+// Giving commands: the confirmation that some need, what came of them, and following those that go on.
+
+import { get, post } from './api.js';
+import { byId, el, setText } from './dom.js';
+import { on } from './store.js';
+
+// Where the answers of commands that go on are shown, by their ids.
+const followed = new Map();
+
+const dialog = byId('confirm');
+const word = byId('confirm-word');
+
+/** Gives a command, and shows in `told` what came of it; `button` cannot be used meanwhile. */
+export async function give(command, told, button) {
+  await once(button, told, async () => {
+    const entry = await postConfirmed(command);
+    if (entry) showEntry(entry, told);
+    else showText(told, 'Cancelled: nothing was done.');
+  });
+}
+
+/** Does something that a button stands for, not twice at a time, and shows in `told` why it was refused. */
+export async function once(button, told, act) {
+  if (button.ariaBusy === 'true') return;
+  button.ariaBusy = 'true';
+  showText(told, 'Asking Mover…');
+  try {
+    await act();
+  } catch (problem) {
+    showProblem(told, problem);
+  } finally {
+    button.ariaBusy = null;
+  }
+}
+
+/** A name as the command language reads it: in quotes it is never a keyword. */
+export function quoted(name) {
+  const escaped = name.replace(/["\\]/g, '\\$&').replace(/\p{Cc}/gu, (c) => `\\u{${c.codePointAt(0).toString(16)}}`);
+  return `"${escaped}"`;
+}
+
+async function postConfirmed(command) {
+  try {
+    return await post('/commands', { command });
+  } catch (problem) {
+    if (problem.name !== 'confirmation-needed') throw problem;
+    const confirm = await askWord(problem.more);
+    return confirm && post('/commands', { command, confirm });
+  }
+}
+
+/** Asks for the word; null if it is not given. */
+function askWord({ what, word: expected }) {
+  setText(byId('confirm-what'), what);
+  setText(byId('confirm-expected'), expected);
+  word.value = '';
+  dialog.returnValue = '';
+  const enable = () => { byId('confirm-go').disabled = word.value !== expected; };
+  enable();
+  word.oninput = enable;
+  dialog.showModal();
+  return new Promise((resolve) => {
+    dialog.addEventListener('close', () => resolve(dialog.returnValue || null), { once: true });
+  });
+}
+
+/** What came of a command; if it goes on, also what comes of it later. */
+export function showEntry(entry, told) {
+  if (entry.outcome === 'open' || entry.outcome === 'waiting') followed.set(entry.id, told);
+  else followed.delete(entry.id);
+  if (entry.outcome === 'refused') showProblem(told, { title: 'Refused', detail: entry.told ?? '' });
+  else showText(told, textOf(entry));
+}
+
+function textOf(entry) {
+  if (entry.outcome === 'waiting') return `Command ${entry.id} waits: somebody else must approve it.`;
+  if (entry.outcome === 'open') return `Command ${entry.id} goes on…${entry.campaign ? ` It opened campaign ${entry.campaign}.` : ''}`;
+  return entry.answer?.text || entry.told || 'Done.';
+}
+
+function showText(told, text) {
+  told.replaceChildren(el('pre', {}, text));
+}
+
+function showProblem(told, { title, detail }) {
+  told.replaceChildren(el('div', { class: 'problem' }, el('strong', {}, title), el('pre', {}, detail)));
+}
+
+dialog.querySelector('form').addEventListener('submit', (event) => {
+  event.preventDefault();
+  dialog.close(word.value);
+});
+
+byId('confirm-cancel').addEventListener('click', () => dialog.close());
+
+on('command', (entry) => {
+  const told = followed.get(entry.id);
+  if (told) showEntry(entry, told);
+});
+
+// What ended while nobody listened is not told again.
+on('reread', () => {
+  for (const [id, told] of followed) {
+    get(`/commands/${id}`).then((entry) => showEntry(entry, told), (problem) => showProblem(told, problem));
+  }
+});

@@ -1,0 +1,78 @@
+// Building the page. Text from Mover only ever becomes text nodes and attributes.
+
+import { short } from './format.js';
+import { letterOf } from './states.js';
+import { tell } from './store.js';
+
+const childrenByKey = new WeakMap();
+
+export const byId = (id) => document.getElementById(id);
+
+/** An element; `onclick` and the like are listeners, everything else attributes. */
+export function el(name, attributes = {}, ...children) {
+  const node = document.createElement(name);
+  for (const [key, value] of Object.entries(attributes)) {
+    if (typeof value === 'function') node.addEventListener(key.slice(2), value);
+    else node.setAttribute(key, value);
+  }
+  node.append(...children);
+  return node;
+}
+
+export function setText(node, text) {
+  if (node.textContent !== text) node.textContent = text;
+}
+
+/** Makes the children of `parent` those of `items`. What stays is changed in place, so that focus and selection stay, too. */
+export function keyed(parent, items, keyOf, make, update = () => {}) {
+  const wanted = new Map(items.map((item) => [keyOf(item), item]));
+  const before = childrenByKey.get(parent) ?? new Map();
+  const after = new Map();
+  for (const [key, node] of before) if (!wanted.has(key)) node.remove();
+  let place = parent.firstElementChild;
+  for (const [key, item] of wanted) {
+    const node = before.get(key) ?? make(item);
+    update(node, item);
+    if (node === place) place = place.nextElementSibling;
+    else parent.insertBefore(node, place);
+    after.set(key, node);
+  }
+  childrenByKey.set(parent, after);
+}
+
+/**
+ * Fills a table. A column is `[label, of]`, where `of(item)` is a text or, if it is always the same for the same key, an element.
+ * The roles say what CSS takes away where rows are cards.
+ */
+export function fillTable(table, columns, items, keyOf) {
+  if (!table.tHead) {
+    const headings = columns.map(([label]) => el('th', { scope: 'col', role: 'columnheader' }, label));
+    table.setAttribute('role', 'table');
+    table.append(el('thead', { role: 'rowgroup' }, el('tr', { role: 'row' }, ...headings)), el('tbody', { role: 'rowgroup' }));
+  }
+  const makeRow = () => el('tr', { role: 'row' }, ...columns.map(([label]) => el('td', { role: 'cell', 'data-label': label })));
+  keyed(table.tBodies[0], items, keyOf, makeRow, (row, item) => {
+    columns.forEach(([, of], at) => {
+      const value = of(item);
+      const cell = row.cells[at];
+      if (typeof value === 'string') setText(cell, value);
+      else if (!cell.firstChild) cell.append(value);
+    });
+  });
+}
+
+/** A list of facts: `[[what, text], …]`. */
+export function fillFacts(list, facts) {
+  const make = ([what]) => el('div', {}, el('dt', {}, what), el('dd'));
+  keyed(list, facts, ([what]) => what, make, (node, [, text]) => setText(node.lastChild, text));
+}
+
+/** The name of an org; a click opens it. `bdi`, because a name may turn the direction of what follows it. */
+export function orgLink(org) {
+  return el('button', { class: 'link', type: 'button', title: org, onclick: () => tell('open-org', org) }, el('bdi', {}, short(org)));
+}
+
+export function swatch(state) {
+  const letter = letterOf(state);
+  return el('span', { class: 'swatch', 'data-letter': letter, 'aria-hidden': 'true' }, letter);
+}

@@ -1,0 +1,29 @@
+// Flags that are not what Mover decided.
+
+import { give } from './commands.js';
+import { byId, fillTable, setText } from './dom.js';
+import { count, plain } from './format.js';
+import { keep } from './live.js';
+
+const EVERY_SECONDS = 30;
+
+const COLUMNS = [
+  ['Key', ({ key }) => key],
+  ['Wanted', ({ wanted }) => plain(wanted)],
+  ['Found', ({ found }) => plain(found)],
+];
+
+function show({ checked, drifts }) {
+  setText(byId('drift-line'), `${count(checked)} compared, ${drifts.length === 0 ? 'none' : count(drifts.length)} not as decided.`);
+  byId('drift-table').hidden = drifts.length === 0;
+  byId('drift-repair').disabled = drifts.length === 0;
+  fillTable(byId('drift-table'), COLUMNS, drifts, ({ key, wanted }) => JSON.stringify([key, wanted]));
+}
+
+const check = keep({ path: () => '/flags/drift', show, unread: 'drift-unread', seconds: EVERY_SECONDS });
+
+byId('drift-check').addEventListener('click', check);
+byId('drift-repair').addEventListener('click', async () => {
+  await give('flags repair', byId('drift-told'), byId('drift-repair'));
+  check();
+});

@@ -1,0 +1,85 @@
+// One org: its moves with their history, its flags, and why it failed.
+
+import { byId, el, fillFacts, fillTable, setText, swatch } from './dom.js';
+import { wayOn } from './failures.js';
+import { at, count, ms, plain, words } from './format.js';
+import { keep } from './live.js';
+import { known, on } from './store.js';
+
+const dialog = byId('org');
+const REREAD_AFTER_MS = 500;
+
+let shown = null;
+let rereadTimer = null;
+
+const HISTORY = [
+  ['When (UTC)', (event) => at(event.at)],
+  ['From', ({ from }) => stateText(from)],
+  ['To', ({ to }) => stateText(to)],
+  ['By', ({ actor, node }) => actor ?? node ?? ''],
+  ['Epoch', ({ epoch }) => String(epoch ?? '')],
+  ['Detail', ({ detail }) => (detail == null ? '' : plain(detail))],
+];
+
+function stateText(state) {
+  return state == null ? '' : words(plain(state));
+}
+
+function show({ org, moves, flags }) {
+  if (org !== shown) return;
+  const flagList = el('dl', { class: 'facts' });
+  fillFacts(flagList, Object.entries(flags ?? {}).map(([name, value]) => [name, plain(value)]));
+  byId('org-body').replaceChildren(...moves.map(moveOf), el('h3', {}, 'Flags'), flagList);
+}
+
+function moveOf(move) {
+  const facts = el('dl', { class: 'facts' });
+  fillFacts(facts, [
+    ['Key', move.key],
+    ['Step', move.step ? words(move.step) : '–'],
+    ['Tries', count(move.attempts)],
+    ['Rows', move.rows == null ? '–' : `${count(move.rows)}, ${count(move.bytes ?? 0)} bytes`],
+    ['Closed for writes', move.closed_at && move.opened_at ? ms(Date.parse(move.opened_at) - Date.parse(move.closed_at)) : '–'],
+    ['Captured (UTC)', at(move.captured_at) || '–'],
+    ['Finished (UTC)', at(move.finished_at) || '–'],
+  ]);
+  const history = el('table', { class: 'cards' });
+  fillTable(history, HISTORY, move.history ?? [], (event) => JSON.stringify(event));
+  const heading = el('h3', {}, swatch(move.state), `${move.migration}: ${words(move.state)}`);
+  return el('section', {}, heading, ...(move.failure ? [failureOf(move)] : []), facts, el('h4', {}, 'History'), history);
+}
+
+function failureOf({ migration, org, state, failure: { step, reason, place } }) {
+  const where = [['store', place?.store], ['table', place?.table], ['row', place?.row], ['columns', place?.columns]]
+    .filter(([, value]) => value != null && value.length > 0)
+    .map(([what, value]) => `${what} ${plain(value)}`);
+  const item = el('div', { class: 'failure' }, el('p', { class: 'wrap' }, `At ${words(step)}: ${reason}`));
+  if (where.length > 0) item.append(el('p', { class: 'wrap' }, where.join(', ')));
+  if (state === 'failed') item.append(...wayOn(migration, org));
+  return item;
+}
+
+on('open-org', (org) => {
+  shown = org;
+  setText(byId('org-title'), org);
+  byId('org-body').replaceChildren(el('p', { class: 'quiet' }, 'Reading…'));
+  if (!dialog.open) dialog.showModal();
+  read();
+});
+
+on('moves', ({ moves }) => {
+  if (shown === null || rereadTimer || !moves.some(([, , , org]) => org === shown)) return;
+  rereadTimer = setTimeout(() => {
+    rereadTimer = null;
+    read();
+  }, REREAD_AFTER_MS);
+});
+
+dialog.addEventListener('close', () => { shown = null; });
+byId('org-close').addEventListener('click', () => dialog.close());
+
+const read = keep({
+  path: () => shown && `/orgs/${encodeURIComponent(shown)}?migration=${encodeURIComponent(known.migration)}`,
+  show,
+  unread: 'org-unread',
+});

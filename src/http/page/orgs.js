@@ -1,0 +1,88 @@
+// The list of orgs: by state, by the beginning of the name, page by page.
+
+import { byId, el, fillTable, orgLink, setText, swatch } from './dom.js';
+import { at, count, words } from './format.js';
+import { keep } from './live.js';
+import { STATES } from './states.js';
+import { known, on } from './store.js';
+
+const PAGE = 25;
+const EVERY_SECONDS = 10;
+const TYPING_MS = 250;
+
+const state = byId('orgs-state');
+const prefix = byId('orgs-prefix');
+const back = byId('orgs-back');
+const onward = byId('orgs-on');
+
+// The cursor of each page up to this one: there is none that leads back.
+let cursors = [null];
+let next = null;
+let typing;
+
+const COLUMNS = [
+  ['Org', ({ org }) => orgLink(org)],
+  ['State', (move) => el('span', {}, swatch(move.state), stateOf(move))],
+  ['Tries', ({ attempts }) => count(attempts)],
+  ['Rows', ({ rows }) => (rows == null ? '' : count(rows))],
+  ['Changed (UTC)', ({ updated_at: updated }) => at(updated)],
+];
+
+function stateOf(move) {
+  return move.step ? `${words(move.state)}, ${words(move.step)}` : words(move.state);
+}
+
+function path() {
+  if (!known.migration) return null;
+  const query = new URLSearchParams({ limit: PAGE });
+  if (state.value) query.set('state', state.value);
+  if (prefix.value) query.set('prefix', prefix.value);
+  if (cursors.at(-1) !== null) query.set('after', cursors.at(-1));
+  return `/migrations/${encodeURIComponent(known.migration)}/orgs?${query}`;
+}
+
+function show(page) {
+  next = page.next;
+  // The state is in the key, as its colour is not changed in place.
+  fillTable(byId('orgs-table'), COLUMNS, page.items, (move) => JSON.stringify([move.id, move.state, move.step]));
+  byId('orgs-none').hidden = page.items.length > 0;
+  back.disabled = cursors.length === 1;
+  onward.disabled = next === null;
+  setText(byId('orgs-page'), `Page ${count(cursors.length)}`);
+}
+
+function fromTheStart() {
+  cursors = [null];
+  read();
+}
+
+state.append(el('option', { value: '' }, 'any'), ...STATES.map(([, name]) => el('option', { value: name }, words(name))));
+
+byId('orgs-filter').addEventListener('submit', (event) => event.preventDefault());
+state.addEventListener('change', fromTheStart);
+prefix.addEventListener('input', () => {
+  clearTimeout(typing);
+  typing = setTimeout(fromTheStart, TYPING_MS);
+});
+
+onward.addEventListener('click', () => {
+  cursors.push(next);
+  // Until it is there, a second click would lead to the same page again.
+  onward.disabled = true;
+  read();
+});
+
+back.addEventListener('click', () => {
+  cursors.pop();
+  read();
+});
+
+on('migration', fromTheStart);
+on('list', (name) => {
+  state.value = name;
+  fromTheStart();
+  byId('orgs').scrollIntoView();
+  state.focus({ preventScroll: true });
+});
+
+const read = keep({ path, show, unread: 'orgs-unread', seconds: EVERY_SECONDS });

@@ -1,0 +1,43 @@
+// The latest run of a runbook, and its steps.
+
+import { byId, el, keyed, setText } from './dom.js';
+import { at } from './format.js';
+import { keep } from './live.js';
+import { on } from './store.js';
+
+let latest = 0;
+
+function show(run) {
+  if (run.id < latest) return;
+  latest = run.id;
+  setText(byId('run-line'), lineOf(run));
+  keyed(byId('run-steps'), run.steps ?? [], ({ number }) => `${run.id} ${number}`, makeStep, showStep);
+}
+
+function lineOf(run) {
+  let end = 'in progress';
+  if (run.undone_at) end = `undone ${at(run.undone_at)}`;
+  else if (run.done_at) end = `done ${at(run.done_at)}`;
+  return `Run ${run.id}: ${run.title}. Begun by ${run.begun_by}, ${at(run.begun_at)} UTC; ${end}.`;
+}
+
+function makeStep({ number }) {
+  return el('li', {}, el('strong', {}, `${number}. `), el('span', { class: 'wrap' }), el('div', { class: 'quiet' }));
+}
+
+function showStep(node, { what, state, told, actor, ended_at: ended }) {
+  const [, text, facts] = node.children;
+  setText(text, `${what}: ${state ?? 'not begun'}`);
+  setText(facts, [told, actor, at(ended)].filter(Boolean).join(' · '));
+}
+
+on('run', show);
+const readLatest = keep({ path: () => latest && `/runs/${latest}`, show, unread: 'run-unread' });
+keep({
+  path: () => '/runs',
+  show: ({ items }) => {
+    latest = Math.max(0, ...items.map(({ id }) => id));
+    readLatest();
+  },
+  unread: 'runs-unread',
+});

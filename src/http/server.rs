@@ -1,0 +1,125 @@
+//! Listens, and ends within its limit.
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::dev::ServerHandle;
+use actix_web::middleware::{Compress, DefaultHeaders, from_fn};
+use actix_web::{App, HttpResponse, HttpServer, web};
+use thiserror::Error;
+use tokio::task::JoinHandle;
+use utoipa::OpenApi;
+use utoipa_actix_web::AppExt;
+
+use super::access::same_site;
+use super::problem::Problem;
+use super::shared::Shared;
+use super::{api, health, page};
+
+/// Threads of their own, so that whoever asks never waits for a move, nor a move for them.
+const THREADS: usize = 2;
+const CONNECTIONS_MAX: usize = 2_000;
+/// Requests that are being answered have so long for their end.
+const END_WITHIN_S: u64 = 5;
+const HEADERS_WITHIN: Duration = Duration::from_secs(10);
+
+/// Why nothing is served.
+#[derive(Debug, Error)]
+pub enum ServeError {
+    /// Its address is taken, or not there.
+    #[error("{address} cannot be listened on: {cause}; listen in [http], or --listen, names another")]
+    Listen {
+        /// Where.
+        address: SocketAddr,
+        /// What the system said.
+        cause: std::io::Error,
+    },
+    /// It ended by itself.
+    #[error("the HTTP server ended: {0}")]
+    Ended(String),
+}
+
+/// A server that listens.
+pub struct Server {
+    address: SocketAddr,
+    handle: ServerHandle,
+    running: JoinHandle<std::io::Result<()>>,
+}
+
+impl Server {
+    /// Begins to listen.
+    pub fn start(shared: Arc<Shared>) -> Result<Self, ServeError> {
+        let address = shared.settings.listen;
+        let wrong = |cause| ServeError::Listen { address, cause };
+        let listener = TcpListener::bind(address).map_err(wrong)?;
+        let address = listener.local_addr().map_err(wrong)?;
+        let shared = web::Data::from(shared);
+        let server = HttpServer::new(move || {
+            let (app, description) = App::new()
+                .app_data(shared.clone())
+                // Before the API, which nobody enters without a token.
+                .route("/api/v1/openapi.json", web::get().to(describe))
+                .into_utoipa_app()
+                .openapi(api::Description::openapi())
+                .configure(api::routes)
+                .service(health::overall)
+                .service(health::live)
+                .service(health::ready)
+                .split_for_parts();
+            let description = web::Data::new(description);
+            app.configure(api::reading)
+                .configure(page::routes)
+                .app_data(description)
+                .default_service(web::to(Problem::nowhere))
+                .wrap(from_fn(same_site))
+                .wrap(Compress::default())
+                .wrap(headers())
+        });
+        let server = server
+            .workers(THREADS)
+            .max_connections(CONNECTIONS_MAX)
+            .client_request_timeout(HEADERS_WITHIN)
+            .shutdown_timeout(END_WITHIN_S)
+            .disable_signals()
+            .listen(listener)
+            .map_err(wrong)?
+            .run();
+        let handle = server.handle();
+        Ok(Self { address, handle, running: tokio::spawn(server) })
+    }
+
+    /// Where it listens; the port is a real one.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Waits for an end that nobody asked for.
+    pub async fn ended(&mut self) -> ServeError {
+        ServeError::Ended(match (&mut self.running).await {
+            Ok(Ok(())) => "it was stopped".to_owned(),
+            Ok(Err(error)) => error.to_string(),
+            Err(crash) => crash.to_string(),
+        })
+    }
+
+    /// No new request comes in; those that are being answered have a moment.
+    pub async fn stop(self) {
+        self.handle.stop(true).await;
+    }
+}
+
+/// What every answer says to browsers.
+fn headers() -> DefaultHeaders {
+    DefaultHeaders::new()
+        .add(("Content-Security-Policy", page::POLICY))
+        .add(("X-Content-Type-Options", "nosniff"))
+        .add(("X-Frame-Options", "DENY"))
+        .add(("Referrer-Policy", "no-referrer"))
+        .add(("Cross-Origin-Resource-Policy", "same-origin"))
+        .add(("Cache-Control", "no-store"))
+}
+
+async fn describe(description: web::Data<utoipa::openapi::OpenApi>) -> HttpResponse {
+    HttpResponse::Ok().json(description)
+}

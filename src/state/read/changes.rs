@@ -1,0 +1,112 @@
+//! What has happened since somebody looked.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use mover_actors::domain::ids::{MigrationName, MoveId, OrgName};
+use mover_actors::domain::state::State;
+
+use crate::state::decode::Columns;
+use crate::state::query::only;
+use crate::state::{PgMoveLog, StateError};
+
+const DOING: &str = "reading what has happened";
+/// More than this at once is not followed org by org.
+const CHANGES_MAX: i64 = 20_000;
+/// A number that nobody has used by then belongs to a transaction that was rolled back.
+const GAP_LIFE: Duration = Duration::from_secs(30);
+const GAPS_MAX: usize = 10_000;
+
+/// An org that has changed, as it is now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// The move.
+    pub id: MoveId,
+    /// Its migration.
+    pub migration: MigrationName,
+    /// The org.
+    pub org: OrgName,
+    /// Where it stands.
+    pub state: State,
+}
+
+/// A place in the events of all moves. Events are numbered when they are written and seen when they are committed, so later
+/// numbers can be seen first; those that were left out are looked for again.
+#[derive(Debug, Clone, Default)]
+pub struct Seen {
+    last: i64,
+    gaps: BTreeMap<i64, Instant>,
+}
+
+/// What happened since then.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Changes {
+    /// These orgs have changed; each stands here once.
+    Some(Vec<Change>),
+    /// Too much to tell.
+    TooMany,
+}
+
+impl PgMoveLog {
+    /// The place after everything that has happened so far.
+    pub async fn seen_now(&self) -> Result<Seen, StateError> {
+        let rows = self.query(DOING, include_str!("../sql/changes_last.sql"), &[]).await?;
+        Ok(Seen { last: Columns::new(DOING, &only(DOING, rows)?).get("last")?, gaps: BTreeMap::new() })
+    }
+
+    /// What has happened since, after which it is seen.
+    pub async fn changes_since(&self, seen: &mut Seen) -> Result<Changes, StateError> {
+        let gaps: Vec<i64> = seen.gaps.keys().copied().collect();
+        let sql = include_str!("../sql/changes_since.sql");
+        let rows = self.query(DOING, sql, &[&seen.last, &gaps, &CHANGES_MAX]).await?;
+        if rows.len() as i64 == CHANGES_MAX {
+            *seen = self.seen_now().await?;
+            return Ok(Changes::TooMany);
+        }
+        let mut changes = BTreeMap::new();
+        for row in &rows {
+            let columns = Columns::new(DOING, row);
+            seen.note(columns.get("event")?);
+            let change = Change {
+                id: MoveId(columns.get("id")?),
+                migration: columns.id("migration")?,
+                org: columns.id("org_name")?,
+                state: columns.state("state", "step")?,
+            };
+            changes.insert(change.id, change);
+        }
+        seen.forget();
+        Ok(Changes::Some(changes.into_values().collect()))
+    }
+}
+
+impl Seen {
+    fn note(&mut self, event: i64) {
+        self.gaps.remove(&event);
+        if event > self.last {
+            let now = Instant::now();
+            let room = GAPS_MAX.saturating_sub(self.gaps.len());
+            self.gaps.extend((self.last + 1..event).rev().take(room).map(|gap| (gap, now)));
+            self.last = event;
+        }
+    }
+
+    fn forget(&mut self) {
+        self.gaps.retain(|_, since| since.elapsed() < GAP_LIFE);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_committed_late_is_still_looked_for() {
+        let mut seen = Seen { last: 4, gaps: BTreeMap::new() };
+        seen.note(7);
+        assert_eq!(seen.gaps.keys().copied().collect::<Vec<_>>(), [5, 6]);
+        seen.note(6);
+        assert_eq!(seen.gaps.keys().copied().collect::<Vec<_>>(), [5]);
+        assert_eq!(seen.last, 7);
+    }
+}

@@ -1,0 +1,50 @@
+//! Who is shut out now.
+
+use std::time::SystemTime;
+
+use mover_actors::domain::ids::{MigrationName, OrgName};
+
+use crate::state::decode::Columns;
+use crate::state::{PgMoveLog, StateError};
+
+const DOING: &str = "reading who is shut out";
+
+/// An org whose writers a move has shut out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClosedOrg {
+    /// Which.
+    pub org: OrgName,
+    /// By the move of which migration.
+    pub migration: MigrationName,
+    /// At which step it is.
+    pub step: String,
+    /// Since when.
+    pub since: SystemTime,
+}
+
+impl PgMoveLog {
+    /// Orgs whose writers are shut out by a move, at most so many, the longest first.
+    pub async fn closed_orgs(&self, limit: u32) -> Result<Vec<ClosedOrg>, StateError> {
+        let rows = self.query(DOING, include_str!("../sql/closed_now.sql"), &[&i64::from(limit)]).await?;
+        let closed = |row| {
+            let columns = Columns::new(DOING, row);
+            Ok(ClosedOrg {
+                org: columns.id("org_name")?,
+                migration: columns.id("migration")?,
+                step: columns.get("step")?,
+                since: columns.get("closed_at")?,
+            })
+        };
+        rows.iter().map(closed).collect()
+    }
+
+    /// Keys of hashes that shut somebody out by an operator's word, each with the field that does it.
+    pub async fn closed_by_operators(&self, limit: u32) -> Result<Vec<(String, String)>, StateError> {
+        let rows = self.query(DOING, include_str!("../sql/flags_closed.sql"), &[&i64::from(limit)]).await?;
+        let field = |row| {
+            let columns = Columns::new(DOING, row);
+            Ok((columns.get("key")?, columns.get("field")?))
+        };
+        rows.iter().map(field).collect()
+    }
+}

@@ -1,0 +1,7 @@
+-- Hashes that shut an org, or a whole kind of endpoints, by the word of an operator.
+SELECT d.key, fields.name AS field
+FROM mover.desired_flags d
+CROSS JOIN LATERAL jsonb_each_text(d.base) AS fields (name, value)
+WHERE (fields.name LIKE '%503_mode' OR fields.name = 'disable_new_orgs') AND fields.value = 'true'
+ORDER BY d.key, fields.name
+LIMIT $1

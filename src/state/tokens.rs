@@ -1,0 +1,129 @@
+//! Tokens with which people and programs come in over the network. Only hashes are kept.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::SystemTime;
+
+use super::decode::Columns;
+use super::{PgMoveLog, StateError};
+
+const DOING: &str = "keeping tokens";
+
+/// SHA-256 of a token.
+pub type TokenHash = [u8; 32];
+
+/// What the holder of a token may do; each role may do what those before it may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Look.
+    Viewer,
+    /// Run campaigns.
+    Operator,
+    /// Also what cannot be taken back, and what concerns all orgs.
+    Admin,
+}
+
+impl Role {
+    /// Every role, the least first.
+    pub const ALL: [Role; 3] = [Role::Viewer, Role::Operator, Role::Admin];
+
+    /// As it is written.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Role::Viewer => "viewer",
+            Role::Operator => "operator",
+            Role::Admin => "admin",
+        }
+    }
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for Role {
+    type Err = StateError;
+    fn from_str(text: &str) -> Result<Self, StateError> {
+        Role::ALL.into_iter().find(|role| role.as_str() == text).ok_or_else(|| {
+            let known = Role::ALL.map(Role::as_str).join(", ");
+            StateError::invalid(DOING, format!("{text:?} is no role; there are {known}"))
+        })
+    }
+}
+
+/// A token, without what opens doors.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenEntry {
+    /// Its number.
+    pub id: i32,
+    /// Whose it is; the audit has this name.
+    pub name: String,
+    /// What its holder may do.
+    pub role: Role,
+    /// When it was made.
+    pub created_at: SystemTime,
+    /// By whom.
+    pub created_by: String,
+    /// From when on it opens nothing.
+    pub expires_at: Option<SystemTime>,
+    /// When it was taken back.
+    pub revoked_at: Option<SystemTime>,
+    /// By whom.
+    pub revoked_by: Option<String>,
+}
+
+impl PgMoveLog {
+    /// Keeps a new token, which is valid for so many days, or until it is taken back. `None` if the name was given before.
+    pub async fn create_token(
+        &self,
+        name: &str,
+        hash: &TokenHash,
+        role: Role,
+        days: Option<u16>,
+    ) -> Result<Option<TokenEntry>, StateError> {
+        let days = days.map(i32::from);
+        let sql = include_str!("sql/token_create.sql");
+        let rows = self.query(DOING, sql, &[&name, &hash.as_slice(), &role.as_str(), &self.actor, &days]).await?;
+        rows.first().map(|row| entry(&Columns::new(DOING, row))).transpose()
+    }
+
+    /// Every token there ever was, in the order in which they were made.
+    pub async fn tokens(&self) -> Result<Vec<TokenEntry>, StateError> {
+        let rows = self.query(DOING, include_str!("sql/token_list.sql"), &[]).await?;
+        rows.iter().map(|row| entry(&Columns::new(DOING, row))).collect()
+    }
+
+    /// The tokens that open something now, with their hashes.
+    pub async fn valid_tokens(&self) -> Result<Vec<(TokenHash, TokenEntry)>, StateError> {
+        let rows = self.query(DOING, include_str!("sql/token_valid.sql"), &[]).await?;
+        let valid = |row| {
+            let columns = Columns::new(DOING, row);
+            let hash = columns.get::<&[u8]>("hash")?.try_into();
+            let hash = hash.map_err(|_| StateError::invalid(DOING, "a stored hash has not 32 bytes"))?;
+            Ok((hash, entry(&columns)?))
+        };
+        rows.iter().map(valid).collect()
+    }
+
+    /// Takes a token back; false if no valid token has this name.
+    pub async fn revoke_token(&self, name: &str) -> Result<bool, StateError> {
+        let rows = self.query(DOING, include_str!("sql/token_revoke.sql"), &[&name, &self.actor]).await?;
+        Ok(!rows.is_empty())
+    }
+}
+
+fn entry(columns: &Columns<'_>) -> Result<TokenEntry, StateError> {
+    Ok(TokenEntry {
+        id: columns.get("id")?,
+        name: columns.get("name")?,
+        role: columns.get::<&str>("role")?.parse()?,
+        created_at: columns.get("created_at")?,
+        created_by: columns.get("created_by")?,
+        expires_at: columns.get("expires_at")?,
+        revoked_at: columns.get("revoked_at")?,
+        revoked_by: columns.get("revoked_by")?,
+    })
+}
