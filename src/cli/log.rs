@@ -2,11 +2,15 @@
 
 use std::fmt::Debug;
 use std::io::IsTerminal;
+use std::sync::OnceLock;
 
-use tracing_subscriber::EnvFilter;
 use tracing_subscriber::field::MakeExt;
 use tracing_subscriber::filter::ParseError;
 use tracing_subscriber::fmt::format::debug_fn;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::reload::{self, Handle};
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Registry};
 
 use super::screen::Screen;
 
@@ -19,23 +23,44 @@ pub(super) enum Format {
     Json,
 }
 
+/// The filter that is in force, once lines are sent.
+static FILTER: OnceLock<Handle<EnvFilter, Registry>> = OnceLock::new();
+
+/// Another filter from now on.
+pub(super) fn change(filter: &str) -> Result<(), ParseError> {
+    let filter = read(filter)?;
+    if let Some(handle) = FILTER.get() {
+        // It is gone only with the process.
+        let _ = handle.reload(filter);
+    }
+    Ok(())
+}
+
+/// The drivers' own lines tell an operator nothing that Mover does not say better.
+fn read(filter: &str) -> Result<EnvFilter, ParseError> {
+    let quiet = "tokio_postgres=warn,redis=warn,deadpool.postgres=off,actix_server=warn,rustls=warn";
+    EnvFilter::builder().parse(format!("{filter},{quiet}"))
+}
+
 /// Sends log lines to the screen. `filter` is a level (`info`) or directives (`mover=debug`).
 pub(super) fn start(screen: Screen, format: Format, filter: &str) -> Result<(), ParseError> {
-    // The drivers' own lines tell an operator nothing that Mover does not say better.
-    let filter =
-        EnvFilter::builder().parse(format!("{filter},tokio_postgres=warn,redis=warn,deadpool.postgres=off"))?;
+    let (filter, handle) = reload::Layer::new(read(filter)?);
     let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(screen).with_target(false);
+    let lines = tracing_subscriber::fmt::layer().with_writer(screen).with_target(false);
     // Names come from databases: a line break or an escape in one must not pass for a line or a colour of ours.
     let text = debug_fn(|writer, field, value| match field.name() {
         "message" => write!(writer, "{}", one_line(value)),
         name => write!(writer, "{name}={}", one_line(value)),
     });
     // A second start keeps the first: that is what its callers, one per process, want.
-    let _ = match format {
-        Format::Text => lines.with_ansi(colours).fmt_fields(text.delimited(" ")).try_init(),
-        Format::Json => lines.json().flatten_event(true).with_current_span(false).try_init(),
+    let registry = tracing_subscriber::registry().with(filter);
+    let begun = match format {
+        Format::Text => registry.with(lines.with_ansi(colours).fmt_fields(text.delimited(" "))).try_init(),
+        Format::Json => registry.with(lines.json().flatten_event(true).with_current_span(false)).try_init(),
     };
+    if begun.is_ok() {
+        let _ = FILTER.set(handle);
+    }
     Ok(())
 }
 

@@ -67,7 +67,7 @@ pub async fn run() -> Result<ExitCode, CliError> {
         (Door::Console(args), _) => console::console(&app, &screen, args.yes).await,
         (Door::Exec(args), Some(command)) => exec::exec(&app, &screen, command, args).await,
         (Door::Run(args), _) => run::run(&app, &screen, args).await,
-        (Door::Serve(args), _) => serve::serve(&app, args).await,
+        (Door::Serve(args), _) => serve::serve(&app, &general, args).await,
         (Door::Token(args), _) => token::token(&app, &args.work).await,
         (Door::Status(args), _) => status::status(&app, args).await,
         (Door::Check(args), _) => check(&app, args.json).await,

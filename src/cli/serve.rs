@@ -3,70 +3,108 @@
 use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use mover_actors::domain::campaign::Steer;
 use mover_actors::otp::{Board, Root, Strategy, SupervisorSpec};
 use mover_actors::ports::MoveLog;
 use mover_actors::tree::Tree;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{Instant, sleep};
 
-use crate::app::{App, AppError};
+use crate::app::{App, AppError, load_config};
+use crate::command::Command;
+use crate::config::Override;
 use crate::http::access::Secret;
 use crate::http::{Events, Server, Shared};
-use crate::operations::{Needs, Running};
+use crate::operations::{CampaignStatus, Door, Needs, Running, carry_out};
 use crate::state::Role;
 
-use super::args;
+use super::args::{self, General};
 use super::error::CliError;
 use super::interrupts::Interrupts;
+use super::log;
 
 /// The name of the token that is made where there is none.
 const FIRST_TOKEN: &str = "first";
-const LOOK_EVERY: std::time::Duration = std::time::Duration::from_millis(200);
+const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// Serves until a signal asks for the end.
-pub(super) async fn serve(app: &App, args: &args::Serve) -> Result<ExitCode, CliError> {
+pub(super) async fn serve(app: &App, general: &General, args: &args::Serve) -> Result<ExitCode, CliError> {
     let mut interrupts = Interrupts::listen()?;
+    let mut hangups = signal(SignalKind::hangup())?;
     let Some(mut tree) = app.start(Needs::Tree).await? else { return Ok(ExitCode::SUCCESS) };
     let mut settings = app.config().http.clone();
     settings.listen = args.listen.unwrap_or(settings.listen);
-    let shutdown = settings.shutdown;
     let board = Board::new();
     let shared = Arc::new(Shared::new(app.world.clone(), Running::from(&tree), board.clone(), settings));
     // A tree of their own: neither takes the other down.
     let doors = SupervisorSpec::new("doors", Strategy::OneForOne).child(Events::spec(shared.clone()));
     let mut doors = Root::start(doors, &board);
     doors.up().await.map_err(AppError::from)?;
-    let mut server = Server::start(shared)?;
-    let url = format!("http://{}", server.address());
-    tracing::info!(%url, "serving");
-    tell_first_token(app, &url).await?;
-    tokio::select! {
-        () = interrupts.next() => {}
-        ended = tree.ended() => ended.map_err(AppError::from)?,
-        ended = doors.ended() => ended.map_err(AppError::from)?,
-        error = server.ended() => return Err(error.into()),
+    let mut server = Server::start(shared.clone())?;
+    println!("{}/", server.url());
+    tell_first_token(app, &server.url()).await?;
+    go_on(app, &tree).await;
+    loop {
+        tokio::select! {
+            () = interrupts.next() => break,
+            _ = hangups.recv() => reload(general, &shared, &server),
+            ended = tree.ended() => ended.map_err(AppError::from)?,
+            ended = doors.ended() => ended.map_err(AppError::from)?,
+            error = server.ended() => return Err(error.into()),
+        }
     }
     server.stop().await;
     doors.stop().await.map_err(AppError::from)?;
-    end(app, tree, shutdown, &mut interrupts).await?;
+    end(app, tree, shared.settings().shutdown, &mut interrupts).await?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// A campaign whose process was killed goes on: nobody has asked for its end.
+async fn go_on(app: &App, tree: &Tree) {
+    let latest = app.world.log.recent_campaigns(1).await.ok().and_then(|mut latest| latest.pop());
+    if latest.map(CampaignStatus::from).is_some_and(|campaign| campaign.is_interrupted()) {
+        let resume = Command::Steer(Steer::Resume);
+        match carry_out(&app.world, Some(&Running::from(tree)), Door::Serve, &resume).await {
+            Ok(outcome) => tracing::warn!(answer = %outcome.answer().text, "a campaign was interrupted, and goes on"),
+            Err(error) => tracing::warn!(%error, "an interrupted campaign could not go on; next: resume"),
+        }
+    }
+}
+
+/// SIGHUP: what can change while Mover runs, does; or nothing does.
+fn reload(general: &General, shared: &Shared, server: &Server) {
+    let overrides = Override::from_environment(std::env::vars_os());
+    let config = match load_config(general.config.as_deref(), &overrides) {
+        Ok((config, _)) => config,
+        Err(mistakes) => return tracing::error!("the configuration was not read again: {mistakes}"),
+    };
+    if let Err(error) = server.reload_certificate(&config.http) {
+        return tracing::error!(%error, "the configuration was not read again");
+    }
+    if general.log.is_none()
+        && let Err(error) = log::change(config.log.level.as_str())
+    {
+        tracing::error!(%error, "the level of the log stays as it is");
+    }
+    shared.change_settings(config.http);
+    tracing::info!(
+        "the configuration was read again: [http] but for listen, and level in [log]; the rest takes a restart"
+    );
 }
 
 /// The campaign that this process drives is halted, and its orgs in flight have some time for their end. Those that need longer
 /// are taken over by the next process.
-async fn end(app: &App, tree: Tree, within: std::time::Duration, interrupts: &mut Interrupts) -> Result<(), CliError> {
+async fn end(app: &App, tree: Tree, within: Duration, interrupts: &mut Interrupts) -> Result<(), CliError> {
     let log = &app.world.log;
     let until = Instant::now() + within;
     if let Ok(Some(campaign)) = log.live_campaign().await
         && campaign.node == tree.node()
     {
-        tracing::warn!(
-            in_flight = campaign.in_flight(),
-            within_s = within.as_secs(),
-            "halting: orgs in flight go on to their end"
-        );
-        if let Err(error) = log.steer(Steer::Halt, Some("mover serve ends")).await {
+        let (in_flight, within_s) = (campaign.in_flight(), within.as_secs());
+        tracing::warn!(in_flight, within_s, "halting: orgs in flight go on to their end");
+        if let Err(error) = log.steer(Steer::Halt, Some("mover serve was ended")).await {
             tracing::warn!(%error, "the campaign could not be halted");
         }
     }

@@ -4,6 +4,7 @@
 //! - `access/`: tokens, roles, rates; who is asking
 //! - `api/`: what can be asked; each answer's shape is in the OpenAPI document that is made from this code
 //! - `events/`: what changes, told to everybody who listens
+//! - `tls`: the certificate, which can be renewed while Mover runs
 //! - `problem`: every refusal, as RFC 9457 has it
 //! - `page`: the page at `/`
 //!
@@ -18,7 +19,9 @@ mod page;
 mod problem;
 mod server;
 mod shared;
+mod tls;
 
 pub use events::Events;
 pub use server::{ServeError, Server};
 pub use shared::Shared;
+pub use tls::TlsError;

@@ -115,7 +115,7 @@ impl Problem {
 
     pub(super) fn confirmation(danger: Danger) -> Self {
         let title = "it changes much, so it has to be confirmed";
-        let detail = format!("{}; send \"confirm\": {:?} with it if that is meant", danger.what, danger.word);
+        let detail = format!("{} Send \"confirm\": {:?} with it if that is meant.", danger.what, danger.word);
         let problem = Self::new(StatusCode::CONFLICT, "confirmation-needed", title, detail);
         Self { what: Some(danger.what), word: Some(danger.word), ..problem }
     }

@@ -12,9 +12,12 @@ use tokio::task::JoinHandle;
 use utoipa::OpenApi;
 use utoipa_actix_web::AppExt;
 
+use crate::config::Http;
+
 use super::access::same_site;
 use super::problem::Problem;
 use super::shared::Shared;
+use super::tls::{Certificate, TlsError};
 use super::{api, health, page};
 
 /// Threads of their own, so that whoever asks never waits for a move, nor a move for them.
@@ -35,6 +38,9 @@ pub enum ServeError {
         /// What the system said.
         cause: std::io::Error,
     },
+    /// Its certificate cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// It ended by itself.
     #[error("the HTTP server ended: {0}")]
     Ended(String),
@@ -44,13 +50,16 @@ pub enum ServeError {
 pub struct Server {
     address: SocketAddr,
     handle: ServerHandle,
+    certificate: Option<Arc<Certificate>>,
     running: JoinHandle<std::io::Result<()>>,
 }
 
 impl Server {
     /// Begins to listen.
     pub fn start(shared: Arc<Shared>) -> Result<Self, ServeError> {
-        let address = shared.settings.listen;
+        let settings = shared.settings();
+        let address = settings.listen;
+        let certificate = settings.tls.as_ref().map(Certificate::load).transpose()?.map(Arc::new);
         let wrong = |cause| ServeError::Listen { address, cause };
         let listener = TcpListener::bind(address).map_err(wrong)?;
         let address = listener.local_addr().map_err(wrong)?;
@@ -81,17 +90,28 @@ impl Server {
             .max_connections(CONNECTIONS_MAX)
             .client_request_timeout(HEADERS_WITHIN)
             .shutdown_timeout(END_WITHIN_S)
-            .disable_signals()
-            .listen(listener)
-            .map_err(wrong)?
-            .run();
+            .disable_signals();
+        let server = match &certificate {
+            Some(certificate) => server.listen_rustls_0_23(listener, certificate.server_config()?),
+            None => server.listen(listener),
+        };
+        let server = server.map_err(wrong)?.run();
         let handle = server.handle();
-        Ok(Self { address, handle, running: tokio::spawn(server) })
+        Ok(Self { address, handle, certificate, running: tokio::spawn(server) })
     }
 
     /// Where it listens; the port is a real one.
-    pub fn address(&self) -> SocketAddr {
-        self.address
+    pub fn url(&self) -> String {
+        let scheme = if self.certificate.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}", self.address)
+    }
+
+    /// Reads the certificate again; the old one stays if the new one cannot be used.
+    pub fn reload_certificate(&self, settings: &Http) -> Result<(), TlsError> {
+        match (&self.certificate, &settings.tls) {
+            (Some(certificate), Some(files)) => certificate.reload(files),
+            _ => Ok(()),
+        }
     }
 
     /// Waits for an end that nobody asked for.

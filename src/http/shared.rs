@@ -1,6 +1,7 @@
 //! What all requests share.
 
-use std::sync::Arc;
+use std::net::IpAddr;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use mover_actors::otp::Board;
 
@@ -11,6 +12,7 @@ use super::access::{Book, Rates};
 use super::api::views::Actor;
 use super::events::Hub;
 use super::fresh::Fresh;
+use super::problem::Problem;
 
 /// See the module's documentation.
 pub struct Shared {
@@ -18,28 +20,62 @@ pub struct Shared {
     pub(super) running: Running,
     /// The tree of the doors, beside that of the moves.
     pub(super) doors: Board,
-    pub(super) settings: Http,
+    changeable: RwLock<Arc<Changeable>>,
     pub(super) book: Book,
-    pub(super) rates: Rates,
     pub(super) hub: Arc<Hub>,
     pub(super) status: Fresh,
     pub(super) health: Fresh,
+}
+
+/// What a new configuration changes while Mover runs.
+struct Changeable {
+    settings: Http,
+    rates: Rates,
+}
+
+impl From<Http> for Changeable {
+    fn from(settings: Http) -> Self {
+        Self { rates: Rates::new(settings.requests_per_second), settings }
+    }
 }
 
 impl Shared {
     /// Over a running tree.
     pub fn new(world: World, running: Running, doors: Board, settings: Http) -> Self {
         Self {
-            rates: Rates::new(settings.requests_per_second),
             world,
             running,
             doors,
-            settings,
+            changeable: RwLock::new(Arc::new(settings.into())),
             book: Book::default(),
             hub: Arc::default(),
             status: Fresh::default(),
             health: Fresh::default(),
         }
+    }
+
+    /// How it is reached, and by whom.
+    pub fn settings(&self) -> Http {
+        self.changeable().settings.clone()
+    }
+
+    /// Other settings from now on. Where it listens stays as it is.
+    pub fn change_settings(&self, settings: Http) {
+        *self.changeable.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(settings.into());
+    }
+
+    /// One more request with this token.
+    pub(super) fn count_request(&self, token: i32) -> Result<(), Problem> {
+        self.changeable().rates.token(token)
+    }
+
+    /// One more wrong token from there.
+    pub(super) fn count_stranger(&self, address: IpAddr) -> Result<(), Problem> {
+        self.changeable().rates.stranger(address)
+    }
+
+    fn changeable(&self) -> Arc<Changeable> {
+        self.changeable.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The world as this person changes it: their name is in every history.

@@ -27,6 +27,8 @@ pub enum Door {
     Demo,
     /// A run of a runbook.
     Run(i64),
+    /// `mover serve`, by itself.
+    Serve,
     /// Over the network, from there.
     Http(IpAddr),
     /// `mover status`, which looks again and again and is not kept.
@@ -40,6 +42,7 @@ impl Door {
             Door::Exec => "exec".into(),
             Door::Demo => "demo".into(),
             Door::Run(run) => format!("run {run}"),
+            Door::Serve => "serve".into(),
             Door::Http(_) => "http".into(),
             Door::Watch => "status".into(),
         }

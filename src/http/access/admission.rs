@@ -59,7 +59,7 @@ async fn recognize(request: &ServiceRequest) -> Result<Caller, Problem> {
     let Some(shared) = request.app_data::<web::Data<Shared>>() else {
         return Err(Problem::unavailable("the server is not set up"));
     };
-    let address = address(request, shared.settings.behind_proxy);
+    let address = address(request, shared.settings().behind_proxy);
     let token = request
         .headers()
         .get(header::AUTHORIZATION)
@@ -72,10 +72,10 @@ async fn recognize(request: &ServiceRequest) -> Result<Caller, Problem> {
         return Err(Problem::unauthorized(detail));
     };
     let Some(holder) = shared.book.holder(&shared.world.log, token).await? else {
-        shared.rates.stranger(address)?;
+        shared.count_stranger(address)?;
         return Err(Problem::unauthorized("this token is not valid, or not any more"));
     };
-    shared.rates.token(holder.id)?;
+    shared.count_request(holder.id)?;
     Ok(Caller { name: holder.name, role: holder.role, expires_at: holder.expires_at, address })
 }
 

@@ -32,12 +32,12 @@ impl Rates {
     }
 
     /// One more request with this token.
-    pub(super) fn token(&self, token: i32) -> Result<(), Problem> {
+    pub(in crate::http) fn token(&self, token: i32) -> Result<(), Problem> {
         self.tokens.check_key(&token).map_err(|until| later(&until))
     }
 
     /// One more wrong token from there.
-    pub(super) fn stranger(&self, address: IpAddr) -> Result<(), Problem> {
+    pub(in crate::http) fn stranger(&self, address: IpAddr) -> Result<(), Problem> {
         if self.strangers.len() > ADDRESSES_MAX {
             self.strangers.retain_recent();
         }

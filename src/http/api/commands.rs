@@ -30,7 +30,7 @@ struct NewCommand {
 
 /// A command in one of its two forms.
 #[derive(Debug, Deserialize, ToSchema)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "a command is a line of text, or a list of its words")]
 enum Said {
     /// `set concurrency 4`
     Line(String),
@@ -68,7 +68,7 @@ pub(super) async fn give_command(
     {
         return Err(Problem::confirmation(danger));
     }
-    let waits = shared.settings.second_person && is_final(&world, &command);
+    let waits = shared.settings().second_person && is_final(&world, &command);
     let noted = note(&world, Door::Http(caller.address), &command, waits).await?;
     if waits {
         return answer(&world, noted.id).await;

@@ -34,7 +34,7 @@ struct Me {
 #[get("/me")]
 pub(super) async fn get_me(caller: Caller, shared: web::Data<Shared>) -> web::Json<Me> {
     let Caller { name, role, expires_at, .. } = caller;
-    web::Json(Me { name, role, expires_at: expires_at.map(rfc3339), approvals: shared.settings.second_person })
+    web::Json(Me { name, role, expires_at: expires_at.map(rfc3339), approvals: shared.settings().second_person })
 }
 
 /// How everything stands
