@@ -1,5 +1,6 @@
 //! Why a door was closed early.
 
+use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use mover_actors::ports::{FlagsError, LogError};
@@ -56,6 +57,14 @@ pub enum CliError {
     /// Nothing is served.
     #[error(transparent)]
     Serve(#[from] ServeError),
+    /// Tokens would go over a network as they are.
+    #[error("--listen {listen}: {problem}")]
+    Open {
+        /// Where it should listen.
+        listen: SocketAddr,
+        /// What is wrong with that.
+        problem: &'static str,
+    },
     /// The name of a token was given before.
     #[error("there is or was a token of {name:?}, and the audit tells people by these names: take another one")]
     TokenName {
@@ -97,6 +106,7 @@ impl CliError {
             CliError::Parse(_)
             | CliError::Config(_)
             | CliError::LogFilter(_)
+            | CliError::Open { .. }
             | CliError::Run(RunError::Mistakes(_)) => ExitCode::from(2),
             CliError::App(AppError::Config(_)) => ExitCode::from(2),
             CliError::Interrupted => ExitCode::from(130),

@@ -33,9 +33,12 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 pub(super) async fn serve(app: &App, general: &General, args: &args::Serve) -> Result<ExitCode, CliError> {
     let mut interrupts = Interrupts::listen()?;
     let mut hangups = signal(SignalKind::hangup())?;
-    let Some(mut tree) = app.start(Needs::Tree).await? else { return Ok(ExitCode::SUCCESS) };
     let mut settings = app.config().http.clone();
     settings.listen = args.listen.unwrap_or(settings.listen);
+    if let Some(problem) = settings.open_problem() {
+        return Err(CliError::Open { listen: settings.listen, problem });
+    }
+    let Some(mut tree) = app.start(Needs::Tree).await? else { return Ok(ExitCode::SUCCESS) };
     let board = Board::new();
     let shared = Arc::new(Shared::new(app.world.clone(), Running::from(&tree), board.clone(), settings));
     // A tree of their own: neither takes the other down.
@@ -43,7 +46,7 @@ pub(super) async fn serve(app: &App, general: &General, args: &args::Serve) -> R
     let mut doors = Root::start(doors, &board);
     doors.up().await.map_err(AppError::from)?;
     let mut server = Server::start(shared.clone())?;
-    println!("{}/", server.url());
+    tracing::info!(url = %server.url(), "serving");
     tell_first_token(app, &server.url()).await?;
     go_on(app, &tree).await;
     loop {

@@ -45,6 +45,17 @@ impl Default for Http {
     }
 }
 
+impl Http {
+    /// Why nobody should listen like this, if tokens would go over a network as they are.
+    pub fn open_problem(&self) -> Option<&'static str> {
+        let is_open = !self.listen.ip().is_loopback() && self.tls.is_none() && !self.behind_proxy;
+        is_open.then_some(
+            "others than this machine can come here, and tokens would go over the network as they are: give tls_cert_file \
+             and tls_key_file in [http], or behind_proxy = true if a proxy in front has TLS",
+        )
+    }
+}
+
 pub(super) fn read(mut section: Section<'_>, base: &Path, http: &mut Http) {
     let listen = section.text("listen");
     let listen = section.parsed(listen, |text| {
@@ -71,9 +82,7 @@ pub(super) fn read(mut section: Section<'_>, base: &Path, http: &mut Http) {
     }
     if let Some(Read { value, place }) = listen {
         http.listen = value;
-        if !value.ip().is_loopback() && http.tls.is_none() && !http.behind_proxy {
-            let problem = "others than this machine can come here, and tokens would go over the network as they are: \
-                           give tls_cert_file and tls_key_file, or behind_proxy = true if a proxy in front has TLS";
+        if let Some(problem) = http.open_problem() {
             section.wrong(&place, problem);
         }
     }

@@ -3,11 +3,42 @@
 use actix_web::http::header::{self, HeaderValue};
 use actix_web::{HttpResponse, web};
 
+/// A script's path, kind and contents.
+macro_rules! script {
+    ($name:literal) => {
+        (concat!("/", $name), "text/javascript; charset=utf-8", include_str!(concat!("page/", $name)))
+    };
+}
+
 /// Path, kind, contents.
-const FILES: [(&str, &str, &str); 3] = [
+const FILES: [(&str, &str, &str); 27] = [
     ("/", "text/html; charset=utf-8", include_str!("page/index.html")),
     ("/page.css", "text/css; charset=utf-8", include_str!("page/page.css")),
-    ("/api.js", "text/javascript; charset=utf-8", include_str!("page/api.js")),
+    script!("api.js"),
+    script!("approvals.js"),
+    script!("audit.js"),
+    script!("campaign.js"),
+    script!("cells.js"),
+    script!("charts.js"),
+    script!("closed.js"),
+    script!("commands.js"),
+    script!("controls.js"),
+    script!("dom.js"),
+    script!("drift.js"),
+    script!("events.js"),
+    script!("failures.js"),
+    script!("format.js"),
+    script!("health.js"),
+    script!("live.js"),
+    script!("map.js"),
+    script!("org.js"),
+    script!("orgs.js"),
+    script!("page.js"),
+    script!("run.js"),
+    script!("session.js"),
+    script!("states.js"),
+    script!("store.js"),
+    script!("tree.js"),
 ];
 
 /// Everything comes from here, and nothing else: no other site's script, frame or form.
@@ -23,5 +54,16 @@ pub(super) fn routes(app: &mut web::ServiceConfig) {
                 .body(contents)
         };
         app.route(path, web::get().to(file));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_file_of_the_page_is_served() {
+        let files = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/src/http/page")).unwrap().count();
+        assert_eq!(files, FILES.len());
     }
 }

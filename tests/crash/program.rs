@@ -98,6 +98,11 @@ impl Program {
         }
     }
 
+    /// What it has said on standard error so far.
+    pub(crate) fn said(&self) -> String {
+        self.said.borrow().clone()
+    }
+
     pub(crate) fn signal(&self, signal: Signal) {
         let pid = self.child.id().expect("mover still runs");
         kill(Pid::from_raw(pid.cast_signed()), signal).unwrap();

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use mover_actors::domain::flags::FlagKey;
 use mover_actors::otp::TreeNode;
 use serde::Serialize;
 use serde_json::Value;
@@ -332,7 +333,8 @@ impl Closed {
     }
 
     pub(super) fn by_operator((key, field): (String, String)) -> Self {
-        let org = key.strip_prefix("dl_org_").map(str::to_owned);
+        let is_of_all = key == FlagKey::no_org().as_str();
+        let org = key.strip_prefix("dl_org_").filter(|_| !is_of_all).map(str::to_owned);
         Self { org, since: None, by: "operator", what: format!("{key} {field}") }
     }
 }

@@ -17,7 +17,7 @@ function show() {
   showChoice(campaign);
   const migration = selected();
   const all = migration ? total(migration) : 0;
-  setText(byId('campaign-line'), lineOf(campaign));
+  setText(byId('campaign-line'), lineOf(campaign, all));
   showReason(campaign);
   showProgress(campaign, migration, all);
   fillFacts(byId('campaign-facts'), migration ? factsOf(campaign, migration) : []);
@@ -41,9 +41,10 @@ function choose(name) {
   tell('migration', name);
 }
 
-function lineOf(campaign) {
+function lineOf(campaign, all) {
   if (!known.status) return 'Nothing is known yet.';
-  if (!campaign) return known.migration ? `No campaign yet. Next: migrate ${known.migration} all` : 'No migration is defined yet.';
+  if (!known.migration) return 'No migration is defined yet.';
+  if (!campaign) return `No campaign yet.${all > 0 ? ` Next: migrate ${known.migration} all` : ''}`;
   const about = `Campaign ${campaign.id}: ${AIMS[campaign.aim]} ${campaign.migration}`;
   if (campaign.phase === 'ended') return `${about}, ended ${at(campaign.ended_at)} UTC`;
   return `${about}, ${isInterrupted(campaign) ? 'interrupted' : campaign.phase} on ${campaign.node}`;

@@ -41,7 +41,7 @@ export class Cells {
     this.ratio = ratio;
     this.size = Math.floor(CELL_MAX * ratio);
     while (this.size > 1 && Math.ceil(states.length / Math.floor(pixels / this.size)) * this.size > HEIGHT_MAX * ratio) this.size -= 1;
-    this.columns = Math.floor(pixels / this.size);
+    this.columns = Math.max(1, Math.floor(pixels / this.size));
     this.gap = this.size >= GAP_FROM * ratio ? 1 : 0;
     this.canvas.width = this.columns * this.size;
     this.canvas.height = Math.max(1, Math.ceil(states.length / this.columns)) * this.size;

@@ -49,20 +49,26 @@ function picture({ place, label, series }) {
   const bucketMs = 1000 * latest.bucket_seconds;
   const buckets = latest.buckets.filter((bucket) => Date.parse(bucket.at) + bucketMs > start);
   const stacked = series[0].shape === 'bars';
-  const tops = buckets.map((bucket) => (stacked ? series.reduce((sum, each) => sum + each.of(bucket), 0) : Math.max(...series.map((each) => each.of(bucket) ?? 0))));
+  const tops = buckets.map((bucket) => {
+    const values = series.map((each) => each.of(bucket) ?? 0);
+    return stacked ? values.reduce((sum, value) => sum + value) : Math.max(...values);
+  });
   const ticks = ticksUpTo(Math.max(1, ...tops));
   const scale = {
     x: (time) => MARGIN.left + ((Math.max(start, time) - start) / (end - start)) * (width - MARGIN.left - MARGIN.right),
     y: (value) => HEIGHT - MARGIN.bottom - (value / ticks.at(-1)) * (HEIGHT - MARGIN.top - MARGIN.bottom),
     bucketMs,
   };
-  return svg('svg', { width, height: HEIGHT, viewBox: `0 0 ${width} ${HEIGHT}`, role: 'img', 'aria-label': `${label}, last hour. ${latestValues(series)}` },
+  const told = { role: 'img', 'aria-label': `${label}, last hour. ${latestValues(series)}` };
+  return svg('svg', { width, height: HEIGHT, viewBox: `0 0 ${width} ${HEIGHT}`, ...told },
     ...ticks.flatMap((tick) => [
       svg('line', { class: 'grid', x1: MARGIN.left, x2: width - MARGIN.right, y1: scale.y(tick), y2: scale.y(tick) }),
       svg('text', { x: MARGIN.left - 6, y: scale.y(tick) + 4, 'text-anchor': 'end' }, count(tick)),
     ]),
-    ...[60, 45, 30, 15, 0].map((minutes) => svg('text', { x: scale.x(end - minutes * 60_000), y: HEIGHT - 6, 'text-anchor': minutes ? 'middle' : 'end' },
-      minutes ? `−${minutes} min` : 'now')),
+    ...[60, 45, 30, 15, 0].map((minutes) => {
+      const place = { x: scale.x(end - minutes * 60_000), y: HEIGHT - 6, 'text-anchor': minutes ? 'middle' : 'end' };
+      return svg('text', place, minutes ? `−${minutes} min` : 'now');
+    }),
     ...(stacked ? bars(series, buckets, scale) : series.map((each) => line(each, buckets, scale))));
 }
 
@@ -116,7 +122,8 @@ function caption({ series }) {
     const sample = shape === 'bars'
       ? svg('rect', { class: name, width: 14, height: 10, y: 3 })
       : svg('path', { class: name, d: 'M0 8 h24' });
-    return el('span', {}, svg('svg', { class: 'sample', width: shape === 'bars' ? 18 : 28, height: 14, 'aria-hidden': 'true' }, sample), name);
+    const width = shape === 'bars' ? 18 : 28;
+    return el('span', {}, svg('svg', { width, height: 14, 'aria-hidden': 'true' }, sample), name);
   });
   return el('figcaption', { class: 'quiet' }, ...samples, el('span', {}, latestValues(series)));
 }

@@ -101,6 +101,9 @@ on('command', (entry) => {
 // What ended while nobody listened is not told again.
 on('reread', () => {
   for (const [id, told] of followed) {
-    get(`/commands/${id}`).then((entry) => showEntry(entry, told), (problem) => showProblem(told, problem));
+    get(`/commands/${id}`).then((entry) => showEntry(entry, told), (problem) => {
+      if (problem.status === 404) followed.delete(id);
+      showProblem(told, problem);
+    });
   }
 });

@@ -11,7 +11,7 @@ function show() {
   const migration = selected();
   const failures = migration?.failures ?? [];
   keyed(byId('failures-list'), failures, keyOf, make);
-  byId('failures-none').hidden = failures.length > 0;
+  byId('failures-none').hidden = failures.length > 0 || !known.status;
   const more = (migration?.failed ?? 0) - failures.length;
   byId('failures-more').hidden = more <= 0;
   setText(byId('failures-more'), `${orgs(more)} more: choose the state “failed” in the list of orgs.`);

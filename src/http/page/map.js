@@ -50,8 +50,8 @@ function apply(changes) {
   if (changes.migration !== known.migration) return;
   for (const [id, letter] of changes.moves) {
     const index = indexOf(id);
-    if (index < 0) rereadSoon();
-    else changeState(index, LETTERS.indexOf(letter));
+    if (index >= 0) changeState(index, LETTERS.indexOf(letter));
+    else if (!meanwhile) rereadSoon();
   }
   legendTimer ??= setTimeout(showLegend, LEGEND_EVERY_MS);
 }
@@ -95,7 +95,8 @@ function showLegend() {
 }
 
 function makeLegendRow([, state]) {
-  const list = el('button', { class: 'link', type: 'button', title: `List the orgs that are ${words(state)}`, onclick: () => tell('list', state) }, words(state));
+  const title = `List the orgs that are ${words(state)}`;
+  const list = el('button', { class: 'link', type: 'button', title, onclick: () => tell('list', state) }, words(state));
   return el('tr', {}, el('th', { scope: 'row' }, swatch(state), list), el('td'), el('td'));
 }
 

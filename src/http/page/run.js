@@ -37,6 +37,7 @@ keep({
   path: () => '/runs',
   show: ({ items }) => {
     latest = Math.max(0, ...items.map(({ id }) => id));
+    if (latest === 0) setText(byId('run-line'), 'No runbook was run yet.');
     readLatest();
   },
   unread: 'runs-unread',

@@ -11,7 +11,7 @@ const dialog = byId('sign-in');
 const form = dialog.querySelector('form');
 const field = byId('token');
 
-const CONNECTION = { connecting: 'connecting…', live: 'live', lost: 'lost connection, trying again' };
+const CONNECTION = { out: 'not signed in', connecting: 'connecting…', live: 'live', lost: 'lost connection, trying again' };
 
 /** Begins with the token that is known, or asks for one. */
 export function begin() {
@@ -30,6 +30,7 @@ function takeFromFragment() {
 }
 
 function ask(message) {
+  tell('connection', 'out');
   showProblem(message);
   if (!dialog.open) dialog.showModal();
 }
@@ -47,7 +48,8 @@ async function signIn() {
   try {
     await get('/me', { bearer: given });
   } catch (problem) {
-    return showProblem(problem.status === 401 ? 'Mover does not know this token, or it has expired.' : `${problem.title}. ${problem.detail}`);
+    const unknown = 'Mover does not know this token, or it has expired.';
+    return showProblem(problem.status === 401 ? unknown : `${problem.title}. ${problem.detail}`);
   }
   token.set(given);
   field.value = '';

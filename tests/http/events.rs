@@ -1,0 +1,94 @@
+//! Events: heard, resumed, begun anew.
+
+use std::io::Write;
+use std::net::TcpStream;
+
+use serde_json::json;
+
+use crate::served::Served;
+use crate::world::ONLINE;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_listens_hears_what_changes() {
+    let served = Served::start(ONLINE).await;
+    let listener = served.listen(&served.viewer, None).await;
+    let (listener, status) = listener.next("status").await;
+    assert_eq!(
+        status.data["migrations"].as_array().unwrap().iter().map(|m| m["ready"].as_u64().unwrap()).sum::<u64>(),
+        8
+    );
+    let (listener, tree) = listener.next("closed").await;
+    assert_eq!(tree.data, json!({ "items": [] }));
+    served.command(&served.operator, "migrate whole_org all").await.with(200);
+    let is_migrate = |event: &crate::served::Event| {
+        event.kind == "command" && event.data["command"] == "migrate whole_org all" && event.data["outcome"] == "done"
+    };
+    let (listener, command) = listener.until("a command was given", is_migrate).await;
+    assert_eq!(command.data["actor"], "operator");
+    // Every org is heard to arrive, in whichever order.
+    let mut listener = listener;
+    let mut arrived = std::collections::BTreeSet::new();
+    while arrived.len() < 8 {
+        let (again, moves) = listener.next("moves").await;
+        listener = again;
+        for one in moves.data["moves"].as_array().unwrap() {
+            if one[1] == "m" {
+                arrived.insert(one[3].as_str().unwrap().to_owned());
+            }
+        }
+    }
+    let is_over = |event: &crate::served::Event| event.kind == "status" && event.data["campaign"]["phase"] == "ended";
+    let (_, status) = listener.until("the campaign has ended", is_over).await;
+    assert_eq!(status.data["campaign"]["migrated"], 8);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_comes_back_goes_on_where_they_were_and_begins_anew_after_a_restart() {
+    let mut served = Served::start(ONLINE).await;
+    let (listener, heard) = served.listen(&served.viewer, None).await.next("closed").await;
+    served.command(&served.operator, "darklaunch org org_0001 503 on").await.with(200);
+    // Heard by somebody, so it has been published.
+    let (listener, change) = listener.next("closed").await;
+    drop(listener);
+    let back = served.listen(&served.viewer, Some(&heard.id)).await;
+    let (_, missed) = back.next("closed").await;
+    assert_eq!((&missed.id, &missed.data), (&change.id, &change.data));
+
+    served.kill9().await;
+    served.serve().await;
+    let anew = served.listen(&served.viewer, Some(&missed.id)).await;
+    let (anew, _) = anew.next("reset").await;
+    let (_, status) = anew.next("status").await;
+    assert_eq!(status.data["campaign"], json!(null));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_another_process_does_is_heard_too() {
+    let served = Served::start(ONLINE).await;
+    let (listener, _) = served.listen(&served.viewer, None).await.next("status").await;
+    served.world.exec("orgs capture whole_org").await.with_code(0);
+    let is_it = |event: &crate::served::Event| {
+        event.kind == "command" && event.data["door"] == "exec" && event.data["ended_at"].is_string()
+    };
+    let (_, command) = listener.until("another process gave a command", is_it).await;
+    assert_eq!(command.data["command"], "orgs capture whole_org");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn readers_that_never_read_stop_nobody() {
+    let served = Served::start(ONLINE).await;
+    let address = served.url.strip_prefix("http://").unwrap().to_owned();
+    let request =
+        format!("GET /api/v1/events HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {}\r\n\r\n", served.viewer);
+    let mut deaf = Vec::new();
+    for _ in 0..50 {
+        let mut stream = TcpStream::connect(&address).unwrap();
+        stream.write_all(request.as_bytes()).unwrap();
+        deaf.push(stream);
+    }
+    let (listener, _) = served.listen(&served.viewer, None).await.next("status").await;
+    served.command(&served.operator, "migrate whole_org all").await.with(200);
+    let is_over = |event: &crate::served::Event| event.kind == "status" && event.data["campaign"]["phase"] == "ended";
+    listener.until("the campaign has ended", is_over).await;
+    drop(deaf);
+}

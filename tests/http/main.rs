@@ -1,0 +1,19 @@
+//! `mover serve` as others meet it: the real program on real servers, spoken to over HTTP.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod abuse;
+mod access;
+mod commands;
+mod contract;
+mod ending;
+mod events;
+mod reading;
+mod served;
+
+#[path = "../crash/program.rs"]
+#[allow(dead_code, reason = "shared with the crash tests")]
+mod program;
+#[path = "../crash/world.rs"]
+#[allow(dead_code, reason = "shared with the crash tests")]
+mod world;
