@@ -89,18 +89,11 @@ impl Program {
         (Self { child, said, answer, listener }, stdin)
     }
 
-    /// Waits until it has said something on standard error.
-    pub(crate) async fn says(&mut self, text: &str) {
+    /// Waits until it has said something on standard error; answers all that it has said.
+    pub(crate) async fn says(&mut self, text: &str) -> String {
         let heard = timeout(HANGS_AFTER, self.said.wait_for(|said| said.contains(text))).await;
-        let heard = heard.map(|heard| heard.map(drop));
-        if !matches!(heard, Ok(Ok(()))) {
-            panic!("mover never said {text:?}, but:\n{}", *self.said.borrow());
-        }
-    }
-
-    /// What it has said on standard error so far.
-    pub(crate) fn said(&self) -> String {
-        self.said.borrow().clone()
+        let heard = heard.ok().and_then(|heard| heard.ok().map(|said| said.clone()));
+        heard.unwrap_or_else(|| panic!("mover never said {text:?}, but:\n{}", *self.said.borrow()))
     }
 
     pub(crate) fn signal(&self, signal: Signal) {

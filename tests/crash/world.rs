@@ -101,22 +101,6 @@ impl World {
         connect(&self.sample.new_url).await
     }
 
-    pub(crate) async fn move_log(&self) -> Client {
-        connect(&self.servers.postgres_url("mover")).await
-    }
-
-    /// Every value in every table of the move log.
-    pub(crate) async fn everything_in_the_move_log(&self) -> String {
-        let log = self.move_log().await;
-        let tables = "SELECT quote_ident(tablename) FROM pg_tables WHERE schemaname = 'mover'";
-        let mut everything = String::new();
-        for table in log.query(tables, &[]).await.unwrap() {
-            let rows = format!("SELECT t::text FROM mover.{} t", table.get::<_, &str>(0));
-            everything.extend(log.query(&rows, &[]).await.unwrap().iter().map(|row| row.get::<_, String>(0)));
-        }
-        everything
-    }
-
     /// How many orgs are in each state, the steps of those in flight told apart.
     pub(crate) async fn states(&self) -> BTreeMap<String, i64> {
         let log = connect(&self.servers.postgres_url("mover")).await;

@@ -141,7 +141,6 @@ async fn names_of_orgs_stay_names() {
     let old = served.world.old_store().await;
     old.execute("UPDATE organizations SET name = $1 WHERE name = 'org_0003'", &[&name]).await.unwrap();
     served
-        .world
         .move_log()
         .await
         .execute("UPDATE mover.org_migration_state SET org_name = $1 WHERE org_name = 'org_0003'", &[&name])

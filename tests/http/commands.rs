@@ -107,7 +107,7 @@ async fn the_point_of_no_return_takes_a_second_person() {
 async fn nobody_rewrites_the_audit() {
     let served = Served::start(ONLINE).await;
     let entry = served.command(&served.operator, "orgs capture whole_org").await.with(200);
-    let log = served.world.move_log().await;
+    let log = served.move_log().await;
     for rewriting in [
         format!("DELETE FROM mover.command_history WHERE id = {}", entry["id"]),
         "TRUNCATE mover.command_history".to_owned(),

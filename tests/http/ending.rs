@@ -52,12 +52,8 @@ async fn sighup_changes_what_can_change_and_nothing_if_it_is_wrong() {
     assert!(!approvals(&served).await);
     configure(&served.world, "second_person = true\nrequests_per_second = 0");
     served.program().signal(Signal::SIGHUP);
-    served.program().says("the configuration was not read again").await;
-    assert!(
-        served.program().said().contains("requests_per_second is a whole number from 1"),
-        "{}",
-        served.program().said()
-    );
+    let said = served.program().says("the configuration was not read again").await;
+    assert!(said.contains("requests_per_second is a whole number from 1"), "{said}");
     assert!(!approvals(&served).await);
     configure(&served.world, "second_person = true");
     served.program().signal(Signal::SIGHUP);

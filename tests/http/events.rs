@@ -66,12 +66,14 @@ async fn whoever_comes_back_goes_on_where_they_were_and_begins_anew_after_a_rest
 async fn what_another_process_does_is_heard_too() {
     let served = Served::start(ONLINE).await;
     let (listener, _) = served.listen(&served.viewer, None).await.next("status").await;
-    served.world.exec("orgs capture whole_org").await.with_code(0);
+    served.world.exec("orgs add org_0001 whole_org").await.with_code(0);
     let is_it = |event: &crate::served::Event| {
-        event.kind == "command" && event.data["door"] == "exec" && event.data["ended_at"].is_string()
+        event.kind == "command"
+            && event.data["command"] == "orgs add org_0001 whole_org"
+            && event.data["ended_at"].is_string()
     };
     let (_, command) = listener.until("another process gave a command", is_it).await;
-    assert_eq!(command.data["command"], "orgs capture whole_org");
+    assert_eq!((&command.data["door"], &command.data["origin"]), (&json!("exec"), &json!(null)));
 }
 
 #[tokio::test(flavor = "multi_thread")]

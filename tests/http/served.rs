@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
+use tokio_postgres::Client;
 use ureq::Agent;
 use ureq::http::{Method, Request, Response};
 
 use crate::program::{Ended, Program};
-use crate::world::World;
+use crate::world::{World, connect};
 
 /// Only so that a test that hangs says where.
 const HANGS_AFTER: Duration = Duration::from_secs(60);
@@ -80,8 +81,7 @@ impl Served {
     /// Starts it, perhaps once more.
     pub(crate) async fn serve(&mut self) {
         let mut program = Program::start(self.world.dir(), &["serve", "--listen", "127.0.0.1:0"], None);
-        program.says("serving url=").await;
-        let said = program.said();
+        let said = program.says("serving url=").await;
         let (_, url) = said.split_once("serving url=").unwrap();
         self.url = url.lines().next().unwrap().trim().to_owned();
         self.program = Some(program);
@@ -99,6 +99,10 @@ impl Served {
 
     pub(crate) async fn kill9(&mut self) -> Ended {
         self.program.take().unwrap().kill9().await
+    }
+
+    pub(crate) async fn move_log(&self) -> Client {
+        connect(&self.world.servers.postgres_url("mover")).await
     }
 
     /// Asks with a token; an empty one is none.
