@@ -2,12 +2,14 @@
 
 mod campaigns;
 mod counts;
+mod flights;
 mod org;
 mod pace;
 mod page;
 
 pub use campaigns::{CampaignView, CopiedView, NodeView};
 pub use counts::Counts;
+pub use flights::Flight;
 pub use org::{Happening, History};
 pub use pace::{ClosedTimes, Rate};
 pub use page::{MoveView, StateName};
