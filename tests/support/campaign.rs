@@ -65,7 +65,20 @@ impl World {
 
     /// Moves orgs until the campaign has ended and the last actor of an org is gone.
     pub(crate) async fn campaign(&self, tree: &Tree, command: &str) -> Campaign {
-        let Outcome::Campaign(campaign, _) = self.exec(tree, command).await else { panic!("{command} is no campaign") };
+        let campaign = self.begin(tree, command).await;
+        self.ended(tree, &campaign).await
+    }
+
+    /// Begins to move orgs.
+    pub(crate) async fn begin(&self, tree: &Tree, command: &str) -> Campaign {
+        match self.exec(tree, command).await {
+            Outcome::Campaign(campaign, _) => campaign,
+            Outcome::Done(_) => panic!("{command} is no campaign"),
+        }
+    }
+
+    /// Waits until a campaign has ended and the last actor of an org is gone.
+    pub(crate) async fn ended(&self, tree: &Tree, campaign: &Campaign) -> Campaign {
         loop {
             let now = self.app.world.log.campaign(campaign.id).await.unwrap();
             if now.phase == Phase::Ended && orgs_in_flight(tree) == 0 {

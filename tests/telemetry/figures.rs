@@ -1,6 +1,9 @@
 //! Two campaigns, one online with an org that cannot be copied, one offline; and what is told of them afterwards.
 
+use std::time::Duration;
+
 use mover::telemetry::Metrics;
+use mover_actors::tree::Tree;
 use tokio_postgres::Client;
 
 use crate::exposition::Exposition;
@@ -25,7 +28,11 @@ fn the_figures_are_those_of_the_move_log() {
         for (migration, orgs) in [(ONLINE, online), (OFFLINE, offline)] {
             world.exec(&tree, &format!("orgs capture {migration}")).await;
             world.exec(&tree, &format!("orgs ready {migration} {}", orgs.join(","))).await;
-            world.campaign(&tree, &format!("migrate {migration} all")).await;
+            if migration == OFFLINE {
+                while_orgs_are_shut(&world, &metrics, &tree, orgs.len()).await;
+            } else {
+                world.campaign(&tree, &format!("migrate {migration} all")).await;
+            }
         }
         let text = metrics.render(&world.app.world, Some(tree.board())).await;
         let told = Exposition::read(&text);
@@ -71,7 +78,7 @@ fn the_figures_are_those_of_the_move_log() {
         assert_eq!(told.value("mover_build_info", &[("version", env!("CARGO_PKG_VERSION"))]), 1.0);
         let workers =
             told.value("mover_workers", &[("state", "busy")]) + told.value("mover_workers", &[("state", "idle")]);
-        assert_eq!(workers, 3.0);
+        assert_eq!(workers, offline.len() as f64);
         for actor in ["journal", "darklaunch", "desk", "node", "manager"] {
             assert!(told.find("mover_mailbox_messages", &[("actor", actor)]).is_some(), "{actor}");
         }
@@ -93,8 +100,29 @@ fn the_figures_are_those_of_the_move_log() {
     });
 }
 
+/// A campaign whose orgs stay shut until they have been looked at.
+async fn while_orgs_are_shut(world: &World, metrics: &Metrics, tree: &Tree, orgs: usize) {
+    let campaign = world.begin(tree, &format!("migrate {OFFLINE} all sleep=600000 workers={orgs}")).await;
+    let drain = [("migration", OFFLINE), ("step", "drain")];
+    let told = loop {
+        let told = Exposition::read(&metrics.render(&world.app.world, Some(tree.board())).await);
+        if told.find("mover_orgs_in_flight", &drain) == Some(orgs as f64) {
+            break told;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    };
+    assert!(told.value("mover_step_oldest_seconds", &drain) > 0.0);
+    let shut = |migration| told.value("mover_org_shut_longest_seconds", &[("migration", migration)]);
+    assert!(shut(OFFLINE) >= told.value("mover_step_oldest_seconds", &drain) && shut(ONLINE) == 0.0);
+    assert_eq!(told.value("mover_workers", &[("state", "busy")]), orgs as f64);
+    assert_eq!(told.value("mover_workers", &[("state", "idle")]), 0.0);
+    assert_eq!(told.value("mover_campaign_sleep_seconds", &[]), 600.0);
+    world.exec(tree, "set sleep_time 0").await;
+    world.ended(tree, &campaign).await;
+}
+
 /// A live campaign, which goes back.
-async fn paused(world: &World, metrics: &Metrics, tree: &mover_actors::tree::Tree) {
+async fn paused(world: &World, metrics: &Metrics, tree: &Tree) {
     let back = world.campaign(tree, &format!("rollback {ONLINE} all")).await;
     let log = world.connect("mover").await;
     // As another process would leave it.

@@ -26,6 +26,9 @@ pub fn begin_at_zero() {
         counter!(name).increment(0);
     }
     gauge!(names::BACKLOG).increment(0.0);
+    for state in ["busy", "idle"] {
+        gauge!(names::WORKERS, "state" => state).increment(0.0);
+    }
     for supervisor in ["root", "root/workers", "root/workers/crew", "root/orgs"] {
         counter!(names::RESTARTS, "supervisor" => supervisor).increment(0);
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use tokio::time::{Instant, sleep};
+use tracing::{Instrument, Span};
 
 use crate::domain::ids::OrgName;
 use crate::domain::record::{Advance, Failure, Findings, MoveRecord, Place};
@@ -16,6 +17,7 @@ use crate::tree::journal::{Journal, Write};
 use crate::tree::workers::{Lease, Perform};
 
 use super::effects::{Effects, StepError};
+use super::spans;
 
 /// How long a step that fails for a passing reason is tried again while the org is blocked and can still go back.
 #[derive(Debug, Clone, Copy)]
@@ -54,7 +56,12 @@ pub(crate) struct Drive {
 
 impl Drive {
     /// Moves the org as far as it goes.
-    pub(crate) async fn run(mut self) -> Result<End, LogError> {
+    pub(crate) async fn run(self) -> Result<End, LogError> {
+        let span = spans::of_move(&self.record);
+        self.go_on().instrument(span).await
+    }
+
+    async fn go_on(mut self) -> Result<End, LogError> {
         failpoint::hit("claim.written");
         while let State::Started(step) = self.record.state {
             (self.note)(step.to_string());
@@ -78,7 +85,7 @@ impl Drive {
                 Ok(()) => {
                     self.record.apply(advance);
                     if let Some(outcome) = Outcome::of(self.record.course(), self.record.state) {
-                        metering::move_ended(&self.record.migration, outcome);
+                        self.ended(outcome);
                     }
                 }
                 Err(LogError::Fenced { .. }) => return Ok(self.lost()),
@@ -144,12 +151,15 @@ impl Drive {
                 return Err(StepError::Permanent { reason, place: Place::default() });
             }
         }
-        let job = Box::pin(self.effects.clone().run(self.record.clone(), step));
+        let span = spans::of_step(step);
+        // The worker has no span of its own: the effect brings that of the org with it.
+        let job = Box::pin(self.effects.clone().run(self.record.clone(), step).instrument(span.clone()));
         let what = describe(&self.record.org, step);
         match self.lease.worker().send(Perform { what, job }).await {
             Ok(Ok(outcome)) => {
-                if let Some(kind) = outcome.as_ref().err().and_then(StepError::kind) {
-                    metering::step_failed(step, kind);
+                if let Err(error) = &outcome {
+                    spans::tell_error(&span, error);
+                    error.kind().into_iter().for_each(|kind| metering::step_failed(step, kind));
                 }
                 outcome
             }
@@ -203,8 +213,13 @@ impl Drive {
         }
     }
 
+    fn ended(&self, outcome: Outcome) {
+        metering::move_ended(&self.record.migration, outcome);
+        Span::current().record("outcome", outcome.as_str());
+    }
+
     fn lost(&self) -> End {
-        metering::move_ended(&self.record.migration, Outcome::Lost);
+        self.ended(Outcome::Lost);
         tracing::warn!(org = %self.record.org, migration = %self.record.migration, epoch = self.record.epoch.0,
             "another node has taken the org over");
         End::Lost
