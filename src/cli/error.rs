@@ -12,6 +12,7 @@ use crate::embedded::EmbeddedError;
 
 use crate::operations::OperationError;
 use crate::state::StateError;
+use crate::telemetry::TelemetryError;
 
 use super::demo::DemoError;
 use super::run::RunError;
@@ -52,6 +53,9 @@ pub enum CliError {
     /// The level or the directives of --log cannot be read.
     #[error("--log: {0}; a level is one of error, warn, info, debug, trace")]
     LogFilter(#[from] tracing_subscriber::filter::ParseError),
+    /// Traces cannot be sent.
+    #[error("configuration [telemetry]: {0}")]
+    Telemetry(#[from] TelemetryError),
     /// The terminal or a signal could not be used.
     #[error("the terminal: {0}")]
     Terminal(#[from] std::io::Error),

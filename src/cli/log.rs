@@ -3,12 +3,16 @@
 use std::fmt::Debug;
 use std::io::IsTerminal;
 
-use tracing_subscriber::EnvFilter;
 use tracing_subscriber::field::MakeExt;
 use tracing_subscriber::filter::ParseError;
+use tracing_subscriber::filter::{FilterExt, filter_fn};
 use tracing_subscriber::fmt::format::debug_fn;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer};
 
 use super::screen::Screen;
+use crate::telemetry::Traces;
 
 /// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,13 +23,17 @@ pub(super) enum Format {
     Json,
 }
 
-/// Sends log lines to the screen. `filter` is a level (`info`) or directives (`mover=debug`).
-pub(super) fn start(screen: Screen, format: Format, filter: &str) -> Result<(), ParseError> {
+/// Sends log lines to the screen, and spans to a collector if there is one. `filter` is a level (`info`) or directives
+/// (`mover=debug`); spans go their way whatever is logged.
+pub(super) fn start(screen: Screen, format: Format, filter: &str, traces: Option<&Traces>) -> Result<(), ParseError> {
     // The drivers' own lines tell an operator nothing that Mover does not say better.
     let filter =
         EnvFilter::builder().parse(format!("{filter},tokio_postgres=warn,redis=warn,deadpool.postgres=off"))?;
     let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(screen).with_target(false);
+    // A line says by itself which org it is about, so the spans around it would only repeat that.
+    let filter = filter.and(filter_fn(|it| it.is_event()));
+    let lines = tracing_subscriber::fmt::layer().with_writer(screen).with_target(false);
+    let spans = tracing_subscriber::registry().with(traces.map(Traces::layer));
     // Names come from databases: a line break or an escape in one must not pass for a line or a colour of ours.
     let text = debug_fn(|writer, field, value| match field.name() {
         "message" => write!(writer, "{}", one_line(value)),
@@ -33,8 +41,14 @@ pub(super) fn start(screen: Screen, format: Format, filter: &str) -> Result<(), 
     });
     // A second start keeps the first: that is what its callers, one per process, want.
     let _ = match format {
-        Format::Text => lines.with_ansi(colours).fmt_fields(text.delimited(" ")).try_init(),
-        Format::Json => lines.json().flatten_event(true).with_current_span(false).try_init(),
+        Format::Text => {
+            let lines = lines.with_ansi(colours).fmt_fields(text.delimited(" "));
+            spans.with(lines.with_filter(filter)).try_init()
+        }
+        Format::Json => {
+            let lines = lines.json().flatten_event(true).with_current_span(false).with_span_list(false);
+            spans.with(lines.with_filter(filter)).try_init()
+        }
     };
     Ok(())
 }

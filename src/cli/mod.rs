@@ -19,14 +19,14 @@ mod status;
 use std::process::ExitCode;
 
 use clap::Parser;
-use tracing_subscriber::filter::ParseError;
 
 use crate::app::{App, PRIVATE_DIR, load_config};
-use crate::command;
+use crate::command::{self, Command};
 use crate::config::{Config, LogFormat, Override};
 use crate::embedded;
 use crate::engine::Level as CheckLevel;
 use crate::operations::{self, Answer, Checked, Diagnosis, GuardWork, Health, Level};
+use crate::telemetry::Traces;
 
 use args::{Cli, Door, General};
 pub use error::CliError;
@@ -51,20 +51,33 @@ pub async fn run() -> Result<ExitCode, CliError> {
     };
     let overrides = Override::from_environment(std::env::vars_os());
     let (config, has_file) = load_config(general.config.as_deref(), &overrides)?;
-    start_log(&general, &config, &door, &screen)?;
-    if let Door::Demo(args) = &door {
-        return demo::demo(args, &screen).await;
+    let traces = start_log(&general, &config, &door, &screen)?;
+    let code = go_in((config, has_file), &door, command.as_ref(), &screen).await;
+    if let Some(traces) = traces {
+        traces.end().await;
     }
-    let app = match &door {
+    code
+}
+
+async fn go_in(
+    (config, has_file): (Config, bool),
+    door: &Door,
+    command: Option<&Command>,
+    screen: &Screen,
+) -> Result<ExitCode, CliError> {
+    if let Door::Demo(args) = door {
+        return demo::demo(args, screen).await;
+    }
+    let app = match door {
         Door::Health(args) => {
             return health(App::connect(config, has_file).await, args.json).await;
         }
         _ => App::open(config, has_file).await?,
     };
-    let code = match (&door, &command) {
-        (Door::Console(args), _) => console::console(&app, &screen, args.yes).await,
-        (Door::Exec(args), Some(command)) => exec::exec(&app, &screen, command, args).await,
-        (Door::Run(args), _) => run::run(&app, &screen, args).await,
+    let code = match (door, command) {
+        (Door::Console(args), _) => console::console(&app, screen, args.yes).await,
+        (Door::Exec(args), Some(command)) => exec::exec(&app, screen, command, args).await,
+        (Door::Run(args), _) => run::run(&app, screen, args).await,
         (Door::Status(args), _) => status::status(&app, args).await,
         (Door::Check(args), _) => check(&app, args.json).await,
         (Door::Guard(args), _) => guard(&app, &args.work).await,
@@ -77,8 +90,8 @@ pub async fn run() -> Result<ExitCode, CliError> {
     code
 }
 
-/// A campaign is long, so it says what it does; a short command only says what is wrong.
-fn start_log(general: &General, config: &Config, door: &Door, screen: &Screen) -> Result<(), ParseError> {
+/// A campaign is long, so it says what it does, and is traced where that is wished; a short command only says what is wrong.
+fn start_log(general: &General, config: &Config, door: &Door, screen: &Screen) -> Result<Option<Traces>, CliError> {
     let format = general.log_format.unwrap_or(match config.log.format {
         LogFormat::Text => log::Format::Text,
         LogFormat::Json => log::Format::Json,
@@ -98,7 +111,12 @@ fn start_log(general: &General, config: &Config, door: &Door, screen: &Screen) -
         (None, true) => "error",
         (None, false) => config.log.level.as_str(),
     };
-    log::start(screen.clone(), format, level)
+    let traces = match short {
+        true => None,
+        false => Traces::start(&config.telemetry)?,
+    };
+    log::start(screen.clone(), format, level, traces.as_ref())?;
+    Ok(traces)
 }
 
 async fn check(app: &App, as_json: bool) -> Result<ExitCode, CliError> {

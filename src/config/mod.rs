@@ -16,6 +16,7 @@ mod routing;
 mod settings;
 mod sql_steps;
 mod tables;
+mod telemetry;
 mod tree;
 
 pub use self::address::{AddressError, Postgres, Redis};
@@ -24,3 +25,4 @@ pub use self::definitions::{Definitions, UnknownMigration};
 pub use self::mistake::{Mistake, Mistakes, Place};
 pub use self::overrides::Override;
 pub use self::settings::{Config, Log, LogFormat, LogLevel, Store};
+pub use self::telemetry::{Collector, CollectorError, Telemetry};

@@ -11,6 +11,7 @@ use super::address::{self, Postgres, Redis};
 use super::mistake::{Found, Mistakes, Place};
 use super::overrides::Override;
 use super::reader::{Read, Section};
+use super::telemetry::{self, Telemetry};
 use super::tree;
 
 /// A day: a longer wait is a slip.
@@ -43,6 +44,8 @@ pub struct Config {
     pub copy_range_rows: i64,
     /// What is logged.
     pub log: Log,
+    /// Where traces are sent to.
+    pub telemetry: Telemetry,
 }
 
 /// A datastore that holds orgs.
@@ -121,6 +124,7 @@ impl Default for Config {
             copy_range_rows: 100_000,
             backup_dir: "backups".into(),
             log: Log { format: LogFormat::Text, level: LogLevel::Info },
+            telemetry: Telemetry::default(),
         }
     }
 }
@@ -190,6 +194,9 @@ fn read_document(mut document: Section<'_>, base: &Path) -> Config {
         replace(&mut config.log.format, section.choice("format", &formats));
         replace(&mut config.log.level, section.choice("level", &LogLevel::ALL));
         section.finish();
+    }
+    if let Some(section) = document.section("telemetry") {
+        config.telemetry = telemetry::read(section);
     }
     document.finish();
     config

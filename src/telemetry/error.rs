@@ -11,6 +11,14 @@ pub enum TelemetryError {
     /// Figures that nobody asks for have to be put away now and then.
     #[error("metrics need a tokio runtime to be installed in")]
     NoRuntime,
+    /// The sender of traces could not be made.
+    #[error("sending traces to {endpoint}: {cause}")]
+    Traces {
+        /// Where they should go.
+        endpoint: String,
+        /// What is wrong.
+        cause: String,
+    },
     /// The buckets of a histogram.
     #[error("the buckets of {name}: {cause}")]
     Buckets {

@@ -1,4 +1,4 @@
-//! Servers, sample stores, and a Mover that runs in the process of the test.
+//! Servers, sample stores, and a Mover that runs in the process of the test, or as a program.
 
 use std::future::Future;
 use std::path::Path;
@@ -15,9 +15,11 @@ use mover_actors::domain::campaign::{Campaign, Phase};
 use mover_actors::ports::MoveLog;
 use mover_actors::tree::Tree;
 use tempfile::TempDir;
+use tokio::process::Command;
 use tokio_postgres::{Client, NoTls};
 
 pub(crate) const ONLINE: &str = "whole_org";
+#[allow(dead_code, reason = "each test binary uses its part")]
 pub(crate) const OFFLINE: &str = "whole_org_offline";
 const ORGS: u32 = 8;
 const ROWS: u64 = 600;
@@ -32,7 +34,7 @@ pub(crate) struct World {
     pub(crate) servers: Private,
     pub(crate) app: App,
     pub(crate) orgs: Vec<SampleOrg>,
-    _dir: TempDir,
+    dir: TempDir,
 }
 
 #[allow(dead_code, reason = "each test binary uses its part")]
@@ -48,8 +50,18 @@ impl World {
         sample.reset(&Shape::demo().orgs(ORGS).rows(ROWS), |_| {}).await.unwrap();
         let orgs = sample.orgs().await.unwrap();
         let dir = tempfile::tempdir().unwrap();
-        let app = App::open(config(&servers, dir.path()), true).await.unwrap();
-        Self { servers, app, orgs, _dir: dir }
+        write_config(&servers, dir.path());
+        let config = Config::load(Some(&dir.path().join("mover.toml")), &[]).unwrap();
+        let app = App::open(config, true).await.unwrap();
+        Self { servers, app, orgs, dir }
+    }
+
+    /// The program, where its configuration is.
+    pub(crate) fn program(&self, command: &str) -> Command {
+        let mut program = Command::new(env!("CARGO_BIN_EXE_mover"));
+        program.args(["exec", "--yes", command]).current_dir(self.dir.path()).kill_on_drop(true);
+        program.env_remove("RUST_LOG");
+        program
     }
 
     /// All actors.
@@ -109,7 +121,7 @@ fn orgs_in_flight(tree: &Tree) -> usize {
     root.children.iter().find(|child| child.id == "orgs").unwrap().children.len()
 }
 
-fn config(servers: &Private, dir: &Path) -> Config {
+fn write_config(servers: &Private, dir: &Path) {
     let migrations = dir.join("migrations");
     std::fs::create_dir(&migrations).unwrap();
     let patient = format!("{WHOLE_ORG}\n[limits]\nmax_block = \"60s\"\n");
@@ -123,5 +135,5 @@ fn config(servers: &Private, dir: &Path) -> Config {
         database("stores.old", "old"),
         database("stores.new", "new"),
     );
-    Config::read("mover.toml", &text, dir, &[]).unwrap()
+    std::fs::write(dir.join("mover.toml"), text).unwrap();
 }
