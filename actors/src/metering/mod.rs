@@ -145,3 +145,21 @@ pub(crate) fn workers(busy: u32, idle: u32) {
     gauge!(names::WORKERS, "state" => "busy").set(f64::from(busy));
     gauge!(names::WORKERS, "state" => "idle").set(f64::from(idle));
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Outcome;
+    use crate::domain::state::{Aim, Course, State, Step, Strategy};
+
+    #[test]
+    fn a_way_back_that_was_given_up_is_a_failure() {
+        let outcome = |aim, state| Outcome::of(Course { strategy: Strategy::Online, aim }, state);
+        assert_eq!(outcome(Aim::Migrate, State::Started(Step::Copy)), None);
+        assert_eq!(outcome(Aim::Migrate, State::Migrated), Some(Outcome::Migrated));
+        assert_eq!(outcome(Aim::Migrate, State::Failed), Some(Outcome::Failed));
+        assert_eq!(outcome(Aim::RollBack, State::RolledBack), Some(Outcome::RolledBack));
+        assert_eq!(outcome(Aim::RollBack, State::Migrated), Some(Outcome::Failed));
+        assert_eq!(outcome(Aim::Finalize, State::Finalized), Some(Outcome::Finalized));
+        assert_eq!(outcome(Aim::Finalize, State::Migrated), Some(Outcome::Failed));
+    }
+}
