@@ -19,6 +19,7 @@ mod status;
 use std::process::ExitCode;
 
 use clap::Parser;
+use tracing_subscriber::filter::ParseError;
 
 use crate::app::{App, PRIVATE_DIR, load_config};
 use crate::command::{self, Command};
@@ -51,7 +52,8 @@ pub async fn run() -> Result<ExitCode, CliError> {
     };
     let overrides = Override::from_environment(std::env::vars_os());
     let (config, has_file) = load_config(general.config.as_deref(), &overrides)?;
-    let traces = start_log(&general, &config, &door, &screen)?;
+    let traces = if is_short(&door) { None } else { Traces::start(&config.telemetry)? };
+    start_log(&general, &config, &door, &screen, traces.as_ref())?;
     let code = go_in((config, has_file), &door, command.as_ref(), &screen).await;
     if let Some(traces) = traces {
         traces.end().await;
@@ -90,13 +92,9 @@ async fn go_in(
     code
 }
 
-/// A campaign is long, so it says what it does, and is traced where that is wished; a short command only says what is wrong.
-fn start_log(general: &General, config: &Config, door: &Door, screen: &Screen) -> Result<Option<Traces>, CliError> {
-    let format = general.log_format.unwrap_or(match config.log.format {
-        LogFormat::Text => log::Format::Text,
-        LogFormat::Json => log::Format::Json,
-    });
-    let short = matches!(
+/// Whether it only asks or mends something, or, as the demo, shows by itself what it does.
+fn is_short(door: &Door) -> bool {
+    matches!(
         door,
         Door::Status(_)
             | Door::Check(_)
@@ -105,18 +103,27 @@ fn start_log(general: &General, config: &Config, door: &Door, screen: &Screen) -
             | Door::Doctor(_)
             | Door::Health(_)
             | Door::Demo(_)
-    );
-    let level = match (&general.log, short) {
+    )
+}
+
+/// A campaign is long, so it says what it does; a short command only says what is wrong.
+fn start_log(
+    general: &General,
+    config: &Config,
+    door: &Door,
+    screen: &Screen,
+    traces: Option<&Traces>,
+) -> Result<(), ParseError> {
+    let format = general.log_format.unwrap_or(match config.log.format {
+        LogFormat::Text => log::Format::Text,
+        LogFormat::Json => log::Format::Json,
+    });
+    let level = match (&general.log, is_short(door)) {
         (Some(said), _) => said.as_str(),
         (None, true) => "error",
         (None, false) => config.log.level.as_str(),
     };
-    let traces = match short {
-        true => None,
-        false => Traces::start(&config.telemetry)?,
-    };
-    log::start(screen.clone(), format, level, traces.as_ref())?;
-    Ok(traces)
+    log::start(screen.clone(), format, level, traces)
 }
 
 async fn check(app: &App, as_json: bool) -> Result<ExitCode, CliError> {

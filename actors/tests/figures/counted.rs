@@ -5,7 +5,9 @@ use metrics_util::debugging::{DebugValue, DebuggingRecorder};
 use crate::stage::play;
 
 /// All that was counted, summed up over those labels that nobody asks for.
-pub struct Counted(Vec<(String, Vec<(String, String)>, f64)>);
+pub struct Counted(Vec<(String, Labels, f64)>);
+
+type Labels = Vec<(String, String)>;
 
 /// Plays a scene and answers what was counted in it.
 pub fn counted(scene: impl Future<Output = ()>) -> Counted {
