@@ -15,3 +15,4 @@ mod nearest;
 pub mod operations;
 pub mod runbook;
 pub mod state;
+pub mod telemetry;

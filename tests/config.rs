@@ -61,6 +61,7 @@ fn the_documented_example_is_read_and_its_defaults_are_the_real_ones() {
     assert_eq!(config.tuning, none.tuning);
     assert_eq!(config.failure_policy, none.failure_policy);
     assert_eq!((config.lease, config.log), (none.lease, none.log));
+    assert_eq!(config.telemetry, none.telemetry);
     assert_eq!((config.drain_budget, config.step_budget), (none.drain_budget, none.step_budget));
     assert_eq!(config.copy_range_rows, none.copy_range_rows);
     assert!(config.backup_dir.ends_with(none.backup_dir));
@@ -110,6 +111,11 @@ lease_ms = 10
 [log]
 format = "jsn"
 level = "verbose"
+
+[telemetry]
+otlp_endpoint = "collector:4318"
+otlp_headers = "authorization=hidden-5"
+service_name = " "
 "#;
     let errors = read(messy).unwrap_err();
     assert!(!errors.contains("hidden"), "{errors}");
@@ -355,4 +361,37 @@ proptest::proptest! {
         let _ = read_with(&text, &environment(&[("MOVER__STATE__URL", &value), ("MOVER__CAMPAIGN__PACE_MS", &value)]));
         let _ = define(&format!("{GOOD}[[table]]\nname = {value:?}\nvia = {value:?}\n"));
     }
+}
+
+#[test]
+fn traces_go_where_it_is_said() {
+    let collector = |url: &str| read(&format!("[telemetry]\notlp_endpoint = \"{url}\"\n"));
+    for (url, traces) in [
+        ("http://localhost:4318", "http://localhost:4318/v1/traces"),
+        ("http://10.0.0.1/", "http://10.0.0.1/v1/traces"),
+        ("http://[::1]:4318/otlp/", "http://[::1]:4318/otlp/v1/traces"),
+    ] {
+        let config = collector(url).unwrap();
+        assert_eq!(config.telemetry.collector.unwrap().traces(), traces);
+        assert_eq!(config.telemetry.service_name, "mover");
+    }
+    for (url, problem) in [
+        ("", "is not an address"),
+        ("localhost:4318", "is not an address"),
+        ("grpc://localhost:4317", "is not an address"),
+        ("http://", "is not an address"),
+        ("https://localhost:4318", "https is not known"),
+        ("http://me:hidden@localhost:4318", "no user and no password"),
+        ("http://localhost:4318/v1/traces", "ends before /v1/traces"),
+        ("http://localhost:4318?key=hidden", "no query"),
+    ] {
+        let mistakes = collector(url).unwrap_err();
+        assert!(
+            mistakes.starts_with("mover.toml:2:17: otlp_endpoint") && mistakes.contains(problem),
+            "{url}: {mistakes}"
+        );
+        assert!(!mistakes.contains("hidden"), "{mistakes}");
+    }
+    let named = read_with("", &environment(&[("MOVER__TELEMETRY__SERVICE_NAME", "eu")])).unwrap();
+    assert_eq!((named.telemetry.collector, named.telemetry.service_name.as_str()), (None, "eu"));
 }

@@ -5,6 +5,7 @@
 
 pub mod domain;
 pub mod failpoint;
+pub mod metering;
 pub mod otp;
 pub mod ports;
 pub mod tree;

@@ -14,6 +14,7 @@ use crate::embedded::EmbeddedError;
 use crate::http::ServeError;
 use crate::operations::OperationError;
 use crate::state::StateError;
+use crate::telemetry::TelemetryError;
 
 use super::demo::DemoError;
 use super::run::RunError;
@@ -77,6 +78,9 @@ pub enum CliError {
         /// The name.
         name: String,
     },
+    /// Traces cannot be sent.
+    #[error("configuration [telemetry]: {0}")]
+    Telemetry(#[from] TelemetryError),
     /// The terminal or a signal could not be used.
     #[error("the terminal: {0}")]
     Terminal(#[from] std::io::Error),

@@ -6,13 +6,15 @@ use std::sync::OnceLock;
 
 use tracing_subscriber::field::MakeExt;
 use tracing_subscriber::filter::ParseError;
+use tracing_subscriber::filter::{FilterExt, filter_fn};
 use tracing_subscriber::fmt::format::debug_fn;
 use tracing_subscriber::layer::SubscriberExt;
-use tracing_subscriber::reload::{self, Handle};
+use tracing_subscriber::reload;
 use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{EnvFilter, Registry};
+use tracing_subscriber::{EnvFilter, Layer};
 
 use super::screen::Screen;
+use crate::telemetry::Traces;
 
 /// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,15 +25,14 @@ pub(super) enum Format {
     Json,
 }
 
-/// The filter that is in force, once lines are sent.
-static FILTER: OnceLock<Handle<EnvFilter, Registry>> = OnceLock::new();
+/// Exchanges the filter that is in force, once lines are sent.
+static EXCHANGE: OnceLock<Box<dyn Fn(EnvFilter) + Send + Sync>> = OnceLock::new();
 
 /// Another filter from now on.
 pub(super) fn change(filter: &str) -> Result<(), ParseError> {
     let filter = read(filter)?;
-    if let Some(handle) = FILTER.get() {
-        // It is gone only with the process.
-        let _ = handle.reload(filter);
+    if let Some(exchange) = EXCHANGE.get() {
+        exchange(filter);
     }
     Ok(())
 }
@@ -42,24 +43,34 @@ fn read(filter: &str) -> Result<EnvFilter, ParseError> {
     EnvFilter::builder().parse(format!("{filter},{quiet}"))
 }
 
-/// Sends log lines to the screen. `filter` is a level (`info`) or directives (`mover=debug`).
-pub(super) fn start(screen: Screen, format: Format, filter: &str) -> Result<(), ParseError> {
+/// Sends log lines to the screen, and spans to a collector if there is one. `filter` is a level (`info`) or directives
+/// (`mover=debug`); spans go their way whatever is logged.
+pub(super) fn start(screen: Screen, format: Format, filter: &str, traces: Option<&Traces>) -> Result<(), ParseError> {
     let (filter, handle) = reload::Layer::new(read(filter)?);
     let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    // A line says by itself which org it is about, so the spans around it would only repeat that.
+    let filter = filter.and(filter_fn(|it| it.is_event()));
     let lines = tracing_subscriber::fmt::layer().with_writer(screen).with_target(false);
+    let spans = tracing_subscriber::registry().with(traces.map(Traces::layer));
     // Names come from databases: a line break or an escape in one must not pass for a line or a colour of ours.
     let text = debug_fn(|writer, field, value| match field.name() {
         "message" => write!(writer, "{}", one_line(value)),
         name => write!(writer, "{name}={}", one_line(value)),
     });
     // A second start keeps the first: that is what its callers, one per process, want.
-    let registry = tracing_subscriber::registry().with(filter);
     let begun = match format {
-        Format::Text => registry.with(lines.with_ansi(colours).fmt_fields(text.delimited(" "))).try_init(),
-        Format::Json => registry.with(lines.json().flatten_event(true).with_current_span(false)).try_init(),
+        Format::Text => {
+            let lines = lines.with_ansi(colours).fmt_fields(text.delimited(" "));
+            spans.with(lines.with_filter(filter)).try_init()
+        }
+        Format::Json => {
+            let lines = lines.json().flatten_event(true).with_current_span(false).with_span_list(false);
+            spans.with(lines.with_filter(filter)).try_init()
+        }
     };
     if begun.is_ok() {
-        let _ = FILTER.set(handle);
+        // The filter is gone only with the process.
+        let _ = EXCHANGE.set(Box::new(move |filter| drop(handle.reload(filter))));
     }
     Ok(())
 }

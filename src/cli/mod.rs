@@ -24,11 +24,12 @@ use clap::Parser;
 use tracing_subscriber::filter::ParseError;
 
 use crate::app::{App, PRIVATE_DIR, load_config};
-use crate::command;
+use crate::command::{self, Command};
 use crate::config::{Config, LogFormat, Override};
 use crate::embedded;
 use crate::engine::Level as CheckLevel;
 use crate::operations::{self, Answer, Checked, Diagnosis, GuardWork, Health, Level};
+use crate::telemetry::Traces;
 
 use args::{Cli, Door, General};
 pub use error::CliError;
@@ -53,21 +54,36 @@ pub async fn run() -> Result<ExitCode, CliError> {
     };
     let overrides = Override::from_environment(std::env::vars_os());
     let (config, has_file) = load_config(general.config.as_deref(), &overrides)?;
-    start_log(&general, &config, &door, &screen)?;
-    if let Door::Demo(args) = &door {
-        return demo::demo(args, &screen).await;
+    let traces = if is_short(&door) { None } else { Traces::start(&config.telemetry)? };
+    start_log(&general, &config, &door, &screen, traces.as_ref())?;
+    let code = go_in((config, has_file), &general, &door, command.as_ref(), &screen).await;
+    if let Some(traces) = traces {
+        traces.end().await;
     }
-    let app = match &door {
+    code
+}
+
+async fn go_in(
+    (config, has_file): (Config, bool),
+    general: &General,
+    door: &Door,
+    command: Option<&Command>,
+    screen: &Screen,
+) -> Result<ExitCode, CliError> {
+    if let Door::Demo(args) = door {
+        return demo::demo(args, screen).await;
+    }
+    let app = match door {
         Door::Health(args) => {
             return health(App::connect(config, has_file).await, args.json).await;
         }
         _ => App::open(config, has_file).await?,
     };
-    let code = match (&door, &command) {
-        (Door::Console(args), _) => console::console(&app, &screen, args.yes).await,
-        (Door::Exec(args), Some(command)) => exec::exec(&app, &screen, command, args).await,
-        (Door::Run(args), _) => run::run(&app, &screen, args).await,
-        (Door::Serve(args), _) => serve::serve(&app, &general, args).await,
+    let code = match (door, command) {
+        (Door::Console(args), _) => console::console(&app, screen, args.yes).await,
+        (Door::Exec(args), Some(command)) => exec::exec(&app, screen, command, args).await,
+        (Door::Run(args), _) => run::run(&app, screen, args).await,
+        (Door::Serve(args), _) => serve::serve(&app, general, args).await,
         (Door::Token(args), _) => token::token(&app, &args.work).await,
         (Door::Status(args), _) => status::status(&app, args).await,
         (Door::Check(args), _) => check(&app, args.json).await,
@@ -81,13 +97,9 @@ pub async fn run() -> Result<ExitCode, CliError> {
     code
 }
 
-/// A campaign is long, so it says what it does; a short command only says what is wrong.
-fn start_log(general: &General, config: &Config, door: &Door, screen: &Screen) -> Result<(), ParseError> {
-    let format = general.log_format.unwrap_or(match config.log.format {
-        LogFormat::Text => log::Format::Text,
-        LogFormat::Json => log::Format::Json,
-    });
-    let short = matches!(
+/// Whether it only asks or mends something, or, as the demo, shows by itself what it does.
+fn is_short(door: &Door) -> bool {
+    matches!(
         door,
         Door::Status(_)
             | Door::Check(_)
@@ -97,13 +109,27 @@ fn start_log(general: &General, config: &Config, door: &Door, screen: &Screen) -
             | Door::Token(_)
             | Door::Health(_)
             | Door::Demo(_)
-    );
-    let level = match (&general.log, short) {
+    )
+}
+
+/// A campaign is long, so it says what it does; a short command only says what is wrong.
+fn start_log(
+    general: &General,
+    config: &Config,
+    door: &Door,
+    screen: &Screen,
+    traces: Option<&Traces>,
+) -> Result<(), ParseError> {
+    let format = general.log_format.unwrap_or(match config.log.format {
+        LogFormat::Text => log::Format::Text,
+        LogFormat::Json => log::Format::Json,
+    });
+    let level = match (&general.log, is_short(door)) {
         (Some(said), _) => said.as_str(),
         (None, true) => "error",
         (None, false) => config.log.level.as_str(),
     };
-    log::start(screen.clone(), format, level)
+    log::start(screen.clone(), format, level, traces)
 }
 
 async fn check(app: &App, as_json: bool) -> Result<ExitCode, CliError> {

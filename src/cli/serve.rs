@@ -19,6 +19,7 @@ use crate::http::access::Secret;
 use crate::http::{Events, Server, Shared};
 use crate::operations::{CampaignStatus, Door, Needs, Running, carry_out};
 use crate::state::Role;
+use crate::telemetry::Metrics;
 
 use super::args::{self, General};
 use super::error::CliError;
@@ -38,9 +39,10 @@ pub(super) async fn serve(app: &App, general: &General, args: &args::Serve) -> R
     if let Some(problem) = settings.open_problem() {
         return Err(CliError::Open { listen: settings.listen, problem });
     }
+    let metrics = Metrics::install()?;
     let Some(mut tree) = app.start(Needs::Tree).await? else { return Ok(ExitCode::SUCCESS) };
     let board = Board::new();
-    let shared = Arc::new(Shared::new(app.world.clone(), Running::from(&tree), board.clone(), settings));
+    let shared = Arc::new(Shared::new(app.world.clone(), Running::from(&tree), board.clone(), settings, metrics));
     // A tree of their own: neither takes the other down.
     let doors = SupervisorSpec::new("doors", Strategy::OneForOne).child(Events::spec(shared.clone()));
     let mut doors = Root::start(doors, &board);

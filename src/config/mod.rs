@@ -17,6 +17,7 @@ mod routing;
 mod settings;
 mod sql_steps;
 mod tables;
+mod telemetry;
 mod tree;
 
 pub use self::address::{AddressError, Postgres, Redis};
@@ -26,3 +27,4 @@ pub use self::http::{Http, TlsFiles};
 pub use self::mistake::{Mistake, Mistakes, Place};
 pub use self::overrides::Override;
 pub use self::settings::{Config, Log, LogFormat, LogLevel, Store};
+pub use self::telemetry::{Collector, CollectorError, Telemetry};

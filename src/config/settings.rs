@@ -12,6 +12,7 @@ use super::http::{self, Http};
 use super::mistake::{Found, Mistakes, Place};
 use super::overrides::Override;
 use super::reader::{Read, Section};
+use super::telemetry::{self, Telemetry};
 use super::tree;
 
 /// A day: a longer wait is a slip.
@@ -46,6 +47,8 @@ pub struct Config {
     pub http: Http,
     /// What is logged.
     pub log: Log,
+    /// Where traces are sent to.
+    pub telemetry: Telemetry,
 }
 
 /// A datastore that holds orgs.
@@ -125,6 +128,7 @@ impl Default for Config {
             backup_dir: "backups".into(),
             http: Http::default(),
             log: Log { format: LogFormat::Text, level: LogLevel::Info },
+            telemetry: Telemetry::default(),
         }
     }
 }
@@ -197,6 +201,9 @@ fn read_document(mut document: Section<'_>, base: &Path) -> Config {
         replace(&mut config.log.format, section.choice("format", &formats));
         replace(&mut config.log.level, section.choice("level", &LogLevel::ALL));
         section.finish();
+    }
+    if let Some(section) = document.section("telemetry") {
+        config.telemetry = telemetry::read(section);
     }
     document.finish();
     config

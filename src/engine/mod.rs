@@ -111,6 +111,11 @@ impl PgEngine {
         Self { live: self.live.with_backups_in(directory), ..self }
     }
 
+    /// How the connections to each store are used.
+    pub fn pools(&self) -> impl Iterator<Item = (&StoreName, deadpool::Status)> {
+        self.stores.iter().map(|(name, store)| (name, store.pool_status()))
+    }
+
     /// Reads both catalogs anew, e.g. at the start of a campaign.
     pub async fn refresh(&self, migration: &MigrationName) -> Result<(), EngineError> {
         self.forget_plan(migration);

@@ -86,6 +86,11 @@ impl Store {
         &self.address
     }
 
+    /// How its connections are used.
+    pub(super) fn pool_status(&self) -> deadpool::Status {
+        self.pool.status()
+    }
+
     /// A connection of one's own until [`Session::release`].
     pub(super) async fn session(&self) -> Result<Session, EngineError> {
         match self.pool.get().await {

@@ -15,6 +15,7 @@ mod api;
 mod events;
 mod fresh;
 mod health;
+mod metrics;
 mod page;
 mod problem;
 mod server;

@@ -18,7 +18,7 @@ use super::access::same_site;
 use super::problem::Problem;
 use super::shared::Shared;
 use super::tls::{Certificate, TlsError};
-use super::{api, health, page};
+use super::{api, health, metrics, page};
 
 /// Threads of their own, so that whoever asks never waits for a move, nor a move for them.
 const THREADS: usize = 2;
@@ -72,6 +72,7 @@ impl Server {
                 .into_utoipa_app()
                 .openapi(api::Description::openapi())
                 .configure(api::routes)
+                .configure(metrics::routes)
                 .service(health::overall)
                 .service(health::live)
                 .service(health::ready)

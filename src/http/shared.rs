@@ -7,6 +7,7 @@ use mover_actors::otp::Board;
 
 use crate::config::Http;
 use crate::operations::{Running, World};
+use crate::telemetry::Metrics;
 
 use super::access::{Book, Rates};
 use super::api::views::Actor;
@@ -25,6 +26,7 @@ pub struct Shared {
     pub(super) hub: Arc<Hub>,
     pub(super) status: Fresh,
     pub(super) health: Fresh,
+    pub(super) metrics: Metrics,
 }
 
 /// What a new configuration changes while Mover runs.
@@ -41,7 +43,7 @@ impl From<Http> for Changeable {
 
 impl Shared {
     /// Over a running tree.
-    pub fn new(world: World, running: Running, doors: Board, settings: Http) -> Self {
+    pub fn new(world: World, running: Running, doors: Board, settings: Http, metrics: Metrics) -> Self {
         Self {
             world,
             running,
@@ -51,6 +53,7 @@ impl Shared {
             hub: Arc::default(),
             status: Fresh::default(),
             health: Fresh::default(),
+            metrics,
         }
     }
 

@@ -152,11 +152,15 @@ async fn every_answer_is_one_that_the_document_has() {
             assert!(answer.status < 500, "{said}");
             let documented = operation.answers.get(&answer.status).unwrap_or_else(|| panic!("not documented: {said}"));
             let kind = answer.headers["content-type"].to_str().unwrap();
+            let kind = kind.split(';').next().unwrap_or_default();
             let content = &documented["content"][kind];
             assert!(!content.is_null(), "this content type is not documented: {said}");
             let mut schema = content["schema"].clone();
             schema["components"] = document["components"].clone();
             let schema = jsonschema::draft202012::new(&schema).unwrap();
+            if kind == "text/plain" {
+                continue;
+            }
             let json = answer.json();
             let wrong: Vec<_> =
                 schema.iter_errors(&json).map(|error| format!("{error} at {}", error.instance_path())).collect();

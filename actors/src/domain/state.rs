@@ -201,6 +201,17 @@ impl Course {
     }
 }
 
+impl Strategy {
+    /// The name used in tables, logs and JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Strategy::Offline => "offline",
+            Strategy::Online => "online",
+            Strategy::Window => "window",
+        }
+    }
+}
+
 impl Aim {
     /// Every aim.
     pub const ALL: [Aim; 3] = [Aim::Migrate, Aim::RollBack, Aim::Finalize];

@@ -17,6 +17,7 @@ use super::monitor::{ChildEvent, Down};
 use super::policy::{Intensity, RecentRestarts, Shutdown};
 use super::process::{Pid, Process, Seat, Signal};
 use super::spec::ChildSpec;
+use crate::metering;
 
 pub(crate) struct Crew {
     /// `None` for the crew that holds only the root.
@@ -105,6 +106,7 @@ impl Crew {
     /// This incarnation is over and another one follows.
     pub(crate) fn restarting(&self, spec: &ChildSpec, exit: &Exit) {
         self.board.restarting(&self.path_of(spec), exit);
+        metering::restarted_below(self.path.as_deref().unwrap_or_default());
         spec.tell(&ChildEvent::Restarting(Down { id: spec.id.to_string(), exit: exit.clone() }));
     }
 

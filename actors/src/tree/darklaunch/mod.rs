@@ -19,6 +19,7 @@ use actix::prelude::*;
 use tokio::sync::{oneshot, watch};
 
 use crate::domain::flags::{Fields, FlagImage, FlagKey};
+use crate::metering;
 use crate::otp::{ActorRef, Child, Me};
 use crate::ports::{Flags, FlagsError, MoveLog};
 
@@ -188,6 +189,7 @@ impl Darklaunch {
             Err(error) if is_redis(error) => FlagsHealth::Down(error.to_string()),
             _ => FlagsHealth::Up,
         };
+        metering::flags_up(health == FlagsHealth::Up);
         self.health.send_if_modified(|known| {
             let changed = std::mem::discriminant(known) != std::mem::discriminant(&health);
             if changed {

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use crate::domain::flags::{FlagImage, FlagKey, FoundFlags};
 use crate::domain::ids::Epoch;
 use crate::failpoint;
-use crate::ports::{Flags, LogError, MoveLog, Written};
+use crate::metering;
+use crate::ports::{Flags, FlagsError, LogError, MoveLog, Written};
 
 use super::order::{DarklaunchError, FlagOrder};
 
@@ -69,7 +70,7 @@ impl Places {
 
         let due = images.iter().zip(tasks).filter(|(_, task)| task.is_written());
         let due: Vec<FlagImage> = due.filter_map(|(image, _)| image.as_ref().ok().cloned()).collect();
-        let mut written = self.flags.write(&due).await?.into_iter();
+        let mut written = self.write(&due).await?.into_iter();
         let mut answers = Vec::with_capacity(tasks.len());
         for (image, task) in images.into_iter().zip(tasks) {
             answers.push(match image {
@@ -82,6 +83,15 @@ impl Places {
             });
         }
         Ok(answers)
+    }
+
+    async fn write(&self, images: &[FlagImage]) -> Result<Vec<Written>, FlagsError> {
+        let written = self.flags.write(images).await;
+        match &written {
+            Ok(written) => metering::flags_written(written),
+            Err(_) => metering::flags_not_written(images.len()),
+        }
+        written
     }
 
     /// Stores what orders want; an answer for each, in order. Nothing is stored of what is to be written at once while Redis
@@ -145,7 +155,7 @@ impl Places {
             .collect();
         if !unseen.is_empty() {
             tracing::info!(hashes = unseen.len(), "writing flags that Redis had not seen");
-            let written = self.flags.write(&unseen).await?;
+            let written = self.write(&unseen).await?;
             if let Some((image, _)) = unseen.into_iter().zip(written).find(|(_, it)| *it == Written::Withheld) {
                 return Err(DarklaunchError::Refilling { key: image.key });
             }

@@ -1,20 +1,23 @@
 //! One org's way through its migration: run the stored step, store the next, until there is no next.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::time::{Instant, sleep};
+use tracing::{Instrument, Span};
 
 use crate::domain::ids::OrgName;
 use crate::domain::record::{Advance, Failure, Findings, MoveRecord, Place};
-use crate::domain::state::{Event, State, Step};
+use crate::domain::state::{Event, State, Step, Strategy};
 use crate::failpoint;
+use crate::metering::{self, FailureKind, Outcome};
 use crate::otp::ActorRef;
 use crate::ports::{LogError, MoveLog};
 use crate::tree::journal::{Journal, Write};
 use crate::tree::workers::{Lease, Perform};
 
 use super::effects::{Effects, StepError};
+use super::spans;
 
 /// How long a step that fails for a passing reason is tried again while the org is blocked and can still go back.
 #[derive(Debug, Clone, Copy)]
@@ -47,16 +50,28 @@ pub(crate) struct Drive {
     pub(crate) patience: Patience,
     pub(crate) crashes: u32,
     pub(crate) note: Box<dyn Fn(String)>,
+    /// Since when the org is in 503 mode, if it was shut by this drive.
+    pub(crate) shut_since: Option<SystemTime>,
 }
 
 impl Drive {
     /// Moves the org as far as it goes.
-    pub(crate) async fn run(mut self) -> Result<End, LogError> {
+    pub(crate) async fn run(self) -> Result<End, LogError> {
+        let span = spans::of_move(&self.record);
+        self.go_on().instrument(span).await
+    }
+
+    async fn go_on(mut self) -> Result<End, LogError> {
         failpoint::hit("claim.written");
         while let State::Started(step) = self.record.state {
             (self.note)(step.to_string());
+            let begun = Instant::now();
             let (event, findings) = match self.perform(step).await {
-                Ok(findings) => (Event::StepDone(step), findings),
+                Ok(findings) => {
+                    metering::step_done(step, self.record.strategy, begun.elapsed());
+                    self.measure_shut_out(&findings);
+                    (Event::StepDone(step), findings)
+                }
                 Err(error) => match error.into_failure(step) {
                     None => return Ok(self.lost()),
                     Some(failure) => {
@@ -67,7 +82,12 @@ impl Drive {
             };
             let advance = self.record.advance(event, findings)?;
             match self.write(&advance).await {
-                Ok(()) => self.record.apply(advance),
+                Ok(()) => {
+                    self.record.apply(advance);
+                    if let Some(outcome) = Outcome::of(self.record.course(), self.record.state) {
+                        self.ended(outcome);
+                    }
+                }
                 Err(LogError::Fenced { .. }) => return Ok(self.lost()),
                 Err(error) => return Err(error),
             }
@@ -131,11 +151,20 @@ impl Drive {
                 return Err(StepError::Permanent { reason, place: Place::default() });
             }
         }
-        let job = Box::pin(self.effects.clone().run(self.record.clone(), step));
+        let span = spans::of_step(step);
+        // The worker has no span of its own: the effect brings that of the org with it.
+        let job = Box::pin(self.effects.clone().run(self.record.clone(), step).instrument(span.clone()));
         let what = describe(&self.record.org, step);
         match self.lease.worker().send(Perform { what, job }).await {
-            Ok(Ok(outcome)) => outcome,
+            Ok(Ok(outcome)) => {
+                if let Err(error) = &outcome {
+                    spans::tell_error(&span, error);
+                    error.kind().into_iter().for_each(|kind| metering::step_failed(step, kind));
+                }
+                outcome
+            }
             Ok(Err(panic)) => {
+                metering::step_failed(step, FailureKind::Crash);
                 self.crashes += 1;
                 tracing::error!(org = %self.record.org, migration = %self.record.migration, %step, %panic, "a step crashed");
                 if self.crashes >= self.patience.crashes_max {
@@ -171,7 +200,26 @@ impl Drive {
         }
     }
 
+    /// Offline an org is shut in one step and let in in another. One that another process had shut is measured by nobody:
+    /// the move log knows when that was.
+    fn measure_shut_out(&mut self, findings: &Findings) {
+        if self.record.strategy != Strategy::Offline {
+            return; // told where it happens
+        }
+        self.shut_since = findings.closed_at.or(self.shut_since);
+        let Some(opened_at) = findings.opened_at else { return };
+        if let Some(Ok(time)) = self.shut_since.take().map(|since| opened_at.duration_since(since)) {
+            metering::writers_shut_out(self.record.strategy, time);
+        }
+    }
+
+    fn ended(&self, outcome: Outcome) {
+        metering::move_ended(&self.record.migration, outcome);
+        Span::current().record("outcome", outcome.as_str());
+    }
+
     fn lost(&self) -> End {
+        self.ended(Outcome::Lost);
         tracing::warn!(org = %self.record.org, migration = %self.record.migration, epoch = self.record.epoch.0,
             "another node has taken the org over");
         End::Lost

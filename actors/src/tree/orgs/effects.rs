@@ -13,6 +13,7 @@ use crate::domain::record::{Claim, Failure, Findings, MoveRecord, Place};
 use crate::domain::state::{Step, Strategy};
 use crate::domain::verified::{Tally, Verified};
 use crate::failpoint;
+use crate::metering::{self, FailureKind};
 use crate::ports::{Engine, EngineError, LogError, Side};
 use crate::tree::darklaunch::{DarklaunchError, FlagOrder, Flagger};
 
@@ -116,6 +117,7 @@ impl Effects {
     async fn copy(&self, claim: &Claim) -> Result<Findings, StepError> {
         failpoint::hit("copy.begin");
         let copied = self.engine.copy(claim).await?;
+        metering::copied(copied);
         Ok(Findings { rows: Some(copied.rows), bytes: Some(copied.bytes), ..Findings::default() })
     }
 
@@ -200,6 +202,15 @@ pub(super) fn proven(verified: Option<&Verified>) -> Result<(), StepError> {
 }
 
 impl StepError {
+    /// How it is counted; an org that was taken over is no failure of the step.
+    pub(crate) fn kind(&self) -> Option<FailureKind> {
+        match self {
+            StepError::Transient { .. } => Some(FailureKind::Transient),
+            StepError::Permanent { .. } => Some(FailureKind::Permanent),
+            StepError::Lost => None,
+        }
+    }
+
     /// The failure to store when the move is given up in this step.
     pub(crate) fn into_failure(self, step: Step) -> Option<Failure> {
         match self {

@@ -7,9 +7,10 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::domain::flags::present;
 use crate::domain::record::{Claim, Findings, Place};
-use crate::domain::state::{Aim, Way};
+use crate::domain::state::{Aim, Strategy, Way};
 use crate::domain::verified::Verified;
 use crate::failpoint;
+use crate::metering::{self, Backlog, ShutOut};
 use crate::ports::{CaughtUp, WriteBlock};
 use crate::tree::darklaunch::FlagOrder;
 
@@ -33,6 +34,7 @@ impl Effects {
     pub(super) async fn copy_live(&self, claim: &Claim) -> Result<Findings, StepError> {
         failpoint::hit("copy.begin");
         let copied = self.engine.copy_live(claim).await?;
+        metering::copied(copied);
         Ok(Findings { rows: Some(copied.rows), bytes: Some(copied.bytes), ..Findings::default() })
     }
 
@@ -43,9 +45,11 @@ impl Effects {
         let limits = self.engine.limits(&claim.migration)?;
         let last_round_max = Duration::from_millis(limits.max_block_ms) / LAST_ROUND_SHARE;
         let (mut fewest_left, mut rounds_without_gain) = (i64::MAX, 0);
+        let mut backlog = Backlog::default();
         loop {
             let begun = Instant::now();
             let CaughtUp { keys, left } = self.engine.catch_up(claim, way).await?;
+            backlog.is(left);
             if begun.elapsed() <= last_round_max && left <= limits.max_change_backlog {
                 failpoint::hit("catch_up.done");
                 return Ok(Findings::default());
@@ -94,10 +98,12 @@ impl Effects {
         let mut findings = Findings::default();
         match self.engine.block(claim, way).await? {
             Some(mut block) => {
+                let mut shut_out = ShutOut::since(Strategy::Online, block.since());
                 findings.closed_at = Some(block.since());
                 failpoint::hit("switch.blocked");
                 block.leave().await?;
-                findings.opened_at = Some(self.open(claim, block, order).await?);
+                let opened_at = self.open(claim, block, order, &mut shut_out).await?;
+                findings.opened_at = Some(opened_at);
             }
             // Somebody died on the way: go on from there.
             None => {
@@ -127,6 +133,7 @@ impl Effects {
         claim: &Claim,
         mut block: Box<dyn WriteBlock>,
         order: FlagOrder,
+        shut_out: &mut ShutOut,
     ) -> Result<SystemTime, StepError> {
         let max_block = Duration::from_millis(self.engine.limits(&claim.migration)?.max_block_ms);
         let (arrived, is_there) = oneshot::channel();
@@ -141,6 +148,7 @@ impl Effects {
         let (arrival, in_time) = tokio::join!(arriving, timeout(max_block, routed.as_mut()));
         arrival?;
         let released_at = block.release().await?;
+        shut_out.ended(released_at);
         match in_time {
             Ok(routed) => routed?,
             Err(_) => routed.await?,

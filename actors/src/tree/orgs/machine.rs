@@ -86,7 +86,7 @@ impl Actor for Machine {
             let Surroundings { log, engine, flags, journal, tuning, patience, .. } = around;
             let note = Box::new(move |text| me.note(format!("{org} {text}")));
             let effects = Effects { engine, flags, tuning };
-            Drive { record, log, effects, journal, lease, patience, crashes, note }.run().await
+            Drive { record, log, effects, journal, lease, patience, crashes, note, shut_since: None }.run().await
         };
         ctx.spawn(drive.into_actor(self).map(|ended, this, ctx| match ended {
             Ok(_) => ctx.stop(),

@@ -4,6 +4,7 @@ pub(crate) mod drive;
 pub(crate) mod effects;
 mod live;
 mod machine;
+mod spans;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -8,6 +8,7 @@ use actix::prelude::*;
 use tokio::sync::{Notify, oneshot, watch};
 
 use crate::domain::campaign::Tuning;
+use crate::metering;
 use crate::otp::{ActorRef, Child, Dynamic, Me};
 
 use super::worker::Worker;
@@ -140,8 +141,17 @@ impl Desk {
     }
 
     fn show(&self) {
-        let busy = self.hired.saturating_sub(u32::try_from(self.idle.len()).unwrap_or(u32::MAX));
+        let idle = u32::try_from(self.idle.len()).unwrap_or(u32::MAX);
+        let busy = self.hired.saturating_sub(idle);
+        metering::workers(busy, idle);
         self.me.note(format!("{busy} of {} workers busy, {} orgs wait for one", self.hired, self.waiting.len()));
+    }
+}
+
+impl Drop for Desk {
+    /// The workers go with the desk.
+    fn drop(&mut self) {
+        metering::workers(0, 0);
     }
 }
 

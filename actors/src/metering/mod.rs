@@ -1,0 +1,165 @@
+//! What is counted and timed while orgs move, through the facade `metrics`: where no recorder is installed every call is a
+//! load of an empty cell. Nothing here waits, and nothing is called once a row.
+//!
+//! A label never holds the name of an org: there are thousands of them.
+
+mod backlog;
+pub mod names;
+mod shut_out;
+mod zero;
+
+use std::time::Duration;
+
+use metrics::{counter, gauge, histogram};
+
+use crate::domain::ids::MigrationName;
+use crate::domain::state::{Course, State, Step, Strategy};
+use crate::ports::{Copied, Written};
+
+pub(crate) use backlog::Backlog;
+pub(crate) use shut_out::ShutOut;
+pub use zero::{begin_at_zero, begin_migration_at_zero};
+
+/// How a move ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Migrated,
+    Failed,
+    RolledBack,
+    Finalized,
+    Lost,
+}
+
+impl Outcome {
+    const ALL: [Outcome; 5] =
+        [Outcome::Migrated, Outcome::Failed, Outcome::RolledBack, Outcome::Finalized, Outcome::Lost];
+
+    /// What it means that a move came to rest in this state; nothing if it is no end.
+    pub(crate) fn of(course: Course, state: State) -> Option<Self> {
+        match state {
+            State::Holding | State::Ready | State::Started(_) => None,
+            // A rollback that was given up leaves the org migrated, which is not what was asked for.
+            reached if reached != course.aim.reached() => Some(Outcome::Failed),
+            State::Migrated => Some(Outcome::Migrated),
+            State::Failed => Some(Outcome::Failed),
+            State::RolledBack => Some(Outcome::RolledBack),
+            State::Finalized => Some(Outcome::Finalized),
+        }
+    }
+
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Outcome::Migrated => "migrated",
+            Outcome::Failed => "failed",
+            Outcome::RolledBack => "rolled_back",
+            Outcome::Finalized => "finalized",
+            Outcome::Lost => "lost",
+        }
+    }
+}
+
+/// Why a try of a step failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum FailureKind {
+    /// It may work later.
+    Transient,
+    /// It needs somebody.
+    Permanent,
+    /// It panicked.
+    Crash,
+}
+
+impl FailureKind {
+    const ALL: [FailureKind; 3] = [FailureKind::Transient, FailureKind::Permanent, FailureKind::Crash];
+
+    fn as_str(self) -> &'static str {
+        match self {
+            FailureKind::Transient => "transient",
+            FailureKind::Permanent => "permanent",
+            FailureKind::Crash => "crash",
+        }
+    }
+}
+
+/// A move came to an end.
+pub(crate) fn move_ended(migration: &MigrationName, outcome: Outcome) {
+    counter!(names::MOVES, "migration" => migration.as_str().to_owned(), "outcome" => outcome.as_str()).increment(1);
+}
+
+/// A step's effect is done.
+pub(crate) fn step_done(step: Step, strategy: Strategy, took: Duration) {
+    histogram!(names::STEP_DURATION, "step" => step.as_str(), "strategy" => strategy.as_str())
+        .record(took.as_secs_f64());
+}
+
+/// A try of a step failed.
+pub(crate) fn step_failed(step: Step, kind: FailureKind) {
+    counter!(names::STEP_FAILURES, "step" => step.as_str(), "kind" => kind.as_str()).increment(1);
+}
+
+/// An org's writers were shut out for so long.
+pub(crate) fn writers_shut_out(strategy: Strategy, time: Duration) {
+    histogram!(names::WRITE_BLOCK, "strategy" => strategy.as_str()).record(time.as_secs_f64());
+}
+
+/// The copy of an org is complete.
+pub(crate) fn copied(copied: Copied) {
+    counter!(names::ROWS_COPIED).increment(copied.rows.unsigned_abs());
+    counter!(names::BYTES_COPIED).increment(copied.bytes.unsigned_abs());
+}
+
+/// Redis answered to writes.
+pub(crate) fn flags_written(written: &[Written]) {
+    let (mut applied, mut stale, mut withheld) = (0, 0, 0);
+    for one in written {
+        match one {
+            Written::Applied => applied += 1,
+            Written::Stale { .. } => stale += 1,
+            Written::Withheld => withheld += 1,
+        }
+    }
+    for (result, hashes) in [("applied", applied), ("stale", stale), ("withheld", withheld)] {
+        if hashes > 0 {
+            counter!(names::FLAG_WRITES, "result" => result).increment(hashes);
+        }
+    }
+}
+
+/// Redis did not take so many writes.
+pub(crate) fn flags_not_written(hashes: usize) {
+    counter!(names::FLAG_WRITES, "result" => "failed").increment(hashes as u64);
+}
+
+/// Whether Redis answered last time.
+pub(crate) fn flags_up(up: bool) {
+    gauge!(names::FLAGS_UP).set(if up { 1.0 } else { 0.0 });
+}
+
+/// A supervisor started a child anew. Its path is as long as the tree is deep, and there are a handful.
+pub(crate) fn restarted_below(supervisor: &str) {
+    counter!(names::RESTARTS, "supervisor" => supervisor.to_owned()).increment(1);
+}
+
+/// How many workers work, and how many wait for an org.
+pub(crate) fn workers(busy: u32, idle: u32) {
+    gauge!(names::WORKERS, "state" => "busy").set(f64::from(busy));
+    gauge!(names::WORKERS, "state" => "idle").set(f64::from(idle));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Outcome;
+    use crate::domain::state::{Aim, Course, State, Step, Strategy};
+
+    #[test]
+    fn a_way_back_that_was_given_up_is_a_failure() {
+        let outcome = |aim, state| Outcome::of(Course { strategy: Strategy::Online, aim }, state);
+        assert_eq!(outcome(Aim::Migrate, State::Started(Step::Copy)), None);
+        assert_eq!(outcome(Aim::Migrate, State::Migrated), Some(Outcome::Migrated));
+        assert_eq!(outcome(Aim::Migrate, State::Failed), Some(Outcome::Failed));
+        assert_eq!(outcome(Aim::RollBack, State::RolledBack), Some(Outcome::RolledBack));
+        assert_eq!(outcome(Aim::RollBack, State::Migrated), Some(Outcome::Failed));
+        assert_eq!(outcome(Aim::Finalize, State::Finalized), Some(Outcome::Finalized));
+        assert_eq!(outcome(Aim::Finalize, State::Migrated), Some(Outcome::Failed));
+    }
+}

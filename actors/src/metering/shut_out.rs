@@ -1,0 +1,36 @@
+//! The time during which an org's writers wait at a switch.
+
+use std::time::SystemTime;
+
+use crate::domain::state::Strategy;
+
+/// Writers wait. Told when it is dropped, which is after they were let go, so that nobody waits for the telling; a switch that
+/// failed, and let them go by being dropped, is told too.
+#[derive(Debug)]
+pub(crate) struct ShutOut {
+    strategy: Strategy,
+    since: SystemTime,
+    until: Option<SystemTime>,
+}
+
+impl ShutOut {
+    /// They have waited since then.
+    pub(crate) fn since(strategy: Strategy, since: SystemTime) -> Self {
+        Self { strategy, since, until: None }
+    }
+
+    /// They were let go at that time.
+    pub(crate) fn ended(&mut self, until: SystemTime) {
+        self.until = Some(until);
+    }
+}
+
+impl Drop for ShutOut {
+    fn drop(&mut self) {
+        let until = self.until.unwrap_or_else(SystemTime::now);
+        // A clock that was set back meanwhile says nothing of the time.
+        if let Ok(time) = until.duration_since(self.since) {
+            super::writers_shut_out(self.strategy, time);
+        }
+    }
+}

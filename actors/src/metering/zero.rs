@@ -1,0 +1,43 @@
+//! Figures that are there before the first event: without them the first failure would look like no change to whoever
+//! computes rates.
+
+use metrics::{counter, gauge, histogram};
+
+use crate::domain::ids::MigrationName;
+use crate::domain::state::{Step, Strategy};
+
+use super::{FailureKind, Outcome, names};
+
+/// Shows everything whose labels are known beforehand. What was counted before stays.
+pub fn begin_at_zero() {
+    for step in Step::ALL {
+        for kind in FailureKind::ALL {
+            counter!(names::STEP_FAILURES, "step" => step.as_str(), "kind" => kind.as_str()).increment(0);
+        }
+    }
+    for strategy in [Strategy::Offline, Strategy::Online] {
+        // Registered is shown.
+        let _ = histogram!(names::WRITE_BLOCK, "strategy" => strategy.as_str());
+    }
+    for result in ["applied", "stale", "withheld", "failed"] {
+        counter!(names::FLAG_WRITES, "result" => result).increment(0);
+    }
+    for name in [names::ROWS_COPIED, names::BYTES_COPIED] {
+        counter!(name).increment(0);
+    }
+    gauge!(names::BACKLOG).increment(0.0);
+    for state in ["busy", "idle"] {
+        gauge!(names::WORKERS, "state" => state).increment(0.0);
+    }
+    for supervisor in ["root", "root/workers", "root/workers/crew", "root/orgs"] {
+        counter!(names::RESTARTS, "supervisor" => supervisor).increment(0);
+    }
+}
+
+/// Shows the outcomes of a migration that may be moved.
+pub fn begin_migration_at_zero(migration: &MigrationName) {
+    for outcome in Outcome::ALL {
+        counter!(names::MOVES, "migration" => migration.as_str().to_owned(), "outcome" => outcome.as_str())
+            .increment(0);
+    }
+}

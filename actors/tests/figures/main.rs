@@ -1,0 +1,10 @@
+//! What is counted when things go wrong, over the real tree and a world in memory, on a paused clock.
+
+#![allow(missing_docs, unreachable_pub, dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod counted;
+#[path = "../memory/mod.rs"]
+mod memory;
+#[path = "../lessons/stage.rs"]
+mod stage;
+mod troubles;

@@ -1,0 +1,42 @@
+//! The orgs in flight, and for how long.
+
+use mover_actors::domain::ids::MigrationName;
+use mover_actors::domain::state::Step;
+
+use crate::state::decode::Columns;
+use crate::state::{PgMoveLog, StateError};
+
+/// The orgs of a migration that are at one step.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Flight {
+    /// Which migration.
+    pub migration: MigrationName,
+    /// Which step.
+    pub step: Step,
+    /// How many.
+    pub orgs: u64,
+    /// For how long the first of them has been at it, in seconds.
+    pub oldest_seconds: f64,
+    /// For how long the first of those in 503 mode has been in it, if any is.
+    pub shut_seconds: Option<f64>,
+}
+
+impl PgMoveLog {
+    /// The orgs in flight, over all migrations; steps with none are left out.
+    pub async fn flights(&self) -> Result<Vec<Flight>, StateError> {
+        let doing = "counting orgs in flight";
+        let rows = self.query(doing, include_str!("../sql/flights.sql"), &[]).await?;
+        let flight = |row| {
+            let columns = Columns::new(doing, row);
+            let step: &str = columns.get("step")?;
+            Ok(Flight {
+                migration: columns.id("migration")?,
+                step: step.parse().map_err(|error| StateError::invalid(doing, format!("stored: {error}")))?,
+                orgs: columns.count("orgs")?,
+                oldest_seconds: columns.get("oldest_seconds")?,
+                shut_seconds: columns.get("shut_seconds")?,
+            })
+        };
+        rows.iter().map(flight).collect()
+    }
+}

@@ -1,0 +1,102 @@
+//! The recorder, and the text that is made of it.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use mover_actors::metering::{self, names};
+use mover_actors::otp::Board;
+use tokio::runtime::Handle;
+use tokio::time::{MissedTickBehavior, interval};
+
+use crate::operations::World;
+
+use super::described::{STEP_BUCKETS, WRITE_BLOCK_BUCKETS, describe};
+use super::error::TelemetryError;
+use super::log_figures::LogFigures;
+use super::page::Page;
+use super::{board_figures, pool_figures};
+
+/// Samples of histograms are kept one by one until they are put into their buckets: at every scrape, and this often if
+/// nobody scrapes.
+const UPKEEP_EVERY: Duration = Duration::from_secs(5);
+
+/// There is one recorder in a process.
+static INSTALLED: Mutex<Option<Metrics>> = Mutex::new(None);
+
+/// What this process has counted. Clones are the same.
+#[derive(Debug, Clone)]
+pub struct Metrics {
+    recorded: PrometheusHandle,
+    /// Whether the move log answered last time, so that a silent one is told of once and not at every scrape.
+    log_answers: Arc<AtomicBool>,
+}
+
+impl Metrics {
+    /// What an answer with [`Metrics::render`]'s text says of itself.
+    pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+    /// Begins to count, if nobody has begun. To be called inside the runtime that will live as long as the process, before
+    /// the tree is started; a process that never calls it counts nothing.
+    pub fn install() -> Result<Metrics, TelemetryError> {
+        let mut installed = INSTALLED.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(metrics) = installed.as_ref() {
+            return Ok(metrics.clone());
+        }
+        let runtime = Handle::try_current().map_err(|_| TelemetryError::NoRuntime)?;
+        let recorder = with_buckets(PrometheusBuilder::new())?.build_recorder();
+        let recorded = recorder.handle();
+        ::metrics::set_global_recorder(recorder).map_err(|_| TelemetryError::Recorder)?;
+        describe();
+        metering::begin_at_zero();
+        runtime.spawn(keep_up(recorded.clone()));
+        let metrics = Metrics { recorded, log_answers: Arc::new(AtomicBool::new(true)) };
+        *installed = Some(metrics.clone());
+        Ok(metrics)
+    }
+
+    /// All of it as text. A move log that cannot be reached is a figure, not an error.
+    pub async fn render(&self, world: &World, board: Option<&Board>) -> String {
+        let figures = LogFigures::read(&world.log).await;
+        if let Err(error) = &figures
+            && self.log_answers.swap(false, Ordering::Relaxed)
+        {
+            tracing::warn!(%error, "the move log does not answer, so metrics say nothing of it");
+        }
+        for definition in world.definitions.iter() {
+            metering::begin_migration_at_zero(&definition.name);
+        }
+        let mut page = Page::after(self.recorded.render());
+        let version = env!("CARGO_PKG_VERSION");
+        page.gauge("mover_build_info", "1, with the version of this Mover").sample(&[("version", version)], 1);
+        page.gauge("mover_move_log_up", "1 if the move log answered").sample(&[], if figures.is_ok() { 1 } else { 0 });
+        if let Ok(figures) = figures {
+            self.log_answers.store(true, Ordering::Relaxed);
+            figures.write(&mut page);
+        }
+        board_figures::write(board, &mut page);
+        pool_figures::write(world, &mut page);
+        page.end()
+    }
+}
+
+fn with_buckets(mut builder: PrometheusBuilder) -> Result<PrometheusBuilder, TelemetryError> {
+    let histograms: [(&'static str, &[f64]); 2] =
+        [(names::WRITE_BLOCK, &WRITE_BLOCK_BUCKETS), (names::STEP_DURATION, &STEP_BUCKETS)];
+    for (name, buckets) in histograms {
+        builder = builder
+            .set_buckets_for_metric(Matcher::Full(name.into()), buckets)
+            .map_err(|error| TelemetryError::Buckets { name, cause: error.to_string() })?;
+    }
+    Ok(builder)
+}
+
+async fn keep_up(recorded: PrometheusHandle) {
+    let mut ticks = interval(UPKEEP_EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        recorded.run_upkeep();
+    }
+}

@@ -1,0 +1,81 @@
+//! Spans on their way to a collector.
+//!
+//! Spans that have ended are handed to a thread of their own over a queue of bounded length, which drops what does not
+//! fit: a collector that is slow, or away, costs spans and nothing else.
+
+mod courier;
+
+use std::time::Duration;
+
+use opentelemetry::KeyValue;
+use opentelemetry::trace::TracerProvider;
+use opentelemetry_otlp::{Protocol, SpanExporter, WithExportConfig, WithHttpConfig};
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::trace::SdkTracerProvider;
+use tracing::{Level, Subscriber};
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::registry::LookupSpan;
+
+use crate::config::Telemetry;
+
+use super::error::TelemetryError;
+use courier::Courier;
+
+/// A process that ends waits no longer for its last spans to be taken.
+const FLUSH_WITHIN: Duration = Duration::from_secs(2);
+
+/// Only what Mover says of itself: not its drivers, and not the sender of spans.
+const TARGET: &str = "mover";
+
+/// See the module's documentation.
+#[derive(Debug)]
+pub struct Traces {
+    provider: SdkTracerProvider,
+}
+
+impl Traces {
+    /// Makes ready to send; nothing if no collector is configured. Nobody is connected to yet.
+    pub fn start(telemetry: &Telemetry) -> Result<Option<Self>, TelemetryError> {
+        let Some(collector) = &telemetry.collector else { return Ok(None) };
+        let exporter = SpanExporter::builder()
+            .with_http()
+            .with_http_client(Courier::new(collector))
+            .with_protocol(Protocol::HttpBinary)
+            .with_endpoint(collector.traces())
+            .build()
+            .map_err(|error| TelemetryError::Traces { endpoint: collector.to_string(), cause: error.to_string() })?;
+        let resource = Resource::builder()
+            .with_service_name(telemetry.service_name.clone())
+            .with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")))
+            .build();
+        let provider = SdkTracerProvider::builder().with_resource(resource).with_batch_exporter(exporter).build();
+        Ok(Some(Self { provider }))
+    }
+
+    /// What a subscriber hands spans to.
+    pub fn layer<S>(&self) -> impl Layer<S> + Send + Sync + use<S>
+    where
+        S: Subscriber + for<'span> LookupSpan<'span> + Send + Sync,
+    {
+        tracing_opentelemetry::layer()
+            .with_tracer(self.provider.tracer("mover"))
+            .with_location(false)
+            .with_threads(false)
+            .with_target(false)
+            .with_tracked_inactivity(false)
+            // Nobody here asks for the span that is current in the terms of OpenTelemetry.
+            .with_context_activation(false)
+            .with_filter(Targets::new().with_target(TARGET, Level::INFO))
+    }
+
+    /// Sends what is left. What nobody takes in time is lost.
+    pub async fn end(self) {
+        let flush = move || self.provider.shutdown_with_timeout(FLUSH_WITHIN);
+        match tokio::task::spawn_blocking(flush).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::debug!(%error, "the last traces were not taken"),
+            Err(error) => tracing::debug!(%error, "the last traces were not sent"),
+        }
+    }
+}
