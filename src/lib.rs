@@ -14,3 +14,4 @@ mod nearest;
 pub mod operations;
 pub mod runbook;
 pub mod state;
+pub mod tls;
