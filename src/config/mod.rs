@@ -8,6 +8,7 @@ mod address;
 mod definition;
 mod definition_file;
 mod definitions;
+mod encryption;
 mod limits;
 mod mistake;
 mod overrides;
@@ -15,6 +16,7 @@ mod reader;
 mod routing;
 mod settings;
 mod sql_steps;
+mod ssl_mode;
 mod tables;
 mod tree;
 
