@@ -80,6 +80,16 @@ pub(super) fn rustls_error<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e r
 fn told(error: &rustls::Error, section: &str) -> Option<Trouble> {
     let (problem, next) = match error {
         rustls::Error::InvalidCertificate(error) => certificate(error, section),
+        rustls::Error::AlertReceived(
+            AlertDescription::HandshakeFailure
+            | AlertDescription::ProtocolVersion
+            | AlertDescription::InsufficientSecurity,
+        ) => (
+            format!("it broke the handshake off ({error})"),
+            format!(
+                "let that server speak TLS 1.2 or 1.3; if it asks for a client certificate, see client_cert_file in {section}"
+            ),
+        ),
         rustls::Error::AlertReceived(alert) => (refused(*alert)?, format!("see client_cert_file in {section}")),
         rustls::Error::PeerIncompatible(_) => {
             (format!("it knows no TLS that Mover knows: {error}"), "let that server speak TLS 1.2 or 1.3".into())

@@ -1,5 +1,7 @@
 //! What each `sslmode` does against servers with and without TLS.
 
+use mover::embedded::ServerKind;
+
 use crate::certificates::{Authority, Files};
 use crate::postgres::{EVERYBODY, HOST, ONLY_TLS, Postgres, configured, encrypted, refusal};
 
@@ -29,6 +31,19 @@ async fn prefer_goes_on_without_tls_where_access_with_it_is_refused() {
     assert!(!encrypted(&configured(&server.url("mover", HOST), "sslmode = 'prefer'")).await);
     let said = refusal(&configured(&server.url("mover", HOST), "sslmode = 'require'")).await;
     assert!(said.contains("no pg_hba.conf entry"), "{said}");
+}
+
+#[tokio::test]
+async fn a_tls_that_nobody_should_speak_any_more_is_no_tls() {
+    let server = Postgres::start(Some(&Authority::new("ours").server(&[HOST])), EVERYBODY).await;
+    let client = server.client("postgres").await;
+    for bound in ["ssl_min_protocol_version = 'TLSv1'", "ssl_max_protocol_version = 'TLSv1.1'"] {
+        client.batch_execute(&format!("ALTER SYSTEM SET {bound}")).await.unwrap();
+    }
+    server.private.restart(ServerKind::Postgres).await.unwrap();
+    assert!(!encrypted(&configured(&server.url("mover", HOST), "sslmode = 'prefer'")).await);
+    let said = refusal(&configured(&server.url("mover", HOST), "sslmode = 'require'")).await;
+    assert!(said.contains("it broke the handshake off") && said.contains("TLS 1.2 or 1.3"), "{said}");
 }
 
 #[tokio::test]

@@ -77,7 +77,8 @@ impl Postgres {
 /// An address of this machine at which nobody listens yet: each server has the usual port on its own.
 fn free_address() -> Ipv4Addr {
     let mut addresses = std::iter::repeat_with(|| Ipv4Addr::from_bits(0x7f00_0000 | (rand::random::<u32>() >> 8)));
-    let free = |address: &Ipv4Addr| !address.octets()[3].is_multiple_of(255) && TcpListener::bind((*address, 5432)).is_ok();
+    let free =
+        |address: &Ipv4Addr| !address.octets()[3].is_multiple_of(255) && TcpListener::bind((*address, 5432)).is_ok();
     addresses.find(free).unwrap()
 }
 
