@@ -177,11 +177,11 @@ impl App {
 
 async fn state_pool(config: &Config, servers: Option<&Servers>) -> Result<deadpool_postgres::Pool, AppError> {
     match (&config.state, servers) {
-        (Some(state), _) => Ok(state::connect(state.options(), state.pool_size).await?),
+        (Some(state), _) => Ok(state::connect(state.options(), state.encryption(), state.pool_size).await?),
         (None, Some(servers)) => {
             servers.ensure_database(STATE_DATABASE).await?;
             let private = Postgres::at(&servers.postgres_url(STATE_DATABASE), Postgres::POOL_SIZE)?;
-            Ok(state::connect(private.options(), private.pool_size).await?)
+            Ok(state::connect(private.options(), private.encryption(), private.pool_size).await?)
         }
         (None, None) => unreachable!("private servers run where no state database is named"),
     }
@@ -191,7 +191,7 @@ async fn stores(config: &Config, servers: Option<&Servers>) -> Result<Vec<engine
     let mut stores = Vec::new();
     for (name, store) in &config.stores {
         let Store::Postgres(postgres) = store;
-        stores.push(engine::Store::over(name.clone(), postgres.options().clone(), postgres.pool_size)?);
+        stores.push(engine::Store::over(name.clone(), postgres)?);
     }
     if let (true, Some(servers)) = (stores.is_empty(), servers) {
         for name in ["old", "new"].map(StoreName::new) {

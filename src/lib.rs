@@ -16,3 +16,4 @@ pub mod operations;
 pub mod runbook;
 pub mod state;
 pub mod telemetry;
+pub mod tls;

@@ -4,18 +4,22 @@ use std::fmt;
 use std::path::Path;
 use std::time::Duration;
 
-use redis::IntoConnectionInfo;
+use redis::{ConnectionAddr, IntoConnectionInfo};
 
+use super::encryption;
 use super::mistake::Place;
 use super::reader::{Read, Section};
+use super::ssl_mode;
+use crate::tls::{self, Encryption, Material, SslMode};
 
 /// A server that does not answer is noticed after this, unless its address says otherwise.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A Postgres database, and how many connections to it may be open at once.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A Postgres database, how connections to it are protected, and how many may be open at once.
+#[derive(Debug, Clone)]
 pub struct Postgres {
     options: tokio_postgres::Config,
+    encryption: Encryption,
     /// How many connections may be open at once.
     pub pool_size: usize,
 }
@@ -25,39 +29,75 @@ pub struct Postgres {
 pub struct Redis(redis::ConnectionInfo);
 
 /// A text that is not an address. It is not repeated, since it may hold a password.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AddressError {
     /// Not a Postgres address.
     #[error("url is not a Postgres address; it looks like postgres://user@host:5432/database")]
     Postgres,
     /// Not a Redis address.
-    #[error("url is not a Redis address; it looks like redis://host:6379/0 or unix:///run/redis.sock")]
+    #[error(
+        "url is not a Redis address; it looks like redis://host:6379/0, rediss://host:6379/0 with TLS, or unix:///run/redis.sock"
+    )]
     Redis,
+    /// A Redis address that says not to look at certificates.
+    #[error(
+        "url ends with #insecure, with which anybody could be that Redis: leave it out, and name its authority with ca_file"
+    )]
+    Insecure,
+    /// The `sslmode` in it is none.
+    #[error("url: {0}")]
+    SslMode(String),
+    /// It names a file in the words of libpq.
+    #[error("url has {libpq}: write {ours} = \"…\" beside it instead")]
+    File {
+        /// What libpq calls the file.
+        libpq: &'static str,
+        /// The key in mover.toml.
+        ours: &'static str,
+    },
+    /// It asks for TLS, which cannot be set up.
+    #[error("url: {0}")]
+    Tls(String),
 }
 
 impl Postgres {
     /// How many connections may be open at once, where nothing else is said.
     pub const POOL_SIZE: usize = 16;
 
-    /// Reads an address.
+    /// Reads an address. Where it has no `sslmode`, libpq's `prefer` holds, and nothing on the way to this same machine.
     pub fn at(url: &str, pool_size: usize) -> Result<Self, AddressError> {
-        let mut options: tokio_postgres::Config = url.parse().map_err(|_| AddressError::Postgres)?;
-        if options.get_hosts().is_empty() {
-            return Err(AddressError::Postgres);
-        }
-        if options.get_connect_timeout().is_none() {
-            options.connect_timeout(CONNECT_TIMEOUT);
-        }
-        if options.get_application_name().is_none() {
-            options.application_name("mover");
-        }
-        Ok(Self { options, pool_size })
+        let (options, mode) = read_url(url)?;
+        let mode = mode.unwrap_or_else(|| encryption::default(&options));
+        let encryption = encryption::for_hosts(&options, mode, &Material::default());
+        let encryption = encryption.map_err(|error| AddressError::Tls(error.to_string()))?;
+        Ok(Self { options, encryption, pool_size })
     }
 
     /// What the driver needs to connect.
     pub fn options(&self) -> &tokio_postgres::Config {
         &self.options
     }
+
+    /// How connections to it are opened.
+    pub fn encryption(&self) -> &Encryption {
+        &self.encryption
+    }
+}
+
+/// The options in an address, and its `sslmode`.
+fn read_url(url: &str) -> Result<(tokio_postgres::Config, Option<SslMode>), AddressError> {
+    let (url, mode) = ssl_mode::take(url)?;
+    let mut options: tokio_postgres::Config = url.parse().map_err(|_| AddressError::Postgres)?;
+    if options.get_hosts().is_empty() {
+        return Err(AddressError::Postgres);
+    }
+    if options.get_connect_timeout().is_none() {
+        options.connect_timeout(CONNECT_TIMEOUT);
+    }
+    if options.get_application_name().is_none() {
+        options.application_name("mover");
+    }
+    Ok((options, mode))
 }
 
 /// `user@host:port/database`, without the password.
@@ -79,7 +119,15 @@ impl fmt::Display for Postgres {
 impl Redis {
     /// Reads an address.
     pub fn at(url: &str) -> Result<Self, AddressError> {
-        url.into_connection_info().map(Self).map_err(|_| AddressError::Redis)
+        let options = url.into_connection_info().map_err(|_| AddressError::Redis)?;
+        match options.addr() {
+            ConnectionAddr::TcpTls { insecure: true, .. } => Err(AddressError::Insecure),
+            _ => Ok(Self(options)),
+        }
+    }
+
+    fn is_encrypted(&self) -> bool {
+        matches!(self.0.addr(), ConnectionAddr::TcpTls { .. })
     }
 
     /// What the driver needs to connect.
@@ -95,37 +143,52 @@ impl fmt::Display for Redis {
     }
 }
 
-/// Reads `url`, `pool_size` and where the password is.
+/// Reads `url`, `pool_size`, where the password is, and how connections are protected.
 pub(super) fn read_postgres(section: &mut Section<'_>, base: &Path) -> Option<Postgres> {
     let url = section.required_text("url", "the address, e.g. postgres://user@host:5432/database");
-    let url = section.parsed(url, |url| Postgres::at(&url, Postgres::POOL_SIZE));
+    let url = section.parsed(url, |url| read_url(&url));
+    let (options, mode) = match url {
+        Some(Read { value: (options, mode), place }) => (Some(options), Some(Read { value: mode, place })),
+        None => (None, None),
+    };
     let password = read_password(section, base);
     let pool_size = section.number("pool_size", 1..=10_000);
-    let Read { value: mut postgres, .. } = url?;
-    if let Some(size) = pool_size {
-        postgres.pool_size = size as usize;
-    }
+    let encryption = encryption::read_postgres(section, base, mode, options.as_ref());
+    let (mut options, encryption) = (options?, encryption?);
     if let Some(Read { value: password, place }) = password {
-        if postgres.options.get_password().is_some() {
+        if options.get_password().is_some() {
             said_twice(section, &place);
         }
-        postgres.options.password(password);
+        options.password(password);
     }
-    Some(postgres)
+    let pool_size = pool_size.map_or(Postgres::POOL_SIZE, |size| size as usize);
+    Some(Postgres { options, encryption, pool_size })
 }
 
-/// Reads `url` and where the password is.
+/// Reads `url`, where the password is, and the files for TLS.
 pub(super) fn read_redis(section: &mut Section<'_>, base: &Path) -> Option<Redis> {
     let url = section.required_text("url", "the address, e.g. redis://host:6379/0");
     let url = section.parsed(url, |url| Redis::at(&url));
     let password = read_password(section, base);
-    let Read { value: Redis(mut options), .. } = url?;
+    let files = encryption::read_files(section, base);
+    let Read { value: redis, place } = url?;
+    let encrypted = redis.is_encrypted();
+    if !encrypted {
+        for named in files.authorities.iter().chain(&files.identity) {
+            section.wrong(named, "this is for TLS, which the url has not: write rediss:// there, or leave it out");
+        }
+    }
+    let Redis(mut options) = redis;
     if let Some(Read { value: password, place }) = password {
         let settings = options.redis_settings().clone();
         if settings.password().is_some() {
             said_twice(section, &place);
         }
         options = options.set_redis_settings(settings.set_password(password));
+    }
+    if encrypted {
+        let with_files = tls::encrypted_redis(options, &files.material);
+        options = with_files.map_err(|error| section.wrong(&place, error.to_string())).ok()?;
     }
     Some(Redis(options))
 }

@@ -52,7 +52,7 @@ pub struct Config {
 }
 
 /// A datastore that holds orgs.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum Store {
     /// A Postgres database.
     Postgres(Postgres),

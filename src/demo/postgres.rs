@@ -1,4 +1,5 @@
-//! Connections of the demo's own: not those of the engine, which the demo is there to check.
+//! Connections of the demo's own: not those of the engine, which the demo is there to check. They go to the private servers,
+//! over Unix sockets, which have no TLS.
 
 use tokio_postgres::{Client, Error, NoTls};
 

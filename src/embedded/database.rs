@@ -53,6 +53,7 @@ pub(super) async fn drop(url: &str, name: &str) -> Result<(), EmbeddedError> {
 }
 
 async fn connect(url: &str) -> Result<Client, tokio_postgres::Error> {
+    // A Unix socket of our own server has no TLS and needs none.
     let (client, connection) = tokio_postgres::connect(url, NoTls).await?;
     // It ends with the client; an error of the connection is also the error of the query that waits on it.
     tokio::spawn(connection);

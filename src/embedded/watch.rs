@@ -48,6 +48,7 @@ pub(super) async fn first_failure(postgres_url: Option<String>, redis_socket: Op
 }
 
 async fn postgres_end(url: &str) -> String {
+    // A Unix socket has no TLS.
     match tokio_postgres::connect(url, NoTls).await {
         Err(error) => format!("it cannot be connected to: {}", with_causes(&error)),
         Ok((_kept_open, connection)) => match connection.await {

@@ -7,8 +7,10 @@ use std::sync::{Mutex, PoisonError};
 
 use deadpool::managed::{self, Metrics, RecycleError, RecycleResult};
 use tokio::task::JoinHandle;
-use tokio_postgres::{Client, Config, NoTls, Statement};
+use tokio_postgres::{Client, Config, Statement};
 use tracing::debug;
+
+use crate::tls::Encryption;
 
 const SESSION_SETTINGS: &str = include_str!("sql/session.sql");
 
@@ -16,6 +18,7 @@ const SESSION_SETTINGS: &str = include_str!("sql/session.sql");
 #[derive(Debug)]
 pub(super) struct Connector {
     pub(super) config: Config,
+    pub(super) encryption: Encryption,
 }
 
 /// A connection with its prepared statements.
@@ -23,6 +26,8 @@ pub(super) struct Connector {
 pub(super) struct Connection {
     client: Client,
     task: JoinHandle<()>,
+    /// For cancel requests, which are connections of their own.
+    encryption: Encryption,
     statements: Mutex<HashMap<String, Statement>>,
     /// Whether a session has it. In the pool that means: left in the middle of something.
     in_use: AtomicBool,
@@ -33,14 +38,10 @@ impl managed::Manager for Connector {
     type Error = tokio_postgres::Error;
 
     async fn create(&self) -> Result<Connection, tokio_postgres::Error> {
-        let (client, connection) = self.config.connect(NoTls).await?;
-        let task = tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                // Whoever used it is told by its own call.
-                debug!(%error, "connection to a store ended");
-            }
-        });
-        let fresh = Connection { client, task, statements: Mutex::default(), in_use: AtomicBool::new(false) };
+        let (client, task) = self.encryption.connect(&self.config).await?;
+        let encryption = self.encryption.clone();
+        let fresh =
+            Connection { client, task, encryption, statements: Mutex::default(), in_use: AtomicBool::new(false) };
         fresh.client.batch_execute(SESSION_SETTINGS).await?;
         Ok(fresh)
     }
@@ -114,9 +115,10 @@ impl Drop for Session {
         self.connection.task.abort();
         // A server that is in the middle of a long statement would not notice that.
         let cancel = self.connection.cancel_token();
+        let encryption = self.connection.encryption.clone();
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             runtime.spawn(async move {
-                if let Err(error) = cancel.cancel_query(NoTls).await {
+                if let Err(error) = encryption.cancel(&cancel).await {
                     debug!(%error, "a statement could not be cancelled");
                 }
             });

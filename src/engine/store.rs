@@ -13,6 +13,8 @@ use tokio_postgres::error::SqlState;
 
 use super::connection::{Connector, Session};
 use super::error::is_transient;
+use crate::config::Postgres;
+use crate::tls::{self, Trouble};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const WAIT_FOR_CONNECTION: Duration = Duration::from_secs(30);
@@ -22,7 +24,7 @@ const LOOK_THERE: &str = "see that Postgres runs there, or correct url in";
 #[derive(Debug, Error)]
 pub enum StoreError {
     /// The address is not one of Postgres.
-    #[error("the address of store {store} is not a Postgres address (postgres://user@host:port/database): {cause}")]
+    #[error("the address of store {store} cannot be used: {cause}")]
     Address {
         /// Which store.
         store: StoreName,
@@ -50,15 +52,14 @@ pub struct Store {
 impl Store {
     /// Makes a pool of at most `connections_max` connections; the first use connects.
     pub fn open(name: StoreName, url: &str, connections_max: usize) -> Result<Self, StoreError> {
-        let config: Config = url.parse().map_err(|error: tokio_postgres::Error| StoreError::Address {
-            store: name.clone(),
-            cause: std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string),
-        })?;
-        Self::over(name, config, connections_max)
+        let postgres = Postgres::at(url, connections_max)
+            .map_err(|error| StoreError::Address { store: name.clone(), cause: error.to_string() })?;
+        Self::over(name, &postgres)
     }
 
     /// The same, where the address was read before.
-    pub fn over(name: StoreName, mut config: Config, connections_max: usize) -> Result<Self, StoreError> {
+    pub fn over(name: StoreName, postgres: &Postgres) -> Result<Self, StoreError> {
+        let (mut config, encryption) = (postgres.options().clone(), postgres.encryption().clone());
         config.application_name("mover").connect_timeout(CONNECT_TIMEOUT);
         // A host that vanished without a word is noticed within a minute.
         config
@@ -67,8 +68,8 @@ impl Store {
             .keepalives_retries(3);
         let address = address_of(&config);
         let timeouts = Timeouts { wait: Some(WAIT_FOR_CONNECTION), create: Some(CONNECT_TIMEOUT), recycle: None };
-        let pool = managed::Pool::builder(Connector { config })
-            .max_size(connections_max)
+        let pool = managed::Pool::builder(Connector { config, encryption })
+            .max_size(postgres.pool_size)
             .timeouts(timeouts)
             .runtime(deadpool::Runtime::Tokio1)
             .build()
@@ -110,6 +111,9 @@ impl Store {
     }
 
     fn cannot_connect(&self, error: &tokio_postgres::Error) -> EngineError {
+        if let Some(Trouble { problem, next }) = tls::explain(error, &format!("[stores.{}]", self.name)) {
+            return self.unusable(false, format!("{problem}; next: {next}"));
+        }
         let code = error.code();
         let source = std::error::Error::source(error);
         let said = error.as_db_error().map(|said| said.message().to_owned());

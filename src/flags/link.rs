@@ -10,9 +10,14 @@ use std::time::Duration;
 
 use mover_actors::ports::FlagsError;
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, ErrorKind, IntoConnectionInfo, Pipeline, RedisError, ServerError, Value};
+use redis::{
+    AsyncConnectionConfig, Client, ConnectionAddr, ErrorKind, IntoConnectionInfo, Pipeline, RedisError, ServerError,
+    Value,
+};
 use tokio::sync::Mutex as AsyncMutex;
 use tokio::time::{sleep, timeout};
+
+use crate::tls;
 
 /// How long one request may take, with all its tries.
 const PATIENCE: Duration = Duration::from_millis(2_000);
@@ -62,6 +67,8 @@ impl Trouble {
 pub(super) struct Link {
     client: Client,
     address: String,
+    /// `None`: over a Unix socket, where there is no TLS.
+    encrypted: Option<bool>,
     /// Held while connecting, so that many callers make one connection between them.
     connection: AsyncMutex<Option<MultiplexedConnection>>,
 }
@@ -76,8 +83,14 @@ impl Link {
                 "not an address of a Redis server, e.g. redis://:password@127.0.0.1:6379/0 or unix:///run/redis.sock"
                     .into(),
         })?;
-        let address = client.get_connection_info().addr().to_string();
-        Ok(Self { client, address, connection: AsyncMutex::new(None) })
+        let at = client.get_connection_info().addr();
+        let encrypted = match at {
+            ConnectionAddr::Tcp(..) => Some(false),
+            ConnectionAddr::TcpTls { .. } => Some(true),
+            _ => None,
+        };
+        let address = at.to_string();
+        Ok(Self { client, address, encrypted, connection: AsyncMutex::new(None) })
     }
 
     /// Where the server is.
@@ -94,7 +107,8 @@ impl Link {
                 let last = last.into_inner().unwrap_or_else(PoisonError::into_inner);
                 let cause = last.unwrap_or_else(|| format!("no answer within {} ms", PATIENCE.as_millis()));
                 let next = "next: see that Redis runs there, or correct url in [redis]";
-                Err(Trouble::Unreachable(format!("{cause} ({}); {next}", self.address)))
+                let scheme = if self.encrypted == Some(true) { " (redis:// is for a server without TLS)" } else { "" };
+                Err(Trouble::Unreachable(format!("{cause} ({}); {next}{scheme}", self.address)))
             }
         }
     }
@@ -115,7 +129,10 @@ impl Link {
                 return Err(refused);
             }
             *self.connection.lock().await = None;
-            *last.lock().unwrap_or_else(PoisonError::into_inner) = Some(told(&error));
+            // So does a server answer that takes nothing but TLS.
+            let cut = error.is_connection_dropped() && !error.is_connection_refusal();
+            let hint = if cut && self.encrypted == Some(false) { "; rediss:// is for a server with TLS" } else { "" };
+            *last.lock().unwrap_or_else(PoisonError::into_inner) = Some(format!("{}{hint}", told(&error)));
             sleep(backoff).await;
             backoff = (backoff * 2).min(BACKOFF_MAX);
         }
@@ -139,6 +156,9 @@ impl Link {
 
     /// What trying again cannot mend.
     fn refusal(&self, error: &RedisError) -> Option<Trouble> {
+        if let Some(tls::Trouble { problem, next }) = tls::explain(error, "[redis]") {
+            return Some(Trouble::Unreachable(format!("{}: {problem}; next: {next}", self.address)));
+        }
         if error.kind() == ErrorKind::AuthenticationFailed {
             let said = format!("user or password is wrong for {} ({error}); {CORRECT_IT}", self.address);
             return Some(Trouble::Refused { index: 0, code: "WRONGPASS".into(), said });

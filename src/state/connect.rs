@@ -2,13 +2,17 @@
 
 use std::time::Duration;
 
-use deadpool_postgres::{Manager, ManagerConfig, Pool, PoolError, RecyclingMethod, Runtime};
+use deadpool_postgres::{Connect, Manager, ManagerConfig, Pool, PoolError, RecyclingMethod, Runtime};
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use tokio::task::JoinHandle;
 use tokio_postgres::config::Host;
 use tokio_postgres::error::SqlState;
-use tokio_postgres::{Config, NoTls};
+use tokio_postgres::{Client, Config};
 
 use super::StateError;
-use super::error::describe;
+use super::error::{SECTION, describe};
+use crate::tls::{self, Encryption, Trouble};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// A statement is planned once a connection, maybe while the tables are still empty, and kept: a plan that reads a whole
@@ -21,7 +25,7 @@ const WAIT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Opens a pool of at most `size` connections to the state database, and proves with one of them that it works. No
 /// error repeats a password.
-pub async fn connect(config: &Config, size: usize) -> Result<Pool, StateError> {
+pub async fn connect(config: &Config, encryption: &Encryption, size: usize) -> Result<Pool, StateError> {
     let mut config = config.clone();
     if config.get_connect_timeout().is_none() {
         config.connect_timeout(CONNECT_TIMEOUT);
@@ -36,8 +40,8 @@ pub async fn connect(config: &Config, size: usize) -> Result<Pool, StateError> {
     if config.get_tcp_user_timeout().is_none() {
         config.tcp_user_timeout(ANSWER_TIMEOUT);
     }
-    let manager =
-        Manager::from_config(config.clone(), NoTls, ManagerConfig { recycling_method: RecyclingMethod::Fast });
+    let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
+    let manager = Manager::from_connect(config.clone(), Opener(encryption.clone()), recycling);
     let pool = Pool::builder(manager)
         .max_size(size.max(1))
         .runtime(Runtime::Tokio1)
@@ -48,6 +52,16 @@ pub async fn connect(config: &Config, size: usize) -> Result<Pool, StateError> {
     match pool.get().await {
         Ok(_) => Ok(pool),
         Err(error) => Err(refused(&config, &error)),
+    }
+}
+
+/// Opens the connections of the pool.
+struct Opener(Encryption);
+
+impl Connect for Opener {
+    fn connect(&self, config: &Config) -> BoxFuture<'_, Result<(Client, JoinHandle<()>), tokio_postgres::Error>> {
+        let config = config.clone();
+        async move { self.0.connect(&config).await }.boxed()
     }
 }
 
@@ -64,6 +78,9 @@ fn refused(config: &Config, error: &PoolError) -> StateError {
         }
         other => return StateError::pool(&doing, other),
     };
+    if let Some(Trouble { problem, next }) = tls::explain(backend, SECTION) {
+        return StateError::Tls { server, problem, next };
+    }
     let logins = [SqlState::INVALID_PASSWORD, SqlState::INVALID_AUTHORIZATION_SPECIFICATION];
     match backend.code() {
         Some(code) if *code == SqlState::INVALID_CATALOG_NAME => StateError::UnknownDatabase { server, database },

@@ -8,6 +8,11 @@ use mover_actors::ports::LogError;
 use thiserror::Error;
 use tokio_postgres::error::SqlState;
 
+use crate::tls::{self, Trouble};
+
+/// Where the state database is configured.
+pub(super) const SECTION: &str = "[state]";
+
 /// Why the move log in Postgres did not do what it was asked.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum StateError {
@@ -34,6 +39,16 @@ pub enum StateError {
         server: String,
         /// Which database.
         database: String,
+    },
+    /// There is no connection as safe as it must be, or none at all without TLS.
+    #[error("{server}: {problem}; next: {next}")]
+    Tls {
+        /// Host and port.
+        server: String,
+        /// What is wrong.
+        problem: String,
+        /// What to do.
+        next: String,
     },
     /// Not reachable, or the connection was lost; trying again later can help.
     #[error("the move log cannot be reached while {doing}: {cause}")]
@@ -194,6 +209,9 @@ pub(super) fn describe(error: &tokio_postgres::Error) -> String {
     if let Some(db) = error.as_db_error() {
         let detail = db.detail().map(|detail| format!(" ({detail})")).unwrap_or_default();
         return format!("{}{detail} [{}]", db.message(), db.code().code());
+    }
+    if let Some(Trouble { problem, next }) = tls::explain(error, SECTION) {
+        return format!("{problem}; next: {next}");
     }
     let mut text = error.to_string();
     let mut source = error.source();

@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use deadpool_postgres::Pool;
 use futures_util::stream;
 use mover::state::{self, PgMoveLog, StateError};
+use mover::tls::Encryption;
 use mover_actors::domain::ids::{MigrationName, NodeId, OrgKey, OrgName};
 use mover_actors::domain::state::{State, Strategy};
 
@@ -20,7 +21,7 @@ const TEMPLATE: &str = "migrated";
 pub(crate) async fn connect(url: &str, size: usize) -> Result<Pool, StateError> {
     let mut config: tokio_postgres::Config = url.parse().unwrap();
     let options = format!("{} -csearch_path=", config.get_options().unwrap_or_default());
-    state::connect(config.options(options), size).await
+    state::connect(config.options(options), &Encryption::none(), size).await
 }
 
 /// A server whose databases begin with the schema in place.

@@ -11,10 +11,13 @@ use tempfile::TempDir;
 pub(crate) struct RedisServer {
     directory: TempDir,
     port: u16,
+    /// Whether the port takes nothing but TLS.
+    tls: bool,
     options: Vec<String>,
     child: Option<Child>,
 }
 
+#[allow(dead_code, reason = "each test binary uses its part")]
 impl RedisServer {
     /// Starts one that writes nothing to disk.
     pub(crate) fn start() -> Self {
@@ -23,16 +26,29 @@ impl RedisServer {
 
     /// Starts one with these options.
     pub(crate) fn start_with(options: &[&str]) -> Self {
+        Self::start_on(false, options)
+    }
+
+    /// Starts one with these options, among them its certificate, that takes nothing but TLS.
+    pub(crate) fn start_with_tls(options: &[&str]) -> Self {
+        Self::start_on(true, options)
+    }
+
+    fn start_on(tls: bool, options: &[&str]) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let options: Vec<String> = options.iter().map(|option| option.to_string()).collect();
         for _ in 0..20 {
             // Somebody else may take the port in between; then the next one is tried.
             let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-            if let Some(child) = launch(directory.path(), port, &options) {
-                return Self { directory, port, options, child: Some(child) };
+            if let Some(child) = launch(directory.path(), port, tls, &options) {
+                return Self { directory, port, tls, options, child: Some(child) };
             }
         }
         panic!("no free port for a Redis server after 20 tries");
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.port
     }
 
     pub(crate) fn url(&self) -> String {
@@ -53,7 +69,7 @@ impl RedisServer {
 
     /// Starts it again on the same port and directory.
     pub(crate) fn start_again(&mut self) {
-        self.child = launch(self.directory.path(), self.port, &self.options);
+        self.child = launch(self.directory.path(), self.port, self.tls, &self.options);
         assert!(self.child.is_some(), "Redis did not start again on port {}", self.port);
     }
 
@@ -70,9 +86,12 @@ impl Drop for RedisServer {
 }
 
 /// Starts a server and waits until it says that it accepts connections; `None` if it ends before.
-fn launch(directory: &Path, port: u16, options: &[String]) -> Option<Child> {
+fn launch(directory: &Path, port: u16, tls: bool, options: &[String]) -> Option<Child> {
+    let port = port.to_string();
+    let ports: &[&str] = if tls { &["--port", "0", "--tls-port", &port] } else { &["--port", &port] };
     let mut child = Command::new("redis-server")
-        .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--dir"])
+        .args(ports)
+        .args(["--bind", "127.0.0.1", "--dir"])
         .arg(directory)
         .args(options)
         .stdout(Stdio::piped())

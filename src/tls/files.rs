@@ -1,0 +1,187 @@
+//! Certificates and keys in files: read once, and refused before anything connects if they cannot be used.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::CertifiedKey;
+
+use super::provider;
+
+/// What was named for one server.
+#[derive(Debug, Clone, Default)]
+pub struct Material {
+    /// Who may sign the server's certificate; `None`: whom this machine trusts.
+    pub authorities: Option<Certificates>,
+    /// Who we are.
+    pub identity: Option<Identity>,
+}
+
+/// A file of certificates.
+#[derive(Clone)]
+pub struct Certificates {
+    path: PathBuf,
+    pem: Vec<u8>,
+    certificates: Vec<CertificateDer<'static>>,
+}
+
+/// Our certificate, with those that lead to its authority, and its key.
+pub struct Identity {
+    certificates: Certificates,
+    key: PrivateKeyDer<'static>,
+    key_pem: Vec<u8>,
+}
+
+/// Why a file cannot be used. Nothing of what is in it is repeated.
+#[derive(Debug, thiserror::Error)]
+pub enum FileError {
+    /// It cannot be read.
+    #[error("{path} cannot be read: {cause}", path = path.display())]
+    Unreadable {
+        /// Which file.
+        path: PathBuf,
+        /// Why not.
+        cause: io::Error,
+    },
+    /// There is no certificate in it.
+    #[error("{path} holds no certificate: it should be PEM, with lines -----BEGIN CERTIFICATE-----", path = path.display())]
+    NoCertificate {
+        /// Which file.
+        path: PathBuf,
+    },
+    /// There is something else than certificates in it.
+    #[error("{path}: certificate {number} in it cannot be understood", path = path.display())]
+    BadCertificate {
+        /// Which file.
+        path: PathBuf,
+        /// The place of the certificate in it, from 1.
+        number: usize,
+    },
+    /// There is no key in it.
+    #[error("{path} holds no private key: it should be PEM, with a line -----BEGIN PRIVATE KEY-----", path = path.display())]
+    NoKey {
+        /// Which file.
+        path: PathBuf,
+    },
+    /// There is a passphrase on it.
+    #[error("{path} is encrypted, and nobody is there to type its passphrase: store it decrypted, for Mover alone", path = path.display())]
+    EncryptedKey {
+        /// Which file.
+        path: PathBuf,
+    },
+    /// Others may read it.
+    #[error("{path} can be read by others: chmod 600 {path} (or 640, if root owns it)", path = path.display())]
+    OpenKey {
+        /// Which file.
+        path: PathBuf,
+    },
+    /// It belongs to another certificate, or is of a kind that is not known.
+    #[error("{path} is not the key of {certificate}: {cause}", path = path.display(), certificate = certificate.display())]
+    OtherKey {
+        /// The file of the key.
+        path: PathBuf,
+        /// The file of the certificate.
+        certificate: PathBuf,
+        /// What rustls said.
+        cause: String,
+    },
+}
+
+impl Certificates {
+    /// Reads a file of one or more certificates in PEM.
+    pub fn read(path: &Path) -> Result<Self, FileError> {
+        let pem = std::fs::read(path).map_err(|cause| FileError::Unreadable { path: path.into(), cause })?;
+        let mut certificates = Vec::new();
+        for (index, certificate) in CertificateDer::pem_slice_iter(&pem).enumerate() {
+            let bad = || FileError::BadCertificate { path: path.into(), number: index + 1 };
+            let certificate = certificate.map_err(|_| bad())?;
+            rustls::server::ParsedCertificate::try_from(&certificate).map_err(|_| bad())?;
+            certificates.push(certificate);
+        }
+        if certificates.is_empty() {
+            return Err(FileError::NoCertificate { path: path.into() });
+        }
+        Ok(Self { path: path.into(), pem, certificates })
+    }
+
+    /// Each of them.
+    pub(super) fn each(&self) -> &[CertificateDer<'static>] {
+        &self.certificates
+    }
+
+    /// As they stand in the file.
+    pub(super) fn pem(&self) -> &[u8] {
+        &self.pem
+    }
+}
+
+impl Identity {
+    /// Reads the key of a certificate that was read.
+    pub fn read(certificates: Certificates, path: &Path) -> Result<Self, FileError> {
+        let key_pem = read_secret(path)?;
+        let key = PrivateKeyDer::from_pem_slice(&key_pem).map_err(|_| {
+            // Both the new and the old way to write an encrypted key have this word in the text around it.
+            let encrypted = key_pem.windows(9).any(|word| word == b"ENCRYPTED");
+            let path = path.to_owned();
+            if encrypted { FileError::EncryptedKey { path } } else { FileError::NoKey { path } }
+        })?;
+        CertifiedKey::from_der(certificates.certificates.clone(), key.clone_key(), &provider()).map_err(|error| {
+            let certificate = certificates.path.clone();
+            FileError::OtherKey { path: path.into(), certificate, cause: error.to_string() }
+        })?;
+        Ok(Self { certificates, key, key_pem })
+    }
+
+    /// The chain that is shown to the server.
+    pub(super) fn certificates(&self) -> &Certificates {
+        &self.certificates
+    }
+
+    /// The key.
+    pub(super) fn key(&self) -> PrivateKeyDer<'static> {
+        self.key.clone_key()
+    }
+
+    /// The key as it stands in its file.
+    pub(super) fn key_pem(&self) -> &[u8] {
+        &self.key_pem
+    }
+}
+
+/// Reads a file that, as with libpq, must be for its owner alone, or for a group that root chose.
+fn read_secret(path: &Path) -> Result<Vec<u8>, FileError> {
+    let unreadable = |cause| FileError::Unreadable { path: path.into(), cause };
+    let mut file = File::open(path).map_err(unreadable)?;
+    let metadata = file.metadata().map_err(unreadable)?;
+    let others = if metadata.uid() == 0 { 0o027 } else { 0o077 };
+    if metadata.mode() & others != 0 {
+        return Err(FileError::OpenKey { path: path.into() });
+    }
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes).map_err(unreadable)?;
+    Ok(bytes)
+}
+
+impl Clone for Identity {
+    fn clone(&self) -> Self {
+        Self { certificates: self.certificates.clone(), key: self.key(), key_pem: self.key_pem.clone() }
+    }
+}
+
+/// The file only.
+impl fmt::Debug for Certificates {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Certificates").field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+/// Without the key.
+impl fmt::Debug for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Identity").field("certificates", &self.certificates).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,57 @@
+//! Encryption of the connections to Postgres and to Redis, with rustls.
+//!
+//! - `mode`: what an operator asks for, in the words of libpq.
+//! - `files`: certificates and keys, read and checked before anything connects.
+//! - `roots`: whom to trust where nobody says.
+//! - `verifier`: what a server's certificate must stand, for each mode.
+//! - `postgres`: every connection of Mover to a configured Postgres is opened here, and every cancel request sent.
+//! - `redis`: what the driver of Redis needs.
+//! - `explain`: from what rustls says to what an operator can do.
+//!
+//! No error and no Debug output shows a key.
+
+mod explain;
+mod files;
+mod mode;
+mod postgres;
+mod redis;
+mod roots;
+mod verifier;
+
+use std::sync::Arc;
+
+use rustls::crypto::CryptoProvider;
+
+pub use self::explain::{Trouble, explain};
+pub use self::files::{Certificates, FileError, Identity, Material};
+pub use self::mode::{SslMode, UnknownSslMode};
+pub use self::postgres::Encryption;
+pub use self::redis::encrypted as encrypted_redis;
+
+/// Why TLS cannot be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// This machine names nobody to trust.
+    #[error(
+        "this machine trusts no certificate authority ({cause}): install its ca-certificates, or name the right one with \
+         ca_file"
+    )]
+    NoRoots {
+        /// What was said where they are kept.
+        cause: String,
+    },
+    /// The files are each right, but do not work.
+    #[error("TLS cannot be set up: {0}")]
+    Unusable(String),
+}
+
+impl From<rustls::Error> for TlsError {
+    fn from(error: rustls::Error) -> Self {
+        TlsError::Unusable(error.to_string())
+    }
+}
+
+/// The cryptography. Named, so that it does not depend on what other crates ask rustls for.
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(rustls::crypto::ring::default_provider())
+}

@@ -1,0 +1,129 @@
+//! Connections to Postgres: every one that Mover makes to a configured server is opened here.
+
+use std::fmt;
+use std::sync::Arc;
+
+use rustls::ClientConfig;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::task::JoinHandle;
+use tokio_postgres::config::SslMode as DriverMode;
+use tokio_postgres::error::SqlState;
+use tokio_postgres::{CancelToken, Client, Config, Connection, Error, NoTls, Socket};
+use tokio_postgres_rustls::MakeRustlsConnect;
+use tracing::debug;
+
+use super::explain::rustls_error;
+use super::files::Material;
+use super::mode::SslMode;
+use super::roots::roots;
+use super::verifier::Lenient;
+use super::{TlsError, provider};
+
+/// What Postgres calls itself inside of TLS. Servers since version 17 ask for it where TLS begins without a question.
+const PROTOCOL: &[u8] = b"postgresql";
+
+/// How connections to one server are protected.
+#[derive(Clone)]
+pub struct Encryption {
+    mode: SslMode,
+    /// `None`: not at all, and at no cost.
+    tls: Option<MakeRustlsConnect>,
+}
+
+impl Encryption {
+    /// None at all.
+    pub fn none() -> Self {
+        Self { mode: SslMode::Disable, tls: None }
+    }
+
+    /// As much as `mode` asks for.
+    pub fn new(mode: SslMode, material: &Material) -> Result<Self, TlsError> {
+        if mode == SslMode::Disable {
+            return Ok(Self::none());
+        }
+        let provider = provider();
+        let algorithms = provider.signature_verification_algorithms;
+        let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+        let roots = || roots(material.authorities.as_ref());
+        let builder = match mode {
+            SslMode::VerifyFull => builder.with_root_certificates(roots()?),
+            SslMode::VerifyCa => {
+                builder.dangerous().with_custom_certificate_verifier(Arc::new(Lenient::signed_by(roots()?, algorithms)))
+            }
+            SslMode::Disable | SslMode::Prefer | SslMode::Require => {
+                builder.dangerous().with_custom_certificate_verifier(Arc::new(Lenient::anybody(algorithms)))
+            }
+        };
+        let mut config = match &material.identity {
+            Some(identity) => builder.with_client_auth_cert(identity.certificates().each().to_vec(), identity.key())?,
+            None => builder.with_no_client_auth(),
+        };
+        config.alpn_protocols = vec![PROTOCOL.to_vec()];
+        Ok(Self { mode, tls: Some(MakeRustlsConnect::new(config)) })
+    }
+
+    /// How much was asked for.
+    pub fn mode(&self) -> SslMode {
+        self.mode
+    }
+
+    /// Opens a connection; what is sent and received over it is done by the task, which ends it when it is aborted.
+    pub async fn connect(&self, config: &Config) -> Result<(Client, JoinHandle<()>), Error> {
+        let mut config = config.clone();
+        config.ssl_mode(match self.mode {
+            SslMode::Disable => DriverMode::Disable,
+            SslMode::Prefer => DriverMode::Prefer,
+            SslMode::Require | SslMode::VerifyCa | SslMode::VerifyFull => DriverMode::Require,
+        });
+        let Some(tls) = &self.tls else {
+            return config.connect(NoTls).await.map(driven);
+        };
+        match config.connect(tls.clone()).await {
+            // The driver takes a server without TLS for an answer. So does libpq where TLS, or access with it, fails.
+            Err(error) if self.mode == SslMode::Prefer && could_be_plain(&error) => {
+                debug!(%error, "no TLS with Postgres; sslmode prefer goes on without");
+                match config.ssl_mode(DriverMode::Disable).connect(NoTls).await {
+                    Ok(opened) => Ok(driven(opened)),
+                    // Who lets nobody in says the same both times; the first time it was about what was preferred.
+                    Err(again) if again.code() == error.code() => Err(error),
+                    Err(again) => Err(again),
+                }
+            }
+            other => other.map(driven),
+        }
+    }
+
+    /// Cancels what a connection that was opened here is doing, over a connection that is protected in the same way.
+    pub async fn cancel(&self, token: &CancelToken) -> Result<(), Error> {
+        match &self.tls {
+            Some(tls) => token.cancel_query(tls.clone()).await,
+            None => token.cancel_query(NoTls).await,
+        }
+    }
+}
+
+/// Moves what a connection sends and receives, until it ends.
+fn driven<S>((client, connection): (Client, Connection<Socket, S>)) -> (Client, JoinHandle<()>)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let task = tokio::spawn(async move {
+        if let Err(error) = connection.await {
+            // Whoever used it is told by its own call.
+            debug!(%error, "connection to Postgres ended");
+        }
+    });
+    (client, task)
+}
+
+/// Whether the same server may let us in without TLS.
+fn could_be_plain(error: &Error) -> bool {
+    rustls_error(error).is_some() || error.code() == Some(&SqlState::INVALID_AUTHORIZATION_SPECIFICATION)
+}
+
+/// Without certificates and keys.
+impl fmt::Debug for Encryption {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Encryption").field("mode", &self.mode).finish_non_exhaustive()
+    }
+}

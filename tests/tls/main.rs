@@ -1,0 +1,17 @@
+//! Encrypted connections to a real Postgres and a real Redis, with certificates that the tests make.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod certificates;
+mod configuration;
+mod flags;
+mod modes;
+mod moving;
+#[allow(dead_code, reason = "each test binary uses its part")]
+#[path = "../bad_input/place.rs"]
+mod place;
+mod postgres;
+mod proxy;
+#[path = "../support/redis_server.rs"]
+mod redis_server;
+mod refusals;
