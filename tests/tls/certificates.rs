@@ -67,6 +67,16 @@ impl Authority {
     }
 }
 
+/// A server's certificate that it signed itself, as an authority or not.
+pub(crate) fn self_signed(names: &[&str], is_authority: bool) -> Issued {
+    let mut params = Authority::for_server(names);
+    if is_authority {
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    }
+    let key = KeyPair::generate().unwrap();
+    Issued { certificate: params.self_signed(&key).unwrap().pem(), key: key.serialize_pem() }
+}
+
 /// A directory of files that a configuration names.
 pub(crate) struct Files(TempDir);
 

@@ -1,6 +1,6 @@
 //! Certificates that are not good enough, the server's and ours.
 
-use crate::certificates::{Authority, Files};
+use crate::certificates::{Authority, Files, self_signed};
 use crate::postgres::{HOST, ONLY_TLS, Postgres, configured, encrypted, refusal};
 
 #[tokio::test]
@@ -56,6 +56,23 @@ async fn an_expired_certificate_is_told_with_its_time() {
         assert!(said.contains("its certificate expired at 2020-01-01T00:00:00Z; next: have it renewed"), "{said}");
     }
     assert!(encrypted(&configured(&server.url("mover", HOST), "sslmode = 'require'")).await);
+}
+
+#[tokio::test]
+async fn a_server_may_sign_for_itself_if_it_is_no_authority() {
+    for is_authority in [false, true] {
+        let issued = self_signed(&[HOST], is_authority);
+        let server = Postgres::start(Some(&issued), ONLY_TLS).await;
+        let files = Files::new();
+        let ca = format!("ca_file = {:?}", files.public("server.crt", &issued.certificate));
+        let address = configured(&server.url("mover", HOST), &ca);
+        if is_authority {
+            let said = refusal(&address).await;
+            assert!(said.contains("that of an authority (CA:TRUE)") && said.contains("CA:FALSE"), "{said}");
+        } else {
+            assert!(encrypted(&address).await);
+        }
+    }
 }
 
 #[tokio::test]
