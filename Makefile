@@ -24,9 +24,10 @@ demo: setup ## A few hundred orgs move between two real Postgres while clients w
 	$(CARGO) build --release
 	$${CARGO_TARGET_DIR:-target}/release/mover demo
 
-bench: setup ## Whole campaigns against what the same server can do, and what the guard costs writers; docs/benchmarks.md
+bench: setup ## Whole campaigns against what the same server can do, what the guard costs writers, and what those cost who look; docs/benchmarks.md
 	$(CARGO) bench --bench guard
 	$(CARGO) bench --bench campaign
+	$(CARGO) bench --bench serve
 
 model: setup ## Every state that the cutover protocol can reach, and what happens without each measure; docs/model.md
 	$(CARGO) run --release -p mover-model
