@@ -12,30 +12,36 @@ const AGE_MIN: Duration = Duration::from_millis(250);
 /// At most this part of the time is spent on reading it, however many orgs there are.
 const SHARE: u32 = 20;
 
-/// The last answer, as JSON.
+/// The last answer, as JSON, or why there was none.
 #[derive(Default)]
 pub(super) struct Fresh(Mutex<Option<Read>>);
 
 struct Read {
-    json: Bytes,
+    answer: Result<Bytes, Problem>,
     at: Instant,
     took: Duration,
 }
 
 impl Fresh {
-    /// The last answer, or a new one if that is too old. Of those who ask at once one reads and the others wait for it.
+    /// The last answer, or a new one if that is too old. Of those who ask at once one reads and the others wait for it; while
+    /// servers are away, too.
     pub(super) async fn get<T: Serialize>(
         &self,
         read: impl Future<Output = Result<T, Problem>>,
     ) -> Result<Bytes, Problem> {
         let mut last = self.0.lock().await;
         if let Some(last) = last.as_ref().filter(|last| last.at.elapsed() < AGE_MIN.max(last.took * SHARE)) {
-            return Ok(last.json.clone());
+            return last.answer.clone();
         }
         let begin = Instant::now();
-        let json = serde_json::to_vec(&read.await?).map_err(|error| Problem::unavailable(error.to_string()))?;
-        let json = Bytes::from(json);
-        *last = Some(Read { json: json.clone(), at: Instant::now(), took: begin.elapsed() });
-        Ok(json)
+        let answer = read.await.and_then(|view| written(&view));
+        let took = if answer.is_ok() { begin.elapsed() } else { Duration::ZERO };
+        *last = Some(Read { answer: answer.clone(), at: Instant::now(), took });
+        answer
     }
+}
+
+/// As JSON, which plain data always has.
+pub(super) fn written<T: Serialize>(view: &T) -> Result<Bytes, Problem> {
+    serde_json::to_vec(view).map(Bytes::from).map_err(|error| Problem::unavailable(error.to_string()))
 }

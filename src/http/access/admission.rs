@@ -30,7 +30,11 @@ pub(in crate::http) struct Caller {
 impl Caller {
     /// Refuses those who may not.
     pub(in crate::http) fn must_be(&self, needed: Role, what: &str) -> Result<(), Problem> {
-        if self.role >= needed { Ok(()) } else { Err(Problem::forbidden(needed, what)) }
+        if self.role >= needed {
+            return Ok(());
+        }
+        tracing::warn!(name = %self.name, role = %self.role, address = %self.address, what, "somebody tried what their role may not");
+        Err(Problem::forbidden(needed, what))
     }
 }
 
@@ -79,11 +83,10 @@ async fn recognize(request: &ServiceRequest) -> Result<Caller, Problem> {
     Ok(Caller { name: holder.name, role: holder.role, expires_at: holder.expires_at, address })
 }
 
-/// Behind a proxy it is the proxy that knows.
+/// Behind a proxy it is the proxy that knows: it has put the address at the end. What stands before that anybody can have written.
 fn address(request: &ServiceRequest, behind_proxy: bool) -> IpAddr {
-    let told = behind_proxy
-        .then(|| request.connection_info().realip_remote_addr().and_then(|address| address.parse().ok()))
-        .flatten();
+    let told = || request.headers().get("x-forwarded-for")?.to_str().ok()?.rsplit(',').next()?.trim().parse().ok();
+    let told = if behind_proxy { told() } else { None };
     told.or_else(|| request.peer_addr().map(|address| address.ip())).unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED))
 }
 

@@ -25,16 +25,15 @@ pub(super) struct Event {
 
 /// See the module's documentation.
 pub(in crate::http) struct Hub {
-    /// Another one after each start, so that numbers of an earlier process are not mistaken.
-    epoch: String,
     kept: Mutex<Kept>,
     sender: broadcast::Sender<Event>,
     listeners: AtomicUsize,
     came: Notify,
 }
 
-#[derive(Default)]
 struct Kept {
+    /// Another one after each start and each time that things were forgotten, so that earlier numbers are not mistaken.
+    epoch: String,
     last: u64,
     bytes: usize,
     events: VecDeque<Event>,
@@ -53,12 +52,26 @@ pub(super) struct Listener {
 impl Default for Hub {
     fn default() -> Self {
         Self {
-            epoch: format!("{:08x}", rand::random::<u32>()),
-            kept: Mutex::default(),
+            kept: Mutex::new(Kept::new()),
             sender: broadcast::Sender::new(BEHIND_MAX),
             listeners: AtomicUsize::new(0),
             came: Notify::new(),
         }
+    }
+}
+
+impl Kept {
+    fn new() -> Self {
+        let epoch = format!("{:08x}", rand::random::<u32>());
+        Self { epoch, last: 0, bytes: 0, events: VecDeque::new(), current: BTreeMap::new() }
+    }
+
+    /// What came after an event, if that is known.
+    fn after(&self, last: &str) -> Option<Vec<Event>> {
+        let number: u64 = last.strip_prefix(&self.epoch)?.strip_prefix('-')?.parse().ok()?;
+        let oldest = self.events.front().map_or(self.last + 1, |event| event.number);
+        let is_known = number <= self.last && number + 1 >= oldest;
+        is_known.then(|| self.events.iter().filter(|event| event.number > number).cloned().collect())
     }
 }
 
@@ -68,7 +81,7 @@ impl Hub {
         let mut kept = self.kept();
         kept.last += 1;
         let number = kept.last;
-        let mut frame = format!("id: {}-{number}\nevent: {kind}\ndata: ", self.epoch).into_bytes();
+        let mut frame = format!("id: {}-{number}\nevent: {kind}\ndata: ", kept.epoch).into_bytes();
         // JSON has no line breaks of its own.
         frame.extend_from_slice(data);
         frame.extend_from_slice(b"\n\n");
@@ -93,7 +106,7 @@ impl Hub {
             return None;
         }
         let kept = self.kept();
-        let first = match last.map(|last| self.after(&kept, last)) {
+        let first = match last.map(|last| kept.after(last)) {
             Some(Some(missed)) => missed,
             missed => {
                 let reset =
@@ -107,12 +120,9 @@ impl Hub {
         Some(Listener { hub: self.clone(), first, later })
     }
 
-    /// What came after an event, if that is known.
-    fn after(&self, kept: &Kept, last: &str) -> Option<Vec<Event>> {
-        let number: u64 = last.strip_prefix(&self.epoch)?.strip_prefix('-')?.parse().ok()?;
-        let oldest = kept.events.front().map_or(kept.last + 1, |event| event.number);
-        let is_known = number <= kept.last && number + 1 >= oldest;
-        is_known.then(|| kept.events.iter().filter(|event| event.number > number).cloned().collect())
+    /// Forgets all that was told.
+    pub(super) fn forget(&self) {
+        *self.kept() = Kept::new();
     }
 
     /// How many listen now.
@@ -153,18 +163,18 @@ mod tests {
         hub.publish("status", b"1", true);
         hub.publish("moves", b"2", false);
         hub.publish("status", b"3", true);
-        let back = hub.listen(Some(&format!("{}-1", hub.epoch))).unwrap();
+        let back = hub.listen(Some(&format!("{}-1", hub.kept().epoch))).unwrap();
         assert_eq!(back.first.len(), 2, "{:?}", texts(&back.first));
         let new = hub.listen(None).unwrap();
-        assert_eq!(texts(&new.first), [format!("id: {}-3\nevent: status\ndata: 3\n\n", hub.epoch)]);
+        assert_eq!(texts(&new.first), [format!("id: {}-3\nevent: status\ndata: 3\n\n", hub.kept().epoch)]);
     }
 
     #[test]
     fn an_id_of_an_earlier_process_or_of_nobody_is_a_reset() {
         let hub = Arc::new(Hub::default());
         hub.publish("status", b"1", true);
-        let last_of_another = format!("{:08x}-1", u32::from_str_radix(&hub.epoch, 16).unwrap() ^ 1);
-        for last in [&last_of_another, "", "x", "-1", &format!("{}-99", hub.epoch)] {
+        let last_of_another = format!("{:08x}-1", u32::from_str_radix(&hub.kept().epoch, 16).unwrap() ^ 1);
+        for last in [&last_of_another, "", "x", "-1", &format!("{}-99", hub.kept().epoch)] {
             let first = texts(&hub.listen(Some(last)).unwrap().first);
             assert_eq!(first[0], "event: reset\ndata: {}\n\n", "{last:?}");
             assert!(first[1].contains("event: status"));
@@ -177,9 +187,19 @@ mod tests {
         for _ in 0..=KEPT_MAX {
             hub.publish("moves", b"1", false);
         }
-        let last = |number: u64| format!("{}-{number}", hub.epoch);
+        let last = |number: u64| format!("{}-{number}", hub.kept().epoch);
         assert_eq!(texts(&hub.listen(Some(&last(0))).unwrap().first)[0], "event: reset\ndata: {}\n\n");
         assert_eq!(hub.listen(Some(&last(1))).unwrap().first.len(), KEPT_MAX);
+    }
+
+    #[test]
+    fn what_happened_while_nobody_listened_is_a_reset() {
+        let hub = Arc::new(Hub::default());
+        hub.publish("moves", b"1", false);
+        let last = format!("{}-1", hub.kept().epoch);
+        assert!(hub.listen(Some(&last)).unwrap().first.is_empty());
+        hub.forget();
+        assert_eq!(texts(&hub.listen(Some(&last)).unwrap().first), ["event: reset\ndata: {}\n\n"]);
     }
 
     #[test]

@@ -7,18 +7,20 @@ use std::time::Duration;
 use actix::prelude::*;
 use bytes::Bytes;
 use mover_actors::otp::{ActorRef, Child, ChildSpec, Me};
-use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::http::api::views::{Actor as ActorView, Entry, RunView, letter};
 use crate::http::api::{closed, health_of, latest_run, recent_commands, status_of};
+use crate::http::fresh::written;
 use crate::http::problem::Problem;
 use crate::http::shared::Shared;
 use crate::state::read::{Change, Changes, Seen, StateName};
 
 /// So long after one look comes the next.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// So long after the last one has gone, whoever comes back is still told what they have missed.
+const LINGER: Duration = Duration::from_secs(60);
 const COMMANDS: u32 = 20;
 
 /// The actor that looks. It reads from the move log, so it hears of what other processes do, too.
@@ -53,7 +55,11 @@ async fn watch(me: Me, shared: Arc<Shared>) {
         me.note("nobody listens".to_owned());
         shared.hub.somebody().await;
         let mut watch = Watch::new(shared.clone());
-        while shared.hub.listeners() > 0 {
+        let mut listened_at = Instant::now();
+        while listened_at.elapsed() < LINGER {
+            if shared.hub.listeners() > 0 {
+                listened_at = Instant::now();
+            }
             match watch.look().await {
                 Ok(()) => me.note(format!("{} listen", shared.hub.listeners())),
                 // The next look goes on after what was seen.
@@ -61,6 +67,8 @@ async fn watch(me: Me, shared: Arc<Shared>) {
             }
             tokio::time::sleep(LOOK_EVERY).await;
         }
+        // What happens from now on is told to nobody, so whoever comes back begins anew.
+        shared.hub.forget();
     }
 }
 
@@ -184,8 +192,4 @@ impl Watch {
         self.run = run;
         Ok(())
     }
-}
-
-fn written<T: Serialize>(event: &T) -> Result<Bytes, Problem> {
-    serde_json::to_vec(event).map(Bytes::from).map_err(|error| Problem::unavailable(error.to_string()))
 }
