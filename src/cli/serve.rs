@@ -85,9 +85,7 @@ fn reload(general: &General, shared: &Shared, server: &Server) {
         Ok((config, _)) => config,
         Err(mistakes) => return tracing::error!("the configuration was not read again: {mistakes}"),
     };
-    if let Err(error) = server.reload_certificate(&config.http) {
-        return tracing::error!(%error, "the configuration was not read again");
-    }
+    server.exchange_certificate(&config.http);
     if general.log.is_none()
         && let Err(error) = log::change(config.log.level.as_str())
     {

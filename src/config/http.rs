@@ -1,18 +1,20 @@
 //! How `mover serve` is reached, and by whom.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
+
+use crate::tls::{Certificates, Identity};
 
 use super::reader::{Read, Section};
 
 /// `[http]`
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Http {
     /// Where it listens.
     pub listen: SocketAddr,
-    /// Certificate chain and key, both PEM files. None: tokens go over the wire as they are, so only this machine may come.
-    pub tls: Option<TlsFiles>,
+    /// Our certificate and its key. None: tokens go over the wire as they are, so only this machine may come.
+    pub tls: Option<Identity>,
     /// Whether others than this machine may come without TLS, since something in front of Mover has it.
     pub behind_proxy: bool,
     /// Requests that each token may make in a second.
@@ -21,15 +23,6 @@ pub struct Http {
     pub second_person: bool,
     /// How long orgs in flight have for their end after SIGTERM. What is left is taken over by the next Mover.
     pub shutdown: Duration,
-}
-
-/// Where the server's certificate is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TlsFiles {
-    /// The chain, its own certificate first.
-    pub cert: PathBuf,
-    /// The key.
-    pub key: PathBuf,
 }
 
 impl Default for Http {
@@ -62,16 +55,7 @@ pub(super) fn read(mut section: Section<'_>, base: &Path, http: &mut Http) {
         text.parse::<SocketAddr>()
             .map_err(|_| format!("listen is an address and a port, such as 127.0.0.1:7070 or [::1]:7070, not {text:?}"))
     });
-    let cert = section.text("tls_cert_file");
-    let key = section.text("tls_key_file");
-    http.tls = match (cert, key) {
-        (Some(cert), Some(key)) => Some(TlsFiles { cert: base.join(cert.value), key: base.join(key.value) }),
-        (Some(Read { place, .. }), None) | (None, Some(Read { place, .. })) => {
-            section.wrong(&place, "tls_cert_file and tls_key_file go together: one of them is missing");
-            None
-        }
-        (None, None) => None,
-    };
+    http.tls = read_identity(&mut section, base);
     http.behind_proxy = section.boolean("behind_proxy").unwrap_or(http.behind_proxy);
     http.second_person = section.boolean("second_person").unwrap_or(http.second_person);
     if let Some(number) = section.number("requests_per_second", 1..=1_000_000) {
@@ -87,4 +71,18 @@ pub(super) fn read(mut section: Section<'_>, base: &Path, http: &mut Http) {
         }
     }
     section.finish();
+}
+
+/// A certificate and its key, which must be usable together.
+fn read_identity(section: &mut Section<'_>, base: &Path) -> Option<Identity> {
+    let (certificate, key) = (section.text("tls_cert_file"), section.text("tls_key_file"));
+    if let (Some(Read { place, .. }), None) | (None, Some(Read { place, .. })) = (&certificate, &key) {
+        section.wrong(place, "tls_cert_file and tls_key_file go together: one of them is missing");
+        return None;
+    }
+    let read = |path: String| Certificates::read(&base.join(path)).map_err(|error| format!("tls_cert_file: {error}"));
+    let certificate = section.parsed(certificate, read)?.value;
+    let read =
+        |path: String| Identity::read(certificate, &base.join(path)).map_err(|error| format!("tls_key_file: {error}"));
+    section.parsed(key, read).map(|read| read.value)
 }

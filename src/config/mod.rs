@@ -25,7 +25,7 @@ mod tree;
 pub use self::address::{AddressError, Postgres, Redis};
 pub use self::definition::{Definition, OrgDirectory, SqlStep, TableRule, Tenancy, Via};
 pub use self::definitions::{Definitions, UnknownMigration};
-pub use self::http::{Http, TlsFiles};
+pub use self::http::Http;
 pub use self::mistake::{Mistake, Mistakes, Place};
 pub use self::overrides::Override;
 pub use self::settings::{Config, Log, LogFormat, LogLevel, Store};

@@ -25,4 +25,3 @@ mod tls;
 pub use events::Events;
 pub use server::{ServeError, Server};
 pub use shared::Shared;
-pub use tls::TlsError;

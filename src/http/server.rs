@@ -17,7 +17,7 @@ use crate::config::Http;
 use super::access::same_site;
 use super::problem::Problem;
 use super::shared::Shared;
-use super::tls::{Certificate, TlsError};
+use super::tls::Certificate;
 use super::{api, health, metrics, page};
 
 /// Threads of their own, so that whoever asks never waits for a move, nor a move for them.
@@ -38,9 +38,9 @@ pub enum ServeError {
         /// What the system said.
         cause: std::io::Error,
     },
-    /// Its certificate cannot be used.
-    #[error(transparent)]
-    Tls(#[from] TlsError),
+    /// The library refuses its own defaults.
+    #[error("TLS cannot be set up: {0}")]
+    Tls(#[from] rustls::Error),
     /// It ended by itself.
     #[error("the HTTP server ended: {0}")]
     Ended(String),
@@ -59,7 +59,7 @@ impl Server {
     pub fn start(shared: Arc<Shared>) -> Result<Self, ServeError> {
         let settings = shared.settings();
         let address = settings.listen;
-        let certificate = settings.tls.as_ref().map(Certificate::load).transpose()?.map(Arc::new);
+        let certificate = settings.tls.as_ref().map(Certificate::new).map(Arc::new);
         let wrong = |cause| ServeError::Listen { address, cause };
         let listener = TcpListener::bind(address).map_err(wrong)?;
         let address = listener.local_addr().map_err(wrong)?;
@@ -107,11 +107,10 @@ impl Server {
         format!("{scheme}://{}", self.address)
     }
 
-    /// Reads the certificate again; the old one stays if the new one cannot be used.
-    pub fn reload_certificate(&self, settings: &Http) -> Result<(), TlsError> {
-        match (&self.certificate, &settings.tls) {
-            (Some(certificate), Some(files)) => certificate.reload(files),
-            _ => Ok(()),
+    /// Shows the certificate of these settings from now on. Whether there is TLS at all stays as it is.
+    pub fn exchange_certificate(&self, settings: &Http) {
+        if let (Some(certificate), Some(identity)) = (&self.certificate, &settings.tls) {
+            certificate.exchange(identity);
         }
     }
 

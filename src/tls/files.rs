@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -34,6 +35,7 @@ pub struct Identity {
     certificates: Certificates,
     key: PrivateKeyDer<'static>,
     key_pem: Vec<u8>,
+    certified: Arc<CertifiedKey>,
 }
 
 /// Why a file cannot be used. Nothing of what is in it is repeated.
@@ -129,11 +131,17 @@ impl Identity {
             let path = path.to_owned();
             if encrypted { FileError::EncryptedKey { path } } else { FileError::NoKey { path } }
         })?;
-        CertifiedKey::from_der(certificates.certificates.clone(), key.clone_key(), &provider()).map_err(|error| {
+        let certified = CertifiedKey::from_der(certificates.certificates.clone(), key.clone_key(), &provider());
+        let certified = certified.map_err(|error| {
             let certificate = certificates.path.clone();
             FileError::OtherKey { path: path.into(), certificate, cause: error.to_string() }
         })?;
-        Ok(Self { certificates, key, key_pem })
+        Ok(Self { certificates, key, key_pem, certified: Arc::new(certified) })
+    }
+
+    /// Both, as a server of ours shows them.
+    pub(crate) fn certified(&self) -> Arc<CertifiedKey> {
+        self.certified.clone()
     }
 
     /// The chain that is shown to the server.
@@ -168,7 +176,9 @@ fn read_secret(path: &Path) -> Result<Vec<u8>, FileError> {
 
 impl Clone for Identity {
     fn clone(&self) -> Self {
-        Self { certificates: self.certificates.clone(), key: self.key(), key_pem: self.key_pem.clone() }
+        let Self { certificates, key, key_pem, certified } = self;
+        let (certificates, key_pem, certified) = (certificates.clone(), key_pem.clone(), certified.clone());
+        Self { certificates, key: key.clone_key(), key_pem, certified }
     }
 }
 

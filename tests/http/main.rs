@@ -10,7 +10,11 @@ mod ending;
 mod events;
 mod reading;
 mod served;
+mod tls;
 
+#[path = "../tls/certificates.rs"]
+#[allow(dead_code, reason = "shared with the tests of TLS")]
+mod certificates;
 #[path = "../crash/program.rs"]
 #[allow(dead_code, reason = "shared with the crash tests")]
 mod program;
