@@ -16,6 +16,7 @@ mod events;
 mod fresh;
 mod health;
 mod metrics;
+mod nowhere;
 mod page;
 mod problem;
 mod server;

@@ -2,7 +2,7 @@
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderValue};
-use actix_web::{HttpRequest, HttpResponse, ResponseError, error};
+use actix_web::{HttpResponse, ResponseError, error};
 use mover_actors::ports::{FlagsError, LogError};
 use serde::Serialize;
 use utoipa::{IntoResponses, ToSchema};
@@ -35,6 +35,8 @@ pub(super) struct Problem {
     /// The command's number in the audit, where it has got that far.
     #[serde(skip_serializing_if = "Option::is_none")]
     command: Option<i64>,
+    #[serde(skip)]
+    allowed: Option<String>,
     #[serde(skip)]
     retry_after_s: Option<u64>,
 }
@@ -83,6 +85,7 @@ impl Problem {
             what: None,
             word: None,
             command: None,
+            allowed: None,
             retry_after_s: None,
         }
     }
@@ -107,6 +110,14 @@ impl Problem {
 
     pub(super) fn not_found(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not-found", "there is no such thing", detail)
+    }
+
+    /// A path that knows other methods.
+    pub(super) fn not_allowed(method: &str, allowed: &[&'static str]) -> Self {
+        let allowed = allowed.join(", ");
+        let detail = format!("this path knows {allowed}, not {method}");
+        let problem = Self::new(StatusCode::METHOD_NOT_ALLOWED, "not-allowed", "not in this way", detail);
+        Self { allowed: Some(allowed), ..problem }
     }
 
     pub(super) fn conflict(detail: impl Into<String>) -> Self {
@@ -156,14 +167,6 @@ impl Problem {
             _ => Self::malformed(error.to_string()),
         }
     }
-
-    /// A path that leads nowhere.
-    pub(super) async fn nowhere(request: HttpRequest) -> Result<HttpResponse, Self> {
-        Err(match request.path().starts_with("/api") {
-            true => Self::not_found("there is no such path; /api/v1/openapi.json lists those that there are"),
-            false => Self::not_found("there is no such page"),
-        })
-    }
 }
 
 impl std::fmt::Display for Problem {
@@ -182,6 +185,9 @@ impl ResponseError for Problem {
         response.insert_header((header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json")));
         if self.status == 401 {
             response.insert_header((header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"mover\"")));
+        }
+        if let Some(allowed) = &self.allowed {
+            response.insert_header((header::ALLOW, allowed.as_str()));
         }
         if let Some(seconds) = self.retry_after_s {
             response.insert_header((header::RETRY_AFTER, seconds));

@@ -15,7 +15,7 @@ use utoipa_actix_web::AppExt;
 use crate::config::Http;
 
 use super::access::same_site;
-use super::problem::Problem;
+use super::nowhere::nowhere;
 use super::shared::Shared;
 use super::tls::Certificate;
 use super::{api, health, metrics, page};
@@ -81,7 +81,7 @@ impl Server {
             app.configure(api::reading)
                 .configure(page::routes)
                 .app_data(description)
-                .default_service(web::to(Problem::nowhere))
+                .default_service(web::to(nowhere))
                 .wrap(from_fn(same_site))
                 .wrap(Compress::default())
                 .wrap(headers())

@@ -80,6 +80,13 @@ async fn paths_lead_nowhere_but_where_they_should() {
         let status = served.get("", path).await.status;
         assert!(matches!(status, 401 | 404), "{path}: {status}");
     }
+    for (method, path) in
+        [(Method::DELETE, "/api/v1/status"), (Method::GET, "/api/v1/orgs/org_0001/touch"), (Method::POST, "/health")]
+    {
+        let answer = served.ask(method, path, &[bearer(&served.viewer)], None).await;
+        assert!(answer.headers.contains_key("allow"), "{answer:?}");
+        answer.refused(405, "not-allowed");
+    }
     for name in ["%00", "a%00b", "%ff%fe", "%0d%0aSet-Cookie:%20x=1", "..%2f..%2fstatus", &"x".repeat(5000)] {
         let answer = served.get(&served.viewer, &format!("/api/v1/orgs/{name}")).await;
         assert!(matches!(answer.status, 400 | 404), "{name}: {answer:?}");

@@ -24,6 +24,7 @@ use utoipa_actix_web::scope;
 
 use super::access::admit;
 use super::events;
+use super::nowhere::nowhere;
 use super::problem::Problem;
 
 pub(super) use audit::recent as recent_commands;
@@ -81,7 +82,7 @@ pub(super) fn routes(app: &mut utoipa_actix_web::service_config::ServiceConfig<'
         .service(commands::get_command)
         .service(commands::approve_command)
         .service(events::get_events)
-        .default_service(web::to(Problem::nowhere));
+        .default_service(web::to(nowhere));
     app.service(api);
 }
 
