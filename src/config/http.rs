@@ -55,7 +55,9 @@ pub(super) fn read(mut section: Section<'_>, base: &Path, http: &mut Http) {
         text.parse::<SocketAddr>()
             .map_err(|_| format!("listen is an address and a port, such as 127.0.0.1:7070 or [::1]:7070, not {text:?}"))
     });
-    http.tls = read_identity(&mut section, base);
+    let (certificate, key) = (section.text("tls_cert_file"), section.text("tls_key_file"));
+    let is_named = certificate.is_some() || key.is_some();
+    http.tls = read_identity(&section, base, certificate, key);
     http.behind_proxy = section.boolean("behind_proxy").unwrap_or(http.behind_proxy);
     http.second_person = section.boolean("second_person").unwrap_or(http.second_person);
     if let Some(number) = section.number("requests_per_second", 1..=1_000_000) {
@@ -66,7 +68,8 @@ pub(super) fn read(mut section: Section<'_>, base: &Path, http: &mut Http) {
     }
     if let Some(Read { value, place }) = listen {
         http.listen = value;
-        if let Some(problem) = http.open_problem() {
+        // Files that cannot be used are one mistake, not two.
+        if let Some(problem) = http.open_problem().filter(|_| !is_named) {
             section.wrong(&place, problem);
         }
     }
@@ -74,8 +77,12 @@ pub(super) fn read(mut section: Section<'_>, base: &Path, http: &mut Http) {
 }
 
 /// A certificate and its key, which must be usable together.
-fn read_identity(section: &mut Section<'_>, base: &Path) -> Option<Identity> {
-    let (certificate, key) = (section.text("tls_cert_file"), section.text("tls_key_file"));
+fn read_identity(
+    section: &Section<'_>,
+    base: &Path,
+    certificate: Option<Read<String>>,
+    key: Option<Read<String>>,
+) -> Option<Identity> {
     if let (Some(Read { place, .. }), None) | (None, Some(Read { place, .. })) = (&certificate, &key) {
         section.wrong(place, "tls_cert_file and tls_key_file go together: one of them is missing");
         return None;

@@ -54,7 +54,7 @@ async fn bodies_that_cannot_be_read_are_refused() {
     let zero = json!({ "command": ["org", "a\u{0}b"] });
     served.post(&served.admin, "/api/v1/commands", &zero).await.refused(400, "not-a-command");
     // Nothing of all this has hurt.
-    served.command(&served.admin, "help").await.with(200);
+    served.carry_out(&served.admin, &json!("help")).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -159,7 +159,7 @@ async fn names_of_orgs_stay_names() {
     let command = json!({ "command": ["migrate", "whole_org", [name]] });
     let given = served.post(&served.operator, "/api/v1/commands", &command).await;
     assert!(!given.headers.contains_key("set-cookie"), "{given:?}");
-    let given = given.with(200);
+    let given = served.done(&given.taken()).await;
     let path = format!("/api/v1/campaigns/{}", given["campaign"]);
     let ended = async || served.get(&served.viewer, &path).await.with(200)["phase"] == "ended";
     crate::program::eventually("it is moved", ended).await;

@@ -38,7 +38,7 @@ async fn a_role_may_what_it_may() {
     assert_eq!((&me["name"], &me["role"]), (&json!("viewer"), &json!("viewer")));
     for command in ["status", "orgs list whole_org", "org org_0001", "flags check", "nodes", "help migrate", "history"]
     {
-        served.command(&served.viewer, command).await.with(200);
+        served.carry_out(&served.viewer, &json!(command)).await;
     }
     for command in [
         "pause",
@@ -62,8 +62,8 @@ async fn a_role_may_what_it_may() {
             assert_eq!(problem["role"], "admin", "{command}");
         }
     }
-    served.command(&served.operator, "darklaunch org org_0001 503 on").await.with(200);
-    served.command(&served.admin, "darklaunch org-creation off").await.with(200);
+    served.carry_out(&served.operator, &json!("darklaunch org org_0001 503 on")).await;
+    served.carry_out(&served.admin, &json!("darklaunch org-creation off")).await;
     let touch = json!({ "migration": "whole_org" });
     served.post(&served.viewer, "/api/v1/orgs/org_0002/touch", &touch).await.refused(403, "forbidden");
     // Nothing of what was refused is in the audit as if it had been given.
@@ -100,7 +100,7 @@ async fn who_asks_too_often_or_guesses_has_to_wait() {
 async fn tokens_are_told_once_and_kept_nowhere() {
     let mut served = Served::start(ONLINE).await;
     served.get(&served.admin, "/api/v1/status").await.with(200);
-    served.command(&served.admin, "status").await.with(200);
+    served.carry_out(&served.admin, &json!("status")).await;
     let list = served.world.mover(&["token", "list", "--json"]).await.with_code(0).answer;
     assert!(list.contains("\"admin\"") && list.contains("\"viewer\""), "{list}");
     let database = everything_in_the_move_log(&served).await;

@@ -22,13 +22,13 @@ async fn a_campaign_is_driven_over_http_from_its_beginning_to_its_end() {
     let mut served = Served::start(ONLINE).await;
     let given = served.command(&served.operator, "migrate whole_org all workers=2").await;
     let location = given.headers["location"].to_str().unwrap().to_owned();
-    let given = given.with(200);
+    let given = served.done(&given.taken()).await;
     assert_eq!(location, format!("/api/v1/commands/{}", given["id"]));
     assert_eq!(
         (&given["outcome"], &given["door"], &given["origin"]),
         (&json!("done"), &json!("http"), &json!("127.0.0.1"))
     );
-    served.command(&served.operator, "set concurrency 4").await.with(200);
+    served.carry_out(&served.operator, &json!("set concurrency 4")).await;
     let ended = campaign_ends(&served, &given).await;
     assert_eq!((&ended["failed"], &ended["concurrency"]), (&json!(0), &json!(4)));
     let followed = follow(&served, &given).await;
@@ -62,14 +62,15 @@ async fn words_need_no_quotes_and_files_are_refused() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_changes_much_has_to_be_confirmed() {
     let served = Served::start(ONLINE).await;
-    let moved = served.command(&served.operator, "migrate whole_org all").await.with(200);
+    let moved = served.carry_out(&served.operator, &json!("migrate whole_org all")).await;
     campaign_ends(&served, &moved).await;
     let problem = served.command(&served.admin, "finalize whole_org all").await.refused(409, "confirmation-needed");
     assert!(problem["what"].as_str().unwrap().contains("8 orgs"), "{problem}");
     let finalize = |confirm: &Value| json!({ "command": "finalize whole_org all", "confirm": confirm });
     let wrong = served.post(&served.admin, "/api/v1/commands", &finalize(&json!("yes"))).await;
     wrong.refused(409, "confirmation-needed");
-    let done = served.post(&served.admin, "/api/v1/commands", &finalize(&problem["word"])).await.with(200);
+    let done = served.post(&served.admin, "/api/v1/commands", &finalize(&problem["word"])).await.taken();
+    let done = served.done(&done).await;
     assert_eq!(campaign_ends(&served, &done).await["migrated"], 8);
 }
 
@@ -96,7 +97,8 @@ async fn the_point_of_no_return_takes_a_second_person() {
     let second = served.post(&served.operator, "/api/v1/commands", &give).await.with(202);
     served.kill9().await;
     served.serve().await;
-    let approved = served.post(&dave, &path(&second), &yes).await.with(200);
+    let approved = served.post(&dave, &path(&second), &yes).await.taken();
+    let approved = served.done(&approved).await;
     assert_eq!((&approved["outcome"], &approved["actor"]), (&json!("done"), &json!("operator")));
     assert_eq!(campaign_ends(&served, &approved).await["migrated"], 8);
     served.terminate().await.with_code(0);
@@ -106,7 +108,7 @@ async fn the_point_of_no_return_takes_a_second_person() {
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_rewrites_the_audit() {
     let served = Served::start(ONLINE).await;
-    let entry = served.command(&served.operator, "orgs capture whole_org").await.with(200);
+    let entry = served.carry_out(&served.operator, &json!("orgs capture whole_org")).await;
     let log = served.move_log().await;
     for rewriting in [
         format!("DELETE FROM mover.command_history WHERE id = {}", entry["id"]),

@@ -11,7 +11,7 @@ use crate::world::{ONLINE, World};
 #[tokio::test(flavor = "multi_thread")]
 async fn sigterm_lets_orgs_in_flight_come_to_their_end() {
     let mut served = Served::start(ONLINE).await;
-    served.command(&served.operator, "migrate whole_org all workers=2 pace=100").await.with(200);
+    served.carry_out(&served.operator, &json!("migrate whole_org all workers=2 pace=100")).await;
     served.world.until(|states| states.contains_key("migrated")).await;
     let ended = served.terminate().await.with_code(0);
     assert!(ended.said.contains("halting: orgs in flight go on to their end"), "{ended}");
@@ -21,7 +21,7 @@ async fn sigterm_lets_orgs_in_flight_come_to_their_end() {
     let campaign = served.get(&served.viewer, "/api/v1/status").await.with(200)["campaign"].clone();
     assert_eq!((&campaign["phase"], &campaign["reason"]), (&json!("ended"), &json!("mover serve was ended")));
     if states.contains_key("ready") {
-        served.command(&served.operator, "migrate whole_org all").await.with(200);
+        served.carry_out(&served.operator, &json!("migrate whole_org all")).await;
     }
     served.world.until(|states| states.get("migrated") == Some(&8)).await;
     served.terminate().await.with_code(0);
@@ -31,7 +31,7 @@ async fn sigterm_lets_orgs_in_flight_come_to_their_end() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_campaign_goes_on_when_mover_was_killed_and_serves_again() {
     let mut served = Served::start(ONLINE).await;
-    served.command(&served.operator, "migrate whole_org all workers=2 pace=50").await.with(200);
+    served.carry_out(&served.operator, &json!("migrate whole_org all workers=2 pace=50")).await;
     served.world.until(|states| states.contains_key("migrated")).await;
     served.kill9().await.by_sigkill();
     served.serve().await;

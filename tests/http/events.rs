@@ -19,7 +19,7 @@ async fn whoever_listens_hears_what_changes() {
     );
     let (listener, tree) = listener.next("closed").await;
     assert_eq!(tree.data, json!({ "items": [] }));
-    served.command(&served.operator, "migrate whole_org all").await.with(200);
+    served.carry_out(&served.operator, &json!("migrate whole_org all")).await;
     let is_migrate = |event: &crate::served::Event| {
         event.kind == "command" && event.data["command"] == "migrate whole_org all" && event.data["outcome"] == "done"
     };
@@ -46,7 +46,7 @@ async fn whoever_listens_hears_what_changes() {
 async fn whoever_comes_back_goes_on_where_they_were_and_begins_anew_after_a_restart() {
     let mut served = Served::start(ONLINE).await;
     let (listener, heard) = served.listen(&served.viewer, None).await.next("closed").await;
-    served.command(&served.operator, "darklaunch org org_0001 503 on").await.with(200);
+    served.carry_out(&served.operator, &json!("darklaunch org org_0001 503 on")).await;
     // Heard by somebody, so it has been published.
     let (listener, change) = listener.next("closed").await;
     drop(listener);
@@ -89,7 +89,7 @@ async fn readers_that_never_read_stop_nobody() {
         deaf.push(stream);
     }
     let (listener, _) = served.listen(&served.viewer, None).await.next("status").await;
-    served.command(&served.operator, "migrate whole_org all").await.with(200);
+    served.carry_out(&served.operator, &json!("migrate whole_org all")).await;
     let is_over = |event: &crate::served::Event| event.kind == "status" && event.data["campaign"]["phase"] == "ended";
     listener.until("the campaign has ended", is_over).await;
     drop(deaf);

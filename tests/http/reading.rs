@@ -47,8 +47,7 @@ async fn where_an_org_lives_follows_its_move() {
     let route = async || served.get(&served.viewer, &format!("/api/v1/orgs/{org}/route")).await.with(200);
     let before = route().await;
     assert_eq!(before["migrations"][0]["store"], "old");
-    let command = json!({ "command": ["migrate", "whole_org", [org]] });
-    served.post(&served.operator, "/api/v1/commands", &command).await.with(200);
+    served.carry_out(&served.operator, &json!(["migrate", "whole_org", [org]])).await;
     eventually("the org is migrated", async || route().await["migrations"][0]["state"] == "migrated").await;
     let after = route().await;
     let expected =
@@ -68,13 +67,12 @@ async fn failures_tell_the_row_and_who_is_shut_out_is_told() {
     let served = Served::start(OFFLINE).await;
     let (uncopied, unverified) = (served.world.orgs[1].clone(), served.world.orgs[2].clone());
     served.world.spoil(&uncopied, &unverified).await;
-    served.command(&served.operator, "darklaunch org org_0001 503 on").await.with(200);
+    served.carry_out(&served.operator, &json!("darklaunch org org_0001 503 on")).await;
     let closed = served.get(&served.viewer, "/api/v1/closed").await.with(200);
     let expected = json!({ "org": "org_0001", "since": null, "by": "operator", "what": "dl_org_org_0001 503_mode" });
     assert_eq!(closed["items"], json!([expected]));
 
-    let command = json!({ "command": ["migrate", "whole_org_offline", [uncopied.name]] });
-    served.post(&served.operator, "/api/v1/commands", &command).await.with(200);
+    served.carry_out(&served.operator, &json!(["migrate", "whole_org_offline", [uncopied.name]])).await;
     let failed = async || {
         let path = "/api/v1/migrations/whole_org_offline/orgs?state=failed";
         served.get(&served.viewer, path).await.with(200)["items"].as_array().unwrap().len() == 1
@@ -95,7 +93,7 @@ async fn an_org_that_somebody_waits_for_is_moved_first() {
     let path = format!("/api/v1/orgs/{last}/touch");
     let touched = served.post(&served.operator, &path, &json!({ "migration": "whole_org" })).await.with(200);
     assert_eq!(touched["state"], "ready");
-    served.command(&served.operator, "migrate whole_org 1").await.with(200);
+    served.carry_out(&served.operator, &json!("migrate whole_org 1")).await;
     let wait = json!({ "migration": "whole_org", "wait_ms": 30000 });
     let moved = served.post(&served.operator, &path, &wait).await.with(200);
     assert_eq!((&moved["state"], &moved["org"]), (&json!("migrated"), &json!(last)));

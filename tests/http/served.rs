@@ -10,7 +10,7 @@ use tokio_postgres::Client;
 use ureq::Agent;
 use ureq::http::{Method, Request, Response};
 
-use crate::program::{Ended, Program};
+use crate::program::{Ended, Program, eventually};
 use crate::world::{World, connect};
 
 /// Only so that a test that hangs says where.
@@ -43,6 +43,13 @@ impl Answer {
     #[track_caller]
     pub(crate) fn with(self, status: u16) -> Value {
         assert_eq!(self.status, status, "{self:?}");
+        self.json()
+    }
+
+    /// It must have been taken, and be done or going on.
+    #[track_caller]
+    pub(crate) fn taken(self) -> Value {
+        assert!(matches!(self.status, 200 | 202), "{self:?}");
         self.json()
     }
 
@@ -120,6 +127,22 @@ impl Served {
     /// Gives a command.
     pub(crate) async fn command(&self, token: &str, command: &str) -> Answer {
         self.post(token, "/api/v1/commands", &json!({ "command": command })).await
+    }
+
+    /// Gives a command and follows it until it is done.
+    pub(crate) async fn carry_out(&self, token: &str, command: &Value) -> Value {
+        let taken = self.post(token, "/api/v1/commands", &json!({ "command": command })).await.taken();
+        self.done(&taken).await
+    }
+
+    /// Follows a command until it is done.
+    pub(crate) async fn done(&self, entry: &Value) -> Value {
+        let path = format!("/api/v1/commands/{}", entry["id"]);
+        let ended = async || self.get(&self.viewer, &path).await.with(200)["ended_at"].is_string();
+        eventually("the command has ended", ended).await;
+        let entry = self.get(&self.viewer, &path).await.with(200);
+        assert_eq!(entry["outcome"], "done", "{entry}");
+        entry
     }
 
     pub(crate) async fn ask(

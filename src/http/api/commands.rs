@@ -16,7 +16,7 @@ use crate::operations::{Door, Noted, World, carry_out_noted, danger, is_final, n
 use crate::state::CommandEntry;
 
 /// Whoever gave a command waits for its end at most so long; then they follow it.
-const ANSWER_WITHIN: Duration = Duration::from_secs(2);
+const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
 /// A command.
 #[derive(Debug, Deserialize, ToSchema)]
