@@ -7,7 +7,7 @@ CARGO ?= cargo
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-setup: ## Install what is missing: Postgres, Redis, a linker, rustfmt and clippy
+setup: ## Install what is missing: Postgres, Redis, Chromium, a linker, rustfmt and clippy
 	@scripts/setup.sh
 
 test: lint docs ## Everything that must hold: lint, docs, and all tests on real servers

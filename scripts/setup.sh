@@ -16,6 +16,8 @@ have_redis() {
     have redis-server || have valkey-server
 }
 
+have_chromium() { have chromium || have chromium-browser || have google-chrome; }
+
 as_root() {
     if [ "$(id -u)" -eq 0 ]; then
         "$@"
@@ -30,11 +32,13 @@ as_root() {
 packages=()
 have_postgres || packages+=(postgresql)
 have_redis || packages+=(redis-server)
+# The page that Mover serves is tested in it.
+have_chromium || packages+=(chromium)
 have cc || packages+=(gcc libc6-dev)
 
 if [ ${#packages[@]} -gt 0 ]; then
     if ! have apt-get; then
-        echo "setup: please install PostgreSQL, Redis and a C compiler; missing here: ${packages[*]}" >&2
+        echo "setup: please install PostgreSQL, Redis, Chromium and a C compiler; missing here: ${packages[*]}" >&2
         exit 1
     fi
     echo "setup: installing ${packages[*]}"

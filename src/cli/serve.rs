@@ -49,6 +49,7 @@ pub(super) async fn serve(app: &App, general: &General, args: &args::Serve) -> R
     doors.up().await.map_err(AppError::from)?;
     let mut server = Server::start(shared.clone())?;
     tracing::info!(url = %server.url(), "serving");
+    println!("{}/", server.url());
     tell_first_token(app, &server.url()).await?;
     go_on(app, &tree).await;
     loop {

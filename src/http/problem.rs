@@ -11,9 +11,14 @@ use crate::command::ParseError;
 use crate::operations::{Danger, OperationError};
 use crate::state::{Role, StateError};
 
+/// A refusal. Its body is apart, since most answers are none.
+#[derive(Debug, Clone)]
+pub(super) struct Problem(Box<Body>);
+
 /// The body of every refusal.
 #[derive(Debug, Clone, Serialize, ToSchema)]
-pub(super) struct Problem {
+#[schema(as = Problem)]
+pub(super) struct Body {
     /// `urn:mover:problem:NAME`; a program decides by it.
     #[serde(rename = "type")]
     kind: String,
@@ -47,36 +52,36 @@ pub(super) struct Problem {
 pub(super) enum Refusals {
     /// The request cannot be read, or is no command.
     #[response(status = 400, content_type = "application/problem+json")]
-    Malformed(#[to_schema] Problem),
+    Malformed(#[to_schema] Body),
     /// No token, or none that is valid.
     #[response(status = 401, content_type = "application/problem+json")]
-    Unauthorized(#[to_schema] Problem),
+    Unauthorized(#[to_schema] Body),
     /// The token's role may not.
     #[response(status = 403, content_type = "application/problem+json")]
-    Forbidden(#[to_schema] Problem),
+    Forbidden(#[to_schema] Body),
     /// There is no such thing.
     #[response(status = 404, content_type = "application/problem+json")]
-    NotFound(#[to_schema] Problem),
+    NotFound(#[to_schema] Body),
     /// Things are not as the request needs them.
     #[response(status = 409, content_type = "application/problem+json")]
-    Conflict(#[to_schema] Problem),
+    Conflict(#[to_schema] Body),
     /// The body is too large.
     #[response(status = 413, content_type = "application/problem+json")]
-    TooLarge(#[to_schema] Problem),
+    TooLarge(#[to_schema] Body),
     /// The body has another content type than JSON.
     #[response(status = 415, content_type = "application/problem+json")]
-    NotJson(#[to_schema] Problem),
+    NotJson(#[to_schema] Body),
     /// Too many requests with this token.
     #[response(status = 429, content_type = "application/problem+json")]
-    TooMany(#[to_schema] Problem),
+    TooMany(#[to_schema] Body),
     /// Postgres, Redis or an actor cannot be asked now.
     #[response(status = 503, content_type = "application/problem+json")]
-    Unavailable(#[to_schema] Problem),
+    Unavailable(#[to_schema] Body),
 }
 
 impl Problem {
     fn new(status: StatusCode, name: &str, title: &'static str, detail: impl Into<String>) -> Self {
-        Self {
+        Self(Box::new(Body {
             kind: format!("urn:mover:problem:{name}"),
             title,
             status: status.as_u16(),
@@ -87,7 +92,12 @@ impl Problem {
             command: None,
             allowed: None,
             retry_after_s: None,
-        }
+        }))
+    }
+
+    fn with(mut self, more: impl FnOnce(&mut Body)) -> Self {
+        more(&mut self.0);
+        self
     }
 
     pub(super) fn unauthorized(detail: impl Into<String>) -> Self {
@@ -96,7 +106,7 @@ impl Problem {
 
     pub(super) fn forbidden(needed: Role, what: &str) -> Self {
         let detail = format!("{what} takes a token with the role {needed}");
-        Self { role: Some(needed), ..Self::new(StatusCode::FORBIDDEN, "forbidden", "your role may not", detail) }
+        Self::new(StatusCode::FORBIDDEN, "forbidden", "your role may not", detail).with(|body| body.role = Some(needed))
     }
 
     pub(super) fn foreign() -> Self {
@@ -117,7 +127,7 @@ impl Problem {
         let allowed = allowed.join(", ");
         let detail = format!("this path knows {allowed}, not {method}");
         let problem = Self::new(StatusCode::METHOD_NOT_ALLOWED, "not-allowed", "not in this way", detail);
-        Self { allowed: Some(allowed), ..problem }
+        problem.with(|body| body.allowed = Some(allowed))
     }
 
     pub(super) fn conflict(detail: impl Into<String>) -> Self {
@@ -128,7 +138,10 @@ impl Problem {
         let title = "it changes much, so it has to be confirmed";
         let detail = format!("{} Send \"confirm\": {:?} with it if that is meant.", danger.what, danger.word);
         let problem = Self::new(StatusCode::CONFLICT, "confirmation-needed", title, detail);
-        Self { what: Some(danger.what), word: Some(danger.word), ..problem }
+        problem.with(|body| {
+            body.what = Some(danger.what);
+            body.word = Some(danger.word);
+        })
     }
 
     pub(super) fn own_approval() -> Self {
@@ -139,17 +152,17 @@ impl Problem {
     pub(super) fn too_many(after_s: u64) -> Self {
         let detail = format!("try again in {after_s} s; requests_per_second in [http] is the limit of each token");
         let problem = Self::new(StatusCode::TOO_MANY_REQUESTS, "too-many", "too many requests", detail);
-        Self { retry_after_s: Some(after_s), ..problem }
+        problem.with(|body| body.retry_after_s = Some(after_s))
     }
 
     pub(super) fn unavailable(detail: impl Into<String>) -> Self {
         let problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "not now", detail);
-        Self { retry_after_s: Some(1), ..problem }
+        problem.with(|body| body.retry_after_s = Some(1))
     }
 
     /// The same, about a command that the audit has.
     pub(super) fn of_command(self, id: i64) -> Self {
-        Self { command: Some(id), ..self }
+        self.with(|body| body.command = Some(id))
     }
 
     /// What actix says of a body that it cannot read.
@@ -171,29 +184,29 @@ impl Problem {
 
 impl std::fmt::Display for Problem {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}: {}", self.title, self.detail)
+        write!(f, "{}: {}", self.0.title, self.0.detail)
     }
 }
 
 impl ResponseError for Problem {
     fn status_code(&self) -> StatusCode {
-        StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+        StatusCode::from_u16(self.0.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 
     fn error_response(&self) -> HttpResponse {
         let mut response = HttpResponse::build(self.status_code());
         response.insert_header((header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json")));
-        if self.status == 401 {
+        if self.0.status == 401 {
             response.insert_header((header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"mover\"")));
         }
-        if let Some(allowed) = &self.allowed {
+        if let Some(allowed) = &self.0.allowed {
             response.insert_header((header::ALLOW, allowed.as_str()));
         }
-        if let Some(seconds) = self.retry_after_s {
+        if let Some(seconds) = self.0.retry_after_s {
             response.insert_header((header::RETRY_AFTER, seconds));
         }
         // Plain data; if it ever is none, the status still says enough.
-        response.body(serde_json::to_vec(self).unwrap_or_default())
+        response.body(serde_json::to_vec(&self.0).unwrap_or_default())
     }
 }
 

@@ -87,7 +87,12 @@ impl Served {
 
     /// Starts it, perhaps once more.
     pub(crate) async fn serve(&mut self) {
-        let mut program = Program::start(self.world.dir(), &["serve", "--listen", "127.0.0.1:0"], None);
+        self.serve_on("127.0.0.1:0").await;
+    }
+
+    /// The same, on an address where somebody expects it.
+    pub(crate) async fn serve_on(&mut self, address: &str) {
+        let mut program = Program::start(self.world.dir(), &["serve", "--listen", address], None);
         let said = program.says("serving url=").await;
         let (_, url) = said.split_once("serving url=").unwrap();
         self.url = url.lines().next().unwrap().trim().to_owned();

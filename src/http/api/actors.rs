@@ -25,7 +25,7 @@ pub(super) async fn get_workers(shared: web::Data<Shared>) -> Result<web::Json<P
     let mut left: Vec<Actor> = shared.tree().into_iter().collect();
     while let Some(actor) = left.pop() {
         left.extend(actor.children);
-        if actor.id.starts_with("worker-") {
+        if actor.id.starts_with("worker_") {
             let (id, doing) = (actor.id, actor.note);
             workers.push(Worker { id, state: actor.state, restarts: actor.restarts, doing });
         }

@@ -96,9 +96,9 @@ fn routed(world: &World, record: &MoveRecord) -> Result<RouteOf, OperationError>
         _ => Some(source),
     };
     let shut = match (record.strategy, record.state) {
-        (Strategy::Offline, State::Started(_)) | (Strategy::Online, State::Started(Step::Switch)) => true,
-        (Strategy::Window, State::Started(_)) => true,
-        _ => false,
+        (Strategy::Online, State::Started(step)) => step == Step::Switch,
+        (Strategy::Offline | Strategy::Window, state) => matches!(state, State::Started(_)),
+        (Strategy::Online, _) => false,
     };
     Ok(RouteOf {
         migration: record.migration.to_string(),

@@ -150,6 +150,7 @@ impl Drop for Listener {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic)]
 mod tests {
     use super::*;
 

@@ -11,13 +11,15 @@ const AIMS = { migrate: 'migrating', roll_back: 'rolling back', finalize: 'final
 
 const choice = byId('migration');
 let defined = [];
+// Whether a person selected the migration: what they look at stays.
+let chosen = false;
 
 function show() {
   const campaign = known.status?.campaign;
   showChoice(campaign);
   const migration = selected();
   const all = migration ? total(migration) : 0;
-  setText(byId('campaign-line'), lineOf(campaign, all));
+  showLine(campaign, all);
   showReason(campaign);
   showProgress(campaign, migration, all);
   fillFacts(byId('campaign-facts'), migration ? factsOf(campaign, migration) : []);
@@ -31,7 +33,13 @@ function showChoice(campaign) {
   if (campaign) names.add(campaign.migration);
   keyed(choice, [...names], (name) => name, (name) => el('option', { value: name }, name));
   byId('migration-choice').hidden = names.size < 2;
-  if (!names.has(known.migration)) choose(campaign?.migration ?? [...names][0] ?? null);
+  // Before the status is known, nothing says which of them matters.
+  if (known.status && !(chosen && names.has(known.migration))) choose(mattersMost(campaign) ?? [...names][0] ?? null);
+}
+
+/** What the latest campaign is about; before the first one, what has orgs. */
+function mattersMost(campaign) {
+  return campaign?.migration ?? known.status.migrations.find((each) => total(each) > 0)?.migration;
 }
 
 function choose(name) {
@@ -41,13 +49,19 @@ function choose(name) {
   tell('migration', name);
 }
 
+function showLine(campaign, all) {
+  const line = byId('campaign-line');
+  line.dataset.phase = campaign && (isInterrupted(campaign) ? 'interrupted' : campaign.phase);
+  setText(line, lineOf(campaign, all));
+}
+
 function lineOf(campaign, all) {
   if (!known.status) return 'Nothing is known yet.';
   if (!known.migration) return 'No migration is defined yet.';
   if (!campaign) return `No campaign yet.${all > 0 ? ` Next: migrate ${known.migration} all` : ''}`;
   const about = `Campaign ${campaign.id}: ${AIMS[campaign.aim]} ${campaign.migration}`;
   if (campaign.phase === 'ended') return `${about}, ended ${at(campaign.ended_at)} UTC`;
-  return `${about}, ${isInterrupted(campaign) ? 'interrupted' : campaign.phase} on ${campaign.node}`;
+  return `${about}, ${isInterrupted(campaign) ? 'interrupted' : campaign.phase} on node ${campaign.node}`;
 }
 
 function isInterrupted(campaign) {
@@ -78,6 +92,8 @@ function showProgress(campaign, migration, all) {
   const [done, meant] = progressOf(aim, migration, all);
   const share = percent(done, meant);
   byId('progress-bar').style.width = `${share}%`;
+  // Also one of a million is to be seen.
+  byId('progress-failed').style.width = migration.failed > 0 ? `${Math.max(1, percent(migration.failed, meant))}%` : 0;
   bar.setAttribute('aria-valuenow', share);
   bar.setAttribute('aria-valuetext', `${share}%, ${count(done)} of ${orgs(meant)}`);
 }
@@ -88,7 +104,7 @@ function factsOf(campaign, migration) {
   const facts = [
     ['Done', bar.getAttribute('aria-valuetext')],
     ['Rate', `${decimal(migration.orgs_per_second)} orgs/s`],
-    ['Time left', migration.eta_seconds == null ? 'not known' : `about ${span(migration.eta_seconds)}`],
+    ['Time left', timeLeft(campaign, migration)],
     ['Closed for writes', closed ? `p50 ${ms(closed.p50_ms)}, p99 ${ms(closed.p99_ms)}, max ${ms(closed.max_ms)}` : '–'],
     ['From, to', `${migration.source} → ${migration.target}, ${migration.strategy}`],
     ['In flight by step', migration.steps.map(([step, number]) => `${words(step)} ${count(number)}`).join(', ') || '–'],
@@ -99,6 +115,11 @@ function factsOf(campaign, migration) {
   return facts;
 }
 
+function timeLeft(campaign, { migration, eta_seconds: eta }) {
+  if (campaign?.migration !== migration || campaign.phase !== 'running') return '–';
+  return eta == null ? 'not known' : `about ${span(eta)}`;
+}
+
 function showCounts(migration, all) {
   const make = ([, state]) => el('li', {}, swatch(state), el('span'));
   keyed(byId('counts'), all > 0 ? STATES : [], ([letter]) => letter, make, (node, [, state]) => {
@@ -107,6 +128,7 @@ function showCounts(migration, all) {
 }
 
 choice.addEventListener('change', () => {
+  chosen = true;
   choose(choice.value);
   show();
 });

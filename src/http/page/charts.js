@@ -55,7 +55,7 @@ function picture({ place, label, series }) {
   });
   const ticks = ticksUpTo(Math.max(1, ...tops));
   const scale = {
-    x: (time) => MARGIN.left + ((Math.max(start, time) - start) / (end - start)) * (width - MARGIN.left - MARGIN.right),
+    x: (time) => MARGIN.left + ((Math.min(end, Math.max(start, time)) - start) / (end - start)) * (width - MARGIN.left - MARGIN.right),
     y: (value) => HEIGHT - MARGIN.bottom - (value / ticks.at(-1)) * (HEIGHT - MARGIN.top - MARGIN.bottom),
     bucketMs,
   };
@@ -87,7 +87,7 @@ function bars(series, buckets, { x, y, bucketMs }) {
   });
 }
 
-/** A bucket in which nothing was measured breaks the line. */
+/** Each bucket is as wide as its time, so that one alone can be seen. One in which nothing was measured breaks the line. */
 function line(series, buckets, { x, y, bucketMs }) {
   let path = '';
   let previous = -Infinity;
@@ -95,9 +95,7 @@ function line(series, buckets, { x, y, bucketMs }) {
     const value = series.of(bucket);
     if (value == null) continue;
     const time = Date.parse(bucket.at);
-    const place = `${x(time + bucketMs / 2)} ${y(value)}`;
-    // The second half makes a bucket that stands alone a point.
-    path += time - previous > 1.5 * bucketMs ? `M${place} h1` : `L${place}`;
+    path += `${time - previous > 1.5 * bucketMs ? 'M' : 'L'}${x(time)} ${y(value)} H${x(time + bucketMs)}`;
     previous = time;
   }
   return svg('path', { class: series.name, d: path });

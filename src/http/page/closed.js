@@ -10,7 +10,8 @@ let items = [];
 
 const COLUMNS = [
   ['Org', ({ org }) => orgLink(org)],
-  ['For', ({ since }) => span((now() - Date.parse(since)) / 1000)],
+  // Nobody wrote down when an operator did it.
+  ['For', ({ since }) => (since ? span((now() - Date.parse(since)) / 1000) : 'not known')],
   ['Since (UTC)', ({ since }) => at(since)],
   ['By', ({ by }) => by],
   ['What', ({ what }) => what ?? ''],

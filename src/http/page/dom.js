@@ -41,8 +41,8 @@ export function keyed(parent, items, keyOf, make, update = () => {}) {
 }
 
 /**
- * Fills a table. A column is `[label, of]`, where `of(item)` is a text or, if it is always the same for the same key, an element.
- * The roles say what CSS takes away where rows are cards.
+ * Fills a table. A column is `[label, of, update]`, where `of(item)` is a text or an element; an element is made once for a key, and
+ * `update(element, item)` changes it in place. The roles say what CSS takes away where rows are cards.
  */
 export function fillTable(table, columns, items, keyOf) {
   if (!table.tHead) {
@@ -52,11 +52,12 @@ export function fillTable(table, columns, items, keyOf) {
   }
   const makeRow = () => el('tr', { role: 'row' }, ...columns.map(([label]) => el('td', { role: 'cell', 'data-label': label })));
   keyed(table.tBodies[0], items, keyOf, makeRow, (row, item) => {
-    columns.forEach(([, of], at) => {
-      const value = of(item);
+    columns.forEach(([, of, update = () => {}], at) => {
       const cell = row.cells[at];
-      if (typeof value === 'string') setText(cell, value);
-      else if (!cell.firstChild) cell.append(value);
+      const value = cell.firstElementChild ?? of(item);
+      if (typeof value === 'string') return setText(cell, value);
+      if (value.parentNode !== cell) cell.append(value);
+      return update(value, item);
     });
   });
 }
@@ -73,6 +74,12 @@ export function orgLink(org) {
 }
 
 export function swatch(state) {
-  const letter = letterOf(state);
-  return el('span', { class: 'swatch', 'data-letter': letter, 'aria-hidden': 'true' }, letter);
+  const node = el('span', { class: 'swatch', 'aria-hidden': 'true' });
+  setSwatch(node, state);
+  return node;
+}
+
+export function setSwatch(node, state) {
+  node.dataset.letter = letterOf(state);
+  setText(node, node.dataset.letter);
 }

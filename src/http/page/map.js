@@ -5,8 +5,8 @@ import { Cells } from './cells.js';
 import { byId, el, keyed, setText, swatch } from './dom.js';
 import { count, percent, short, words } from './format.js';
 import { keep } from './live.js';
-import { LETTERS, STATES } from './states.js';
-import { known, on, tell } from './store.js';
+import { LETTERS, STATES, total } from './states.js';
+import { known, on, selected, tell } from './store.js';
 
 const LEGEND_EVERY_MS = 250;
 const REREAD_AFTER_MS = 2000;
@@ -153,7 +153,8 @@ canvas.addEventListener('keydown', (event) => {
   const steps = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -cells.columns, ArrowDown: cells.columns, Home: -Infinity, End: Infinity };
   if (event.key === 'Enter') openPointed();
   else if (event.key in steps && ids.length > 0) {
-    const wanted = pointed.index < 0 ? 0 : pointed.index + steps[event.key];
+    const begins = pointed.index < 0 && event.key !== 'End';
+    const wanted = begins ? 0 : pointed.index + steps[event.key];
     point(Math.min(ids.length - 1, Math.max(0, wanted)));
     ring.scrollIntoView({ block: 'nearest' });
   } else return;
@@ -170,6 +171,12 @@ new ResizeObserver(() => {
 matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => {
   cells.readColours();
   cells.drawAll();
+});
+
+// Orgs that are new have not moved yet: only their number tells of them.
+on('shown-status', () => {
+  const migration = selected();
+  if (migration && !meanwhile && total(migration) !== ids.length) rereadSoon();
 });
 
 on('moves', (changes) => {

@@ -1,6 +1,6 @@
 // One org: its moves with their history, its flags, and why it failed.
 
-import { byId, el, fillFacts, fillTable, setText, swatch } from './dom.js';
+import { byId, el, fillFacts, fillTable, keyed, setSwatch, setText, swatch } from './dom.js';
 import { wayOn } from './failures.js';
 import { at, count, ms, plain, words } from './format.js';
 import { keep } from './live.js';
@@ -25,15 +25,33 @@ function stateText(state) {
   return state == null ? '' : words(plain(state));
 }
 
+// Everything is changed in place: somebody may be in the middle of reading it, or about to press a button in it.
 function show({ org, moves, flags }) {
   if (org !== shown) return;
-  const flagList = el('dl', { class: 'facts' });
-  fillFacts(flagList, Object.entries(flags ?? {}).map(([name, value]) => [name, plain(value)]));
-  byId('org-body').replaceChildren(...moves.map(moveOf), el('h3', {}, 'Flags'), flagList);
+  isRead(true);
+  keyed(byId('org-moves'), moves, ({ id }) => id, makeMove, showMove);
+  fillFacts(byId('org-flags'), Object.entries(flags ?? {}).map(([name, value]) => [name, plain(value)]));
 }
 
-function moveOf(move) {
-  const facts = el('dl', { class: 'facts' });
+function isRead(read) {
+  byId('org-reading').hidden = read;
+  byId('org-body').hidden = !read;
+}
+
+function makeMove({ state }) {
+  return el('section', {},
+    el('h3', {}, swatch(state), el('span')),
+    el('div'),
+    el('dl', { class: 'facts' }),
+    el('h4', {}, 'History'),
+    el('table', { class: 'cards' }));
+}
+
+function showMove(node, move) {
+  const [heading, failures, facts, , history] = node.children;
+  setSwatch(heading.firstChild, move.state);
+  setText(heading.lastChild, `${move.migration}: ${words(move.state)}`);
+  keyed(failures, move.failure ? [move] : [], ({ state, failure }) => JSON.stringify([state, failure]), failureOf);
   fillFacts(facts, [
     ['Key', move.key],
     ['Step', move.step ? words(move.step) : '–'],
@@ -43,10 +61,7 @@ function moveOf(move) {
     ['Captured (UTC)', at(move.captured_at) || '–'],
     ['Finished (UTC)', at(move.finished_at) || '–'],
   ]);
-  const history = el('table', { class: 'cards' });
   fillTable(history, HISTORY, move.history ?? [], (event) => JSON.stringify(event));
-  const heading = el('h3', {}, swatch(move.state), `${move.migration}: ${words(move.state)}`);
-  return el('section', {}, heading, ...(move.failure ? [failureOf(move)] : []), facts, el('h4', {}, 'History'), history);
 }
 
 function failureOf({ migration, org, state, failure: { step, reason, place } }) {
@@ -62,7 +77,7 @@ function failureOf({ migration, org, state, failure: { step, reason, place } }) 
 on('open-org', (org) => {
   shown = org;
   setText(byId('org-title'), org);
-  byId('org-body').replaceChildren(el('p', { class: 'quiet' }, 'Reading…'));
+  isRead(false);
   if (!dialog.open) dialog.showModal();
   read();
 });

@@ -1,6 +1,6 @@
 // The list of orgs: by state, by the beginning of the name, page by page.
 
-import { byId, el, fillTable, orgLink, setText, swatch } from './dom.js';
+import { byId, el, fillTable, orgLink, setSwatch, setText, swatch } from './dom.js';
 import { at, count, words } from './format.js';
 import { keep } from './live.js';
 import { STATES } from './states.js';
@@ -8,6 +8,7 @@ import { known, on } from './store.js';
 
 const PAGE = 25;
 const EVERY_SECONDS = 10;
+const REREAD_AFTER_MS = 2000;
 const TYPING_MS = 250;
 
 const state = byId('orgs-state');
@@ -19,17 +20,19 @@ const onward = byId('orgs-on');
 let cursors = [null];
 let next = null;
 let typing;
+let rereadTimer = null;
 
 const COLUMNS = [
   ['Org', ({ org }) => orgLink(org)],
-  ['State', (move) => el('span', {}, swatch(move.state), stateOf(move))],
+  ['State', (move) => el('span', {}, swatch(move.state), el('span')), showState],
   ['Tries', ({ attempts }) => count(attempts)],
   ['Rows', ({ rows }) => (rows == null ? '' : count(rows))],
   ['Changed (UTC)', ({ updated_at: updated }) => at(updated)],
 ];
 
-function stateOf(move) {
-  return move.step ? `${words(move.state)}, ${words(move.step)}` : words(move.state);
+function showState(node, move) {
+  setSwatch(node.firstChild, move.state);
+  setText(node.lastChild, move.step ? `${words(move.state)}, ${words(move.step)}` : words(move.state));
 }
 
 function path() {
@@ -43,8 +46,7 @@ function path() {
 
 function show(page) {
   next = page.next;
-  // The state is in the key, as its colour is not changed in place.
-  fillTable(byId('orgs-table'), COLUMNS, page.items, (move) => JSON.stringify([move.id, move.state, move.step]));
+  fillTable(byId('orgs-table'), COLUMNS, page.items, ({ id }) => id);
   byId('orgs-none').hidden = page.items.length > 0;
   back.disabled = cursors.length === 1;
   onward.disabled = next === null;
@@ -78,6 +80,13 @@ back.addEventListener('click', () => {
 });
 
 on('migration', fromTheStart);
+on('moves', ({ migration }) => {
+  if (migration !== known.migration) return;
+  rereadTimer ??= setTimeout(() => {
+    rereadTimer = null;
+    read();
+  }, REREAD_AFTER_MS);
+});
 on('list', (name) => {
   state.value = name;
   fromTheStart();

@@ -36,8 +36,10 @@ function makeActor({ id }) {
 
 function showActor(node, actor) {
   const [, state, facts, list] = node.children;
-  state.dataset.state = actor.state;
-  setText(state, actor.state);
+  // What has done its work and ended is nothing to be alarmed about.
+  const ended = actor.state === 'down' && actor.last_exit === 'normal';
+  state.dataset.state = ended ? 'ended' : actor.state;
+  setText(state, state.dataset.state);
   setText(facts, factsOf(actor));
   list.hidden = actor.children.length === 0;
   showActors(list, actor.children);
