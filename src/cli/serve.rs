@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mover_actors::domain::campaign::Steer;
+use mover_actors::domain::campaign::{Phase, Steer};
 use mover_actors::otp::{Board, Root, Strategy, SupervisorSpec};
 use mover_actors::ports::MoveLog;
 use mover_actors::tree::Tree;
@@ -67,10 +67,11 @@ pub(super) async fn serve(app: &App, general: &General, args: &args::Serve) -> R
     Ok(ExitCode::SUCCESS)
 }
 
-/// A campaign whose process was killed goes on: nobody has asked for its end.
+/// A campaign whose process was killed goes on: nobody has asked for its end, or for a pause.
 async fn go_on(app: &App, tree: &Tree) {
     let latest = app.world.log.recent_campaigns(1).await.ok().and_then(|mut latest| latest.pop());
-    if latest.map(CampaignStatus::from).is_some_and(|campaign| campaign.is_interrupted()) {
+    let latest = latest.map(CampaignStatus::from);
+    if latest.is_some_and(|campaign| campaign.is_interrupted() && campaign.phase == Phase::Running) {
         let resume = Command::Steer(Steer::Resume);
         match carry_out(&app.world, Some(&Running::from(tree)), Door::Serve, &resume).await {
             Ok(outcome) => tracing::warn!(answer = %outcome.answer().text, "a campaign was interrupted, and goes on"),
@@ -112,7 +113,7 @@ async fn end(app: &App, tree: Tree, within: Duration, interrupts: &mut Interrupt
             tracing::warn!(%error, "the campaign could not be halted");
         }
     }
-    while log.held(tree.node(), 1).await.is_ok_and(|held| !held.is_empty()) {
+    while is_at_work(app, &tree).await {
         tokio::select! {
             () = sleep(LOOK_EVERY) => {}
             () = interrupts.next() => break,
@@ -124,6 +125,14 @@ async fn end(app: &App, tree: Tree, within: Duration, interrupts: &mut Interrupt
     }
     tree.stop().await.map_err(AppError::from)?;
     Ok(())
+}
+
+/// Whether orgs are in flight here, or the campaign has not come to its end. A move log that does not answer is not waited for.
+async fn is_at_work(app: &App, tree: &Tree) -> bool {
+    let log = &app.world.log;
+    let has_orgs = log.held(tree.node(), 1).await.is_ok_and(|held| !held.is_empty());
+    let is_driving = log.live_campaign().await.is_ok_and(|live| live.is_some_and(|live| live.node == tree.node()));
+    has_orgs || is_driving
 }
 
 /// Whoever tries Mover for the first time has no token yet. It is told on a terminal only: a log is no place for it.
