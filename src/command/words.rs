@@ -36,6 +36,7 @@ fn is_said_plainly(text: &str) -> bool {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic)]
 mod tests {
     use super::*;
     use crate::command::parse;

@@ -3,13 +3,13 @@
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, ResponseError, error};
-use mover_actors::ports::{FlagsError, LogError};
+use mover_actors::ports::LogError;
 use serde::Serialize;
 use utoipa::{IntoResponses, ToSchema};
 
 use crate::command::ParseError;
 use crate::operations::{Danger, OperationError};
-use crate::state::{Role, StateError};
+use crate::state::{Role, Run, StateError};
 
 /// The body of every refusal.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -35,8 +35,22 @@ pub(super) struct Problem {
     /// The command's number in the audit, where it has got that far.
     #[serde(skip_serializing_if = "Option::is_none")]
     command: Option<i64>,
+    /// The run that it is about.
+    #[serde(flatten)]
+    of_run: Option<Box<OfRun>>,
     #[serde(skip)]
     retry_after_s: Option<u64>,
+}
+
+/// The run that a refusal is about.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(super) struct OfRun {
+    /// Its number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    run: Option<i64>,
+    /// Who has it, or began it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    by: Option<String>,
 }
 
 /// Refusals that any request under `/api/v1` can meet.
@@ -83,6 +97,7 @@ impl Problem {
             what: None,
             word: None,
             command: None,
+            of_run: None,
             retry_after_s: None,
         }
     }
@@ -113,11 +128,44 @@ impl Problem {
         Self::new(StatusCode::CONFLICT, "conflict", "not as things are", detail)
     }
 
+    /// A refusal of Mover itself, by its name.
+    fn named(name: &str, detail: String) -> Self {
+        let conflict = |name, title| Self::new(StatusCode::CONFLICT, name, title, detail.clone());
+        match name {
+            "not-found" => Self::not_found(detail),
+            "unavailable" => Self::unavailable(detail),
+            "busy" => conflict("busy", "another campaign runs, and goes on"),
+            "nothing-to-do" => conflict("nothing-to-do", "there is nothing to do"),
+            _ => Self::conflict(detail),
+        }
+    }
+
     pub(super) fn confirmation(danger: Danger) -> Self {
         let title = "it changes much, so it has to be confirmed";
         let detail = format!("{} Send \"confirm\": {:?} with it if that is meant.", danger.what, danger.word);
         let problem = Self::new(StatusCode::CONFLICT, "confirmation-needed", title, detail);
         Self { what: Some(danger.what), word: Some(danger.word), ..problem }
+    }
+
+    pub(super) fn run_busy(title: &str, by: Option<&str>) -> Self {
+        let detail = format!("{} runs {title:?} at this moment", by.unwrap_or("somebody"));
+        let problem = Self::new(StatusCode::CONFLICT, "run-busy", "somebody else runs it", detail);
+        problem.of_run(None, by)
+    }
+
+    pub(super) fn run_unfinished(run: &Run) -> Self {
+        let detail = format!("run {} of {:?}, begun by {}, did not come to its end", run.id, run.title, run.begun_by);
+        let problem = Self::new(StatusCode::CONFLICT, "run-unfinished", "an earlier run has steps left", detail);
+        problem.of_run(Some(run.id), Some(&run.begun_by))
+    }
+
+    pub(super) fn not_held(run: i64) -> Self {
+        let detail = format!("you do not hold run {run}, or not any more; POST /api/v1/runs/{run}/hold takes it");
+        Self::new(StatusCode::CONFLICT, "not-held", "the run is not yours", detail).of_run(Some(run), None)
+    }
+
+    fn of_run(self, run: Option<i64>, by: Option<&str>) -> Self {
+        Self { of_run: Some(Box::new(OfRun { run, by: by.map(str::to_owned) })), ..self }
     }
 
     pub(super) fn own_approval() -> Self {
@@ -193,29 +241,13 @@ impl ResponseError for Problem {
 
 impl From<OperationError> for Problem {
     fn from(error: OperationError) -> Self {
-        let detail = error.to_string();
-        match error {
-            OperationError::State(error) => Self::from(error),
-            OperationError::UnknownMigration(_) | OperationError::UnknownOrgs { .. } => Self::not_found(detail),
-            OperationError::Log(LogError::Unreachable { .. })
-            | OperationError::Actor(_)
-            | OperationError::Flags(FlagsError::Unreachable { .. }) => Self::unavailable(detail),
-            _ => Self::conflict(detail),
-        }
+        Self::named(error.problem(), error.to_string())
     }
 }
 
 impl From<StateError> for Problem {
     fn from(error: StateError) -> Self {
-        let detail = error.to_string();
-        match error {
-            StateError::UnknownOrg { .. }
-            | StateError::UnknownEverywhere { .. }
-            | StateError::UnknownMove(_)
-            | StateError::UnknownCampaign(_) => Self::not_found(detail),
-            StateError::Unreachable { .. } => Self::unavailable(detail),
-            _ => Self::conflict(detail),
-        }
+        Self::named(error.problem(), error.to_string())
     }
 }
 

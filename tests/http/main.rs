@@ -5,12 +5,17 @@
 mod abuse;
 mod access;
 mod commands;
+mod connect;
 mod contract;
 mod ending;
 mod events;
 mod reading;
+mod runs;
 mod served;
 
+#[path = "../crash/gate.rs"]
+#[allow(dead_code, reason = "shared with the crash tests")]
+mod gate;
 #[path = "../crash/program.rs"]
 #[allow(dead_code, reason = "shared with the crash tests")]
 mod program;

@@ -80,7 +80,18 @@ impl Served {
 
     /// Starts it, perhaps once more.
     pub(crate) async fn serve(&mut self) {
-        let mut program = Program::start(self.world.dir(), &["serve", "--listen", "127.0.0.1:0"], None);
+        self.serve_at("127.0.0.1:0").await;
+    }
+
+    /// Starts it once more, where it was.
+    pub(crate) async fn serve_again(&mut self) {
+        let (_, address) = self.url.split_once("://").unwrap();
+        let address = address.to_owned();
+        self.serve_at(&address).await;
+    }
+
+    async fn serve_at(&mut self, address: &str) {
+        let mut program = Program::start(self.world.dir(), &["serve", "--listen", address], None);
         let said = program.says("serving url=").await;
         let (_, url) = said.split_once("serving url=").unwrap();
         self.url = url.lines().next().unwrap().trim().to_owned();

@@ -2,12 +2,14 @@
 //!
 //! - `views`: the shapes of answers
 //! - `overview`, `migrations`, `orgs`, `actors`, `runs`, `audit`: what can be read
+//! - `journal`: runs of runbooks whose steps are carried out elsewhere
 //! - `commands`: what can be told, and who must agree
 //! - `touch`: an org that somebody waits for
 
 mod actors;
 mod audit;
 mod commands;
+mod journal;
 mod migrations;
 mod orgs;
 mod overview;
@@ -70,12 +72,19 @@ pub(super) fn routes(app: &mut utoipa_actix_web::service_config::ServiceConfig<'
         .service(orgs::get_route)
         .service(orgs::get_closed)
         .service(orgs::get_drift)
+        .service(orgs::get_flags)
         .service(touch::touch_org)
         .service(actors::get_tree)
         .service(actors::get_workers)
         .service(actors::get_nodes)
         .service(runs::get_runs)
+        .service(journal::begin_run)
         .service(runs::get_run)
+        .service(journal::take_run)
+        .service(journal::release_run)
+        .service(journal::note_step)
+        .service(journal::end_run)
+        .service(journal::get_journal)
         .service(audit::get_audit)
         .service(commands::give_command)
         .service(commands::get_command)
