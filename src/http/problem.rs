@@ -26,6 +26,15 @@ pub(super) struct Problem {
     /// The role that may do it.
     #[serde(skip_serializing_if = "Option::is_none")]
     role: Option<Role>,
+    #[serde(flatten)]
+    more: Box<More>,
+    #[serde(skip)]
+    retry_after_s: Option<u64>,
+}
+
+/// What some refusals have besides.
+#[derive(Debug, Clone, Default, Serialize, ToSchema)]
+pub(super) struct More {
     /// What a dangerous command would do.
     #[serde(skip_serializing_if = "Option::is_none")]
     what: Option<String>,
@@ -36,19 +45,9 @@ pub(super) struct Problem {
     #[serde(skip_serializing_if = "Option::is_none")]
     command: Option<i64>,
     /// The run that it is about.
-    #[serde(flatten)]
-    of_run: Option<Box<OfRun>>,
-    #[serde(skip)]
-    retry_after_s: Option<u64>,
-}
-
-/// The run that a refusal is about.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-pub(super) struct OfRun {
-    /// Its number.
     #[serde(skip_serializing_if = "Option::is_none")]
     run: Option<i64>,
-    /// Who has it, or began it.
+    /// Who has that run, or began it.
     #[serde(skip_serializing_if = "Option::is_none")]
     by: Option<String>,
 }
@@ -94,10 +93,7 @@ impl Problem {
             status: status.as_u16(),
             detail: detail.into(),
             role: None,
-            what: None,
-            word: None,
-            command: None,
-            of_run: None,
+            more: Box::default(),
             retry_after_s: None,
         }
     }
@@ -143,8 +139,8 @@ impl Problem {
     pub(super) fn confirmation(danger: Danger) -> Self {
         let title = "it changes much, so it has to be confirmed";
         let detail = format!("{} Send \"confirm\": {:?} with it if that is meant.", danger.what, danger.word);
-        let problem = Self::new(StatusCode::CONFLICT, "confirmation-needed", title, detail);
-        Self { what: Some(danger.what), word: Some(danger.word), ..problem }
+        let more = More { what: Some(danger.what), word: Some(danger.word), ..More::default() };
+        Self { more: Box::new(more), ..Self::new(StatusCode::CONFLICT, "confirmation-needed", title, detail) }
     }
 
     pub(super) fn run_busy(title: &str, by: Option<&str>) -> Self {
@@ -164,8 +160,9 @@ impl Problem {
         Self::new(StatusCode::CONFLICT, "not-held", "the run is not yours", detail).of_run(Some(run), None)
     }
 
-    fn of_run(self, run: Option<i64>, by: Option<&str>) -> Self {
-        Self { of_run: Some(Box::new(OfRun { run, by: by.map(str::to_owned) })), ..self }
+    fn of_run(mut self, run: Option<i64>, by: Option<&str>) -> Self {
+        (self.more.run, self.more.by) = (run, by.map(str::to_owned));
+        self
     }
 
     pub(super) fn own_approval() -> Self {
@@ -185,8 +182,9 @@ impl Problem {
     }
 
     /// The same, about a command that the audit has.
-    pub(super) fn of_command(self, id: i64) -> Self {
-        Self { command: Some(id), ..self }
+    pub(super) fn of_command(mut self, id: i64) -> Self {
+        self.more.command = Some(id);
+        self
     }
 
     /// What actix says of a body that it cannot read.

@@ -121,7 +121,7 @@ impl Client {
             if answer.status == 401 {
                 return Err(RemoteError::Unauthorized { url: self.url().to_owned(), detail: refusal.detail });
             }
-            return Err(RemoteError::Refused(refusal));
+            return Err(RemoteError::Refused(Box::new(refusal)));
         }
         if !(200..300).contains(&answer.status) {
             return Err(self.strange(answer.status, "a refusal is application/problem+json".to_owned()));

@@ -87,7 +87,7 @@ pub enum RemoteError {
     },
     /// It said no. Told as it would be told at home.
     #[error("{}", .0.detail)]
-    Refused(Refusal),
+    Refused(Box<Refusal>),
     /// Whoever answers there speaks otherwise.
     #[error("{url} answers {status}, but not as Mover does: {problem}. next: see that --connect leads to mover serve")]
     Strange {

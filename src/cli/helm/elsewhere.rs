@@ -251,7 +251,15 @@ fn refused(entry: Entry) -> RemoteError {
     let said = |field: &str| answer.as_ref().and_then(|answer| answer.pointer(field)?.as_str().map(str::to_owned));
     let kind = format!("urn:mover:problem:{}", said("/json/problem").unwrap_or_else(|| "conflict".to_owned()));
     let detail = said("/text").or(told).unwrap_or_default();
-    RemoteError::Refused(Refusal { kind, detail, what: None, word: None, command: Some(command), run: None, by: None })
+    RemoteError::Refused(Box::new(Refusal {
+        kind,
+        detail,
+        what: None,
+        word: None,
+        command: Some(command),
+        run: None,
+        by: None,
+    }))
 }
 
 /// Whether it is asked whether that is meant.

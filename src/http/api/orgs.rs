@@ -95,11 +95,10 @@ fn routed(world: &World, record: &MoveRecord) -> Result<RouteOf, OperationError>
         },
         _ => Some(source),
     };
-    let shut = match (record.strategy, record.state) {
-        (Strategy::Offline, State::Started(_)) | (Strategy::Online, State::Started(Step::Switch)) => true,
-        (Strategy::Window, State::Started(_)) => true,
-        _ => false,
-    };
+    let shut = matches!(
+        (record.strategy, record.state),
+        (Strategy::Offline | Strategy::Window, State::Started(_)) | (Strategy::Online, State::Started(Step::Switch))
+    );
     Ok(RouteOf {
         migration: record.migration.to_string(),
         state: record.state.as_str().to_owned(),
