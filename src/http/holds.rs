@@ -114,8 +114,15 @@ impl Holds {
     /// Others may take it.
     pub(super) async fn release(&self, run: i64, secret: &str, caller: &Caller) {
         let mut holds = self.0.lock().await;
-        if holds.get(&run).is_some_and(|hold| hold.is_of(secret, caller)) {
-            holds.remove(&run);
+        if !holds.get(&run).is_some_and(|hold| hold.is_of(secret, caller)) {
+            return;
+        }
+        let Some(hold) = holds.remove(&run) else { return };
+        // A command that is being carried out keeps others out to its end.
+        if Arc::strong_count(&hold.lock) == 1
+            && let Err(error) = hold.lock.unlock().await
+        {
+            tracing::debug!(%error, run, "the lock goes with its connection");
         }
     }
 }

@@ -108,6 +108,12 @@ impl RunLock {
     pub fn is_lost(&self) -> bool {
         self.0.is_closed()
     }
+
+    /// Lets it go at once; without this it goes a moment after its connection.
+    pub async fn unlock(&self) -> Result<(), StateError> {
+        let unlocked = self.0.batch_execute("SELECT pg_advisory_unlock_all()").await;
+        unlocked.map_err(|error| StateError::postgres(DOING, &error))
+    }
 }
 
 impl PgMoveLog {

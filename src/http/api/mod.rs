@@ -26,7 +26,7 @@ use utoipa_actix_web::scope;
 
 use super::access::admit;
 use super::events;
-use super::problem::Problem;
+use super::problem::{More, Problem};
 
 pub(super) use audit::recent as recent_commands;
 pub(super) use orgs::closed;
@@ -40,6 +40,8 @@ pub(super) const BODY_BYTES_MAX: usize = 64 * 1024;
 #[openapi(
     info(title = "Mover", description = "Moves organizations between datastores. docs/http.md is the manual."),
     modifiers(&Bearer),
+    // A part of every refusal, which is not found by itself.
+    components(schemas(More)),
     security(("token" = []))
 )]
 pub(super) struct Description;
