@@ -13,6 +13,7 @@ pub mod flags;
 pub mod http;
 mod nearest;
 pub mod operations;
+pub mod remote;
 pub mod runbook;
 pub mod state;
 pub mod telemetry;

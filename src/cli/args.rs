@@ -127,7 +127,10 @@ impl DemoStrategy {
 
 /// `mover console`
 #[derive(Debug, Args)]
+#[command(after_help = CONNECT_HELP)]
 pub(super) struct Console {
+    #[command(flatten)]
+    pub(super) there: Connect,
     /// Do not ask whether dangerous commands are meant
     #[arg(long)]
     pub(super) yes: bool,
@@ -136,6 +139,8 @@ pub(super) struct Console {
 /// `mover exec`
 #[derive(Debug, Args)]
 pub(super) struct Exec {
+    #[command(flatten)]
+    pub(super) there: Connect,
     /// The command, e.g. 'migrate whole_org all'; 'help' lists them
     #[arg(value_name = "COMMAND")]
     pub(super) command: String,
@@ -146,6 +151,29 @@ pub(super) struct Exec {
     #[arg(long)]
     pub(super) json: bool,
 }
+
+/// A Mover elsewhere.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "A Mover elsewhere")]
+pub(super) struct Connect {
+    /// Work with the `mover serve` at this URL, and with nothing that is configured here
+    #[arg(long, value_name = "URL", env = "MOVER_CONNECT")]
+    pub(super) connect: Option<String>,
+    /// A file that holds the token [default: the token in MOVER_TOKEN]
+    #[arg(long, value_name = "FILE", requires = "connect")]
+    pub(super) token_file: Option<PathBuf>,
+    /// Who may sign its certificate, in PEM [default: whom this machine trusts]
+    #[arg(long, value_name = "FILE", requires = "connect")]
+    pub(super) ca_file: Option<PathBuf>,
+}
+
+const CONNECT_HELP: &str = "\
+Without --connect the console drives campaigns itself: they are halted when it is left. With it a Mover that serves drives them, and
+they go on without the console.
+
+Examples:
+  mover console
+  mover console --connect https://mover.example.com --token-file ~/.mover_token";
 
 /// `mover serve`
 #[derive(Debug, Args)]
@@ -163,6 +191,7 @@ Ctrl-C or SIGTERM halts the campaign, lets orgs in flight come to their end, and
 Examples:
   mover serve                              the page is at http://127.0.0.1:7070/
   mover token create alice --role operator
+  mover console --connect http://127.0.0.1:7070 --token-file FILE      work with it as at home; so do exec, status
   curl -H \"Authorization: Bearer $TOKEN\" http://127.0.0.1:7070/api/v1/status";
 
 /// `mover token`
@@ -213,6 +242,8 @@ fn role(text: &str) -> Result<Role, String> {
 /// `mover status`
 #[derive(Debug, Args)]
 pub(super) struct Status {
+    #[command(flatten)]
+    pub(super) there: Connect,
     /// This migration only
     pub(super) migration: Option<String>,
     /// Show it again and again until Ctrl-C
@@ -293,6 +324,8 @@ pub(super) struct GuardPlace {
 #[command(after_help = RUN_HELP)]
 #[command(group(ArgGroup::new("what").required(true).args(["file", "resume", "rollback", "list"])))]
 pub(super) struct Run {
+    #[command(flatten)]
+    pub(super) there: Connect,
     /// The runbook, a Markdown file
     pub(super) file: Option<PathBuf>,
     /// Show what each step would do at this moment, and change nothing
@@ -339,7 +372,9 @@ Examples:
   mover run runbooks/rollback.md --var migration=whole_org
   mover run --resume 3                       it failed or was killed: go on where it was
   mover run --resume 3 --skip 'not needed'   without the step at which it stopped
-  mover run --rollback 3                     take run 3 back";
+  mover run --rollback 3                     take run 3 back
+  mover run runbooks/canary.md --connect https://mover.example.com --token-file ~/.mover_token
+                                             questions and shell steps here, commands there; so does --resume 3";
 
 fn variable(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {

@@ -5,9 +5,10 @@ use std::io::{BufRead, IsTerminal, Write};
 use tokio::sync::oneshot;
 
 use crate::command::Command;
-use crate::operations::{Danger, World, danger};
+use crate::operations::Danger;
 
 use super::error::CliError;
+use super::helm::{Carried, Consent, Giver, Helm};
 use super::interrupts::Interrupts;
 
 /// Whether there is somebody who could answer.
@@ -35,23 +36,26 @@ pub(super) async fn ask(question: &str, interrupts: &mut Interrupts) -> Option<S
     }
 }
 
-/// Before a dangerous command: says what it would do, and has its giver show that it is meant. `yes` says so beforehand.
-pub(super) async fn is_meant(
-    world: &World,
+/// Carries a command out. Before a dangerous one it says what it would do, and has its giver show that it is meant; `yes` says so
+/// beforehand.
+pub(super) async fn meant(
+    helm: &mut dyn Helm,
     command: &Command,
     yes: bool,
+    giver: Giver,
     interrupts: &mut Interrupts,
-) -> Result<(), CliError> {
-    if yes {
-        return Ok(());
-    }
-    let Some(Danger { what, word }) = danger(world, command).await? else { return Ok(()) };
+) -> Result<Carried, CliError> {
+    let consent = if yes { Consent::Beforehand } else { Consent::NotAsked };
+    let Danger { what, word } = match helm.carry_out(command, consent, giver, interrupts).await? {
+        Carried::Asks(danger) => danger,
+        carried => return Ok(carried),
+    };
     if !somebody_is_there() {
         return Err(CliError::Unconfirmed { what });
     }
     println!("{what}");
     match ask(&format!("Type {word} to go on:"), interrupts).await {
-        Some(answer) if answer == word => Ok(()),
+        Some(answer) if answer == word => helm.carry_out(command, Consent::Typed(&word), giver, interrupts).await,
         _ => Err(CliError::NotMeant),
     }
 }

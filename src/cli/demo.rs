@@ -7,11 +7,11 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 use mover_actors::domain::campaign::Campaign;
 use mover_actors::domain::ids::IdError;
-use mover_actors::tree::Tree;
+use mover_actors::ports::MoveLog;
 use thiserror::Error;
 use tokio::time::Instant;
 
-use crate::app::{App, AppError, PRIVATE_DIR, STATE_DATABASE};
+use crate::app::{App, PRIVATE_DIR, STATE_DATABASE};
 use crate::command;
 use crate::config::Config;
 use crate::demo::audit::{AuditError, audit};
@@ -25,6 +25,7 @@ use crate::operations::{Door as CommandDoor, Needs, Outcome, Running, carry_out}
 use super::args::{Demo, DemoStrategy};
 use super::error::CliError;
 use super::follow::follow;
+use super::helm::{Helm, Home};
 use super::interrupts::Interrupts;
 use super::screen::Screen;
 
@@ -63,9 +64,11 @@ pub(super) async fn demo(args: &Demo, screen: &Screen) -> Result<ExitCode, CliEr
         () = interrupts.next() => return Err(CliError::Interrupted),
     };
     let app = App::open(config, false).await?;
-    let Some(mut tree) = app.start(Needs::Tree).await? else { return Err(CliError::Interrupted) };
-    let report = run(args, screen, &app, &mut tree, &sample, &servers, &mut interrupts).await;
-    tree.stop().await.map_err(AppError::from)?;
+    let mut helm = Home::new(&app);
+    helm.prepare(Needs::Tree).await?;
+    let report = run(args, screen, &app, &mut helm, &sample, &servers, &mut interrupts).await;
+    helm.close().await?;
+    drop(helm);
     app.close().await?;
     let report = report?;
     servers.release().await?;
@@ -119,12 +122,12 @@ async fn run(
     args: &Demo,
     screen: &Screen,
     app: &App,
-    tree: &mut Tree,
+    helm: &mut Home<'_>,
     sample: &Sample,
     servers: &Servers,
     interrupts: &mut Interrupts,
 ) -> Result<DemoReport, CliError> {
-    let running = Running::from(&*tree);
+    let Some(running) = helm.running() else { return Err(CliError::Interrupted) };
     let orgs = sample.orgs().await.map_err(DemoError::from)?;
     let orgs_total = orgs.len() as u64;
     let options = ClientOptions {
@@ -153,7 +156,9 @@ async fn run(
     let Outcome::Campaign(campaign, total) = command(app, &running, &migrate).await? else {
         return Err(CliError::Interrupted);
     };
-    let ended = follow(app, tree, screen, interrupts, campaign, total).await?;
+    let view = app.world.log.campaign_view(campaign.id).await?;
+    follow(helm, screen, interrupts, view.into(), total).await?;
+    let ended = app.world.log.campaign(campaign.id).await?;
     let elapsed_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
     // A little longer, so that there are writes to every org in its new place.
     tokio::time::sleep(Duration::from_secs(1)).await;

@@ -13,6 +13,7 @@ use crate::embedded::EmbeddedError;
 
 use crate::http::ServeError;
 use crate::operations::OperationError;
+use crate::remote::RemoteError;
 use crate::state::StateError;
 use crate::telemetry::TelemetryError;
 
@@ -93,6 +94,17 @@ pub enum CliError {
     /// It was asked about, and the answer was no.
     #[error("nothing was done")]
     NotMeant,
+    /// A Mover elsewhere did not do it.
+    #[error(transparent)]
+    Remote(#[from] RemoteError),
+    /// Ctrl-C while a Mover elsewhere was at it.
+    #[error("left; {place} {what}. next: status")]
+    Left {
+        /// Where.
+        place: String,
+        /// What it does now.
+        what: &'static str,
+    },
     /// Ctrl-C before the answer was there. What changes many orgs does so in one transaction, which was taken back.
     #[error("stopped before the end; `status` shows how things stand")]
     Interrupted,
@@ -101,7 +113,42 @@ pub enum CliError {
 impl CliError {
     /// Whether it only says that there is nothing to do.
     pub(super) fn is_idle(&self) -> bool {
-        matches!(self, CliError::Operation(error) if error.is_idle())
+        match self {
+            CliError::Operation(error) => error.is_idle(),
+            CliError::Remote(error) => error.refusal("nothing-to-do").is_some(),
+            _ => false,
+        }
+    }
+
+    /// Whether another campaign is in the way, which goes on.
+    pub(super) fn is_busy(&self) -> bool {
+        match self {
+            CliError::Operation(error) => error.is_busy(),
+            CliError::Remote(error) => error.refusal("busy").is_some(),
+            _ => false,
+        }
+    }
+
+    /// Whether whoever waits for something should go on waiting. At home everything comes back, or the tree gives up.
+    pub(super) fn is_passing(&self) -> bool {
+        match self {
+            CliError::Remote(error) => error.is_passing(),
+            _ => true,
+        }
+    }
+
+    /// Whether what was told goes on, or may have been carried out, although nobody waits for it.
+    pub(super) fn leaves_open(&self) -> bool {
+        match self {
+            CliError::Left { .. } | CliError::Run(RunError::Lost) => true,
+            CliError::Remote(error) => error.is_lost() || error.refusal("not-held").is_some(),
+            _ => false,
+        }
+    }
+
+    /// Whether the connection to a Mover elsewhere is lost.
+    pub(super) fn is_lost(&self) -> bool {
+        matches!(self, CliError::Remote(error) if error.is_lost())
     }
 
     /// 2 for what was written wrongly, 130 for Ctrl-C, 1 for everything else.
@@ -111,9 +158,10 @@ impl CliError {
             | CliError::Config(_)
             | CliError::LogFilter(_)
             | CliError::Open { .. }
+            | CliError::Remote(RemoteError::Target(_))
             | CliError::Run(RunError::Mistakes(_)) => ExitCode::from(2),
             CliError::App(AppError::Config(_)) => ExitCode::from(2),
-            CliError::Interrupted => ExitCode::from(130),
+            CliError::Interrupted | CliError::Left { .. } => ExitCode::from(130),
             _ => ExitCode::FAILURE,
         }
     }

@@ -2,17 +2,13 @@
 
 use std::time::Duration;
 
-use mover_actors::domain::campaign::{Campaign, Phase, Steer};
-use mover_actors::otp::{Board, TreeNode};
-use mover_actors::ports::MoveLog;
-use mover_actors::tree::Tree;
-use mover_actors::tree::darklaunch::FlagsHealth;
+use mover_actors::domain::campaign::{Phase, Steer};
 
-use crate::app::{App, AppError};
 use crate::command::Command;
-use crate::operations::{Door, Running, carry_out};
+use crate::operations::{CampaignStatus, Door};
 
 use super::error::CliError;
+use super::helm::{Consent, Giver, Helm, Unwatched};
 use super::interrupts::Interrupts;
 use super::keys::Keys;
 use super::progress::View;
@@ -25,28 +21,24 @@ const WAITS_EVERY: u32 = 10;
 /// The exit code of a process that was told to stop at once, as shells have it for Ctrl-C.
 const STOPPED_AT_ONCE: i32 = 130;
 
-/// Where the supervisor of the workers hangs in the tree.
-const WORKERS: &str = "root/workers";
-
 /// How watching came to an end.
 pub(super) enum Watched {
-    /// The campaign has ended, and no org is in flight here.
-    Ended(Campaign),
+    /// The campaign has ended, and no org is in flight.
+    Ended(CampaignStatus),
     /// It goes on in the background.
     Left,
 }
 
-/// Shows a campaign until it has ended and no org is in flight here. The first Ctrl-C halts it, the second ends the
-/// process: the orgs in flight are taken over by the next one.
+/// Shows a campaign until it has ended and no org is in flight. The first Ctrl-C halts it. The second ends the process whose tree drives
+/// it, and the orgs in flight are taken over by the next one; a campaign elsewhere is left to itself.
 pub(super) async fn follow(
-    app: &App,
-    tree: &mut Tree,
+    helm: &mut dyn Helm,
     screen: &Screen,
     interrupts: &mut Interrupts,
-    campaign: Campaign,
+    campaign: CampaignStatus,
     total: u64,
-) -> Result<Campaign, CliError> {
-    match watch(app, tree, screen, interrupts, None, campaign.clone(), total).await? {
+) -> Result<CampaignStatus, CliError> {
+    match watch(helm, screen, interrupts, None, campaign.clone(), total).await? {
         Watched::Ended(ended) => Ok(ended),
         // Without keys nobody leaves.
         Watched::Left => Ok(campaign),
@@ -55,62 +47,106 @@ pub(super) async fn follow(
 
 /// The same, with keys that steer it or leave it to itself.
 pub(super) async fn watch(
-    app: &App,
-    tree: &mut Tree,
+    helm: &mut dyn Helm,
     screen: &Screen,
     interrupts: &mut Interrupts,
     mut keys: Option<Keys>,
-    mut campaign: Campaign,
+    mut campaign: CampaignStatus,
     total: u64,
 ) -> Result<Watched, CliError> {
-    let log = &app.world.log;
     let mut view = View::open(screen, &campaign, total, keys.is_some());
-    let (mut halting, mut looks) = (false, 0_u32);
+    let (mut halting, mut is_lost, mut looks) = (Halting::No, false, 0_u32);
+    view.show(&campaign, None, &[]);
     loop {
-        if looks % WAITS_EVERY == 0
-            && let Ok(waits) = log.closed_times(&campaign.migration, Some(campaign.id)).await
-        {
-            view.waits(waits);
-        }
-        looks += 1;
-        let waiting = match tree.flags_health() {
-            FlagsHealth::Down(cause) => Some(cause),
-            FlagsHealth::Up => None,
-        };
-        view.show(&campaign, waiting.as_deref(), &busy(tree.board()));
-        if campaign.phase == Phase::Ended && log.held(tree.node(), 1).await.is_ok_and(|held| held.is_empty()) {
-            return Ok(Watched::Ended(campaign));
+        match helm.look(campaign.id).await {
+            Ok(look) => {
+                if std::mem::take(&mut is_lost) {
+                    tracing::warn!("Mover answers again");
+                }
+                campaign = look.campaign;
+                view.show(&campaign, look.waiting.as_deref(), &look.workers);
+                if look.is_over {
+                    return Ok(Watched::Ended(campaign));
+                }
+                if halting == Halting::Wanted {
+                    halting = halt(helm).await?;
+                }
+                if looks % WAITS_EVERY == 0 {
+                    view.waits(helm.closed(&campaign).await);
+                }
+                looks = looks.wrapping_add(1);
+            }
+            // Whoever drives it waits for the move log too, and says so.
+            Err(error) if error.is_passing() => {
+                if error.is_lost() && !std::mem::replace(&mut is_lost, true) {
+                    tracing::warn!("{error}; what was begun there goes on, and it is asked again until it answers");
+                }
+                view.show(&campaign, Some(&error.to_string()), &[]);
+            }
+            Err(error) => return Err(error),
         }
         tokio::select! {
             () = tokio::time::sleep(LOOK_EVERY) => {}
-            ended = tree.ended() => ended.map_err(AppError::from)?,
+            ended = helm.ended() => ended?,
             () = interrupts.next() => {
-                if halting {
+                if halting != Halting::No {
                     drop(view);
                     drop(keys);
-                    eprintln!("stopped at once; orgs in flight are taken over by the next: mover exec resume");
-                    std::process::exit(STOPPED_AT_ONCE);
+                    return Err(stopped(helm.unwatched(), halting));
                 }
-                halting = true;
-                tracing::warn!("halting: orgs in flight go on to their end; Ctrl-C again stops at once");
-                if let Err(error) = log.steer(Steer::Halt, Some("Ctrl-C")).await {
-                    tracing::warn!(%error, "the campaign could not be halted");
-                }
+                tracing::warn!("halting: orgs in flight go on to their end; Ctrl-C again {}", match helm.unwatched() {
+                    Unwatched::Ends => "stops at once",
+                    Unwatched::GoesOn(_) => "leaves it to itself",
+                });
+                halting = halt(helm).await?;
             }
             key = next(&mut keys) => {
                 if key == b'b' || key == b'q' {
                     return Ok(Watched::Left);
                 }
                 if let Some(change) = meant(key, &campaign) {
-                    steer(app, tree, change).await;
+                    steer(helm, interrupts, change).await;
                 }
             }
         }
-        match log.campaign(campaign.id).await {
-            Ok(now) => campaign = now,
-            // The tree waits for the move log too, and says so.
-            Err(error) => view.show(&campaign, Some(&error.to_string()), &[]),
+    }
+}
+
+/// Whether somebody has pressed Ctrl-C, and whether the campaign knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Halting {
+    No,
+    /// It could not be told yet.
+    Wanted,
+    Told,
+}
+
+/// Halting once more does no harm, so it is tried until it is heard.
+async fn halt(helm: &mut dyn Helm) -> Result<Halting, CliError> {
+    match helm.halt("Ctrl-C").await {
+        Ok(()) => Ok(Halting::Told),
+        Err(error) if error.is_lost() => {
+            tracing::warn!("the campaign could not be halted yet: {error}");
+            Ok(Halting::Wanted)
         }
+        Err(error) => {
+            tracing::warn!(%error, "the campaign could not be halted");
+            Ok(Halting::Told)
+        }
+    }
+}
+
+/// The second Ctrl-C.
+fn stopped(unwatched: Unwatched, halting: Halting) -> CliError {
+    match unwatched {
+        Unwatched::Ends => {
+            eprintln!("stopped at once; orgs in flight are taken over by the next: mover exec resume");
+            std::process::exit(STOPPED_AT_ONCE)
+        }
+        Unwatched::GoesOn(place) => CliError::Left {
+            place,
+            what: if halting == Halting::Told { "halts" } else { "was not reached, and goes on" },
+        },
     }
 }
 
@@ -124,8 +160,8 @@ async fn next(keys: &mut Option<Keys>) -> u8 {
     }
 }
 
-fn meant(key: u8, campaign: &Campaign) -> Option<Steer> {
-    let workers = campaign.tuning.concurrency;
+fn meant(key: u8, campaign: &CampaignStatus) -> Option<Steer> {
+    let workers = campaign.concurrency;
     match (key, campaign.phase) {
         (_, Phase::Ended | Phase::Halting) => None,
         (b'p', Phase::Running) => Some(Steer::Pause),
@@ -137,25 +173,9 @@ fn meant(key: u8, campaign: &Campaign) -> Option<Steer> {
 }
 
 /// As if it had been typed.
-async fn steer(app: &App, tree: &Tree, change: Steer) {
+async fn steer(helm: &mut dyn Helm, interrupts: &mut Interrupts, change: Steer) {
     let command = Command::Steer(change);
-    if let Err(error) = carry_out(&app.world, Some(&Running::from(tree)), Door::Console, &command).await {
+    if let Err(error) = helm.carry_out(&command, Consent::Beforehand, Giver::At(Door::Console), interrupts).await {
         tracing::warn!(%error, "the campaign could not be steered");
     }
-}
-
-/// What each worker that does something is doing.
-fn busy(board: &Board) -> Vec<String> {
-    let mut busy = Vec::new();
-    let workers = board.tree().and_then(|root| root.children.into_iter().find(|child| child.path == WORKERS));
-    let mut left: Vec<TreeNode> = workers.into_iter().collect();
-    while let Some(node) = left.pop() {
-        // The desk tells how many are busy; the workers have no children, and a note only while they work.
-        if node.children.is_empty() && node.id.starts_with("worker") && !node.note.is_empty() {
-            busy.push(node.note);
-        }
-        left.extend(node.children);
-    }
-    busy.sort();
-    busy
 }

@@ -39,7 +39,8 @@ pub(super) fn change(filter: &str) -> Result<(), ParseError> {
 
 /// The drivers' own lines tell an operator nothing that Mover does not say better.
 fn read(filter: &str) -> Result<EnvFilter, ParseError> {
-    let quiet = "tokio_postgres=warn,redis=warn,deadpool.postgres=off,actix_server=warn,rustls=warn";
+    let quiet =
+        "tokio_postgres=warn,redis=warn,deadpool.postgres=off,actix_server=warn,rustls=warn,ureq=warn,ureq_proto=warn";
     EnvFilter::builder().parse(format!("{filter},{quiet}"))
 }
 

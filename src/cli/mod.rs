@@ -8,6 +8,7 @@ mod error;
 mod exec;
 mod fold;
 mod follow;
+mod helm;
 mod interrupts;
 mod keys;
 mod log;
@@ -29,11 +30,13 @@ use crate::config::{Config, LogFormat, Override};
 use crate::embedded;
 use crate::engine::Level as CheckLevel;
 use crate::operations::{self, Answer, Checked, Diagnosis, GuardWork, Health, Level};
+use crate::remote::{Client, Me, RemoteError, Target};
 use crate::telemetry::Traces;
 
-use args::{Cli, Door, General};
+use args::{Cli, Connect, Door, General};
 pub use error::CliError;
 use exec::print;
+use helm::{Elsewhere, Helm, Home};
 pub use run::{RunError, StepError};
 use screen::Screen;
 
@@ -52,6 +55,9 @@ pub async fn run() -> Result<ExitCode, CliError> {
         },
         _ => None,
     };
+    if let Some(there) = there(&door) {
+        return go_there(&general, there, &door, command.as_ref(), &screen).await;
+    }
     let overrides = Override::from_environment(std::env::vars_os());
     let (config, has_file) = load_config(general.config.as_deref(), &overrides)?;
     let traces = if is_short(&door) { None } else { Traces::start(&config.telemetry)? };
@@ -79,13 +85,14 @@ async fn go_in(
         }
         _ => App::open(config, has_file).await?,
     };
+    let mut home = Home::new(&app);
     let code = match (door, command) {
-        (Door::Console(args), _) => console::console(&app, screen, args.yes).await,
-        (Door::Exec(args), Some(command)) => exec::exec(&app, screen, command, args).await,
-        (Door::Run(args), _) => run::run(&app, screen, args).await,
+        (Door::Console(args), _) => console::console(&mut home, screen, &greeting(), args.yes).await,
+        (Door::Exec(args), Some(command)) => exec::exec(&mut home, screen, command, args).await,
+        (Door::Run(args), _) => run::run(&mut home, screen, args).await,
         (Door::Serve(args), _) => serve::serve(&app, general, args).await,
         (Door::Token(args), _) => token::token(&app, &args.work).await,
-        (Door::Status(args), _) => status::status(&app, args).await,
+        (Door::Status(args), _) => status::status(&mut home, args).await,
         (Door::Check(args), _) => check(&app, args.json).await,
         (Door::Guard(args), _) => guard(&app, &args.work).await,
         (Door::Restore(args), _) => restore(&app, args).await,
@@ -93,8 +100,56 @@ async fn go_in(
         // Opened above.
         (Door::Exec(_) | Door::Demo(_) | Door::Health(_) | Door::Clean(_), _) => Ok(ExitCode::SUCCESS),
     };
+    let closed = home.close().await;
+    drop(home);
     app.close().await?;
+    closed.and(code)
+}
+
+/// The Mover elsewhere that is to be worked with.
+fn there(door: &Door) -> Option<&Connect> {
+    let there = match door {
+        Door::Console(args) => &args.there,
+        Door::Exec(args) => &args.there,
+        Door::Run(args) => &args.there,
+        Door::Status(args) => &args.there,
+        _ => return None,
+    };
+    there.connect.is_some().then_some(there)
+}
+
+/// The same doors, to a Mover elsewhere. Nothing that is configured here is read or opened.
+async fn go_there(
+    general: &General,
+    there: &Connect,
+    door: &Door,
+    command: Option<&Command>,
+    screen: &Screen,
+) -> Result<ExitCode, CliError> {
+    let level = general.log.as_deref().unwrap_or("info");
+    log::start(screen.clone(), general.log_format.unwrap_or(log::Format::Text), level, None)?;
+    let Connect { connect, token_file, ca_file } = there;
+    let url = connect.as_deref().unwrap_or_default();
+    let target = Target::new(url, token_file.as_deref(), ca_file.as_deref()).map_err(RemoteError::from)?;
+    let mut helm = Elsewhere::open(Client::new(target)).await?;
+    let code = match (door, command) {
+        (Door::Console(args), _) => {
+            let Me { name, role, .. } = helm.me();
+            let greeting = format!("{} At {} you are {name}, {role}.", greeting(), helm.url());
+            console::console(&mut helm, screen, &greeting, args.yes).await
+        }
+        (Door::Exec(args), Some(command)) => exec::exec(&mut helm, screen, command, args).await,
+        (Door::Run(args), _) => run::run(&mut helm, screen, args).await,
+        (Door::Status(args), _) => status::status(&mut helm, args).await,
+        // Only these can be elsewhere.
+        _ => Ok(ExitCode::SUCCESS),
+    };
+    helm.close().await?;
     code
+}
+
+fn greeting() -> String {
+    format!("Mover {}.", env!("CARGO_PKG_VERSION"))
 }
 
 /// Whether it only asks or mends something, or, as the demo, shows by itself what it does.

@@ -5,11 +5,11 @@ use std::io::IsTerminal;
 use std::time::Duration;
 
 use indicatif::{HumanDuration, MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
-use mover_actors::domain::campaign::{Campaign, Phase};
+use mover_actors::domain::campaign::Phase;
 use mover_actors::domain::state::Aim;
 use tokio::time::Instant;
 
-use crate::state::read::ClosedTimes;
+use crate::operations::{CampaignStatus, Closed};
 
 use super::screen::Screen;
 
@@ -95,7 +95,7 @@ struct Bars {
 
 impl View {
     /// Shows a campaign of so many orgs on the terminal, or as lines if standard error is none.
-    pub(super) fn open(screen: &Screen, campaign: &Campaign, total: u64, has_keys: bool) -> Self {
+    pub(super) fn open(screen: &Screen, campaign: &CampaignStatus, total: u64, has_keys: bool) -> Self {
         let bars = std::io::stderr().is_terminal().then(|| {
             let bars = Bars::open(campaign, total, has_keys);
             screen.show_bars(bars.all.clone());
@@ -107,7 +107,7 @@ impl View {
     }
 
     /// What is known now.
-    pub(super) fn progress(&self, campaign: &Campaign) -> Progress {
+    pub(super) fn progress(&self, campaign: &CampaignStatus) -> Progress {
         let done = campaign.migrated + campaign.failed - self.done_at_begin.min(campaign.migrated + campaign.failed);
         let seconds = self.begun.elapsed().as_secs_f64();
         Progress {
@@ -116,13 +116,13 @@ impl View {
             aim: campaign.aim,
             migrated: campaign.migrated,
             failed: campaign.failed,
-            in_flight: campaign.in_flight(),
+            in_flight: campaign.in_flight,
             per_second: if seconds > 0.0 { done as f64 / seconds } else { 0.0 },
         }
     }
 
     /// How long orgs were closed for writes so far.
-    pub(super) fn waits(&mut self, closed: Option<ClosedTimes>) {
+    pub(super) fn waits(&mut self, closed: Option<Closed>) {
         if let Some(closed) = closed {
             let [p50, p99, max] = [closed.p50_ms, closed.p99_ms, closed.max_ms].map(|ms| ms.round());
             self.waits = format!("closed for writes: p50 {p50} ms, p99 {p99} ms, max {max} ms   ");
@@ -130,7 +130,7 @@ impl View {
     }
 
     /// Shows it.
-    pub(super) fn show(&mut self, campaign: &Campaign, waiting: Option<&str>, workers: &[String]) {
+    pub(super) fn show(&mut self, campaign: &CampaignStatus, waiting: Option<&str>, workers: &[String]) {
         let progress = self.progress(campaign);
         let text = match waiting {
             Some(cause) => format!("{progress}; waiting: {cause}"),
@@ -154,7 +154,7 @@ impl View {
 }
 
 impl Bars {
-    fn open(campaign: &Campaign, total: u64, has_keys: bool) -> Self {
+    fn open(campaign: &CampaignStatus, total: u64, has_keys: bool) -> Self {
         let all = MultiProgress::with_draw_target(ProgressDrawTarget::stderr());
         let bar = all.add(ProgressBar::new(total));
         if let Ok(style) = ProgressStyle::with_template("{prefix} [{bar:24.green}] {percent:>3}%  {wide_msg}") {

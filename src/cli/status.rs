@@ -4,29 +4,36 @@ use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use crate::app::App;
-use crate::command::Command;
-use crate::operations::{Answer, Door, carry_out};
-
 use super::args::Status;
 use super::error::CliError;
 use super::exec::print;
+use super::helm::Helm;
 use super::interrupts::Interrupts;
 
 const EVERY: Duration = Duration::from_secs(1);
 
 /// Shows how things stand; with `--watch` until Ctrl-C.
-pub(super) async fn status(app: &App, args: &Status) -> Result<ExitCode, CliError> {
-    let line = args.migration.as_ref().map_or("status".to_owned(), |migration| format!("status {migration}"));
-    let command = crate::command::parse(&line)?.unwrap_or(Command::Status { migration: None, watch: false });
+pub(super) async fn status(helm: &mut dyn Helm, args: &Status) -> Result<ExitCode, CliError> {
     let mut interrupts = Interrupts::listen()?;
+    let mut is_lost = false;
     loop {
-        let answer: Answer = carry_out(&app.world, None, Door::Watch, &command).await?.answer();
-        if args.watch && !args.json && std::io::stdout().is_terminal() {
-            // Home, the answer, and nothing of the last one below it.
-            print!("\x1b[H\x1b[2J");
+        match helm.status(args.migration.as_deref()).await {
+            Ok(answer) => {
+                is_lost = false;
+                if args.watch && !args.json && std::io::stdout().is_terminal() {
+                    // Home, the answer, and nothing of the last one below it.
+                    print!("\x1b[H\x1b[2J");
+                }
+                print(&answer, args.json);
+            }
+            // It may come back while somebody looks.
+            Err(error) if args.watch && error.is_lost() => {
+                if !std::mem::replace(&mut is_lost, true) {
+                    eprintln!("{error}; it is asked again until it answers");
+                }
+            }
+            Err(error) => return Err(error),
         }
-        print(&answer, args.json);
         if !args.watch {
             return Ok(ExitCode::SUCCESS);
         }

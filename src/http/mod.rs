@@ -5,6 +5,8 @@
 //! - `api/`: what can be asked; each answer's shape is in the OpenAPI document that is made from this code
 //! - `events/`: what changes, told to everybody who listens
 //! - `tls`: the certificate, which can be renewed while Mover runs
+//! - `holds`: who runs which runbook from elsewhere
+//! - `wire`: shapes that both sides read
 //! - `problem`: every refusal, as RFC 9457 has it
 //! - `page`: the page at `/`
 //!
@@ -15,6 +17,7 @@ mod api;
 mod events;
 mod fresh;
 mod health;
+mod holds;
 mod metrics;
 mod nowhere;
 mod page;
@@ -22,6 +25,7 @@ mod problem;
 mod server;
 mod shared;
 mod tls;
+pub(crate) mod wire;
 
 pub use events::Events;
 pub use server::{ServeError, Server};

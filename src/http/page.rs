@@ -58,7 +58,7 @@ pub(super) fn routes(app: &mut web::ServiceConfig) {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, clippy::panic)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

@@ -3,22 +3,17 @@
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderValue};
 use actix_web::{HttpResponse, ResponseError, error};
-use mover_actors::ports::{FlagsError, LogError};
+use mover_actors::ports::LogError;
 use serde::Serialize;
 use utoipa::{IntoResponses, ToSchema};
 
 use crate::command::ParseError;
 use crate::operations::{Danger, OperationError};
-use crate::state::{Role, StateError};
-
-/// A refusal. Its body is apart, since most answers are none.
-#[derive(Debug, Clone)]
-pub(super) struct Problem(Box<Body>);
+use crate::state::{Role, Run, StateError};
 
 /// The body of every refusal.
 #[derive(Debug, Clone, Serialize, ToSchema)]
-#[schema(as = Problem)]
-pub(super) struct Body {
+pub(super) struct Problem {
     /// `urn:mover:problem:NAME`; a program decides by it.
     #[serde(rename = "type")]
     kind: String,
@@ -31,6 +26,15 @@ pub(super) struct Body {
     /// The role that may do it.
     #[serde(skip_serializing_if = "Option::is_none")]
     role: Option<Role>,
+    #[serde(flatten)]
+    more: Box<More>,
+    #[serde(skip)]
+    retry_after_s: Option<u64>,
+}
+
+/// What some refusals have besides.
+#[derive(Debug, Clone, Default, Serialize, ToSchema)]
+pub(super) struct More {
     /// What a dangerous command would do.
     #[serde(skip_serializing_if = "Option::is_none")]
     what: Option<String>,
@@ -40,10 +44,14 @@ pub(super) struct Body {
     /// The command's number in the audit, where it has got that far.
     #[serde(skip_serializing_if = "Option::is_none")]
     command: Option<i64>,
+    /// The run that it is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    run: Option<i64>,
+    /// Who has that run, or began it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    by: Option<String>,
     #[serde(skip)]
     allowed: Option<String>,
-    #[serde(skip)]
-    retry_after_s: Option<u64>,
 }
 
 /// Refusals that any request under `/api/v1` can meet.
@@ -52,52 +60,44 @@ pub(super) struct Body {
 pub(super) enum Refusals {
     /// The request cannot be read, or is no command.
     #[response(status = 400, content_type = "application/problem+json")]
-    Malformed(#[to_schema] Body),
+    Malformed(#[to_schema] Problem),
     /// No token, or none that is valid.
     #[response(status = 401, content_type = "application/problem+json")]
-    Unauthorized(#[to_schema] Body),
+    Unauthorized(#[to_schema] Problem),
     /// The token's role may not.
     #[response(status = 403, content_type = "application/problem+json")]
-    Forbidden(#[to_schema] Body),
+    Forbidden(#[to_schema] Problem),
     /// There is no such thing.
     #[response(status = 404, content_type = "application/problem+json")]
-    NotFound(#[to_schema] Body),
+    NotFound(#[to_schema] Problem),
     /// Things are not as the request needs them.
     #[response(status = 409, content_type = "application/problem+json")]
-    Conflict(#[to_schema] Body),
+    Conflict(#[to_schema] Problem),
     /// The body is too large.
     #[response(status = 413, content_type = "application/problem+json")]
-    TooLarge(#[to_schema] Body),
+    TooLarge(#[to_schema] Problem),
     /// The body has another content type than JSON.
     #[response(status = 415, content_type = "application/problem+json")]
-    NotJson(#[to_schema] Body),
+    NotJson(#[to_schema] Problem),
     /// Too many requests with this token.
     #[response(status = 429, content_type = "application/problem+json")]
-    TooMany(#[to_schema] Body),
+    TooMany(#[to_schema] Problem),
     /// Postgres, Redis or an actor cannot be asked now.
     #[response(status = 503, content_type = "application/problem+json")]
-    Unavailable(#[to_schema] Body),
+    Unavailable(#[to_schema] Problem),
 }
 
 impl Problem {
     fn new(status: StatusCode, name: &str, title: &'static str, detail: impl Into<String>) -> Self {
-        Self(Box::new(Body {
+        Self {
             kind: format!("urn:mover:problem:{name}"),
             title,
             status: status.as_u16(),
             detail: detail.into(),
             role: None,
-            what: None,
-            word: None,
-            command: None,
-            allowed: None,
+            more: Box::default(),
             retry_after_s: None,
-        }))
-    }
-
-    fn with(mut self, more: impl FnOnce(&mut Body)) -> Self {
-        more(&mut self.0);
-        self
+        }
     }
 
     pub(super) fn unauthorized(detail: impl Into<String>) -> Self {
@@ -106,7 +106,7 @@ impl Problem {
 
     pub(super) fn forbidden(needed: Role, what: &str) -> Self {
         let detail = format!("{what} takes a token with the role {needed}");
-        Self::new(StatusCode::FORBIDDEN, "forbidden", "your role may not", detail).with(|body| body.role = Some(needed))
+        Self { role: Some(needed), ..Self::new(StatusCode::FORBIDDEN, "forbidden", "your role may not", detail) }
     }
 
     pub(super) fn foreign() -> Self {
@@ -126,22 +126,54 @@ impl Problem {
     pub(super) fn not_allowed(method: &str, allowed: &[&'static str]) -> Self {
         let allowed = allowed.join(", ");
         let detail = format!("this path knows {allowed}, not {method}");
-        let problem = Self::new(StatusCode::METHOD_NOT_ALLOWED, "not-allowed", "not in this way", detail);
-        problem.with(|body| body.allowed = Some(allowed))
+        let mut problem = Self::new(StatusCode::METHOD_NOT_ALLOWED, "not-allowed", "not in this way", detail);
+        problem.more.allowed = Some(allowed);
+        problem
     }
 
     pub(super) fn conflict(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::CONFLICT, "conflict", "not as things are", detail)
     }
 
+    /// A refusal of Mover itself, by its name.
+    fn named(name: &str, detail: String) -> Self {
+        let conflict = |name, title| Self::new(StatusCode::CONFLICT, name, title, detail.clone());
+        match name {
+            "not-found" => Self::not_found(detail),
+            "unavailable" => Self::unavailable(detail),
+            "busy" => conflict("busy", "another campaign runs, and goes on"),
+            "nothing-to-do" => conflict("nothing-to-do", "there is nothing to do"),
+            _ => Self::conflict(detail),
+        }
+    }
+
     pub(super) fn confirmation(danger: Danger) -> Self {
         let title = "it changes much, so it has to be confirmed";
         let detail = format!("{} Send \"confirm\": {:?} with it if that is meant.", danger.what, danger.word);
-        let problem = Self::new(StatusCode::CONFLICT, "confirmation-needed", title, detail);
-        problem.with(|body| {
-            body.what = Some(danger.what);
-            body.word = Some(danger.word);
-        })
+        let more = More { what: Some(danger.what), word: Some(danger.word), ..More::default() };
+        Self { more: Box::new(more), ..Self::new(StatusCode::CONFLICT, "confirmation-needed", title, detail) }
+    }
+
+    pub(super) fn run_busy(title: &str, by: Option<&str>) -> Self {
+        let detail = format!("{} runs {title:?} at this moment", by.unwrap_or("somebody"));
+        let problem = Self::new(StatusCode::CONFLICT, "run-busy", "somebody else runs it", detail);
+        problem.of_run(None, by)
+    }
+
+    pub(super) fn run_unfinished(run: &Run) -> Self {
+        let detail = format!("run {} of {:?}, begun by {}, did not come to its end", run.id, run.title, run.begun_by);
+        let problem = Self::new(StatusCode::CONFLICT, "run-unfinished", "an earlier run has steps left", detail);
+        problem.of_run(Some(run.id), Some(&run.begun_by))
+    }
+
+    pub(super) fn not_held(run: i64) -> Self {
+        let detail = format!("you do not hold run {run}, or not any more; POST /api/v1/runs/{run}/hold takes it");
+        Self::new(StatusCode::CONFLICT, "not-held", "the run is not yours", detail).of_run(Some(run), None)
+    }
+
+    fn of_run(mut self, run: Option<i64>, by: Option<&str>) -> Self {
+        (self.more.run, self.more.by) = (run, by.map(str::to_owned));
+        self
     }
 
     pub(super) fn own_approval() -> Self {
@@ -152,17 +184,18 @@ impl Problem {
     pub(super) fn too_many(after_s: u64) -> Self {
         let detail = format!("try again in {after_s} s; requests_per_second in [http] is the limit of each token");
         let problem = Self::new(StatusCode::TOO_MANY_REQUESTS, "too-many", "too many requests", detail);
-        problem.with(|body| body.retry_after_s = Some(after_s))
+        Self { retry_after_s: Some(after_s), ..problem }
     }
 
     pub(super) fn unavailable(detail: impl Into<String>) -> Self {
         let problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "not now", detail);
-        problem.with(|body| body.retry_after_s = Some(1))
+        Self { retry_after_s: Some(1), ..problem }
     }
 
     /// The same, about a command that the audit has.
-    pub(super) fn of_command(self, id: i64) -> Self {
-        self.with(|body| body.command = Some(id))
+    pub(super) fn of_command(mut self, id: i64) -> Self {
+        self.more.command = Some(id);
+        self
     }
 
     /// What actix says of a body that it cannot read.
@@ -184,57 +217,41 @@ impl Problem {
 
 impl std::fmt::Display for Problem {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}: {}", self.0.title, self.0.detail)
+        write!(f, "{}: {}", self.title, self.detail)
     }
 }
 
 impl ResponseError for Problem {
     fn status_code(&self) -> StatusCode {
-        StatusCode::from_u16(self.0.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+        StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 
     fn error_response(&self) -> HttpResponse {
         let mut response = HttpResponse::build(self.status_code());
         response.insert_header((header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json")));
-        if self.0.status == 401 {
+        if self.status == 401 {
             response.insert_header((header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"mover\"")));
         }
-        if let Some(allowed) = &self.0.allowed {
+        if let Some(allowed) = &self.more.allowed {
             response.insert_header((header::ALLOW, allowed.as_str()));
         }
-        if let Some(seconds) = self.0.retry_after_s {
+        if let Some(seconds) = self.retry_after_s {
             response.insert_header((header::RETRY_AFTER, seconds));
         }
         // Plain data; if it ever is none, the status still says enough.
-        response.body(serde_json::to_vec(&self.0).unwrap_or_default())
+        response.body(serde_json::to_vec(self).unwrap_or_default())
     }
 }
 
 impl From<OperationError> for Problem {
     fn from(error: OperationError) -> Self {
-        let detail = error.to_string();
-        match error {
-            OperationError::State(error) => Self::from(error),
-            OperationError::UnknownMigration(_) | OperationError::UnknownOrgs { .. } => Self::not_found(detail),
-            OperationError::Log(LogError::Unreachable { .. })
-            | OperationError::Actor(_)
-            | OperationError::Flags(FlagsError::Unreachable { .. }) => Self::unavailable(detail),
-            _ => Self::conflict(detail),
-        }
+        Self::named(error.problem(), error.to_string())
     }
 }
 
 impl From<StateError> for Problem {
     fn from(error: StateError) -> Self {
-        let detail = error.to_string();
-        match error {
-            StateError::UnknownOrg { .. }
-            | StateError::UnknownEverywhere { .. }
-            | StateError::UnknownMove(_)
-            | StateError::UnknownCampaign(_) => Self::not_found(detail),
-            StateError::Unreachable { .. } => Self::unavailable(detail),
-            _ => Self::conflict(detail),
-        }
+        Self::named(error.problem(), error.to_string())
     }
 }
 

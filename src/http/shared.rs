@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::SystemTime;
 
 use mover_actors::otp::Board;
 
@@ -13,6 +14,7 @@ use super::access::{Book, Rates};
 use super::api::views::Actor;
 use super::events::Hub;
 use super::fresh::Fresh;
+use super::holds::Holds;
 use super::problem::Problem;
 
 /// See the module's documentation.
@@ -23,10 +25,13 @@ pub struct Shared {
     pub(super) doors: Board,
     changeable: RwLock<Arc<Changeable>>,
     pub(super) book: Book,
+    pub(super) holds: Holds,
     pub(super) hub: Arc<Hub>,
     pub(super) status: Fresh,
     pub(super) health: Fresh,
     pub(super) metrics: Metrics,
+    /// Since when it serves.
+    pub(super) since: SystemTime,
 }
 
 /// What a new configuration changes while Mover runs.
@@ -50,10 +55,12 @@ impl Shared {
             doors,
             changeable: RwLock::new(Arc::new(settings.into())),
             book: Book::default(),
+            holds: Holds::default(),
             hub: Arc::default(),
             status: Fresh::default(),
             health: Fresh::default(),
             metrics,
+            since: SystemTime::now(),
         }
     }
 

@@ -161,7 +161,9 @@ async fn selected(
 
 /// `pause`, `resume` in another process, `halt`, `set …`
 pub(super) async fn steer(world: &World, change: Steer) -> Result<Answer, OperationError> {
-    let campaign = world.log.steer(change, None).await?;
+    // A campaign that was ended before its work was done says so: whoever waits for its work must not take it for done.
+    let reason = matches!(change, Steer::Halt).then_some("halted by a command");
+    let campaign = world.log.steer(change, reason).await?;
     let what = match change {
         Steer::Pause => format!("paused; {} orgs in flight go on to their end. next: resume", campaign.in_flight()),
         Steer::Resume => "goes on".into(),

@@ -182,6 +182,25 @@ impl From<CaptureError<EngineError>> for OperationError {
 }
 
 impl OperationError {
+    /// What kind of refusal it is, as docs/http.md names them.
+    pub fn problem(&self) -> &'static str {
+        match self {
+            _ if self.is_busy() => "busy",
+            _ if self.is_idle() => "nothing-to-do",
+            OperationError::State(error) => error.problem(),
+            OperationError::UnknownMigration(_) | OperationError::UnknownOrgs { .. } => "not-found",
+            OperationError::Log(LogError::Unreachable { .. })
+            | OperationError::Actor(_)
+            | OperationError::Flags(FlagsError::Unreachable { .. }) => "unavailable",
+            _ => "conflict",
+        }
+    }
+
+    /// Whether another campaign is in the way, which goes on.
+    pub fn is_busy(&self) -> bool {
+        matches!(self, OperationError::Log(LogError::Busy { .. }))
+    }
+
     /// Whether it only says that there is nothing to do.
     pub fn is_idle(&self) -> bool {
         matches!(self, OperationError::Log(LogError::NoCampaign) | OperationError::NothingMigrated { .. })

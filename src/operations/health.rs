@@ -3,7 +3,7 @@
 use std::fmt;
 
 use mover_actors::tree::darklaunch::drifts;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::state::SchemaStatus;
@@ -13,7 +13,7 @@ use super::status::CampaignStatus;
 use super::world::World;
 
 /// How well it is; the number is the exit code.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Level {
     /// All is well.
@@ -25,7 +25,7 @@ pub enum Level {
 }
 
 /// The level and what it comes from.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct Health {
     /// The worst of the causes.
     pub level: Level,
@@ -34,7 +34,7 @@ pub struct Health {
 }
 
 /// One thing that is not well.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct Cause {
     /// How bad it is.
     pub level: Level,

@@ -29,8 +29,8 @@ pub enum Door {
     Run(i64),
     /// `mover serve`, by itself.
     Serve,
-    /// Over the network, from there.
-    Http(IpAddr),
+    /// Over the network, from there; a run of a runbook, if it is one that goes on there.
+    Http(IpAddr, Option<i64>),
     /// `mover status`, which looks again and again and is not kept.
     Watch,
 }
@@ -41,16 +41,16 @@ impl Door {
             Door::Console => "console".into(),
             Door::Exec => "exec".into(),
             Door::Demo => "demo".into(),
-            Door::Run(run) => format!("run {run}"),
+            Door::Run(run) | Door::Http(_, Some(run)) => format!("run {run}"),
             Door::Serve => "serve".into(),
-            Door::Http(_) => "http".into(),
+            Door::Http(_, None) => "http".into(),
             Door::Watch => "status".into(),
         }
     }
 
     fn origin(self) -> Option<String> {
         match self {
-            Door::Http(address) => Some(address.to_string()),
+            Door::Http(address, _) => Some(address.to_string()),
             _ => None,
         }
     }
@@ -102,17 +102,15 @@ pub async fn carry_out_noted(
     command: &Command,
 ) -> Result<Outcome, OperationError> {
     let outcome = carried_out(world, running, command).await;
-    let answer = outcome.as_ref().ok().map(Outcome::answer);
-    let told = match (&outcome, &answer) {
-        (Err(error), _) => error.to_string(),
-        (Ok(_), answer) => answer.as_ref().map_or_else(String::new, |answer| answer.text.clone()),
+    let answer = match &outcome {
+        Ok(outcome) => outcome.answer(),
+        Err(error) => Answer::new(error.to_string(), json!({ "problem": error.problem() })),
     };
     let end = CommandEnd {
         done: outcome.is_ok(),
-        told: &short(told.lines().next().unwrap_or_default(), TOLD_CHARS_MAX),
-        answer: answer
-            .filter(|answer| noted.keeps_answer && answer.text.len() <= ANSWER_BYTES_MAX)
-            .map(|answer| json!({ "text": answer.text, "json": answer.json })),
+        told: &short(answer.text.lines().next().unwrap_or_default(), TOLD_CHARS_MAX),
+        answer: (noted.keeps_answer && answer.text.len() <= ANSWER_BYTES_MAX)
+            .then(|| json!({ "text": answer.text, "json": answer.json })),
         campaign: match &outcome {
             Ok(Outcome::Campaign(campaign, _)) => Some(campaign.id),
             _ => None,

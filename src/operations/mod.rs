@@ -42,7 +42,8 @@ pub(crate) use flags::flags_of;
 pub use guard::{GuardWork, guard, restore};
 pub use health::{Health, Level};
 pub use history::{Door, Noted, carry_out, carry_out_noted, note};
-pub use status::{CampaignStatus, MigrationStatus, StatusView};
+pub(crate) use orgs::selection;
+pub use status::{CampaignStatus, Closed, MigrationStatus, StatusView};
 pub use tokens::tokens;
 pub use world::{CampaignDefaults, World};
 

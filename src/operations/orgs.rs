@@ -250,7 +250,7 @@ fn state_name(state: StateKind) -> StateName {
 }
 
 /// The orgs that were meant; a file is read now, and refused whole if a line of it is wrong.
-pub(super) fn selection(which: &Which) -> Result<Selection, OperationError> {
+pub(crate) fn selection(which: &Which) -> Result<Selection, OperationError> {
     let path = match which {
         Which::Orgs(selection) => return Ok(selection.clone()),
         Which::File(path) => path,

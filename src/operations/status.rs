@@ -5,18 +5,18 @@ use std::fmt;
 use mover_actors::domain::campaign::Phase;
 use mover_actors::domain::ids::{MigrationName, NodeId};
 use mover_actors::domain::state::Aim;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
 use crate::state::PgMoveLog;
-use crate::state::read::{CampaignView, Counts};
+use crate::state::read::{CampaignView, ClosedTimes, Counts, StateName};
 
 use super::answer::{Answer, at, ms, rfc3339, short, span, table};
 use super::error::OperationError;
 
 /// Everything at a glance.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct StatusView {
     /// Each migration that has orgs.
     pub migrations: Vec<MigrationStatus>,
@@ -25,7 +25,7 @@ pub struct StatusView {
 }
 
 /// One migration.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct MigrationStatus {
     /// Its name.
     #[schema(value_type = String)]
@@ -57,7 +57,7 @@ pub struct MigrationStatus {
 }
 
 /// How long orgs were closed for writes, in milliseconds.
-#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
 #[schema(as = ClosedTimes)]
 pub struct Closed {
     /// Half of them no longer than this.
@@ -68,8 +68,14 @@ pub struct Closed {
     pub max_ms: f64,
 }
 
+impl From<ClosedTimes> for Closed {
+    fn from(times: ClosedTimes) -> Self {
+        Self { p50_ms: times.p50_ms, p99_ms: times.p99_ms, max_ms: times.max_ms }
+    }
+}
+
 /// An org that is parked.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct FailedOrg {
     /// Its name.
     pub org: String,
@@ -84,7 +90,7 @@ pub struct FailedOrg {
 }
 
 /// A campaign.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct CampaignStatus {
     /// Its number.
     pub id: i64,
@@ -157,7 +163,7 @@ impl MigrationStatus {
             steps: counts.steps.iter().map(|(step, orgs)| (step.to_string(), *orgs)).collect(),
             orgs_per_second: rate.per_second(),
             eta_seconds: rate.seconds_for(counts.ready + counts.started),
-            closed: closed.map(|times| Closed { p50_ms: times.p50_ms, p99_ms: times.p99_ms, max_ms: times.max_ms }),
+            closed: closed.map(Closed::from),
             failures: failures
                 .into_iter()
                 .filter_map(|failed| {
@@ -175,7 +181,21 @@ impl MigrationStatus {
         })
     }
 
-    fn total(&self) -> u64 {
+    /// How many orgs are in a state.
+    pub fn of(&self, state: StateName) -> u64 {
+        match state {
+            StateName::Holding => self.holding,
+            StateName::Ready => self.ready,
+            StateName::Started => self.started,
+            StateName::Migrated => self.migrated,
+            StateName::Failed => self.failed,
+            StateName::RolledBack => self.rolled_back,
+            StateName::Finalized => self.finalized,
+        }
+    }
+
+    /// How many orgs it has.
+    pub fn total(&self) -> u64 {
         self.holding + self.ready + self.started + self.migrated + self.failed + self.rolled_back + self.finalized
     }
 

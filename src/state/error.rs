@@ -157,6 +157,18 @@ fn did_you_mean(near: &[OrgName]) -> String {
 }
 
 impl StateError {
+    /// What kind of refusal it is, as docs/http.md names them.
+    pub fn problem(&self) -> &'static str {
+        match self {
+            StateError::UnknownOrg { .. }
+            | StateError::UnknownEverywhere { .. }
+            | StateError::UnknownMove(_)
+            | StateError::UnknownCampaign(_) => "not-found",
+            StateError::Unreachable { .. } => "unavailable",
+            _ => "conflict",
+        }
+    }
+
     /// Whether trying the same again later can help.
     pub fn is_transient(&self) -> bool {
         matches!(self, StateError::Unreachable { .. })

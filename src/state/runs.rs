@@ -37,6 +37,13 @@ pub struct Run {
     pub undone_at: Option<SystemTime>,
 }
 
+impl Run {
+    /// Whether steps of it are left, and nobody has taken it back.
+    pub fn is_unfinished(&self) -> bool {
+        self.done_at.is_none() && self.undone_at.is_none()
+    }
+}
+
 /// One step of a run; `rollback` tells those of the section `## Rollback` from the others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StepKey {
@@ -49,7 +56,8 @@ pub struct StepKey {
 }
 
 /// How a step stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum StepState {
     /// It was begun, and nobody has noted an end.
     Begun,
@@ -80,6 +88,8 @@ pub struct StepEntry {
     pub state: StepState,
     /// The campaign that it opened.
     pub campaign: Option<CampaignId>,
+    /// The command that it has given, if it came over the network.
+    pub command: Option<i64>,
     /// What it said at its end, or why it was skipped.
     pub told: String,
     /// Who did it.
@@ -91,7 +101,20 @@ pub struct StepEntry {
 }
 
 /// While it lives nobody else can run a runbook of this title. It ends with its connection.
-pub struct RunLock(#[expect(dead_code, reason = "held, never used")] ClientWrapper);
+pub struct RunLock(ClientWrapper);
+
+impl RunLock {
+    /// Whether the connection has ended, and with it the lock.
+    pub fn is_lost(&self) -> bool {
+        self.0.is_closed()
+    }
+
+    /// Lets it go at once; without this it goes a moment after its connection.
+    pub async fn unlock(&self) -> Result<(), StateError> {
+        let unlocked = self.0.batch_execute("SELECT pg_advisory_unlock_all()").await;
+        unlocked.map_err(|error| StateError::postgres(DOING, &error))
+    }
+}
 
 impl PgMoveLog {
     /// Takes a runbook for this process alone; `None` if somebody else has it.
@@ -154,6 +177,12 @@ impl PgMoveLog {
         self.execute(DOING, include_str!("sql/run_step_campaign.sql"), params).await.map(drop)
     }
 
+    /// Notes which command a step has given; false if it is not begun.
+    pub async fn note_command(&self, step: StepKey, command: i64) -> Result<bool, StateError> {
+        let params: super::query::Params<'_> = &[&step.run, &step.rollback, &step.number, &command];
+        Ok(self.execute(DOING, include_str!("sql/run_step_command.sql"), params).await? > 0)
+    }
+
     /// Notes how a step ended.
     pub async fn end_step(&self, step: StepKey, state: StepState, told: &str) -> Result<(), StateError> {
         let params: super::query::Params<'_> =
@@ -184,6 +213,7 @@ fn entry(columns: &Columns<'_>) -> Result<StepEntry, StateError> {
         number: columns.get("number")?,
         state: state.ok_or_else(|| StateError::invalid(DOING, format!("unknown state {name:?}")))?,
         campaign: columns.get::<Option<i64>>("campaign")?.map(CampaignId),
+        command: columns.get("command")?,
         told: columns.get("told")?,
         actor: columns.get("actor")?,
         begun_at: columns.get("begun_at")?,

@@ -161,7 +161,7 @@ impl Identity {
 }
 
 /// Reads a file that, as with libpq, must be for its owner alone, or for a group that root chose.
-fn read_secret(path: &Path) -> Result<Vec<u8>, FileError> {
+pub(crate) fn read_secret(path: &Path) -> Result<Vec<u8>, FileError> {
     let unreadable = |cause| FileError::Unreadable { path: path.into(), cause };
     let mut file = File::open(path).map_err(unreadable)?;
     let metadata = file.metadata().map_err(unreadable)?;

@@ -23,10 +23,12 @@ use std::sync::Arc;
 use rustls::crypto::CryptoProvider;
 
 pub use self::explain::{Trouble, explain};
+pub(crate) use self::files::read_secret;
 pub use self::files::{Certificates, FileError, Identity, Material};
 pub use self::mode::{SslMode, UnknownSslMode};
 pub use self::postgres::Encryption;
 pub use self::redis::encrypted as encrypted_redis;
+pub(crate) use self::roots::authorities;
 
 /// Why TLS cannot be set up.
 #[derive(Debug, thiserror::Error)]

@@ -68,6 +68,7 @@ impl Program {
         command.args(arguments).current_dir(dir).kill_on_drop(true);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command.env_remove("MOVER_FAILPOINT").env_remove("MOVER_CONFIG").env_remove("MOVER_LOG");
+        command.env_remove("MOVER_CONNECT").env_remove("MOVER_TOKEN");
         if let Some(place) = failpoint {
             command.env("MOVER_FAILPOINT", place);
         }

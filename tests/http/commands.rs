@@ -55,7 +55,7 @@ async fn words_need_no_quotes_and_files_are_refused() {
     assert!(problem["detail"].as_str().unwrap().contains("column"), "{problem}");
     say(json!("migrate no_such all")).await.refused(404, "not-found");
     // Refused by Mover itself, so the audit has it.
-    let refused = say(json!("pause")).await.refused(409, "conflict");
+    let refused = say(json!("pause")).await.refused(409, "nothing-to-do");
     assert_eq!(follow(&served, &json!({ "id": refused["command"] })).await["outcome"], "refused");
 }
 

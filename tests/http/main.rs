@@ -5,16 +5,21 @@
 mod abuse;
 mod access;
 mod commands;
+mod connect;
 mod contract;
 mod ending;
 mod events;
 mod reading;
+mod runs;
 mod served;
 mod tls;
 
 #[path = "../tls/certificates.rs"]
 #[allow(dead_code, reason = "shared with the tests of TLS")]
 mod certificates;
+#[path = "../crash/gate.rs"]
+#[allow(dead_code, reason = "shared with the crash tests")]
+mod gate;
 #[path = "../crash/program.rs"]
 #[allow(dead_code, reason = "shared with the crash tests")]
 mod program;

@@ -90,6 +90,13 @@ impl Served {
         self.serve_on("127.0.0.1:0").await;
     }
 
+    /// Starts it once more, where it was.
+    pub(crate) async fn serve_again(&mut self) {
+        let (_, address) = self.url.split_once("://").unwrap();
+        let address = address.to_owned();
+        self.serve_on(&address).await;
+    }
+
     /// The same, on an address where somebody expects it.
     pub(crate) async fn serve_on(&mut self, address: &str) {
         let mut program = Program::start(self.world.dir(), &["serve", "--listen", address], None);

@@ -1,9 +1,7 @@
 //! The line editor. It runs in a thread of its own, because waiting for a key would stall the runtime.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::thread;
-use std::time::Duration;
 
 use nu_ansi_term::{Color, Style};
 use reedline::{
@@ -11,14 +9,10 @@ use reedline::{
     ExternalPrinter, FileBackedHistory, Hinter, History, KeyCode, KeyModifiers, MenuBuilder, Reedline, ReedlineEvent,
     ReedlineMenu, Signal, Span, Suggestion, ValidationResult, Validator, default_emacs_keybindings,
 };
-use tokio::runtime::Handle;
 use tokio::sync::mpsc;
-use tokio::time::timeout;
 
-use crate::app::{App, PRIVATE_DIR};
+use crate::app::PRIVATE_DIR;
 use crate::cli::screen::Screen;
-use crate::config::Definitions;
-use crate::state::PgMoveLog;
 
 use super::paint::Paint;
 use super::words::{Names, complete, rest_of_syntax};
@@ -27,20 +21,11 @@ use super::{Typed, hand_over, is_whole};
 const HISTORY_LINES: usize = 10_000;
 const PRINTER_LINES: usize = 10_000;
 const MENU: &str = "completion_menu";
-/// So many orgs are offered.
-const ORGS_MAX: u32 = 100;
-/// Whoever types does not wait longer for names.
-const NAMES_WITHIN: Duration = Duration::from_millis(300);
 
 /// Starts the editor; texts arrive in `lines` until Ctrl-D.
-pub(super) fn start(app: &App, screen: &Screen, lines: mpsc::Sender<Typed>) {
+pub(super) fn start(names: Box<dyn Names + Send>, screen: &Screen, lines: mpsc::Sender<Typed>) {
     let printer = ExternalPrinter::new(PRINTER_LINES);
     screen.show_prompt(printer.sender());
-    let names = Known {
-        definitions: Arc::clone(&app.world.definitions),
-        log: Arc::clone(&app.world.log),
-        runtime: Handle::current(),
-    };
     let mut keys = default_emacs_keybindings();
     let next = ReedlineEvent::UntilFound(vec![ReedlineEvent::Menu(MENU.into()), ReedlineEvent::MenuNext]);
     keys.add_binding(KeyModifiers::NONE, KeyCode::Tab, next);
@@ -48,7 +33,7 @@ pub(super) fn start(app: &App, screen: &Screen, lines: mpsc::Sender<Typed>) {
     let colours = std::env::var_os("NO_COLOR").is_none();
     let mut editor = Reedline::create()
         .with_external_printer(printer)
-        .with_completer(Box::new(names))
+        .with_completer(Box::new(Known(names)))
         .with_menu(ReedlineMenu::EngineCompleter(Box::new(ColumnarMenu::default().with_name(MENU))))
         .with_quick_completions(true)
         .with_partial_completions(true)
@@ -87,30 +72,12 @@ fn history_file() -> PathBuf {
     }
 }
 
-/// The names that the running system knows.
-struct Known {
-    definitions: Arc<Definitions>,
-    log: Arc<PgMoveLog>,
-    runtime: Handle,
-}
-
-impl Names for Known {
-    fn migrations(&self) -> Vec<String> {
-        self.definitions.names()
-    }
-
-    fn orgs(&self, begin: &str) -> Vec<String> {
-        let migrations = self.definitions.names();
-        let asking = async { timeout(NAMES_WITHIN, self.log.org_names(&migrations, begin, ORGS_MAX)).await };
-        let asked = self.runtime.block_on(asking);
-        // Without an answer there is nothing to offer; the line is checked when it is given.
-        asked.ok().and_then(Result::ok).unwrap_or_default()
-    }
-}
+/// Completes with the names that there are.
+struct Known(Box<dyn Names + Send>);
 
 impl Completer for Known {
     fn complete(&mut self, line: &str, pos: usize) -> CompletionResult {
-        let completion = complete(line.get(..pos).unwrap_or(line), self);
+        let completion = complete(line.get(..pos).unwrap_or(line), self.0.as_ref());
         let suggestions: Vec<Suggestion> = completion
             .words
             .into_iter()

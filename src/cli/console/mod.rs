@@ -15,48 +15,57 @@ use std::io::{BufRead, IsTerminal};
 use std::process::ExitCode;
 use std::thread;
 
-use mover_actors::domain::campaign::Steer;
-use mover_actors::ports::MoveLog;
-use mover_actors::tree::Tree;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::app::{App, AppError};
 use crate::command::erlang;
 use crate::operations::Needs;
 
 use super::error::CliError;
 use super::follow::follow;
+use super::helm::{Helm, Unwatched};
 use super::interrupts::Interrupts;
 use super::screen::Screen;
 use speaker::{Next, Speaker};
+
+pub(in crate::cli) use words::Names;
 
 /// A text that was typed, and whom to tell that the next may be asked for.
 type Typed = (String, oneshot::Sender<()>);
 
 /// Runs until `quit`, Ctrl-D or the end of the input. `yes`: nobody is asked whether a command is meant.
-pub(super) async fn console(app: &App, screen: &Screen, yes: bool) -> Result<ExitCode, CliError> {
+pub(super) async fn console(
+    helm: &mut dyn Helm,
+    screen: &Screen,
+    greeting: &str,
+    yes: bool,
+) -> Result<ExitCode, CliError> {
     let mut interrupts = Interrupts::listen()?;
-    let Some(mut tree) = app.start(Needs::Tree).await? else { return Ok(ExitCode::SUCCESS) };
+    helm.prepare(Needs::Tree).await?;
     let on_terminal = std::io::stdin().is_terminal();
     let (lines, mut typed) = mpsc::channel(1);
     if on_terminal {
-        println!("Mover {}. help lists the commands, Tab completes, Ctrl-D leaves.", env!("CARGO_PKG_VERSION"));
-        editor::start(app, screen, lines);
+        println!("{greeting} help lists the commands, Tab completes, Ctrl-D leaves.");
+        editor::start(helm.names(), screen, lines);
     } else {
         thread::spawn(move || read_pipe(&lines));
     }
-    let mut speaker = Speaker::new(app, screen, on_terminal, yes);
+    let mut speaker = Speaker::new(helm, screen, on_terminal, yes);
     let mut failed = false;
     loop {
         let text = tokio::select! {
             text = typed.recv() => text,
-            ended = tree.ended() => return ended.map(|()| ExitCode::SUCCESS).map_err(|error| AppError::from(error).into()),
+            ended = speaker.ended() => return ended.map(|()| ExitCode::SUCCESS),
             () = interrupts.next() => None,
         };
         let Some((text, go_on)) = text else { break };
-        match speaker.take(&mut tree, &mut interrupts, &text).await {
+        match speaker.take(&mut interrupts, &text).await {
             Ok(Next::Ask) => {}
             Ok(Next::Leave) => break,
+            // Whoever left what they looked at on a terminal is back at the prompt; a script does not go on behind their back.
+            Err(error @ CliError::Left { .. }) if !on_terminal => {
+                screen.clear();
+                return Err(error);
+            }
             Err(error) => {
                 eprintln!("{error}");
                 failed = true;
@@ -66,22 +75,28 @@ pub(super) async fn console(app: &App, screen: &Screen, yes: bool) -> Result<Exi
         let _ = go_on.send(());
     }
     screen.clear();
-    leave(app, tree, screen, &mut interrupts).await?;
+    leave(helm, screen, &mut interrupts).await?;
     Ok(if failed && !on_terminal { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-/// A campaign that this console drives is halted and followed to its end.
-async fn leave(app: &App, mut tree: Tree, screen: &Screen, interrupts: &mut Interrupts) -> Result<(), CliError> {
-    if let Ok(Some(campaign)) = app.world.log.live_campaign().await
-        && campaign.node == tree.node()
-    {
-        println!("halting: {} orgs in flight go on to their end; Ctrl-C stops at once", campaign.in_flight());
-        let halting = app.world.log.steer(Steer::Halt, Some("the console was left")).await.unwrap_or(campaign);
-        let total = halting.claimed;
-        follow(app, &mut tree, screen, interrupts, halting, total).await?;
+/// A campaign that would end with this process is halted and followed to its end; one that goes on without it does.
+async fn leave(helm: &mut dyn Helm, screen: &Screen, interrupts: &mut Interrupts) -> Result<(), CliError> {
+    if let Ok(Some((mut campaign, total))) = helm.live().await {
+        match helm.unwatched() {
+            Unwatched::Ends => {
+                let in_flight = campaign.in_flight;
+                println!("halting: {in_flight} orgs in flight go on to their end; Ctrl-C stops at once");
+                let _ = helm.halt("the console was left").await;
+                campaign = helm.look(campaign.id).await.map_or(campaign, |look| look.campaign);
+                let total = total.min(campaign.claimed);
+                follow(helm, screen, interrupts, campaign, total).await?;
+            }
+            Unwatched::GoesOn(place) => {
+                println!("campaign {} goes on: {place} drives it; halt would end it", campaign.id)
+            }
+        }
     }
-    tree.stop().await.map_err(AppError::from)?;
-    Ok(())
+    helm.close().await
 }
 
 /// Line by line; an Erlang expression goes on until its final dot. What is left at the end is handed over as it is.

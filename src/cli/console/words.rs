@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::command::{Spec, erlang, specs};
 
 /// What names there are.
-pub(super) trait Names {
+pub(in crate::cli) trait Names {
     /// Of migrations.
     fn migrations(&self) -> Vec<String>;
     /// Of orgs that begin like this, a screenful at most.

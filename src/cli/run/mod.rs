@@ -8,14 +8,14 @@ mod step;
 use std::path::Path;
 use std::process::ExitCode;
 
-use crate::app::{App, AppError};
 use crate::operations::{Needs, needs};
 use crate::runbook::{self, Action, Runbook, Step, Values};
-use crate::state::{Run, RunLock, StepEntry, StepKey, StepState};
+use crate::state::{Run, StepEntry, StepKey, StepState};
 
 use super::args;
 use super::ask;
 use super::error::CliError;
+use super::helm::{Logbook, Text};
 use super::interrupts::Interrupts;
 use super::screen::Screen;
 
@@ -44,6 +44,11 @@ pub enum RunError {
         /// Which runbook.
         title: String,
     },
+    /// Somebody else has taken it, since this process was not heard of.
+    #[error(
+        "this run is not in these hands any more: somebody else goes on with it; `mover run --list` shows how it stands"
+    )]
+    Lost,
     /// An earlier run did not come to its end.
     #[error(
         "run {run} of {title:?}, begun by {by}, did not come to its end. next: mover run --resume {run}; or --rollback {run}; \
@@ -119,37 +124,37 @@ impl Plan {
 }
 
 /// Runs a runbook, resumes or undoes a run, or shows what a run would do.
-pub(super) async fn run(app: &App, screen: &Screen, args: &args::Run) -> Result<ExitCode, CliError> {
+pub(super) async fn run(helm: &mut dyn Logbook, screen: &Screen, args: &args::Run) -> Result<ExitCode, CliError> {
     if args.list {
-        print!("{}", report::list(&app.world.log.recent_runs(None).await?));
+        print!("{}", report::list(&helm.runs().await?));
         return Ok(ExitCode::SUCCESS);
     }
     let given: Values = args.var.iter().cloned().collect();
     if args.dry_run {
-        return dry_run(app, args, &given).await;
+        return dry_run(helm, args, &given).await;
     }
     // From here on this process has the runbook for itself.
-    let (mut plan, _lock) = match (args.resume.or(args.rollback), &args.file) {
-        (Some(number), _) => earlier(app, number, args.rollback.is_some()).await?,
-        (None, Some(file)) => anew(app, file, &given, args).await?,
+    let mut plan = match (args.resume.or(args.rollback), &args.file) {
+        (Some(number), _) => earlier(helm, number, args.rollback.is_some()).await?,
+        (None, Some(file)) => anew(helm, file, &given, args).await?,
         (None, None) => return Err(RunError::Unknown(0).into()),
     };
     allow_shell(plan.steps(), args.allow_shell)?;
     if let Some(reason) = &args.skip {
-        skip(app, &mut plan, reason).await?;
+        skip(helm, &mut plan, reason).await?;
     }
     println!("run {}: {}", plan.run.id, plan.runbook.title);
-    let outcome = carry_out(app, screen, &plan, args).await;
+    let outcome = carry_out(helm, screen, &plan, args).await;
     let file = args.report.clone().unwrap_or_else(|| format!("run-{}.md", plan.run.id).into());
     let ended = match outcome {
         Ok(()) => {
-            app.world.log.end_run(plan.run.id, plan.rollback).await?;
+            helm.end_run(plan.run.id, plan.rollback).await?;
             ExitCode::SUCCESS
         }
         Err(Stopped::Failed) => ExitCode::FAILURE,
         Err(Stopped::Error(error)) => return Err(*error),
     };
-    report::write(app, plan.run.id, &file).await?;
+    report::write(helm, plan.run.id, &file).await?;
     println!("report: {}", file.display());
     Ok(ended)
 }
@@ -167,20 +172,15 @@ impl<E: Into<CliError>> From<E> for Stopped {
     }
 }
 
-async fn carry_out(app: &App, screen: &Screen, plan: &Plan, args: &args::Run) -> Result<(), Stopped> {
+async fn carry_out(helm: &mut dyn Logbook, screen: &Screen, plan: &Plan, args: &args::Run) -> Result<(), Stopped> {
     let left = plan.steps().iter().enumerate().filter(|(index, _)| !plan.is_over(index + 1)).map(|(_, step)| step);
     let mut interrupts = Interrupts::listen().map_err(CliError::from)?;
-    let tree = app.start(most_needed(left)).await?;
-    let mut at_work = step::AtWork { app, screen, tree, interrupts: &mut interrupts, repeats: args.repeat };
-    let outcome = each(&mut at_work, plan, args.yes).await;
-    if let Some(tree) = at_work.tree.take() {
-        tree.stop().await.map_err(AppError::from)?;
-    }
-    outcome
+    helm.prepare(most_needed(left)).await?;
+    let mut at_work = step::AtWork { helm, screen, interrupts: &mut interrupts, repeats: args.repeat };
+    each(&mut at_work, plan, args.yes).await
 }
 
 async fn each(at_work: &mut step::AtWork<'_>, plan: &Plan, yes: bool) -> Result<(), Stopped> {
-    let log = &at_work.app.world.log;
     let (steps, run) = (plan.steps(), plan.run.id);
     for (index, step) in steps.iter().enumerate() {
         let number = index + 1;
@@ -197,16 +197,16 @@ async fn each(at_work: &mut step::AtWork<'_>, plan: &Plan, yes: bool) -> Result<
             println!("stopped before step {number}; next: mover run --resume {run}");
             return Err(Stopped::Failed);
         }
-        log.begin_step(plan.key(number)).await?;
+        at_work.helm.begin_step(plan.key(number)).await?;
         match at_work.carry_out(step, plan.key(number), plan.entry(number)).await {
             Ok(told) => {
-                log.end_step(plan.key(number), StepState::Done, &told).await?;
+                at_work.helm.end_step(plan.key(number), StepState::Done, &told).await?;
                 print!("{}", indented(&told));
             }
             Err(error) => {
                 // What is not clear stays so until somebody decides.
-                if !matches!(error, StepError::Unclear) {
-                    log.end_step(plan.key(number), StepState::Failed, &error.to_string()).await?;
+                if !error.leaves_open() {
+                    at_work.helm.end_step(plan.key(number), StepState::Failed, &error.to_string()).await?;
                 }
                 eprint!("{}", indented(&error.to_string()));
                 eprintln!("step {number} at line {} failed. next, one of:", step.line);
@@ -236,26 +236,22 @@ async fn confirmed(question: &str, number: usize, run: i64, interrupts: &mut Int
     Ok(answer.is_some_and(|answer| matches!(answer.as_str(), "y" | "Y" | "yes")))
 }
 
-async fn anew(app: &App, file: &Path, given: &Values, args: &args::Run) -> Result<(Plan, RunLock), CliError> {
-    let log = &app.world.log;
+async fn anew(helm: &mut dyn Logbook, file: &Path, given: &Values, args: &args::Run) -> Result<Plan, CliError> {
     let (name, source) = source(file)?;
     let runbook = runbook::read(&name, &source, given).map_err(RunError::from)?;
     // Before there is a run, which would stand in the way of the next one.
     allow_shell(&runbook.steps, args.allow_shell)?;
-    let title = runbook.title.clone();
-    let lock = log.lock_runbook(&title).await?.ok_or_else(|| RunError::Busy { title: title.clone() })?;
-    let last = log.recent_runs(Some(&title)).await?.into_iter().next();
-    if let Some(last) = last.filter(|last| last.done_at.is_none() && last.undone_at.is_none() && !args.anew) {
-        return Err(RunError::Unfinished { run: last.id, title, by: last.begun_by }.into());
-    }
-    let run = log.open_run(&title, &name, &source, given).await?;
-    Ok((Plan { run, runbook, rollback: false, entries: Vec::new() }, lock))
+    let text = Text { file: &name, source: &source, runbook: &runbook, values: given };
+    let run = helm.open_run(&text, args.anew).await?;
+    Ok(Plan { run, runbook, rollback: false, entries: Vec::new() })
 }
 
-async fn earlier(app: &App, number: i64, rollback: bool) -> Result<(Plan, RunLock), CliError> {
-    let log = &app.world.log;
-    let run = log.run(number).await?.ok_or(RunError::Unknown(number))?;
-    let lock = log.lock_runbook(&run.title).await?.ok_or_else(|| RunError::Busy { title: run.title.clone() })?;
+async fn earlier(helm: &mut dyn Logbook, number: i64, rollback: bool) -> Result<Plan, CliError> {
+    let run = helm.journal(number).await?.ok_or(RunError::Unknown(number))?.run;
+    helm.take_run(&run).await?;
+    // As it is now that nobody else changes it.
+    let journal = helm.journal(number).await?.ok_or(RunError::Unknown(number))?;
+    let run = journal.run.clone();
     let runbook = runbook::read(&run.file, &run.source, &run.variables).map_err(RunError::from)?;
     if rollback && runbook.rollback.is_empty() {
         return Err(RunError::NoRollback(number).into());
@@ -263,8 +259,7 @@ async fn earlier(app: &App, number: i64, rollback: bool) -> Result<(Plan, RunLoc
     if run.undone_at.is_some() || (run.done_at.is_some() && !rollback) {
         return Err(RunError::Ended(number).into());
     }
-    let entries = log.run_steps(number, rollback).await?;
-    Ok((Plan { run, runbook, rollback, entries }, lock))
+    Ok(Plan { run, runbook, rollback, entries: journal.way(rollback) })
 }
 
 fn source(file: &Path) -> Result<(String, String), RunError> {
@@ -284,20 +279,20 @@ fn allow_shell(steps: &[Step], allowed: bool) -> Result<(), RunError> {
 }
 
 /// Goes on without the step at which the run stopped.
-async fn skip(app: &App, plan: &mut Plan, reason: &str) -> Result<(), CliError> {
-    let log = &app.world.log;
+async fn skip(helm: &mut dyn Logbook, plan: &mut Plan, reason: &str) -> Result<(), CliError> {
     let stopped = plan.entries.iter().find(|entry| matches!(entry.state, StepState::Failed | StepState::Begun));
     let number = stopped.map(|entry| entry.number).ok_or(RunError::NothingToSkip(plan.run.id))?;
     let key = StepKey { run: plan.run.id, rollback: plan.rollback, number };
-    log.end_step(key, StepState::Skipped, reason).await?;
-    plan.entries = log.run_steps(plan.run.id, plan.rollback).await?;
+    helm.end_step(key, StepState::Skipped, reason).await?;
+    let journal = helm.journal(plan.run.id).await?.ok_or(RunError::Unknown(plan.run.id))?;
+    plan.entries = journal.way(plan.rollback);
     Ok(())
 }
 
-async fn dry_run(app: &App, args: &args::Run, given: &Values) -> Result<ExitCode, CliError> {
+async fn dry_run(helm: &mut dyn Logbook, args: &args::Run, given: &Values) -> Result<ExitCode, CliError> {
     let (runbook, rollback) = match (args.resume.or(args.rollback), &args.file) {
         (Some(number), _) => {
-            let run = app.world.log.run(number).await?.ok_or(RunError::Unknown(number))?;
+            let run = helm.journal(number).await?.ok_or(RunError::Unknown(number))?.run;
             (runbook::read(&run.file, &run.source, &run.variables), args.rollback.is_some())
         }
         (None, Some(file)) => {
@@ -314,7 +309,7 @@ async fn dry_run(app: &App, args: &args::Run, given: &Values) -> Result<ExitCode
         if let Some(question) = &step.confirm {
             println!("    asks: {question}");
         }
-        print!("{}", indented(&preview::preview(&app.world, step).await?));
+        print!("{}", indented(&preview::preview(helm, step).await?));
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -3,8 +3,8 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use crate::app::App;
 use crate::cli::error::CliError;
+use crate::cli::helm::{Journal, Logbook};
 use crate::operations::at;
 use crate::runbook::{self, Step};
 use crate::state::{Run, StepEntry};
@@ -12,16 +12,13 @@ use crate::state::{Run, StepEntry};
 use super::RunError;
 
 /// Writes the report of a run so far.
-pub(super) async fn write(app: &App, run: i64, file: &Path) -> Result<(), CliError> {
-    let log = &app.world.log;
-    let run = log.run(run).await?.ok_or(RunError::Unknown(run))?;
+pub(super) async fn write(helm: &mut dyn Logbook, run: i64, file: &Path) -> Result<(), CliError> {
+    let Journal { run, steps: entries, rollback } = helm.journal(run).await?.ok_or(RunError::Unknown(run))?;
     let runbook = runbook::read(&run.file, &run.source, &run.variables).map_err(RunError::from)?;
     let mut text = head(&run);
-    for (title, steps, rollback) in [("Steps", &runbook.steps, false), ("Rollback", &runbook.rollback, true)] {
-        let entries = log.run_steps(run.id, rollback).await?;
-        if !rollback || !entries.is_empty() {
-            section(&mut text, title, steps, &entries);
-        }
+    section(&mut text, "Steps", &runbook.steps, &entries);
+    if !rollback.is_empty() {
+        section(&mut text, "Rollback", &runbook.rollback, &rollback);
     }
     std::fs::write(file, text).map_err(|cause| RunError::Report { file: file.display().to_string(), cause }.into())
 }

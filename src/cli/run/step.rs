@@ -3,20 +3,19 @@
 use std::process::Stdio;
 use std::time::Duration;
 
-use mover_actors::domain::campaign::{Campaign, Phase, Steer};
-use mover_actors::ports::{LogError, MoveLog};
-use mover_actors::tree::Tree;
+use mover_actors::domain::campaign::Phase;
+use mover_actors::domain::ids::CampaignId;
 use tokio::process;
 use tokio::time::{Instant, sleep};
 
-use crate::app::App;
 use crate::cli::error::CliError;
 use crate::cli::follow::follow;
+use crate::cli::helm::{Carried, Consent, Earlier, Giver, Logbook, Told};
 use crate::cli::interrupts::Interrupts;
 use crate::cli::screen::Screen;
 use crate::command::Command;
-use crate::operations::{self, Door, OperationError, Outcome, Running};
-use crate::runbook::{Action, Step};
+use crate::operations::CampaignStatus;
+use crate::runbook::{Action, Expectation, Step};
 use crate::state::{StepEntry, StepKey, StepState};
 
 use super::preview;
@@ -82,11 +81,21 @@ impl From<CliError> for StepError {
     }
 }
 
+impl StepError {
+    /// Whether nobody knows yet how the step ended: that is decided when the run goes on.
+    pub(super) fn leaves_open(&self) -> bool {
+        match self {
+            StepError::Unclear => true,
+            StepError::Command(error) => error.leaves_open(),
+            _ => false,
+        }
+    }
+}
+
 /// What steps are carried out with.
 pub(super) struct AtWork<'a> {
-    pub(super) app: &'a App,
+    pub(super) helm: &'a mut dyn Logbook,
     pub(super) screen: &'a Screen,
-    pub(super) tree: Option<Tree>,
     pub(super) interrupts: &'a mut Interrupts,
     /// A script whose end is not known is run once more.
     pub(super) repeats: bool,
@@ -114,7 +123,7 @@ impl AtWork<'_> {
             Action::Expect(expectation) => {
                 let deadline = Instant::now() + expectation.within;
                 loop {
-                    let (holds, found) = preview::look(&self.app.world, expectation).await.map_err(CliError::from)?;
+                    let (holds, found) = self.look(expectation).await?;
                     if holds {
                         return Ok(found);
                     }
@@ -130,50 +139,64 @@ impl AtWork<'_> {
         }
     }
 
+    /// While a Mover elsewhere is away nothing is found, and it is looked at again.
+    async fn look(&mut self, expectation: &Expectation) -> Result<(bool, String), StepError> {
+        match preview::look(self.helm, expectation).await {
+            Err(error) if error.is_lost() => Ok((false, error.to_string())),
+            found => Ok(found?),
+        }
+    }
+
     async fn command(
         &mut self,
         command: &Command,
         key: StepKey,
         earlier: Option<&StepEntry>,
     ) -> Result<String, StepError> {
-        let command = match self.opened_before(command, earlier).await? {
+        let told = match self.given_before(command, earlier).await? {
             Before::Done(campaign) => return done(&campaign),
-            Before::Live => &Command::Steer(Steer::Resume),
-            Before::Nothing => command,
-        };
-        let running = self.tree.as_ref().map(Running::from);
-        let outcome = operations::carry_out(&self.app.world, running.as_ref(), Door::Run(key.run), command)
-            .await
-            .map_err(CliError::from)?;
-        match (outcome, &mut self.tree) {
-            (Outcome::Campaign(campaign, total), Some(tree)) => {
-                self.app.world.log.note_campaign(key, campaign.id).await.map_err(CliError::from)?;
-                let ended = follow(self.app, tree, self.screen, self.interrupts, campaign, total).await?;
-                done(&ended)
+            Before::Told(told) => told,
+            Before::Live(campaign) => self.helm.go_on(campaign, key, self.interrupts).await?,
+            Before::Nothing => {
+                match self.helm.carry_out(command, Consent::Beforehand, Giver::Step(key), self.interrupts).await? {
+                    Carried::Out(told) => told,
+                    Carried::Waits(waiting) => {
+                        eprintln!("    {}", waiting.how);
+                        self.helm.decided(waiting, self.interrupts).await?
+                    }
+                    Carried::Asks(_) => return Err(CliError::NotMeant.into()),
+                }
             }
-            (outcome, _) => Ok(outcome.answer().text),
-        }
+        };
+        let Told { answer, campaign: Some((campaign, total)) } = told else { return Ok(told.answer.text) };
+        drop(answer);
+        self.helm.note_campaign(key, CampaignId(campaign.id)).await?;
+        let ended = follow(self.helm, self.screen, self.interrupts, campaign, total).await?;
+        done(&ended)
     }
 
-    /// What became of the campaign that this step opened before the run was killed.
-    async fn opened_before(&self, command: &Command, earlier: Option<&StepEntry>) -> Result<Before, StepError> {
-        let (Command::Migrate { aim, migration, .. }, Some(earlier)) = (command, earlier) else {
-            return Ok(Before::Nothing);
-        };
-        let log = &self.app.world.log;
-        let of_log = |error: LogError| CliError::from(OperationError::from(error));
-        let migration = &self.app.world.definition(migration).map_err(CliError::from)?.name;
+    /// What became of the command, or of the campaign, of this step before the run was stopped.
+    async fn given_before(&mut self, command: &Command, earlier: Option<&StepEntry>) -> Result<Before, StepError> {
+        let Some(earlier) = earlier else { return Ok(Before::Nothing) };
+        if let Earlier::Told(told) = self.helm.given_before(earlier, self.interrupts).await? {
+            match &told.campaign {
+                // A campaign that did not come to its end is begun again.
+                Some((campaign, _)) if campaign.phase == Phase::Ended && !is_done(campaign) => {}
+                _ => return Ok(Before::Told(*told)),
+            }
+        }
+        let Command::Migrate { aim, migration, .. } = command else { return Ok(Before::Nothing) };
+        let migration = self.helm.migration(migration).await?;
         if let Some(id) = earlier.campaign {
-            let campaign = log.campaign(id).await.map_err(of_log)?;
-            let is_done = campaign.phase == Phase::Ended && campaign.failed == 0 && campaign.reason.is_none();
-            if is_done {
+            let campaign = self.helm.look(id.0).await?.campaign;
+            if is_done(&campaign) {
                 return Ok(Before::Done(campaign));
             }
         }
         // It may have been killed before it could note which campaign it had opened.
-        let live = log.live_campaign().await.map_err(of_log)?;
-        let is_ours = |live: &Campaign| live.migration == *migration && live.aim == *aim;
-        Ok(if live.as_ref().is_some_and(is_ours) { Before::Live } else { Before::Nothing })
+        let live = self.helm.live_campaign().await?;
+        let ours = live.filter(|live| live.migration == migration && live.aim == *aim);
+        Ok(ours.map_or(Before::Nothing, Before::Live))
     }
 
     async fn shell(&mut self, script: &str, run: i64) -> Result<String, StepError> {
@@ -189,6 +212,7 @@ impl AtWork<'_> {
         let output = tokio::select! {
             output = child.wait_with_output() => output.map_err(StepError::NoShell)?,
             () = self.interrupts.next() => return Err(CliError::Interrupted.into()),
+            lost = self.helm.run_lost() => return Err(lost.into()),
         };
         let mut said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).trim_end().to_owned();
         match output.status.success() {
@@ -203,12 +227,17 @@ impl AtWork<'_> {
 
 enum Before {
     Nothing,
-    Live,
-    Done(Campaign),
+    Told(Told),
+    Live(CampaignStatus),
+    Done(CampaignStatus),
 }
 
-fn done(campaign: &Campaign) -> Result<String, StepError> {
-    let (id, migration) = (campaign.id.0, campaign.migration.to_string());
+fn is_done(campaign: &CampaignStatus) -> bool {
+    campaign.phase == Phase::Ended && campaign.failed == 0 && campaign.reason.is_none()
+}
+
+fn done(campaign: &CampaignStatus) -> Result<String, StepError> {
+    let (id, migration) = (campaign.id, campaign.migration.to_string());
     if campaign.failed > 0 {
         return Err(StepError::OrgsFailed { campaign: id, migration, failed: campaign.failed });
     }

@@ -1,10 +1,12 @@
 //! Commands: given, followed, approved.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::http::header;
 use actix_web::{HttpResponse, get, post, web};
 use serde::Deserialize;
+use serde_json::json;
 use utoipa::ToSchema;
 
 use super::views::Entry;
@@ -12,8 +14,8 @@ use crate::command::{self, Command, Word, line_of};
 use crate::http::access::{Caller, needed};
 use crate::http::problem::{Problem, Refusals};
 use crate::http::shared::Shared;
-use crate::operations::{Door, Noted, World, carry_out_noted, danger, is_final, note};
-use crate::state::CommandEntry;
+use crate::operations::{Answer, Door, Noted, World, carry_out_noted, danger, is_final, note};
+use crate::state::{CommandEntry, RunLock, StepKey, StepState};
 
 /// Whoever gave a command waits for its end at most so long; then they follow it.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
@@ -26,6 +28,25 @@ struct NewCommand {
     command: Said,
     /// The word that a `confirmation-needed` asked for.
     confirm: Option<String>,
+    /// The step of a run that gives it.
+    step: Option<GivenBy>,
+}
+
+/// A step of a run that is carried out elsewhere.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct GivenBy {
+    /// The run.
+    run: i64,
+    /// The secret of the client that holds it.
+    hold: String,
+    /// Whether it is a step of the way back.
+    #[serde(default)]
+    rollback: bool,
+    /// 1 is the first. It must be begun.
+    number: i32,
+    /// A new one for each command. Who sends a request again with the same key gets what came of the first.
+    key: String,
 }
 
 /// A command in one of its two forms.
@@ -51,7 +72,7 @@ pub(super) async fn give_command(
     shared: web::Data<Shared>,
     given: web::Json<NewCommand>,
 ) -> Result<HttpResponse, Problem> {
-    let NewCommand { command, confirm } = given.into_inner();
+    let NewCommand { command, confirm, step } = given.into_inner();
     let line = match command {
         Said::Line(line) => line,
         Said::Words(words) => line_of(&words),
@@ -63,17 +84,52 @@ pub(super) async fn give_command(
         return Err(Problem::malformed(detail));
     }
     let world = shared.world_of(&caller.name);
+    let hold = match &step {
+        Some(step) => Some(shared.holds.check(step.run, &step.hold, &caller).await?),
+        None => None,
+    };
+    // Until it is noted no other command of this run is; so one that comes twice finds the first.
+    let mut given_before = match &hold {
+        Some(hold) => Some(hold.given().await),
+        None => None,
+    };
+    if let (Some(step), Some(before)) = (&step, &given_before) {
+        if let Some(id) = before.get(&step.key) {
+            return answer(&world, *id).await;
+        }
+        must_be_begun(&world, step).await?;
+    }
     if let Some(danger) = danger(&world, &command).await?
         && confirm.as_deref() != Some(danger.word.as_str())
     {
         return Err(Problem::confirmation(danger));
     }
     let waits = shared.settings().second_person && is_final(&world, &command);
-    let noted = note(&world, Door::Http(caller.address), &command, waits).await?;
+    let run = step.as_ref().map(|step| step.run);
+    let noted = note(&world, Door::Http(caller.address, run), &command, waits).await?;
+    if let (Some(step), Some(before)) = (step, &mut given_before) {
+        world.log.note_command(step.key(), noted.id).await?;
+        before.insert(step.key, noted.id);
+    }
+    drop(given_before);
     if waits {
         return answer(&world, noted.id).await;
     }
-    carry_out(&shared, world, noted, command).await
+    carry_out(&shared, world, noted, command, hold.map(|hold| hold.lock())).await
+}
+
+impl GivenBy {
+    fn key(&self) -> StepKey {
+        StepKey { run: self.run, rollback: self.rollback, number: self.number }
+    }
+}
+
+async fn must_be_begun(world: &World, step: &GivenBy) -> Result<(), Problem> {
+    let entries = world.log.run_steps(step.run, step.rollback).await?;
+    match entries.iter().any(|entry| entry.number == step.number && entry.state == StepState::Begun) {
+        true => Ok(()),
+        false => Err(Problem::conflict(format!("step {} of run {} is not begun", step.number, step.run))),
+    }
 }
 
 fn first_words(command: &Command) -> String {
@@ -81,22 +137,41 @@ fn first_words(command: &Command) -> String {
 }
 
 /// Goes on when whoever asked has gone, or was told that it takes longer.
-async fn carry_out(shared: &Shared, world: World, noted: Noted, command: Command) -> Result<HttpResponse, Problem> {
+async fn carry_out(
+    shared: &Shared,
+    world: World,
+    noted: Noted,
+    command: Command,
+    lock: Option<Arc<RunLock>>,
+) -> Result<HttpResponse, Problem> {
     let (doing, running) = (world.clone(), shared.running.clone());
-    let carried_out =
-        actix_web::rt::spawn(async move { carry_out_noted(&doing, Some(&running), noted, &command).await.map(drop) });
+    let carried_out = actix_web::rt::spawn(async move {
+        let outcome = carry_out_noted(&doing, Some(&running), noted, &command).await;
+        // Until here nobody else could go on with the run that has given it.
+        drop(lock);
+        outcome.map(|outcome| outcome.answer())
+    });
     match tokio::time::timeout(ANSWER_WITHIN, carried_out).await {
         Ok(Ok(Err(error))) => Err(Problem::from(error).of_command(noted.id)),
         Ok(Err(crash)) => {
             tracing::error!(command = noted.id, %crash, "a command crashed");
             Err(Problem::unavailable("the command crashed; the log says why").of_command(noted.id))
         }
-        Ok(Ok(Ok(()))) | Err(_) => answer(&world, noted.id).await,
+        // Whoever is still there has the whole answer, also if it is too long to be kept.
+        Ok(Ok(Ok(whole))) => answer_with(&world, noted.id, Some(whole)).await,
+        Err(_) => answer(&world, noted.id).await,
     }
 }
 
 async fn answer(world: &World, id: i64) -> Result<HttpResponse, Problem> {
-    let entry = entry(world, id).await?;
+    answer_with(world, id, None).await
+}
+
+async fn answer_with(world: &World, id: i64, whole: Option<Answer>) -> Result<HttpResponse, Problem> {
+    let mut entry = entry(world, id).await?;
+    if let Some(Answer { text, json }) = whole {
+        entry.answer = Some(json!({ "text": text, "json": json }));
+    }
     let mut response = match entry.ended_at {
         Some(_) => HttpResponse::Ok(),
         None => HttpResponse::Accepted(),
@@ -150,7 +225,7 @@ pub(super) async fn approve_command(
     }
     match approve {
         // Carried out in the name of whoever gave it; the audit has both.
-        true => carry_out(&shared, shared.world_of(&waiting.actor), Noted::approved(id), command).await,
+        true => carry_out(&shared, shared.world_of(&waiting.actor), Noted::approved(id), command, None).await,
         false => answer(&world, id).await,
     }
 }

@@ -2,12 +2,14 @@
 //!
 //! - `views`: the shapes of answers
 //! - `overview`, `migrations`, `orgs`, `actors`, `runs`, `audit`: what can be read
+//! - `journal`: runs of runbooks whose steps are carried out elsewhere
 //! - `commands`: what can be told, and who must agree
 //! - `touch`: an org that somebody waits for
 
 mod actors;
 mod audit;
 mod commands;
+mod journal;
 mod migrations;
 mod orgs;
 mod overview;
@@ -25,7 +27,7 @@ use utoipa_actix_web::scope;
 use super::access::admit;
 use super::events;
 use super::nowhere::nowhere;
-use super::problem::Problem;
+use super::problem::{More, Problem};
 
 pub(super) use audit::recent as recent_commands;
 pub(super) use orgs::closed;
@@ -39,6 +41,8 @@ pub(super) const BODY_BYTES_MAX: usize = 64 * 1024;
 #[openapi(
     info(title = "Mover", description = "Moves organizations between datastores. docs/http.md is the manual."),
     modifiers(&Bearer),
+    // A part of every refusal, which is not found by itself.
+    components(schemas(More)),
     security(("token" = []))
 )]
 pub(super) struct Description;
@@ -71,12 +75,19 @@ pub(super) fn routes(app: &mut utoipa_actix_web::service_config::ServiceConfig<'
         .service(orgs::get_route)
         .service(orgs::get_closed)
         .service(orgs::get_drift)
+        .service(orgs::get_flags)
         .service(touch::touch_org)
         .service(actors::get_tree)
         .service(actors::get_workers)
         .service(actors::get_nodes)
         .service(runs::get_runs)
+        .service(journal::begin_run)
         .service(runs::get_run)
+        .service(journal::take_run)
+        .service(journal::release_run)
+        .service(journal::note_step)
+        .service(journal::end_run)
+        .service(journal::get_journal)
         .service(audit::get_audit)
         .service(commands::give_command)
         .service(commands::get_command)

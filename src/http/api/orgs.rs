@@ -11,7 +11,7 @@ use utoipa::IntoParams;
 
 use super::migrations::found;
 use super::paging::Page;
-use super::views::{Closed, DriftOf, Drifts, Move, Org, Route, RouteOf};
+use super::views::{Closed, DriftOf, Drifts, FlagFields, Move, Org, Route, RouteOf};
 use crate::http::problem::{Problem, Refusals};
 use crate::http::shared::Shared;
 use crate::operations::{OperationError, World, flags_of};
@@ -95,11 +95,10 @@ fn routed(world: &World, record: &MoveRecord) -> Result<RouteOf, OperationError>
         },
         _ => Some(source),
     };
-    let shut = match (record.strategy, record.state) {
-        (Strategy::Online, State::Started(step)) => step == Step::Switch,
-        (Strategy::Offline | Strategy::Window, state) => matches!(state, State::Started(_)),
-        (Strategy::Online, _) => false,
-    };
+    let shut = matches!(
+        (record.strategy, record.state),
+        (Strategy::Offline | Strategy::Window, State::Started(_)) | (Strategy::Online, State::Started(Step::Switch))
+    );
     Ok(RouteOf {
         migration: record.migration.to_string(),
         state: record.state.as_str().to_owned(),
@@ -135,4 +134,22 @@ pub(super) async fn get_drift(shared: web::Data<Shared>) -> Result<web::Json<Dri
         found: drift.found.fields.into_iter().collect(),
     });
     Ok(web::Json(Drifts { checked, drifts: drifts.collect() }))
+}
+
+/// A flag hash as applications read it
+///
+/// `dl_default`, `dl_override` and `dl_org_NAME`.
+#[utoipa::path(tag = "orgs", responses((status = 200, body = FlagFields), Refusals))]
+#[get("/flags/hashes/{key}")]
+pub(super) async fn get_flags(
+    shared: web::Data<Shared>,
+    key: web::Path<String>,
+) -> Result<web::Json<FlagFields>, Problem> {
+    // What else is in this Redis is nobody's business here.
+    if !key.starts_with("dl_") {
+        return Err(Problem::not_found("there is no such flag hash; their keys begin with dl_"));
+    }
+    let key = FlagKey::from_stored(key.into_inner());
+    let fields = shared.world.flags.hash(&key).await.map_err(OperationError::from)?;
+    Ok(web::Json(FlagFields { key: key.as_str().to_owned(), fields: fields.into_iter().collect() }))
 }

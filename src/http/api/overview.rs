@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use actix_web::{HttpResponse, get, web};
 use mover_actors::domain::ids::CampaignId;
-use serde::Serialize;
-use utoipa::ToSchema;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use super::json;
 use super::paging::{Limit, Page};
@@ -13,7 +13,9 @@ use super::views::{Migration, Status};
 use crate::http::access::Caller;
 use crate::http::problem::{Problem, Refusals};
 use crate::http::shared::Shared;
-use crate::operations::{CampaignStatus, Health, MigrationStatus, OperationError, StatusView, World, rfc3339};
+use crate::operations::{
+    CampaignStatus, Health, MigrationStatus, OperationError, StatusView, World, campaign_total, rfc3339,
+};
 use crate::state::Role;
 use crate::state::read::Counts;
 
@@ -27,6 +29,10 @@ struct Me {
     expires_at: Option<String>,
     /// Whether the point of no return needs a second person here.
     approvals: bool,
+    /// Since when this Mover serves. A command that was given before and is still open is carried out by nobody.
+    serving_since: String,
+    /// What campaigns wait here after the block where nothing is said.
+    sleep_time_ms: u64,
 }
 
 /// Whose token this is
@@ -34,7 +40,14 @@ struct Me {
 #[get("/me")]
 pub(super) async fn get_me(caller: Caller, shared: web::Data<Shared>) -> web::Json<Me> {
     let Caller { name, role, expires_at, .. } = caller;
-    web::Json(Me { name, role, expires_at: expires_at.map(rfc3339), approvals: shared.settings().second_person })
+    web::Json(Me {
+        name,
+        role,
+        expires_at: expires_at.map(rfc3339),
+        approvals: shared.settings().second_person,
+        serving_since: rfc3339(shared.since),
+        sleep_time_ms: shared.world.campaign.tuning.sleep_time_ms,
+    })
 }
 
 /// How everything stands
@@ -92,12 +105,37 @@ pub(super) async fn get_campaigns(
     Ok(web::Json(Page::whole(campaigns.into_iter().map(CampaignStatus::from).collect())))
 }
 
+/// What is wanted of a campaign.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct CampaignQuery {
+    /// Whether `total` is told: it takes a count over all orgs.
+    #[serde(default)]
+    total: bool,
+}
+
+/// A campaign, and what it will come to.
+#[derive(Debug, Serialize, ToSchema)]
+struct CampaignOf {
+    #[serde(flatten)]
+    campaign: CampaignStatus,
+    /// How many orgs it will have claimed at its end, as far as that is known now. Only where it is asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    total: Option<u64>,
+}
+
 /// One campaign
-#[utoipa::path(tag = "overview", responses((status = 200, body = CampaignStatus), Refusals))]
+#[utoipa::path(tag = "overview", params(CampaignQuery), responses((status = 200, body = CampaignOf), Refusals))]
 #[get("/campaigns/{id}")]
 pub(super) async fn get_campaign(
     shared: web::Data<Shared>,
     id: web::Path<i64>,
-) -> Result<web::Json<CampaignStatus>, Problem> {
-    Ok(web::Json(shared.world.log.campaign_view(CampaignId(*id)).await?.into()))
+    query: web::Query<CampaignQuery>,
+) -> Result<web::Json<CampaignOf>, Problem> {
+    let view = shared.world.log.campaign_view(CampaignId(*id)).await?;
+    let total = match query.total {
+        true => Some(campaign_total(&shared.world, &view.campaign).await?),
+        false => None,
+    };
+    Ok(web::Json(CampaignOf { campaign: view.into(), total }))
 }

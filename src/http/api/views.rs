@@ -356,6 +356,13 @@ pub(in crate::http) struct DriftOf {
     pub(super) found: BTreeMap<String, Option<String>>,
 }
 
+/// The fields of a flag hash.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::http) struct FlagFields {
+    pub(super) key: String,
+    pub(super) fields: BTreeMap<String, String>,
+}
+
 /// A run of a runbook.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub(in crate::http) struct RunView {

@@ -1,0 +1,117 @@
+//! The journal in the move log that is configured here.
+
+use async_trait::async_trait;
+use mover_actors::domain::campaign::Steer;
+use mover_actors::domain::flags::FlagKey;
+use mover_actors::domain::ids::{CampaignId, MigrationName};
+use mover_actors::ports::{LogError, MoveLog};
+
+use crate::cli::error::CliError;
+use crate::cli::helm::{Carried, Consent, Giver, Helm, Home, Told};
+use crate::cli::interrupts::Interrupts;
+use crate::cli::run::RunError;
+use crate::command::Command;
+use crate::operations::{Answer, CampaignStatus, OperationError};
+use crate::state::read::StateName;
+use crate::state::{Run, RunLock, StepEntry, StepKey, StepState};
+
+use super::{Earlier, Journal, Logbook, Text};
+
+impl Home<'_> {
+    async fn lock(&mut self, title: &str) -> Result<RunLock, CliError> {
+        let lock = self.app.world.log.lock_runbook(title).await?;
+        Ok(lock.ok_or_else(|| RunError::Busy { title: title.to_owned() })?)
+    }
+}
+
+#[async_trait(?Send)]
+impl Logbook for Home<'_> {
+    async fn runs(&mut self) -> Result<Vec<Run>, CliError> {
+        Ok(self.app.world.log.recent_runs(None).await?)
+    }
+
+    async fn journal(&mut self, run: i64) -> Result<Option<Journal>, CliError> {
+        let log = &self.app.world.log;
+        let Some(run) = log.run(run).await? else { return Ok(None) };
+        let (steps, rollback) = (log.run_steps(run.id, false).await?, log.run_steps(run.id, true).await?);
+        Ok(Some(Journal { run, steps, rollback }))
+    }
+
+    async fn open_run(&mut self, text: &Text<'_>, anew: bool) -> Result<Run, CliError> {
+        let title = text.runbook.title.as_str();
+        self.lock = Some(self.lock(title).await?);
+        let log = &self.app.world.log;
+        let last = log.recent_runs(Some(title)).await?.into_iter().next();
+        if let Some(last) = last.filter(|last| last.is_unfinished() && !anew) {
+            return Err(RunError::Unfinished { run: last.id, title: last.title, by: last.begun_by }.into());
+        }
+        Ok(log.open_run(title, text.file, text.source, text.values).await?)
+    }
+
+    async fn take_run(&mut self, run: &Run) -> Result<(), CliError> {
+        self.lock = Some(self.lock(&run.title).await?);
+        Ok(())
+    }
+
+    async fn run_lost(&mut self) -> CliError {
+        // The lock ends with its connection, and then nothing can be noted either.
+        std::future::pending().await
+    }
+
+    async fn begin_step(&mut self, step: StepKey) -> Result<(), CliError> {
+        Ok(self.app.world.log.begin_step(step).await?)
+    }
+
+    async fn note_campaign(&mut self, step: StepKey, campaign: CampaignId) -> Result<(), CliError> {
+        Ok(self.app.world.log.note_campaign(step, campaign).await?)
+    }
+
+    async fn end_step(&mut self, step: StepKey, state: StepState, told: &str) -> Result<(), CliError> {
+        Ok(self.app.world.log.end_step(step, state, told).await?)
+    }
+
+    async fn end_run(&mut self, run: i64, rollback: bool) -> Result<(), CliError> {
+        Ok(self.app.world.log.end_run(run, rollback).await?)
+    }
+
+    /// A command that is given here ends with its process, and only its campaign can have gone on. One that was given over the network is
+    /// in the audit.
+    async fn given_before(&mut self, step: &StepEntry, _: &mut Interrupts) -> Result<Earlier, CliError> {
+        let Some(command) = step.command else { return Ok(Earlier::Nothing) };
+        let entry = self.app.world.log.command(command).await?;
+        Ok(match entry.filter(|entry| entry.done == Some(true) && entry.campaign.is_none()) {
+            Some(entry) => {
+                let answer = Answer::new(entry.told.unwrap_or_default(), serde_json::Value::Null);
+                Earlier::Told(Box::new(Told { answer, campaign: None }))
+            }
+            None => Earlier::Nothing,
+        })
+    }
+
+    async fn live_campaign(&mut self) -> Result<Option<CampaignStatus>, CliError> {
+        let log = &self.app.world.log;
+        let of_log = |error: LogError| CliError::from(OperationError::from(error));
+        let Some(live) = log.live_campaign().await.map_err(of_log)? else { return Ok(None) };
+        Ok(Some(log.campaign_view(live.id).await?.into()))
+    }
+
+    async fn go_on(&mut self, _: CampaignStatus, step: StepKey, interrupts: &mut Interrupts) -> Result<Told, CliError> {
+        let resume = Command::Steer(Steer::Resume);
+        match self.carry_out(&resume, Consent::Beforehand, Giver::Step(step), interrupts).await? {
+            Carried::Out(told) => Ok(told),
+            Carried::Asks(_) | Carried::Waits(_) => Err(CliError::NotMeant),
+        }
+    }
+
+    async fn migration(&mut self, name: &MigrationName) -> Result<MigrationName, CliError> {
+        Ok(self.app.world.definition(name)?.name.clone())
+    }
+
+    async fn count(&mut self, migration: &MigrationName, state: StateName) -> Result<u64, CliError> {
+        Ok(self.app.world.log.counts(migration).await?.of(state))
+    }
+
+    async fn flag(&mut self, key: &FlagKey, field: &str) -> Result<Option<String>, CliError> {
+        Ok(self.app.world.flags.hash(key).await?.remove(field))
+    }
+}

@@ -1,0 +1,176 @@
+//! Why a Mover elsewhere did not do what it was told.
+
+use serde::Deserialize;
+use thiserror::Error;
+
+use crate::tls::{FileError, TlsError};
+
+/// Why nobody is asked at all.
+#[derive(Debug, Error)]
+pub enum TargetError {
+    /// It is no address.
+    #[error("--connect {url:?}: {problem}; it looks like https://mover.example.com or http://127.0.0.1:7070")]
+    Url {
+        /// As it was given.
+        url: String,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// Whoever listens in between could take the token and use it.
+    #[error(
+        "--connect {url}: the token would go over the network as it is, for everybody to read. next: https://, or a tunnel \
+         (ssh -L 7070:127.0.0.1:7070 HOST) and http://127.0.0.1:7070"
+    )]
+    InClear {
+        /// As it was given.
+        url: String,
+    },
+    /// Nobody said who is asking.
+    #[error(
+        "there is no token: --token-file names a file that holds it, or MOVER_TOKEN has it. next: where Mover runs, mover token \
+         create NAME --role operator"
+    )]
+    NoToken,
+    /// It has characters that no token has.
+    #[error("the token {from} is none: it is one line, and begins with mover_")]
+    BadToken {
+        /// Where it was found.
+        from: String,
+    },
+    /// A file cannot be used.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// There is nobody to trust.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+}
+
+/// Why there is no answer, or not the one that was hoped for.
+#[derive(Debug, Error)]
+pub enum RemoteError {
+    /// Nobody is asked at all.
+    #[error(transparent)]
+    Target(#[from] TargetError),
+    /// Nothing was said to it.
+    #[error("Mover at {url} cannot be reached: {cause}. next: see that mover serve runs there{hint}")]
+    Unreachable {
+        /// Where.
+        url: String,
+        /// Why not.
+        cause: String,
+        /// What else to look at.
+        hint: &'static str,
+    },
+    /// It was told, and the connection was lost before it answered.
+    #[error(
+        "the connection to Mover at {url} was lost ({cause}) while it was told `{what}`: it may have been carried out, so it is \
+         not said again. next: history shows whether it was"
+    )]
+    Unknown {
+        /// Where.
+        url: String,
+        /// What was said.
+        what: String,
+        /// How the connection was lost.
+        cause: String,
+    },
+    /// The token opens nothing.
+    #[error(
+        "Mover at {url} does not let you in: {detail}. next: give a valid token with --token-file or MOVER_TOKEN; where Mover \
+         runs, mover token create NAME --role operator makes one"
+    )]
+    Unauthorized {
+        /// Where.
+        url: String,
+        /// What it says.
+        detail: String,
+    },
+    /// It said no. Told as it would be told at home.
+    #[error("{}", .0.detail)]
+    Refused(Box<Refusal>),
+    /// Whoever answers there speaks otherwise.
+    #[error("{url} answers {status}, but not as Mover does: {problem}. next: see that --connect leads to mover serve")]
+    Strange {
+        /// Where.
+        url: String,
+        /// The number of the answer.
+        status: u16,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The Mover that carried it out has ended, and another one runs there now.
+    #[error(
+        "Mover at {url} was restarted while it carried out command {command}, and nobody knows how far it came. next: status"
+    )]
+    Abandoned {
+        /// Where.
+        url: String,
+        /// Its number in the audit.
+        command: i64,
+    },
+    /// Somebody else decided that it is not to be.
+    #[error("command {command} was not approved by {by}; nothing was done")]
+    NotApproved {
+        /// Its number in the audit.
+        command: i64,
+        /// Who decided.
+        by: String,
+    },
+}
+
+/// A refusal, as `application/problem+json` has it.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Refusal {
+    /// `urn:mover:problem:NAME`
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// What it is about, and what to do.
+    pub detail: String,
+    /// What a dangerous command would do.
+    pub what: Option<String>,
+    /// What to send if that is meant.
+    pub word: Option<String>,
+    /// The command's number in the audit, where it has got that far.
+    pub command: Option<i64>,
+    /// The run that stands in the way.
+    pub run: Option<i64>,
+    /// Who has it, or began it.
+    pub by: Option<String>,
+}
+
+impl Refusal {
+    /// Whether it is of this kind.
+    pub fn is(&self, name: &str) -> bool {
+        self.kind.strip_prefix("urn:mover:problem:") == Some(name)
+    }
+}
+
+impl RemoteError {
+    /// The refusal, if it is one of this kind.
+    pub fn refusal(&self, name: &str) -> Option<&Refusal> {
+        match self {
+            RemoteError::Refused(refusal) if refusal.is(name) => Some(refusal),
+            _ => None,
+        }
+    }
+
+    /// Whether the connection was lost, or there is none.
+    pub fn is_lost(&self) -> bool {
+        match self {
+            RemoteError::Unreachable { .. } | RemoteError::Unknown { .. } => true,
+            RemoteError::Strange { status, .. } => *status >= 500,
+            _ => false,
+        }
+    }
+
+    /// Whether asking again later may help.
+    pub fn is_passing(&self) -> bool {
+        match self {
+            RemoteError::Unreachable { .. } => true,
+            // A proxy before it says so.
+            RemoteError::Strange { status, .. } => *status >= 500,
+            RemoteError::Refused(refusal) => refusal.is("unavailable") || refusal.is("too-many"),
+            _ => false,
+        }
+    }
+}

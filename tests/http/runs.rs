@@ -1,0 +1,193 @@
+//! `mover run --connect`: the steps here, the commands and the journal there.
+
+use nix::sys::signal::Signal;
+use serde_json::{Value, json};
+
+use crate::connect::Desk;
+use crate::gate::Gate;
+use crate::program::{Ended, Program, eventually};
+use crate::served::{Served, token};
+use crate::world::{OFFLINE, ONLINE};
+
+fn write(desk: &Desk, source: &str) {
+    std::fs::write(desk.dir().join("own.md"), source).unwrap();
+}
+
+/// Runs the desk's own runbook, or what else is said.
+async fn run(desk: &Desk, arguments: &[&str]) -> Ended {
+    desk.mover(&[&["run"], arguments].concat()).await
+}
+
+async fn audit(served: &Served) -> Vec<Value> {
+    let audit = served.get(&served.viewer, "/api/v1/audit?limit=100").await.with(200);
+    audit["items"].as_array().unwrap().clone()
+}
+
+async fn times(served: &Served, command: &str) -> usize {
+    audit(served).await.iter().filter(|entry| entry["command"] == command).count()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_runbook_runs_elsewhere_to_its_end_and_back() {
+    let mut served = Served::start(ONLINE).await;
+    let desk = Desk::of(&served, &served.operator);
+    write(
+        &desk,
+        "+++\ntitle = \"Elsewhere\"\n[vars]\nmigration = { about = \"which\" }\n+++\n# Elsewhere\n\
+         ```expect\n{{migration}} ready = 8\nflag dl_default cell = old\n```\n\
+         ```sh\necho \"run $MOVER_RUN\" > here\n```\n\
+         ```mover confirm=\"Now?\"\nmigrate {{migration}} 3\napplication:set_env(mover, sleep_time, 20).\n\
+         mover_manager:migrate(all, 4, mover_whole_org_migration_callback).\n```\n\
+         ```expect\n{{migration}} migrated = 8\n```\n## Rollback\n```mover\nrollback {{migration}} all\n```\n",
+    );
+    let given = ["own.md", "--var", "migration=whole_org", "--allow-shell"];
+    let looked = run(&desk, &[&given[..], &["--dry-run"]].concat()).await.with_code(0);
+    assert!(looked.answer.contains("is so now: whole_org has 8 orgs ready"), "{looked}");
+    assert!(looked.answer.contains("is so now: dl_default cell is \"old\""), "{looked}");
+    let asked = run(&desk, &given).await.with_code(1);
+    assert!(asked.said.contains("asks \"Now?\"") && asked.said.contains("--resume 1 --yes"), "{asked}");
+    let done = run(&desk, &["--resume", "1", "--yes", "--allow-shell"]).await.with_code(0);
+    assert!(done.answer.contains("run 1 is done"), "{done}");
+    assert_eq!(std::fs::read_to_string(desk.dir().join("here")).unwrap(), "run 1\n");
+    let report = std::fs::read_to_string(desk.dir().join("run-1.md")).unwrap();
+    assert!(report.contains("begun by operator at 20") && report.contains("8 orgs migrated"), "{report}");
+    let given: Vec<_> = audit(&served).await.into_iter().filter(|entry| entry["door"] == "run 1").collect();
+    assert!(given.iter().all(|entry| entry["actor"] == "operator" && entry["origin"] == "127.0.0.1"), "{given:?}");
+    assert!(given.len() >= 2, "{given:?}");
+    let list = run(&desk, &["--list"]).await.with_code(0);
+    assert!(list.answer.contains("run 1  Elsewhere  begun by operator"), "{list}");
+    // What a run was begun with elsewhere is taken back where Mover runs, and the other way round.
+    run(&desk, &["--rollback", "1"]).await.with_code(0);
+    let ended = run(&desk, &["--resume", "1"]).await.with_code(1);
+    assert!(ended.said.contains("has come to its end"), "{ended}");
+    served.terminate().await.with_code(0);
+    served.world.assert_all_rolled_back().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_is_killed_goes_on_and_nothing_is_done_twice() {
+    let mut served = Served::start(OFFLINE).await;
+    let desk = Desk::of(&served, &served.operator);
+    write(
+        &desk,
+        "# Killed\n```mover\ndarklaunch org org_0001 note=once\n```\n```sh\ntest -e 1 || { touch 1; kill -9 $PPID $$; }\n```\n\
+         ```mover\nmigrate whole_org_offline all\n```\n",
+    );
+    run(&desk, &["own.md", "--allow-shell"]).await.by_sigkill();
+    // Nobody else gets it while its holder may still live.
+    let busy = run(&desk, &["--resume", "1", "--allow-shell"]).await.with_code(1);
+    assert!(busy.said.contains("somebody runs \"Killed\" at this moment"), "{busy}");
+    // Mover forgets who holds what when it is restarted, and so does Postgres.
+    served.kill9().await.by_sigkill();
+    served.serve_again().await;
+    let unclear = run(&desk, &["--resume", "1", "--allow-shell"]).await.with_code(1);
+    assert!(unclear.said.contains("nobody knows how far it came"), "{unclear}");
+    let gate = Gate::in_copy(&served.world).await;
+    let resumed = desk.start(&["run", "--resume", "1", "--allow-shell", "--repeat"]);
+    gate.somebody_waits().await;
+    resumed.kill9().await.by_sigkill();
+    served.kill9().await.by_sigkill();
+    gate.open().await;
+    served.serve_again().await;
+    let done = run(&desk, &["--resume", "1", "--allow-shell"]).await.with_code(0);
+    assert!(done.answer.contains("campaign 1 of whole_org_offline ended: 8 migrated"), "{done}");
+    assert_eq!(times(&served, "migrate whole_org_offline all").await, 1);
+    assert_eq!(times(&served, "darklaunch org org_0001 note=once").await, 1);
+    served.terminate().await.with_code(0);
+    served.world.assert_all_moved().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_goes_on_when_mover_was_away() {
+    let mut served = Served::start(OFFLINE).await;
+    let desk = Desk::of(&served, &served.operator);
+    write(
+        &desk,
+        "# Away\n```mover\nmigrate whole_org_offline all\n```\n```sh\ntouch waits\nwhile ! test -e go; do sleep 0.01; done\n```\n\
+         ```mover\ndarklaunch org org_0001 note=after\n```\n",
+    );
+    let gate = Gate::in_copy(&served.world).await;
+    let mut running = desk.start(&["run", "own.md", "--allow-shell"]);
+    gate.somebody_waits().await;
+    served.kill9().await.by_sigkill();
+    running.says("cannot be reached").await;
+    gate.open().await;
+    served.serve_again().await;
+    eventually("the script runs", async || desk.dir().join("waits").exists()).await;
+    // It has forgotten by then who holds the run.
+    served.kill9().await.by_sigkill();
+    std::fs::write(desk.dir().join("go"), "").unwrap();
+    running.says("the journal of this run is written when it answers").await;
+    served.serve_again().await;
+    let done = running.end().await.with_code(0);
+    assert!(done.answer.contains("run 1 is done"), "{done}");
+    assert_eq!(times(&served, "migrate whole_org_offline all").await, 1);
+    assert_eq!(times(&served, "darklaunch org org_0001 note=after").await, 1);
+    served.terminate().await.with_code(0);
+    served.world.assert_all_moved().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_clients_cannot_run_the_same_one_at_once() {
+    let mut served = Served::start(ONLINE).await;
+    let (desk, other) = (Desk::of(&served, &served.operator), Desk::of(&served, &served.admin));
+    let source = "# Waiting\n```expect\nflag dl_default go = true within 2m\n```\n";
+    write(&desk, source);
+    write(&other, source);
+    let first = desk.start(&["run", "own.md"]);
+    let begun = async || served.get(&served.viewer, "/api/v1/runs").await.text.contains("Waiting");
+    eventually("the first one has begun", begun).await;
+    for arguments in [["own.md", "--anew"].as_slice(), &["--resume", "1"]] {
+        let second = run(&other, arguments).await.with_code(1);
+        assert!(second.said.contains("somebody runs \"Waiting\" at this moment"), "{second}");
+    }
+    // Nor where Mover runs.
+    let home = served.world.mover(&["run", "--resume", "1"]).await.with_code(1);
+    assert!(home.said.contains("somebody runs \"Waiting\" at this moment"), "{home}");
+    // A hold is no word that somebody else could say.
+    let step = |hold: &str| json!({ "hold": hold, "number": 1, "state": "done" });
+    let path = "/api/v1/runs/1/steps";
+    served.post(&served.admin, path, &step("x")).await.refused(409, "not-held");
+    served.post(&served.viewer, path, &step("x")).await.refused(403, "forbidden");
+    served.command(&served.admin, "darklaunch default go=true").await.refused(409, "confirmation-needed");
+    let confirmed = json!({ "command": "darklaunch default go=true", "confirm": "dl_default" });
+    served.post(&served.admin, "/api/v1/commands", &confirmed).await.with(200);
+    first.end().await.with_code(0);
+    // It was given back.
+    run(&other, &["own.md"]).await.with_code(0);
+    let viewer = Desk::of(&served, &served.viewer);
+    write(&viewer, source);
+    let refused = run(&viewer, &["own.md"]).await.with_code(1);
+    assert!(refused.said.contains("running a runbook takes a token with the role operator"), "{refused}");
+    served.terminate().await.with_code(0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_step_waits_until_somebody_else_has_agreed() {
+    let mut served = Served::with(OFFLINE, "second_person = true").await;
+    let desk = Desk::of(&served, &served.operator);
+    let dave = token(&served.world, "dave", "operator").await;
+    write(
+        &desk,
+        "# Two\n```mover\nmigrate whole_org_offline all\n```\n```expect\nwhole_org_offline migrated = 8\n```\n",
+    );
+    let mut running: Program = desk.start(&["run", "own.md"]);
+    running.says("must approve it").await;
+    running.signal(Signal::SIGINT);
+    let left = running.end().await.with_code(1);
+    assert!(left.said.contains("still waits for approval") && left.said.contains("--resume 1"), "{left}");
+    // Whoever goes on waits for the same command.
+    let mut resumed = desk.start(&["run", "--resume", "1"]);
+    let said = resumed.says("must approve it").await;
+    let (_, id) = said.split_once("is command ").unwrap();
+    let path = format!("/api/v1/commands/{}/approval", id.split(',').next().unwrap());
+    eventually("the new token is known", async || served.get(&dave, "/api/v1/me").await.status == 200).await;
+    served.post(&dave, &path, &json!({ "approve": true })).await.with(200);
+    resumed.end().await.with_code(0);
+    let given = audit(&served).await;
+    let given: Vec<_> = given.iter().filter(|entry| entry["command"] == "migrate whole_org_offline all").collect();
+    assert_eq!(given.len(), 1, "{given:?}");
+    assert_eq!((&given[0]["door"], &given[0]["approved_by"]), (&json!("run 1"), &json!("dave")));
+    served.terminate().await.with_code(0);
+    served.world.assert_all_moved().await;
+}
