@@ -15,7 +15,7 @@ use super::target::Target;
 
 /// Whoever takes longer to take a connection is not there.
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
-/// Reading is quick; a command answers after two seconds whether it is done or not.
+/// Reading is quick; a command answers after ten seconds whether it is done or not.
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 const ANSWER_BYTES_MAX: u64 = 256 * 1024 * 1024;
 /// Whoever asks too often waits, and asks again; so often at most.
