@@ -81,7 +81,7 @@ pub async fn carry_out(
 ) -> Result<Outcome, OperationError> {
     let about_mover = matches!(command, Command::Help { .. } | Command::Quit | Command::History { .. });
     if about_mover || door == Door::Watch {
-        return carried_out(world, running, command).await;
+        return Box::pin(carried_out(world, running, command)).await;
     }
     let noted = note(world, door, command, false).await?;
     carry_out_noted(world, running, noted, command).await
@@ -101,7 +101,8 @@ pub async fn carry_out_noted(
     noted: Noted,
     command: &Command,
 ) -> Result<Outcome, OperationError> {
-    let outcome = carried_out(world, running, command).await;
+    // On the heap: it has the state of every command there is, and threads that serve have small stacks.
+    let outcome = Box::pin(carried_out(world, running, command)).await;
     let answer = match &outcome {
         Ok(outcome) => outcome.answer(),
         Err(error) => Answer::new(error.to_string(), json!({ "problem": error.problem() })),
