@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::page::Page;
+use crate::program::eventually;
 use crate::served::Served;
 use crate::world::{ONLINE, in_flight};
 
@@ -59,7 +60,7 @@ async fn an_operator_starts_steers_and_watches_a_campaign() {
     page.shows("#campaign-facts", "100%, 8 of 8 orgs").await;
     page.shows("#campaign-line", "ended").await;
     page.shows("#campaign-facts", "8 claimed, 8 done, 0 failed").await;
-    assert_eq!(legend(&page, "migrated").await, 8);
+    eventually("the legend has all of them", async || legend(&page, "migrated").await == 8).await;
     legend_agrees(&page, &served, ONLINE).await;
     let campaign = served.get(&served.viewer, "/api/v1/campaigns/1").await.with(200);
     assert_eq!((&campaign["phase"], &campaign["concurrency"]), (&json!("ended"), &json!(4)));

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use crate::page::Page;
+use crate::program::eventually;
 use crate::served::Served;
 use crate::world::OFFLINE;
 
@@ -59,7 +60,12 @@ async fn a_name_is_only_ever_shown() {
 
     // Captured last, they are the last cells of the map.
     page.value("document.querySelector('#map-canvas').focus()").await;
-    page.press("End").await;
+    // The map hears of new orgs a moment later.
+    eventually("the last cell is one of them", async || {
+        page.press("End").await;
+        page.text("#map-org").await.contains(REASON)
+    })
+    .await;
     for _ in NAMES {
         page.shows("#map-org", REASON).await;
         let told = page.text("#map-org").await;
