@@ -128,6 +128,13 @@ impl App {
         Ok(App { world, config, servers })
     }
 
+    /// The same world with connections to the move log of its own, for those who ask: however many they are, they never take one
+    /// that a move waits for.
+    pub async fn world_for_askers(&self) -> Result<World, AppError> {
+        let log = PgMoveLog::new(state_pool(&self.config, self.servers()).await?).acting_as(operator());
+        Ok(World { log: Arc::new(log), ..self.world.clone() })
+    }
+
     /// The private servers, if any part of this Mover uses them.
     pub fn servers(&self) -> Option<&Servers> {
         self.servers.as_deref()

@@ -24,7 +24,7 @@ struct Round {
 #[tokio::main]
 async fn main() -> Result<(), Trouble> {
     let rounds = number("BENCH_RUNS", 3)?.max(1);
-    let orgs = u32::try_from(number("BENCH_ORGS", 400)?)?.max(10);
+    let orgs = u32::try_from(number("BENCH_ORGS", 800)?)?.max(10);
     let world = World::start().await?;
     println!("{rounds} rounds of {orgs} orgs, {} workers", serving::WORKERS);
     println!(

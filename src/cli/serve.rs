@@ -42,7 +42,10 @@ pub(super) async fn serve(app: &App, general: &General, args: &args::Serve) -> R
     let metrics = Metrics::install()?;
     let Some(mut tree) = app.start(Needs::Tree).await? else { return Ok(ExitCode::SUCCESS) };
     let board = Board::new();
-    let shared = Arc::new(Shared::new(app.world.clone(), Running::from(&tree), board.clone(), settings, metrics));
+    let pool = app.world.log.pool().clone();
+    let world = app.world_for_askers().await?;
+    let shared =
+        Arc::new(Shared::new(world, pool, Running::from(&tree), board.clone(), settings, app.config().lease, metrics));
     // A tree of their own: neither takes the other down.
     let doors = SupervisorSpec::new("doors", Strategy::OneForOne).child(Events::spec(shared.clone()));
     let mut doors = Root::start(doors, &board);
@@ -87,7 +90,7 @@ fn reload(general: &General, shared: &Shared, server: &Server) {
         Ok((config, _)) => config,
         Err(mistakes) => return tracing::error!("the configuration was not read again: {mistakes}"),
     };
-    server.exchange_certificate(&config.http);
+    server.change_settings(&config.http);
     if general.log.is_none()
         && let Err(error) = log::change(config.log.level.as_str())
     {

@@ -62,6 +62,8 @@ impl fmt::Display for Command {
                 write!(f, "report {migration}")?;
                 option(f, "out", out.as_deref().map(quoted))
             }
+            Command::Approve { command } => write!(f, "approve {command}"),
+            Command::Refuse { command } => write!(f, "refuse {command}"),
             Command::History { limit } => {
                 f.write_str("history")?;
                 option(f, "limit", *limit)

@@ -154,6 +154,16 @@ pub enum Command {
         /// Into this file, not on the screen.
         out: Option<String>,
     },
+    /// Agree that a command is carried out which somebody else has given.
+    Approve {
+        /// Its number.
+        command: i64,
+    },
+    /// See to it that a command which waits is not carried out.
+    Refuse {
+        /// Its number.
+        command: i64,
+    },
     /// Show what was commanded, by whom and when.
     History {
         /// At most so many.

@@ -7,7 +7,7 @@ use super::{Command, grammar};
 use crate::nearest::did_you_mean;
 
 /// Commands of the language that this version does not have yet.
-const LATER: [&str; 5] = ["rollout", "approve", "hold", "bundle", "run"];
+const LATER: [&str; 4] = ["rollout", "hold", "bundle", "run"];
 
 /// One command of the language.
 #[derive(Debug)]

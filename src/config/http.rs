@@ -19,6 +19,8 @@ pub struct Http {
     pub behind_proxy: bool,
     /// Requests that each token may make in a second.
     pub requests_per_second: u32,
+    /// A connection whose reader takes nothing of what is sent for so long is cut off.
+    pub send_timeout: Duration,
     /// Whether the point of no return needs a second person.
     pub second_person: bool,
     /// How long orgs in flight have for their end after SIGTERM. What is left is taken over by the next Mover.
@@ -32,6 +34,7 @@ impl Default for Http {
             tls: None,
             behind_proxy: false,
             requests_per_second: 100,
+            send_timeout: Duration::from_secs(30),
             second_person: false,
             shutdown: Duration::from_secs(60),
         }
@@ -62,6 +65,9 @@ pub(super) fn read(mut section: Section<'_>, base: &Path, http: &mut Http) {
     http.second_person = section.boolean("second_person").unwrap_or(http.second_person);
     if let Some(number) = section.number("requests_per_second", 1..=1_000_000) {
         http.requests_per_second = number as u32;
+    }
+    if let Some(ms) = section.number("send_timeout_ms", 1_000..=3_600_000) {
+        http.send_timeout = Duration::from_millis(ms.unsigned_abs());
     }
     if let Some(ms) = section.number("shutdown_ms", 0..=3_600_000) {
         http.shutdown = Duration::from_millis(ms.unsigned_abs());

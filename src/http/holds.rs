@@ -12,22 +12,23 @@ use tokio::sync::{Mutex, MutexGuard};
 
 use crate::state::{PgMoveLog, Run, RunLock};
 
-use super::access::Caller;
+use super::access::{Caller, hash};
 use super::problem::Problem;
 
-/// Whoever is not heard of for so long has died, or cannot reach us.
-pub(super) const LEASE: Duration = Duration::from_secs(30);
-/// Held at once by everybody together.
-const HOLDS_MAX: usize = 1_000;
+/// Held at once by everybody together; each has a connection to the move log.
+const HOLDS_MAX: usize = 32;
 
 /// Every run that is held.
-#[derive(Default)]
-pub(super) struct Holds(Arc<Mutex<HashMap<i64, Arc<Hold>>>>);
+pub(super) struct Holds {
+    lease: Duration,
+    held: Arc<Mutex<HashMap<i64, Arc<Hold>>>>,
+}
 
 /// One run, held by one client.
 pub(super) struct Hold {
     secret: String,
     by: String,
+    lease: Duration,
     lock: Arc<RunLock>,
     heard: std::sync::Mutex<Instant>,
     given: Mutex<HashMap<String, i64>>,
@@ -54,7 +55,7 @@ impl Hold {
 
     /// How long it still lasts.
     fn left(&self) -> Option<Duration> {
-        LEASE.checked_sub(self.heard.lock().unwrap_or_else(PoisonError::into_inner).elapsed())
+        self.lease.checked_sub(self.heard.lock().unwrap_or_else(PoisonError::into_inner).elapsed())
     }
 
     fn renew(&self) {
@@ -63,48 +64,69 @@ impl Hold {
 }
 
 impl Holds {
+    /// Whoever is not heard of for so long has died, or cannot reach us.
+    pub(super) fn new(lease: Duration) -> Self {
+        Self { lease, held: Arc::default() }
+    }
+
+    /// See [`Holds::new`].
+    pub(super) fn lease(&self) -> Duration {
+        self.lease
+    }
+
     /// Takes a runbook before there is a run of it; keep the lock with `keep`.
     pub(super) async fn lock(&self, log: &PgMoveLog, title: &str) -> Result<RunLock, Problem> {
-        self.0.lock().await.retain(|_, hold| !hold.is_over());
+        self.held.lock().await.retain(|_, hold| !hold.is_over());
         log.lock_runbook(title).await?.ok_or_else(|| Problem::run_busy(title, None))
     }
 
     /// Holds a run whose runbook was locked. The secret is the client's own, so that asking twice is no harm.
     pub(super) async fn keep(&self, run: i64, lock: RunLock, secret: &str, caller: &Caller) -> Result<(), Problem> {
-        let mut holds = self.0.lock().await;
+        let mut holds = self.held.lock().await;
         if holds.len() >= HOLDS_MAX {
             return Err(Problem::unavailable("too many runbooks are run at once"));
         }
         let hold = Arc::new(Hold {
             secret: secret.to_owned(),
             by: caller.name.clone(),
+            lease: self.lease,
             lock: Arc::new(lock),
             heard: std::sync::Mutex::new(Instant::now()),
             given: Mutex::default(),
         });
-        tokio::spawn(end_in_time(Arc::downgrade(&self.0), Arc::downgrade(&hold), run));
+        tokio::spawn(end_in_time(Arc::downgrade(&self.held), Arc::downgrade(&hold), run));
         holds.insert(run, hold);
         Ok(())
     }
 
-    /// Holds a run that was begun before, or goes on holding it.
-    pub(super) async fn take(&self, log: &PgMoveLog, run: &Run, secret: &str, caller: &Caller) -> Result<(), Problem> {
+    /// Holds a run that was begun before, or goes on holding it. `again`: only if nobody else has held it since.
+    pub(super) async fn take(
+        &self,
+        log: &PgMoveLog,
+        run: &Run,
+        secret: &str,
+        again: bool,
+        caller: &Caller,
+    ) -> Result<(), Problem> {
         match self.check(run.id, secret, caller).await {
             Ok(_) => return Ok(()),
             Err(_) => {
-                let holds = self.0.lock().await;
+                let holds = self.held.lock().await;
                 if let Some(hold) = holds.get(&run.id) {
                     return Err(Problem::run_busy(&run.title, Some(&hold.by)));
                 }
             }
         }
         let lock = self.lock(log, &run.title).await?;
+        if !log.hold_run(run.id, Some(&hash(secret)), again).await? {
+            return Err(Problem::run_lost(run));
+        }
         self.keep(run.id, lock, secret, caller).await
     }
 
     /// The hold of whoever asks, which lasts longer now.
     pub(super) async fn check(&self, run: i64, secret: &str, caller: &Caller) -> Result<Arc<Hold>, Problem> {
-        let mut holds = self.0.lock().await;
+        let mut holds = self.held.lock().await;
         holds.retain(|_, hold| !hold.is_over());
         let hold = holds.get(&run).filter(|hold| hold.is_of(secret, caller)).ok_or_else(|| Problem::not_held(run))?;
         hold.renew();
@@ -113,7 +135,7 @@ impl Holds {
 
     /// Others may take it.
     pub(super) async fn release(&self, run: i64, secret: &str, caller: &Caller) {
-        let mut holds = self.0.lock().await;
+        let mut holds = self.held.lock().await;
         if !holds.get(&run).is_some_and(|hold| hold.is_of(secret, caller)) {
             return;
         }

@@ -20,6 +20,8 @@ pub(super) fn routes(app: &mut ServiceConfig<'_>) {
 #[utoipa::path(tag = "health", responses((status = 200, content_type = "text/plain", body = String), Refusals))]
 #[get("")]
 async fn get_metrics(shared: web::Data<Shared>) -> HttpResponse {
-    let text = shared.metrics.render(&shared.world, Some(&shared.running.board)).await;
+    let Shared { world, running, pool_of_tree, .. } = &**shared;
+    let pools = [("move_log", pool_of_tree), ("move_log:askers", world.log.pool())];
+    let text = shared.metrics.render(world, &pools, Some(&running.board)).await;
     HttpResponse::Ok().content_type(Metrics::CONTENT_TYPE).body(text)
 }

@@ -141,6 +141,7 @@ impl Problem {
         match name {
             "not-found" => Self::not_found(detail),
             "unavailable" => Self::unavailable(detail),
+            "own-approval" => conflict("own-approval", "it takes a second person"),
             "busy" => conflict("busy", "another campaign runs, and goes on"),
             "nothing-to-do" => conflict("nothing-to-do", "there is nothing to do"),
             _ => Self::conflict(detail),
@@ -160,6 +161,11 @@ impl Problem {
         problem.of_run(None, by)
     }
 
+    pub(super) fn run_lost(run: &Run) -> Self {
+        let detail = format!("somebody else has gone on with run {} of {:?} since", run.id, run.title);
+        Self::new(StatusCode::CONFLICT, "run-busy", "somebody else runs it", detail).of_run(Some(run.id), None)
+    }
+
     pub(super) fn run_unfinished(run: &Run) -> Self {
         let detail = format!("run {} of {:?}, begun by {}, did not come to its end", run.id, run.title, run.begun_by);
         let problem = Self::new(StatusCode::CONFLICT, "run-unfinished", "an earlier run has steps left", detail);
@@ -174,11 +180,6 @@ impl Problem {
     fn of_run(mut self, run: Option<i64>, by: Option<&str>) -> Self {
         (self.more.run, self.more.by) = (run, by.map(str::to_owned));
         self
-    }
-
-    pub(super) fn own_approval() -> Self {
-        let detail = "whoever gave a command cannot be the one who approves it";
-        Self::new(StatusCode::CONFLICT, "own-approval", "it takes a second person", detail)
     }
 
     pub(super) fn too_many(after_s: u64) -> Self {

@@ -7,6 +7,8 @@ use std::time::Duration;
 use actix_web::dev::ServerHandle;
 use actix_web::middleware::{Compress, DefaultHeaders, from_fn};
 use actix_web::{App, HttpResponse, HttpServer, web};
+use nix::sys::socket::setsockopt;
+use nix::sys::socket::sockopt::TcpUserTimeout;
 use thiserror::Error;
 use tokio::task::JoinHandle;
 use utoipa::OpenApi;
@@ -49,6 +51,8 @@ pub enum ServeError {
 /// A server that listens.
 pub struct Server {
     address: SocketAddr,
+    /// The same as the server's, whose connections begin with its options.
+    listener: TcpListener,
     handle: ServerHandle,
     certificate: Option<Arc<Certificate>>,
     running: JoinHandle<std::io::Result<()>>,
@@ -62,6 +66,8 @@ impl Server {
         let certificate = settings.tls.as_ref().map(Certificate::new).map(Arc::new);
         let wrong = |cause| ServeError::Listen { address, cause };
         let listener = TcpListener::bind(address).map_err(wrong)?;
+        cut_off_after(&listener, settings.send_timeout).map_err(wrong)?;
+        let same = listener.try_clone().map_err(wrong)?;
         let address = listener.local_addr().map_err(wrong)?;
         let shared = web::Data::from(shared);
         let server = HttpServer::new(move || {
@@ -98,7 +104,7 @@ impl Server {
         };
         let server = server.map_err(wrong)?.run();
         let handle = server.handle();
-        Ok(Self { address, handle, certificate, running: tokio::spawn(server) })
+        Ok(Self { address, listener: same, handle, certificate, running: tokio::spawn(server) })
     }
 
     /// Where it listens; the port is a real one.
@@ -107,8 +113,11 @@ impl Server {
         format!("{scheme}://{}", self.address)
     }
 
-    /// Shows the certificate of these settings from now on. Whether there is TLS at all stays as it is.
-    pub fn exchange_certificate(&self, settings: &Http) {
+    /// Other settings for those who connect from now on. Where it listens, and whether there is TLS at all, stays as it is.
+    pub fn change_settings(&self, settings: &Http) {
+        if let Err(error) = cut_off_after(&self.listener, settings.send_timeout) {
+            tracing::error!(%error, "send_timeout_ms stays as it is");
+        }
         if let (Some(certificate), Some(identity)) = (&self.certificate, &settings.tls) {
             certificate.exchange(identity);
         }
@@ -127,6 +136,13 @@ impl Server {
     pub async fn stop(self) {
         self.handle.stop(true).await;
     }
+}
+
+/// The kernel cuts off whoever takes nothing of what is sent: nothing else in this process hears of them, since their connection is asked only
+/// when there is room for more.
+fn cut_off_after(listener: &TcpListener, timeout: Duration) -> std::io::Result<()> {
+    let ms = u32::try_from(timeout.as_millis()).unwrap_or(u32::MAX);
+    Ok(setsockopt(listener, TcpUserTimeout, &ms)?)
 }
 
 /// What every answer says to browsers.

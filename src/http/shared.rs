@@ -2,8 +2,9 @@
 
 use std::net::IpAddr;
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
+use deadpool_postgres::Pool;
 use mover_actors::otp::Board;
 
 use crate::config::Http;
@@ -19,7 +20,10 @@ use super::problem::Problem;
 
 /// See the module's documentation.
 pub struct Shared {
+    /// Its connections to the move log are not those of the tree.
     pub(super) world: World,
+    /// The tree's, to be counted.
+    pub(super) pool_of_tree: Pool,
     pub(super) running: Running,
     /// The tree of the doors, beside that of the moves.
     pub(super) doors: Board,
@@ -47,15 +51,24 @@ impl From<Http> for Changeable {
 }
 
 impl Shared {
-    /// Over a running tree.
-    pub fn new(world: World, running: Running, doors: Board, settings: Http, metrics: Metrics) -> Self {
+    /// Over a running tree. `lease`: whoever runs a runbook and is not heard of for so long counts as dead.
+    pub fn new(
+        world: World,
+        pool_of_tree: Pool,
+        running: Running,
+        doors: Board,
+        settings: Http,
+        lease: Duration,
+        metrics: Metrics,
+    ) -> Self {
         Self {
             world,
+            pool_of_tree,
             running,
             doors,
             changeable: RwLock::new(Arc::new(settings.into())),
             book: Book::default(),
-            holds: Holds::default(),
+            holds: Holds::new(lease),
             hub: Arc::default(),
             status: Fresh::default(),
             health: Fresh::default(),

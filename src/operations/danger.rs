@@ -7,6 +7,7 @@ use mover_actors::domain::state::{Aim, Strategy};
 
 use crate::command::{Command, FlagHash, Which, verb};
 
+use super::approval::Proposed;
 use super::campaigns::meant;
 use super::error::OperationError;
 use super::world::World;
@@ -42,6 +43,13 @@ pub async fn danger(world: &World, command: &Command) -> Result<Option<Danger>, 
         }
         Command::DarklaunchOrgs503 { on } => {
             of_flags(world, FlagKey::default_hash(), &super::orgs_503(*on)).await.map(Some)
+        }
+        // Whoever agrees reads the same as whoever gave it.
+        Command::Approve { command } => {
+            let Proposed { giver, command, .. } = Proposed::find(&world.log, *command).await?;
+            let danger = Box::pin(danger(world, &command)).await?;
+            Ok(danger
+                .map(|danger| Danger { what: format!("{giver} has given `{command}`. {}", danger.what), ..danger }))
         }
         _ => Ok(None),
     }

@@ -149,6 +149,21 @@ pub enum OperationError {
         /// One a line.
         problems: String,
     },
+    /// The history has no command of this number.
+    #[error("there is no command {id}; history shows those there are")]
+    NoCommand {
+        /// The number.
+        id: i64,
+    },
+    /// Somebody has decided about it, or nobody had to.
+    #[error("command {id} does not wait, or not any more")]
+    NotWaiting {
+        /// The number.
+        id: i64,
+    },
+    /// It takes two.
+    #[error("whoever gave a command cannot be the one who approves it")]
+    OwnApproval,
     /// The command needs a running tree, which this door does not have.
     #[error("{command} works in the console only")]
     ConsoleOnly {
@@ -188,7 +203,10 @@ impl OperationError {
             _ if self.is_busy() => "busy",
             _ if self.is_idle() => "nothing-to-do",
             OperationError::State(error) => error.problem(),
-            OperationError::UnknownMigration(_) | OperationError::UnknownOrgs { .. } => "not-found",
+            OperationError::UnknownMigration(_)
+            | OperationError::UnknownOrgs { .. }
+            | OperationError::NoCommand { .. } => "not-found",
+            OperationError::OwnApproval => "own-approval",
             OperationError::Log(LogError::Unreachable { .. })
             | OperationError::Actor(_)
             | OperationError::Flags(FlagsError::Unreachable { .. }) => "unavailable",

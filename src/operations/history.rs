@@ -132,6 +132,7 @@ pub(super) async fn history(world: &World, limit: Option<u32>) -> Result<Answer,
         .iter()
         .map(|entry| {
             [
+                entry.id.to_string(),
                 at(entry.at),
                 short(&entry.actor, 40),
                 entry.door.clone(),
@@ -143,7 +144,7 @@ pub(super) async fn history(world: &World, limit: Option<u32>) -> Result<Answer,
         .collect();
     let text = match rows.is_empty() {
         true => "nothing was commanded yet".to_owned(),
-        false => table(["WHEN (UTC)", "WHO", "DOOR", "COMMAND", "OUTCOME", "ANSWER"], &rows),
+        false => table(["NUMBER", "WHEN (UTC)", "WHO", "DOOR", "COMMAND", "OUTCOME", "ANSWER"], &rows),
     };
     let json: Vec<_> = entries
         .iter()

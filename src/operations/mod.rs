@@ -1,6 +1,7 @@
 //! Commands carried out. Every door turns what it is told into a [`Command`] and comes here; there is no second path.
 
 mod answer;
+mod approval;
 mod campaigns;
 mod check;
 mod checkup;
@@ -17,6 +18,7 @@ mod report;
 mod status;
 mod tokens;
 mod verify;
+mod whereabouts;
 mod world;
 
 use mover_actors::domain::campaign::{Campaign, Steer};
@@ -32,6 +34,7 @@ use crate::command::{self, Command};
 
 pub use answer::Answer;
 pub(crate) use answer::{at, rfc3339};
+pub use approval::{Proposed, refused};
 pub use campaigns::total as campaign_total;
 pub use check::Checked;
 pub use checkup::Checkup;
@@ -45,6 +48,7 @@ pub use history::{Door, Noted, carry_out, carry_out_noted, note};
 pub(crate) use orgs::selection;
 pub use status::{CampaignStatus, Closed, MigrationStatus, StatusView};
 pub use tokens::tokens;
+pub use whereabouts::{Whereabouts, whereabouts};
 pub use world::{CampaignDefaults, World};
 
 /// The actors that commands talk to.
@@ -104,7 +108,8 @@ pub enum Needs {
 /// What must be running for this command. Whatever only reads never starts an actor, and so never takes over an org.
 pub fn needs(command: &Command) -> Needs {
     match command {
-        Command::Migrate { .. } | Command::Steer(Steer::Resume) => Needs::Tree,
+        // What is approved may be a campaign.
+        Command::Migrate { .. } | Command::Steer(Steer::Resume) | Command::Approve { .. } => Needs::Tree,
         Command::FlagsRepair
         | Command::Darklaunch { .. }
         | Command::Darklaunch503 { .. }
@@ -127,6 +132,7 @@ pub fn needs(command: &Command) -> Needs {
         | Command::Health
         | Command::Report { .. }
         | Command::History { .. }
+        | Command::Refuse { .. }
         | Command::Help { .. }
         | Command::Quit => Needs::Nothing,
     }
@@ -185,6 +191,8 @@ async fn carried_out(world: &World, running: Option<&Running>, command: &Command
         Command::Check => Answer::of(&Checked::look(world).await?),
         Command::Health => Answer::of(&Health::look(world).await?),
         Command::Report { migration, out } => report::report(world, migration, out.as_deref()).await?,
+        Command::Approve { command } => return approval::approve(world, running, *command).await,
+        Command::Refuse { command } => approval::refuse(world, *command).await?,
         Command::History { limit } => history::history(world, *limit).await?,
         Command::Help { topic } => {
             let text = command::help(topic.as_deref());

@@ -10,7 +10,7 @@ use serde_json::json;
 use utoipa::ToSchema;
 
 use crate::state::PgMoveLog;
-use crate::state::read::{CampaignView, ClosedTimes, Counts, StateName};
+use crate::state::read::{CampaignView, ClosedTimes, Counts, Rate, StateName};
 
 use super::answer::{Answer, at, ms, rfc3339, short, span, table};
 use super::error::OperationError;
@@ -149,8 +149,11 @@ impl StatusView {
 impl MigrationStatus {
     /// Reads what is not in its counts.
     pub async fn read(log: &PgMoveLog, migration: MigrationName, counts: Counts) -> Result<Self, OperationError> {
-        let rate = log.rate(&migration).await?;
-        let closed = log.closed_times(&migration, None).await?;
+        // Without orgs there is nothing to ask.
+        let (rate, closed) = match counts.total() {
+            0 => (Rate { migrated: 0, seconds: 0.0 }, None),
+            _ => (log.rate(&migration).await?, log.closed_times(&migration, None).await?),
+        };
         let failures = if counts.failed > 0 { log.failures(&migration, 5).await? } else { Vec::new() };
         Ok(Self {
             holding: counts.holding,

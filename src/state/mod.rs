@@ -65,6 +65,11 @@ impl PgMoveLog {
         self
     }
 
+    /// Who that is.
+    pub fn actor(&self) -> &str {
+        &self.actor
+    }
+
     /// The same move log, for what somebody else does by hand.
     pub fn on_behalf_of(&self, actor: impl Into<String>) -> Self {
         Self { pool: self.pool.clone(), actor: actor.into(), sessions: Mutex::default() }

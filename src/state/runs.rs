@@ -9,7 +9,7 @@ use tokio_postgres::types::Json;
 
 use super::decode::Columns;
 use super::query::only;
-use super::{PgMoveLog, StateError};
+use super::{PgMoveLog, StateError, TokenHash};
 
 const DOING: &str = "keeping the journal of a runbook";
 const RECENT: i64 = 20;
@@ -140,6 +140,13 @@ impl PgMoveLog {
             .query(DOING, include_str!("sql/run_open.sql"), &[&title, &file, &source, &Json(variables), &self.actor])
             .await?;
         run(&Columns::new(DOING, &only(DOING, rows)?))
+    }
+
+    /// Notes who carries a run out from now on: the hash of their secret, or nobody's where Mover runs. `again`: they have done so before; false
+    /// if somebody else has since.
+    pub async fn hold_run(&self, run: i64, holder: Option<&TokenHash>, again: bool) -> Result<bool, StateError> {
+        let holder = holder.map(TokenHash::as_slice);
+        Ok(self.execute(DOING, include_str!("sql/run_hold.sql"), &[&run, &holder, &again]).await? > 0)
     }
 
     /// The run of that number.

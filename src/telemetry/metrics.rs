@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use deadpool_postgres::Pool;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use mover_actors::metering::{self, names};
 use mover_actors::otp::Board;
@@ -57,7 +58,9 @@ impl Metrics {
     }
 
     /// All of it as text. A move log that cannot be reached is a figure, not an error.
-    pub async fn render(&self, world: &World, board: Option<&Board>) -> String {
+    ///
+    /// `pools`: connections to the move log, and whose they are.
+    pub async fn render(&self, world: &World, pools: &[(&str, &Pool)], board: Option<&Board>) -> String {
         let figures = LogFigures::read(&world.log).await;
         if let Err(error) = &figures
             && self.log_answers.swap(false, Ordering::Relaxed)
@@ -76,7 +79,7 @@ impl Metrics {
             figures.write(&mut page);
         }
         board_figures::write(board, &mut page);
-        pool_figures::write(world, &mut page);
+        pool_figures::write(pools, &world.engine, &mut page);
         page.end()
     }
 }

@@ -25,6 +25,7 @@ mod outages;
 mod places;
 mod program;
 mod runbooks;
+mod screen;
 mod still;
 mod terminal;
 mod world;

@@ -165,3 +165,19 @@ async fn names_of_orgs_stay_names() {
     crate::program::eventually("it is moved", ended).await;
     assert_eq!(served.get(&served.viewer, &path).await.with(200)["migrated"], 1);
 }
+
+/// What they have asked for is in the kernel's hands by then, and they in nobody's.
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_reads_nothing_is_cut_off() {
+    let served = Served::with(ONLINE, "send_timeout_ms = 1000").await;
+    let deaf = TcpStream::connect(served.url.strip_prefix("http://").unwrap()).unwrap();
+    let request = "GET /api/v1/openapi.json HTTP/1.1\r\nHost: x\r\n\r\n".repeat(1000);
+    deaf.set_nonblocking(true).unwrap();
+    // More than there is room for, on either side.
+    let is_cut_off = async || match (&deaf).write(request.as_bytes()) {
+        Ok(_) => false,
+        Err(error) => error.kind() != std::io::ErrorKind::WouldBlock,
+    };
+    crate::program::eventually("it is cut off", is_cut_off).await;
+    served.get(&served.viewer, "/api/v1/status").await.with(200);
+}

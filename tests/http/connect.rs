@@ -9,6 +9,7 @@ use tempfile::TempDir;
 
 use crate::gate::Gate;
 use crate::program::{Ended, Program, eventually};
+use crate::screen::{CTRL_C, ENTER, TAB, Terminal};
 use crate::served::Served;
 use crate::world::{OFFLINE, ONLINE};
 
@@ -23,6 +24,12 @@ impl Desk {
         let dir = tempfile::tempdir().unwrap();
         write_token(&dir.path().join("token"), token, 0o600);
         Self { dir, url: served.url.clone() }
+    }
+
+    /// It knows Mover by this name.
+    pub(crate) fn named(served: &Served, name: &str, token: &str) -> Self {
+        let desk = Self::of(served, token);
+        Self { url: desk.url.replace("127.0.0.1", name), ..desk }
     }
 
     pub(crate) fn dir(&self) -> &Path {
@@ -192,15 +199,17 @@ async fn what_changes_much_is_asked_about_as_at_home() {
 async fn whoever_needs_a_second_person_waits_for_them() {
     let mut served = Served::with(OFFLINE, "second_person = true").await;
     let desk = Desk::of(&served, &served.operator);
-    let path = async |id: u32| format!("/api/v1/commands/{id}/approval");
+    let second = Desk::of(&served, &served.admin);
     let waits = async |desk: &Desk| {
         let mut given = desk.start(&["exec", "migrate whole_org_offline all"]);
         let said = given.says("must approve it").await;
         let (_, id) = said.split_once("is command ").unwrap();
-        (given, id.split(',').next().unwrap().parse().unwrap())
+        (given, id.split(',').next().unwrap().to_owned())
     };
     let (given, id) = waits(&desk).await;
-    served.post(&served.admin, &path(id).await, &json!({ "approve": false })).await.with(200);
+    let own = desk.mover(&["exec", &format!("approve {id}")]).await.with_code(1);
+    assert!(own.said.contains("cannot be the one who approves it"), "{own}");
+    second.mover(&["exec", &format!("refuse {id}")]).await.with_code(0);
     let refused = given.end().await.with_code(1);
     assert!(refused.said.contains("was not approved by admin"), "{refused}");
     let (given, _) = waits(&desk).await;
@@ -208,8 +217,42 @@ async fn whoever_needs_a_second_person_waits_for_them() {
     let left = given.end().await.with_code(130);
     assert!(left.said.contains("still waits for approval"), "{left}");
     let (given, id) = waits(&desk).await;
-    served.post(&served.admin, &path(id).await, &json!({ "approve": true })).await.with(200);
+    let approved = second.mover(&["exec", &format!("approve {id}")]).await.with_code(0);
+    assert!(approved.answer.contains("8 migrated, 0 failed"), "{approved}");
     given.end().await.with_code(0);
+    served.terminate().await.with_code(0);
+    served.world.assert_all_moved().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_console_elsewhere_is_a_console_on_a_terminal_too() {
+    let mut served = Served::start(ONLINE).await;
+    let desk = Desk::of(&served, &served.operator);
+    let mut terminal = Terminal::open(desk.dir(), &desk.arguments(&[]));
+    terminal.prompts().await;
+    // Names are those that are known there.
+    terminal.press(&format!("orgs list whole_org_o{TAB}"));
+    terminal.ends_with("mover> orgs list whole_org_offline").await;
+    terminal.press(CTRL_C);
+    terminal.prompts().await;
+    terminal.press(&format!("org org_00{TAB}"));
+    terminal.until("those orgs", |screen| screen.contains("org_0001") && screen.contains("org_0008")).await;
+    terminal.press(CTRL_C);
+    terminal.prompts().await;
+    terminal.press(&format!("migrate whole_org all workers=1 sleep=1500{ENTER}"));
+    terminal.shows("b background").await;
+    terminal.press("p");
+    terminal.shows("paused").await;
+    terminal.press("p");
+    terminal.press("b");
+    terminal.shows("it goes on in the background").await;
+    terminal.prompts().await;
+    terminal.press(&format!("set sleep_time 0{ENTER}"));
+    terminal.shows("waits 0 ms after each block").await;
+    terminal.press(&format!("status --watch{ENTER}"));
+    terminal.shows("100%").await;
+    terminal.prompts().await;
+    terminal.leave().await;
     served.terminate().await.with_code(0);
     served.world.assert_all_moved().await;
 }

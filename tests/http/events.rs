@@ -1,5 +1,6 @@
 //! Events: heard, resumed, begun anew.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::net::TcpStream;
 
@@ -20,26 +21,26 @@ async fn whoever_listens_hears_what_changes() {
     let (listener, tree) = listener.next("closed").await;
     assert_eq!(tree.data, json!({ "items": [] }));
     served.carry_out(&served.operator, &json!("migrate whole_org all")).await;
-    let is_migrate = |event: &crate::served::Event| {
-        event.kind == "command" && event.data["command"] == "migrate whole_org all" && event.data["outcome"] == "done"
-    };
-    let (listener, command) = listener.until("a command was given", is_migrate).await;
-    assert_eq!(command.data["actor"], "operator");
-    // Every org is heard to arrive, in whichever order.
-    let mut listener = listener;
-    let mut arrived = std::collections::BTreeSet::new();
-    while arrived.len() < 8 {
-        let (again, moves) = listener.next("moves").await;
+    // In whichever order: that the command was carried out, that every org has arrived, that the campaign has ended.
+    let (mut listener, mut command, mut arrived, mut ended) = (listener, None, BTreeSet::new(), None);
+    while command.is_none() || arrived.len() < 8 || ended.is_none() {
+        let (again, event) = listener.until("a campaign was begun, went on, and has ended", |_| true).await;
         listener = again;
-        for one in moves.data["moves"].as_array().unwrap() {
-            if one[1] == "m" {
-                arrived.insert(one[3].as_str().unwrap().to_owned());
+        let data = event.data;
+        match event.kind.as_str() {
+            "command" if data["command"] == "migrate whole_org all" && data["outcome"] == "done" => {
+                command = Some(data)
             }
+            "moves" => {
+                let moves = data["moves"].as_array().unwrap().iter();
+                arrived.extend(moves.filter(|one| one[1] == "m").map(|one| one[3].as_str().unwrap().to_owned()));
+            }
+            "status" if data["campaign"]["phase"] == "ended" => ended = Some(data),
+            _ => {}
         }
     }
-    let is_over = |event: &crate::served::Event| event.kind == "status" && event.data["campaign"]["phase"] == "ended";
-    let (_, status) = listener.until("the campaign has ended", is_over).await;
-    assert_eq!(status.data["campaign"]["migrated"], 8);
+    assert_eq!(command.unwrap()["actor"], "operator");
+    assert_eq!(ended.unwrap()["campaign"]["migrated"], 8);
 }
 
 #[tokio::test(flavor = "multi_thread")]

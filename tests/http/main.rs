@@ -23,6 +23,9 @@ mod gate;
 #[path = "../crash/program.rs"]
 #[allow(dead_code, reason = "shared with the crash tests")]
 mod program;
+#[path = "../crash/screen.rs"]
+#[allow(dead_code, reason = "shared with the crash tests")]
+mod screen;
 #[path = "../crash/world.rs"]
 #[allow(dead_code, reason = "shared with the crash tests")]
 mod world;

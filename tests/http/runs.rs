@@ -128,6 +128,30 @@ async fn a_run_goes_on_when_mover_was_away() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_hangs_loses_its_run_to_whoever_asks_for_it() {
+    let mut served = Served::start(ONLINE).await;
+    served.terminate().await.with_code(0);
+    let path = served.world.dir().join("mover.toml");
+    let config = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, config.replace("lease_ms = ", "lease_ms = 1000 # ")).unwrap();
+    served.serve().await;
+    let (desk, other) = (Desk::of(&served, &served.operator), Desk::of(&served, &served.admin));
+    let waits = "test -e go || { touch waits; while ! test -e go; do sleep 0.01; done; }";
+    write(&desk, &format!("# Hanging\n```sh\n{waits}\n```\n```mover\ndarklaunch org org_0001 note=once\n```\n"));
+    let hangs = desk.start(&["run", "own.md", "--allow-shell"]);
+    eventually("its script waits", async || desk.dir().join("waits").exists()).await;
+    hangs.signal(Signal::SIGSTOP);
+    std::fs::write(other.dir().join("go"), "").unwrap();
+    let resume = async || run(&other, &["--resume", "1", "--allow-shell", "--repeat"]).await.status.success();
+    eventually("somebody else goes on", resume).await;
+    std::fs::write(desk.dir().join("go"), "").unwrap();
+    hangs.signal(Signal::SIGCONT);
+    let lost = hangs.end().await.with_code(1);
+    assert!(lost.said.contains("somebody else goes on with it"), "{lost}");
+    assert_eq!(times(&served, "darklaunch org org_0001 note=once").await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn two_clients_cannot_run_the_same_one_at_once() {
     let mut served = Served::start(ONLINE).await;
     let (desk, other) = (Desk::of(&served, &served.operator), Desk::of(&served, &served.admin));

@@ -8,7 +8,7 @@ use mover_actors::ports::Engine;
 use tokio_postgres::Client;
 
 use crate::support::handed_over;
-use crate::world::{World, claim, copied, impatient, refusal, switched};
+use crate::world::{World, blocked, claim, copied, impatient, refusal, switched};
 use crate::writers::Writers;
 
 const WRITE: &str = "INSERT INTO events VALUES (777, 1, 'waits')";
@@ -75,7 +75,7 @@ async fn a_mover_that_hangs_keeps_nobody_waiting() {
     let world = World::start().await;
     let engine = world.engine_that_blocks_for(100);
     copied(&engine, &claim("1", 1)).await;
-    let mut block = engine.block(&claim("1", 1), Way::Forward).await.unwrap().unwrap();
+    let mut block = blocked(&engine, &claim("1", 1)).await;
     world.old.batch_execute(WRITE).await.unwrap();
     // It wakes up, too late, and stays in the middle of it.
     handed_over(&mut block).await.unwrap_err();
@@ -132,7 +132,7 @@ async fn a_switch_that_would_take_too_long_lets_writers_go_on() {
     let world = World::start().await;
     let engine = world.engine_that_blocks_for(100);
     copied(&engine, &claim("1", 1)).await;
-    let mut block = engine.block(&claim("1", 1), Way::Forward).await.unwrap().unwrap();
+    let mut block = blocked(&engine, &claim("1", 1)).await;
     // Somebody holds the row that must be locked in the target.
     world.new.batch_execute("BEGIN; SELECT FROM mover.org_guard WHERE org_key = '1' FOR UPDATE").await.unwrap();
     let error = handed_over(&mut block).await.unwrap_err();

@@ -10,7 +10,7 @@ use mover_actors::domain::ids::{Epoch, MigrationName, MoveId, OrgKey, OrgName, S
 use mover_actors::domain::record::Claim;
 use mover_actors::domain::state::{Strategy, Way};
 use mover_actors::domain::verified::{Tally, Verified};
-use mover_actors::ports::{CaughtUp, Engine, EngineError, Limits};
+use mover_actors::ports::{CaughtUp, Engine, EngineError, Limits, WriteBlock};
 use tokio_postgres::Client;
 
 use crate::servers::Server;
@@ -153,6 +153,17 @@ pub(crate) async fn caught_up(engine: &PgEngine, claim: &Claim, way: Way) -> i64
 
 pub(crate) fn proven((leaving, receiving): &(Tally, Tally)) -> i64 {
     Verified::compare(leaving, receiving).unwrap().tally().rows()
+}
+
+/// The block of writers; a slow machine may need longer than a test allows.
+pub(crate) async fn blocked(engine: &PgEngine, claim: &Claim) -> Box<dyn WriteBlock> {
+    loop {
+        match engine.block(claim, Way::Forward).await {
+            Ok(block) => return block.unwrap(),
+            Err(error) if error.transient => {}
+            Err(error) => panic!("{error}"),
+        }
+    }
 }
 
 /// From the block to the release; tried again when it took too long.

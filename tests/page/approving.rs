@@ -8,7 +8,7 @@ use crate::world::OFFLINE;
 const COMMAND: &str = "migrate whole_org_offline all";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn somebody_else_rejects_or_approves_on_the_page() {
+async fn somebody_else_refuses_or_approves_on_the_page() {
     let mut served = Served::with(OFFLINE, "second_person = true").await;
     let dave = token(&served.world, "dave", "operator").await;
     eventually("the new token is known", async || served.get(&dave, "/api/v1/me").await.status == 200).await;
@@ -18,15 +18,19 @@ async fn somebody_else_rejects_or_approves_on_the_page() {
     giver.shows("#command-told", "waits: somebody else must approve it").await;
     giver.shows("#approvals", COMMAND).await;
     giver.shows("#approvals", "You gave it").await;
-    assert_eq!(giver.count("#approvals button").await, 0);
+    assert_eq!(giver.count("#approvals button").await, 1, "it can be taken back, and not approved");
 
     decider.shows("#approvals", COMMAND).await;
     decider.shows("#approvals", "of operator").await;
-    decider.click_named("#approvals button", "Reject").await;
+    decider.click_named("#approvals button", "Refuse").await;
     decider.hides("#approvals").await;
     giver.hides("#approvals").await;
     giver.shows("#command-told", "Refused").await;
     giver.shows("#campaign-line", "No campaign yet").await;
+
+    giver.command(COMMAND).await;
+    giver.click_named("#approvals button", "Take back").await;
+    decider.hides("#approvals").await;
 
     giver.command(COMMAND).await;
     // It also waits for whoever comes later.

@@ -17,7 +17,9 @@ fn the_figures_are_those_of_the_move_log() {
         let metrics = Metrics::install().unwrap();
         let mut tree = world.tree().await;
         world.exec(&tree, "darklaunch default cell=old").await;
-        let before = Exposition::read(&metrics.render(&world.app.world, Some(tree.board())).await);
+        let before = Exposition::read(
+            &metrics.render(&world.app.world, &[("move_log", world.app.world.log.pool())], Some(tree.board())).await,
+        );
         assert_eq!(before.value("mover_moves_total", &[("migration", ONLINE), ("outcome", "failed")]), 0.0);
         assert_eq!(before.value("mover_write_block_seconds_count", &[("strategy", "online")]), 0.0);
         assert_eq!(before.find("mover_campaign_concurrency", &[]), None);
@@ -34,7 +36,8 @@ fn the_figures_are_those_of_the_move_log() {
                 world.campaign(&tree, &format!("migrate {migration} all")).await;
             }
         }
-        let text = metrics.render(&world.app.world, Some(tree.board())).await;
+        let text =
+            metrics.render(&world.app.world, &[("move_log", world.app.world.log.pool())], Some(tree.board())).await;
         let told = Exposition::read(&text);
         let log = world.connect("mover").await;
 
@@ -94,7 +97,9 @@ fn the_figures_are_those_of_the_move_log() {
         paused(&world, &metrics, &tree).await;
         tree.up().await.unwrap();
         tree.stop().await.unwrap();
-        let stopped = Exposition::read(&metrics.render(&world.app.world, None).await);
+        let stopped = Exposition::read(
+            &metrics.render(&world.app.world, &[("move_log", world.app.world.log.pool())], None).await,
+        );
         assert_eq!(stopped.sum("mover_workers"), 0.0);
         assert!(stopped.0["mover_mailbox_messages"].samples.is_empty());
     });
@@ -105,7 +110,9 @@ async fn while_orgs_are_shut(world: &World, metrics: &Metrics, tree: &Tree, orgs
     let campaign = world.begin(tree, &format!("migrate {OFFLINE} all sleep=600000 workers={orgs}")).await;
     let drain = [("migration", OFFLINE), ("step", "drain")];
     let told = loop {
-        let told = Exposition::read(&metrics.render(&world.app.world, Some(tree.board())).await);
+        let told = Exposition::read(
+            &metrics.render(&world.app.world, &[("move_log", world.app.world.log.pool())], Some(tree.board())).await,
+        );
         if told.find("mover_orgs_in_flight", &drain) == Some(orgs as f64) {
             break told;
         }
@@ -128,7 +135,9 @@ async fn paused(world: &World, metrics: &Metrics, tree: &Tree) {
     // As another process would leave it.
     let reopen = "UPDATE mover.campaign SET phase = 'paused', ended_at = NULL, concurrency = 7 WHERE id = $1";
     log.execute(reopen, &[&back.id.0]).await.unwrap();
-    let told = Exposition::read(&metrics.render(&world.app.world, Some(tree.board())).await);
+    let told = Exposition::read(
+        &metrics.render(&world.app.world, &[("move_log", world.app.world.log.pool())], Some(tree.board())).await,
+    );
     let live = [("migration", ONLINE), ("phase", "paused"), ("aim", "roll_back")];
     assert_eq!(told.value("mover_campaign_active", &live), 1.0);
     assert_eq!(told.value("mover_campaign_driver_alive", &[]), 1.0);

@@ -11,7 +11,9 @@ fn a_move_log_that_is_away_is_a_figure_and_no_error() {
     in_system(async {
         let world = World::start().await;
         let metrics = Metrics::install().unwrap();
-        let told = async || Exposition::read(&metrics.render(&world.app.world, None).await);
+        let told = async || {
+            Exposition::read(&metrics.render(&world.app.world, &[("move_log", world.app.world.log.pool())], None).await)
+        };
         assert_eq!(told().await.value("mover_move_log_up", &[]), 1.0);
 
         world.servers.kill9(ServerKind::Postgres).await.unwrap();

@@ -1,14 +1,11 @@
 //! A Mover elsewhere, spoken to over its API.
 
-use std::future::Future;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use mover_actors::domain::campaign::{Phase, Steer};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tokio::runtime::Handle;
-use tokio::time::timeout;
 
 use crate::cli::console::Names;
 use crate::cli::error::CliError;
@@ -16,19 +13,20 @@ use crate::cli::interrupts::Interrupts;
 use crate::cli::run::RunError;
 use crate::command::{self, Command};
 use crate::http::wire::JournalView;
-use crate::operations::{Answer, CampaignStatus, Closed, Danger, Health, Level, MigrationStatus, Needs, StatusView};
+use crate::operations::{
+    self, Answer, CampaignStatus, Closed, Danger, Health, Level, MigrationStatus, Needs, StatusView,
+};
 use crate::remote::{Client, Entry, Me, Page, Refusal, RemoteError, Worker, encoded};
 use crate::state::StepKey;
 
 use super::files::{without_files, written};
 use super::holding::{Holding, secret};
+use super::names::Asked;
 use super::{Carried, Consent, Giver, Helm, Look, Told, Unwatched, Waiting};
 
 const LOOK_EVERY: Duration = Duration::from_millis(300);
-/// So many orgs are offered.
-const ORGS_MAX: usize = 100;
-/// Whoever types does not wait longer for names.
-const NAMES_WITHIN: Duration = Duration::from_millis(700);
+/// What is left to itself by Ctrl-C.
+pub(in crate::cli::helm) const GOES_ON: &str = "goes on";
 
 /// Commands are carried out there.
 pub(in crate::cli) struct Elsewhere {
@@ -112,7 +110,7 @@ impl Elsewhere {
             } else if !std::mem::replace(&mut is_lost, true) {
                 tracing::warn!("{error}; it is sent again, under the same key, until Mover answers");
             }
-            self.wait(interrupts).await?;
+            self.wait(interrupts, GOES_ON).await?;
         }
     }
 
@@ -124,11 +122,11 @@ impl Elsewhere {
         Ok(steps.iter().find(|entry| entry.number == step.number).and_then(|entry| entry.command))
     }
 
-    /// A moment, unless somebody presses Ctrl-C.
-    pub(super) async fn wait(&self, interrupts: &mut Interrupts) -> Result<(), CliError> {
+    /// A moment, unless somebody presses Ctrl-C; then they are told what becomes of it there.
+    pub(super) async fn wait(&self, interrupts: &mut Interrupts, what: &'static str) -> Result<(), CliError> {
         tokio::select! {
             () = tokio::time::sleep(LOOK_EVERY) => Ok(()),
-            () = interrupts.next() => Err(self.left(0)),
+            () = interrupts.next() => Err(CliError::Left { place: self.place(), what }),
         }
     }
 
@@ -144,11 +142,11 @@ impl Elsewhere {
         loop {
             match entry.outcome.as_str() {
                 "done" => return self.told(entry, interrupts).await.map(Carried::Out),
-                "refused" => return Err(refused(entry).into()),
+                "refused" => return Err(refusal_of(entry).into()),
                 "waiting" => return Ok(Carried::Waits(self.waits(&entry))),
                 _ => self.check_that_somebody_does_it(&entry, interrupts).await?,
             }
-            self.pause(interrupts, &entry).await?;
+            self.wait(interrupts, "has the command, which goes on").await?;
             entry = self.ask_until_it_answers(&format!("/commands/{}", entry.id), interrupts).await?;
         }
     }
@@ -165,20 +163,6 @@ impl Elsewhere {
             return Err(RemoteError::Abandoned { url: self.url().to_owned(), command: entry.id }.into());
         }
         Ok(())
-    }
-
-    async fn pause(&self, interrupts: &mut Interrupts, entry: &Entry) -> Result<(), CliError> {
-        tokio::select! {
-            () = tokio::time::sleep(LOOK_EVERY) => Ok(()),
-            () = interrupts.next() => Err(self.left(entry.id)),
-        }
-    }
-
-    fn left(&self, command: i64) -> CliError {
-        CliError::Left {
-            place: self.place(),
-            what: if command > 0 { "has the command, which goes on" } else { "goes on" },
-        }
     }
 
     fn place(&self) -> String {
@@ -207,7 +191,7 @@ impl Elsewhere {
         let (id, url, name) = (entry.id, self.url(), &self.me.name);
         let how = format!(
             "`{}` is command {id}, and waits: somebody other than {name} whose role may give it must approve it, on the page at \
-             {url}/ or with POST {url}/api/v1/commands/{id}/approval {{\"approve\": true}}",
+             {url}/ or with `approve {id}`",
             entry.command
         );
         Waiting { command: id, how }
@@ -235,13 +219,13 @@ impl Elsewhere {
                 }
                 Err(error) => return Err(error.into()),
             }
-            self.wait(interrupts).await?;
+            self.wait(interrupts, GOES_ON).await?;
         }
     }
 }
 
 /// What the audit says of a refusal that came too late to be an answer.
-fn refused(entry: Entry) -> RemoteError {
+fn refusal_of(entry: Entry) -> RemoteError {
     let Entry { id: command, told, answer, approved_by, .. } = entry;
     if answer.is_none()
         && let Some(by) = approved_by
@@ -300,6 +284,9 @@ impl Helm for Elsewhere {
             },
             Ok(entry) => entry,
         };
+        if let Command::Refuse { command } = *command {
+            return Ok(Carried::Out(Told { answer: operations::refused(command, &given.command), campaign: None }));
+        }
         let mut carried = self.came_of(given, interrupts).await?;
         if let (Carried::Out(told), Some(path)) = (&mut carried, out) {
             told.answer = written(&told.answer, &path)?;
@@ -316,13 +303,7 @@ impl Helm for Elsewhere {
                 Carried::Asks(_) => return Err(CliError::NotMeant),
                 Carried::Waits(_) => {}
             }
-            tokio::select! {
-                () = tokio::time::sleep(LOOK_EVERY) => {}
-                () = interrupts.next() => {
-                    let place = self.place();
-                    return Err(CliError::Left { place, what: "has the command, which still waits for approval" });
-                }
-            }
+            self.wait(interrupts, "has the command, which still waits for approval").await?;
         }
     }
 
@@ -385,7 +366,7 @@ impl Helm for Elsewhere {
     }
 
     fn names(&self) -> Box<dyn Names + Send> {
-        Box::new(Asked { client: self.client.clone(), runtime: Handle::current() })
+        Box::new(Asked::new(self.client.clone()))
     }
 
     async fn close(&mut self) -> Result<(), CliError> {
@@ -393,61 +374,5 @@ impl Helm for Elsewhere {
             holding.release().await;
         }
         Ok(())
-    }
-}
-
-/// The names that the Mover there knows.
-struct Asked {
-    client: Client,
-    runtime: Handle,
-}
-
-#[derive(Deserialize)]
-struct Named {
-    migration: String,
-    #[serde(default)]
-    aliases: Vec<String>,
-}
-
-#[derive(Deserialize)]
-struct Org {
-    org: String,
-}
-
-impl Asked {
-    /// Without an answer there is nothing to offer; the line is checked when it is given.
-    fn within<T: Default>(&self, asking: impl Future<Output = T>) -> T {
-        self.runtime.block_on(async { timeout(NAMES_WITHIN, asking).await }).unwrap_or_default()
-    }
-
-    async fn named(&self) -> Vec<Named> {
-        let page: Result<Page<Named>, _> = self.client.get("/migrations").await;
-        page.map(|page| page.items).unwrap_or_default()
-    }
-}
-
-impl Names for Asked {
-    fn migrations(&self) -> Vec<String> {
-        let named = self.within(self.named()).into_iter();
-        let mut names: Vec<_> = named.flat_map(|named| std::iter::once(named.migration).chain(named.aliases)).collect();
-        names.sort();
-        names
-    }
-
-    fn orgs(&self, begin: &str) -> Vec<String> {
-        let mut orgs = self.within(async {
-            let asking = self.named().await.into_iter().map(|named| async move {
-                let migration = encoded(&named.migration);
-                let path = format!("/migrations/{migration}/orgs?prefix={}&limit={ORGS_MAX}", encoded(begin));
-                let page: Result<Page<Org>, _> = self.client.get(&path).await;
-                page.map(|page| page.items).unwrap_or_default()
-            });
-            let found = futures_util::future::join_all(asking).await;
-            found.into_iter().flatten().map(|org| org.org).collect::<Vec<_>>()
-        });
-        orgs.sort();
-        orgs.dedup();
-        orgs.truncate(ORGS_MAX);
-        orgs
     }
 }

@@ -29,7 +29,7 @@ pub(super) fn secret() -> String {
 impl Holding {
     /// Takes a run, or goes on with one that was begun with this secret.
     pub(super) async fn take(client: &Client, run: i64, secret: String) -> Result<Self, RemoteError> {
-        let held = hold(client, run, &secret).await?;
+        let held = hold(client, run, &secret, false).await?;
         let (tell, lost) = watch::channel(false);
         let heartbeat = tokio::spawn(keep(client.clone(), held, secret.clone(), tell));
         Ok(Self { run, secret, client: client.clone(), lost, heartbeat })
@@ -45,7 +45,7 @@ impl Holding {
 
     /// Takes it again, if Mover was restarted and has forgotten.
     pub(super) async fn again(&self) -> Result<(), RemoteError> {
-        hold(&self.client, self.run, &self.secret).await.map(drop)
+        hold(&self.client, self.run, &self.secret, true).await.map(drop)
     }
 
     /// Waits until somebody else has it.
@@ -72,15 +72,15 @@ impl Drop for Holding {
     }
 }
 
-async fn hold(client: &Client, run: i64, secret: &str) -> Result<Held, RemoteError> {
-    client.post(&format!("/runs/{run}/hold"), &json!({ "hold": secret }), "hold").await
+async fn hold(client: &Client, run: i64, secret: &str, again: bool) -> Result<Held, RemoteError> {
+    client.post(&format!("/runs/{run}/hold"), &json!({ "hold": secret, "again": again }), "hold").await
 }
 
 /// Is heard of again and again. What cannot be reached may come back; what somebody else has does not.
 async fn keep(client: Client, held: Held, secret: String, lost: watch::Sender<bool>) {
     loop {
         tokio::time::sleep(Duration::from_millis(held.lease_ms / HEARD_IN_A_LEASE)).await;
-        if let Err(error) = hold(&client, held.run, &secret).await
+        if let Err(error) = hold(&client, held.run, &secret, true).await
             && error.refusal("run-busy").is_some()
         {
             lost.send_replace(true);

@@ -3,6 +3,7 @@
 //!
 //! - `home`: the tree in this process, on the databases that are configured here
 //! - `elsewhere`: `mover serve`, over its API
+//! - `names`: what can be typed there
 //! - `logbook`: what a run of a runbook needs besides
 //! - `holding`: a run that is held elsewhere
 //! - `files`: what a command reads and writes on this machine although it is carried out elsewhere
@@ -12,6 +13,7 @@ mod files;
 mod holding;
 mod home;
 mod logbook;
+mod names;
 
 use async_trait::async_trait;
 

@@ -49,6 +49,17 @@ pub enum RunError {
         "this run is not in these hands any more: somebody else goes on with it; `mover run --list` shows how it stands"
     )]
     Lost,
+    /// The connection was lost while it was begun elsewhere.
+    #[error(
+        "the connection to Mover at {url} was lost ({cause}) while the run was begun. next: `mover run --list` shows whether it was; \
+         mover run --resume goes on with it"
+    )]
+    Unclear {
+        /// Where.
+        url: String,
+        /// How the connection was lost.
+        cause: String,
+    },
     /// An earlier run did not come to its end.
     #[error(
         "run {run} of {title:?}, begun by {by}, did not come to its end. next: mover run --resume {run}; or --rollback {run}; \

@@ -56,6 +56,24 @@ pub(super) const SPECS: &[Spec] = &[
         },
     },
     Spec {
+        words: &["approve"],
+        syntax: "approve NUMBER",
+        summary: "agree that a command is carried out that waits for a second person",
+        details: "Whoever gave it cannot be the one who agrees. history has the numbers.",
+        examples: &["approve 17"],
+        options: &[],
+        parse: |args| Ok(Command::Approve { command: number_of_command(args)? }),
+    },
+    Spec {
+        words: &["refuse"],
+        syntax: "refuse NUMBER",
+        summary: "see to it that a command that waits is not carried out",
+        details: "Whoever gave it takes it back so, too.",
+        examples: &["refuse 17"],
+        options: &[],
+        parse: |args| Ok(Command::Refuse { command: number_of_command(args)? }),
+    },
+    Spec {
         words: &["help"],
         syntax: "help [COMMAND]",
         summary: "show all commands, or explain one",
@@ -74,6 +92,11 @@ pub(super) const SPECS: &[Spec] = &[
         parse: |_| Ok(Command::Quit),
     },
 ];
+
+fn number_of_command(args: &mut Args) -> Result<i64, Fault> {
+    let number = args.number("the number of a command", 1..=i64::MAX.cast_unsigned())?;
+    Ok(number.cast_signed())
+}
 
 /// The topic is the first words of a command, e.g. `orgs` or `orgs ready`.
 fn help(args: &mut Args) -> Result<Command, Fault> {

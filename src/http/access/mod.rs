@@ -17,3 +17,4 @@ pub(super) use book::Book;
 pub(super) use rates::Rates;
 pub(super) use rights::needed;
 pub use secret::Secret;
+pub(super) use secret::hash;

@@ -19,6 +19,9 @@ pub(in crate::http) fn needed(command: &Command) -> Role {
         | Command::Health
         | Command::Report { .. }
         | Command::History { .. }
+        // The role is that of the command that waits.
+        | Command::Approve { .. }
+        | Command::Refuse { .. }
         | Command::Help { .. }
         | Command::Quit => Role::Viewer,
         Command::OrgsCapture { .. }

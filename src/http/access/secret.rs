@@ -37,6 +37,6 @@ impl fmt::Debug for Secret {
 }
 
 /// What is kept of a text that may be a token.
-pub(super) fn hash(text: &str) -> TokenHash {
+pub(in crate::http) fn hash(text: &str) -> TokenHash {
     Sha256::digest(text.as_bytes()).into()
 }

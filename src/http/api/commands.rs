@@ -14,7 +14,7 @@ use crate::command::{self, Command, Word, line_of};
 use crate::http::access::{Caller, needed};
 use crate::http::problem::{Problem, Refusals};
 use crate::http::shared::Shared;
-use crate::operations::{Answer, Door, Noted, World, carry_out_noted, danger, is_final, note};
+use crate::operations::{Answer, Door, Noted, Proposed, World, carry_out_noted, danger, is_final, note};
 use crate::state::{CommandEntry, RunLock, StepKey, StepState};
 
 /// Whoever gave a command waits for its end at most so long; then they follow it.
@@ -103,6 +103,11 @@ pub(super) async fn give_command(
         && confirm.as_deref() != Some(danger.word.as_str())
     {
         return Err(Problem::confirmation(danger));
+    }
+    match command {
+        Command::Approve { command } => return decide(&shared, &caller, command, true).await,
+        Command::Refuse { command } => return decide(&shared, &caller, command, false).await,
+        _ => {}
     }
     let waits = shared.settings().second_person && is_final(&world, &command);
     let run = step.as_ref().map(|step| step.run);
@@ -200,7 +205,7 @@ struct Approval {
 
 /// Approve a command that waits, or refuse it
 ///
-/// Takes the role that the command itself takes, and another person than the one who gave it.
+/// Takes the role that the command itself takes. Whoever gave it can refuse it, and not approve it.
 #[utoipa::path(
     tag = "commands",
     responses((status = 200, body = Entry), (status = 202, body = Entry), Refusals)
@@ -212,20 +217,16 @@ pub(super) async fn approve_command(
     id: web::Path<i64>,
     approval: web::Json<Approval>,
 ) -> Result<HttpResponse, Problem> {
-    let (id, approve) = (*id, approval.approve);
-    let waiting = entry(&shared.world, id).await?;
-    let command = command::parse(&waiting.command)?.ok_or_else(|| Problem::malformed("the command is empty"))?;
-    caller.must_be(needed(&command), "approving this")?;
-    if waiting.actor == caller.name {
-        return Err(Problem::own_approval().of_command(id));
-    }
-    let world = shared.world_of(&caller.name);
-    if !world.log.approve_command(id, approve).await? {
-        return Err(Problem::conflict(format!("command {id} does not wait, or not any more")).of_command(id));
-    }
+    decide(&shared, &caller, *id, approval.approve).await
+}
+
+async fn decide(shared: &Shared, caller: &Caller, id: i64, approve: bool) -> Result<HttpResponse, Problem> {
+    let proposed = Proposed::find(&shared.world.log, id).await?;
+    caller.must_be(needed(&proposed.command), "deciding this")?;
+    let decided = proposed.decide(&shared.world_of(&caller.name), approve).await;
+    let giver = decided.map_err(|error| Problem::from(error).of_command(id))?;
     match approve {
-        // Carried out in the name of whoever gave it; the audit has both.
-        true => carry_out(&shared, shared.world_of(&waiting.actor), Noted::approved(id), command, None).await,
-        false => answer(&world, id).await,
+        true => carry_out(shared, giver, Noted::approved(id), proposed.command, None).await,
+        false => answer(&shared.world, id).await,
     }
 }

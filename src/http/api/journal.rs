@@ -7,8 +7,7 @@ use mover_actors::domain::ids::CampaignId;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use crate::http::access::Caller;
-use crate::http::holds::LEASE;
+use crate::http::access::{Caller, hash};
 use crate::http::problem::{Problem, Refusals};
 use crate::http::shared::Shared;
 use crate::http::wire::{Held, JournalView};
@@ -44,8 +43,8 @@ async fn run_of(world: &World, id: i64) -> Result<Run, Problem> {
     world.log.run(id).await?.ok_or_else(|| Problem::not_found(format!("there is no run {id}")))
 }
 
-fn held(run: i64) -> web::Json<Held> {
-    web::Json(Held { run, lease_ms: u64::try_from(LEASE.as_millis()).unwrap_or(u64::MAX) })
+fn held(shared: &Shared, run: i64) -> web::Json<Held> {
+    web::Json(Held { run, lease_ms: u64::try_from(shared.holds.lease().as_millis()).unwrap_or(u64::MAX) })
 }
 
 /// A runbook that is to be run.
@@ -89,8 +88,9 @@ pub(super) async fn begin_run(
         return Err(Problem::run_unfinished(&last));
     }
     let run = log.open_run(&title, &file, &source, &variables).await?;
+    log.hold_run(run.id, Some(&hash(hold)), false).await?;
     shared.holds.keep(run.id, lock, hold, &caller).await?;
-    Ok(held(run.id))
+    Ok(held(&shared, run.id))
 }
 
 /// Who holds a run.
@@ -99,6 +99,9 @@ pub(super) async fn begin_run(
 struct Holding {
     /// The secret of the client.
     hold: String,
+    /// Whether it has held the run before: refused if somebody else has since.
+    #[serde(default)]
+    again: bool,
 }
 
 /// Take a run, to go on with it
@@ -114,8 +117,8 @@ pub(super) async fn take_run(
 ) -> Result<web::Json<Held>, Problem> {
     may(&caller)?;
     let run = run_of(&shared.world, *id).await?;
-    shared.holds.take(&shared.world.log, &run, secret(&holding.hold)?, &caller).await?;
-    Ok(held(run.id))
+    shared.holds.take(&shared.world.log, &run, secret(&holding.hold)?, holding.again, &caller).await?;
+    Ok(held(&shared, run.id))
 }
 
 /// Let a run go, for others to go on with it
@@ -182,7 +185,7 @@ pub(super) async fn note_step(
         log.campaign_view(CampaignId(campaign)).await?;
         log.note_campaign(key, CampaignId(campaign)).await?;
     }
-    Ok(held(run))
+    Ok(held(&shared, run))
 }
 
 /// Which way came to its end.
@@ -209,7 +212,7 @@ pub(super) async fn end_run(
     let run = run_of(&shared.world, *id).await?.id;
     let _holding = shared.holds.check(run, &end.hold, &caller).await?;
     shared.world.log.end_run(run, end.rollback).await?;
-    Ok(held(run))
+    Ok(held(&shared, run))
 }
 
 /// A run with its text and all that is noted of it, for whoever goes on with it

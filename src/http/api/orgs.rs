@@ -3,8 +3,6 @@
 use actix_web::{get, web};
 use mover_actors::domain::flags::{EPOCH_FIELD, FlagKey};
 use mover_actors::domain::ids::{MoveId, OrgName};
-use mover_actors::domain::record::MoveRecord;
-use mover_actors::domain::state::{Aim, State, Step, Strategy};
 use mover_actors::tree::darklaunch::drifts;
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -14,7 +12,7 @@ use super::paging::Page;
 use super::views::{Closed, DriftOf, Drifts, FlagFields, Move, Org, Route, RouteOf};
 use crate::http::problem::{Problem, Refusals};
 use crate::http::shared::Shared;
-use crate::operations::{OperationError, World, flags_of};
+use crate::operations::{OperationError, Whereabouts, World, flags_of, whereabouts};
 
 const CLOSED_MAX: u32 = 200;
 const DRIFTS_MAX: usize = 100;
@@ -69,43 +67,23 @@ pub(super) async fn get_org(
 pub(super) async fn get_route(shared: web::Data<Shared>, name: web::Path<String>) -> Result<web::Json<Route>, Problem> {
     let (world, name) = (&shared.world, org_name(&name)?);
     let moves = world.log.org_moves(&name).await?;
-    let migrations = moves.iter().map(|view| routed(world, &view.record)).collect::<Result<_, OperationError>>()?;
+    let migrations = moves.into_iter().map(|view| {
+        let Whereabouts { store, accepts_writes } = whereabouts(world, &view.record);
+        RouteOf {
+            migration: view.record.migration.to_string(),
+            state: view.record.state.as_str().to_owned(),
+            step: view.record.state.step().map(|step| step.to_string()),
+            store: store.map(|store| store.to_string()),
+            accepts_writes,
+        }
+    });
+    let migrations = migrations.collect();
     let mut flags = world.flags.hash(&FlagKey::org(&name)).await.ok();
     if let Some(flags) = &mut flags {
         flags.remove(EPOCH_FIELD);
     }
     let flags = flags.map(|flags| flags.into_iter().collect());
     Ok(web::Json(Route { org: name.to_string(), migrations, flags }))
-}
-
-fn routed(world: &World, record: &MoveRecord) -> Result<RouteOf, OperationError> {
-    let definition = world.definition(&record.migration)?;
-    let (source, target) = (definition.from.to_string(), definition.to.to_string());
-    let back = record.aim == Aim::RollBack;
-    let store = match (record.strategy, record.state) {
-        // The operator routes these.
-        (Strategy::Window, _) => None,
-        (_, State::Migrated | State::Finalized) => Some(target),
-        (_, State::Started(step)) => match step {
-            Step::Switch => None,
-            Step::Unblock | Step::BackUp | Step::Close | Step::Purge => Some(target),
-            Step::Discard => Some(source),
-            _ if back || record.aim == Aim::Finalize => Some(target),
-            _ => Some(source),
-        },
-        _ => Some(source),
-    };
-    let shut = matches!(
-        (record.strategy, record.state),
-        (Strategy::Offline | Strategy::Window, State::Started(_)) | (Strategy::Online, State::Started(Step::Switch))
-    );
-    Ok(RouteOf {
-        migration: record.migration.to_string(),
-        state: record.state.as_str().to_owned(),
-        step: record.state.step().map(|step| step.to_string()),
-        store,
-        accepts_writes: !shut,
-    })
 }
 
 /// Who is shut out now

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use actix_web::{post, web};
-use mover_actors::domain::ids::{MigrationName, OrgName};
+use mover_actors::domain::state::State;
 use serde::Deserialize;
 use tokio::time::{Instant, sleep};
 use utoipa::ToSchema;
@@ -14,9 +14,7 @@ use super::views::Move;
 use crate::http::access::Caller;
 use crate::http::problem::{Problem, Refusals};
 use crate::http::shared::Shared;
-use crate::operations::World;
 use crate::state::Role;
-use crate::state::read::MoveView;
 
 const WAIT_MAX_MS: u64 = 30_000;
 const LOOK_EVERY: Duration = Duration::from_millis(100);
@@ -50,21 +48,17 @@ pub(super) async fn touch_org(
         return Err(Problem::malformed(format!("wait_ms is a number up to {WAIT_MAX_MS}")));
     }
     let (migration, org) = (found(&shared.world, &touch.migration)?, org_name(&name)?);
-    shared.world.log.touch(&migration, &org).await?;
+    let log = &shared.world.log;
+    log.touch(&migration, &org).await?;
     let until = Instant::now() + Duration::from_millis(touch.wait_ms);
-    loop {
-        let view = look(&shared.world, &migration, &org).await?;
-        if !matches!(view.record.state.as_str(), "ready" | "started") || Instant::now() >= until {
-            return Ok(web::Json(view.into()));
-        }
-        sleep(LOOK_EVERY).await;
-    }
-}
-
-async fn look(world: &World, migration: &MigrationName, org: &OrgName) -> Result<MoveView, Problem> {
-    let moves = world.log.org_moves(org).await?;
-    moves
+    let moves = log.org_moves(&org).await?;
+    let mut view = moves
         .into_iter()
-        .find(|view| view.record.migration == *migration)
-        .ok_or_else(|| Problem::not_found(format!("{migration} has no org {:?}", org.as_str())))
+        .find(|view| view.record.migration == migration)
+        .ok_or_else(|| Problem::not_found(format!("{migration} has no org {:?}", org.as_str())))?;
+    while matches!(view.record.state, State::Ready | State::Started(_)) && Instant::now() < until {
+        sleep(LOOK_EVERY).await;
+        view = log.move_view(view.record.id).await?;
+    }
+    Ok(web::Json(view.into()))
 }

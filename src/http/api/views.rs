@@ -195,7 +195,7 @@ pub(in crate::http) struct RouteOf {
     pub(super) step: Option<String>,
     /// The store; null in the moment of the switch, when only the stores' guards know.
     pub(super) store: Option<String>,
-    /// Whether writes go through now.
+    /// Whether its move lets writes through; flags can shut it besides.
     pub(super) accepts_writes: bool,
 }
 

@@ -18,7 +18,7 @@ use crate::http::shared::Shared;
 use crate::state::read::{Change, Changes, Seen, StateName};
 
 /// So long after one look comes the next.
-const LOOK_EVERY: Duration = Duration::from_millis(250);
+const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// So long after the last one has gone, whoever comes back is still told what they have missed.
 const LINGER: Duration = Duration::from_secs(60);
 const COMMANDS: u32 = 20;
@@ -108,16 +108,11 @@ impl Watch {
         self.moves().await?;
         let status = status_of(&self.shared).await?;
         self.tell_whole("status", status);
-        if self.is_due("closed", Duration::from_millis(500)) {
-            let closed = closed(&self.shared.world).await?;
-            let closed = written(&json!({ "items": closed }))?;
-            self.tell_whole("closed", closed);
-        }
-        if self.is_due("command", Duration::from_millis(500)) {
-            self.commands().await?;
-            self.run().await?;
-        }
-        Ok(())
+        let closed = closed(&self.shared.world).await?;
+        let closed = written(&json!({ "items": closed }))?;
+        self.tell_whole("closed", closed);
+        self.commands().await?;
+        self.run().await
     }
 
     fn is_due(&mut self, what: &'static str, every: Duration) -> bool {

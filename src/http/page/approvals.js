@@ -21,20 +21,17 @@ function show() {
 function make(entry) {
   const item = el('li', { class: 'reason' });
   item.append(el('code', {}, entry.command), el('p', { class: 'quiet' }, `Command ${entry.id} of ${entry.actor}, ${at(entry.at)} UTC`));
-  if (entry.actor === known.me?.name) {
-    item.append(el('p', {}, 'You gave it: somebody else must approve it.'));
-    return item;
-  }
   const decide = (approve) => (event) => once(event.target, told, async () => {
     const decided = await post(`/commands/${entry.id}/approval`, { approve });
     take(decided);
     showEntry(decided, told);
   });
-  item.append(
-    el('div', { class: 'buttons changes' },
-      el('button', { type: 'button', onclick: decide(true) }, 'Approve'),
-      el('button', { type: 'button', class: 'danger', onclick: decide(false) }, 'Reject')),
-  );
+  const button = (approve, text) =>
+    el('button', { type: 'button', class: approve ? '' : 'danger', onclick: decide(approve) }, text);
+  const isOwn = entry.actor === known.me?.name;
+  if (isOwn) item.append(el('p', {}, 'You gave it: somebody else must approve it.'));
+  const buttons = isOwn ? [button(false, 'Take back')] : [button(true, 'Approve'), button(false, 'Refuse')];
+  item.append(el('div', { class: 'buttons changes' }, ...buttons));
   return item;
 }
 

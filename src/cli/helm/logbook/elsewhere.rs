@@ -10,6 +10,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::cli::error::CliError;
+use crate::cli::helm::elsewhere::GOES_ON;
 use crate::cli::helm::holding::{Holding, secret};
 use crate::cli::helm::{Carried, Elsewhere, Helm, Told};
 use crate::cli::interrupts::Interrupts;
@@ -65,7 +66,7 @@ impl Elsewhere {
             } else if !std::mem::replace(&mut is_lost, true) {
                 tracing::warn!("{error}; the journal of this run is written when it answers");
             }
-            self.wait(&mut interrupts).await?;
+            self.wait(&mut interrupts, GOES_ON).await?;
         }
     }
 
@@ -86,6 +87,9 @@ fn refused(error: RemoteError, title: &str) -> CliError {
     let title = title.to_owned();
     if error.refusal("run-busy").is_some() {
         return RunError::Busy { title }.into();
+    }
+    if let RemoteError::Unknown { url, cause, .. } = error {
+        return RunError::Unclear { url, cause }.into();
     }
     match error.refusal("run-unfinished") {
         Some(refusal) => {

@@ -50,6 +50,7 @@ impl Logbook for Home<'_> {
 
     async fn take_run(&mut self, run: &Run) -> Result<(), CliError> {
         self.lock = Some(self.lock(&run.title).await?);
+        self.app.world.log.hold_run(run.id, None, false).await?;
         Ok(())
     }
 
