@@ -17,6 +17,7 @@ pub mod access;
 mod api;
 mod events;
 mod fresh;
+mod head;
 mod health;
 mod holds;
 mod metrics;

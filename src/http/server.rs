@@ -20,7 +20,7 @@ use super::access::same_site;
 use super::nowhere::nowhere;
 use super::shared::Shared;
 use super::tls::Certificate;
-use super::{api, health, metrics, page};
+use super::{api, head, health, metrics, page};
 
 /// Threads of their own, so that whoever asks never waits for a move, nor a move for them.
 const THREADS: usize = 2;
@@ -88,6 +88,7 @@ impl Server {
                 .configure(page::routes)
                 .app_data(description)
                 .default_service(web::to(nowhere))
+                .wrap(from_fn(head::as_get))
                 .wrap(from_fn(same_site))
                 .wrap(Compress::default())
                 .wrap(headers())

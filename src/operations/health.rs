@@ -69,9 +69,8 @@ impl Health {
         }
         let orphans: u64 = world.log.nodes().await?.iter().filter(|node| !node.alive).map(|node| node.moves).sum();
         if orphans > 0 {
-            let text = format!(
-                "{orphans} orgs are in flight, perhaps in 503, and their process is gone; next: mover exec resume"
-            );
+            let text =
+                format!("orgs in flight, perhaps in 503, whose process is gone: {orphans}; next: mover exec resume");
             causes.push(Cause { level: Level::Critical, text });
         }
         let campaign = world.log.recent_campaigns(1).await?.into_iter().next().map(CampaignStatus::from);
@@ -82,7 +81,7 @@ impl Health {
         for (migration, counts) in world.log.migrations().await? {
             if counts.failed > 0 {
                 let text =
-                    format!("{migration}: {} orgs failed; next: orgs list {migration} state=failed", counts.failed);
+                    format!("{migration}: failed orgs: {}; next: orgs list {migration} state=failed", counts.failed);
                 causes.push(Cause { level: Level::Warning, text });
             }
         }

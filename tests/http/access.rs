@@ -1,6 +1,7 @@
 //! Who may come in, and what they may.
 
 use serde_json::json;
+use ureq::http::Method;
 
 use crate::program::eventually;
 use crate::served::{Served, token};
@@ -22,6 +23,8 @@ async fn nobody_enters_without_a_token_that_is_valid_now() {
     assert_eq!(served.get("", "/health/live").await.with(200), json!({ "level": "ok" }));
     assert_eq!(served.get("", "/health/ready").await.with(200), json!({ "level": "ok" }));
     assert!(served.get("", "/").await.text.contains("<!doctype html>"));
+    let head = served.ask(Method::HEAD, "/health", &[], None).await;
+    assert_eq!((head.status, head.text.as_str()), (200, ""));
 
     let carol = token(&served.world, "carol", "viewer").await;
     eventually("a new token is known", async || served.get(&carol, "/api/v1/me").await.status == 200).await;

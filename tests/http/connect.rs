@@ -247,11 +247,14 @@ async fn a_console_elsewhere_is_a_console_on_a_terminal_too() {
     terminal.press("b");
     terminal.shows("it goes on in the background").await;
     terminal.prompts().await;
+    terminal.press(&format!("status --watch{ENTER}"));
+    terminal.shows("b background").await;
+    terminal.press("b");
+    terminal.prompts().await;
     terminal.press(&format!("set sleep_time 0{ENTER}"));
     terminal.shows("waits 0 ms after each block").await;
-    terminal.press(&format!("status --watch{ENTER}"));
-    terminal.shows("100%").await;
-    terminal.prompts().await;
+    let ended = async || served.get(&served.viewer, "/api/v1/campaigns/1").await.with(200)["phase"] == "ended";
+    eventually("the campaign ends", ended).await;
     terminal.leave().await;
     served.terminate().await.with_code(0);
     served.world.assert_all_moved().await;

@@ -28,7 +28,7 @@ ALTER TABLE mover.command_history
     ADD COLUMN approved_by text,
     ADD CHECK ((approved IS NULL) = (approved_by IS NULL)),
     ADD CHECK (approved IS NULL OR waits),
-    ADD CHECK (approved_by <> actor);
+    ADD CHECK (NOT approved OR approved_by <> actor);
 
 CREATE FUNCTION mover.refuse_rewriting_commands() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
