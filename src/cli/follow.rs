@@ -119,6 +119,7 @@ enum Halting {
     /// It could not be told yet.
     Wanted,
     Told,
+    Refused,
 }
 
 /// Halting once more does no harm, so it is tried until it is heard.
@@ -129,9 +130,10 @@ async fn halt(helm: &mut dyn Helm) -> Result<Halting, CliError> {
             tracing::warn!("the campaign could not be halted yet: {error}");
             Ok(Halting::Wanted)
         }
+        // It has ended by itself, or nobody may halt it; the next look tells.
         Err(error) => {
             tracing::warn!(%error, "the campaign could not be halted");
-            Ok(Halting::Told)
+            Ok(Halting::Refused)
         }
     }
 }

@@ -44,8 +44,9 @@ pub(super) async fn serve(app: &App, general: &General, args: &args::Serve) -> R
     let board = Board::new();
     let pool = app.world.log.pool().clone();
     let world = app.world_for_askers().await?;
-    let shared =
-        Arc::new(Shared::new(world, pool, Running::from(&tree), board.clone(), settings, app.config().lease, metrics));
+    let (running, lease) = (Running::from(&tree), app.config().lease);
+    let shared = Shared::new(world, pool, running, board.clone(), settings, lease, metrics).await?;
+    let shared = Arc::new(shared);
     // A tree of their own: neither takes the other down.
     let doors = SupervisorSpec::new("doors", Strategy::OneForOne).child(Events::spec(shared.clone()));
     let mut doors = Root::start(doors, &board);

@@ -11,6 +11,8 @@ use super::problem::Problem;
 const AGE_MIN: Duration = Duration::from_millis(250);
 /// At most this part of the time is spent on reading it, however many orgs there are.
 const SHARE: u32 = 20;
+/// What is older is of no use, whatever it takes.
+const AGE_MAX: Duration = Duration::from_secs(10);
 
 /// The last answer, as JSON, or why there was none.
 #[derive(Default)]
@@ -30,7 +32,8 @@ impl Fresh {
         read: impl Future<Output = Result<T, Problem>>,
     ) -> Result<Bytes, Problem> {
         let mut last = self.0.lock().await;
-        if let Some(last) = last.as_ref().filter(|last| last.at.elapsed() < AGE_MIN.max(last.took * SHARE)) {
+        if let Some(last) = last.as_ref().filter(|last| last.at.elapsed() < (last.took * SHARE).clamp(AGE_MIN, AGE_MAX))
+        {
             return last.answer.clone();
         }
         let begin = Instant::now();

@@ -51,7 +51,8 @@ pub(super) async fn live() -> HttpResponse {
 #[utoipa::path(tag = "health", security(()), responses((status = 200, body = Probe), (status = 503, body = Probe)))]
 #[get("/health/ready")]
 pub(super) async fn ready(shared: web::Data<Shared>) -> HttpResponse {
-    match super::api::status_of(&shared).await {
+    let asked = shared.ready.get(async { Ok(shared.world.log.now().await.map(drop)?) });
+    match asked.await {
         Ok(_) => probe(StatusCode::OK, "ok"),
         Err(_) => probe(StatusCode::SERVICE_UNAVAILABLE, "critical"),
     }

@@ -22,6 +22,7 @@ const HOLDS_MAX: usize = 32;
 pub(super) struct Holds {
     lease: Duration,
     held: Arc<Mutex<HashMap<i64, Arc<Hold>>>>,
+    taking: Mutex<()>,
 }
 
 /// One run, held by one client.
@@ -66,7 +67,7 @@ impl Hold {
 impl Holds {
     /// Whoever is not heard of for so long has died, or cannot reach us.
     pub(super) fn new(lease: Duration) -> Self {
-        Self { lease, held: Arc::default() }
+        Self { lease, held: Arc::default(), taking: Mutex::default() }
     }
 
     /// See [`Holds::new`].
@@ -108,17 +109,16 @@ impl Holds {
         again: bool,
         caller: &Caller,
     ) -> Result<(), Problem> {
-        match self.check(run.id, secret, caller).await {
-            Ok(_) => return Ok(()),
-            Err(_) => {
-                let holds = self.held.lock().await;
-                if let Some(hold) = holds.get(&run.id) {
-                    return Err(Problem::run_busy(&run.title, Some(&hold.by)));
-                }
-            }
+        // One after the other: the same client may ask twice at once.
+        let _taking = self.taking.lock().await;
+        if self.check(run.id, secret, caller).await.is_ok() {
+            return Ok(());
+        }
+        if let Some(hold) = self.held.lock().await.get(&run.id) {
+            return Err(Problem::run_busy(&run.title, Some(&hold.by)));
         }
         let lock = self.lock(log, &run.title).await?;
-        if !log.hold_run(run.id, Some(&hash(secret)), again).await? {
+        if !log.hold_run(run.id, &hash(secret), again).await? {
             return Err(Problem::run_lost(run));
         }
         self.keep(run.id, lock, secret, caller).await

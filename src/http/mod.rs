@@ -10,8 +10,8 @@
 //! - `problem`: every refusal, as RFC 9457 has it
 //! - `page`: the page at `/`
 //!
-//! Its threads and its connections to the move log are not those of the tree: whoever asks much makes others who ask wait, never
-//! a move.
+//! Its threads and its connections to the move log are not those of the tree: whoever asks much makes others who ask wait. Commands that look
+//! into the stores (`check`, `verify`) share the stores' connections with moves.
 
 pub mod access;
 mod api;

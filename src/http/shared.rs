@@ -9,6 +9,7 @@ use mover_actors::otp::Board;
 
 use crate::config::Http;
 use crate::operations::{Running, World};
+use crate::state::StateError;
 use crate::telemetry::Metrics;
 
 use super::access::{Book, Rates};
@@ -33,8 +34,11 @@ pub struct Shared {
     pub(super) hub: Arc<Hub>,
     pub(super) status: Fresh,
     pub(super) health: Fresh,
+    pub(super) ready: Fresh,
+    pub(super) closed: Fresh,
+    pub(super) drift: Fresh,
     pub(super) metrics: Metrics,
-    /// Since when it serves.
+    /// Since when it serves, by the clock of the move log, which dates commands.
     pub(super) since: SystemTime,
 }
 
@@ -52,7 +56,7 @@ impl From<Http> for Changeable {
 
 impl Shared {
     /// Over a running tree. `lease`: whoever runs a runbook and is not heard of for so long counts as dead.
-    pub fn new(
+    pub async fn new(
         world: World,
         pool_of_tree: Pool,
         running: Running,
@@ -60,8 +64,9 @@ impl Shared {
         settings: Http,
         lease: Duration,
         metrics: Metrics,
-    ) -> Self {
-        Self {
+    ) -> Result<Self, StateError> {
+        Ok(Self {
+            since: world.log.now().await?,
             world,
             pool_of_tree,
             running,
@@ -72,9 +77,11 @@ impl Shared {
             hub: Arc::default(),
             status: Fresh::default(),
             health: Fresh::default(),
+            ready: Fresh::default(),
+            closed: Fresh::default(),
+            drift: Fresh::default(),
             metrics,
-            since: SystemTime::now(),
-        }
+        })
     }
 
     /// How it is reached, and by whom.

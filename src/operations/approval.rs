@@ -13,7 +13,7 @@ use super::history::{Noted, carry_out_noted};
 use super::world::World;
 use super::{Outcome, Running};
 
-/// A command that was given and waits, or has waited.
+/// A command that was given and waits.
 #[derive(Debug)]
 pub struct Proposed {
     /// Its number.
@@ -25,9 +25,12 @@ pub struct Proposed {
 }
 
 impl Proposed {
-    /// The command of that number.
+    /// The command of that number, if it waits.
     pub async fn find(log: &PgMoveLog, id: i64) -> Result<Self, OperationError> {
         let entry = log.command(id).await?.ok_or(OperationError::NoCommand { id })?;
+        if entry.outcome() != "waiting" {
+            return Err(OperationError::NotWaiting { id });
+        }
         // What waits was read before it was kept, so only an older language is in the way.
         let command = command::parse(&entry.command).ok().flatten().ok_or(OperationError::NotWaiting { id })?;
         Ok(Self { id, giver: entry.actor, command })

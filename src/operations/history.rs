@@ -1,8 +1,9 @@
 //! `history`: what was commanded, by whom, when, and what came of it.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::command::Command;
 use crate::state::{CommandEnd, NewCommand};
@@ -15,6 +16,9 @@ use super::{Outcome, Running, carried_out};
 const LIMIT: u32 = 20;
 const TOLD_CHARS_MAX: usize = 200;
 const ANSWER_BYTES_MAX: usize = 256 * 1024;
+/// How a command ended is tried to be kept once more after these waits.
+const END_AGAIN_AFTER: [Duration; 4] =
+    [Duration::from_millis(200), Duration::from_secs(1), Duration::from_secs(4), Duration::ZERO];
 
 /// The way in which a command comes to Mover.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,21 +111,29 @@ pub async fn carry_out_noted(
         Ok(outcome) => outcome.answer(),
         Err(error) => Answer::new(error.to_string(), json!({ "problem": error.problem() })),
     };
+    let told = short(answer.text.lines().next().unwrap_or_default(), TOLD_CHARS_MAX).replace('\0', "\u{fffd}");
     let end = CommandEnd {
         done: outcome.is_ok(),
-        told: &short(answer.text.lines().next().unwrap_or_default(), TOLD_CHARS_MAX),
-        answer: (noted.keeps_answer && answer.text.len() <= ANSWER_BYTES_MAX)
-            .then(|| json!({ "text": answer.text, "json": answer.json })),
+        told: &told,
+        answer: noted.keeps_answer.then(|| json!({ "text": answer.text, "json": answer.json })).filter(can_be_kept),
         campaign: match &outcome {
             Ok(Outcome::Campaign(campaign, _)) => Some(campaign.id),
             _ => None,
         },
     };
-    if let Err(error) = world.log.end_command(noted.id, end).await {
-        // It is done all the same, and its answer is more important.
+    for wait in END_AGAIN_AFTER {
+        let Err(error) = world.log.end_command(noted.id, end.clone()).await else { break };
+        // It is done all the same, and its answer is more important; but whoever follows it waits for its end.
         tracing::warn!(%error, %command, "what came of a command could not be kept");
+        tokio::time::sleep(wait).await;
     }
     outcome
+}
+
+/// Postgres keeps no text with a zero in it.
+fn can_be_kept(answer: &Value) -> bool {
+    let written = answer.to_string();
+    written.len() <= ANSWER_BYTES_MAX && !written.contains("\\u0000")
 }
 
 /// `history`

@@ -154,13 +154,9 @@ impl RemoteError {
         }
     }
 
-    /// Whether the connection was lost, or there is none.
+    /// Whether there was no answer that counts: the connection was lost, there is none, or Mover itself waits for its servers.
     pub fn is_lost(&self) -> bool {
-        match self {
-            RemoteError::Unreachable { .. } | RemoteError::Unknown { .. } => true,
-            RemoteError::Strange { status, .. } => *status >= 500,
-            _ => false,
-        }
+        matches!(self, RemoteError::Unknown { .. }) || self.is_passing()
     }
 
     /// Whether asking again later may help.

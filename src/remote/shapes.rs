@@ -33,6 +33,8 @@ pub struct Entry {
     pub answer: Option<Value>,
     /// Who agreed, or did not.
     pub approved_by: Option<String>,
+    /// When, in RFC 3339.
+    pub approved_at: Option<String>,
     /// The campaign that it opened.
     pub campaign: Option<i64>,
 }

@@ -68,6 +68,8 @@ pub struct CommandEntry {
     pub approved: Option<bool>,
     /// Who.
     pub approved_by: Option<String>,
+    /// When.
+    pub approved_at: Option<SystemTime>,
 }
 
 impl CommandEntry {
@@ -91,6 +93,12 @@ impl PgMoveLog {
         Columns::new(DOING, &only(DOING, rows)?).get("id")
     }
 
+    /// What time it is by the clock that dates commands.
+    pub async fn now(&self) -> Result<SystemTime, StateError> {
+        let rows = self.query(DOING, "SELECT clock_timestamp() AS now", &[]).await?;
+        Columns::new(DOING, &only(DOING, rows)?).get("now")
+    }
+
     /// Notes what came of it.
     pub async fn end_command(&self, id: i64, end: CommandEnd<'_>) -> Result<(), StateError> {
         let CommandEnd { done, told, answer, campaign } = end;
@@ -104,9 +112,15 @@ impl PgMoveLog {
         Ok(!self.query(DOING, sql, &[&id, &approve, &self.actor]).await?.is_empty())
     }
 
-    /// The latest commands, or those before one; the last one first.
+    /// The latest commands, or those before one, without their whole answers; the last one first.
     pub async fn recent_commands(&self, limit: u32, before: Option<i64>) -> Result<Vec<CommandEntry>, StateError> {
         let rows = self.query(DOING, include_str!("sql/history_recent.sql"), &[&i64::from(limit), &before]).await?;
+        rows.iter().map(|row| entry(&Columns::new(DOING, row))).collect()
+    }
+
+    /// The latest commands that wait for a second person, or those before one; the last one first.
+    pub async fn waiting_commands(&self, limit: u32, before: Option<i64>) -> Result<Vec<CommandEntry>, StateError> {
+        let rows = self.query(DOING, include_str!("sql/history_waiting.sql"), &[&i64::from(limit), &before]).await?;
         rows.iter().map(|row| entry(&Columns::new(DOING, row))).collect()
     }
 
@@ -133,5 +147,6 @@ fn entry(columns: &Columns<'_>) -> Result<CommandEntry, StateError> {
         waits: columns.get("waits")?,
         approved: columns.get("approved")?,
         approved_by: columns.get("approved_by")?,
+        approved_at: columns.time("approved_at")?,
     })
 }

@@ -142,11 +142,9 @@ impl PgMoveLog {
         run(&Columns::new(DOING, &only(DOING, rows)?))
     }
 
-    /// Notes who carries a run out from now on: the hash of their secret, or nobody's where Mover runs. `again`: they have done so before; false
-    /// if somebody else has since.
-    pub async fn hold_run(&self, run: i64, holder: Option<&TokenHash>, again: bool) -> Result<bool, StateError> {
-        let holder = holder.map(TokenHash::as_slice);
-        Ok(self.execute(DOING, include_str!("sql/run_hold.sql"), &[&run, &holder, &again]).await? > 0)
+    /// Notes who carries a run out from now on: the hash of a secret. `again`: they have done so before; false if somebody else has since.
+    pub async fn hold_run(&self, run: i64, holder: &TokenHash, again: bool) -> Result<bool, StateError> {
+        Ok(self.execute(DOING, include_str!("sql/run_hold.sql"), &[&run, &holder.as_slice(), &again]).await? > 0)
     }
 
     /// The run of that number.
@@ -159,6 +157,12 @@ impl PgMoveLog {
     pub async fn recent_runs(&self, title: Option<&str>) -> Result<Vec<Run>, StateError> {
         let rows = self.query(DOING, include_str!("sql/run_recent.sql"), &[&title, &RECENT]).await?;
         rows.iter().map(|row| run(&Columns::new(DOING, row))).collect()
+    }
+
+    /// The run in which something has happened last.
+    pub async fn active_run(&self) -> Result<Option<Run>, StateError> {
+        let rows = self.query(DOING, include_str!("sql/run_active.sql"), &[]).await?;
+        rows.first().map(|row| run(&Columns::new(DOING, row))).transpose()
     }
 
     /// Notes that all steps of a way are done.

@@ -54,6 +54,7 @@ async fn reads_no_whole_table(world: &PgWorld) {
         (include_str!("../../src/state/sql/pace.sql"), "'phase_2', 60, 60"),
         (include_str!("../../src/state/sql/list_prefix.sql"), "'phase_2', '{failed,ready}', 'org_', 'org_0', 50"),
         (include_str!("../../src/state/sql/closed_now.sql"), "200"),
+        (include_str!("../../src/state/sql/flags_closed.sql"), "200"),
         (include_str!("../../src/state/sql/move_touch.sql"), "'phase_2', 'org_0001'"),
         (
             include_str!("../../src/state/sql/move_advance.sql"),

@@ -101,16 +101,17 @@ impl Elsewhere {
             };
             if error.refusal("not-held").is_some() {
                 self.hold_again().await?;
-                let now = self.command_of(step, interrupts).await?;
-                if let (Some(command), true) = (now, now != before) {
-                    return self.ask_until_it_answers(&format!("/commands/{command}"), interrupts).await;
-                }
             } else if !error.is_lost() {
                 return Err(error.into());
             } else if !std::mem::replace(&mut is_lost, true) {
                 tracing::warn!("{error}; it is sent again, under the same key, until Mover answers");
             }
             self.wait(interrupts, GOES_ON).await?;
+            // A Mover that was restarted meanwhile does not know the key; the journal knows the command.
+            let now = self.command_of(step, interrupts).await?;
+            if let (Some(command), true) = (now, now != before) {
+                return self.ask_until_it_answers(&format!("/commands/{command}"), interrupts).await;
+            }
         }
     }
 
@@ -158,11 +159,15 @@ impl Elsewhere {
         interrupts: &mut Interrupts,
     ) -> Result<(), CliError> {
         self.me = self.ask_until_it_answers("/me", interrupts).await?;
-        // Both are in the same form, in UTC. What was approved may have been begun later than it was given.
-        if entry.approved_by.is_none() && entry.at < self.me.serving_since {
+        if self.is_abandoned(entry) {
             return Err(RemoteError::Abandoned { url: self.url().to_owned(), command: entry.id }.into());
         }
         Ok(())
+    }
+
+    /// Whether it was begun by an earlier Mover. Both times are those of the move log's clock, in the same form, in UTC.
+    pub(super) fn is_abandoned(&self, entry: &Entry) -> bool {
+        *entry.approved_at.as_ref().unwrap_or(&entry.at) < self.me.serving_since
     }
 
     fn place(&self) -> String {

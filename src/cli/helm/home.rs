@@ -42,12 +42,14 @@ pub(in crate::cli) struct Home<'a> {
     tree: Option<Tree>,
     /// The runbook that this process runs, for itself alone.
     pub(super) lock: Option<RunLock>,
+    /// By which it is known that nobody else has run it since.
+    pub(super) holder: [u8; 32],
 }
 
 impl<'a> Home<'a> {
     /// Nothing is started yet.
     pub(in crate::cli) fn new(app: &'a App) -> Self {
-        Self { app, tree: None, lock: None }
+        Self { app, tree: None, lock: None, holder: rand::random() }
     }
 
     /// The tree, once it is started.
@@ -64,7 +66,7 @@ impl<'a> Home<'a> {
         Ok(Told { answer, campaign })
     }
 
-    async fn status_of(&self, campaign: CampaignId) -> Result<CampaignStatus, CliError> {
+    pub(super) async fn status_of(&self, campaign: CampaignId) -> Result<CampaignStatus, CliError> {
         Ok(self.app.world.log.campaign_view(campaign).await?.into())
     }
 }

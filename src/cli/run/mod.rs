@@ -60,6 +60,16 @@ pub enum RunError {
         /// How the connection was lost.
         cause: String,
     },
+    /// A step's command waits for a second person.
+    #[error(
+        "command {command} of this step, which {giver} has given, waits for approval. next: approve {command}, or refuse {command}"
+    )]
+    Waits {
+        /// Its number.
+        command: i64,
+        /// Who gave it.
+        giver: String,
+    },
     /// An earlier run did not come to its end.
     #[error(
         "run {run} of {title:?}, begun by {by}, did not come to its end. next: mover run --resume {run}; or --rollback {run}; \

@@ -85,7 +85,8 @@ async fn recognize(request: &ServiceRequest) -> Result<Caller, Problem> {
 
 /// Behind a proxy it is the proxy that knows: it has put the address at the end. What stands before that anybody can have written.
 fn address(request: &ServiceRequest, behind_proxy: bool) -> IpAddr {
-    let told = || request.headers().get("x-forwarded-for")?.to_str().ok()?.rsplit(',').next()?.trim().parse().ok();
+    let line = || request.headers().get_all("x-forwarded-for").last()?.to_str().ok();
+    let told = || line()?.rsplit(',').next()?.trim().parse().ok();
     let told = if behind_proxy { told() } else { None };
     told.or_else(|| request.peer_addr().map(|address| address.ip())).unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED))
 }

@@ -26,7 +26,12 @@ impl Book {
     /// Whose token this is.
     pub(super) async fn holder(&self, log: &PgMoveLog, token: &str) -> Result<Option<TokenEntry>, StateError> {
         let entry = self.tokens(log).await?.get(&hash(token)).cloned();
-        Ok(entry.filter(|entry| entry.expires_at.is_none_or(|expiry| expiry > SystemTime::now())))
+        Ok(entry.filter(is_valid))
+    }
+
+    /// Whether the token of that name is still valid.
+    pub(in crate::http) async fn has(&self, log: &PgMoveLog, name: &str) -> Result<bool, StateError> {
+        Ok(self.tokens(log).await?.values().any(|entry| entry.name == name && is_valid(entry)))
     }
 
     async fn tokens(&self, log: &PgMoveLog) -> Result<Arc<HashMap<TokenHash, TokenEntry>>, StateError> {
@@ -43,4 +48,8 @@ impl Book {
         *page = Some(Page { tokens: tokens.clone(), read_at: Instant::now() });
         Ok(tokens)
     }
+}
+
+fn is_valid(entry: &TokenEntry) -> bool {
+    entry.expires_at.is_none_or(|expiry| expiry > SystemTime::now())
 }

@@ -1,5 +1,6 @@
 //! Which role a command takes.
 
+use mover_actors::domain::flags::FlagKey;
 use mover_actors::domain::state::Aim;
 
 use crate::command::{Command, FlagHash};
@@ -31,11 +32,15 @@ pub(in crate::http) fn needed(command: &Command) -> Role {
         | Command::Steer(_)
         | Command::Verify { .. }
         | Command::Retry { .. }
-        | Command::FlagsRepair
-        | Command::Darklaunch { hash: FlagHash::Org(_), .. }
-        | Command::Darklaunch503 { .. } => Role::Operator,
+        | Command::FlagsRepair => Role::Operator,
+        Command::Darklaunch { hash: FlagHash::Org(org), .. } | Command::Darklaunch503 { org, .. }
+            if FlagKey::org(org) != FlagKey::no_org() =>
+        {
+            Role::Operator
+        }
         Command::Migrate { aim: Aim::Finalize, .. }
         | Command::Darklaunch { .. }
+        | Command::Darklaunch503 { .. }
         | Command::DarklaunchOrgs503 { .. }
         | Command::DarklaunchOrgCreation { .. } => Role::Admin,
     }

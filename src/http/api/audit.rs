@@ -1,5 +1,7 @@
 //! Who commanded what, from where, and what came of it.
 
+use std::collections::BTreeMap;
+
 use actix_web::{get, web};
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -16,6 +18,9 @@ use crate::operations::World;
 struct AuditQuery {
     /// From where to go on.
     after: Option<String>,
+    /// Only those that wait for a second person.
+    #[serde(default)]
+    waiting: bool,
     /// At most so many, up to 1000.
     #[param(minimum = 1, maximum = 1000)]
     limit: Option<u32>,
@@ -29,13 +34,33 @@ pub(super) async fn get_audit(
     query: web::Query<AuditQuery>,
 ) -> Result<web::Json<Page<Entry>>, Problem> {
     let limit = limited(query.limit)?;
-    let entries = shared.world.log.recent_commands(limit + 1, number(query.after.as_deref())?).await?;
-    let entries = entries.into_iter().map(|entry| Entry::from(entry).without_answer());
-    Ok(web::Json(Page::cut(entries.collect(), limit, |entry| entry.id.to_string())))
+    let (log, before) = (&shared.world.log, number(query.after.as_deref())?);
+    let entries = match query.waiting {
+        true => log.waiting_commands(limit + 1, before).await?,
+        false => log.recent_commands(limit + 1, before).await?,
+    };
+    let entries = entries.into_iter().map(Entry::from).collect();
+    Ok(web::Json(Page::cut(entries, limit, |entry: &Entry| entry.id.to_string())))
 }
 
-/// The latest commands, the oldest first.
-pub(in crate::http) async fn recent(world: &World, limit: u32) -> Result<Vec<Entry>, Problem> {
-    let entries = world.log.recent_commands(limit, None).await?.into_iter().rev();
-    Ok(entries.map(|entry| Entry::from(entry).without_answer()).collect())
+/// The latest commands, those that wait, and those of these numbers, by their numbers.
+pub(in crate::http) async fn told(
+    world: &World,
+    limit: u32,
+    besides: impl Iterator<Item = i64>,
+) -> Result<BTreeMap<i64, Entry>, Problem> {
+    let log = &world.log;
+    let mut entries = log.recent_commands(limit, None).await?;
+    entries.extend(log.waiting_commands(limit, None).await?);
+    let mut told: BTreeMap<_, _> = entries.into_iter().map(|entry| (entry.id, Entry::from(entry))).collect();
+    for id in besides {
+        if !told.contains_key(&id)
+            && let Some(entry) = log.command(id).await?
+        {
+            let mut entry = Entry::from(entry);
+            entry.answer = None;
+            told.insert(id, entry);
+        }
+    }
+    Ok(told)
 }

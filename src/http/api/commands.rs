@@ -17,6 +17,8 @@ use crate::http::shared::Shared;
 use crate::operations::{Answer, Door, Noted, Proposed, World, carry_out_noted, danger, is_final, note};
 use crate::state::{CommandEntry, RunLock, StepKey, StepState};
 
+/// So many orgs are put into one answer.
+const LIST_MAX: u32 = 10_000;
 /// Whoever gave a command waits for its end at most so long; then they follow it.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
@@ -79,6 +81,14 @@ pub(super) async fn give_command(
     };
     let command = command::parse(&line)?.ok_or_else(|| Problem::malformed("the command is empty"))?;
     caller.must_be(needed(&command), &format!("`{}`", first_words(&command)))?;
+    if let Command::OrgsList { limit: Some(limit), .. } = command
+        && limit > LIST_MAX
+    {
+        let detail = format!(
+            "over the network orgs list takes limit={LIST_MAX} at most; GET /api/v1/migrations/…/orgs has pages"
+        );
+        return Err(Problem::malformed(detail));
+    }
     if let Some(path) = command.file() {
         let detail = format!("{path:?} would be a file on Mover's machine; name the orgs, or leave out= away");
         return Err(Problem::malformed(detail));

@@ -88,7 +88,7 @@ pub(super) async fn begin_run(
         return Err(Problem::run_unfinished(&last));
     }
     let run = log.open_run(&title, &file, &source, &variables).await?;
-    log.hold_run(run.id, Some(&hash(hold)), false).await?;
+    log.hold_run(run.id, &hash(hold), false).await?;
     shared.holds.keep(run.id, lock, hold, &caller).await?;
     Ok(held(&shared, run.id))
 }

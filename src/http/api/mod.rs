@@ -29,10 +29,10 @@ use super::events;
 use super::nowhere::nowhere;
 use super::problem::{More, Problem};
 
-pub(super) use audit::recent as recent_commands;
-pub(super) use orgs::closed;
+pub(super) use audit::told as told_commands;
+pub(super) use orgs::closed_of;
 pub(super) use overview::{health_of, status_of};
-pub(super) use runs::latest as latest_run;
+pub(super) use runs::active as active_run;
 
 pub(super) const BODY_BYTES_MAX: usize = 64 * 1024;
 

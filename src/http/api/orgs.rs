@@ -1,12 +1,14 @@
 //! One org: how it stands, where it lives; and who is shut out.
 
-use actix_web::{get, web};
+use actix_web::{HttpResponse, get, web};
+use bytes::Bytes;
 use mover_actors::domain::flags::{EPOCH_FIELD, FlagKey};
 use mover_actors::domain::ids::{MoveId, OrgName};
 use mover_actors::tree::darklaunch::drifts;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
+use super::json;
 use super::migrations::found;
 use super::paging::Page;
 use super::views::{Closed, DriftOf, Drifts, FlagFields, Move, Org, Route, RouteOf};
@@ -89,29 +91,37 @@ pub(super) async fn get_route(shared: web::Data<Shared>, name: web::Path<String>
 /// Who is shut out now
 #[utoipa::path(tag = "orgs", responses((status = 200, body = Page<Closed>), Refusals))]
 #[get("/closed")]
-pub(super) async fn get_closed(shared: web::Data<Shared>) -> Result<web::Json<Page<Closed>>, Problem> {
-    Ok(web::Json(Page::whole(closed(&shared.world).await?)))
+pub(super) async fn get_closed(shared: web::Data<Shared>) -> Result<HttpResponse, Problem> {
+    closed_of(&shared).await.map(json)
 }
 
-/// Orgs that moves have shut, and whoever operators have.
-pub(in crate::http) async fn closed(world: &World) -> Result<Vec<Closed>, Problem> {
-    let by_moves = world.log.closed_orgs(CLOSED_MAX).await?.into_iter().map(Closed::by_move);
-    let by_operators = world.log.closed_by_operators(CLOSED_MAX).await?.into_iter().map(Closed::by_operator);
-    Ok(by_moves.chain(by_operators).collect())
+/// Orgs that moves have shut, and whoever operators have; read when the last answer is too old.
+pub(in crate::http) async fn closed_of(shared: &Shared) -> Result<Bytes, Problem> {
+    let log = &shared.world.log;
+    let read = async {
+        let by_moves = log.closed_orgs(CLOSED_MAX).await?.into_iter().map(Closed::by_move);
+        let by_operators = log.closed_by_operators(CLOSED_MAX).await?.into_iter().map(Closed::by_operator);
+        Ok(Page::whole(by_moves.chain(by_operators).collect()))
+    };
+    shared.closed.get(read).await
 }
 
 /// Flags in Redis that are not as they should be
 #[utoipa::path(tag = "orgs", responses((status = 200, body = Drifts), Refusals))]
 #[get("/flags/drift")]
-pub(super) async fn get_drift(shared: web::Data<Shared>) -> Result<web::Json<Drifts>, Problem> {
-    let World { log, flags, .. } = &shared.world;
+pub(super) async fn get_drift(shared: web::Data<Shared>) -> Result<HttpResponse, Problem> {
+    shared.drift.get(drift(&shared.world)).await.map(json)
+}
+
+async fn drift(world: &World) -> Result<Drifts, Problem> {
+    let World { log, flags, .. } = world;
     let (checked, drifts) = drifts(log.as_ref(), flags.as_ref(), DRIFTS_MAX).await.map_err(OperationError::from)?;
     let drifts = drifts.into_iter().map(|drift| DriftOf {
         key: drift.wanted.key.as_str().to_owned(),
         wanted: drift.wanted.fields.into_iter().collect(),
         found: drift.found.fields.into_iter().collect(),
     });
-    Ok(web::Json(Drifts { checked, drifts: drifts.collect() }))
+    Ok(Drifts { checked, drifts: drifts.collect() })
 }
 
 /// A flag hash as applications read it

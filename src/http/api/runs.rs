@@ -27,9 +27,9 @@ pub(super) async fn get_run(shared: web::Data<Shared>, id: web::Path<i64>) -> Re
     with_steps(&shared.world, run).await.map(web::Json)
 }
 
-/// The run that was begun last, with its steps.
-pub(in crate::http) async fn latest(world: &World) -> Result<Option<RunView>, Problem> {
-    match world.log.recent_runs(None).await?.into_iter().next() {
+/// The run in which something has happened last, with its steps.
+pub(in crate::http) async fn active(world: &World) -> Result<Option<RunView>, Problem> {
+    match world.log.active_run().await? {
         Some(run) => with_steps(world, run).await.map(Some),
         None => Ok(None),
     }

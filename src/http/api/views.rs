@@ -448,14 +448,16 @@ pub(in crate::http) struct Entry {
     door: String,
     command: String,
     /// `open`, `waiting`, `done` or `refused`.
-    outcome: &'static str,
+    pub(in crate::http) outcome: &'static str,
     /// The first line of the answer.
     told: Option<String>,
     /// `{text, json}`: the whole of it, for commands that came over HTTP. Only where one command is asked for.
     #[schema(value_type = Option<Object>)]
-    answer: Option<Value>,
+    pub(super) answer: Option<Value>,
     ended_at: Option<String>,
+    /// Who agreed, or did not.
     approved_by: Option<String>,
+    approved_at: Option<String>,
     /// The campaign that it opened.
     campaign: Option<i64>,
 }
@@ -474,14 +476,8 @@ impl From<CommandEntry> for Entry {
             answer: entry.answer,
             ended_at: entry.ended_at.map(rfc3339),
             approved_by: entry.approved_by,
+            approved_at: entry.approved_at.map(rfc3339),
             campaign: entry.campaign.map(|campaign| campaign.0),
         }
-    }
-}
-
-impl Entry {
-    /// As it stands in a list.
-    pub(in crate::http) fn without_answer(self) -> Self {
-        Self { answer: None, ..self }
     }
 }

@@ -1,7 +1,7 @@
 //! One listener.
 
 use std::collections::VecDeque;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, get, web};
@@ -11,11 +11,14 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::time::timeout;
 
 use super::hub::Listener;
+use crate::http::access::Caller;
 use crate::http::problem::{Problem, Refusals};
 use crate::http::shared::Shared;
 
 /// So often something is sent, so that both ends notice when the other has gone.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(15);
+/// So often whether the listener may still listen.
+const TOKEN_LOOKED_AT_EVERY: Duration = Duration::from_secs(1);
 
 /// Everything that changes, as server-sent events
 ///
@@ -28,6 +31,7 @@ const SIGN_OF_LIFE: Duration = Duration::from_secs(15);
 #[get("/events")]
 pub(in crate::http) async fn get_events(
     request: HttpRequest,
+    caller: Caller,
     shared: web::Data<Shared>,
 ) -> Result<HttpResponse, Problem> {
     let last = request.headers().get("last-event-id").map(|last| last.to_str().unwrap_or_default());
@@ -38,17 +42,30 @@ pub(in crate::http) async fn get_events(
         .insert_header((header::CACHE_CONTROL, "no-store"))
         // Compressed it would wait for more.
         .insert_header((header::CONTENT_ENCODING, "identity"))
-        .streaming(frames(listener)))
+        .streaming(frames(listener, shared, caller.name)))
 }
 
-/// Ends when the listener is too far behind: it comes back and goes on where it was, or begins anew.
-fn frames(mut listener: Listener) -> impl stream::Stream<Item = Result<Bytes, std::convert::Infallible>> {
+/// Ends when the listener is too far behind: it comes back and goes on where it was, or begins anew. And when its token opens nothing any more.
+fn frames(
+    mut listener: Listener,
+    shared: web::Data<Shared>,
+    name: String,
+) -> impl stream::Stream<Item = Result<Bytes, std::convert::Infallible>> {
     let first: VecDeque<_> = std::mem::take(&mut listener.first).into();
     // Said at once, so that a listener knows that it is one.
     let hello = Some(Bytes::from_static(b"retry: 1000\n\n"));
-    stream::unfold((hello, first, listener), |(hello, mut first, mut listener)| async move {
+    let who = (shared, name, Instant::now());
+    stream::unfold((hello, first, listener, who), |(hello, mut first, mut listener, mut who)| async move {
         if let Some(hello) = hello {
-            return Some((Ok(hello), (None, first, listener)));
+            return Some((Ok(hello), (None, first, listener, who)));
+        }
+        let (shared, name, looked_at) = &mut who;
+        if looked_at.elapsed() >= TOKEN_LOOKED_AT_EVERY {
+            // While Postgres is away whoever is known goes on.
+            if !shared.book.has(&shared.world.log, name).await.unwrap_or(true) {
+                return None;
+            }
+            *looked_at = Instant::now();
         }
         let frame = match first.pop_front() {
             Some(event) => event.frame,
@@ -58,6 +75,6 @@ fn frames(mut listener: Listener) -> impl stream::Stream<Item = Result<Bytes, st
                 Err(_) => Bytes::from_static(b":\n\n"),
             },
         };
-        Some((Ok(frame), (None, first, listener)))
+        Some((Ok(frame), (None, first, listener, who)))
     })
 }

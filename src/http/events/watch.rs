@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::http::api::views::{Actor as ActorView, Entry, RunView, letter};
-use crate::http::api::{closed, health_of, latest_run, recent_commands, status_of};
+use crate::http::api::{active_run, closed_of, health_of, status_of, told_commands};
 use crate::http::fresh::written;
 use crate::http::problem::Problem;
 use crate::http::shared::Shared;
@@ -101,15 +101,16 @@ impl Watch {
         if self.is_due("tree", Duration::from_secs(1)) {
             self.tree()?;
         }
+        // Before what takes long, so that nothing happens in between that is told to nobody.
+        let moves = self.moves().await;
         if self.is_due("health", Duration::from_secs(2)) {
             let health = health_of(&self.shared).await?;
             self.tell_whole("health", health);
         }
-        self.moves().await?;
+        moves?;
         let status = status_of(&self.shared).await?;
         self.tell_whole("status", status);
-        let closed = closed(&self.shared.world).await?;
-        let closed = written(&json!({ "items": closed }))?;
+        let closed = closed_of(&self.shared).await?;
         self.tell_whole("closed", closed);
         self.commands().await?;
         self.run().await
@@ -146,6 +147,8 @@ impl Watch {
         let log = &self.shared.world.log;
         let Some(seen) = &mut self.seen else {
             self.seen = Some(log.seen_now().await?);
+            // Whoever has read something before that reads it again.
+            self.shared.hub.publish("reset", b"{}", false);
             return Ok(());
         };
         let changes = match log.changes_since(seen).await? {
@@ -168,19 +171,20 @@ impl Watch {
     }
 
     async fn commands(&mut self) -> Result<(), Problem> {
-        let mut latest = BTreeMap::new();
-        for entry in recent_commands(&self.shared.world, COMMANDS).await? {
-            if self.commands.get(&entry.id) != Some(&entry) {
-                self.shared.hub.publish("command", &written(&entry)?, false);
+        // Those that had no end yet may have one, however many were given since.
+        let without_end = self.commands.values().filter(|entry| matches!(entry.outcome, "open" | "waiting"));
+        let told = told_commands(&self.shared.world, COMMANDS, without_end.map(|entry| entry.id)).await?;
+        for (id, entry) in &told {
+            if self.commands.get(id) != Some(entry) {
+                self.shared.hub.publish("command", &written(entry)?, false);
             }
-            latest.insert(entry.id, entry);
         }
-        self.commands = latest;
+        self.commands = told;
         Ok(())
     }
 
     async fn run(&mut self) -> Result<(), Problem> {
-        let run = latest_run(&self.shared.world).await?;
+        let run = active_run(&self.shared.world).await?;
         if let Some(run) = run.as_ref().filter(|run| self.run.as_ref() != Some(*run)) {
             self.shared.hub.publish("run", &written(run)?, true);
         }

@@ -16,6 +16,8 @@ const CHANGES_MAX: i64 = 20_000;
 /// A number that nobody has used by then belongs to a transaction that was rolled back.
 const GAP_LIFE: Duration = Duration::from_secs(30);
 const GAPS_MAX: usize = 10_000;
+/// So many numbers are lost at once to transactions that were rolled back.
+const ROLLED_BACK_MAX: usize = 200;
 
 /// An org that has changed, as it is now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,9 +66,10 @@ impl PgMoveLog {
             return Ok(Changes::TooMany);
         }
         let mut changes = BTreeMap::new();
+        let mut is_whole = true;
         for row in &rows {
             let columns = Columns::new(DOING, row);
-            seen.note(columns.get("event")?);
+            is_whole &= seen.note(columns.get("event")?);
             let change = Change {
                 id: MoveId(columns.get("id")?),
                 migration: columns.id("migration")?,
@@ -75,24 +78,31 @@ impl PgMoveLog {
             };
             changes.insert(change.id, change);
         }
-        seen.forget();
-        Ok(Changes::Some(changes.into_values().collect()))
+        is_whole &= seen.forget();
+        Ok(if is_whole { Changes::Some(changes.into_values().collect()) } else { Changes::TooMany })
     }
 }
 
 impl Seen {
-    fn note(&mut self, event: i64) {
+    /// False: more was left out than can be looked for.
+    fn note(&mut self, event: i64) -> bool {
         self.gaps.remove(&event);
-        if event > self.last {
-            let now = Instant::now();
-            let room = GAPS_MAX.saturating_sub(self.gaps.len());
-            self.gaps.extend((self.last + 1..event).rev().take(room).map(|gap| (gap, now)));
-            self.last = event;
+        if event <= self.last {
+            return true;
         }
+        let (now, room) = (Instant::now(), GAPS_MAX.saturating_sub(self.gaps.len()));
+        let left_out = self.last + 1..event;
+        let fits = usize::try_from(left_out.end - left_out.start).is_ok_and(|gaps| gaps <= room);
+        self.gaps.extend(left_out.rev().take(room).map(|gap| (gap, now)));
+        self.last = event;
+        fits
     }
 
-    fn forget(&mut self) {
+    /// False: so many are gone that they are rather those of a transaction that takes long.
+    fn forget(&mut self) -> bool {
+        let before = self.gaps.len();
         self.gaps.retain(|_, since| since.elapsed() < GAP_LIFE);
+        before - self.gaps.len() <= ROLLED_BACK_MAX
     }
 }
 
@@ -103,10 +113,17 @@ mod tests {
     #[test]
     fn what_is_committed_late_is_still_looked_for() {
         let mut seen = Seen { last: 4, gaps: BTreeMap::new() };
-        seen.note(7);
+        assert!(seen.note(7));
         assert_eq!(seen.gaps.keys().copied().collect::<Vec<_>>(), [5, 6]);
-        seen.note(6);
+        assert!(seen.note(6));
         assert_eq!(seen.gaps.keys().copied().collect::<Vec<_>>(), [5]);
         assert_eq!(seen.last, 7);
+    }
+
+    #[test]
+    fn more_than_can_be_looked_for_is_told() {
+        let mut seen = Seen::default();
+        assert!(!seen.note(GAPS_MAX as i64 + 2));
+        assert_eq!(seen.gaps.len(), GAPS_MAX);
     }
 }

@@ -26,9 +26,15 @@ ALTER TABLE mover.command_history
     ADD COLUMN waits       boolean NOT NULL DEFAULT false,
     ADD COLUMN approved    boolean,
     ADD COLUMN approved_by text,
+    ADD COLUMN approved_at timestamptz,
     ADD CHECK ((approved IS NULL) = (approved_by IS NULL)),
+    ADD CHECK ((approved IS NULL) = (approved_at IS NULL)),
     ADD CHECK (approved IS NULL OR waits),
     ADD CHECK (NOT approved OR approved_by <> actor);
+
+-- Those that wait, however old they are.
+CREATE INDEX command_history_waiting ON mover.command_history (id)
+    WHERE waits AND approved IS NULL AND ended_at IS NULL;
 
 CREATE FUNCTION mover.refuse_rewriting_commands() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -46,7 +52,8 @@ BEFORE UPDATE ON mover.command_history
 FOR EACH ROW
 WHEN (
     OLD.ended_at IS NOT NULL
-    OR (OLD.approved IS NOT NULL AND (NEW.approved, NEW.approved_by) IS DISTINCT FROM (OLD.approved, OLD.approved_by))
+    OR (OLD.approved IS NOT NULL
+        AND (NEW.approved, NEW.approved_by, NEW.approved_at) IS DISTINCT FROM (OLD.approved, OLD.approved_by, OLD.approved_at))
     OR (NEW.id, NEW.at, NEW.actor, NEW.door, NEW.origin, NEW.command, NEW.waits)
         IS DISTINCT FROM (OLD.id, OLD.at, OLD.actor, OLD.door, OLD.origin, OLD.command, OLD.waits)
 )
@@ -61,3 +68,7 @@ CREATE INDEX org_migration_event_by_id ON mover.org_migration_event USING brin (
 ALTER TABLE mover.org_migration_state ADD COLUMN touched_at timestamptz;
 CREATE INDEX org_migration_state_touched ON mover.org_migration_state (migration, touched_at)
     WHERE state = 'ready' AND touched_at IS NOT NULL;
+
+-- Hashes of flags by which operators shut somebody out: few among those of all orgs. A text that only looks like it is no harm.
+CREATE INDEX desired_flags_shut ON mover.desired_flags (key)
+    WHERE base::text LIKE '%503_mode": "true"%' OR base::text LIKE '%disable_new_orgs": "true"%';

@@ -1,5 +1,5 @@
--- The latest commands, those before one if it is given.
-SELECT id, at, actor, door, origin, command, ended_at, done, told, answer, campaign, waits, approved, approved_by
+-- The latest commands, those before one if it is given; of their answers only the first lines.
+SELECT id, at, actor, door, origin, command, ended_at, done, told, NULL::jsonb AS answer, campaign, waits, approved, approved_by, approved_at
 FROM mover.command_history
 WHERE id < coalesce($2, 9223372036854775807)
 ORDER BY id DESC

@@ -174,8 +174,9 @@ impl Logbook for Elsewhere {
         let entry: Entry = self.ask_until_it_answers(&format!("/commands/{command}"), interrupts).await?;
         match entry.outcome.as_str() {
             "refused" => return Ok(Earlier::Nothing),
-            // The run could not be taken while a command of it is being carried out; so this one's Mover has ended.
-            "open" if entry.approved_by.is_none() => return Ok(Earlier::Nothing),
+            // The run could not be taken while a command of it is being carried out, unless somebody has approved it; so this one's Mover
+            // has ended.
+            "open" if entry.approved_at.is_none() || self.is_abandoned(&entry) => return Ok(Earlier::Nothing),
             _ => {}
         }
         match self.came_of(entry, interrupts).await? {

@@ -22,6 +22,21 @@ impl Home<'_> {
         let lock = self.app.world.log.lock_runbook(title).await?;
         Ok(lock.ok_or_else(|| RunError::Busy { title: title.to_owned() })?)
     }
+
+    /// The lock goes with its connection. It is taken again, unless somebody else has gone on meanwhile.
+    async fn hold_on(&mut self, run: i64) -> Result<(), CliError> {
+        if !self.lock.as_ref().is_some_and(RunLock::is_lost) {
+            return Ok(());
+        }
+        let log = &self.app.world.log;
+        let title = log.run(run).await?.ok_or(RunError::Unknown(run))?.title;
+        let lock = log.lock_runbook(&title).await?.ok_or(RunError::Lost)?;
+        if !log.hold_run(run, &self.holder, true).await? {
+            return Err(RunError::Lost.into());
+        }
+        self.lock = Some(lock);
+        Ok(())
+    }
 }
 
 #[async_trait(?Send)]
@@ -45,21 +60,24 @@ impl Logbook for Home<'_> {
         if let Some(last) = last.filter(|last| last.is_unfinished() && !anew) {
             return Err(RunError::Unfinished { run: last.id, title: last.title, by: last.begun_by }.into());
         }
-        Ok(log.open_run(title, text.file, text.source, text.values).await?)
+        let run = log.open_run(title, text.file, text.source, text.values).await?;
+        log.hold_run(run.id, &self.holder, false).await?;
+        Ok(run)
     }
 
     async fn take_run(&mut self, run: &Run) -> Result<(), CliError> {
         self.lock = Some(self.lock(&run.title).await?);
-        self.app.world.log.hold_run(run.id, None, false).await?;
+        self.app.world.log.hold_run(run.id, &self.holder, false).await?;
         Ok(())
     }
 
     async fn run_lost(&mut self) -> CliError {
-        // The lock ends with its connection, and then nothing can be noted either.
+        // It is found out with the next note.
         std::future::pending().await
     }
 
     async fn begin_step(&mut self, step: StepKey) -> Result<(), CliError> {
+        self.hold_on(step.run).await?;
         Ok(self.app.world.log.begin_step(step).await?)
     }
 
@@ -68,6 +86,7 @@ impl Logbook for Home<'_> {
     }
 
     async fn end_step(&mut self, step: StepKey, state: StepState, told: &str) -> Result<(), CliError> {
+        self.hold_on(step.run).await?;
         Ok(self.app.world.log.end_step(step, state, told).await?)
     }
 
@@ -76,17 +95,26 @@ impl Logbook for Home<'_> {
     }
 
     /// A command that is given here ends with its process, and only its campaign can have gone on. One that was given over the network is
-    /// in the audit.
+    /// in the audit, and may still wait for somebody.
     async fn given_before(&mut self, step: &StepEntry, _: &mut Interrupts) -> Result<Earlier, CliError> {
         let Some(command) = step.command else { return Ok(Earlier::Nothing) };
         let entry = self.app.world.log.command(command).await?;
-        Ok(match entry.filter(|entry| entry.done == Some(true) && entry.campaign.is_none()) {
-            Some(entry) => {
-                let answer = Answer::new(entry.told.unwrap_or_default(), serde_json::Value::Null);
-                Earlier::Told(Box::new(Told { answer, campaign: None }))
+        let Some(entry) = entry else { return Ok(Earlier::Nothing) };
+        match entry.outcome() {
+            "waiting" => return Err(RunError::Waits { command: entry.id, giver: entry.actor }.into()),
+            "done" => {}
+            _ => return Ok(Earlier::Nothing),
+        }
+        let answer = Answer::new(entry.told.unwrap_or_default(), serde_json::Value::Null);
+        let campaign = match entry.campaign {
+            Some(id) => {
+                let campaign = self.status_of(id).await?;
+                let total = campaign.claimed;
+                Some((campaign, total))
             }
-            None => Earlier::Nothing,
-        })
+            None => None,
+        };
+        Ok(Earlier::Told(Box::new(Told { answer, campaign })))
     }
 
     async fn live_campaign(&mut self) -> Result<Option<CampaignStatus>, CliError> {
