@@ -59,6 +59,9 @@ async fn a_role_may_what_it_may() {
         "darklaunch default cell=new",
         "darklaunch orgs-503 on",
         "darklaunch org-creation off",
+        // The hash of requests that belong to no org, by the name of an org.
+        "darklaunch org _OC_INTERNAL_NO_ORG disable_new_orgs=true",
+        "darklaunch org _OC_INTERNAL_NO_ORG 503 on",
     ] {
         for who in [&served.viewer, &served.operator] {
             let problem = served.command(who, command).await.refused(403, "forbidden");
@@ -130,4 +133,19 @@ async fn everything_in_the_move_log(served: &Served) -> String {
         everything.extend(log.query(&rows, &[]).await.unwrap().iter().map(|row| row.get::<_, String>(0)));
     }
     everything
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn behind_a_proxy_its_word_counts_and_nobody_elses() {
+    let served = Served::with(ONLINE, "behind_proxy = true").await;
+    let bearer = ("authorization", format!("Bearer {}", served.operator));
+    let json_type = ("content-type", "application/json".to_owned());
+    let told = |address: &str| ("x-forwarded-for", address.to_owned());
+    // The first line is what the client wrote, the second is the proxy's.
+    for lines in [&[told("6.6.6.6"), told("192.0.2.7")][..], &[told("6.6.6.6, 192.0.2.7")]] {
+        let headers = [&[bearer.clone(), json_type.clone()], lines].concat();
+        let body = json!({ "command": "nodes" }).to_string();
+        let entry = served.ask(Method::POST, "/api/v1/commands", &headers, Some(body)).await.with(200);
+        assert_eq!(entry["origin"], "192.0.2.7");
+    }
 }

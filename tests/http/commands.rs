@@ -106,6 +106,34 @@ async fn the_point_of_no_return_takes_a_second_person() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn only_what_waits_is_approved() {
+    let served = Served::with(OFFLINE, "second_person = true").await;
+    let done = served.carry_out(&served.operator, &json!("nodes")).await["id"].as_i64().unwrap();
+    for who in [&served.viewer, &served.admin] {
+        served.command(who, &format!("approve {done}")).await.refused(409, "conflict");
+        served.command(who, &format!("approve {}", done + 1)).await.refused(404, "not-found");
+    }
+    // Neither does one that is about itself.
+    let next = done + 1;
+    served.world.mover(&["exec", "--yes", &format!("approve {next}")]).await.with_code(1);
+    served.command(&served.viewer, &format!("approve {next}")).await.refused(409, "conflict");
+    served.get(&served.viewer, "/api/v1/status").await.with(200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_cannot_be_kept_is_given_all_the_same() {
+    let served = Served::start(ONLINE).await;
+    let client = redis::Client::open(served.world.servers.redis_url()).unwrap();
+    let mut redis = client.get_multiplexed_async_connection().await.unwrap();
+    let set = redis::cmd("HSET").arg("dl_org_org_0001").arg("note").arg("a\0b").query_async::<()>(&mut redis).await;
+    set.unwrap();
+    let entry = served.command(&served.viewer, "flags show org_0001").await.with(200);
+    assert!(entry["answer"]["text"].as_str().unwrap().contains("note"), "{entry}");
+    let path = format!("/api/v1/commands/{}", entry["id"]);
+    assert_eq!(served.get(&served.viewer, &path).await.with(200)["outcome"], "done");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn nobody_rewrites_the_audit() {
     let served = Served::start(ONLINE).await;
     let entry = served.carry_out(&served.operator, &json!("orgs capture whole_org")).await;

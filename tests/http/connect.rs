@@ -216,6 +216,16 @@ async fn whoever_needs_a_second_person_waits_for_them() {
     given.signal(Signal::SIGINT);
     let left = given.end().await.with_code(130);
     assert!(left.said.contains("still waits for approval"), "{left}");
+    // Approved, and Mover was killed before it began.
+    let (given, id) = waits(&desk).await;
+    served.kill9().await.by_sigkill();
+    let approve =
+        "UPDATE mover.command_history SET approved = true, approved_by = 'admin', approved_at = now() WHERE id = $1";
+    served.move_log().await.execute(approve, &[&id.parse::<i64>().unwrap()]).await.unwrap();
+    served.serve_again().await;
+    let abandoned = given.end().await.with_code(1);
+    assert!(abandoned.said.contains("nobody knows how far it came"), "{abandoned}");
+
     let (given, id) = waits(&desk).await;
     let approved = second.mover(&["exec", &format!("approve {id}")]).await.with_code(0);
     assert!(approved.answer.contains("8 migrated, 0 failed"), "{approved}");

@@ -6,8 +6,9 @@ use std::net::TcpStream;
 
 use serde_json::json;
 
-use crate::served::Served;
-use crate::world::ONLINE;
+use crate::program::eventually;
+use crate::served::{Served, token};
+use crate::world::{OFFLINE, ONLINE};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_listens_hears_what_changes() {
@@ -19,7 +20,7 @@ async fn whoever_listens_hears_what_changes() {
         8
     );
     let (listener, tree) = listener.next("closed").await;
-    assert_eq!(tree.data, json!({ "items": [] }));
+    assert_eq!(tree.data["items"], json!([]));
     served.carry_out(&served.operator, &json!("migrate whole_org all")).await;
     // In whichever order: that the command was carried out, that every org has arrived, that the campaign has ended.
     let (mut listener, mut command, mut arrived, mut ended) = (listener, None, BTreeSet::new(), None);
@@ -94,4 +95,34 @@ async fn readers_that_never_read_stop_nobody() {
     let is_over = |event: &crate::served::Event| event.kind == "status" && event.data["campaign"]["phase"] == "ended";
     listener.until("the campaign has ended", is_over).await;
     drop(deaf);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_was_taken_back_hears_nothing_more() {
+    let served = Served::start(ONLINE).await;
+    let carol = token(&served.world, "carol", "viewer").await;
+    eventually("a new token is known", async || served.get(&carol, "/api/v1/me").await.status == 200).await;
+    let (listener, _) = served.listen(&carol, None).await.next("status").await;
+    served.world.mover(&["token", "revoke", "carol"]).await.with_code(0);
+    listener.ends().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_is_told_and_listed_however_much_is_commanded_since() {
+    let served = Served::with(OFFLINE, "second_person = true").await;
+    let given = served.command(&served.operator, "migrate whole_org_offline all").await.with(202);
+    for _ in 0..25 {
+        served.carry_out(&served.viewer, &json!("nodes")).await;
+    }
+    let waiting = served.get(&served.viewer, "/api/v1/audit?waiting=true").await.with(200);
+    assert_eq!(waiting["items"][0]["id"], given["id"]);
+    let (listener, _) = served.listen(&served.viewer, None).await.next("status").await;
+    let id = given["id"].clone();
+    let of_it = move |event: &crate::served::Event| event.kind == "command" && event.data["id"] == id;
+    let (listener, event) = listener.until("a command waits", of_it.clone()).await;
+    assert_eq!(event.data["outcome"], "waiting");
+    let path = format!("/api/v1/commands/{}/approval", given["id"]);
+    served.post(&served.operator, &path, &json!({ "approve": false })).await.with(200);
+    let (_, event) = listener.until("it was taken back", of_it).await;
+    assert_eq!(event.data["outcome"], "refused");
 }

@@ -152,6 +152,45 @@ async fn a_client_that_hangs_loses_its_run_to_whoever_asks_for_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_was_given_elsewhere_is_not_given_again_where_mover_runs() {
+    let mut served = Served::with(OFFLINE, "second_person = false").await;
+    let desk = Desk::of(&served, &served.operator);
+    write(
+        &desk,
+        "# Some\n```mover\nmigrate whole_org_offline 3\n```\n```expect\nflag dl_default go = true within 0s\n```\n",
+    );
+    run(&desk, &["own.md"]).await.with_code(1);
+    // As if the client had been killed before it heard of the campaign.
+    let forget = "UPDATE mover.runbook_step SET state = 'begun', campaign = NULL, ended_at = NULL WHERE number = 1";
+    assert_eq!(served.move_log().await.execute(forget, &[]).await.unwrap(), 1);
+    served.terminate().await.with_code(0);
+    served.world.mover(&["run", "--resume", "1", "--yes"]).await.with_code(1);
+    let counted = "SELECT count(*) FROM mover.org_migration_state WHERE state = 'migrated'";
+    assert_eq!(served.move_log().await.query_one(counted, &[]).await.unwrap().get::<_, i64>(0), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_whose_lock_was_lost_stops_when_somebody_else_has_gone_on() {
+    let mut served = Served::start(ONLINE).await;
+    let (desk, home) = (Desk::of(&served, &served.operator), served.world.dir().to_owned());
+    let waits = "test -e go || { touch waits; while ! test -e go; do sleep 0.01; done; }";
+    std::fs::write(home.join("own.md"), format!("# Locked\n```sh\n{waits}\n```\n```mover\nnodes\n```\n")).unwrap();
+    let first = Program::start(&home, &["run", "own.md", "--allow-shell"], None);
+    eventually("its script waits", async || home.join("waits").exists()).await;
+    let end =
+        "SELECT count(pg_terminate_backend(pid)) FROM pg_locks WHERE locktype = 'advisory' AND classid = 1297044073";
+    assert_eq!(served.move_log().await.query_one(end, &[]).await.unwrap().get::<_, i64>(0), 1);
+    std::fs::write(desk.dir().join("go"), "").unwrap();
+    let resume = async || run(&desk, &["--resume", "1", "--allow-shell", "--repeat"]).await.status.success();
+    eventually("somebody else goes on", resume).await;
+    std::fs::write(home.join("go"), "").unwrap();
+    let lost = first.end().await.with_code(1);
+    assert!(lost.said.contains("somebody else goes on with it"), "{lost}");
+    assert_eq!(times(&served, "nodes").await, 1);
+    served.terminate().await.with_code(0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn two_clients_cannot_run_the_same_one_at_once() {
     let mut served = Served::start(ONLINE).await;
     let (desk, other) = (Desk::of(&served, &served.operator), Desk::of(&served, &served.admin));

@@ -246,6 +246,21 @@ impl Listener {
         .unwrap()
     }
 
+    /// Hears all there is, and then that it is over.
+    pub(crate) async fn ends(self) {
+        let is_over = tokio::task::spawn_blocking(move || {
+            let begun = std::time::Instant::now();
+            while begun.elapsed() < HANGS_AFTER {
+                match self.heard.recv_timeout(HANGS_AFTER) {
+                    Ok(_) => {}
+                    Err(why) => return why == mpsc::RecvTimeoutError::Disconnected,
+                }
+            }
+            false
+        });
+        assert!(is_over.await.unwrap(), "events never ended");
+    }
+
     /// The next event of this kind.
     pub(crate) async fn next(self, kind: &'static str) -> (Self, Event) {
         self.until(kind, move |event| event.kind == kind).await
