@@ -11,7 +11,7 @@
 //! - `page`: the page at `/`
 //!
 //! Its threads and its connections to the move log are not those of the tree: whoever asks much makes others who ask wait. Commands that look
-//! into the stores (`check`, `verify`) share the stores' connections with moves.
+//! into the stores (`check`, `verify`) share the stores' connections with moves, so only one of them does so at a time.
 
 pub mod access;
 mod api;

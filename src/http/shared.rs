@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use deadpool_postgres::Pool;
 use mover_actors::otp::Board;
+use tokio::sync::Semaphore;
 
 use crate::config::Http;
 use crate::operations::{Running, World};
@@ -37,6 +38,9 @@ pub struct Shared {
     pub(super) ready: Fresh,
     pub(super) closed: Fresh,
     pub(super) drift: Fresh,
+    pub(super) migrations: Fresh,
+    /// Commands that look into the stores wait for each other: they take connections that moves need, too.
+    pub(super) store_look: Semaphore,
     pub(super) metrics: Metrics,
     /// Since when it serves, by the clock of the move log, which dates commands.
     pub(super) since: SystemTime,
@@ -80,6 +84,8 @@ impl Shared {
             ready: Fresh::default(),
             closed: Fresh::default(),
             drift: Fresh::default(),
+            migrations: Fresh::default(),
+            store_look: Semaphore::new(1),
             metrics,
         })
     }

@@ -13,9 +13,7 @@ use crate::cli::interrupts::Interrupts;
 use crate::cli::run::RunError;
 use crate::command::{self, Command};
 use crate::http::wire::JournalView;
-use crate::operations::{
-    self, Answer, CampaignStatus, Closed, Danger, Health, Level, MigrationStatus, Needs, StatusView,
-};
+use crate::operations::{self, Answer, CampaignStatus, Closed, Danger, Health, Level, Needs, StatusView};
 use crate::remote::{Client, Entry, Me, Page, Refusal, RemoteError, Worker, encoded};
 use crate::state::StepKey;
 
@@ -331,9 +329,8 @@ impl Helm for Elsewhere {
     }
 
     async fn closed(&mut self, campaign: &CampaignStatus) -> Option<Closed> {
-        let migration: Result<MigrationStatus, _> =
-            self.client.get(&format!("/migrations/{}", encoded(campaign.migration.as_str()))).await;
-        migration.ok()?.closed
+        let status: StatusView = self.client.get("/status").await.ok()?;
+        status.migrations.into_iter().find(|status| status.migration == campaign.migration)?.closed
     }
 
     async fn live(&mut self) -> Result<Option<(CampaignStatus, u64)>, CliError> {

@@ -153,14 +153,19 @@ fn first_words(command: &Command) -> String {
 
 /// Goes on when whoever asked has gone, or was told that it takes longer.
 async fn carry_out(
-    shared: &Shared,
+    shared: &web::Data<Shared>,
     world: World,
     noted: Noted,
     command: Command,
     lock: Option<Arc<RunLock>>,
 ) -> Result<HttpResponse, Problem> {
-    let (doing, running) = (world.clone(), shared.running.clone());
+    let (doing, shared) = (world.clone(), shared.clone());
     let carried_out = actix_web::rt::spawn(async move {
+        let running = shared.running.clone();
+        let _turn = match &command {
+            Command::Check | Command::Verify { .. } => shared.store_look.acquire().await.ok(),
+            _ => None,
+        };
         let outcome = carry_out_noted(&doing, Some(&running), noted, &command).await;
         // Until here nobody else could go on with the run that has given it.
         drop(lock);
@@ -230,7 +235,7 @@ pub(super) async fn approve_command(
     decide(&shared, &caller, *id, approval.approve).await
 }
 
-async fn decide(shared: &Shared, caller: &Caller, id: i64, approve: bool) -> Result<HttpResponse, Problem> {
+async fn decide(shared: &web::Data<Shared>, caller: &Caller, id: i64, approve: bool) -> Result<HttpResponse, Problem> {
     let proposed = Proposed::find(&shared.world.log, id).await?;
     caller.must_be(needed(&proposed.command), "deciding this")?;
     let decided = proposed.decide(&shared.world_of(&caller.name), approve).await;

@@ -1,10 +1,11 @@
 //! Migrations and lists of their orgs.
 
-use actix_web::{get, web};
+use actix_web::{HttpResponse, get, web};
 use mover_actors::domain::ids::{MigrationName, MoveId};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
+use super::json;
 use super::overview::of_definition;
 use super::paging::{Page, limited, number};
 use super::views::{Map, Migration, Move, Pace, PaceBucket, letter};
@@ -20,12 +21,15 @@ const MINUTES_MAX: u16 = 24 * 60;
 /// Every migration
 #[utoipa::path(tag = "migrations", responses((status = 200, body = Page<Migration>), Refusals))]
 #[get("/migrations")]
-pub(super) async fn get_migrations(shared: web::Data<Shared>) -> Result<web::Json<Page<Migration>>, Problem> {
-    let mut migrations = Vec::new();
-    for definition in shared.world.definitions.iter() {
-        migrations.push(read(&shared.world, &definition.name).await?);
-    }
-    Ok(web::Json(Page::whole(migrations)))
+pub(super) async fn get_migrations(shared: web::Data<Shared>) -> Result<HttpResponse, Problem> {
+    let all = async {
+        let mut migrations = Vec::new();
+        for definition in shared.world.definitions.iter() {
+            migrations.push(read(&shared.world, &definition.name).await?);
+        }
+        Ok(Page::whole(migrations))
+    };
+    shared.migrations.get(all).await.map(json)
 }
 
 /// One migration, with its progress
@@ -68,7 +72,8 @@ struct OrgsQuery {
 
 /// Its orgs
 ///
-/// In the order of capture; with `prefix` in the order of names. A page takes as long among a million orgs as among ten.
+/// In the order of capture; with `prefix` in the order of names. A page takes as long among a million orgs as among ten, but where
+/// `prefix` and `state` together leave few: then those in between are passed over.
 #[utoipa::path(tag = "migrations", params(OrgsQuery), responses((status = 200, body = Page<Move>), Refusals))]
 #[get("/migrations/{migration}/orgs")]
 pub(super) async fn get_orgs(
