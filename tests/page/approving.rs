@@ -24,6 +24,8 @@ async fn somebody_else_refuses_or_approves_on_the_page() {
     decider.shows("#approvals", "of operator").await;
     decider.click_named("#approvals button", "Refuse").await;
     decider.hides("#approvals").await;
+    decider.shows("#approvals-told", "Refused").await;
+    assert_eq!(decider.focused().await, "controls-title", "the button has gone, and the focus is near");
     giver.hides("#approvals").await;
     giver.shows("#command-told", "Refused").await;
     giver.shows("#campaign-line", "No campaign yet").await;

@@ -43,7 +43,8 @@ async fn an_operator_starts_steers_and_watches_a_campaign() {
 
     page.click_named("#steering button", "Pause").await;
     page.shows("#campaign-line", "paused").await;
-    assert_eq!(page.value("document.querySelector('[data-command=pause]').disabled").await, true);
+    assert_eq!(page.value("document.querySelector('[data-command=pause]').ariaDisabled").await, "true");
+    assert_eq!(page.focused().await, "Pause", "whoever has pressed it goes on from there");
     served.world.until(|states| in_flight(states) == 0).await;
     let at_rest = served.world.states().await;
     legend_agrees(&page, &served, ONLINE).await;
@@ -74,4 +75,17 @@ async fn an_operator_starts_steers_and_watches_a_campaign() {
     page.was_quiet();
     served.terminate().await.with_code(0);
     served.world.assert_all_moved().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_goes_back_is_measured_by_what_is_meant() {
+    let served = Served::start(ONLINE).await;
+    let page = Page::open(&served, &served.operator).await;
+    page.command("migrate whole_org all").await;
+    page.shows("#campaign-line", "Campaign 1: migrating whole_org, ended").await;
+    page.command(&format!("rollback whole_org {}", served.world.orgs[1].name)).await;
+    page.shows("#campaign-line", "Campaign 2: rolling back whole_org, ended").await;
+    page.shows("#campaign-facts", "100%, 1 of 1 org").await;
+    page.shows("#counts", "rolled back 1").await;
+    page.was_quiet();
 }

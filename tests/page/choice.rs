@@ -26,6 +26,7 @@ async fn the_page_follows_the_campaign_until_somebody_selects_a_migration() {
     let choose = "const choice = document.querySelector('#migration'); choice.value = 'org'; choice.dispatchEvent(new Event('change'))";
     page.value(&format!("(() => {{ {choose} }})()")).await;
     page.shows("#empty", "orgs capture org").await;
+    page.until("nothing of it is done", "!text('#campaign-facts').includes('%')").await;
     served.command(&served.operator, "migrate whole_org 1").await.with(200);
     let ended = async || served.get(&served.viewer, "/api/v1/campaigns/3").await.with(200)["phase"] == json!("ended");
     eventually("the campaign ends", ended).await;

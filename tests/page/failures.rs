@@ -41,7 +41,9 @@ async fn a_failed_org_tells_why_and_is_tried_again() {
     served.world.mend().await;
     page.click_named("#failures-list button", "Retry").await;
     page.until("one is left", "find('#failures-list > li').length === 1").await;
-    page.click_named("#steering button", "Retry 1 failed").await;
+    page.shows("#failures-told", "1 orgs are ready again").await;
+    assert_eq!(page.focused().await, "failures-title", "the button has gone, and the focus is near");
+    page.click_named("#steering button", "Retry 1 failed of whole_org_offline").await;
     page.shows("#failures", "No org has failed.").await;
     page.command("migrate whole_org_offline all").await;
     page.shows("#campaign-facts", "100%, 8 of 8 orgs").await;

@@ -6,6 +6,7 @@ mod approving;
 mod browser;
 mod campaign;
 mod choice;
+mod closed;
 mod confirming;
 mod failures;
 mod keyboard;

@@ -18,7 +18,7 @@ const middle = (node) => {
 /** Where to click for an element; null while it cannot be clicked: not there, not usable, behind something, or still moving. */
 const target = async (selector, name) => {
   const [node] = find(selector, name);
-  if (!node || node.matches(':disabled')) return null;
+  if (!node || node.matches(':disabled, [aria-disabled="true"], [readonly]')) return null;
   node.scrollIntoView({ block: 'center', behavior: 'instant' });
   const [x, y] = middle(node);
   await frame();

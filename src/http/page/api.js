@@ -3,6 +3,10 @@
 import { tell } from './store.js';
 
 const KEY = 'mover-token';
+// Mover answers a command that takes longer than 10 seconds before it is done.
+const ANSWER_WITHIN_MS = 20_000;
+// The header is in whole seconds, and is on its way for a while: less than this says nothing.
+const CLOCK_ERROR_MS = 2000;
 let clockAheadMs = 0;
 
 /** Why a request was not answered. `status` is 0 if there was no answer at all. */
@@ -25,15 +29,16 @@ export function now() {
   return Date.now() - clockAheadMs;
 }
 
-/** A response that is good; throws a Problem otherwise. */
-export async function request(path, { method = 'GET', body, headers = {}, bearer = token.get(), signal } = {}) {
-  const all = { Authorization: `Bearer ${bearer}`, ...headers };
-  if (body !== undefined) all['Content-Type'] = 'application/json';
-  const options = { method, headers: all, body: body && JSON.stringify(body), signal, cache: 'no-store', credentials: 'omit' };
-  const response = await fetch(`/api/v1${path}`, options).catch(() => {
-    throw new Problem({ title: 'Mover cannot be reached', detail: 'Nothing is known of what came of this.' });
+/** A response that is good; throws a Problem otherwise. Whoever wants to wait for long gives a `signal`. */
+export async function request(path, { method = 'GET', body, bearer = token.get(), signal = AbortSignal.timeout(ANSWER_WITHIN_MS) } = {}) {
+  const headers = { Authorization: `Bearer ${bearer}` };
+  if (body !== undefined) headers['Content-Type'] = 'application/json';
+  const options = { method, headers, body: body && JSON.stringify(body), signal, cache: 'no-store', credentials: 'omit' };
+  const asked = performance.now();
+  const response = await fetch(`/api/v1${path}`, options).catch((error) => {
+    throw unanswered(error, method);
   });
-  setClock(response);
+  setClock(response, performance.now() - asked);
   if (response.ok) return response;
   const problem = await problemOf(response);
   if (response.status === 401) tell('unauthorized', problem);
@@ -54,14 +59,21 @@ async function json(response) {
   });
 }
 
+function unanswered(error, method) {
+  const unknown = 'Nothing is known of what came of this.';
+  if (error.name !== 'TimeoutError') return new Problem({ type: 'unreachable', title: 'Mover cannot be reached', detail: unknown });
+  const detail = method === 'GET' ? 'It is slow, or the network is.' : unknown;
+  return new Problem({ type: 'late', title: 'Mover does not answer in time', detail });
+}
+
 async function problemOf(response) {
   const told = await response.json().catch(() => ({}));
   const title = told.title ?? `The answer was ${response.status}`;
   return new Problem({ ...told, title, status: response.status }, Number(response.headers.get('Retry-After')) || 0);
 }
 
-function setClock(response) {
+function setClock(response, tookMs) {
   const ahead = Date.now() - Date.parse(response.headers.get('Date'));
-  // The header is in whole seconds: less than two say nothing.
-  if (Math.abs(ahead) > 2000) clockAheadMs = ahead;
+  if (Number.isNaN(ahead) || tookMs > CLOCK_ERROR_MS) return;
+  clockAheadMs = Math.abs(ahead) > CLOCK_ERROR_MS ? ahead : 0;
 }

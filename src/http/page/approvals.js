@@ -14,8 +14,8 @@ const told = byId('approvals-told');
 let waiting = new Map();
 
 function show() {
-  byId('approvals').hidden = waiting.size === 0;
   keyed(byId('approvals-list'), [...waiting.values()], (entry) => `${entry.id} ${known.me?.name}`, make);
+  byId('approvals').hidden = waiting.size === 0;
 }
 
 function make(entry) {

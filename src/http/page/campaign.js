@@ -13,6 +13,8 @@ const choice = byId('migration');
 let defined = [];
 // Whether a person selected the migration: what they look at stays.
 let chosen = false;
+// How many orgs a campaign is about that does not migrate: the states of the orgs do not tell.
+let about = { id: null, total: null };
 
 function show() {
   const campaign = known.status?.campaign;
@@ -21,8 +23,9 @@ function show() {
   const all = migration ? total(migration) : 0;
   showLine(campaign, all);
   showReason(campaign);
-  showProgress(campaign, migration, all);
-  fillFacts(byId('campaign-facts'), migration ? factsOf(campaign, migration) : []);
+  const progress = migration && progressOf(isOf(migration, campaign) ? campaign : null, migration, all);
+  showProgress(progress, all);
+  fillFacts(byId('campaign-facts'), migration ? factsOf(campaign, migration, progress) : []);
   showCounts(migration, all);
   byId('empty').hidden = all > 0 || !known.migration || !known.status;
   setText(byId('empty-command'), `orgs capture ${known.migration}`);
@@ -76,48 +79,61 @@ function showReason(campaign) {
   setText(place, reason ?? '');
 }
 
-/** How many orgs are where the aim wants them, and how many are meant to be. */
-function progressOf(aim, migration, all) {
-  const left = migration.migrated + migration.started;
-  if (aim === 'roll_back') return [migration.rolled_back, migration.rolled_back + left];
-  if (aim === 'finalize') return [migration.finalized, migration.finalized + left];
-  return [migration.migrated + migration.finalized, all];
+function isOf(migration, campaign) {
+  return campaign?.migration === migration.migration;
 }
 
-function showProgress(campaign, migration, all) {
+/** How many orgs are where the aim wants them, how many failed on the way, and how many are meant to be there, if that is known. */
+function progressOf(campaign, migration, all) {
+  if (!campaign || campaign.aim === 'migrate') {
+    return { done: migration.migrated + migration.finalized, failed: migration.failed, meant: all };
+  }
+  return { done: campaign.migrated, failed: campaign.failed, meant: about.id === campaign.id ? about.total : null };
+}
+
+function showProgress(progress, all) {
   const bar = byId('progress');
   bar.hidden = all === 0;
   if (bar.hidden) return;
-  const aim = campaign?.migration === migration.migration ? campaign.aim : 'migrate';
-  const [done, meant] = progressOf(aim, migration, all);
-  const share = percent(done, meant);
+  const { done, failed, meant } = progress;
+  const share = meant === null ? 0 : percent(done, meant);
   byId('progress-bar').style.width = `${share}%`;
   // Also one of a million is to be seen.
-  byId('progress-failed').style.width = migration.failed > 0 ? `${Math.max(1, percent(migration.failed, meant))}%` : 0;
+  byId('progress-failed').style.width = failed > 0 && meant ? `${Math.min(100 - share, Math.max(1, percent(failed, meant)))}%` : 0;
   bar.setAttribute('aria-valuenow', share);
-  bar.setAttribute('aria-valuetext', `${share}%, ${count(done)} of ${orgs(meant)}`);
+  bar.setAttribute('aria-valuetext', doneText(progress));
 }
 
-function factsOf(campaign, migration) {
-  const bar = byId('progress');
+function doneText({ done, meant }) {
+  return meant ? `${percent(done, meant)}%, ${count(done)} of ${orgs(meant)}` : '–';
+}
+
+function factsOf(campaign, migration, progress) {
   const { closed } = migration;
   const facts = [
-    ['Done', bar.getAttribute('aria-valuetext')],
+    ['Done', doneText(progress)],
     ['Rate', `${decimal(migration.orgs_per_second)} orgs/s`],
-    ['Time left', timeLeft(campaign, migration)],
+    ['Time left', timeLeft(campaign, migration, progress)],
     ['Closed for writes', closed ? `p50 ${ms(closed.p50_ms)}, p99 ${ms(closed.p99_ms)}, max ${ms(closed.max_ms)}` : '–'],
     ['From, to', `${migration.source} → ${migration.target}, ${migration.strategy}`],
     ['In flight by step', migration.steps.map(([step, number]) => `${words(step)} ${count(number)}`).join(', ') || '–'],
   ];
-  if (campaign?.migration === migration.migration) {
+  if (isOf(migration, campaign)) {
     facts.push(['This campaign', `${count(campaign.claimed)} claimed, ${count(campaign.migrated)} done, ${count(campaign.failed)} failed`]);
   }
   return facts;
 }
 
-function timeLeft(campaign, { migration, eta_seconds: eta }) {
-  if (campaign?.migration !== migration || campaign.phase !== 'running') return '–';
-  return eta == null ? 'not known' : `about ${span(eta)}`;
+function timeLeft(campaign, migration, { done, failed, meant }) {
+  if (!isOf(migration, campaign) || campaign.phase !== 'running') return '–';
+  const { orgs_per_second: rate, eta_seconds: untilAllMigrated } = migration;
+  if (campaign.aim === 'migrate') return untilAllMigrated == null ? 'not known' : `about ${span(untilAllMigrated)}`;
+  return meant === null || rate === 0 ? 'not known' : `about ${span((meant - done - failed) / rate)}`;
+}
+
+function totalPath() {
+  const campaign = known.status?.campaign;
+  return campaign && campaign.aim !== 'migrate' && `/campaigns/${campaign.id}?total=true`;
 }
 
 function showCounts(migration, all) {
@@ -138,12 +154,22 @@ byId('empty-button').addEventListener('click', () => {
 });
 
 on('status', eachFrame((status) => {
+  const isOfAnother = status.campaign?.id !== known.status?.campaign?.id;
   known.status = status;
+  if (isOfAnother) readTotal();
   show();
   tell('shown-status', status);
 }));
 
 keep({ path: () => '/status', show: (status) => tell('status', status), unread: 'campaign-unread' });
+const readTotal = keep({
+  path: totalPath,
+  show: ({ id, total }) => {
+    about = { id, total };
+    show();
+  },
+  unread: 'campaign-unread',
+});
 keep({
   path: () => '/migrations',
   show: (answer) => {

@@ -1,6 +1,6 @@
 // Charts of the last hour: how many orgs came through, and how long each was closed for writes.
 
-import { byId, el } from './dom.js';
+import { byId, el, keyed, setText } from './dom.js';
 import { at, count, decimal, ms } from './format.js';
 import { now } from './api.js';
 import { keep } from './live.js';
@@ -38,8 +38,23 @@ const CHARTS = [
 function draw() {
   if (!latest) return;
   for (const chart of CHARTS) {
-    chart.place.replaceChildren(picture(chart), caption(chart), table(chart));
+    if (!chart.rows) begin(chart);
+    chart.place.firstElementChild.replaceWith(picture(chart));
+    setText(chart.told, latestValues(chart.series));
+    showRows(chart);
   }
+}
+
+/** What stays: whoever reads the caption or the table must not be thrown out of it when the picture is drawn anew. */
+function begin(chart) {
+  const { place, label, series } = chart;
+  chart.told = el('span');
+  chart.rows = el('tbody');
+  const head = el('tr', {}, el('th', { scope: 'col' }, 'From (UTC)'), ...series.map(({ name }) => el('th', { scope: 'col' }, name)));
+  const table = el('table', {}, el('caption', {}, label), el('thead', {}, head), chart.rows);
+  // A table ignores overflow, so what hides it is around it.
+  const unseen = el('div', { class: 'unseen' }, table);
+  place.append(svg('svg', {}), el('figcaption', { class: 'quiet' }, ...series.map(sample), chart.told), unseen);
 }
 
 function picture({ place, label, series }) {
@@ -109,29 +124,31 @@ function ticksUpTo(top) {
   return Array.from({ length: Math.ceil(top / step) + 1 }, (_, index) => index * step);
 }
 
+/** Of the bucket that goes on only a part is there: the whole one before it says more. What is old is not told as if it were now. */
 function latestValues(series) {
-  const bucket = latest.buckets.at(-1);
-  if (!bucket) return 'Nothing came through.';
+  const bucketMs = 1000 * latest.bucket_seconds;
+  const endOf = (bucket) => Date.parse(bucket.at) + bucketMs;
+  const last = latest.buckets.at(-1);
+  if (!last) return 'Nothing came through.';
+  if (now() - endOf(last) >= bucketMs) return `Nothing since ${at(new Date(endOf(last)).toISOString()).slice(11, 16)} UTC.`;
+  const whole = latest.buckets.findLast((each) => endOf(each) <= now());
+  const bucket = whole && now() - endOf(whole) < bucketMs ? whole : last;
   return `Latest: ${series.map((each) => `${each.name} ${each.tell(each.of(bucket))}`).join(', ')}.`;
 }
 
-function caption({ series }) {
-  const samples = series.map(({ name, shape }) => {
-    const sample = shape === 'bars'
-      ? svg('rect', { class: name, width: 14, height: 10, y: 3 })
-      : svg('path', { class: name, d: 'M0 8 h24' });
-    const width = shape === 'bars' ? 18 : 28;
-    return el('span', {}, svg('svg', { width, height: 14, 'aria-hidden': 'true' }, sample), name);
-  });
-  return el('figcaption', { class: 'quiet' }, ...samples, el('span', {}, latestValues(series)));
+function sample({ name, shape }) {
+  const drawn = shape === 'bars'
+    ? svg('rect', { class: name, width: 14, height: 10, y: 3 })
+    : svg('path', { class: name, d: 'M0 8 h24' });
+  const width = shape === 'bars' ? 18 : 28;
+  return el('span', {}, svg('svg', { width, height: 14, 'aria-hidden': 'true' }, drawn), name);
 }
 
-function table({ label, series }) {
-  const cells = (bucket) => series.map((each) => el('td', {}, each.tell(each.of(bucket))));
-  const rows = latest.buckets.map((bucket) => el('tr', {}, el('th', { scope: 'row' }, at(bucket.at)), ...cells(bucket)));
-  const head = el('tr', {}, el('th', { scope: 'col' }, 'From (UTC)'), ...series.map(({ name }) => el('th', { scope: 'col' }, name)));
-  // A table ignores overflow, so what hides it is around it.
-  return el('div', { class: 'unseen' }, el('table', {}, el('caption', {}, label), el('thead', {}, head), el('tbody', {}, ...rows)));
+function showRows({ rows, series }) {
+  const make = (bucket) => el('tr', {}, el('th', { scope: 'row' }, at(bucket.at)), ...series.map(() => el('td')));
+  keyed(rows, latest.buckets, (bucket) => bucket.at, make, (row, bucket) => {
+    series.forEach((each, index) => setText(row.cells[index + 1], each.tell(each.of(bucket))));
+  });
 }
 
 function svg(name, attributes, ...children) {

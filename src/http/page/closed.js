@@ -6,10 +6,13 @@ import { at, span } from './format.js';
 import { keep } from './live.js';
 import { eachFrame, on } from './store.js';
 
+// Of each kind no more are told.
+const TOLD_MAX = 200;
+
 let items = [];
 
 const COLUMNS = [
-  ['Org', ({ org }) => orgLink(org)],
+  ['Org', ({ org }) => (org === null ? 'everybody' : orgLink(org))],
   // Nobody wrote down when an operator did it.
   ['For', ({ since }) => (since ? span((now() - Date.parse(since)) / 1000) : 'not known')],
   ['Since (UTC)', ({ since }) => at(since)],
@@ -20,7 +23,13 @@ const COLUMNS = [
 function show() {
   byId('closed-none').hidden = items.length > 0;
   byId('closed-table').hidden = items.length === 0;
-  fillTable(byId('closed-table'), COLUMNS, items, ({ org, by, since }) => JSON.stringify([org, by, since]));
+  byId('closed-more').hidden = !['move', 'operator'].some((kind) => items.filter(({ by }) => by === kind).length >= TOLD_MAX);
+  fillTable(byId('closed-table'), COLUMNS, items, keyOf);
+}
+
+/** An operator may have set several flags of an org. A move goes on from step to step, and is the same one by its time. */
+function keyOf({ org, by, since, what }) {
+  return JSON.stringify([org, by, since ?? what]);
 }
 
 const take = eachFrame((closed) => {

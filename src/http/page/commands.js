@@ -1,8 +1,8 @@
 // Giving commands: the confirmation that some need, what came of them, and following those that go on.
 
 import { get, post } from './api.js';
-import { byId, el, setText } from './dom.js';
-import { on } from './store.js';
+import { byId, el, isUsable, setText } from './dom.js';
+import { known, on } from './store.js';
 
 // Where the answers of commands that go on are shown, by their ids.
 const followed = new Map();
@@ -21,7 +21,7 @@ export async function give(command, told, button) {
 
 /** Does something that a button stands for, not twice at a time, and shows in `told` why it was refused. */
 export async function once(button, told, act) {
-  if (button.ariaBusy === 'true') return;
+  if (button.ariaBusy === 'true' || !isUsable(button)) return;
   button.ariaBusy = 'true';
   showText(told, 'Asking Mover…');
   try {
@@ -66,14 +66,26 @@ function askWord({ what, word: expected }) {
 
 /** What came of a command; if it goes on, also what comes of it later. */
 export function showEntry(entry, told) {
-  if (entry.outcome === 'open' || entry.outcome === 'waiting') followed.set(entry.id, told);
-  else followed.delete(entry.id);
-  if (entry.outcome === 'refused') showProblem(told, { title: 'Refused', detail: entry.told ?? '' });
+  if (isFinal(entry) || isAbandoned(entry)) followed.delete(entry.id);
+  else followed.set(entry.id, told);
+  if (entry.outcome === 'refused') showProblem(told, { title: 'Refused', detail: entry.answer?.text || entry.told || '' });
   else showText(told, textOf(entry));
+}
+
+function isFinal({ outcome }) {
+  return outcome === 'done' || outcome === 'refused';
+}
+
+/** Whether the Mover that carried it out has ended since. What was approved may have been begun later than it was given. */
+function isAbandoned({ outcome, at, approved_by: by }) {
+  return outcome === 'open' && !by && Date.parse(at) < Date.parse(known.me?.serving_since);
 }
 
 function textOf(entry) {
   if (entry.outcome === 'waiting') return `Command ${entry.id} waits: somebody else must approve it.`;
+  if (isAbandoned(entry)) {
+    return `Mover was restarted while it carried out command ${entry.id}, and nobody knows how far it came. Next: status`;
+  }
   if (entry.outcome === 'open') return `Command ${entry.id} goes on…${entry.campaign ? ` It opened campaign ${entry.campaign}.` : ''}`;
   return entry.answer?.text || entry.told || 'Done.';
 }
@@ -95,11 +107,14 @@ byId('confirm-cancel').addEventListener('click', () => dialog.close());
 
 on('command', (entry) => {
   const told = followed.get(entry.id);
-  if (told) showEntry(entry, told);
+  if (!told) return;
+  if (!isFinal(entry)) showEntry(entry, told);
+  // Events only have the first line of the answer.
+  else get(`/commands/${entry.id}`).catch(() => entry).then((whole) => showEntry(whole, told));
 });
 
-// What ended while nobody listened is not told again.
-on('reread', () => {
+// What ended while nobody listened is not told again. Who one is comes with since when Mover serves, which tells what is abandoned.
+on('me', () => {
   for (const [id, told] of followed) {
     get(`/commands/${id}`).then((entry) => showEntry(entry, told), (problem) => {
       if (problem.status === 404) followed.delete(id);

@@ -1,7 +1,7 @@
 // Steering the campaign, and the command line.
 
 import { give } from './commands.js';
-import { byId, setText } from './dom.js';
+import { byId, setText, setUsable } from './dom.js';
 import { count } from './format.js';
 import { known, on, selected } from './store.js';
 
@@ -20,19 +20,20 @@ function show() {
   for (const button of steering.querySelectorAll('[data-command]')) {
     const { command } = button.dataset;
     const takesOver = command === 'resume' && live && !campaign.node_alive;
-    button.disabled = !live || !(PHASES[command].includes(campaign.phase) || takesOver);
+    setUsable(button, live && (PHASES[command].includes(campaign.phase) || takesOver));
   }
   showNumber('concurrency', live, campaign?.concurrency);
   showNumber('sleep_time', live, campaign?.sleep_time_ms);
   const failed = selected()?.failed ?? 0;
-  retry.disabled = failed === 0;
-  setText(retry, failed ? `Retry ${count(failed)} failed` : 'Retry failed');
+  setUsable(retry, failed > 0);
+  setText(retry, failed ? `Retry ${count(failed)} failed of ${known.migration}` : 'Retry failed');
 }
 
 function showNumber(name, live, number) {
   const form = steering.querySelector(`[data-set="${name}"]`);
-  for (const control of form.elements) control.disabled = !live;
   const input = form.querySelector('input');
+  input.readOnly = !live;
+  setUsable(form.querySelector('button'), live);
   // What is being typed is only replaced when the number itself changed.
   if (number === undefined || input.dataset.now === String(number)) return;
   input.dataset.now = number;

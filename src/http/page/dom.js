@@ -23,12 +23,21 @@ export function setText(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
 
+/** Whether a button can be used. `disabled` would take the focus away from whoever has just pressed it. */
+export function setUsable(button, usable) {
+  button.ariaDisabled = usable ? null : 'true';
+}
+
+export function isUsable(button) {
+  return button.ariaDisabled !== 'true';
+}
+
 /** Makes the children of `parent` those of `items`. What stays is changed in place, so that focus and selection stay, too. */
 export function keyed(parent, items, keyOf, make, update = () => {}) {
-  const wanted = new Map(items.map((item) => [keyOf(item), item]));
+  const wanted = new Map(items.map((item, at) => [keyOf(item, at), item]));
   const before = childrenByKey.get(parent) ?? new Map();
   const after = new Map();
-  for (const [key, node] of before) if (!wanted.has(key)) node.remove();
+  for (const [key, node] of before) if (!wanted.has(key)) remove(node);
   let place = parent.firstElementChild;
   for (const [key, item] of wanted) {
     const node = before.get(key) ?? make(item);
@@ -38,6 +47,16 @@ export function keyed(parent, items, keyOf, make, update = () => {}) {
     after.set(key, node);
   }
   childrenByKey.set(parent, after);
+}
+
+/** Where the focus goes with the node, it stays at least near: the heading is what a screen reader reads next. */
+function remove(node) {
+  const heading = node.contains(document.activeElement) && node.closest('section[aria-labelledby], dialog')?.querySelector('h2');
+  node.remove();
+  if (!heading) return;
+  heading.tabIndex = -1;
+  // It may have gone by itself while somebody looks elsewhere.
+  heading.focus({ preventScroll: true });
 }
 
 /**

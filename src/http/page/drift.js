@@ -1,11 +1,13 @@
 // Flags that are not what Mover decided.
 
 import { give } from './commands.js';
-import { byId, fillTable, setText } from './dom.js';
+import { byId, fillTable, setText, setUsable } from './dom.js';
 import { count, plain } from './format.js';
 import { keep } from './live.js';
 
 const EVERY_SECONDS = 30;
+// No more are told.
+const TOLD_MAX = 100;
 
 const COLUMNS = [
   ['Key', ({ key }) => key],
@@ -14,10 +16,15 @@ const COLUMNS = [
 ];
 
 function show({ checked, drifts }) {
-  setText(byId('drift-line'), `${count(checked)} compared, ${drifts.length === 0 ? 'none' : count(drifts.length)} not as decided.`);
+  setText(byId('drift-line'), `${count(checked)} compared, ${howMany(drifts.length)} not as decided.`);
   byId('drift-table').hidden = drifts.length === 0;
-  byId('drift-repair').disabled = drifts.length === 0;
+  setUsable(byId('drift-repair'), drifts.length > 0);
   fillTable(byId('drift-table'), COLUMNS, drifts, ({ key, wanted }) => JSON.stringify([key, wanted]));
+}
+
+function howMany(number) {
+  if (number === 0) return 'none';
+  return number < TOLD_MAX ? count(number) : `at least ${count(number)}`;
 }
 
 const check = keep({ path: () => '/flags/drift', show, unread: 'drift-unread', seconds: EVERY_SECONDS });

@@ -8,7 +8,6 @@ const WAIT_MAX_MS = 5000;
 // A connection that is dead but never closed, as after a laptop slept, says nothing any more.
 const SILENCE_MAX_MS = 60_000;
 
-let lastId = null;
 let connection = null;
 
 /** Follows the events until `stop`, over whatever breaks. */
@@ -32,11 +31,10 @@ export async function follow() {
   } while (connection === mine);
 }
 
-/** Ends it, and forgets where it was: whoever comes next reads everything. */
+/** Ends it. */
 export function stop() {
   connection?.abort();
   connection = null;
-  lastId = null;
 }
 
 async function listen(mine, heard) {
@@ -47,15 +45,14 @@ async function listen(mine, heard) {
   };
   try {
     awake();
-    const headers = lastId === null ? {} : { 'Last-Event-ID': lastId };
-    const response = await request('/events', { headers, signal: mine.signal });
+    const response = await request('/events', { signal: mine.signal });
     tell('connection', 'live');
-    // Reading begins when the stream is open, so nothing is missed between the two.
-    if (lastId === null) tell('reread');
+    // Whatever happened before is read, also what no event is about, so no event need be told again. Reading begins when the stream is
+    // open, so nothing is missed between the two.
+    tell('reread');
     for await (const message of messages(response.body, awake)) {
       if (connection !== mine) return;
       heard();
-      lastId = message.id ?? lastId;
       tell(message.event === 'reset' ? 'reread' : message.event, JSON.parse(message.data));
     }
   } catch (error) {
@@ -93,5 +90,5 @@ async function* messages(body, awake) {
 function addField(message, line) {
   const [, field, value] = /^([^:]*):? ?(.*)$/s.exec(line);
   if (field === 'data') message.data.push(value);
-  else if (field === 'event' || field === 'id') message[field] = value;
+  else if (field === 'event') message.event = value;
 }

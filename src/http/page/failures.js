@@ -25,16 +25,15 @@ function keyOf(failure) {
 function make({ org, step, reason, table, row }) {
   const item = el('li', { class: 'failure' }, orgLink(org), el('p', { class: 'wrap' }, `At ${words(step)}: ${reason}`));
   if (table) item.append(el('p', { class: 'wrap' }, 'Table ', el('code', {}, table), row ? ', row ' : '', row ? el('code', {}, row) : ''));
-  item.append(...wayOn(known.migration, org));
+  item.append(...wayOn(known.migration, org, byId('failures-told')));
   return item;
 }
 
-/** What to do about a failed org. */
-export function wayOn(migration, org) {
+/** What to do about a failed org. `told` is elsewhere, as all of this goes away when the org does not stand as failed any more. */
+export function wayOn(migration, org, told) {
   const command = `retry ${migration} ${quoted(org)}`;
-  const told = el('div', { class: 'told', role: 'status' });
   const retry = el('button', { type: 'button', class: 'changes', onclick: () => give(command, told, retry) }, 'Retry');
-  return [el('p', { class: 'wrap' }, 'Mend the cause, then: ', el('code', { title: command }, short(command, COMMAND_MAX))), retry, told];
+  return [el('p', { class: 'wrap' }, 'Mend the cause, then: ', el('code', { title: command }, short(command, COMMAND_MAX))), retry];
 }
 
 on('shown-status', show);

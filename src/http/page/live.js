@@ -24,7 +24,7 @@ export function keep({ path, show, unread, topics = [], seconds, begun = () => {
     const [answer, problem] = await get(where).then((got) => [got], (refused) => [null, refused]);
     if (mine !== latest) return;
     // That nothing answers at all is said once, at the top of the page.
-    problemPlace.hidden = !problem?.status;
+    problemPlace.hidden = !problem || problem.name === 'unreachable';
     if (problem) problemPlace.textContent = `Not up to date. ${problem.title}. ${problem.detail}`;
     else show(answer);
     const again = problem ? Math.max(AGAIN_SECONDS, problem.retryAfter) : seconds;

@@ -2,7 +2,7 @@
 
 import { get } from './api.js';
 import { Cells } from './cells.js';
-import { byId, el, keyed, setText, swatch } from './dom.js';
+import { byId, el, keyed, setText, setUsable, swatch } from './dom.js';
 import { count, percent, short, words } from './format.js';
 import { keep } from './live.js';
 import { LETTERS, STATES, total } from './states.js';
@@ -29,12 +29,13 @@ let rereadTimer = null;
 let restTimer = null;
 
 function show(map) {
+  const id = ids[pointed.index];
   ids = Float64Array.from(map.ids);
   counts.fill(0);
   const states = Uint8Array.from(map.states, (letter) => LETTERS.indexOf(letter));
   for (const state of states) counts[state] += 1;
-  point(-1);
   cells.layOut(width(), states);
+  pointAgain(id);
   const missed = meanwhile;
   meanwhile = null;
   missed.forEach(apply);
@@ -105,17 +106,38 @@ function point(index) {
   if (index === pointed.index) return;
   pointed = { index, move: null };
   clearTimeout(restTimer);
-  ring.hidden = open.hidden = index < 0;
-  if (index < 0) return setText(byId('map-org'), 'Point at a cell to see its org.');
-  const { x, y, size } = cells.place(index);
-  ring.style.width = ring.style.height = `${size}px`;
-  ring.style.transform = `translate(${x + canvas.offsetLeft}px, ${y + canvas.offsetTop}px)`;
-  restTimer = setTimeout(readPointed, REST_MS);
-  return describe();
+  showRing();
+  if (index < 0) {
+    setText(byId('map-org'), 'Point at a cell to see its org.');
+    return;
+  }
+  restTimer = setTimeout(readMove, REST_MS, pointed);
+  describe();
 }
 
-async function readPointed() {
-  const mine = pointed;
+/** Somebody is on the way with the keyboard: they stay at their org, whatever place it has now. */
+function pointAgain(id) {
+  const index = id === undefined ? -1 : indexOf(id);
+  if (index < 0) {
+    point(-1);
+    return;
+  }
+  pointed.index = index;
+  showRing();
+  describe();
+  clearTimeout(restTimer);
+  restTimer = setTimeout(readMove, REST_MS, pointed);
+}
+
+function showRing() {
+  ring.hidden = open.hidden = pointed.index < 0;
+  if (ring.hidden) return;
+  const { x, y, size } = cells.place(pointed.index);
+  ring.style.width = ring.style.height = `${size}px`;
+  ring.style.transform = `translate(${x + canvas.offsetLeft}px, ${y + canvas.offsetTop}px)`;
+}
+
+async function readMove(mine) {
   try {
     mine.move = await get(`/moves/${ids[mine.index]}`);
   } catch {
@@ -128,14 +150,20 @@ async function readPointed() {
 function describe() {
   const [, state] = STATES[cells.states[pointed.index]];
   const { move } = pointed;
-  open.disabled = !move;
-  if (!move) return setText(byId('map-org'), `Move ${ids[pointed.index]}: ${words(state)}`);
+  const place = byId('map-org');
+  setUsable(open, Boolean(move));
+  if (!move) {
+    setText(place, `Move ${ids[pointed.index]}: ${words(state)}`);
+    return;
+  }
   const failure = move.failure && state === 'failed' ? `, at ${words(move.failure.step)}: ${move.failure.reason}` : '';
-  return byId('map-org').replaceChildren(el('bdi', { title: move.org }, short(move.org)), `: ${words(state)}${short(failure, 160)}`);
+  const [name, rest] = [short(move.org), `: ${words(state)}${short(failure, 160)}`];
+  // What is put there is read aloud, so the same is not put there again.
+  if (place.textContent !== name + rest) place.replaceChildren(el('bdi', { title: move.org }, name), rest);
 }
 
-function openPointed() {
-  if (pointed.move) tell('open-org', pointed.move.org);
+function openOrg({ move }) {
+  if (move) tell('open-org', move.org);
 }
 
 canvas.addEventListener('pointermove', (event) => point(cells.at(event.offsetX, event.offsetY)));
@@ -145,13 +173,15 @@ canvas.addEventListener('click', async (event) => {
   point(cells.at(event.offsetX, event.offsetY));
   // A finger covers many cells and cannot hover: the first tap shows, the second opens.
   if (pointed.index < 0 || (event.pointerType === 'touch' && before !== pointed.index)) return;
-  if (!pointed.move) await readPointed();
-  openPointed();
+  // While it is read, the pointer may go on.
+  const clicked = pointed;
+  if (!clicked.move) await readMove(clicked);
+  openOrg(clicked);
 });
 
 canvas.addEventListener('keydown', (event) => {
   const steps = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -cells.columns, ArrowDown: cells.columns, Home: -Infinity, End: Infinity };
-  if (event.key === 'Enter') openPointed();
+  if (event.key === 'Enter') openOrg(pointed);
   else if (event.key in steps && ids.length > 0) {
     const begins = pointed.index < 0 && event.key !== 'End';
     const wanted = begins ? 0 : pointed.index + steps[event.key];
@@ -161,11 +191,11 @@ canvas.addEventListener('keydown', (event) => {
   event.preventDefault();
 });
 
-open.addEventListener('click', openPointed);
+open.addEventListener('click', () => openOrg(pointed));
 
 new ResizeObserver(() => {
-  point(-1);
   cells.layOut(width());
+  showRing();
 }).observe(frame);
 
 matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => {

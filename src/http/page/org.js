@@ -4,9 +4,10 @@ import { byId, el, fillFacts, fillTable, keyed, setSwatch, setText, swatch } fro
 import { wayOn } from './failures.js';
 import { at, count, ms, plain, words } from './format.js';
 import { keep } from './live.js';
-import { known, on } from './store.js';
+import { on } from './store.js';
 
 const dialog = byId('org');
+const told = byId('org-told');
 const REREAD_AFTER_MS = 500;
 
 let shown = null;
@@ -70,13 +71,14 @@ function failureOf({ migration, org, state, failure: { step, reason, place } }) 
     .map(([what, value]) => `${what} ${plain(value)}`);
   const item = el('div', { class: 'failure' }, el('p', { class: 'wrap' }, `At ${words(step)}: ${reason}`));
   if (where.length > 0) item.append(el('p', { class: 'wrap' }, where.join(', ')));
-  if (state === 'failed') item.append(...wayOn(migration, org));
+  if (state === 'failed') item.append(...wayOn(migration, org, told));
   return item;
 }
 
 on('open-org', (org) => {
   shown = org;
   setText(byId('org-title'), org);
+  told.replaceChildren();
   isRead(false);
   if (!dialog.open) dialog.showModal();
   read();
@@ -94,7 +96,7 @@ dialog.addEventListener('close', () => { shown = null; });
 byId('org-close').addEventListener('click', () => dialog.close());
 
 const read = keep({
-  path: () => shown && `/orgs/${encodeURIComponent(shown)}?migration=${encodeURIComponent(known.migration)}`,
+  path: () => shown && `/orgs/${encodeURIComponent(shown)}`,
   show,
   unread: 'org-unread',
 });

@@ -1,6 +1,6 @@
 // The list of orgs: by state, by the beginning of the name, page by page.
 
-import { byId, el, fillTable, orgLink, setSwatch, setText, swatch } from './dom.js';
+import { byId, el, fillTable, isUsable, orgLink, setSwatch, setText, setUsable, swatch } from './dom.js';
 import { at, count, words } from './format.js';
 import { keep } from './live.js';
 import { STATES } from './states.js';
@@ -48,14 +48,21 @@ function show(page) {
   next = page.next;
   fillTable(byId('orgs-table'), COLUMNS, page.items, ({ id }) => id);
   byId('orgs-none').hidden = page.items.length > 0;
-  back.disabled = cursors.length === 1;
-  onward.disabled = next === null;
+  setUsable(back, cursors.length > 1);
+  setUsable(onward, next !== null);
   setText(byId('orgs-page'), `Page ${count(cursors.length)}`);
 }
 
-function fromTheStart() {
-  cursors = [null];
+/** Goes to a page. Until it is there, a click would lead on from the one before it. */
+function turnTo(pages) {
+  cursors = pages;
+  setUsable(back, false);
+  setUsable(onward, false);
   read();
+}
+
+function fromTheStart() {
+  turnTo([null]);
 }
 
 state.append(el('option', { value: '' }, 'any'), ...STATES.map(([, name]) => el('option', { value: name }, words(name))));
@@ -68,15 +75,11 @@ prefix.addEventListener('input', () => {
 });
 
 onward.addEventListener('click', () => {
-  cursors.push(next);
-  // Until it is there, a second click would lead to the same page again.
-  onward.disabled = true;
-  read();
+  if (isUsable(onward)) turnTo([...cursors, next]);
 });
 
 back.addEventListener('click', () => {
-  cursors.pop();
-  read();
+  if (isUsable(back)) turnTo(cursors.slice(0, -1));
 });
 
 on('migration', fromTheStart);

@@ -11,7 +11,8 @@ function show(run) {
   if (run.id < latest) return;
   latest = run.id;
   setText(byId('run-line'), lineOf(run));
-  keyed(byId('run-steps'), run.steps ?? [], ({ number }) => `${run.id} ${number}`, makeStep, showStep);
+  // The steps of a way back have numbers of their own, so a number may come twice.
+  keyed(byId('run-steps'), run.steps ?? [], (_, at) => `${run.id} ${at}`, makeStep, showStep);
 }
 
 function lineOf(run) {
@@ -21,12 +22,13 @@ function lineOf(run) {
   return `Run ${run.id}: ${run.title}. Begun by ${run.begun_by}, ${at(run.begun_at)} UTC; ${end}.`;
 }
 
-function makeStep({ number }) {
-  return el('li', {}, el('strong', {}, `${number}. `), el('span', { class: 'wrap' }), el('div', { class: 'quiet' }));
+function makeStep() {
+  return el('li', {}, el('strong'), el('span', { class: 'wrap' }), el('div', { class: 'quiet' }));
 }
 
-function showStep(node, { what, state, told, actor, ended_at: ended }) {
-  const [, text, facts] = node.children;
+function showStep(node, { number, what, state, told, actor, ended_at: ended }) {
+  const [place, text, facts] = node.children;
+  setText(place, `${number}. `);
   setText(text, `${what}: ${state ?? 'not begun'}`);
   setText(facts, [told, actor, at(ended)].filter(Boolean).join(' · '));
 }

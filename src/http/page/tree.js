@@ -9,6 +9,9 @@ import { eachFrame, on } from './store.js';
 const CHILDREN_MAX = 100;
 const WORKERS_EVERY_SECONDS = 2;
 
+let root = null;
+let cameAt = 0;
+
 const WORKERS = [
   ['Worker', ({ id }) => String(id)],
   ['State', ({ state }) => state],
@@ -46,7 +49,7 @@ function showActor(node, actor) {
 }
 
 function factsOf({ since_ms: since, restarts, mailbox, last_exit: exit, note, children }) {
-  const facts = [` for ${span(since / 1000)}`];
+  const facts = [` for ${span((since + performance.now() - cameAt) / 1000)}`];
   if (restarts > 0) facts.push(`restarts ${count(restarts)}`);
   if (mailbox > 0) facts.push(`mailbox ${count(mailbox)}`);
   if (exit) facts.push(`last exit: ${exit}`);
@@ -55,8 +58,19 @@ function factsOf({ since_ms: since, restarts, mailbox, last_exit: exit, note, ch
   return facts.join(' · ');
 }
 
-const showTree = eachFrame((root) => showActors(byId('tree-list'), [root]));
+const showTree = eachFrame(() => showActors(byId('tree-list'), [root]));
 
-on('tree', showTree);
-keep({ path: () => '/tree', show: showTree, unread: 'tree-unread' });
+function take(tree) {
+  root = tree;
+  cameAt = performance.now();
+  showTree();
+}
+
+// That time goes by is no news, so nothing is told of it.
+setInterval(() => {
+  if (root) showTree();
+}, 1000);
+
+on('tree', take);
+keep({ path: () => '/tree', show: take, unread: 'tree-unread' });
 keep({ path: () => '/workers', show: showWorkers, unread: 'workers-unread', seconds: WORKERS_EVERY_SECONDS });
