@@ -7,9 +7,6 @@ import { at } from './format.js';
 import { keep } from './live.js';
 import { known, on } from './store.js';
 
-// There is no list of those that wait, and one can be older than the latest few.
-const LOOKED_THROUGH = 200;
-
 const told = byId('approvals-told');
 let waiting = new Map();
 
@@ -44,9 +41,9 @@ function take(entry) {
 on('command', take);
 on('me', show);
 keep({
-  path: () => `/audit?limit=${LOOKED_THROUGH}`,
+  path: () => '/audit?waiting=true',
   show: ({ items }) => {
-    waiting = new Map(items.filter((entry) => entry.outcome === 'waiting').map((entry) => [entry.id, entry]));
+    waiting = new Map(items.map((entry) => [entry.id, entry]));
     show();
   },
   unread: 'approvals-unread',

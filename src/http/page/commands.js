@@ -76,9 +76,9 @@ function isFinal({ outcome }) {
   return outcome === 'done' || outcome === 'refused';
 }
 
-/** Whether the Mover that carried it out has ended since. What was approved may have been begun later than it was given. */
-function isAbandoned({ outcome, at, approved_by: by }) {
-  return outcome === 'open' && !by && Date.parse(at) < Date.parse(known.me?.serving_since);
+/** Whether the Mover that carried it out has ended since. What was approved was begun later than it was given. */
+function isAbandoned({ outcome, at, approved_at: approvedAt }) {
+  return outcome === 'open' && Date.parse(approvedAt ?? at) < Date.parse(known.me?.serving_since);
 }
 
 function textOf(entry) {
