@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufStream};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::Trouble;
-use crate::serving::Serving;
 
 const LISTENERS: usize = 200;
 const DEAF: usize = 20;
@@ -73,6 +73,7 @@ impl Connection {
 }
 
 /// What those who asked found.
+#[derive(Serialize, Deserialize)]
 pub(crate) struct Looks {
     pub(crate) per_second: f64,
     pub(crate) p50_ms: f64,
@@ -93,12 +94,12 @@ pub(crate) struct Looking {
 }
 
 impl Looking {
-    pub(crate) async fn start(serving: &Serving) -> Result<Self, Trouble> {
+    pub(crate) async fn start(address: &str, token: &str) -> Result<Self, Trouble> {
         let over = Arc::new(AtomicBool::new(false));
         let listening = Arc::new(AtomicUsize::new(0));
         let (mut listeners, mut deaf, mut askers) = (Vec::new(), Vec::new(), Vec::new());
         for _ in 0..LISTENERS + DEAF {
-            let mut connection = Connection::open(&serving.address, &serving.token).await?;
+            let mut connection = Connection::open(address, token).await?;
             connection.send("GET", "/api/v1/events", "").await?;
             if listeners.len() < LISTENERS {
                 listeners.push(tokio::spawn(listen(connection, listening.clone())));
@@ -107,7 +108,7 @@ impl Looking {
             }
         }
         for _ in 0..ASKERS {
-            let connection = Connection::open(&serving.address, &serving.token).await?;
+            let connection = Connection::open(address, token).await?;
             askers.push(tokio::spawn(ask(connection, over.clone())));
         }
         Ok(Self { begun: Instant::now(), over, listening, listeners, deaf, askers })

@@ -1,74 +1,51 @@
 //! `cargo bench --bench serve`: what many who look cost those who are moved.
 //!
-//! The same campaign of `mover serve`, alone and while people look: 200 who listen to events, 20 who listen and never read, and a thousand
-//! requests a second for the status. Both take turns on the same servers; read the ratios, which are taken within a round.
+//! One campaign of `mover serve` after the other. In each of them phases alternate in which it is alone and in which people look: 200 who listen to
+//! events, 20 who listen and never read, and a thousand requests a second for the status. Those who look run at the lowest priority, as they would be
+//! on other machines. Read the ratios, which are taken within a campaign.
 
+mod elsewhere;
 mod looking;
+mod phases;
 mod serving;
 mod world;
 
-use looking::{Looking, Looks};
+use phases::{Measured, measure};
 use serving::Serving;
 use world::World;
 
 /// What goes wrong here ends the benchmark and is for whoever runs it.
 type Trouble = Box<dyn std::error::Error + Send + Sync>;
 
-/// What came of one campaign.
-struct Round {
-    orgs_per_second: f64,
-    peak_mb: f64,
-    looks: Option<Looks>,
-}
-
 #[tokio::main]
 async fn main() -> Result<(), Trouble> {
+    if elsewhere::is_here() {
+        return elsewhere::look().await;
+    }
     let rounds = number("BENCH_RUNS", 3)?.max(1);
-    let orgs = u32::try_from(number("BENCH_ORGS", 800)?)?.max(10);
+    let orgs = u32::try_from(number("BENCH_ORGS", 3000)?)?.max(10);
     let world = World::start().await?;
     println!("{rounds} rounds of {orgs} orgs, {} workers", serving::WORKERS);
     println!(
-        "| round | alone, orgs/s | looked at, orgs/s | ratio | status/s | p50 ms | p99 ms | listeners left | memory MB, alone | looked at |"
+        "| round | phases | alone, orgs/s | looked at, orgs/s | ratio | status/s | p50 ms | p99 ms | listeners left | memory MB, at first | at most |"
     );
-    println!("|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|");
+    println!("|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|");
     for round in 1..=rounds {
+        world.reset(orgs).await?;
+        let serving = Serving::start(&world).await?;
         // The order turns, so that neither is always the first.
-        let (alone, looked_at) = if round % 2 == 1 {
-            let alone = campaign(&world, orgs, false).await?;
-            (alone, campaign(&world, orgs, true).await?)
-        } else {
-            let looked_at = campaign(&world, orgs, true).await?;
-            (campaign(&world, orgs, false).await?, looked_at)
-        };
-        let Some(looks) = looked_at.looks else { return Err("nobody has looked".into()) };
+        let Measured { phases, alone, looked_at, looks } = measure(&serving, orgs, round % 2 == 0).await?;
+        let (first_mb, peak_mb) = serving.end().await?;
         println!(
-            "| {round} | {:.1} | {:.1} | {:.2} | {:.0} | {:.1} | {:.1} | {} | {:.0} | {:.0} |",
-            alone.orgs_per_second,
-            looked_at.orgs_per_second,
-            looked_at.orgs_per_second / alone.orgs_per_second,
+            "| {round} | {phases} | {alone:.1} | {looked_at:.1} | {:.2} | {:.0} | {:.1} | {:.1} | {} | {first_mb:.0} | {peak_mb:.0} |",
+            looked_at / alone,
             looks.per_second,
             looks.p50_ms,
             looks.p99_ms,
             looks.listeners,
-            alone.peak_mb,
-            looked_at.peak_mb,
         );
     }
     Ok(())
-}
-
-async fn campaign(world: &World, orgs: u32, looked_at: bool) -> Result<Round, Trouble> {
-    world.reset(orgs).await?;
-    let serving = Serving::start(world).await?;
-    let looking = if looked_at { Some(Looking::start(&serving).await?) } else { None };
-    let orgs_per_second = serving.campaign(orgs).await?;
-    let looks = match looking {
-        Some(looking) => Some(looking.end().await?),
-        None => None,
-    };
-    let peak_mb = serving.end().await?;
-    eprintln!("bench: {} orgs/s {}", orgs_per_second.round(), if looked_at { "looked at" } else { "alone" });
-    Ok(Round { orgs_per_second, peak_mb, looks })
 }
 
 fn number(name: &str, default: u64) -> Result<u64, Trouble> {

@@ -2,23 +2,21 @@
 
 use std::path::Path;
 use std::process::Stdio;
-use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
-use tokio::time::sleep;
 
 use crate::Trouble;
 use crate::looking::Connection;
 use crate::world::World;
 
 pub(crate) const WORKERS: u32 = 8;
-const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// A Mover that serves.
 pub(crate) struct Serving {
     child: Child,
+    first_mb: f64,
     pub(crate) address: String,
     pub(crate) token: String,
 }
@@ -38,39 +36,59 @@ impl Serving {
         let stdout = child.stdout.take().ok_or("no standard output")?;
         let url = BufReader::new(stdout).lines().next_line().await?.ok_or("mover serve has ended")?;
         let address = url.trim_start_matches("http://").trim_end_matches('/').to_owned();
-        Ok(Self { child, address, token })
+        let first_mb = memory_mb(child.id().ok_or("mover serve has ended")?, "VmRSS:").await?;
+        Ok(Self { child, first_mb, address, token })
     }
 
-    /// Moves all orgs; answers how many in a second.
-    pub(crate) async fn campaign(&self, orgs: u32) -> Result<f64, Trouble> {
-        let mut connection = Connection::open(&self.address, &self.token).await?;
-        let give = json!({ "command": format!("migrate whole_org all workers={WORKERS}") });
-        let given: Value = serde_json::from_slice(&connection.post("/api/v1/commands", &give.to_string()).await?)?;
-        let path = format!("/api/v1/campaigns/{}", given["campaign"]);
-        loop {
-            let campaign: Value = serde_json::from_slice(&connection.get(&path).await?)?;
-            if campaign["phase"] == "ended" {
-                if campaign["migrated"] != orgs {
-                    return Err(format!("not all of {orgs} orgs were migrated: {campaign}").into());
-                }
-                let time = |name: &str| campaign[name].as_str().unwrap_or_default().parse::<jiff::Timestamp>();
-                let took = time("ended_at")?.duration_since(time("opened_at")?);
-                return Ok(f64::from(orgs) / took.as_secs_f64());
-            }
-            sleep(LOOK_EVERY).await;
-        }
-    }
-
-    /// The most memory that it ever had, in MB.
-    pub(crate) async fn end(mut self) -> Result<f64, Trouble> {
+    /// The memory that it had when it had started, and the most that it ever had, in MB.
+    pub(crate) async fn end(mut self) -> Result<(f64, f64), Trouble> {
         let process = self.child.id().ok_or("mover serve has ended")?;
-        let status = tokio::fs::read_to_string(format!("/proc/{process}/status")).await?;
-        let kb =
-            status.lines().find_map(|line| line.strip_prefix("VmHWM:")).and_then(|line| line.trim().split(' ').next());
-        let peak_mb = kb.ok_or("the kernel does not say")?.parse::<f64>()? / 1024.0;
+        let peak_mb = memory_mb(process, "VmHWM:").await?;
         nix::sys::signal::kill(nix::unistd::Pid::from_raw(process.cast_signed()), nix::sys::signal::SIGTERM)?;
         self.child.wait().await?;
-        Ok(peak_mb)
+        Ok((self.first_mb, peak_mb))
+    }
+}
+
+async fn memory_mb(process: u32, what: &str) -> Result<f64, Trouble> {
+    let status = tokio::fs::read_to_string(format!("/proc/{process}/status")).await?;
+    let kb = status.lines().find_map(|line| line.strip_prefix(what)).and_then(|line| line.trim().split(' ').next());
+    Ok(kb.ok_or("the kernel does not say")?.parse::<f64>()? / 1024.0)
+}
+
+/// The campaign that moves all orgs.
+pub(crate) struct Campaign<'a> {
+    serving: &'a Serving,
+    path: String,
+}
+
+impl<'a> Campaign<'a> {
+    pub(crate) async fn begin(serving: &'a Serving) -> Result<Self, Trouble> {
+        let mut connection = Connection::open(&serving.address, &serving.token).await?;
+        let give = json!({ "command": format!("migrate whole_org all workers={WORKERS}") });
+        let given: Value = serde_json::from_slice(&connection.post("/api/v1/commands", &give.to_string()).await?)?;
+        Ok(Self { serving, path: format!("/api/v1/campaigns/{}", given["campaign"]) })
+    }
+
+    /// How many orgs it has moved.
+    pub(crate) async fn moved(&self) -> Result<f64, Trouble> {
+        self.look().await?["migrated"].as_f64().ok_or_else(|| "a campaign has no number of orgs".into())
+    }
+
+    /// Whether it has ended, with all of them moved.
+    pub(crate) async fn has_ended(&self, orgs: u32) -> Result<bool, Trouble> {
+        let campaign = self.look().await?;
+        let is_ended = campaign["phase"] == "ended";
+        if is_ended && campaign["migrated"] != orgs {
+            return Err(format!("not all of {orgs} orgs were migrated: {campaign}").into());
+        }
+        Ok(is_ended)
+    }
+
+    async fn look(&self) -> Result<Value, Trouble> {
+        // Between two looks a connection that is kept would be closed.
+        let mut connection = Connection::open(&self.serving.address, &self.serving.token).await?;
+        Ok(serde_json::from_slice(&connection.get(&self.path).await?)?)
     }
 }
 

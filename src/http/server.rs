@@ -9,6 +9,7 @@ use actix_web::middleware::{Compress, DefaultHeaders, from_fn};
 use actix_web::{App, HttpResponse, HttpServer, web};
 use nix::sys::socket::setsockopt;
 use nix::sys::socket::sockopt::TcpUserTimeout;
+use rustix::process::setpriority_process;
 use thiserror::Error;
 use tokio::task::JoinHandle;
 use utoipa::OpenApi;
@@ -24,6 +25,8 @@ use super::{api, head, health, metrics, page};
 
 /// Threads of their own, so that whoever asks never waits for a move, nor a move for them.
 const THREADS: usize = 2;
+/// A tenth of the weight of other threads, as the kernel counts it.
+const NICE: i32 = 10;
 const CONNECTIONS_MAX: usize = 2_000;
 /// Requests that are being answered have so long for their end.
 const END_WITHIN_S: u64 = 5;
@@ -71,6 +74,7 @@ impl Server {
         let address = listener.local_addr().map_err(wrong)?;
         let shared = web::Data::from(shared);
         let server = HttpServer::new(move || {
+            go_after_moves();
             let (app, description) = App::new()
                 .app_data(shared.clone())
                 // Before the API, which nobody enters without a token.
@@ -136,6 +140,13 @@ impl Server {
     /// No new request comes in; those that are being answered have a moment.
     pub async fn stop(self) {
         self.handle.stop(true).await;
+    }
+}
+
+/// Where the processors are short, requests wait and moves go on. Called by each thread that answers requests.
+fn go_after_moves() {
+    if let Err(error) = setpriority_process(None, NICE) {
+        tracing::debug!(%error, "requests are answered with the same priority as moves");
     }
 }
 
