@@ -80,8 +80,10 @@ impl Health {
         }
         for (migration, counts) in world.log.migrations().await? {
             if counts.failed > 0 {
-                let text =
-                    format!("{migration}: failed orgs: {}; next: orgs list {migration} state=failed", counts.failed);
+                let text = format!(
+                    "orgs of {migration} that failed: {}; next: orgs list {migration} state=failed",
+                    counts.failed
+                );
                 causes.push(Cause { level: Level::Warning, text });
             }
         }

@@ -13,10 +13,10 @@ async fn all_is_well_and_then_is_not() {
     served.exec("migrate small all").with_code(1);
 
     let warning = served.mover(&["health"]).with_code(1);
-    warning.answering(&["warning", "1 orgs failed", "next: orgs list small state=failed"]);
+    warning.answering(&["warning", "orgs of small that failed: 1", "next: orgs list small state=failed"]);
 
     served.servers.stop(Redis).await.unwrap();
-    served.mover(&["health"]).with_code(2).answering(&["critical", "Redis", "1 orgs failed"]);
+    served.mover(&["health"]).with_code(2).answering(&["critical", "Redis", "orgs of small that failed: 1"]);
     served.servers.start_again(Redis).await.unwrap();
     served.exec("flags repair").with_code(0);
     served.mover(&["health"]).with_code(1);
