@@ -129,6 +129,9 @@ fn path(operation: &Operation, random: &mut StdRng) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_answer_is_one_that_the_document_has() {
     let served = Served::with(ONLINE, "requests_per_second = 100000").await;
+    // One org is of a migration whose definition is gone.
+    let gone = "UPDATE mover.org_migration_state SET migration = 'gone' WHERE org_name = 'org_0005'";
+    assert_eq!(served.move_log().await.execute(gone, &[]).await.unwrap(), 1);
     let document = served.get("", "/api/v1/openapi.json").await.with(200);
     let operations = operations(&document);
     assert!(operations.len() > 25, "{}", operations.len());

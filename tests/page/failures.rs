@@ -1,6 +1,6 @@
 //! Orgs that fail, and the way on.
 
-use crate::campaign::{legend, legend_agrees};
+use crate::campaign::{legend_agrees, legend_says};
 use crate::page::Page;
 use crate::served::Served;
 use crate::world::OFFLINE;
@@ -16,7 +16,7 @@ async fn a_failed_org_tells_why_and_is_tried_again() {
     page.command("migrate whole_org_offline all").await;
     page.shows("#campaign-line", "ended").await;
     page.until("both are told", "find('#failures-list > li').length === 2").await;
-    assert_eq!(legend(&page, "failed").await, 2);
+    legend_says(&page, "failed", 2).await;
     page.shows("#health-level", "Somebody should look").await;
     let failures = page.text("#failures-list").await;
     for part in [

@@ -27,20 +27,19 @@ pub(in crate::http) struct Status {
 pub(in crate::http) struct Migration {
     #[serde(flatten)]
     status: MigrationStatus,
-    /// Its definition; none if its file is gone.
     #[serde(flatten)]
-    definition: Option<Defined>,
+    definition: Defined,
 }
 
-/// What a definition says.
-#[derive(Debug, Serialize, ToSchema)]
+/// What its definition says; nothing if its file is gone.
+#[derive(Debug, Default, Serialize, ToSchema)]
 pub(in crate::http) struct Defined {
     /// `online`, `offline` or `window`.
-    strategy: String,
+    strategy: Option<String>,
     /// The store that orgs come from.
-    source: String,
+    source: Option<String>,
     /// The store that orgs go to.
-    target: String,
+    target: Option<String>,
     /// Other names.
     aliases: Vec<String>,
 }
@@ -48,15 +47,12 @@ pub(in crate::http) struct Defined {
 impl Migration {
     pub(super) fn new(status: MigrationStatus, definition: Option<&Definition>) -> Self {
         let definition = definition.map(|definition| Defined {
-            strategy: serde_json::to_value(definition.strategy)
-                .ok()
-                .and_then(|name| name.as_str().map(str::to_owned))
-                .unwrap_or_default(),
-            source: definition.from.to_string(),
-            target: definition.to.to_string(),
+            strategy: serde_json::to_value(definition.strategy).ok().and_then(|name| name.as_str().map(str::to_owned)),
+            source: Some(definition.from.to_string()),
+            target: Some(definition.to.to_string()),
             aliases: definition.aliases.clone(),
         });
-        Self { status, definition }
+        Self { status, definition: definition.unwrap_or_default() }
     }
 }
 

@@ -115,7 +115,7 @@ function factsOf(campaign, migration, progress) {
     ['Rate', `${decimal(migration.orgs_per_second)} orgs/s`],
     ['Time left', timeLeft(campaign, migration, progress)],
     ['Closed for writes', closed ? `p50 ${ms(closed.p50_ms)}, p99 ${ms(closed.p99_ms)}, max ${ms(closed.max_ms)}` : '–'],
-    ['From, to', `${migration.source} → ${migration.target}, ${migration.strategy}`],
+    ['From, to', migration.source ? `${migration.source} → ${migration.target}, ${migration.strategy}` : 'its definition is gone'],
     ['In flight by step', migration.steps.map(([step, number]) => `${words(step)} ${count(number)}`).join(', ') || '–'],
   ];
   if (isOf(migration, campaign)) {
