@@ -75,6 +75,9 @@ pub(super) fn is_transient(error: &tokio_postgres::Error) -> bool {
         SqlState::TOO_MANY_CONNECTIONS,
         SqlState::OUT_OF_MEMORY,
         SqlState::QUERY_CANCELED,
+        // The store has ended our session because we hung (P8), and we are awake again.
+        SqlState::IDLE_SESSION_TIMEOUT,
+        SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT,
         // "cached plan must not change result type": a new connection plans anew.
         SqlState::FEATURE_NOT_SUPPORTED,
     ];

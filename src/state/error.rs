@@ -252,6 +252,8 @@ fn is_transient(error: &tokio_postgres::Error) -> bool {
         SqlState::T_R_DEADLOCK_DETECTED,
         SqlState::LOCK_NOT_AVAILABLE,
         SqlState::QUERY_CANCELED,
+        SqlState::IDLE_SESSION_TIMEOUT,
+        SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT,
         // A standby that was, or is about to be, the primary.
         SqlState::READ_ONLY_SQL_TRANSACTION,
     ];

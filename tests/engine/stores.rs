@@ -75,6 +75,24 @@ async fn a_connection_that_is_cut_or_a_lock_that_is_held_is_worth_another_try() 
     carry(&engine, &org).await;
 }
 
+/// The store answers a statement with one of these if it had just ended the session of a Mover that was frozen.
+#[tokio::test]
+async fn a_session_that_was_ended_for_idling_is_worth_another_try() {
+    let world = World::with_schema(SCHEMA).await;
+    let engine = world.engine(vec![keyed("notes", "org")]);
+    for code in ["57P05", "25P03"] {
+        let ends = format!(
+            "TRUNCATE notes; CREATE OR REPLACE FUNCTION ends() RETURNS boolean LANGUAGE plpgsql AS
+             $$ BEGIN RAISE EXCEPTION 'idle' USING ERRCODE = '{code}'; END $$;
+             ALTER TABLE notes DROP CONSTRAINT IF EXISTS ends, ADD CONSTRAINT ends CHECK (ends())"
+        );
+        world.new.batch_execute(&ends).await.unwrap();
+        engine.refresh(&crate::world::migration()).await.unwrap();
+        let error = engine.copy(&claim("1", 1)).await.unwrap_err();
+        assert!(error.transient && error.reason.contains(code), "{error}");
+    }
+}
+
 #[tokio::test]
 async fn unknown_migrations_and_stores_are_said() {
     let world = World::with_schema(SCHEMA).await;

@@ -67,6 +67,28 @@ async fn who_is_in_the_way_is_named_in_the_end() {
     );
 }
 
+/// One process at a time makes triggers. Others stand in line for their turn, and do not name it as being in the way.
+#[tokio::test]
+async fn another_mover_is_waited_for_and_not_named() {
+    const TURN: &str = "BEGIN; SELECT pg_advisory_xact_lock(hashtext('mover.guard'))";
+    const STANDS_IN_LINE: &str = "pg_locks WHERE locktype = 'advisory' AND NOT granted
+        AND waitstart < clock_timestamp() - interval '500 ms'";
+    let world = World::bare().await;
+    world.old.batch_execute(TURN).await.unwrap();
+    let engine = world.engine();
+    let installing = tokio::spawn(async move { engine.install_guard(&other_migration(), &store_name("old")).await });
+    world.wait_for(STANDS_IN_LINE).await;
+    world.old.batch_execute("COMMIT").await.unwrap();
+    installing.await.unwrap().unwrap();
+
+    let _report = in_the_way(&world, "nightly report", "SELECT FROM events").await;
+    world.old.batch_execute(&format!("{TURN}; SELECT FROM events")).await.unwrap();
+    let limits = LiveLimits { lock_budget: Duration::from_millis(1), ..LiveLimits::default() };
+    let engine = world.engine().with_live_limits(limits);
+    let removed = engine.remove_guard(&other_migration(), &store_name("old"), false).await;
+    assert_names(&reason(removed), "public.events", "nightly report");
+}
+
 async fn in_the_way(world: &World, name: &str, sql: &str) -> Client {
     let client = world.another_app().await;
     client.batch_execute(&format!("SET application_name = '{name}'")).await.unwrap();

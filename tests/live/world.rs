@@ -155,21 +155,25 @@ pub(crate) fn proven((leaving, receiving): &(Tally, Tally)) -> i64 {
     Verified::compare(leaving, receiving).unwrap().tally().rows()
 }
 
-/// The block of writers; a slow machine may need longer than a test allows.
-pub(crate) async fn blocked(engine: &PgEngine, claim: &Claim) -> Box<dyn WriteBlock> {
+/// The block of writers, if the org has not moved yet; a slow machine may need longer than a test allows.
+async fn asked_to_block(engine: &PgEngine, claim: &Claim, way: Way) -> Option<Box<dyn WriteBlock>> {
     loop {
-        match engine.block(claim, Way::Forward).await {
-            Ok(block) => return block.unwrap(),
+        match engine.block(claim, way).await {
+            Ok(block) => return block,
             Err(error) if error.transient => {}
             Err(error) => panic!("{error}"),
         }
     }
 }
 
+pub(crate) async fn blocked(engine: &PgEngine, claim: &Claim) -> Box<dyn WriteBlock> {
+    asked_to_block(engine, claim, Way::Forward).await.unwrap()
+}
+
 /// From the block to the release; tried again when it took too long.
 pub(crate) async fn switched(engine: &PgEngine, claim: &Claim, way: Way) {
     loop {
-        let Some(mut block) = engine.block(claim, way).await.unwrap() else {
+        let Some(mut block) = asked_to_block(engine, claim, way).await else {
             return engine.complete(claim, way).await.unwrap();
         };
         match handed_over(&mut block).await {

@@ -31,7 +31,7 @@ pub(super) struct Asking {
 }
 
 /// Runs statements about one table (`place`, in quotes), again and again until there is a moment for them. One process at a
-/// time: others do the same to the same functions.
+/// time: others do the same to the same functions. Whoever waits for those others keeps nobody waiting, so that takes its time.
 pub(super) async fn briefly(
     session: &Session,
     sql: &str,
@@ -41,8 +41,9 @@ pub(super) async fn briefly(
 ) -> Result<(), EngineError> {
     let begin = Instant::now();
     let transaction = format!(
-        "BEGIN; SET LOCAL lock_timeout = '{LOCK_TIMEOUT_MS}ms'; SELECT pg_advisory_xact_lock(hashtext('mover.guard'));\n\
-         {sql};\nCOMMIT"
+        "BEGIN; SET LOCAL lock_timeout = '{}ms'; SELECT pg_advisory_xact_lock(hashtext('mover.guard'));\n\
+         SET LOCAL lock_timeout = '{LOCK_TIMEOUT_MS}ms'; {sql};\nCOMMIT",
+        budget.as_millis().max(1)
     );
     loop {
         let Err(error) = session.batch_execute(&transaction).await else { return Ok(()) };
@@ -72,7 +73,7 @@ async fn holders(session: &Session, place: &str, beside: Beside, doing: Doing<'_
     }
     described.sort();
     Ok(match described.is_empty() {
-        true => "nobody holds it now, but it is used all the time; try again".into(),
+        true => "nobody holds it now, but it is used all the time, or another Mover is at it; try again".into(),
         false => described.join("; "),
     })
 }

@@ -1,5 +1,6 @@
 -- Transactions that hold a table (its name in quotes) so that no trigger can be made on it, or, if $2, be dropped from it: readers
 -- keep from that, too. VACUUM and CREATE INDEX are no writers, but are in the way as well.
+-- Another Mover that makes or drops triggers just now is gone in a moment, and not to be ended.
 SELECT DISTINCT l.virtualtransaction AS transaction, l.pid
 FROM pg_locks l
 WHERE l.locktype = 'relation' AND l.granted
@@ -7,3 +8,8 @@ WHERE l.locktype = 'relation' AND l.granted
   AND l.relation = to_regclass($1)
   AND ($2 OR l.mode NOT IN ('AccessShareLock', 'RowShareLock'))
   AND l.pid IS DISTINCT FROM pg_backend_pid()
+  AND l.pid NOT IN (
+      SELECT g.pid FROM pg_locks g
+      WHERE g.locktype = 'advisory' AND g.objsubid = 1 AND g.granted
+        AND ((g.classid::bigint << 32) | g.objid::bigint) = hashtext('mover.guard')
+  )
