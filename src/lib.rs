@@ -10,6 +10,7 @@ pub mod demo;
 pub mod embedded;
 pub mod engine;
 pub mod flags;
+mod home;
 pub mod http;
 mod nearest;
 pub mod operations;

@@ -119,6 +119,7 @@ enum Halting {
     /// It could not be told yet.
     Wanted,
     Told,
+    /// It has ended by itself, or we may not halt it.
     Refused,
 }
 

@@ -10,6 +10,7 @@ use tokio::task::JoinHandle;
 use tokio_postgres::{Client, Config, Statement};
 use tracing::debug;
 
+use crate::home::Home;
 use crate::tls::Encryption;
 
 const SESSION_SETTINGS: &str = include_str!("sql/session.sql");
@@ -19,6 +20,7 @@ const SESSION_SETTINGS: &str = include_str!("sql/session.sql");
 pub(super) struct Connector {
     pub(super) config: Config,
     pub(super) encryption: Encryption,
+    pub(super) home: Home,
 }
 
 /// A connection with its prepared statements.
@@ -38,7 +40,9 @@ impl managed::Manager for Connector {
     type Error = tokio_postgres::Error;
 
     async fn create(&self) -> Result<Connection, tokio_postgres::Error> {
-        let (client, task) = self.encryption.connect(&self.config).await?;
+        let (config, encryption) = (self.config.clone(), self.encryption.clone());
+        let opening = async move { encryption.connect(&config).await };
+        let (client, task) = self.home.open(Box::pin(opening)).await?;
         let encryption = self.encryption.clone();
         let fresh =
             Connection { client, task, encryption, statements: Mutex::default(), in_use: AtomicBool::new(false) };

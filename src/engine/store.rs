@@ -14,6 +14,7 @@ use tokio_postgres::error::SqlState;
 use super::connection::{Connector, Session};
 use super::error::is_transient;
 use crate::config::Postgres;
+use crate::home::Home;
 use crate::tls::{self, Trouble};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -50,7 +51,7 @@ pub struct Store {
 }
 
 impl Store {
-    /// Makes a pool of at most `connections_max` connections; the first use connects.
+    /// Makes a pool of at most `connections_max` connections; the first use connects. They live in the runtime of this call.
     pub fn open(name: StoreName, url: &str, connections_max: usize) -> Result<Self, StoreError> {
         let postgres = Postgres::at(url, connections_max)
             .map_err(|error| StoreError::Address { store: name.clone(), cause: error.to_string() })?;
@@ -68,7 +69,7 @@ impl Store {
             .keepalives_retries(3);
         let address = address_of(&config);
         let timeouts = Timeouts { wait: Some(WAIT_FOR_CONNECTION), create: Some(CONNECT_TIMEOUT), recycle: None };
-        let pool = managed::Pool::builder(Connector { config, encryption })
+        let pool = managed::Pool::builder(Connector { config, encryption, home: Home::here() })
             .max_size(postgres.pool_size)
             .timeouts(timeouts)
             .runtime(deadpool::Runtime::Tokio1)

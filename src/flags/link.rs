@@ -17,6 +17,7 @@ use redis::{
 use tokio::sync::Mutex as AsyncMutex;
 use tokio::time::{sleep, timeout};
 
+use crate::home::Home;
 use crate::tls;
 
 /// How long one request may take, with all its tries.
@@ -66,6 +67,7 @@ impl Trouble {
 /// The connection to one Redis server.
 pub(super) struct Link {
     client: Client,
+    home: Home,
     address: String,
     /// `None`: over a Unix socket, where there is no TLS.
     encrypted: Option<bool>,
@@ -90,7 +92,7 @@ impl Link {
             _ => None,
         };
         let address = at.to_string();
-        Ok(Self { client, address, encrypted, connection: AsyncMutex::new(None) })
+        Ok(Self { client, home: Home::here(), address, encrypted, connection: AsyncMutex::new(None) })
     }
 
     /// Where the server is.
@@ -150,7 +152,9 @@ impl Link {
         }
         let config =
             AsyncConnectionConfig::new().set_connection_timeout(Some(TRY_MAX)).set_response_timeout(Some(TRY_MAX));
-        let connection = self.client.get_multiplexed_async_connection_with_config(&config).await?;
+        let client = self.client.clone();
+        let opening = async move { client.get_multiplexed_async_connection_with_config(&config).await };
+        let connection = self.home.open(Box::pin(opening)).await?;
         Ok(slot.insert(connection).clone())
     }
 

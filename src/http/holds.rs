@@ -77,16 +77,17 @@ impl Holds {
 
     /// Takes a runbook before there is a run of it; keep the lock with `keep`.
     pub(super) async fn lock(&self, log: &PgMoveLog, title: &str) -> Result<RunLock, Problem> {
-        self.held.lock().await.retain(|_, hold| !hold.is_over());
+        let mut holds = self.held.lock().await;
+        holds.retain(|_, hold| !hold.is_over());
+        if holds.len() >= HOLDS_MAX {
+            return Err(Problem::unavailable("too many runbooks are run at once"));
+        }
+        drop(holds);
         log.lock_runbook(title).await?.ok_or_else(|| Problem::run_busy(title, None))
     }
 
     /// Holds a run whose runbook was locked. The secret is the client's own, so that asking twice is no harm.
-    pub(super) async fn keep(&self, run: i64, lock: RunLock, secret: &str, caller: &Caller) -> Result<(), Problem> {
-        let mut holds = self.held.lock().await;
-        if holds.len() >= HOLDS_MAX {
-            return Err(Problem::unavailable("too many runbooks are run at once"));
-        }
+    pub(super) async fn keep(&self, run: i64, lock: RunLock, secret: &str, caller: &Caller) {
         let hold = Arc::new(Hold {
             secret: secret.to_owned(),
             by: caller.name.clone(),
@@ -96,8 +97,7 @@ impl Holds {
             given: Mutex::default(),
         });
         tokio::spawn(end_in_time(Arc::downgrade(&self.held), Arc::downgrade(&hold), run));
-        holds.insert(run, hold);
-        Ok(())
+        self.held.lock().await.insert(run, hold);
     }
 
     /// Holds a run that was begun before, or goes on holding it. `again`: only if nobody else has held it since.
@@ -121,7 +121,8 @@ impl Holds {
         if !log.hold_run(run.id, &hash(secret), again).await? {
             return Err(Problem::run_lost(run));
         }
-        self.keep(run.id, lock, secret, caller).await
+        self.keep(run.id, lock, secret, caller).await;
+        Ok(())
     }
 
     /// The hold of whoever asks, which lasts longer now.

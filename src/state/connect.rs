@@ -12,6 +12,7 @@ use tokio_postgres::{Client, Config};
 
 use super::StateError;
 use super::error::{SECTION, describe};
+use crate::home::Home;
 use crate::tls::{self, Encryption, Trouble};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -23,8 +24,8 @@ const KEEPALIVE_IDLE: Duration = Duration::from_secs(10);
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
 const WAIT_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Opens a pool of at most `size` connections to the state database, and proves with one of them that it works. No
-/// error repeats a password.
+/// Opens a pool of at most `size` connections to the state database, and proves with one of them that it works. They live
+/// in the runtime of this call. No error repeats a password.
 pub async fn connect(config: &Config, encryption: &Encryption, size: usize) -> Result<Pool, StateError> {
     let mut config = config.clone();
     if config.get_connect_timeout().is_none() {
@@ -41,7 +42,8 @@ pub async fn connect(config: &Config, encryption: &Encryption, size: usize) -> R
         config.tcp_user_timeout(ANSWER_TIMEOUT);
     }
     let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
-    let manager = Manager::from_connect(config.clone(), Opener(encryption.clone()), recycling);
+    let manager =
+        Manager::from_connect(config.clone(), Opener { encryption: encryption.clone(), home: Home::here() }, recycling);
     let pool = Pool::builder(manager)
         .max_size(size.max(1))
         .runtime(Runtime::Tokio1)
@@ -56,12 +58,15 @@ pub async fn connect(config: &Config, encryption: &Encryption, size: usize) -> R
 }
 
 /// Opens the connections of the pool.
-struct Opener(Encryption);
+struct Opener {
+    encryption: Encryption,
+    home: Home,
+}
 
 impl Connect for Opener {
     fn connect(&self, config: &Config) -> BoxFuture<'_, Result<(Client, JoinHandle<()>), tokio_postgres::Error>> {
-        let config = config.clone();
-        async move { self.0.connect(&config).await }.boxed()
+        let (config, encryption) = (config.clone(), self.encryption.clone());
+        self.home.open(Box::pin(async move { encryption.connect(&config).await })).boxed()
     }
 }
 

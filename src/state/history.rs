@@ -124,6 +124,12 @@ impl PgMoveLog {
         rows.iter().map(|row| entry(&Columns::new(DOING, row))).collect()
     }
 
+    /// Those of these numbers, without their whole answers.
+    pub async fn commands(&self, ids: &[i64]) -> Result<Vec<CommandEntry>, StateError> {
+        let rows = self.query(DOING, include_str!("sql/history_some.sql"), &[&ids]).await?;
+        rows.iter().map(|row| entry(&Columns::new(DOING, row))).collect()
+    }
+
     /// One of them, if there is one of this number.
     pub async fn command(&self, id: i64) -> Result<Option<CommandEntry>, StateError> {
         let rows = self.query(DOING, include_str!("sql/history_one.sql"), &[&id]).await?;

@@ -24,7 +24,6 @@ mod gate;
 #[allow(dead_code, reason = "shared with the crash tests")]
 mod program;
 #[path = "../crash/screen.rs"]
-#[allow(dead_code, reason = "shared with the crash tests")]
 mod screen;
 #[path = "../crash/world.rs"]
 #[allow(dead_code, reason = "shared with the crash tests")]

@@ -2,6 +2,7 @@
 
 use std::net::TcpListener;
 
+use deadpool_postgres::Object;
 use mover::state::StateError;
 
 use crate::support::{Server, connect};
@@ -42,4 +43,20 @@ async fn a_wrong_password_and_an_unknown_role_or_database_are_told_apart() {
     let error = refusal(&url("mover:s3cr3t", "nowhere")).await;
     let StateError::UnknownDatabase { database, .. } = &error else { panic!("{error:?}") };
     assert_eq!(database, "nowhere");
+}
+
+/// Requests over HTTP are answered by threads of their own, with a lower priority; moves use the connections, too.
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_live_where_the_pool_was_made_whoever_needs_them_first() {
+    let server = Server::start().await;
+    let pool = connect(&server.postgres.url_as("mover", "postgres"), 3).await.unwrap();
+    let elsewhere = pool.clone();
+    let asked = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime
+            .block_on(async { tokio::try_join!(elsewhere.get(), elsewhere.get(), elsewhere.get()).map(drop).unwrap() });
+    });
+    tokio::task::spawn_blocking(|| asked.join().unwrap()).await.unwrap();
+    let (a, b, c) = tokio::try_join!(pool.get(), pool.get(), pool.get()).unwrap();
+    assert!([a, b, c].iter().all(|connection| Object::metrics(connection).recycle_count > 0), "opened anew");
 }

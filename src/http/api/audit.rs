@@ -52,15 +52,9 @@ pub(in crate::http) async fn told(
     let log = &world.log;
     let mut entries = log.recent_commands(limit, None).await?;
     entries.extend(log.waiting_commands(limit, None).await?);
-    let mut told: BTreeMap<_, _> = entries.into_iter().map(|entry| (entry.id, Entry::from(entry))).collect();
-    for id in besides {
-        if !told.contains_key(&id)
-            && let Some(entry) = log.command(id).await?
-        {
-            let mut entry = Entry::from(entry);
-            entry.answer = None;
-            told.insert(id, entry);
-        }
+    let besides: Vec<i64> = besides.filter(|id| entries.iter().all(|entry| entry.id != *id)).collect();
+    if !besides.is_empty() {
+        entries.extend(log.commands(&besides).await?);
     }
-    Ok(told)
+    Ok(entries.into_iter().map(|entry| (entry.id, Entry::from(entry))).collect())
 }

@@ -89,7 +89,7 @@ pub(super) async fn begin_run(
     }
     let run = log.open_run(&title, &file, &source, &variables).await?;
     log.hold_run(run.id, &hash(hold), false).await?;
-    shared.holds.keep(run.id, lock, hold, &caller).await?;
+    shared.holds.keep(run.id, lock, hold, &caller).await;
     Ok(held(&shared, run.id))
 }
 
