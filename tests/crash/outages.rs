@@ -5,7 +5,7 @@ use nix::sys::signal::Signal;
 
 use super::gate::Gate;
 use super::program::Program;
-use super::world::{OFFLINE, ONLINE, ORGS, World};
+use super::world::{OFFLINE, ONLINE, ORGS, WRITTEN, World};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn postgres_is_restarted_in_mid_copy() {
@@ -177,4 +177,28 @@ async fn flush(world: &World) {
     let client = redis::Client::open(world.servers.redis_url()).unwrap();
     let mut connection = client.get_multiplexed_async_connection().await.unwrap();
     redis::cmd("FLUSHALL").query_async::<()>(&mut connection).await.unwrap();
+}
+
+/// Slow is not the same as written too fast: nobody is parked for it, and the orgs go on when the store does.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_is_slow_for_a_while() {
+    let world = World::ready(ONLINE).await;
+    world.install_guard().await;
+    let store = world.new_store().await;
+    // Longer than a round may take that is done while writers wait.
+    let mut slow = "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS
+        $$ BEGIN PERFORM pg_sleep(0.15); RETURN NULL; END $$;"
+        .to_owned();
+    for table in WRITTEN {
+        slow += &format!(
+            "CREATE TRIGGER slow AFTER INSERT OR UPDATE OR DELETE ON {table} EXECUTE FUNCTION slow();
+             ALTER TABLE {table} ENABLE ALWAYS TRIGGER slow;"
+        );
+    }
+    store.batch_execute(&slow).await.unwrap();
+    let mut campaign = world.start("migrate whole_org all");
+    campaign.says("the stores are slow").await;
+    store.batch_execute("DROP FUNCTION slow() CASCADE").await.unwrap();
+    campaign.end().await.with_code(0);
+    world.assert_all_moved().await;
 }

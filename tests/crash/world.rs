@@ -26,7 +26,7 @@ const LEASE_MS: u32 = 600_000;
 const WRITES_MIN: u64 = 10;
 
 /// Tables of which clients change something. The others must stay the same wherever they are.
-const WRITTEN: [&str; 3] = ["containers", "nodes", "client_writes"];
+pub(crate) const WRITTEN: [&str; 3] = ["containers", "nodes", "client_writes"];
 
 pub(crate) struct World {
     pub(crate) servers: Private,
@@ -81,6 +81,14 @@ impl World {
     /// Starts one command that kills itself at a failpoint.
     pub(crate) fn start_to_die(&self, command: &str, failpoint: &str) -> Program {
         Program::start(self.dir.path(), &["exec", "--yes", command], Some(failpoint))
+    }
+
+    /// Another setting from now on.
+    pub(crate) fn configure(&self, before: &str, now: &str) {
+        let file = self.dir.path().join("mover.toml");
+        let text = std::fs::read_to_string(&file).unwrap();
+        assert!(text.contains(before), "{text}");
+        std::fs::write(file, text.replace(before, now)).unwrap();
     }
 
     /// Calls the program.

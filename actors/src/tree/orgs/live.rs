@@ -20,6 +20,9 @@ use super::effects::{Effects, StepError, proven};
 const LAST_ROUND_SHARE: u32 = 4;
 /// So many rounds in a row that leave as much as the best one before them: the backlog does not shrink.
 const ROUNDS_WITHOUT_GAIN_MAX: u32 = 8;
+/// A round that takes too long although it has no more keys than this says nothing about how fast the org is written: the
+/// stores are slow.
+const FEW_KEYS: i64 = 100;
 /// A round that had nothing to do is not repeated at once.
 const ROUND_PAUSE: Duration = Duration::from_millis(20);
 
@@ -57,12 +60,7 @@ impl Effects {
             rounds_without_gain = if left < fewest_left { 0 } else { rounds_without_gain + 1 };
             fewest_left = fewest_left.min(left);
             if rounds_without_gain >= ROUNDS_WITHOUT_GAIN_MAX {
-                let reason = format!(
-                    "the org is written faster than it can be carried over: {left} changes came in during a round of \
-                     {:?} for {keys} keys; next: retry when it is quieter, or raise max_block in [limits] of the migration",
-                    begun.elapsed()
-                );
-                return Err(StepError::Permanent { reason, place: Place::default() });
+                return Err(no_gain(keys, left, begun.elapsed(), limits.max_block_ms));
             }
             if keys == 0 {
                 sleep(ROUND_PAUSE).await;
@@ -198,4 +196,20 @@ impl Effects {
         failpoint::hit("abort.done");
         Ok(Findings::default())
     }
+}
+
+/// Why catching up does not come to its end.
+fn no_gain(keys: i64, left: i64, round: Duration, max_block_ms: u64) -> StepError {
+    if keys.max(left) <= FEW_KEYS {
+        let reason = format!(
+            "the stores are slow: {keys} keys took {round:?} to carry over, which is too long for a block of {max_block_ms} ms; \
+             next: look what slows them down, or raise max_block in [limits] of the migration"
+        );
+        return StepError::Transient { reason, place: Place::default() };
+    }
+    let reason = format!(
+        "the org is written faster than it can be carried over: {left} changes came in during a round of {round:?} for {keys} \
+         keys; next: retry when it is quieter, or raise max_block in [limits] of the migration"
+    );
+    StepError::Permanent { reason, place: Place::default() }
 }

@@ -1,0 +1,65 @@
+//! Flags, and who is shut out.
+
+use std::collections::BTreeMap;
+
+use mover_actors::domain::flags::FlagKey;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::operations::rfc3339;
+use crate::state::read::ClosedOrg;
+
+/// Somebody who is shut out now.
+#[derive(Debug, PartialEq, Serialize, ToSchema)]
+pub(in crate::http) struct Closed {
+    /// The org; null: everybody.
+    org: Option<String>,
+    /// Since when, where that is known.
+    since: Option<String>,
+    /// `move` or `operator`.
+    by: &'static str,
+    /// The migration and its step, or the flag.
+    what: String,
+}
+
+impl Closed {
+    pub(in crate::http::api) fn by_move(closed: ClosedOrg) -> Self {
+        let ClosedOrg { org, migration, step, since } = closed;
+        Self {
+            org: Some(org.to_string()),
+            since: Some(rfc3339(since)),
+            by: "move",
+            what: format!("{migration}: {step}"),
+        }
+    }
+
+    pub(in crate::http::api) fn by_operator((key, field): (String, String)) -> Self {
+        let is_of_all = key == FlagKey::no_org().as_str();
+        let org = key.strip_prefix("dl_org_").filter(|_| !is_of_all).map(str::to_owned);
+        Self { org, since: None, by: "operator", what: format!("{key} {field}") }
+    }
+}
+
+/// Flags that are not as they should be.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::http) struct Drifts {
+    /// Hashes that were compared.
+    pub(in crate::http::api) checked: u64,
+    pub(in crate::http::api) drifts: Vec<DriftOf>,
+}
+
+/// One hash.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::http) struct DriftOf {
+    pub(in crate::http::api) key: String,
+    /// Null: the field must not be there.
+    pub(in crate::http::api) wanted: BTreeMap<String, Option<String>>,
+    pub(in crate::http::api) found: BTreeMap<String, Option<String>>,
+}
+
+/// The fields of a flag hash.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::http) struct FlagFields {
+    pub(in crate::http::api) key: String,
+    pub(in crate::http::api) fields: BTreeMap<String, String>,
+}

@@ -1,0 +1,91 @@
+//! Migrations, and how their orgs come along.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::config::Definition;
+use crate::operations::{CampaignStatus, MigrationStatus};
+use crate::state::read::StateName;
+
+/// How everything stands.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::http) struct Status {
+    /// Every migration that is defined or has orgs.
+    pub(in crate::http::api) migrations: Vec<Migration>,
+    /// The campaign that is live, or the last one.
+    pub(in crate::http::api) campaign: Option<CampaignStatus>,
+}
+
+/// A migration and its orgs.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::http) struct Migration {
+    #[serde(flatten)]
+    status: MigrationStatus,
+    #[serde(flatten)]
+    definition: Defined,
+}
+
+/// What its definition says; nothing if its file is gone.
+#[derive(Debug, Default, Serialize, ToSchema)]
+pub(in crate::http) struct Defined {
+    /// `online`, `offline` or `window`.
+    strategy: Option<String>,
+    /// The store that orgs come from.
+    source: Option<String>,
+    /// The store that orgs go to.
+    target: Option<String>,
+    /// Other names.
+    aliases: Vec<String>,
+}
+
+impl Migration {
+    pub(in crate::http::api) fn new(status: MigrationStatus, definition: Option<&Definition>) -> Self {
+        let definition = definition.map(|definition| Defined {
+            strategy: serde_json::to_value(definition.strategy).ok().and_then(|name| name.as_str().map(str::to_owned)),
+            source: Some(definition.from.to_string()),
+            target: Some(definition.to.to_string()),
+            aliases: definition.aliases.clone(),
+        });
+        Self { status, definition: definition.unwrap_or_default() }
+    }
+}
+
+/// Every org of a migration.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::http) struct Map {
+    pub(in crate::http::api) ids: Vec<i64>,
+    /// One letter for each of `ids`.
+    pub(in crate::http::api) states: String,
+}
+
+/// The letter of a state in maps.
+pub(in crate::http) fn letter(state: StateName) -> char {
+    match state {
+        StateName::Holding => 'h',
+        StateName::Ready => 'r',
+        StateName::Started => 's',
+        StateName::Migrated => 'm',
+        StateName::Failed => 'f',
+        StateName::RolledBack => 'b',
+        StateName::Finalized => 'z',
+    }
+}
+
+/// What came through lately.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::http) struct Pace {
+    pub(in crate::http::api) bucket_seconds: u32,
+    /// Those in which something came through.
+    pub(in crate::http::api) buckets: Vec<PaceBucket>,
+}
+
+/// What came through in one span.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::http) struct PaceBucket {
+    pub(in crate::http::api) at: String,
+    pub(in crate::http::api) moved: u64,
+    pub(in crate::http::api) failed: u64,
+    pub(in crate::http::api) p50_ms: Option<f64>,
+    pub(in crate::http::api) p99_ms: Option<f64>,
+    pub(in crate::http::api) max_ms: Option<f64>,
+}
