@@ -128,11 +128,11 @@ impl App {
         Ok(App { world, config, servers })
     }
 
-    /// The same world with connections to the move log of its own, for those who ask: however many they are, they never take one
-    /// that a move waits for.
+    /// The same world with connections of its own to the move log and to Redis, for those who ask: however many they are, they
+    /// never take one that a move waits for.
     pub async fn world_for_askers(&self) -> Result<World, AppError> {
         let log = PgMoveLog::new(state_pool(&self.config, self.servers()).await?).acting_as(operator());
-        Ok(World { log: Arc::new(log), ..self.world.clone() })
+        Ok(World { log: Arc::new(log), flags: Arc::new(self.world.flags.beside()), ..self.world.clone() })
     }
 
     /// The private servers, if any part of this Mover uses them.

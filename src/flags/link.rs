@@ -95,6 +95,13 @@ impl Link {
         Ok(Self { client, home: Home::here(), address, encrypted, connection: AsyncMutex::new(None) })
     }
 
+    /// Another connection to the same server. Connects to nothing yet.
+    pub(super) fn beside(&self) -> Self {
+        let Self { client, home, address, encrypted, .. } = self;
+        let (client, home, address) = (client.clone(), home.clone(), address.clone());
+        Self { client, home, address, encrypted: *encrypted, connection: AsyncMutex::new(None) }
+    }
+
     /// Where the server is.
     pub(super) fn address(&self) -> &str {
         &self.address

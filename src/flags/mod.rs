@@ -43,6 +43,11 @@ impl RedisFlags {
         Ok(Self { link: Link::open(address)?, rebuild: Rebuild::default() })
     }
 
+    /// The same flags over a connection of its own, for those who ask much: nobody waits for their answers.
+    pub fn beside(&self) -> Self {
+        Self { link: self.link.beside(), rebuild: Rebuild::default() }
+    }
+
     /// Where the server is, without user and password.
     pub fn address(&self) -> &str {
         self.link.address()
