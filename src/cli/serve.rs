@@ -65,9 +65,11 @@ pub(super) async fn serve(app: &App, general: &General, args: &args::Serve) -> R
             error = server.ended() => return Err(error.into()),
         }
     }
+    tracing::info!("asked to end: nobody is let in any more");
     server.stop().await;
     doors.stop().await.map_err(AppError::from)?;
     end(app, tree, shared.settings().shutdown, &mut interrupts).await?;
+    tracing::info!("ended");
     Ok(ExitCode::SUCCESS)
 }
 
