@@ -11,14 +11,14 @@ use crate::world::{OFFLINE, ONLINE};
 async fn the_page_follows_the_campaign_until_somebody_selects_a_migration() {
     let served = Served::start(ONLINE).await;
     for command in ["orgs capture whole_org_offline", "orgs ready whole_org_offline all"] {
-        served.command(&served.operator, command).await.with(200);
+        served.carry_out(&served.operator, &json!(command)).await;
     }
     let page = Page::open(&served, &served.operator).await;
     let selected = |name: &str| format!("document.querySelector('#migration').value === '{name}'");
     page.until("one that has orgs is shown", &selected(ONLINE)).await;
 
     for name in [OFFLINE, ONLINE] {
-        served.command(&served.operator, &format!("migrate {name} 1")).await.with(200);
+        served.carry_out(&served.operator, &json!(format!("migrate {name} 1"))).await;
         page.until("the one of the campaign is shown", &selected(name)).await;
         page.shows("#campaign-facts", "1 claimed, 1 done").await;
     }
@@ -27,7 +27,7 @@ async fn the_page_follows_the_campaign_until_somebody_selects_a_migration() {
     page.value(&format!("(() => {{ {choose} }})()")).await;
     page.shows("#empty", "orgs capture org").await;
     page.until("nothing of it is done", "!text('#campaign-facts').includes('%')").await;
-    served.command(&served.operator, "migrate whole_org 1").await.with(200);
+    served.carry_out(&served.operator, &json!("migrate whole_org 1")).await;
     let ended = async || served.get(&served.viewer, "/api/v1/campaigns/3").await.with(200)["phase"] == json!("ended");
     eventually("the campaign ends", ended).await;
     page.shows("#campaign-line", "Campaign 3: migrating whole_org, ended").await;

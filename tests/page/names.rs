@@ -37,11 +37,10 @@ async fn a_name_is_only_ever_shown() {
     let page = Page::open(&served, &served.operator).await;
     page.command("orgs capture whole_org_offline").await;
     page.shows("#command-told", "5").await;
-    for command in [
-        json!({ "command": ["orgs", "ready", "whole_org_offline", NAMES] }),
-        json!({ "command": ["migrate", "whole_org_offline", NAMES] }),
-    ] {
-        served.post(&served.operator, "/api/v1/commands", &command).await.with(200);
+    for command in
+        [json!(["orgs", "ready", "whole_org_offline", NAMES]), json!(["migrate", "whole_org_offline", NAMES])]
+    {
+        served.carry_out(&served.operator, &command).await;
     }
     page.until("all of them have failed", "find('#failures-list > li').length === 5").await;
 

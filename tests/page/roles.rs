@@ -40,7 +40,7 @@ async fn a_viewer_sees_what_failed_and_has_no_button_for_it() {
     let (uncopied, unverified) = (served.world.orgs[1].clone(), served.world.orgs[2].clone());
     served.world.spoil(&uncopied, &unverified).await;
     let page = Page::open(&served, &served.viewer).await;
-    served.command(&served.operator, "migrate whole_org_offline all").await.with(200);
+    served.carry_out(&served.operator, &json!("migrate whole_org_offline all")).await;
     page.shows("#failures-list", uncopied.name.as_str()).await;
     page.shows("#health", "warning").await;
     assert_eq!(page.count("#failures-list .changes").await, 0);
