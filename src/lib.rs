@@ -14,6 +14,7 @@ mod home;
 pub mod http;
 mod nearest;
 pub mod operations;
+mod passing;
 pub mod remote;
 pub mod runbook;
 pub mod state;

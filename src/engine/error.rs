@@ -7,6 +7,8 @@ use mover_actors::domain::record::Place;
 use mover_actors::ports::EngineError;
 use tokio_postgres::error::{DbError, SqlState};
 
+use crate::passing::is_passing;
+
 /// The most characters of a row that are kept in a failure.
 const ROW_CHARACTERS_MAX: usize = 500;
 
@@ -61,27 +63,10 @@ impl<'a> Doing<'a> {
 
 /// Whether the same may work later.
 pub(super) fn is_transient(error: &tokio_postgres::Error) -> bool {
-    let Some(code) = error.code() else {
-        // Without a code the server said nothing: the connection was lost or never came about.
-        return error.is_closed() || error.source().is_some_and(|cause| cause.is::<std::io::Error>());
-    };
-    let passing = [
-        SqlState::T_R_SERIALIZATION_FAILURE,
-        SqlState::T_R_DEADLOCK_DETECTED,
-        SqlState::LOCK_NOT_AVAILABLE,
-        SqlState::ADMIN_SHUTDOWN,
-        SqlState::CRASH_SHUTDOWN,
-        SqlState::CANNOT_CONNECT_NOW,
-        SqlState::TOO_MANY_CONNECTIONS,
-        SqlState::OUT_OF_MEMORY,
-        SqlState::QUERY_CANCELED,
-        // The store has ended our session because we hung (P8), and we are awake again.
-        SqlState::IDLE_SESSION_TIMEOUT,
-        SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT,
-        // "cached plan must not change result type": a new connection plans anew.
-        SqlState::FEATURE_NOT_SUPPORTED,
-    ];
-    code.code().starts_with("08") || passing.contains(code) && !is_really_unsupported(error)
+    // "cached plan must not change result type": a new connection plans anew.
+    let full_or_stale = [SqlState::TOO_MANY_CONNECTIONS, SqlState::OUT_OF_MEMORY, SqlState::FEATURE_NOT_SUPPORTED];
+    let may_work = error.code().is_some_and(|code| full_or_stale.contains(code)) && !is_really_unsupported(error);
+    may_work || is_passing(error)
 }
 
 /// The code of a stale prepared statement is shared with features that will never be supported.

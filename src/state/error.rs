@@ -8,6 +8,7 @@ use mover_actors::ports::LogError;
 use thiserror::Error;
 use tokio_postgres::error::SqlState;
 
+use crate::passing::is_passing;
 use crate::tls::{self, Trouble};
 
 /// Where the state database is configured.
@@ -239,24 +240,7 @@ pub(super) fn describe(error: &tokio_postgres::Error) -> String {
 
 /// Whether the server or the network may be different next time.
 fn is_transient(error: &tokio_postgres::Error) -> bool {
-    let Some(code) = error.code() else {
-        // Without an answer of the server: the network, or a connection that ended.
-        let from_network = error.source().is_some_and(|cause| cause.is::<std::io::Error>());
-        return error.is_closed() || from_network;
-    };
-    let known = [
-        SqlState::ADMIN_SHUTDOWN,
-        SqlState::CRASH_SHUTDOWN,
-        SqlState::CANNOT_CONNECT_NOW,
-        SqlState::T_R_SERIALIZATION_FAILURE,
-        SqlState::T_R_DEADLOCK_DETECTED,
-        SqlState::LOCK_NOT_AVAILABLE,
-        SqlState::QUERY_CANCELED,
-        SqlState::IDLE_SESSION_TIMEOUT,
-        SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT,
-        // A standby that was, or is about to be, the primary.
-        SqlState::READ_ONLY_SQL_TRANSACTION,
-    ];
-    // Class 08: connection exceptions; class 53: too many connections, out of memory or disk.
-    known.contains(code) || code.code().starts_with("08") || code.code().starts_with("53")
+    // A standby that was, or is about to be, the primary; class 53: too many connections, out of memory or disk.
+    let of_the_server = |code: &SqlState| *code == SqlState::READ_ONLY_SQL_TRANSACTION || code.code().starts_with("53");
+    is_passing(error) || error.code().is_some_and(of_the_server)
 }
