@@ -127,8 +127,8 @@ pub trait MoveLog: Send + Sync + 'static {
     /// What hashes should look like, in the order in which they should be written after a loss: orgs first,
     /// `dl_override`, and `dl_default` last. Pages: those after `after`.
     async fn desired(&self, after: Option<&FlagKey>, limit: u32) -> Result<Vec<FlagImage>, LogError>;
-    /// What one hash should look like, if Mover manages it.
-    async fn desired_one(&self, key: &FlagKey) -> Result<Option<FlagImage>, LogError>;
+    /// What these hashes should look like, in order; nothing for one that Mover does not manage.
+    async fn desired_of(&self, keys: &[FlagKey]) -> Result<Vec<Option<FlagImage>>, LogError>;
     /// Makes every epoch from now on higher than this one.
     async fn raise_epoch(&self, above: Epoch) -> Result<(), LogError>;
 }
@@ -209,7 +209,7 @@ pub enum Side {
 /// How much was copied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Copied {
-    /// Rows over all tables.
+    /// Rows over all orgs and tables.
     pub rows: i64,
     /// Bytes sent to the target.
     pub bytes: i64,
@@ -217,43 +217,52 @@ pub struct Copied {
 
 /// The stores. Every call may be repeated after a crash at any instant, and is refused by the store itself if a newer
 /// epoch was there.
+///
+/// Calls that take several claims are about a cohort: at least one org, all of one migration. What they do is done for all of them or, as
+/// far as the answer tells, for none: a fault that stays is found by asking again for a part of them.
 #[async_trait]
 pub trait Engine: Send + Sync + 'static {
     /// How the migration routes its orgs; an error if there is no such migration.
     fn routing(&self, migration: &MigrationName) -> Result<Routing, EngineError>;
-    /// Waits until the transactions that may still write to the org in the source have ended.
-    async fn drain(&self, claim: &Claim) -> Result<(), EngineError>;
-    /// Copies the org's rows in one transaction. Rows of an earlier try are replaced, foreign rows refused (P6).
-    async fn copy(&self, claim: &Claim) -> Result<Copied, EngineError>;
-    /// Counts and hashes the org's rows in one snapshot.
-    async fn tally(&self, claim: &Claim, side: Side) -> Result<Tally, EngineError>;
+    /// How patient online moves of this migration are, and how large cohorts may be.
+    fn limits(&self, migration: &MigrationName) -> Result<Limits, EngineError>;
+    /// About how many rows each org has in the source, in order: to tell which orgs are carried together.
+    async fn sizes(&self, claims: &[Claim]) -> Result<Vec<i64>, EngineError>;
+
+    /// Waits until the transactions that may still write to the orgs in the source have ended.
+    async fn drain(&self, claims: &[Claim]) -> Result<(), EngineError>;
+    /// Copies the orgs' rows in one transaction; answers how much that was over all of them. Rows of an earlier try are replaced,
+    /// foreign rows refused (P6).
+    async fn copy(&self, claims: &[Claim]) -> Result<Copied, EngineError>;
+    /// Counts and hashes the orgs' rows in one snapshot; in order.
+    async fn tally(&self, claims: &[Claim], side: Side) -> Result<Vec<Tally>, EngineError>;
     /// Finds the rows and columns behind a mismatch.
     async fn explain(&self, claim: &Claim, mismatch: &Mismatch) -> Result<Place, EngineError>;
     /// Declares the copied rows to be live: from now on they are never replaced or removed.
-    async fn settle(&self, claim: &Claim) -> Result<(), EngineError>;
+    async fn settle(&self, claims: &[Claim]) -> Result<(), EngineError>;
     /// Removes the rows that [`Engine::copy`] or [`Engine::copy_live`] brought, unless they are live.
     async fn discard(&self, claim: &Claim) -> Result<(), EngineError>;
 
-    /// How patient online moves of this migration are.
-    fn limits(&self, migration: &MigrationName) -> Result<Limits, EngineError>;
-    /// Lets the source log the keys of all that is written of the org, and waits until nobody is left who began to write
+    /// Lets the source log the keys of all that is written of the orgs, and waits until nobody is left who began to write
     /// before.
-    async fn capture(&self, claim: &Claim) -> Result<(), EngineError>;
-    /// Copies the org's rows while it is written. Goes on where an earlier try of the same move was interrupted.
-    async fn copy_live(&self, claim: &Claim) -> Result<Copied, EngineError>;
+    async fn capture(&self, claims: &[Claim]) -> Result<(), EngineError>;
+    /// Copies the orgs' rows while they are written; answers as [`Engine::copy`] does. Goes on where an earlier try of the same
+    /// move was interrupted.
+    async fn copy_live(&self, claims: &[Claim]) -> Result<Copied, EngineError>;
     /// One round: brings all rows whose keys are logged now to their present state in the receiving store, compares
     /// them there, and forgets the keys.
-    async fn catch_up(&self, claim: &Claim, way: Way) -> Result<CaughtUp, EngineError>;
-    /// Counts and hashes the org's rows in the store it leaves and in the one that receives it, without those whose keys are
-    /// logged at that instant: [`Engine::catch_up`] compares these.
-    async fn compare(&self, claim: &Claim, way: Way) -> Result<(Tally, Tally), EngineError>;
+    async fn catch_up(&self, claims: &[Claim], way: Way) -> Result<CaughtUp, EngineError>;
+    /// Counts and hashes each org's rows in the store it leaves and in the one that receives it, without those whose keys are
+    /// logged at that instant: [`Engine::catch_up`] compares these. In order.
+    async fn compare(&self, claims: &[Claim], way: Way) -> Result<Vec<(Tally, Tally)>, EngineError>;
     /// Whether the point of no return has been passed. Whoever asks has the store refuse all with an older epoch from
     /// then on, so that the answer `false` stays true until the asker acts.
     async fn has_moved(&self, claim: &Claim, way: Way) -> Result<bool, EngineError>;
-    /// Lets the org's writers wait, once those at work have committed. `None` if the org has moved already.
-    async fn block(&self, claim: &Claim, way: Way) -> Result<Option<Box<dyn WriteBlock>>, EngineError>;
-    /// Makes the org live in the receiving store, after [`Engine::has_moved`] said that it left the other.
-    async fn complete(&self, claim: &Claim, way: Way) -> Result<(), EngineError>;
+    /// Lets the orgs' writers wait, once those at work have committed. A single org is waited for; of several, those whose writers are
+    /// at work are left out.
+    async fn block(&self, claims: &[Claim], way: Way) -> Result<Blocked, EngineError>;
+    /// Makes the orgs live in the receiving store, after they have left the other.
+    async fn complete(&self, claims: &[Claim], way: Way) -> Result<(), EngineError>;
     /// Undoes [`Engine::capture`]; refused if the org has moved.
     async fn release(&self, claim: &Claim) -> Result<(), EngineError>;
     /// Removes the rows of an org that was rolled back from the target.
@@ -266,24 +275,47 @@ pub trait Engine: Send + Sync + 'static {
     async fn purge(&self, claim: &Claim) -> Result<i64, EngineError>;
 }
 
-/// The org's writers wait while this lives. Dropped, it lets them go on wherever the org is live then; the store does the
+/// How far [`Engine::block`] got with one org.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Its writers wait.
+    Held,
+    /// Its writers are at work, and nobody waits.
+    Busy,
+    /// It has moved already: [`Engine::complete`] goes on from there.
+    Moved,
+}
+
+/// What [`Engine::block`] answers.
+pub struct Blocked {
+    /// How far it got with each org, in order.
+    pub orgs: Vec<Access>,
+    /// Over the orgs that are held; nothing if none is.
+    pub block: Option<Box<dyn WriteBlock>>,
+}
+
+/// The writers of some orgs wait while this lives. Dropped, it lets them go on wherever their org is live then; the store does the
 /// same by itself if the process dies.
 #[async_trait]
 pub trait WriteBlock: Send {
-    /// Brings over what was written last and commits the point of no return in the store that the org leaves. After an
+    /// Brings over what was written last and commits the point of no return in the store that the orgs leave. After an
     /// error [`Engine::has_moved`] knows how far it came. Writers still wait.
     async fn leave(&mut self) -> Result<CaughtUp, EngineError>;
-    /// Makes the org live in the other store. After an error [`Engine::complete`] does. Writers still wait.
+    /// Makes the orgs live in the other store. After an error [`Engine::complete`] does. Writers still wait.
     async fn arrive(&mut self) -> Result<(), EngineError>;
-    /// Since when writers wait, at most: until then nobody asked for the lock.
+    /// Since when writers wait, at most: until then nobody asked for a lock.
     fn since(&self) -> SystemTime;
     /// Lets the writers go on; answers since when they do.
     async fn release(self: Box<Self>) -> Result<SystemTime, EngineError>;
 }
 
-/// How patient online moves are.
+/// How patient online moves are, and how much is carried together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
+    /// The most orgs in a cohort.
+    pub cohort_orgs: usize,
+    /// The most rows of a cohort of more than one org.
+    pub cohort_rows: i64,
     /// For how long writers of an org may wait at the switch, in milliseconds.
     pub max_block_ms: u64,
     /// More logged keys than this, and no end in sight, park the org.

@@ -115,7 +115,7 @@ impl World {
     /// The writes of the first `orgs` orgs are logged from now on, as from the capture of a move until its switch.
     pub(crate) async fn log(&self, orgs: i32) -> Result<(), Trouble> {
         for branch in 1..=orgs {
-            self.engine.capture(&self.claim(branch, 1)?).await?;
+            self.engine.capture(&[self.claim(branch, 1)?]).await?;
         }
         Ok(())
     }
@@ -126,12 +126,13 @@ impl World {
         for epoch in 1.. {
             let branch = i32::try_from(epoch)? % self.orgs()? + 1;
             let claim = self.claim(branch, epoch)?;
-            self.engine.capture(&claim).await?;
-            self.engine.copy_live(&claim).await?;
-            while self.engine.catch_up(&claim, Way::Forward).await?.keys > 50 {}
-            self.engine.compare(&claim, Way::Forward).await?;
-            self.engine.release(&claim).await?;
-            self.engine.discard(&claim).await?;
+            let claims = [claim];
+            self.engine.capture(&claims).await?;
+            self.engine.copy_live(&claims).await?;
+            while self.engine.catch_up(&claims, Way::Forward).await?.keys > 50 {}
+            self.engine.compare(&claims, Way::Forward).await?;
+            self.engine.release(&claims[0]).await?;
+            self.engine.discard(&claims[0]).await?;
         }
         Ok(())
     }

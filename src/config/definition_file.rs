@@ -82,7 +82,7 @@ pub(super) fn read(mut document: Section<'_>, stores: &BTreeSet<StoreName>) -> O
             (tables, Vec::new(), routing::read(&mut document, &components))
         }
     };
-    let limits = limits::read(&mut document);
+    let limits = limits::read(&mut document, strategy.unwrap_or(Strategy::Online));
     document.refuse("gates", "gates is not known by this version: remove it");
     document.finish();
     let (name, alias_places) = (name?, aliases.iter().map(|alias| alias.place.clone()).collect());

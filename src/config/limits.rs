@@ -1,20 +1,29 @@
-//! `[limits]` of a migration: how patient an online move is.
+//! `[limits]` of a migration: how patient an online move is, and how much is carried together.
 
 use std::time::Duration;
 
+use mover_actors::domain::state::Strategy;
 use mover_actors::ports::Limits;
 
 use super::reader::Section;
 
-/// What a definition without `[limits]` has.
-const DEFAULT: Limits = Limits { max_block_ms: 500, max_change_backlog: 10_000 };
+/// What a definition without `[limits]` has. A cohort of so many rows is copied in about a second by one worker of eight on two
+/// cores; offline its orgs are shut meanwhile, so it is smaller.
+fn default(strategy: Strategy) -> Limits {
+    let cohort_rows = match strategy {
+        Strategy::Online | Strategy::Window => 16_000,
+        Strategy::Offline => 4_000,
+    };
+    Limits { max_block_ms: 500, max_change_backlog: 10_000, cohort_orgs: 100, cohort_rows }
+}
+
 /// Longer than this is no longer a moment.
 const MAX_BLOCK: Duration = Duration::from_secs(60);
 /// Shorter than this no switch can be.
 const MIN_BLOCK: Duration = Duration::from_millis(20);
 
-pub(super) fn read(document: &mut Section<'_>) -> Limits {
-    let mut limits = DEFAULT;
+pub(super) fn read(document: &mut Section<'_>, strategy: Strategy) -> Limits {
+    let mut limits = default(strategy);
     let Some(mut section) = document.section("limits") else { return limits };
     let text = section.text("max_block");
     let max_block = section.parsed(text, |text| {
@@ -29,6 +38,12 @@ pub(super) fn read(document: &mut Section<'_>) -> Limits {
     }
     if let Some(entries) = section.number("max_change_backlog", 1..=1_000_000_000) {
         limits.max_change_backlog = entries;
+    }
+    if let Some(orgs) = section.number("cohort_orgs", 1..=10_000) {
+        limits.cohort_orgs = usize::try_from(orgs).unwrap_or(usize::MAX);
+    }
+    if let Some(rows) = section.number("cohort_rows", 0..=1_000_000_000) {
+        limits.cohort_rows = rows;
     }
     section.refuse("max_replication_lag", "max_replication_lag is not known by this version: remove it");
     section.finish();

@@ -90,6 +90,8 @@ pub(super) struct Reference {
     pub(super) parent_oid: Oid,
     pub(super) parent_from: String,
     pub(super) parent_columns: Vec<String>,
+    /// The operators that compare the parent's columns with the child's.
+    pub(super) equalities: Vec<String>,
     pub(super) may_select_parent: bool,
     pub(super) deferrable: bool,
 }
@@ -235,6 +237,7 @@ fn reference_of(row: &Row) -> Result<Reference, tokio_postgres::Error> {
         parent_oid: row.try_get("parent_oid")?,
         parent_from: from_clause(&parent, row.try_get("parent_kind")?),
         parent_columns: row.try_get("parent_columns")?,
+        equalities: row.try_get("equalities")?,
         may_select_parent: row.try_get("may_select_parent")?,
         deferrable: row.try_get("deferrable")?,
     })

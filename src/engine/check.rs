@@ -9,10 +9,10 @@ use super::check_sequences::check_sequences;
 use super::check_tables::{check_references, check_table};
 use super::error::Doing;
 use super::guard;
+use super::ownership::tables_named;
 use super::report::Report;
 use super::sql_steps;
 use super::store::Store;
-use super::tenancy::tables_named;
 use crate::config::{Definition, TableRule, Tenancy};
 
 /// The oldest Postgres that has what the engine uses (`hash_record_extended`).

@@ -4,9 +4,9 @@ use mover_actors::domain::state::Strategy;
 
 use super::catalog::{Catalog, Table};
 use super::name::{TableName, quote};
+use super::ownership::{Orgs, Ownership};
 use super::plan::circles;
 use super::report::Report;
-use super::tenancy::Tenants;
 use crate::config::{Definition, TableRule, Tenancy};
 
 /// Compares one table in both stores.
@@ -35,7 +35,7 @@ pub(super) fn check_table(
     check_rights(report, &subject, definition, here, there);
     check_columns(report, &subject, (from, here), (to, there));
     for (store, catalog) in [(&definition.from, from), (&definition.to, to)] {
-        if let Err(problem) = Tenants::new(catalog, &definition.tables).condition(rule) {
+        if let Err(problem) = Ownership::new(catalog, &definition.tables).rows_of(rule, Orgs::Cohort) {
             report.problem(format!("{subject} in {store}"), problem, "correct `key` or `via` in the definition");
         }
     }

@@ -1,4 +1,4 @@
-//! An org's rows on their way from one store to the other, in constant memory, whatever their number.
+//! Orgs' rows on their way from one store to the other, in constant memory, whatever their number.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -6,15 +6,15 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::future::{join, try_join_all};
 use futures_util::{SinkExt, StreamExt, TryStreamExt};
-use mover_actors::domain::ids::OrgKey;
 use mover_actors::domain::record::Claim;
 use mover_actors::failpoint;
 use mover_actors::ports::{Copied, EngineError};
 use tokio_postgres::{CopyInSink, Row, RowStream, Statement};
 
+use super::cohort::Cohort;
 use super::connection::Session;
 use super::error::Doing;
-use super::guard::{self, Before, Mode};
+use super::guard::{self, Mode};
 use super::pipeline::{Sent, send};
 use super::plan::{Plan, TablePlan};
 use super::reframe::CopyFrames;
@@ -29,38 +29,39 @@ const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 pub(super) enum First {
     /// Take the snapshot: faster, where nobody writes to the source.
     Snapshot,
-    /// Take the org's guard on the target: whoever carried over what was logged before is then done, and seen by the
+    /// Take the orgs' guard on the target: whoever carried over what was logged before is then done, and seen by the
     /// snapshot.
     Guard,
 }
 
-/// Copies an org in one transaction of the target, from one snapshot of the source.
+/// Copies orgs in one transaction of the target, from one snapshot of the source; answers how much that was over all of them.
 pub(super) async fn copy(
     plan: &Plan,
     source: &Store,
     target: &Store,
-    claim: &Claim,
+    cohort: &Cohort,
     first: First,
 ) -> Result<Copied, EngineError> {
     let from = source.session().await?;
     let to = target.session().await?;
     let reading = Doing::new(&plan.source, "reading the org");
+    let keys = cohort.keys();
     let selects = prepare(&from, plan.tables.iter().map(|table| table.select.as_str()), reading).await?;
     let copies = prepare(&to, plan.tables.iter().map(|table| table.copy.as_str()), writing(plan)).await?;
 
     if first == First::Guard {
-        enter(plan, &to, claim).await?;
+        enter(plan, &to, cohort).await?;
     }
     // The source gets everything to do at once, and works while the target makes ready.
     let snapshot = send(from.batch_execute(SNAPSHOT)).await;
     let mut results = Vec::with_capacity(selects.len());
     for select in &selects {
-        results.push(send(from.query_raw(select, [claim.key.as_str()])).await);
+        results.push(send(from.query_raw(select, [keys])).await);
     }
     let end_of_snapshot = send(from.batch_execute("COMMIT")).await;
 
     if first == First::Snapshot {
-        enter(plan, &to, claim).await?;
+        enter(plan, &to, cohort).await?;
     }
     failpoint::hit("copy.cleared");
     snapshot.answer().await.map_err(|error| reading.failed(error))?;
@@ -73,11 +74,9 @@ pub(super) async fn copy(
     end_of_snapshot.answer().await.map_err(|error| reading.failed(error))?;
     from.release();
 
-    let (proven, ahead) = join(
-        plan.references.prove(&to, plan, &claim.key),
-        sequences::keep_ahead(&to, plan, &outermost, FarBehind::Refuse),
-    )
-    .await;
+    let (proven, ahead) =
+        join(plan.references.prove(&to, plan, keys), sequences::keep_ahead(&to, plan, &outermost, FarBehind::Refuse))
+            .await;
     proven.and(ahead)?;
     failpoint::hit("copy.before_commit");
     to.batch_execute("COMMIT").await.map_err(|error| writing(plan).failed(error))?;
@@ -99,12 +98,13 @@ where
     let to = target.session().await?;
     let doing = Doing::new(target.name(), "removing the copied rows");
     let failed = |error| doing.failed(error);
+    let cohort = Cohort::one(claim);
     let begun = send(to.batch_execute("BEGIN")).await;
-    let before = guard::enter(&to, claim, Mode::Discarded, doing).await?;
+    let incoming = guard::enter(&to, &cohort, Mode::Discarded, doing).await?;
     begun.answer().await.map_err(failed)?;
-    if before == Before::Incoming {
+    if !incoming.is_empty() {
         let plan = plan().await?;
-        clear(&plan, &to, &claim.key, doing).await?;
+        clear(&plan, &to, &cohort, doing).await?;
         forget_ranges(&to, claim, doing).await?;
     }
     failpoint::hit("discard.before_commit");
@@ -137,54 +137,63 @@ async fn prepare(
     try_join_all(statements.map(|sql| session.prepared(sql))).await.map_err(|error| doing.failed(error))
 }
 
-/// Begins the transaction on the target, takes the org's guard, and leaves no row of the org there.
-async fn enter(plan: &Plan, to: &Session, claim: &Claim) -> Result<(), EngineError> {
+/// Begins the transaction on the target, takes the orgs' guard, and leaves no row of theirs there.
+async fn enter(plan: &Plan, to: &Session, cohort: &Cohort) -> Result<(), EngineError> {
     let doing = writing(plan);
     let failed = |error| doing.failed(error);
     // What is prepared beforehand is sent at once, so it runs in this order.
     let occupied = to.prepared(&plan.occupied).await.map_err(failed)?;
     guard::prepare(to, doing).await?;
     let begun = send(to.batch_execute(plan.begin)).await;
-    let entered = send(guard::enter(to, claim, Mode::Incoming, doing)).await;
-    let found = send(to.query_raw(&occupied, [claim.key.as_str()])).await;
+    let entered = send(guard::enter(to, cohort, Mode::Incoming, doing)).await;
+    let found = send(to.query_raw(&occupied, [cohort.keys()])).await;
     begun.answer().await.map_err(failed)?;
-    let before = entered.answer().await?;
+    let incoming = entered.answer().await?;
     let found: Vec<Row> = found.answer().await.map_err(failed)?.try_collect().await.map_err(failed)?;
-    match (before, found.first()) {
-        (Before::Incoming, _) => clear(plan, to, &claim.key, doing).await,
-        (Before::Nothing, None) => Ok(()),
-        (Before::Nothing, Some(row)) => match plan.table_of(row).map_err(failed)? {
-            Some(table) => Err(foreign_rows(table, to, claim, doing).await?),
-            None => Err(doing.refused("the store answered with a table that was not asked for")),
-        },
+    if found.is_empty() {
+        return Ok(());
+    }
+    if let Some(tried_before) = cohort.only(|claim| incoming.contains(claim.key.as_str())) {
+        clear(plan, to, &tried_before, doing).await?;
+    }
+    match cohort.only(|claim| !incoming.contains(claim.key.as_str())) {
+        Some(untried) => refuse_foreign_rows(plan, to, &untried, doing).await,
+        None => Ok(()),
     }
 }
 
-/// The error for rows that were there before (P6).
-pub(super) async fn foreign_rows(
-    table: &TablePlan,
+/// Rows that Mover did not bring are not replaced (P6).
+pub(super) async fn refuse_foreign_rows(
+    plan: &Plan,
     to: &Session,
-    claim: &Claim,
+    cohort: &Cohort,
     doing: Doing<'_>,
-) -> Result<EngineError, EngineError> {
+) -> Result<(), EngineError> {
+    let failed = |error| doing.failed(error);
+    let occupied = to.prepared(&plan.occupied).await.map_err(failed)?;
+    let Some(row) = to.query(&occupied, &[&cohort.keys()]).await.map_err(failed)?.into_iter().next() else {
+        return Ok(());
+    };
+    let unknown = || doing.refused("the store answered with a table that was not asked for");
+    let table = plan.table_of(&row).map_err(failed)?.ok_or_else(unknown)?;
     let doing = doing.on(&table.label);
     let failed = |error| doing.failed(error);
-    let sql = format!("SELECT count(*) {}", table.target.rows);
-    let row = to.query_one(&sql, &[&claim.key.as_str()]).await.map_err(failed)?;
-    let rows: i64 = row.try_get(0).map_err(failed)?;
+    let sql = format!("SELECT o.number, count(*) {} GROUP BY o.number LIMIT 1", table.target.rows_by_org("1"));
+    let Some(row) = to.query_opt(&sql, &[&cohort.keys()]).await.map_err(failed)? else { return Ok(()) };
+    let (claim, rows) = (cohort.numbered(&row, 0, doing)?, row.try_get::<_, i64>(1).map_err(failed)?);
     let rows = if rows == 1 { "1 row".into() } else { format!("{rows} rows") };
-    Ok(doing.refused(format!(
+    Err(doing.refused(format!(
         "the target already holds {rows} of org {} that Mover did not bring; remove them or leave this org out",
         claim.org
     )))
 }
 
-/// Removes the org's rows, children first.
-pub(super) async fn clear(plan: &Plan, to: &Session, key: &OrgKey, doing: Doing<'_>) -> Result<(), EngineError> {
+/// Removes the orgs' rows, children first.
+pub(super) async fn clear(plan: &Plan, to: &Session, cohort: &Cohort, doing: Doing<'_>) -> Result<(), EngineError> {
     for table in plan.tables.iter().rev() {
         let failed = |error| doing.on(&table.label).failed(error);
         let delete = to.prepared(&table.delete).await.map_err(failed)?;
-        to.execute(&delete, &[&key.as_str()]).await.map_err(failed)?;
+        to.execute(&delete, &[&cohort.keys()]).await.map_err(failed)?;
     }
     Ok(())
 }

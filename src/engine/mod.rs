@@ -10,6 +10,7 @@ mod check;
 mod check_online;
 mod check_sequences;
 mod check_tables;
+mod cohort;
 mod connection;
 mod copy;
 mod drain;
@@ -20,6 +21,7 @@ mod live;
 mod name;
 mod order;
 mod orgs;
+mod ownership;
 mod pipeline;
 mod plan;
 mod reach;
@@ -28,11 +30,11 @@ mod reframe;
 mod report;
 mod sequences;
 mod shape;
+mod sizes;
 mod sql_steps;
 mod store;
 mod survey;
 mod tally;
-mod tenancy;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -47,7 +49,7 @@ use mover_actors::domain::record::{Claim, Place};
 use mover_actors::domain::state::Way;
 use mover_actors::domain::verified::{Mismatch, Tally};
 use mover_actors::failpoint;
-use mover_actors::ports::{BackedUp, CaughtUp, Copied, Engine, EngineError, Limits, Side, WriteBlock};
+use mover_actors::ports::{BackedUp, Blocked, CaughtUp, Copied, Engine, EngineError, Limits, Side};
 use tokio::sync::OnceCell;
 
 pub use guard::{GuardStatus, GuardedOrgs};
@@ -60,6 +62,7 @@ pub use survey::Guarded;
 
 use crate::config::Definition;
 use catalog::Catalog;
+use cohort::Cohort;
 use copy::First;
 use error::Doing;
 use guard::{Guard, Readiness};
@@ -164,7 +167,7 @@ impl PgEngine {
     async fn guard(&self, migration: &MigrationName, store: &StoreName) -> Result<Guard<'_>, EngineError> {
         let definition = self.definition(migration)?;
         let store = self.store_of(definition, store)?;
-        let catalog = Catalog::read(store, &tenancy::tables_named(&definition.tables)).await?;
+        let catalog = Catalog::read(store, &ownership::tables_named(&definition.tables)).await?;
         Ok(Guard::of(definition, store, &catalog).patient_for(self.live.lock_budget()))
     }
 
@@ -207,6 +210,28 @@ impl PgEngine {
         self.definitions.get(migration).ok_or_else(unknown)
     }
 
+    /// The definition of these orgs' migration, unless it moves no rows: then there is nothing to do in the stores.
+    fn with_tables(&self, claims: &[Claim]) -> Result<Option<(&Definition, Cohort)>, EngineError> {
+        let Some(cohort) = Cohort::of(claims.to_vec()) else { return Ok(None) };
+        let definition = self.definition(&cohort.claims()[0].migration)?;
+        Ok((!definition.tables.is_empty()).then_some((definition, cohort)))
+    }
+
+    /// What a migration without tables does instead of copying rows.
+    async fn carry_out_steps(&self, claims: &[Claim]) -> Result<Copied, EngineError> {
+        let mut copied = Copied::default();
+        for claim in claims {
+            let definition = self.definition(&claim.migration)?;
+            if definition.steps.is_empty() {
+                continue;
+            }
+            self.guard_target(definition).await?;
+            let touched = sql_steps::carry_out(self.store(&definition.to)?, claim, &definition.steps).await?;
+            copied.rows += touched.rows;
+        }
+        Ok(copied)
+    }
+
     fn store(&self, name: &StoreName) -> Result<&Store, EngineError> {
         self.stores.get(name).ok_or_else(|| permanent(format!("there is no store {name} in the configuration")))
     }
@@ -217,7 +242,7 @@ impl PgEngine {
             plans.entry(definition.name.clone()).or_default().clone()
         };
         let make = || async {
-            let names = tenancy::tables_named(&definition.tables);
+            let names = ownership::tables_named(&definition.tables);
             let (from, to) = (self.store(&definition.from)?, self.store(&definition.to)?);
             let (source, target) = futures_util::try_join!(Catalog::read(from, &names), Catalog::read(to, &names))?;
             Plan::make(definition, &source, &target).map(Arc::new)
@@ -260,41 +285,42 @@ impl Engine for PgEngine {
         Ok(self.definition(migration)?.routing.clone())
     }
 
-    async fn drain(&self, claim: &Claim) -> Result<(), EngineError> {
-        let definition = self.definition(&claim.migration)?;
-        if definition.tables.is_empty() {
-            return Ok(());
-        }
+    async fn sizes(&self, claims: &[Claim]) -> Result<Vec<i64>, EngineError> {
+        let Some((definition, cohort)) = self.with_tables(claims)? else { return Ok(vec![0; claims.len()]) };
+        let plan = self.plan(definition).await?;
+        let sizes = sizes::sizes(&plan, self.store(&definition.from)?, &cohort).await;
+        let sizes = self.reconsider(definition, sizes)?;
+        Ok(claims.iter().map(|claim| sizes.get(&claim.key).copied().unwrap_or_default()).collect())
+    }
+
+    async fn drain(&self, claims: &[Claim]) -> Result<(), EngineError> {
+        let Some((definition, _)) = self.with_tables(claims)? else { return Ok(()) };
         let plan = self.plan(definition).await?;
         drain::drain(self.store(&definition.from)?, &plan.source_oids, self.drain_budget).await
     }
 
-    async fn copy(&self, claim: &Claim) -> Result<Copied, EngineError> {
-        let definition = self.definition(&claim.migration)?;
-        if !definition.steps.is_empty() {
-            self.guard_target(definition).await?;
-            return sql_steps::carry_out(self.store(&definition.to)?, claim, &definition.steps).await;
-        }
-        if definition.tables.is_empty() {
-            return Ok(Copied::default());
-        }
+    async fn copy(&self, claims: &[Claim]) -> Result<Copied, EngineError> {
+        let Some((definition, cohort)) = self.with_tables(claims)? else { return self.carry_out_steps(claims).await };
         self.guard_target(definition).await?;
         let plan = self.plan(definition).await?;
         let (source, target) = (self.store(&definition.from)?, self.store(&definition.to)?);
-        self.reconsider(definition, copy::copy(&plan, source, target, claim, First::Snapshot).await)
+        self.reconsider(definition, copy::copy(&plan, source, target, &cohort, First::Snapshot).await)
     }
 
-    async fn tally(&self, claim: &Claim, side: Side) -> Result<Tally, EngineError> {
-        let definition = self.definition(&claim.migration)?;
-        if definition.tables.is_empty() {
-            return Ok(Tally::default());
-        }
+    async fn tally(&self, claims: &[Claim], side: Side) -> Result<Vec<Tally>, EngineError> {
+        let Some((definition, cohort)) = self.with_tables(claims)? else {
+            return Ok(vec![Tally::default(); claims.len()]);
+        };
         let plan = self.plan(definition).await?;
         let (store, sql) = match side {
             Side::Source => (&definition.from, &plan.tally_on_source),
             Side::Target => (&definition.to, &plan.tally_on_target),
         };
-        self.reconsider(definition, tally::tally(&plan, self.store(store)?, sql, &claim.key).await)
+        let session = self.store(store)?.session().await?;
+        let doing = Doing::new(store, "counting and hashing the org");
+        let mut tallies = self.reconsider(definition, tally::tally(&plan, &session, sql, &cohort, doing).await)?;
+        session.release();
+        Ok(claims.iter().map(|claim| tallies.remove(&claim.key).unwrap_or_default()).collect())
     }
 
     async fn explain(&self, claim: &Claim, mismatch: &Mismatch) -> Result<Place, EngineError> {
@@ -306,16 +332,13 @@ impl Engine for PgEngine {
         explain::explain(&plan, table, source, target, &claim.key).await
     }
 
-    async fn settle(&self, claim: &Claim) -> Result<(), EngineError> {
-        let definition = self.definition(&claim.migration)?;
-        if definition.tables.is_empty() {
-            return Ok(());
-        }
+    async fn settle(&self, claims: &[Claim]) -> Result<(), EngineError> {
+        let Some((definition, cohort)) = self.with_tables(claims)? else { return Ok(()) };
         let target = self.store(&definition.to)?;
         let session = target.session().await?;
         // One statement is one transaction: before it nothing is changed, after it everything is.
         failpoint::hit("settle.before_commit");
-        guard::settle(&session, claim, Doing::new(target.name(), "declaring the org live")).await?;
+        guard::settle(&session, &cohort, Doing::new(target.name(), "declaring the org live")).await?;
         failpoint::hit("settle.committed");
         session.release();
         Ok(())
@@ -342,33 +365,32 @@ impl Engine for PgEngine {
         Ok(self.definition(migration)?.limits)
     }
 
-    async fn capture(&self, claim: &Claim) -> Result<(), EngineError> {
-        self.live_capture(claim).await
+    async fn capture(&self, claims: &[Claim]) -> Result<(), EngineError> {
+        self.live_capture(claims).await
     }
 
-    async fn copy_live(&self, claim: &Claim) -> Result<Copied, EngineError> {
-        self.live_copy(claim).await
+    async fn copy_live(&self, claims: &[Claim]) -> Result<Copied, EngineError> {
+        self.live_copy(claims).await
     }
 
-    async fn catch_up(&self, claim: &Claim, way: Way) -> Result<CaughtUp, EngineError> {
-        self.live_catch_up(claim, way).await
+    async fn catch_up(&self, claims: &[Claim], way: Way) -> Result<CaughtUp, EngineError> {
+        self.live_catch_up(claims, way).await
     }
 
-    async fn compare(&self, claim: &Claim, way: Way) -> Result<(Tally, Tally), EngineError> {
-        self.live_compare(claim, way).await
+    async fn compare(&self, claims: &[Claim], way: Way) -> Result<Vec<(Tally, Tally)>, EngineError> {
+        self.live_compare(claims, way).await
     }
 
     async fn has_moved(&self, claim: &Claim, way: Way) -> Result<bool, EngineError> {
         self.live_has_moved(claim, way).await
     }
 
-    async fn block(&self, claim: &Claim, way: Way) -> Result<Option<Box<dyn WriteBlock>>, EngineError> {
-        let bound = Duration::from_millis(self.limits(&claim.migration)?.max_block_ms);
-        self.live_block(claim, way, bound).await
+    async fn block(&self, claims: &[Claim], way: Way) -> Result<Blocked, EngineError> {
+        self.live_block(claims, way).await
     }
 
-    async fn complete(&self, claim: &Claim, way: Way) -> Result<(), EngineError> {
-        self.live_complete(claim, way).await
+    async fn complete(&self, claims: &[Claim], way: Way) -> Result<(), EngineError> {
+        self.live_complete(claims, way).await
     }
 
     async fn release(&self, claim: &Claim) -> Result<(), EngineError> {

@@ -12,9 +12,9 @@ use super::catalog::{Catalog, Reference, Table};
 use super::error::Doing;
 use super::name::quote;
 use super::order::parents_first;
+use super::ownership::{Orgs, Ownership};
 use super::references::References;
 use super::tally::{row_hash, tally_sql};
-use super::tenancy::Tenants;
 use crate::config::{Definition, TableRule, Tenancy, Via};
 
 /// A migration between two stores.
@@ -26,8 +26,10 @@ pub(super) struct Plan {
     pub(super) tables: Vec<TablePlan>,
     /// Begins a transaction that writes to the target.
     pub(super) begin: &'static str,
-    /// Answers with the number of each table of the target that holds rows of the org.
+    /// Answers with the number of each table of the target that holds rows of the orgs.
     pub(super) occupied: String,
+    /// How many rows each org has in each table of the source.
+    pub(super) sizes: String,
     pub(super) tally_on_source: String,
     pub(super) tally_on_target: String,
     /// Foreign keys to prove after a copy without triggers.
@@ -46,11 +48,11 @@ pub(super) struct Plan {
 pub(super) struct TablePlan {
     /// Its name, as the definition has it.
     pub(super) label: String,
-    /// Reads the org's rows from the source.
+    /// Reads the orgs' rows from the source.
     pub(super) select: String,
     /// Takes these rows in the target.
     pub(super) copy: String,
-    /// Removes the org's rows from the target.
+    /// Removes the orgs' rows from the target.
     pub(super) delete: String,
     /// Copied columns that a sequence of the target fills: (their place in a row, the sequence's in the plan).
     pub(super) sequence_columns: Vec<(usize, usize)>,
@@ -67,10 +69,24 @@ pub(super) struct TablePlan {
 /// One table in one store.
 #[derive(Debug)]
 pub(super) struct SidePlan {
-    /// `FROM … AS t WHERE …`: the org's rows.
+    /// `FROM … AS t WHERE …`: the rows of the orgs with the keys `$1`.
     pub(super) rows: String,
+    /// The same for the org with the key `o.key`.
+    rows_of_one: String,
     /// The hash of a row.
     pub(super) hash: String,
+}
+
+impl SidePlan {
+    /// `FROM …` for an expression over each row of the orgs with the keys `$1`, as `r.value`, beside the org's place among
+    /// them, `o.number`. LATERAL with OFFSET leads from each org to its rows, whatever the planner thinks of the table.
+    pub(super) fn rows_by_org(&self, value: &str) -> String {
+        format!(
+            "FROM unnest($1::text[]) WITH ORDINALITY AS o (key, number) \
+             CROSS JOIN LATERAL (SELECT {value} AS value {} OFFSET 0) AS r",
+            self.rows_of_one
+        )
+    }
 }
 
 /// A sequence of the target that must stay ahead of what was copied.
@@ -103,6 +119,11 @@ impl Plan {
             begin: if skips_triggers { "BEGIN" } else { BEGIN_WITH_TRIGGERS },
             occupied: union(
                 tables.iter().map(|table: &TablePlan| format!("WHERE EXISTS (SELECT {})", table.target.rows)),
+            ),
+            sizes: union(
+                tables
+                    .iter()
+                    .map(|table| format!(", o.number, count(*) {} GROUP BY o.number", table.source.rows_by_org("1"))),
             ),
             tally_on_source: union(tables.iter().map(|table| tally_sql(&table.source))),
             tally_on_target: union(tables.iter().map(|table| tally_sql(&table.target))),
@@ -179,10 +200,11 @@ fn table_plan(
     let to = target.tables.get(&rule.name).ok_or_else(|| missing(&definition.to))?;
     let columns = Columns::of(from, to, source, target).map_err(|problem| refused(&definition.to, problem))?;
     let side = |store: &StoreName, catalog: &Catalog, table: &Table| -> Result<SidePlan, EngineError> {
-        let condition =
-            Tenants::new(catalog, &definition.tables).condition(rule).map_err(|problem| refused(store, problem))?;
+        let ownership = Ownership::new(catalog, &definition.tables);
+        let rows = |orgs| ownership.rows_of(rule, orgs).map_err(|problem| refused(store, problem));
         Ok(SidePlan {
-            rows: format!("FROM {} AS t WHERE {condition}", table.from),
+            rows: format!("FROM {} AS t WHERE {}", table.from, rows(Orgs::Cohort)?),
+            rows_of_one: format!("FROM {} AS t WHERE {}", table.from, rows(Orgs::One("o.key"))?),
             hash: row_hash(&columns.compared, table, &catalog.types, &other_types(source, target, from, to)),
         })
     };

@@ -1,14 +1,13 @@
 //! Foreign keys of copied rows, proven by looking for a row that breaks one: cheaper than a trigger for each row.
 
-use mover_actors::domain::ids::OrgKey;
 use mover_actors::ports::EngineError;
 
 use super::catalog::{Catalog, Reference};
 use super::connection::Session;
 use super::error::{Doing, shortened};
 use super::name::quote;
+use super::ownership::{Orgs, Ownership};
 use super::plan::{Plan, union};
-use super::tenancy::Tenants;
 use crate::config::{Definition, TableRule, Tenancy};
 
 /// How the foreign keys of the moved tables are proven.
@@ -43,7 +42,7 @@ impl References {
         let mut probes: Vec<Probe> = Vec::new();
         for rule in &definition.tables {
             let Some(table) = target.tables.get(&rule.name) else { continue };
-            let Ok(rows) = Tenants::new(target, &definition.tables).condition(rule) else { continue };
+            let Ok(rows) = Ownership::new(target, &definition.tables).rows_of(rule, Orgs::Cohort) else { continue };
             let key: Vec<String> = table.primary_key().iter().map(|column| column.name.clone()).collect();
             for reference in target.references.iter().filter(|reference| reference.child_root == table.oid) {
                 let key_columns = if key.is_empty() { &reference.child_columns } else { &key };
@@ -61,19 +60,19 @@ impl References {
         }
     }
 
-    /// Proves all foreign keys of an org's rows, or names a row that breaks one.
-    pub(super) async fn prove(&self, session: &Session, plan: &Plan, key: &OrgKey) -> Result<(), EngineError> {
+    /// Proves all foreign keys of the rows of the orgs with these keys, or names a row that breaks one.
+    pub(super) async fn prove(&self, session: &Session, plan: &Plan, orgs: &[String]) -> Result<(), EngineError> {
         if self.suspects.is_empty() {
             return Ok(());
         }
         let doing = Doing::new(&plan.target, "checking the foreign keys of the copied rows");
         let failed = |error| doing.failed(error);
         let statement = session.prepared(&self.probes).await.map_err(failed)?;
-        for row in session.query(&statement, &[&key.as_str()]).await.map_err(failed)? {
+        for row in session.query(&statement, &[&orgs]).await.map_err(failed)? {
             let number: i32 = row.try_get(0).map_err(failed)?;
             let suspects = usize::try_from(number).ok().and_then(|number| self.suspects.get(number));
             for suspect in suspects.into_iter().flatten() {
-                suspect.accuse(session, key, doing).await?;
+                suspect.accuse(session, orgs, doing).await?;
             }
         }
         Ok(())
@@ -82,9 +81,9 @@ impl References {
 
 impl Suspect {
     /// An error that names a row, if there is one: an org without rows points to nothing.
-    async fn accuse(&self, session: &Session, key: &OrgKey, doing: Doing<'_>) -> Result<(), EngineError> {
+    async fn accuse(&self, session: &Session, orgs: &[String], doing: Doing<'_>) -> Result<(), EngineError> {
         let failed = |error| doing.on(&self.table).failed(error);
-        let Some(row) = session.query_opt(&self.broken, &[&key.as_str()]).await.map_err(failed)? else { return Ok(()) };
+        let Some(row) = session.query_opt(&self.broken, &[&orgs]).await.map_err(failed)? else { return Ok(()) };
         let (row_key, value): (String, String) = (row.try_get(0).map_err(failed)?, row.try_get(1).map_err(failed)?);
         let problem = format!(
             "row {row_key} points with ({})={value} to {}, which has no such row in the target (foreign key {})",
@@ -106,22 +105,15 @@ fn probe(rule: &TableRule, reference: &Reference, key: &[String], rows: &str, ta
         format!("ROW({})::text", quoted.join(", "))
     };
     let not_null: Vec<String> = columns.iter().map(|name| format!("t.{} IS NOT NULL", quote(name))).collect();
-    let by_key = key_value(rule, columns, target);
-    let pairs = reference.parent_columns.iter().zip(columns);
-    let equal: Vec<String> = pairs
-        .map(|(to, from)| match &by_key {
-            Some(value) => format!("p.{} = {value}", quote(to)),
-            None => format!("p.{} = t.{}", quote(to), quote(from)),
-        })
-        .collect();
-    // Not NOT EXISTS: planned while both tables were empty, that could become a join which reads all of the parent for
-    // each row. A parent's key is unique, so there is one row at most.
-    let orphaned = format!("(SELECT true FROM {} AS p WHERE {}) IS NULL", reference.parent_from, equal.join(" AND "));
+    let by_row: Vec<String> = columns.iter().map(|name| format!("t.{}", quote(name))).collect();
     let broken_rows = format!(
-        "FROM {} AS t WHERE {rows} AND {} AND {orphaned} LIMIT 1",
+        "FROM {} AS t WHERE {rows} AND {} AND {} LIMIT 1",
         reference.child_from,
-        not_null.join(" AND ")
+        not_null.join(" AND "),
+        orphaned(reference, &by_row)
     );
+    let by_key = key_value(rule, columns, target)
+        .map(|key| format!("FROM unnest($1::text[]) AS o (key) WHERE {} LIMIT 1", orphaned(reference, &[key])));
     let suspect = Suspect {
         name: reference.name.clone(),
         table: rule.name.to_string(),
@@ -129,13 +121,22 @@ fn probe(rule: &TableRule, reference: &Reference, key: &[String], rows: &str, ta
         parent: reference.parent_from.trim_start_matches("ONLY ").into(),
         broken: format!("SELECT {}, {} {broken_rows}", named(key), named(columns)),
     };
-    (if by_key.is_some() { format!("WHERE {orphaned}") } else { broken_rows }, suspect)
+    (by_key.unwrap_or(broken_rows), suspect)
 }
 
-/// The org's key as SQL, if it is what the foreign key consists of.
+/// Whether no row of the parent has these values. Not NOT EXISTS: planned while both tables were empty, that could become a
+/// join which reads all of the parent for each row. A parent's key is unique, so there is one row at most.
+fn orphaned(reference: &Reference, values: &[String]) -> String {
+    let pairs = reference.parent_columns.iter().zip(&reference.equalities).zip(values);
+    let equal: Vec<String> =
+        pairs.map(|((column, equals), value)| format!("p.{} {equals} {value}", quote(column))).collect();
+    format!("(SELECT true FROM {} AS p WHERE {}) IS NULL", reference.parent_from, equal.join(" AND "))
+}
+
+/// The key `o.key` of an org as SQL, if it is what the foreign key consists of.
 fn key_value(rule: &TableRule, columns: &[String], target: &Catalog) -> Option<String> {
     let Tenancy::Key(column) = &rule.tenancy else { return None };
     let [only] = columns else { return None };
     let found = target.tables.get(&rule.name)?.column(only).filter(|_| only == column.as_str())?;
-    Some(format!("$1::text::{}", target.types.cast(found.type_oid)?))
+    Some(format!("o.key::{}", target.types.cast(found.type_oid)?))
 }

@@ -85,6 +85,12 @@ impl Types {
         }
     }
 
+    /// The operator that compares values of two types, named with its schema: a `search_path` has no say in what is equal.
+    pub(super) fn equality(&self, one: Oid, other: Oid) -> String {
+        let (one, other) = (self.schema_of_equality(one), self.schema_of_equality(other));
+        format!("OPERATOR({}.=)", if one == other { one.as_str() } else { "pg_catalog" })
+    }
+
     /// Whether values can be carried from here to a type of another database in binary form; if not, why.
     pub(super) fn carries_to(&self, oid: Oid, others: &Types, other: Oid) -> Result<(), String> {
         let (Some(here), Some(there)) = (self.base_of(oid), others.base_of(other)) else {

@@ -8,9 +8,10 @@ use mover_actors::failpoint;
 use mover_actors::ports::{Copied, EngineError};
 use tokio_postgres::types::Type;
 
+use super::cohort::Cohort;
 use super::connection::Session;
 use super::error::Doing;
-use super::guard::{self, Before, Mode};
+use super::guard::{self, Mode};
 use super::report::Report;
 use super::store::Store;
 use crate::config::{Definition, SqlStep};
@@ -21,7 +22,7 @@ pub(super) async fn carry_out(target: &Store, claim: &Claim, steps: &[SqlStep]) 
     let entering = Doing::new(target.name(), "carrying out the steps of the org");
     begin(&to, entering).await?;
     let mut copied = Copied::default();
-    if guard::enter(&to, claim, Mode::Incoming, entering).await? == Before::Nothing {
+    if guard::enter(&to, &Cohort::one(claim), Mode::Incoming, entering).await?.is_empty() {
         for step in steps {
             let doing = entering.on(&step.name);
             copied.rows += i64::try_from(execute(&to, &step.sql, claim, doing).await?).unwrap_or(i64::MAX);
@@ -42,7 +43,7 @@ pub(super) async fn take_back(target: &Store, claim: &Claim, steps: &[SqlStep]) 
     let to = target.session().await?;
     let entering = Doing::new(target.name(), "taking back the steps of the org");
     begin(&to, entering).await?;
-    if guard::enter(&to, claim, Mode::Discarded, entering).await? == Before::Incoming {
+    if !guard::enter(&to, &Cohort::one(claim), Mode::Discarded, entering).await?.is_empty() {
         for step in steps.iter().rev() {
             let doing = entering.on(&step.name);
             let undo = step.undo.as_ref().ok_or_else(|| doing.refused("this step has no undo in the definition"))?;

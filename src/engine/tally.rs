@@ -1,18 +1,19 @@
 //! Count and hash of an org's rows. The hash is over each row's binary form, which is the same in every Postgres and, unlike
 //! text, costs little to make; the sum over the rows does not depend on their order.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 
 use mover_actors::domain::ids::OrgKey;
 use mover_actors::domain::verified::{TableTally, Tally};
 use mover_actors::ports::EngineError;
 
 use super::catalog::Table;
+use super::cohort::Cohort;
+use super::connection::Session;
 use super::error::Doing;
 use super::name::quote;
 use super::plan::{Plan, SidePlan};
 use super::shape::Types;
-use super::store::Store;
 
 /// Any number but 0 makes Postgres hash into 64 bits.
 const SEED: i64 = 8_640_912_357;
@@ -32,21 +33,31 @@ pub(super) fn row_hash(columns: &[String], table: &Table, types: &Types, as_text
 
 /// What the statement selects for one table.
 pub(super) fn tally_sql(side: &SidePlan) -> String {
-    format!(", count(*), coalesce(sum({}), 0)::text {}", side.hash, side.rows)
+    let rows = side.rows_by_org(&side.hash);
+    format!(", o.number, count(*), coalesce(sum(r.value), 0)::text {rows} GROUP BY o.number")
 }
 
-/// Counts and hashes all tables of an org in one statement, so in one snapshot.
-pub(super) async fn tally(plan: &Plan, store: &Store, sql: &str, key: &OrgKey) -> Result<Tally, EngineError> {
-    let session = store.session().await?;
-    let doing = Doing::new(store.name(), "counting and hashing the org");
+/// Counts and hashes all tables of each org in one statement, so in one snapshot; in the order of the cohort.
+pub(super) async fn tally(
+    plan: &Plan,
+    session: &Session,
+    sql: &str,
+    cohort: &Cohort,
+    doing: Doing<'_>,
+) -> Result<HashMap<OrgKey, Tally>, EngineError> {
     let failed = |error| doing.failed(error);
     let statement = session.prepared(sql).await.map_err(failed)?;
-    let mut tallies = BTreeMap::new();
-    for row in session.query(&statement, &[&key.as_str()]).await.map_err(failed)? {
+    let none = TableTally { rows: 0, hash: "0".into() };
+    let nothing = || Tally(plan.tables.iter().map(|table| (table.label.clone(), none.clone())).collect());
+    let mut tallies: HashMap<OrgKey, Tally> =
+        cohort.claims().iter().map(|claim| (claim.key.clone(), nothing())).collect();
+    for row in session.query(&statement, &[&cohort.keys()]).await.map_err(failed)? {
         let Some(table) = plan.table_of(&row).map_err(failed)? else { continue };
-        let tally = TableTally { rows: row.try_get(1).map_err(failed)?, hash: row.try_get(2).map_err(failed)? };
-        tallies.insert(table.label.clone(), tally);
+        let claim = cohort.numbered(&row, 1, doing)?;
+        let found = TableTally { rows: row.try_get(2).map_err(failed)?, hash: row.try_get(3).map_err(failed)? };
+        if let Some(tally) = tallies.get_mut(&claim.key) {
+            tally.0.insert(table.label.clone(), found);
+        }
     }
-    session.release();
-    Ok(Tally(tallies))
+    Ok(tallies)
 }

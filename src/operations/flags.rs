@@ -36,7 +36,7 @@ struct Field {
 
 /// Reads both sides of a hash.
 pub(super) async fn compare(world: &World, key: &FlagKey) -> Result<Compared, OperationError> {
-    let wanted = world.log.desired_one(key).await?;
+    let wanted = world.log.desired_of(std::slice::from_ref(key)).await?.pop().flatten();
     let mut found = world.flags.hash(key).await?;
     let found_epoch = found.remove(EPOCH_FIELD).and_then(|epoch| epoch.parse().ok()).map(Epoch);
     let managed = wanted.is_some();

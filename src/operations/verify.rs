@@ -3,7 +3,7 @@
 use futures_util::{StreamExt, TryStreamExt, stream};
 use mover_actors::domain::campaign::Selection;
 use mover_actors::domain::ids::{MigrationName, OrgName};
-use mover_actors::domain::record::MoveRecord;
+use mover_actors::domain::record::{Claim, MoveRecord};
 use mover_actors::domain::state::State;
 use mover_actors::domain::verified::Verified;
 use mover_actors::ports::{Engine, Side};
@@ -18,6 +18,8 @@ use super::orgs::selection;
 use super::world::World;
 
 const PAGE: u32 = 500;
+/// Orgs compared in one statement.
+const ORGS_TOGETHER: usize = 50;
 const AT_ONCE: usize = 4;
 const SHOWN_MAX: usize = 20;
 
@@ -78,21 +80,32 @@ async fn compare(
     compared: &mut usize,
     differences: &mut Vec<Difference>,
 ) -> Result<(), OperationError> {
-    let mut outcomes = stream::iter(records).map(|record| compare_one(world, record)).buffer_unordered(AT_ONCE);
-    while let Some(difference) = outcomes.try_next().await? {
-        *compared += 1;
-        differences.extend(difference);
+    let (moved, others): (Vec<_>, Vec<_>) = records.into_iter().partition(|record| record.state == State::Migrated);
+    *compared += others.len();
+    differences.extend(
+        others
+            .into_iter()
+            .map(|record| Difference { what: format!("it is {}, not migrated", record.state), org: record.org }),
+    );
+    let chunks: Vec<Vec<MoveRecord>> = moved.chunks(ORGS_TOGETHER).map(<[_]>::to_vec).collect();
+    let mut outcomes = stream::iter(chunks).map(|records| compare_moved(world, records)).buffer_unordered(AT_ONCE);
+    while let Some((orgs, found)) = outcomes.try_next().await? {
+        *compared += orgs;
+        differences.extend(found);
     }
     Ok(())
 }
 
-async fn compare_one(world: &World, record: MoveRecord) -> Result<Option<Difference>, OperationError> {
-    if record.state != State::Migrated {
-        return Ok(Some(Difference { org: record.org, what: format!("it is {}, not migrated", record.state) }));
-    }
-    let claim = record.claim();
+/// How many orgs were compared, and those that differ.
+async fn compare_moved(world: &World, records: Vec<MoveRecord>) -> Result<(usize, Vec<Difference>), OperationError> {
+    let claims: Vec<Claim> = records.iter().map(MoveRecord::claim).collect();
     let (source, target) =
-        tokio::try_join!(world.engine.tally(&claim, Side::Source), world.engine.tally(&claim, Side::Target))?;
-    let mismatch = Verified::compare(&source, &target).err();
-    Ok(mismatch.map(|mismatch| Difference { org: record.org, what: mismatch.to_string() }))
+        tokio::try_join!(world.engine.tally(&claims, Side::Source), world.engine.tally(&claims, Side::Target))?;
+    let mut differences = Vec::new();
+    for (record, (source, target)) in records.into_iter().zip(source.iter().zip(&target)) {
+        if let Err(mismatch) = Verified::compare(source, target) {
+            differences.push(Difference { org: record.org, what: mismatch.to_string() });
+        }
+    }
+    Ok((claims.len(), differences))
 }

@@ -55,9 +55,14 @@ impl PgMoveLog {
         rows.iter().map(image).collect()
     }
 
-    pub(super) async fn desired_hash(&self, key: &FlagKey) -> Result<Option<FlagImage>, StateError> {
-        let rows = self.query(READING, include_str!("sql/flags_desired_one.sql"), &[&key.as_str()]).await?;
-        rows.first().map(image).transpose()
+    pub(super) async fn desired_hashes(&self, keys: &[FlagKey]) -> Result<Vec<Option<FlagImage>>, StateError> {
+        let keys: Vec<&str> = keys.iter().map(FlagKey::as_str).collect();
+        let rows = self.query(READING, include_str!("sql/flags_desired_of.sql"), &[&keys]).await?;
+        let managed = |row: &Row| match Columns::new(READING, row).get::<Option<String>>("key")? {
+            Some(_) => image(row).map(Some),
+            None => Ok(None),
+        };
+        rows.iter().map(managed).collect()
     }
 
     pub(super) async fn raise_epochs(&self, above: Epoch) -> Result<(), StateError> {

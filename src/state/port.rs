@@ -90,8 +90,8 @@ impl MoveLog for PgMoveLog {
         Ok(self.desired_page(after, limit).await?)
     }
 
-    async fn desired_one(&self, key: &FlagKey) -> Result<Option<FlagImage>, LogError> {
-        Ok(self.desired_hash(key).await?)
+    async fn desired_of(&self, keys: &[FlagKey]) -> Result<Vec<Option<FlagImage>>, LogError> {
+        Ok(self.desired_hashes(keys).await?)
     }
 
     async fn raise_epoch(&self, above: Epoch) -> Result<(), LogError> {

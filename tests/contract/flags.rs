@@ -215,9 +215,9 @@ pub(super) async fn desired_flags_come_with_the_default_last<W: World>(world: &W
 
 pub(super) async fn one_hash_can_be_asked_for<W: World>(world: &W) {
     let log = world.process().await;
-    assert_eq!(log.desired_one(&key("acme")).await.unwrap(), None);
+    assert_eq!(log.desired_of(&[key("acme")]).await.unwrap(), [None]);
     let image = decide(&*log, block(found(None, &[]))).await;
-    assert_eq!(log.desired_one(&key("acme")).await.unwrap(), Some(image));
+    assert_eq!(log.desired_of(&[key("globex"), key("acme")]).await.unwrap(), [None, Some(image)]);
 }
 
 pub(super) async fn epochs_are_raised_and_never_lowered<W: World>(world: &W) {

@@ -1,6 +1,6 @@
 //! An org of any size takes the same memory.
 
-use mover_actors::ports::Engine;
+use crate::one_org::OneOrg;
 
 use crate::world::{World, carry, claim, keyed, verify};
 

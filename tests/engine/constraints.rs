@@ -1,7 +1,7 @@
 //! What the target refuses is told with its table, columns and row.
 
+use crate::one_org::OneOrg;
 use mover_actors::domain::record::Place;
-use mover_actors::ports::Engine;
 
 use crate::world::{World, claim, keyed, refused_copy, verify};
 

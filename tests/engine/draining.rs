@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use mover_actors::ports::Engine;
+use crate::one_org::OneOrg;
 
 use crate::world::{World, claim, keyed};
 

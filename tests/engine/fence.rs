@@ -1,6 +1,6 @@
 //! Repeating, clearing, and refusing whoever comes too late.
 
-use mover_actors::ports::Engine;
+use crate::one_org::OneOrg;
 
 use crate::world::{World, carry, claim, keyed, refused_copy, verify};
 

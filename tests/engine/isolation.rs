@@ -1,6 +1,6 @@
 //! Moving one org never changes another (P5).
 
-use mover_actors::ports::Engine;
+use crate::one_org::OneOrg;
 use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
 

@@ -1,6 +1,8 @@
 //! The engine against two real databases.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "../support/one_org.rs"]
+mod one_org;
 #[path = "../support/servers.rs"]
 mod servers;
 

@@ -1,7 +1,8 @@
 //! Faults that pass are told from faults that stay.
 
+use crate::one_org::OneOrg;
 use mover::engine::{PgEngine, Store};
-use mover_actors::ports::{Engine, Side};
+use mover_actors::ports::Side;
 
 use crate::world::{World, carry, claim, definition, keyed, store};
 
@@ -102,5 +103,5 @@ async fn unknown_migrations_and_stores_are_said() {
     other.migration = mover_actors::domain::ids::MigrationName::new("phase_9").unwrap();
     let error = world.engine(vec![]).copy(&other).await.unwrap_err();
     assert!(error.reason.contains("no migration phase_9"));
-    assert!(world.engine(vec![]).routing(&other.migration).is_err());
+    assert!(mover_actors::ports::Engine::routing(&world.engine(vec![]), &other.migration).is_err());
 }

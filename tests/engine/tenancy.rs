@@ -1,6 +1,6 @@
 //! Rows without an org column of their own are found through their parents.
 
-use mover_actors::ports::Engine;
+use crate::one_org::OneOrg;
 
 use crate::world::{World, carry, claim, keyed, refused_copy, via};
 

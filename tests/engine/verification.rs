@@ -1,6 +1,6 @@
 //! A difference between the stores is seen and explained.
 
-use mover_actors::ports::Engine;
+use crate::one_org::OneOrg;
 
 use crate::world::{World, claim, keyed, verify};
 

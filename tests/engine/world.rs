@@ -1,5 +1,6 @@
 //! Two databases, a migration between them, and a claim on an org.
 
+use crate::one_org::OneOrg;
 use mover::config::{Definition, OrgDirectory, TableRule, Tenancy, Via};
 use mover::engine::{PgEngine, Store};
 use mover_actors::domain::flags::Routing;
@@ -8,7 +9,7 @@ use mover_actors::domain::record::{Claim, Place};
 use mover_actors::domain::state::Strategy;
 use mover_actors::domain::verified::{Mismatch, Verified};
 use mover_actors::ports::Limits;
-use mover_actors::ports::{Copied, Engine, EngineError, Side};
+use mover_actors::ports::{Copied, EngineError, Side};
 use tokio_postgres::Client;
 
 use crate::servers::Server;
@@ -63,7 +64,7 @@ pub(crate) fn store(name: &str) -> StoreName {
 
 pub(crate) fn definition(tables: Vec<TableRule>) -> Definition {
     Definition {
-        limits: Limits { max_block_ms: 500, max_change_backlog: 10_000 },
+        limits: Limits { max_block_ms: 500, max_change_backlog: 10_000, cohort_orgs: 100, cohort_rows: 16_000 },
         name: migration(),
         aliases: vec![],
         strategy: Strategy::Offline,

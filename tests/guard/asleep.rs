@@ -1,6 +1,6 @@
 //! Installed ahead of a campaign, the guard is switched off until the campaign begins.
 
-use mover_actors::ports::Engine;
+use crate::one_org::OneOrg;
 
 use crate::world::{PLACES, World, claim, migration, reason, store_name};
 

@@ -1,8 +1,8 @@
 //! What is logged can be carried over: a whole move of an org with rows in tables of every kind.
 
+use crate::one_org::OneOrg;
 use mover_actors::domain::state::Way;
 use mover_actors::domain::verified::Verified;
-use mover_actors::ports::Engine;
 
 use crate::support::handed_over;
 use crate::world::{ODD_TABLE, World, claim, connect_as, refused};

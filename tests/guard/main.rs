@@ -2,6 +2,8 @@
 //! and removing it leaves behind.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "../support/one_org.rs"]
+mod one_org;
 #[path = "../support/servers.rs"]
 mod servers;
 #[path = "../support/switching.rs"]

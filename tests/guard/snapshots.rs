@@ -1,6 +1,6 @@
 //! Writers that began before an org's mode changed: none of them slips through.
 
-use mover_actors::ports::Engine;
+use crate::one_org::OneOrg;
 use tokio_postgres::Client;
 
 use crate::world::{MIGRATION, World, claim, connect_as, reason, refused, set_mode, watch};

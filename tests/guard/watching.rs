@@ -1,8 +1,8 @@
 //! Triggers are called only for orgs that may not be settled: nobody who is not may be overlooked.
 
+use crate::one_org::OneOrg;
 use futures_util::TryStreamExt;
 use mover::engine::{PgEngine, Store};
-use mover_actors::ports::Engine;
 
 use crate::world::{World, claim, define, keyed, migration, refused, store_name, watch};
 

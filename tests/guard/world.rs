@@ -237,7 +237,7 @@ pub(crate) fn define(name: &str, tables: Vec<TableRule>) -> Definition {
         tables,
         steps: Vec::new(),
         routing: Routing::default(),
-        limits: Limits { max_block_ms: 5_000, max_change_backlog: 10_000 },
+        limits: Limits { max_block_ms: 5_000, max_change_backlog: 10_000, cohort_orgs: 100, cohort_rows: 16_000 },
     }
 }
 

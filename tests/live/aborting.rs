@@ -1,7 +1,7 @@
 //! Taking back what was done before the point of no return.
 
+use crate::one_org::OneOrg;
 use mover_actors::domain::state::Way;
-use mover_actors::ports::Engine;
 use rand::RngExt;
 
 use crate::world::{World, claim, copied, moved, small_ranges};

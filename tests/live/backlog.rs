@@ -2,9 +2,9 @@
 
 use std::time::Instant;
 
+use crate::one_org::OneOrg;
 use mover::engine::LiveLimits;
 use mover_actors::domain::state::Way;
-use mover_actors::ports::Engine;
 
 use crate::world::{World, caught_up, claim, proven, switched};
 

@@ -1,7 +1,7 @@
 //! What is written after the copy is carried over, whatever it does to keys, parents and unique values.
 
+use crate::one_org::OneOrg;
 use mover_actors::domain::state::Way;
-use mover_actors::ports::Engine;
 
 use crate::world::{World, caught_up, claim, copied, proven};
 

@@ -1,7 +1,8 @@
 //! Whoever comes with an older epoch is refused, by the stores themselves.
 
+use crate::one_org::OneOrg;
 use mover_actors::domain::state::Way;
-use mover_actors::ports::{Engine, EngineError};
+use mover_actors::ports::EngineError;
 
 use crate::support::handed_over;
 use crate::world::{MIGRATION, World, claim, copied, moved, refusal, switched};

@@ -1,7 +1,7 @@
 //! Giving up the way back: the source's rows go to a file, and then away.
 
+use crate::one_org::OneOrg;
 use mover::engine::LiveLimits;
-use mover_actors::ports::Engine;
 
 use crate::world::{World, backups, claim, copied, moved, refusal, store};
 

@@ -1,6 +1,8 @@
 //! Orgs moved while they are written, between two real databases.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "../support/one_org.rs"]
+mod one_org;
 #[path = "../support/servers.rs"]
 mod servers;
 #[path = "../support/switching.rs"]
@@ -9,6 +11,7 @@ mod support;
 mod aborting;
 mod backlog;
 mod carrying;
+mod cohorts;
 mod fencing;
 mod finalizing;
 mod moving;

@@ -1,7 +1,7 @@
 //! Whole moves, and the way back, while clients write.
 
+use crate::one_org::OneOrg;
 use mover_actors::domain::state::Way;
-use mover_actors::ports::Engine;
 use rand::RngExt;
 
 use crate::world::{World, caught_up, claim, copied, proven, small_ranges, switched};

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use crate::one_org::OneOrg;
 use mover::engine::LiveLimits;
 use mover_actors::domain::state::Way;
-use mover_actors::ports::Engine;
 use tokio::time::timeout;
 use tokio_postgres::Client;
 

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use crate::one_org::OneOrg;
 use mover::config::{Definition, OrgDirectory, TableRule, Tenancy, Via};
 use mover::engine::{LiveLimits, PgEngine, Store};
 use mover_actors::domain::flags::Routing;
@@ -10,7 +11,7 @@ use mover_actors::domain::ids::{Epoch, MigrationName, MoveId, OrgKey, OrgName, S
 use mover_actors::domain::record::Claim;
 use mover_actors::domain::state::{Strategy, Way};
 use mover_actors::domain::verified::{Tally, Verified};
-use mover_actors::ports::{CaughtUp, Engine, EngineError, Limits, WriteBlock};
+use mover_actors::ports::{CaughtUp, EngineError, Limits, WriteBlock};
 use tokio_postgres::Client;
 
 use crate::servers::Server;
@@ -55,7 +56,7 @@ impl World {
     }
 
     pub(crate) fn engine_that_blocks_for(&self, max_block_ms: u64) -> PgEngine {
-        let limits = Limits { max_block_ms, max_change_backlog: 10_000 };
+        let limits = Limits { max_block_ms, max_change_backlog: 10_000, cohort_orgs: 100, cohort_rows: 16_000 };
         let store = |name: &str| Store::open(store(name), &self.server.url(name), 8).unwrap();
         PgEngine::new([store("old"), store("new")], [definition(limits)]).with_backups_in(backups().to_owned())
     }

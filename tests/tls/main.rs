@@ -7,6 +7,8 @@ mod configuration;
 mod flags;
 mod modes;
 mod moving;
+#[path = "../support/one_org.rs"]
+mod one_org;
 #[allow(dead_code, reason = "each test binary uses its part")]
 #[path = "../bad_input/place.rs"]
 mod place;

@@ -1,10 +1,11 @@
 //! A whole move with nothing but encrypted connections, and a statement that is cancelled over one.
 
+use crate::one_org::OneOrg;
 use mover::config::{Definition, Definitions};
 use mover::engine::{PgEngine, Store};
 use mover_actors::domain::ids::{Epoch, MigrationName, MoveId, OrgKey, OrgName, StoreName};
 use mover_actors::domain::record::Claim;
-use mover_actors::ports::{Engine, Side};
+use mover_actors::ports::Side;
 
 use crate::certificates::{Authority, Files};
 use crate::flags;

@@ -7,6 +7,7 @@
 //! On failure: claimed orgs go on without it, and the node's reconciler starts those it claimed and did not start.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use actix::prelude::*;
@@ -15,10 +16,11 @@ use tokio::time::Instant;
 
 use crate::domain::campaign::{Campaign, CampaignPlan, Phase, Steer, Tuning};
 use crate::domain::ids::NodeId;
+use crate::domain::record::MoveRecord;
 use crate::otp::{ActorRef, Child, Me};
-use crate::ports::{LogError, MoveLog};
+use crate::ports::{Engine, LogError, MoveLog};
 use crate::tree::darklaunch::FlagsHealth;
-use crate::tree::orgs::Orgs;
+use crate::tree::orgs::{Bounds, Orgs, pack};
 use crate::tree::workers::{Desk, Reserve};
 
 /// How soon a change made in another process is seen.
@@ -27,8 +29,12 @@ const BEAT_EVERY: Duration = Duration::from_millis(200);
 /// How soon a campaign is seen that this node should drive and does not know of.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
+/// The most workers given orgs at once.
+const WORKERS_MAX: u32 = 200;
 /// The most orgs claimed at once.
-const CLAIM_MAX: u32 = 200;
+const CLAIM_MAX: usize = 2_000;
+/// So many orgs are claimed for a worker while nothing is known of their sizes.
+const FIRST_ORGS: usize = 8;
 
 /// What the manager works with.
 #[derive(Clone)]
@@ -40,6 +46,16 @@ pub(crate) struct Office {
     pub(crate) tuning: Arc<watch::Sender<Tuning>>,
     pub(crate) flags: watch::Receiver<FlagsHealth>,
     pub(crate) vacancy: Arc<Notify>,
+    pub(crate) engine: Arc<dyn Engine>,
+    /// About how many orgs make a cohort, by those that were claimed last. Only a hint.
+    pub(crate) orgs_in_cohort: Arc<AtomicUsize>,
+}
+
+impl Office {
+    /// What is known of the sizes of orgs at first.
+    pub(crate) fn no_hint() -> Arc<AtomicUsize> {
+        Arc::new(AtomicUsize::new(FIRST_ORGS))
+    }
 }
 
 /// See the module's documentation.
@@ -134,21 +150,56 @@ impl Office {
             return Ok(Beat::GoesOn(format!("{}: waiting, {cause}", campaign.migration)));
         }
         let note = format!("{}: running, {} in flight", campaign.migration, campaign.in_flight());
-        let Ok(leases) = self.desk.send(Reserve(CLAIM_MAX)).await else {
+        let Ok(leases) = self.desk.send(Reserve(WORKERS_MAX)).await else {
             return Ok(Beat::GoesOn(format!("{}: waiting for the pool", campaign.migration)));
         };
-        let Ok(free @ 1..) = u32::try_from(leases.len()) else { return Ok(Beat::GoesOn(note)) };
-        let claimed = self.log.claim(campaign.id, self.node, free).await?;
+        if leases.is_empty() {
+            return Ok(Beat::GoesOn(note));
+        }
+        let bounds = self.bounds(campaign);
+        let orgs_each = self.orgs_in_cohort.load(Ordering::Relaxed).clamp(1, bounds.orgs_max);
+        let wanted = u32::try_from((leases.len() * orgs_each).min(CLAIM_MAX)).unwrap_or(u32::MAX);
+        let claimed = self.log.claim(campaign.id, self.node, wanted).await?;
         if claimed.is_empty() && self.log.campaign(campaign.id).await?.in_flight() == 0 {
             return self.close(campaign).await;
         }
-        for (record, lease) in claimed.into_iter().zip(leases) {
-            let org = record.org.clone();
-            if let Err(error) = self.orgs.start(record, Some(lease)).await {
-                tracing::error!(%org, %error, "a claimed org could not be started; the reconciler will");
-            }
+        let sized = self.sized(claimed, bounds).await;
+        let mut leases = leases.into_iter();
+        for cohort in pack(sized, leases.len(), bounds) {
+            self.orgs.start_together(cohort, leases.next()).await;
         }
         Ok(Beat::GoesOn(note))
+    }
+
+    /// How large cohorts may be. With a pause between orgs they go one by one.
+    fn bounds(&self, campaign: &Campaign) -> Bounds {
+        match self.engine.limits(&campaign.migration) {
+            Ok(limits) if campaign.tuning.pace_ms == 0 => {
+                Bounds { orgs_max: limits.cohort_orgs.max(1), rows_max: limits.cohort_rows }
+            }
+            // What is wrong with the migration shows in the first step of each org.
+            Ok(_) | Err(_) => Bounds { orgs_max: 1, rows_max: i64::MAX },
+        }
+    }
+
+    /// Claimed orgs with about how many rows each has. If that cannot be found out, each goes alone.
+    async fn sized(&self, claimed: Vec<MoveRecord>, bounds: Bounds) -> Vec<(MoveRecord, i64)> {
+        if bounds.orgs_max == 1 || claimed.len() < 2 {
+            return claimed.into_iter().map(|record| (record, 0)).collect();
+        }
+        let claims: Vec<_> = claimed.iter().map(MoveRecord::claim).collect();
+        let sizes = match self.engine.sizes(&claims).await {
+            Ok(sizes) => sizes,
+            Err(error) => {
+                tracing::warn!(%error, "the sizes of claimed orgs are not known; they go one by one");
+                vec![i64::MAX; claims.len()]
+            }
+        };
+        let rows: i64 = sizes.iter().fold(0, |sum, rows| sum.saturating_add(*rows));
+        let mean = (rows / i64::try_from(sizes.len()).unwrap_or(i64::MAX)).max(1);
+        let orgs = usize::try_from(bounds.rows_max / mean).unwrap_or(usize::MAX);
+        self.orgs_in_cohort.store(orgs.clamp(1, bounds.orgs_max), Ordering::Relaxed);
+        claimed.into_iter().zip(sizes).collect()
     }
 
     async fn close(&self, campaign: &Campaign) -> Result<Beat, LogError> {

@@ -113,6 +113,8 @@ impl Tree {
             tuning: tuning.clone(),
             flags: flags_health.subscribe(),
             vacancy: vacancy.clone(),
+            engine: ports.engine.clone(),
+            orgs_in_cohort: Office::no_hint(),
         };
 
         let root = root_spec(first)

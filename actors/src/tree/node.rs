@@ -93,7 +93,7 @@ impl Keeper {
 
     async fn start(&self, record: MoveRecord) {
         let org = record.org.clone();
-        if let Err(error) = self.orgs.start(record, None).await {
+        if let Err(error) = self.orgs.start(record).await {
             tracing::error!(%org, %error, "an org could not be started; the next round tries again");
         }
     }

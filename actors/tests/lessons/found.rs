@@ -110,7 +110,7 @@ fn flags_that_are_decided_early_reach_redis_only_when_their_event_has_come() {
         let flagger = Flagger::new(node.tree.darklaunch().clone());
         let (come, event) = oneshot::channel();
         let order = FlagOrder::of_operator(FlagKey::no_org(), fields("disable_new_orgs"));
-        let applying = tokio::task::spawn_local(async move { flagger.apply_after(event, order).await });
+        let applying = tokio::task::spawn_local(async move { flagger.apply_all_after(event, vec![order]).await });
         let decided = |stage: &Stage| stage.world.look(|facts| facts.log.image(&FlagKey::no_org()).is_some());
         let written = |stage: &Stage| stage.world.look(|facts| facts.redis.hashes.contains_key(&FlagKey::no_org()));
         stage.until("it is decided", decided).await;
@@ -119,7 +119,7 @@ fn flags_that_are_decided_early_reach_redis_only_when_their_event_has_come() {
         node.set_flags(FlagKey::default_hash(), fields("new_search")).await.unwrap();
         assert!(!written(&stage));
         come.send(()).unwrap();
-        applying.await.unwrap().unwrap();
+        assert!(applying.await.unwrap().unwrap().iter().all(Result::is_ok));
         assert!(written(&stage));
     });
 }
@@ -140,7 +140,7 @@ fn a_rehearsal_decides_nothing_also_while_redis_is_caught_up() {
             _ => Fate::SMOOTH,
         });
         node.set_flags(FlagKey::default_hash(), fields("new_search")).await.unwrap_err();
-        flagger.rehearse(FlagOrder::of_operator(FlagKey::no_org(), fields("switched"))).await.unwrap();
+        flagger.rehearse(vec![FlagOrder::of_operator(FlagKey::no_org(), fields("switched"))]).await.unwrap();
         let image = stage.world.look(|facts| facts.log.image(&FlagKey::no_org()));
         assert_eq!(image.map(|image| image.fields).unwrap_or_default(), Fields::new());
     });

@@ -11,7 +11,7 @@ use mover_actors::domain::ids::MigrationName;
 use mover_actors::domain::record::{Claim, Place};
 use mover_actors::domain::state::Way;
 use mover_actors::domain::verified::{Mismatch, TableTally, Tally};
-use mover_actors::ports::{BackedUp, CaughtUp, Copied, Engine, EngineError, Limits, Side, WriteBlock};
+use mover_actors::ports::{BackedUp, Blocked, CaughtUp, Copied, Engine, EngineError, Limits, Side};
 use tokio::time::{Instant, sleep};
 
 use super::fate::{Call, Port};
@@ -73,7 +73,119 @@ impl Engine for MemoryEngine {
         routing.cloned().ok_or_else(|| failed(false, format!("there is no migration {migration}")))
     }
 
-    async fn drain(&self, claim: &Claim) -> Result<(), EngineError> {
+    fn limits(&self, _: &MigrationName) -> Result<Limits, EngineError> {
+        let cohort_orgs = self.process.world().look(|facts| facts.cohort_orgs.max(1));
+        Ok(Limits { max_block_ms: 500, max_change_backlog: 1_000, cohort_orgs, cohort_rows: 1_000 })
+    }
+
+    async fn sizes(&self, claims: &[Claim]) -> Result<Vec<i64>, EngineError> {
+        let claims = claims.to_vec();
+        self.ask("sizes", move |scene| {
+            let rows = |claim: &Claim| scene.facts.stores.rows(&claim.migration, Side::Source, &claim.key).len();
+            claims.iter().map(|claim| i64::try_from(rows(claim)).unwrap()).collect()
+        })
+        .await
+    }
+
+    async fn drain(&self, claims: &[Claim]) -> Result<(), EngineError> {
+        match claims.first() {
+            Some(claim) => self.drain_migration(claim).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn copy(&self, claims: &[Claim]) -> Result<Copied, EngineError> {
+        let mut copied = Copied::default();
+        for claim in claims {
+            let one = self.copy_one(claim).await?;
+            copied = Copied { rows: copied.rows + one.rows, bytes: copied.bytes + one.bytes };
+        }
+        Ok(copied)
+    }
+
+    async fn tally(&self, claims: &[Claim], side: Side) -> Result<Vec<Tally>, EngineError> {
+        let mut tallies = Vec::new();
+        for claim in claims {
+            tallies.push(self.tally_one(claim, side).await?);
+        }
+        Ok(tallies)
+    }
+
+    async fn explain(&self, claim: &Claim, mismatch: &Mismatch) -> Result<Place, EngineError> {
+        let (claim, table) = (claim.clone(), mismatch.table.clone());
+        self.ask("explain", move |scene| {
+            let of = |side| scene.facts.stores.rows(&claim.migration, side, &claim.key);
+            let (source, target) = (of(Side::Source), of(Side::Target));
+            let only = |in_one: &[Row], other: &[Row]| in_one.iter().find(|row| !other.contains(row)).copied();
+            let row = only(&source, &target).or_else(|| only(&target, &source)).map(|row| row.id.to_string());
+            Place { store: Some("new".into()), table: Some(table), columns: vec!["value".into()], row }
+        })
+        .await
+    }
+
+    async fn settle(&self, claims: &[Claim]) -> Result<(), EngineError> {
+        for claim in claims.iter().cloned() {
+            self.ask_for_guard("settle", move |scene| scene.settle(&claim)).await?;
+        }
+        Ok(())
+    }
+
+    async fn discard(&self, claim: &Claim) -> Result<(), EngineError> {
+        let claim = claim.clone();
+        self.ask_for_guard("discard", move |scene| scene.discard(&claim)).await
+    }
+
+    async fn capture(&self, claims: &[Claim]) -> Result<(), EngineError> {
+        Err(not_online(claims))
+    }
+
+    async fn copy_live(&self, claims: &[Claim]) -> Result<Copied, EngineError> {
+        Err(not_online(claims))
+    }
+
+    async fn catch_up(&self, claims: &[Claim], _: Way) -> Result<CaughtUp, EngineError> {
+        Err(not_online(claims))
+    }
+
+    async fn compare(&self, claims: &[Claim], _: Way) -> Result<Vec<(Tally, Tally)>, EngineError> {
+        Err(not_online(claims))
+    }
+
+    async fn has_moved(&self, claim: &Claim, _: Way) -> Result<bool, EngineError> {
+        Err(not_online(std::slice::from_ref(claim)))
+    }
+
+    async fn block(&self, claims: &[Claim], _: Way) -> Result<Blocked, EngineError> {
+        Err(not_online(claims))
+    }
+
+    async fn complete(&self, claims: &[Claim], _: Way) -> Result<(), EngineError> {
+        Err(not_online(claims))
+    }
+
+    async fn release(&self, claim: &Claim) -> Result<(), EngineError> {
+        Err(not_online(std::slice::from_ref(claim)))
+    }
+
+    async fn discard_rolled_back(&self, claim: &Claim) -> Result<(), EngineError> {
+        Err(not_online(std::slice::from_ref(claim)))
+    }
+
+    async fn back_up(&self, claim: &Claim) -> Result<BackedUp, EngineError> {
+        Err(not_online(std::slice::from_ref(claim)))
+    }
+
+    async fn close(&self, claim: &Claim) -> Result<(), EngineError> {
+        Err(not_online(std::slice::from_ref(claim)))
+    }
+
+    async fn purge(&self, claim: &Claim) -> Result<i64, EngineError> {
+        Err(not_online(std::slice::from_ref(claim)))
+    }
+}
+
+impl MemoryEngine {
+    async fn drain_migration(&self, claim: &Claim) -> Result<(), EngineError> {
         let migration = claim.migration.clone();
         let writing = self.ask("drain", move |scene| {
             if scene.facts.is_sabotaged(Sabotage::SkipDrain) {
@@ -97,7 +209,7 @@ impl Engine for MemoryEngine {
         }
     }
 
-    async fn copy(&self, claim: &Claim) -> Result<Copied, EngineError> {
+    async fn copy_one(&self, claim: &Claim) -> Result<Copied, EngineError> {
         let (process, asked) = (self.process.clone(), claim.clone());
         let begin = move |scene: &mut Scene<'_>| {
             let id = scene.begin_copy(&asked, process.id())?;
@@ -112,7 +224,7 @@ impl Engine for MemoryEngine {
         Ok(Copied { rows: copied, bytes: copied * 8 })
     }
 
-    async fn tally(&self, claim: &Claim, side: Side) -> Result<Tally, EngineError> {
+    async fn tally_one(&self, claim: &Claim, side: Side) -> Result<Tally, EngineError> {
         let claim = claim.clone();
         self.ask("tally", move |scene| {
             let lying = scene.facts.is_sabotaged(Sabotage::LoseARow) || scene.facts.is_sabotaged(Sabotage::CopyOnTop);
@@ -120,80 +232,6 @@ impl Engine for MemoryEngine {
             tally(&scene.facts.stores.rows(&claim.migration, side, &claim.key))
         })
         .await
-    }
-
-    async fn explain(&self, claim: &Claim, mismatch: &Mismatch) -> Result<Place, EngineError> {
-        let (claim, table) = (claim.clone(), mismatch.table.clone());
-        self.ask("explain", move |scene| {
-            let of = |side| scene.facts.stores.rows(&claim.migration, side, &claim.key);
-            let (source, target) = (of(Side::Source), of(Side::Target));
-            let only = |in_one: &[Row], other: &[Row]| in_one.iter().find(|row| !other.contains(row)).copied();
-            let row = only(&source, &target).or_else(|| only(&target, &source)).map(|row| row.id.to_string());
-            Place { store: Some("new".into()), table: Some(table), columns: vec!["value".into()], row }
-        })
-        .await
-    }
-
-    async fn settle(&self, claim: &Claim) -> Result<(), EngineError> {
-        let claim = claim.clone();
-        self.ask_for_guard("settle", move |scene| scene.settle(&claim)).await
-    }
-
-    async fn discard(&self, claim: &Claim) -> Result<(), EngineError> {
-        let claim = claim.clone();
-        self.ask_for_guard("discard", move |scene| scene.discard(&claim)).await
-    }
-
-    fn limits(&self, migration: &MigrationName) -> Result<Limits, EngineError> {
-        Err(failed(false, format!("{migration}: not online")))
-    }
-
-    async fn capture(&self, claim: &Claim) -> Result<(), EngineError> {
-        Err(failed(false, format!("{} is not online{}", claim.migration, "")))
-    }
-
-    async fn copy_live(&self, claim: &Claim) -> Result<Copied, EngineError> {
-        Err(failed(false, format!("{} is not online{}", claim.migration, "")))
-    }
-
-    async fn catch_up(&self, claim: &Claim, way: Way) -> Result<CaughtUp, EngineError> {
-        Err(failed(false, format!("{} is not online{}", claim.migration, format_args!(" {way:?}"))))
-    }
-
-    async fn compare(&self, claim: &Claim, way: Way) -> Result<(Tally, Tally), EngineError> {
-        Err(failed(false, format!("{} is not online{}", claim.migration, format_args!(" {way:?}"))))
-    }
-
-    async fn has_moved(&self, claim: &Claim, way: Way) -> Result<bool, EngineError> {
-        Err(failed(false, format!("{} is not online{}", claim.migration, format_args!(" {way:?}"))))
-    }
-
-    async fn block(&self, claim: &Claim, way: Way) -> Result<Option<Box<dyn WriteBlock>>, EngineError> {
-        Err(failed(false, format!("{} is not online{}", claim.migration, format_args!(" {way:?}"))))
-    }
-
-    async fn complete(&self, claim: &Claim, way: Way) -> Result<(), EngineError> {
-        Err(failed(false, format!("{} is not online{}", claim.migration, format_args!(" {way:?}"))))
-    }
-
-    async fn release(&self, claim: &Claim) -> Result<(), EngineError> {
-        Err(failed(false, format!("{} is not online{}", claim.migration, "")))
-    }
-
-    async fn discard_rolled_back(&self, claim: &Claim) -> Result<(), EngineError> {
-        Err(failed(false, format!("{} is not online{}", claim.migration, "")))
-    }
-
-    async fn back_up(&self, claim: &Claim) -> Result<BackedUp, EngineError> {
-        Err(failed(false, format!("{} is not online{}", claim.migration, "")))
-    }
-
-    async fn close(&self, claim: &Claim) -> Result<(), EngineError> {
-        Err(failed(false, format!("{} is not online{}", claim.migration, "")))
-    }
-
-    async fn purge(&self, claim: &Claim) -> Result<i64, EngineError> {
-        Err(failed(false, format!("{} is not online{}", claim.migration, "")))
     }
 }
 
@@ -233,6 +271,11 @@ fn tally(rows: &[Row]) -> Tally {
         (table.rows, table.hash) = (table.rows + 1, sum.to_string());
     }
     Tally(tables)
+}
+
+fn not_online(claims: &[Claim]) -> EngineError {
+    let migration = claims.first().map_or("", |claim| claim.migration.as_str());
+    failed(false, format!("{migration}: not online"))
 }
 
 fn failed(transient: bool, reason: String) -> EngineError {

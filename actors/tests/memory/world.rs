@@ -24,6 +24,8 @@ pub struct Facts {
     pub redis: RedisFacts,
     /// The stores.
     pub stores: StoreFacts,
+    /// The most orgs in a cohort; 0 is as good as 1.
+    pub cohort_orgs: usize,
     /// When each process died, if it did.
     died_at: Vec<Option<Instant>>,
     sabotage: Option<Sabotage>,

@@ -46,6 +46,7 @@ impl Drama {
     /// Nothing has begun yet.
     pub fn new(mut plan: Plan, sabotage: Option<Sabotage>) -> Self {
         let world = World::default();
+        world.act(|scene| scene.facts.cohort_orgs = plan.cohort_orgs);
         let cast = Arc::new(Cast::new(plan.migrations, plan.orgs, plan.bystanders));
         cast.furnish(&world);
         let sky = Sky::new(plan.random.fork());

@@ -15,8 +15,10 @@ pub struct Plan {
     pub bystanders: usize,
     /// Migrations, each of which moves all orgs.
     pub migrations: usize,
-    /// Orgs in flight at once, at first.
+    /// Cohorts in flight at once, at first.
     pub concurrency: u32,
+    /// The most orgs in a cohort.
+    pub cohort_orgs: usize,
     /// How soon a client begins to write after it read the flags, at the latest.
     pub deadline_ms: u64,
     /// The wait after the block, at first; always longer than the deadline.
@@ -117,6 +119,7 @@ impl Plan {
             bystanders: random.pick(&[0, 1]),
             migrations: random.pick(&[1, 1, 2]),
             concurrency: random.pick(&[1, 2, 2, 3, 8]),
+            cohort_orgs: Random::new(!seed).pick(&[1, 1, 2, 3, 6]),
             deadline_ms,
             sleep_time_ms,
             pace_ms: random.pick(&[0, 0, 50]),

@@ -10,11 +10,14 @@ mod remove;
 mod trigger;
 mod watch;
 
+use std::collections::HashSet;
+
 use mover_actors::domain::ids::Epoch;
 use mover_actors::domain::record::Claim;
 use mover_actors::ports::EngineError;
 use tokio_postgres::error::SqlState;
 
+use crate::engine::cohort::Cohort;
 use crate::engine::connection::Session;
 use crate::engine::error::Doing;
 use crate::engine::store::Store;
@@ -34,15 +37,6 @@ const CREATE: &str = concat!(include_str!("../sql/guard_create.sql"), include_st
 /// What to do when the guard's table can be neither found nor made.
 pub(super) const MISSING_RIGHT: &str = "no right to create it; run in this store as its owner: CREATE SCHEMA mover; \
     GRANT CREATE, USAGE ON SCHEMA mover TO the role that Mover logs in as";
-
-/// What the guard said of an org before it was entered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Before {
-    /// Nothing of it was here.
-    Nothing,
-    /// An earlier try left rows.
-    Incoming,
-}
 
 /// Modes that an org can be put into until it is settled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,33 +59,52 @@ pub(super) async fn prepare(session: &Session, doing: Doing<'_>) -> Result<(), E
     session.prepared(ENTER).await.map(drop).map_err(|error| doing.failed(error))
 }
 
-/// Puts the org into `mode`, inside the caller's transaction, whose end decides. The row stays locked until then.
+/// Puts the orgs into `mode`, inside the caller's transaction, whose end decides. Their rows stay locked until then. Answers
+/// of which orgs an earlier try may have left rows: the keys of those that were `incoming`.
 pub(super) async fn enter(
     session: &Session,
-    claim: &Claim,
+    cohort: &Cohort,
     mode: Mode,
     doing: Doing<'_>,
-) -> Result<Before, EngineError> {
+) -> Result<HashSet<String>, EngineError> {
     let failed = |error| doing.failed(error);
     let statement = session.prepared(ENTER).await.map_err(failed)?;
-    let row = session
-        .query_opt(&statement, &[&claim.migration.as_str(), &claim.key.as_str(), &mode.as_str(), &claim.epoch.0])
-        .await
-        .map_err(failed)?;
-    let Some(row) = row else { return Err(why_refused(session, claim, doing).await?) };
-    let before: Option<String> = row.try_get(0).map_err(failed)?;
-    Ok(if before.as_deref() == Some("incoming") { Before::Incoming } else { Before::Nothing })
+    let [migration, keys, epochs] = cohort.parameters();
+    let rows = session.query(&statement, &[migration, keys, epochs, &mode.as_str()]).await.map_err(failed)?;
+    let mut entered = HashSet::new();
+    let mut incoming = HashSet::new();
+    for row in rows {
+        let (key, before): (String, Option<String>) =
+            (row.try_get(0).map_err(failed)?, row.try_get(1).map_err(failed)?);
+        if before.as_deref() == Some("incoming") {
+            incoming.insert(key.clone());
+        }
+        entered.insert(key);
+    }
+    refuse_others(session, cohort, &entered, doing).await?;
+    Ok(incoming)
 }
 
-/// Declares the org's rows to be live.
-pub(super) async fn settle(session: &Session, claim: &Claim, doing: Doing<'_>) -> Result<(), EngineError> {
+/// Declares the orgs' rows to be live.
+pub(super) async fn settle(session: &Session, cohort: &Cohort, doing: Doing<'_>) -> Result<(), EngineError> {
     let failed = |error| doing.failed(error);
     let statement = session.prepared(SETTLE).await.map_err(failed)?;
-    let settled = session
-        .execute(&statement, &[&claim.migration.as_str(), &claim.key.as_str(), &claim.epoch.0])
-        .await
-        .map_err(failed)?;
-    if settled == 0 { Err(why_refused(session, claim, doing).await?) } else { Ok(()) }
+    let rows = session.query(&statement, &cohort.parameters()).await.map_err(failed)?;
+    let settled = rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>().map_err(failed)?;
+    refuse_others(session, cohort, &settled, doing).await
+}
+
+/// An error for the first org that is not among those of which a statement changed the row.
+async fn refuse_others(
+    session: &Session,
+    cohort: &Cohort,
+    changed: &HashSet<String>,
+    doing: Doing<'_>,
+) -> Result<(), EngineError> {
+    match cohort.claims().iter().find(|claim| !changed.contains(claim.key.as_str())) {
+        Some(claim) => Err(why_refused(session, claim, doing).await?),
+        None => Ok(()),
+    }
 }
 
 async fn why_refused(session: &Session, claim: &Claim, doing: Doing<'_>) -> Result<EngineError, EngineError> {

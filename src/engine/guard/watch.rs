@@ -2,9 +2,9 @@
 //! conditions ask 64 bits whether an org with such a key moves or has moved, and only then the function asks which one. The
 //! bits are those of `guard_watch.sql`.
 
-use mover_actors::domain::record::Claim;
 use mover_actors::ports::EngineError;
 
+use super::super::cohort::Cohort;
 use super::super::connection::Session;
 use super::super::error::Doing;
 use super::super::store::Store;
@@ -42,14 +42,17 @@ impl Kind {
     }
 }
 
-/// Lets the store's triggers look at what is written of the org, whose guard row says already what is to be done with it. Whoever was
+/// Lets the store's triggers look at what is written of the orgs, whose guard rows say already what is to be done with them. Whoever was
 /// told before that nothing is to be done holds a lock on the table until its transaction ends.
-pub(in crate::engine) async fn watch(store: &Store, claim: &Claim) -> Result<(), EngineError> {
-    let doing = Doing::new(store.name(), "letting the triggers look at the org");
+pub(in crate::engine) async fn watch(store: &Store, cohort: &Cohort) -> Result<(), EngineError> {
+    let doing = Doing::new(store.name(), "letting the triggers look at the orgs");
     let failed = |error| doing.failed(error);
     let session = store.session().await?;
-    let statement = session.prepared("SELECT mover.watch($1)").await.map_err(failed)?;
-    session.query_one(&statement, &[&claim.key.as_str()]).await.map_err(failed)?;
+    let statement = session
+        .prepared("SELECT count(mover.watch(asked.org_key)) FROM unnest($1::text[]) AS asked (org_key)")
+        .await
+        .map_err(failed)?;
+    session.query_one(&statement, &[&cohort.keys()]).await.map_err(failed)?;
     session.release();
     Ok(())
 }

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use futures_util::TryStreamExt;
 use futures_util::future::{join, try_join_all};
-use mover_actors::domain::record::Claim;
 use mover_actors::domain::verified::TableTally;
 use mover_actors::ports::EngineError;
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
+use super::super::cohort::Cohort;
 use super::super::connection::Session;
 use super::super::copy::Pour;
 use super::super::error::{Doing, shortened};
@@ -24,13 +24,13 @@ use super::work::{Prove, Work};
 const NAMED_MAX: usize = 5;
 
 /// Replaces all rows with these keys, and rows that hang on them, by what the snapshot has: `from` is inside of it, and `to`
-/// inside of a transaction that holds the org's guard row. All keys of a snapshot at once: a part of them could break
+/// inside of a transaction that holds the orgs' guard rows. All keys of a snapshot at once: a part of them could break
 /// unique constraints.
 pub(super) async fn apply(
     live: &LivePlan,
     from: &Session,
     to: &Session,
-    claim: &Claim,
+    cohort: &Cohort,
     keys: &mut Keys,
     prove: Prove,
 ) -> Result<(), EngineError> {
@@ -39,10 +39,10 @@ pub(super) async fn apply(
     let reading = Doing::new(&live.plan.source, "reading what was written");
     let writing = Doing::new(&live.plan.target, "carrying over what was written");
     let prepared = try_join_all(work.iter().map(|work| work.prepare(from, to, prove))).await?;
-    let org = claim.key.as_str();
+    let orgs = cohort.keys();
 
     // Both stores get all they can do at once; answers are taken in the order of the requests.
-    let parameters: Vec<_> = work.iter().map(|work| work.parameters(&org)).collect();
+    let parameters: Vec<_> = work.iter().map(|work| work.parameters(&orgs)).collect();
     let mut selects = Vec::with_capacity(work.len());
     for (prepared, parameters) in prepared.iter().zip(&parameters) {
         selects.push(send(from.query_raw(&prepared.select, parameters.iter().copied())).await);
@@ -83,7 +83,7 @@ pub(super) async fn apply(
             let there =
                 tally.answer().await.and_then(|row| tally_of(&row, 0)).map_err(|error| writing.failed(error))?;
             if here != there {
-                return Err(unlike(work, from, to, &org, (reading, writing)).await?);
+                return Err(unlike(work, from, to, &orgs, (reading, writing)).await?);
             }
             if let Some(orphans) = orphans {
                 let failed = |error| writing.failed(error);
@@ -104,14 +104,14 @@ pub(super) async fn tally(
     live: &LivePlan,
     from: &Session,
     to: &Session,
-    claim: &Claim,
+    cohort: &Cohort,
     keys: &Keys,
 ) -> Result<BTreeMap<usize, (TableTally, TableTally)>, EngineError> {
-    let org = claim.key.as_str();
+    let orgs = cohort.keys();
     let mut tallies = BTreeMap::new();
     for number in keys.tables() {
         let work = Work::new(live, number, keys.of(number));
-        let parameters = work.parameters(&org);
+        let parameters = work.parameters(&orgs);
         let here = tally_one(from, &work.table.leaving.tally, &parameters, work.doing(&live.plan.source));
         let there = tally_one(to, &work.table.receiving.tally, &parameters, work.doing(&live.plan.target));
         tallies.insert(number, futures_util::try_join!(here, there)?);
@@ -140,11 +140,11 @@ async fn unlike(
     work: &Work<'_>,
     from: &Session,
     to: &Session,
-    org: &&str,
+    orgs: &&[String],
     (reading, writing): (Doing<'_>, Doing<'_>),
 ) -> Result<EngineError, EngineError> {
-    let here = hashes(from, &work.table.leaving.hashes, &work.parameters(org), reading).await?;
-    let there = hashes(to, &work.table.receiving.hashes, &work.parameters(org), writing).await?;
+    let here = hashes(from, &work.table.leaving.hashes, &work.parameters(orgs), reading).await?;
+    let there = hashes(to, &work.table.receiving.hashes, &work.parameters(orgs), writing).await?;
     let unlike = here.iter().filter(|(key, hash)| there.get(*key) != Some(hash)).map(|(key, _)| key);
     let surplus = there.keys().filter(|key| !here.contains_key(*key));
     let named: Vec<String> = unlike.chain(surplus).take(NAMED_MAX).cloned().collect();

@@ -13,7 +13,7 @@ use super::super::error::Doing;
 use super::super::reframe::CopyFrames;
 use super::super::store::Store;
 use super::backup_file::{FORMAT, Header, HeaderTable, Writer, failed};
-use super::guard_row::{self, Standing};
+use super::guard_row;
 use super::log::SNAPSHOT;
 use super::plan::LivePlan;
 
@@ -46,13 +46,13 @@ pub(super) async fn back_up(
     let session = store.session().await?;
     session.batch_execute(SNAPSHOT).await.map_err(|error| doing.failed(error))?;
     // Somebody might write to it otherwise, after the backup.
-    let found = guard_row::read(&session, guard_row::READ, claim, doing).await?;
-    Standing::must_be(found.as_ref(), "moved", claim, doing)?;
+    guard_row::must_be(&session, guard_row::READ, "moved", claim, doing).await?;
     let mut rows_by_table = BTreeMap::new();
     for table in &live.plan.tables {
         let reading = |error| doing.on(&table.label).failed(error);
         let select = session.prepared(&table.select).await.map_err(reading)?;
-        let mut rows = std::pin::pin!(session.query_raw(&select, [claim.key.as_str()]).await.map_err(reading)?);
+        let mut rows =
+            std::pin::pin!(session.query_raw(&select, [[claim.key.as_str()].as_slice()]).await.map_err(reading)?);
         let mut frames = CopyFrames::begin();
         while let Some(row) = rows.try_next().await.map_err(reading)? {
             frames.push(&row).map_err(reading)?;

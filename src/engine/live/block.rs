@@ -1,4 +1,4 @@
-//! The switch: writers wait, what they wrote last is brought over, and the org lives in the other store.
+//! The switch: writers wait, what they wrote last is brought over, and the orgs live in the other store.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -9,7 +9,9 @@ use mover_actors::domain::record::Claim;
 use mover_actors::failpoint;
 use mover_actors::ports::{CaughtUp, EngineError, WriteBlock};
 use tokio::time::{Instant, timeout_at};
+use tokio_postgres::error::SqlState;
 
+use super::super::cohort::Cohort;
 use super::super::connection::Session;
 use super::super::error::Doing;
 use super::super::pipeline::send;
@@ -31,43 +33,44 @@ const KEYS_LEFT_MAX: i64 = 50;
 /// An org that is written all the time would never have so few.
 const ROUNDS_MAX: usize = 10;
 
-/// The lock is held. Dropped, the connection is closed, and with it the lock is gone.
+/// The locks of all these orgs are held. Dropped, the connection is closed, and with it the locks are gone.
 pub(super) struct Block {
     live: Arc<LivePlan>,
-    claim: Claim,
-    /// Holds the lock.
+    cohort: Cohort,
+    /// Holds the locks.
     from: Session,
     to: Session,
-    /// When the lock was asked for.
+    /// When the locks were asked for.
     since: SystemTime,
     /// Until then writers may wait.
     deadline: Instant,
     bound: Duration,
     /// Whether the sessions are at rest, so that they can be used again.
     is_at_rest: bool,
-    /// Whether the transaction in the receiving store is still open that has held the guard row since the last round.
+    /// Whether the transaction in the receiving store is still open that has held the guard rows since the last round.
     is_receiving: bool,
 }
 
-/// Makes everything ready, catches up, and takes the lock; all in vain tries included within the budget.
+/// Makes everything ready, catches up, and takes the locks. For one org that is tried within the budget; of several those are left
+/// out whose lock is not free. `None` if no lock is.
 pub(super) async fn block(
     live: Arc<LivePlan>,
     (source, target): (&Store, &Store),
-    claim: &Claim,
+    cohort: Cohort,
     bound: Duration,
     limits: LiveLimits,
-) -> Result<Block, EngineError> {
+) -> Result<Option<Block>, EngineError> {
     let (from, to) = try_join!(source.session(), target.session())?;
-    prepare(&live, &from, &to, claim).await?;
+    prepare(&live, &from, &to, &cohort).await?;
     let impatient = format!("SET lock_timeout = {}", limits.lock_timeout.as_millis().max(1));
     for (session, store) in [(&from, &live.plan.source), (&to, &live.plan.target)] {
         let failed = |error| Doing::new(store, "making ready for the switch").failed(error);
         session.batch_execute(&impatient).await.map_err(failed)?;
     }
-    let round = Round { live: &live, claim, from: &from, to: &to };
-    let mut patience = Patience::new(limits);
+    let round = Round { live: &live, cohort: &cohort, from: &from, to: &to };
     let waiting = Doing::new(&live.plan.source, "waiting for the lock that keeps writers out");
-    let (since, deadline) = loop {
+    let mut patience = Patience::new(limits);
+    let (since, deadline, held) = loop {
         for _ in 0..ROUNDS_MAX {
             if round.run().await?.keys <= KEYS_LEFT_MAX {
                 break;
@@ -75,13 +78,24 @@ pub(super) async fn block(
         }
         let (since, deadline) = (SystemTime::now(), Instant::now() + bound);
         let hold = Hold { wait: limits.lock_timeout.min(bound), idle: idle_max(bound) };
+        let Some(claim) = cohort.single() else {
+            let free = lock::lock_free(&from, &cohort, hold, waiting).await?;
+            break (since, deadline, cohort.only(|claim| free.contains(claim.key.as_str())));
+        };
         if lock::try_lock(&from, claim, hold, waiting).await? {
-            break (since, deadline);
+            break (since, deadline, Some(cohort));
         }
         patience.again(&from, claim, waiting).await?;
     };
+    let Some(cohort) = held else {
+        for (session, store) in [(from, &live.plan.source), (to, &live.plan.target)] {
+            lock::patient_again(&session, Doing::new(store, "leaving the switch to later")).await?;
+            session.release();
+        }
+        return Ok(None);
+    };
     failpoint::hit("lock.held");
-    Ok(Block { live, claim: claim.clone(), from, to, since, deadline, bound, is_at_rest: true, is_receiving: false })
+    Ok(Some(Block { live, cohort, from, to, since, deadline, bound, is_at_rest: true, is_receiving: false }))
 }
 
 /// The last round, two commits and the flags may each take as long as the bound. If we hang, the stores end our sessions.
@@ -90,7 +104,7 @@ fn idle_max(bound: Duration) -> Duration {
 }
 
 /// No statement is prepared while writers wait.
-async fn prepare(live: &LivePlan, from: &Session, to: &Session, claim: &Claim) -> Result<(), EngineError> {
+async fn prepare(live: &LivePlan, from: &Session, to: &Session, cohort: &Cohort) -> Result<(), EngineError> {
     let leaving = Doing::new(&live.plan.source, "making ready for the switch");
     let receiving = Doing::new(&live.plan.target, "making ready for the switch");
     let on_leaving = async {
@@ -102,14 +116,14 @@ async fn prepare(live: &LivePlan, from: &Session, to: &Session, claim: &Claim) -
         let statements = [LOCK_ROW, RAISE, RECEIVE, RANGES_REMOVE].map(|sql| to.prepared(sql));
         futures_util::future::try_join_all(statements).await.map(drop).map_err(|error| receiving.failed(error))
     };
-    try_join!(on_leaving, on_receiving, work::rehearse(live, from, to, claim)).map(drop)
+    try_join!(on_leaving, on_receiving, work::rehearse(live, from, to, cohort)).map(drop)
 }
 
 #[async_trait]
 impl WriteBlock for Block {
     async fn leave(&mut self) -> Result<CaughtUp, EngineError> {
         self.is_at_rest = false;
-        let round = Round { live: &self.live, claim: &self.claim, from: &self.from, to: &self.to };
+        let round = Round { live: &self.live, cohort: &self.cohort, from: &self.from, to: &self.to };
         let last = timeout_at(self.deadline, last_round(round, idle_max(self.bound))).await;
         let last = last.map_err(|_| self.too_long())??;
         self.until_commits_end(self.move_away(&last)).await?;
@@ -132,13 +146,13 @@ impl WriteBlock for Block {
             // Closing the connection releases the lock.
             return Ok(SystemTime::now());
         }
-        lock::unlock(&self.from, &self.claim, Doing::new(&self.live.plan.source, "letting writers go on")).await?;
+        lock::unlock(&self.from, &self.cohort, Doing::new(&self.live.plan.source, "letting writers go on")).await?;
         let released_at = SystemTime::now();
         failpoint::hit("lock.released");
         lock::patient_again(&self.from, Doing::new(&self.live.plan.source, "letting writers go on")).await?;
         let doing = Doing::new(&self.live.plan.target, "forgetting how the org was copied");
         lock::patient_again(&self.to, doing).await?;
-        remove_ranges(&self.to, &self.claim, doing).await?;
+        remove_ranges(&self.to, &self.cohort, doing).await?;
         let Self { from, to, .. } = *self;
         from.release();
         to.release();
@@ -158,13 +172,20 @@ struct Last {
 async fn last_round(round: Round<'_>, idle_max: Duration) -> Result<Last, EngineError> {
     let idle_max_ms = idle_max.as_millis();
     round.hold(&format!("BEGIN; SET LOCAL idle_in_transaction_session_timeout = {idle_max_ms}")).await?;
-    let mut reading = round.read().await?;
-    let is_open = reading.keys.is_empty();
-    let keys = if is_open { 0 } else { round.carry_over(&mut reading).await? };
-    Ok(Last { keys, snapshot: reading.snapshot, is_open })
+    let reading = round.read().await?;
+    let snapshot = reading.snapshot.clone();
+    let mut keys = reading.keys(round.live);
+    let is_open = keys.is_empty();
+    let keys = if is_open { 0 } else { round.carry_over(&mut keys).await? };
+    Ok(Last { keys, snapshot, is_open })
 }
 
 impl Block {
+    /// Whether the org's writers wait for this.
+    pub(super) fn holds(&self, claim: &Claim) -> bool {
+        self.cohort.claim(claim.key.as_str()).is_some()
+    }
+
     /// The point of no return.
     async fn move_away(&self, last: &Last) -> Result<(), EngineError> {
         let doing = Doing::new(&self.live.plan.source, "moving the org away");
@@ -175,34 +196,42 @@ impl Block {
             true => Some(send(self.from.batch_execute("COMMIT")).await),
             false => None,
         };
-        let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 4] =
-            [&self.claim.migration.as_str(), &self.claim.key.as_str(), &last.snapshot, &self.claim.epoch.0];
+        let [migration, keys, epochs] = self.cohort.parameters();
+        let parameters = [migration, keys, epochs, &last.snapshot];
         let moved = send(self.from.query_one(&statement, &parameters)).await;
         if let Some(ended) = ended {
             ended.answer().await.map_err(failed)?;
         }
-        let moved: i64 = moved.answer().await.and_then(|row| row.try_get(0)).map_err(failed)?;
-        if moved > 0 {
-            failpoint::hit("moved.committed");
-            return Ok(());
+        match moved.answer().await {
+            Ok(_) => {
+                failpoint::hit("moved.committed");
+                Ok(())
+            }
+            Err(error) if error.code() == Some(&SqlState::DIVISION_BY_ZERO) => Err(self.not_moved(doing).await?),
+            Err(error) => Err(failed(error)),
         }
-        let standing = guard_row::read(&self.from, guard_row::READ, &self.claim, doing).await?;
-        if standing.is_some_and(|found| found.mode == "capturing" && found.epoch == self.claim.epoch) {
-            return Err(
-                doing.refused("something was logged although all writers wait: a trigger does not take the lock")
-            );
-        }
-        Err(guard_row::why_refused(&self.from, &self.claim, doing).await?)
     }
 
-    /// The org lives in the other store.
+    /// Why the orgs were not moved away.
+    async fn not_moved(&self, doing: Doing<'_>) -> Result<EngineError, EngineError> {
+        let found = guard_row::read(&self.from, guard_row::READ, &self.cohort, doing).await?;
+        for claim in self.cohort.claims() {
+            let is_ours = |found: &guard_row::Standing| found.mode == "capturing" && found.epoch == claim.epoch;
+            if !found.get(claim.key.as_str()).is_some_and(is_ours) {
+                return guard_row::why_refused(&self.from, claim, doing).await;
+            }
+        }
+        Ok(doing.refused("something was logged although all writers wait: a trigger does not take the lock"))
+    }
+
+    /// The orgs live in the other store.
     async fn receive(&self) -> Result<(), EngineError> {
         let doing = Doing::new(&self.live.plan.target, "making the org live here");
         // The commit ends the transaction that has held the row all the time, if there was nothing to carry over.
         if !self.is_receiving {
             self.to.batch_execute("BEGIN").await.map_err(|error| doing.failed(error))?;
         }
-        guard_row::receive(&self.to, &self.claim, self.live.way, doing).await?;
+        guard_row::receive(&self.to, &self.cohort, self.live.way, doing).await?;
         self.to.batch_execute("COMMIT").await.map_err(|error| doing.failed(error))?;
         failpoint::hit("capturing.committed");
         Ok(())
@@ -227,8 +256,8 @@ impl Block {
 }
 
 /// The copy is no copy any more.
-pub(super) async fn remove_ranges(session: &Session, claim: &Claim, doing: Doing<'_>) -> Result<(), EngineError> {
+pub(super) async fn remove_ranges(session: &Session, cohort: &Cohort, doing: Doing<'_>) -> Result<(), EngineError> {
     let failed = |error| doing.failed(error);
     let statement = session.prepared(RANGES_REMOVE).await.map_err(failed)?;
-    session.execute(&statement, &[&claim.migration.as_str(), &claim.key.as_str()]).await.map(drop).map_err(failed)
+    session.execute(&statement, &cohort.names()).await.map(drop).map_err(failed)
 }

@@ -1,4 +1,4 @@
-//! Copying an org while it is written: from one snapshot, in one transaction if it is small. A big org is copied in ranges of
+//! Copying orgs while they are written: from one snapshot, in one transaction if they are small. A big org is copied in ranges of
 //! its keys, several at a time, each in a transaction that also notes that it is done; so a copy that was interrupted goes on
 //! where it was, from a new snapshot, after what was logged in between has been carried over.
 
@@ -7,10 +7,12 @@ use mover_actors::domain::record::Claim;
 use mover_actors::failpoint;
 use mover_actors::ports::{Copied, EngineError};
 
+use super::super::cohort::Cohort;
 use super::super::connection::Session;
-use super::super::copy::{First, clear, copy, foreign_rows};
+use super::super::copy::{First, clear, copy, refuse_foreign_rows};
 use super::super::error::Doing;
-use super::super::plan::{Plan, union};
+use super::super::guard;
+use super::super::plan::union;
 use super::super::store::Store;
 use super::apply::apply;
 use super::guard_row::{self, Standing};
@@ -24,26 +26,28 @@ use super::work::Prove;
 /// The snapshot outlives the ranges, which may take hours.
 const LONG_SNAPSHOT: &str =
     "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL idle_in_transaction_session_timeout = 0";
-const ENTER: &str = include_str!("../sql/guard_enter.sql");
 
-/// Copies the org, or the rest of it.
+/// Copies the orgs, or the rest of them.
 pub(super) async fn copy_live(
     live: &LivePlan,
     (source, target): (&Store, &Store),
-    claim: &Claim,
+    cohort: &Cohort,
     limits: LiveLimits,
 ) -> Result<Copied, EngineError> {
     let (from, to) = try_join!(source.session(), target.session())?;
     let reading = Doing::new(&live.plan.source, "reading the org");
-    let found = guard_row::read(&from, guard_row::READ, claim, reading).await?;
+    let found = guard_row::read(&from, guard_row::READ, cohort, reading).await?;
     // Unless writes are logged, a snapshot is outdated at once.
-    Standing::must_be(found.as_ref(), "capturing", claim, reading)?;
-    let (is_big, begun) = try_join!(is_big(live, &from, claim, limits), pieces::begun(live, &to, claim))?;
+    Standing::all_must_be(&found, "capturing", cohort, reading)?;
+    let (is_big, begun) = try_join!(is_big(live, &from, cohort, limits), pieces::begun(live, &to, cohort))?;
     if !is_big && begun.is_empty() {
         from.release();
         to.release();
-        return copy(&live.plan, source, target, claim, First::Guard).await;
+        return copy(&live.plan, source, target, cohort, First::Guard).await;
     }
+    let Some(claim) = cohort.single() else {
+        return Err(reading.refused("one of these orgs is so big that it must be copied by itself"));
+    };
     let (pieces, snapshot, is_resumed) = begin(live, (&from, &to), source, claim, limits).await?;
     let pouring = Pouring { live, source, target, claim, snapshot: &snapshot, is_resumed };
     for jobs in pieces::in_order(live, pieces) {
@@ -53,20 +57,20 @@ pub(super) async fn copy_live(
     }
     from.batch_execute("COMMIT").await.map_err(|error| reading.failed(error))?;
     from.release();
-    live.plan.references.prove(&to, &live.plan, &claim.key).await?;
+    live.plan.references.prove(&to, &live.plan, cohort.keys()).await?;
     let copied = pieces::sum(&live.plan, &to, claim).await?;
     to.release();
     Ok(copied)
 }
 
 /// Whether any table has more rows of the org than a range should have.
-async fn is_big(live: &LivePlan, from: &Session, claim: &Claim, limits: LiveLimits) -> Result<bool, EngineError> {
+async fn is_big(live: &LivePlan, from: &Session, cohort: &Cohort, limits: LiveLimits) -> Result<bool, EngineError> {
     let doing = Doing::new(&live.plan.source, "looking how big the org is");
     let failed = |error| doing.failed(error);
     let rows = live.plan.tables.iter().map(|table| &table.source.rows);
     let counts = rows.map(|rows| format!(", count(*) FROM (SELECT 1 {rows} LIMIT $2::int8 + 1) AS s"));
     let statement = from.prepared(&union(counts)).await.map_err(failed)?;
-    let counted = from.query(&statement, &[&claim.key.as_str(), &limits.range_rows]).await.map_err(failed)?;
+    let counted = from.query(&statement, &[&cohort.keys(), &limits.range_rows]).await.map_err(failed)?;
     for row in counted {
         if row.try_get::<_, i64>(1).map_err(failed)? > limits.range_rows {
             return Ok(true);
@@ -91,25 +95,23 @@ async fn begin(
     let reading = Doing::new(&plan.source, "reading the org");
     let doing = Doing::new(&plan.target, "making ready for the copy");
     let failed = |error| doing.failed(error);
+    let cohort = Cohort::one(claim);
     to.batch_execute("BEGIN").await.map_err(failed)?;
-    let statement = to.prepared(ENTER).await.map_err(failed)?;
-    let (migration, key) = (claim.migration.as_str(), claim.key.as_str());
-    let entered = to.query_opt(&statement, &[&migration, &key, &"incoming", &claim.epoch.0]).await.map_err(failed)?;
-    let Some(entered) = entered else { return Err(guard_row::why_refused(to, claim, doing).await?) };
-    let before: Option<String> = entered.try_get(0).map_err(failed)?;
-    let begun = pieces::begun(live, to, claim).await?;
+    let was_incoming = !guard::enter(to, &cohort, guard::Mode::Incoming, doing).await?.is_empty();
+    let begun = pieces::begun(live, to, &cohort).await?;
     // Only now the snapshot: it sees all that whoever was here before has carried over and forgotten.
-    let mut logged = log::read(live, from, claim, LONG_SNAPSHOT).await?;
+    let logged = log::read(live, from, &cohort, LONG_SNAPSHOT).await?;
+    let seen_by = logged.snapshot.clone();
     let exported = from.query_one("SELECT pg_export_snapshot()", &[]).await.map_err(|error| reading.failed(error))?;
     let snapshot: String = exported.try_get(0).map_err(|error| reading.failed(error))?;
-    let is_resumed = before.as_deref() == Some("incoming") && !begun.is_empty();
+    let is_resumed = was_incoming && !begun.is_empty();
     let pieces = if is_resumed {
-        apply(live, from, to, claim, &mut logged.keys, Prove::OnlyContents).await?;
+        apply(live, from, to, &cohort, &mut logged.keys(live), Prove::OnlyContents).await?;
         begun.into_iter().filter(|piece| !piece.is_done).collect()
     } else {
-        match before.as_deref() {
-            Some("incoming") => clear(plan, to, &claim.key, doing).await?,
-            _ => refuse_foreign_rows(plan, to, claim, doing).await?,
+        match was_incoming {
+            true => clear(plan, to, &cohort, doing).await?,
+            false => refuse_foreign_rows(plan, to, &cohort, doing).await?,
         }
         pieces::plan(live, from, to, claim, limits).await?
     };
@@ -117,18 +119,7 @@ async fn begin(
     failpoint::hit("copy.cleared");
     if is_resumed {
         // Carried over, and committed where it counts.
-        log::forget_in_snapshot(live, source, claim, &logged.snapshot).await?;
+        log::forget_in_snapshot(live, source, &cohort, &seen_by).await?;
     }
     Ok((pieces, snapshot, is_resumed))
-}
-
-/// Rows of the org that Mover did not bring are not replaced (P6).
-async fn refuse_foreign_rows(plan: &Plan, to: &Session, claim: &Claim, doing: Doing<'_>) -> Result<(), EngineError> {
-    let failed = |error| doing.failed(error);
-    let statement = to.prepared(&plan.occupied).await.map_err(failed)?;
-    let found = to.query(&statement, &[&claim.key.as_str()]).await.map_err(failed)?;
-    match found.first().map(|row| plan.table_of(row)).transpose().map_err(failed)?.flatten() {
-        Some(table) => Err(foreign_rows(table, to, claim, doing).await?),
-        None => Ok(()),
-    }
 }

@@ -1,4 +1,6 @@
-//! The row of `mover.org_guard` that says where an org lives, as online moves change it.
+//! The rows of `mover.org_guard` that say where orgs live, as online moves change them.
+
+use std::collections::{HashMap, HashSet};
 
 use mover_actors::domain::ids::Epoch;
 use mover_actors::domain::record::Claim;
@@ -6,10 +8,11 @@ use mover_actors::domain::state::Way;
 use mover_actors::ports::EngineError;
 use tokio_postgres::Row;
 
+use super::super::cohort::Cohort;
 use super::super::connection::Session;
 use super::super::error::Doing;
 
-pub(super) const READ: &str = include_str!("../sql/guard_read.sql");
+pub(super) const READ: &str = include_str!("sql/read_row.sql");
 
 /// What says where an org stands in a store.
 #[derive(Debug, Clone)]
@@ -19,8 +22,19 @@ pub(super) struct Standing {
 }
 
 impl Standing {
-    pub(super) fn of(row: &Row) -> Result<Self, tokio_postgres::Error> {
-        Ok(Self { mode: row.try_get(0)?, epoch: Epoch(row.try_get(1)?) })
+    /// The key of the org that the row is about, and where it stands.
+    pub(super) fn of(row: &Row) -> Result<(String, Self), tokio_postgres::Error> {
+        Ok((row.try_get(0)?, Self { mode: row.try_get(1)?, epoch: Epoch(row.try_get(2)?) }))
+    }
+
+    /// The same for all orgs of a cohort.
+    pub(super) fn all_must_be(
+        found: &HashMap<String, Self>,
+        wanted: &str,
+        cohort: &Cohort,
+        doing: Doing<'_>,
+    ) -> Result<(), EngineError> {
+        cohort.claims().iter().try_for_each(|claim| Self::must_be(found.get(claim.key.as_str()), wanted, claim, doing))
     }
 
     /// Refuses a claim that somebody has overtaken, and an org that does not stand as `wanted`.
@@ -79,40 +93,63 @@ pub(super) async fn why_refused(
     claim: &Claim,
     doing: Doing<'_>,
 ) -> Result<EngineError, EngineError> {
-    let standing = read(session, READ, claim, doing).await?;
-    Ok(refusal(standing.as_ref(), claim, doing))
+    let standing = read(session, READ, &Cohort::one(claim), doing).await?;
+    Ok(refusal(standing.get(claim.key.as_str()), claim, doing))
 }
 
-/// Reads the row with `sql`, which may lock it.
+/// An error for the first org that is not among those of which a statement changed the row.
+pub(super) async fn refuse_others(
+    session: &Session,
+    cohort: &Cohort,
+    changed: &HashSet<String>,
+    doing: Doing<'_>,
+) -> Result<(), EngineError> {
+    match cohort.claims().iter().find(|claim| !changed.contains(claim.key.as_str())) {
+        Some(claim) => Err(why_refused(session, claim, doing).await?),
+        None => Ok(()),
+    }
+}
+
+/// Reads the rows with `sql`, which may lock them; by key.
 pub(super) async fn read(
     session: &Session,
     sql: &str,
-    claim: &Claim,
+    cohort: &Cohort,
     doing: Doing<'_>,
-) -> Result<Option<Standing>, EngineError> {
+) -> Result<HashMap<String, Standing>, EngineError> {
     let failed = |error| doing.failed(error);
     let statement = session.prepared(sql).await.map_err(failed)?;
-    let row = session.query_opt(&statement, &[&claim.migration.as_str(), &claim.key.as_str()]).await.map_err(failed)?;
-    row.as_ref().map(Standing::of).transpose().map_err(failed)
+    let rows = session.query(&statement, &cohort.names()).await.map_err(failed)?;
+    rows.iter().map(Standing::of).collect::<Result<_, _>>().map_err(failed)
+}
+
+/// Reads the row of one org, and refuses unless it stands as `wanted`.
+pub(super) async fn must_be(
+    session: &Session,
+    sql: &str,
+    wanted: &str,
+    claim: &Claim,
+    doing: Doing<'_>,
+) -> Result<(), EngineError> {
+    let found = read(session, sql, &Cohort::one(claim), doing).await?;
+    Standing::must_be(found.get(claim.key.as_str()), wanted, claim, doing)
 }
 
 /// Lets the store refuse older claims, if it does not yet. Inside the caller's transaction.
-pub(super) async fn raise(session: &Session, claim: &Claim, doing: Doing<'_>) -> Result<(), EngineError> {
+pub(super) async fn raise(session: &Session, cohort: &Cohort, doing: Doing<'_>) -> Result<(), EngineError> {
     let failed = |error| doing.failed(error);
     let statement = session.prepared(include_str!("sql/raise.sql")).await.map_err(failed)?;
-    let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 3] =
-        [&claim.migration.as_str(), &claim.key.as_str(), &claim.epoch.0];
-    session.execute(&statement, &parameters).await.map(drop).map_err(failed)
+    session.execute(&statement, &cohort.parameters()).await.map(drop).map_err(failed)
 }
 
-/// The org lives in the receiving store from now on. Repeating it is harmless.
-pub(super) async fn receive(session: &Session, claim: &Claim, way: Way, doing: Doing<'_>) -> Result<(), EngineError> {
+/// The orgs live in the receiving store from now on. Repeating it is harmless.
+pub(super) async fn receive(session: &Session, cohort: &Cohort, way: Way, doing: Doing<'_>) -> Result<(), EngineError> {
     let failed = |error| doing.failed(error);
     let statement = session.prepared(include_str!("sql/receive.sql")).await.map_err(failed)?;
+    let [migration, keys, epochs] = cohort.parameters();
     let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 5] =
-        [&claim.migration.as_str(), &claim.key.as_str(), &claim.epoch.0, &after_arrival(way), &before_arrival(way)];
-    match session.execute(&statement, &parameters).await.map_err(failed)? {
-        0 => Err(why_refused(session, claim, doing).await?),
-        _ => Ok(()),
-    }
+        [migration, keys, epochs, &after_arrival(way), &before_arrival(way)];
+    let rows = session.query(&statement, &parameters).await.map_err(failed)?;
+    let received = rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>().map_err(failed)?;
+    refuse_others(session, cohort, &received, doing).await
 }

@@ -23,6 +23,15 @@ impl Keys {
         }
     }
 
+    /// Adds all of another collection, for the same tables.
+    pub(super) fn add_all(&mut self, others: Keys) {
+        for (table, keys) in others.tables.into_iter().enumerate() {
+            for (key, subtree) in keys {
+                self.add(table, key, subtree);
+            }
+        }
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.tables.iter().all(HashMap::is_empty)
     }

@@ -1,18 +1,23 @@
 //! The lock that writers of an org share and that a switch takes alone.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
+use futures_util::TryStreamExt;
 use mover_actors::domain::record::Claim;
 use mover_actors::ports::EngineError;
 use tokio::time::{Instant, sleep};
+use tokio_postgres::Row;
 use tokio_postgres::error::SqlState;
 
+use super::super::cohort::Cohort;
 use super::super::connection::Session;
 use super::super::error::Doing;
 use super::super::pipeline::send;
 use super::limits::LiveLimits;
 
 const LOCK: &str = include_str!("sql/lock.sql");
+const TRY_LOCK: &str = include_str!("sql/try_lock.sql");
 const UNLOCK: &str = include_str!("sql/unlock.sql");
 /// For whoever takes the lock for one statement.
 const IDLE_MAX: Duration = Duration::from_secs(2);
@@ -29,10 +34,13 @@ pub(super) struct Hold {
 
 impl Hold {
     fn begin(self) -> String {
+        format!("{}; {}", begin_impatiently(self.wait), self.idle_no_longer())
+    }
+
+    fn idle_no_longer(self) -> String {
         format!(
-            "{}; SELECT set_config(name, '{}', false) FROM pg_settings
+            "SELECT set_config(name, '{}', false) FROM pg_settings
              WHERE name IN ('idle_session_timeout', 'idle_in_transaction_session_timeout')",
-            begin_impatiently(self.wait),
             self.idle.as_millis().max(1)
         )
     }
@@ -76,10 +84,35 @@ impl Patience {
     }
 }
 
-/// Prepares what [`try_lock`] and [`unlock`] ask.
+/// Prepares what [`try_lock`], [`lock_free`] and [`unlock`] ask.
 pub(super) async fn prepare(session: &Session, doing: Doing<'_>) -> Result<(), EngineError> {
     let failed = |error| doing.failed(error);
-    futures_util::try_join!(session.prepared(LOCK), session.prepared(UNLOCK)).map(drop).map_err(failed)
+    let statements = [LOCK, TRY_LOCK, UNLOCK].map(|sql| session.prepared(sql));
+    futures_util::future::try_join_all(statements).await.map(drop).map_err(failed)
+}
+
+/// Takes those locks of a cohort that nobody holds, without waiting for any: while we waited for one org, the writers of the others
+/// would wait with us. Answers the keys of the orgs whose lock is ours now; it stays with the session.
+pub(super) async fn lock_free(
+    session: &Session,
+    cohort: &Cohort,
+    hold: Hold,
+    doing: Doing<'_>,
+) -> Result<HashSet<String>, EngineError> {
+    let failed = |error| doing.failed(error);
+    let statement = session.prepared(TRY_LOCK).await.map_err(failed)?;
+    let idle = hold.idle_no_longer();
+    let prepared = send(session.batch_execute(&idle)).await;
+    let locked = send(session.query_raw(&statement, cohort.names())).await;
+    prepared.answer().await.map_err(failed)?;
+    let rows: Vec<Row> = locked.answer().await.map_err(failed)?.try_collect().await.map_err(failed)?;
+    let mut ours = HashSet::new();
+    for row in &rows {
+        if row.try_get(1).map_err(failed)? {
+            ours.insert(cohort.numbered(row, 0, doing)?.key.as_str().to_owned());
+        }
+    }
+    Ok(ours)
 }
 
 /// Takes the lock, which stays with the session. New writers wait behind us meanwhile, so we wait for a short time only:
@@ -135,11 +168,10 @@ pub(super) async fn lock(
 }
 
 /// Lets writers go on.
-pub(super) async fn unlock(session: &Session, claim: &Claim, doing: Doing<'_>) -> Result<(), EngineError> {
+pub(super) async fn unlock(session: &Session, cohort: &Cohort, doing: Doing<'_>) -> Result<(), EngineError> {
     let failed = |error| doing.failed(error);
     let statement = session.prepared(UNLOCK).await.map_err(failed)?;
-    let org: [&(dyn tokio_postgres::types::ToSql + Sync); 2] = [&claim.migration.as_str(), &claim.key.as_str()];
-    session.query_one(&statement, &org).await.map(drop).map_err(failed)
+    session.query_one(&statement, &cohort.names()).await.map(drop).map_err(failed)
 }
 
 /// The session waits for locks, and idles, as long as all do.

@@ -1,10 +1,12 @@
 //! What the triggers of the store that an org leaves have logged.
 
+use std::collections::BTreeMap;
+
 use futures_util::TryStreamExt;
-use mover_actors::domain::record::Claim;
 use mover_actors::failpoint;
 use mover_actors::ports::EngineError;
 
+use super::super::cohort::Cohort;
 use super::super::connection::Session;
 use super::super::error::Doing;
 use super::super::pipeline::send;
@@ -22,10 +24,19 @@ pub(super) const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ON
 /// What one snapshot of the leaving store says.
 #[derive(Debug)]
 pub(super) struct Reading {
-    /// The keys logged by then.
-    pub(super) keys: Keys,
+    /// The keys logged by then, by the key of the org; only of orgs that have any.
+    pub(super) by_org: BTreeMap<String, Keys>,
     /// What the snapshot sees, as `pg_snapshot`.
     pub(super) snapshot: String,
+}
+
+impl Reading {
+    /// The keys of all orgs together.
+    pub(super) fn keys(self, live: &LivePlan) -> Keys {
+        let mut all = Keys::none(live.tables.len());
+        self.by_org.into_values().for_each(|keys| all.add_all(keys));
+        all
+    }
 }
 
 /// Statements that must not be prepared while writers wait.
@@ -35,29 +46,34 @@ fn reading(live: &LivePlan) -> Doing<'_> {
     Doing::new(&live.plan.source, "reading what was written")
 }
 
-/// Begins a snapshot with `begin`, leaves it open, and reads the log. Refused unless the org is being logged: the log would
+/// Begins a snapshot with `begin`, leaves it open, and reads the log. Refused unless the orgs are being logged: the log would
 /// not be whole.
-pub(super) async fn read(live: &LivePlan, from: &Session, claim: &Claim, begin: &str) -> Result<Reading, EngineError> {
+pub(super) async fn read(
+    live: &LivePlan,
+    from: &Session,
+    cohort: &Cohort,
+    begin: &str,
+) -> Result<Reading, EngineError> {
     let doing = reading(live);
     let failed = |error| doing.failed(error);
     let standing = from.prepared(STANDING).await.map_err(failed)?;
     let entries = from.prepared(ENTRIES).await.map_err(failed)?;
-    let org = [claim.migration.as_str(), claim.key.as_str()];
     let begun = send(from.batch_execute(begin)).await;
-    let standing = send(from.query_raw(&standing, org)).await;
-    let entries = send(from.query_raw(&entries, org)).await;
+    let standing = send(from.query_raw(&standing, cohort.names())).await;
+    let entries = send(from.query_raw(&entries, cohort.names())).await;
     begun.answer().await.map_err(failed)?;
     let standing: Vec<_> = standing.answer().await.map_err(failed)?.try_collect().await.map_err(failed)?;
-    let found = standing.first().map(Standing::of).transpose().map_err(failed)?;
-    Standing::must_be(found.as_ref(), "capturing", claim, doing)?;
+    let found = standing.iter().map(Standing::of).collect::<Result<_, _>>().map_err(failed)?;
+    Standing::all_must_be(&found, "capturing", cohort, doing)?;
     let snapshot = match standing.first() {
         Some(row) => row.try_get("snapshot").map_err(failed)?,
         None => String::new(),
     };
-    let mut keys = Keys::none(live.tables.len());
+    let mut by_org: BTreeMap<String, Keys> = BTreeMap::new();
     let mut entries = std::pin::pin!(entries.answer().await.map_err(failed)?);
     while let Some(row) = entries.try_next().await.map_err(failed)? {
-        let (label, key): (String, Vec<String>) = (row.try_get(0).map_err(failed)?, row.try_get(1).map_err(failed)?);
+        let (org, label): (String, String) = (row.try_get(0).map_err(failed)?, row.try_get(1).map_err(failed)?);
+        let key: Vec<String> = row.try_get(2).map_err(failed)?;
         let number = live.number_of(&label).ok_or_else(|| unknown_table(&label, doing))?;
         let expected = live.tables[number].key.len();
         if key.len() != expected {
@@ -67,9 +83,10 @@ pub(super) async fn read(live: &LivePlan, from: &Session, claim: &Claim, begin: 
             );
             return Err(doing.on(&label).refused(problem));
         }
-        keys.add(number, key, row.try_get(2).map_err(failed)?);
+        let subtree = row.try_get(3).map_err(failed)?;
+        by_org.entry(org).or_insert_with(|| Keys::none(live.tables.len())).add(number, key, subtree);
     }
-    Ok(Reading { keys, snapshot })
+    Ok(Reading { by_org, snapshot })
 }
 
 fn unknown_table(label: &str, doing: Doing<'_>) -> EngineError {
@@ -77,14 +94,17 @@ fn unknown_table(label: &str, doing: Doing<'_>) -> EngineError {
 }
 
 /// Forgets the entries that a snapshot saw; answers how many have come since.
-pub(super) async fn forget(live: &LivePlan, from: &Session, claim: &Claim, snapshot: &str) -> Result<i64, EngineError> {
+pub(super) async fn forget(
+    live: &LivePlan,
+    from: &Session,
+    cohort: &Cohort,
+    snapshot: &str,
+) -> Result<i64, EngineError> {
     let doing = Doing::new(&live.plan.source, "forgetting what was carried over");
     let failed = |error| doing.failed(error);
     let statement = from.prepared(FORGET).await.map_err(failed)?;
-    let row = from
-        .query_one(&statement, &[&claim.migration.as_str(), &claim.key.as_str(), &snapshot, &claim.epoch.0])
-        .await
-        .map_err(failed)?;
+    let [migration, keys, epochs] = cohort.parameters();
+    let row = from.query_one(&statement, &[migration, keys, epochs, &snapshot]).await.map_err(failed)?;
     row.try_get(0).map_err(failed)
 }
 
@@ -92,11 +112,11 @@ pub(super) async fn forget(live: &LivePlan, from: &Session, claim: &Claim, snaps
 pub(super) async fn forget_in_snapshot(
     live: &LivePlan,
     leaving: &Store,
-    claim: &Claim,
+    cohort: &Cohort,
     snapshot: &str,
 ) -> Result<(), EngineError> {
     let session = leaving.session().await?;
-    forget(live, &session, claim, snapshot).await?;
+    forget(live, &session, cohort, snapshot).await?;
     failpoint::hit("catch_up.forgotten");
     session.release();
     Ok(())

@@ -8,7 +8,6 @@
 mod apply;
 mod backup;
 mod backup_file;
-mod belonging;
 mod block;
 mod compare;
 mod copy;
@@ -41,7 +40,7 @@ use mover_actors::domain::record::Claim;
 use mover_actors::domain::state::Way;
 use mover_actors::domain::verified::Tally;
 use mover_actors::failpoint;
-use mover_actors::ports::{BackedUp, CaughtUp, Copied, EngineError, WriteBlock};
+use mover_actors::ports::{Access, BackedUp, Blocked, CaughtUp, Copied, EngineError, WriteBlock};
 use tokio::sync::OnceCell;
 
 pub use limits::LiveLimits;
@@ -49,9 +48,10 @@ use plan::LivePlan;
 use round::Round;
 
 use super::catalog::Catalog;
+use super::cohort::Cohort;
 use super::error::Doing;
 use super::store::Store;
-use super::{PgEngine, drain, guard, tenancy};
+use super::{PgEngine, drain, guard, ownership};
 use crate::config::Definition;
 
 type Plans = HashMap<(MigrationName, Way), Arc<OnceCell<Arc<LivePlan>>>>;
@@ -94,9 +94,9 @@ struct Route<'a> {
 }
 
 impl PgEngine {
-    /// Lets the source log what is written of the org, and waits for those who began to write before.
-    pub(in crate::engine) async fn live_capture(&self, claim: &Claim) -> Result<(), EngineError> {
-        let Some(definition) = self.with_tables(claim)? else { return Ok(()) };
+    /// Lets the source log what is written of the orgs, and waits for those who began to write before.
+    pub(in crate::engine) async fn live_capture(&self, claims: &[Claim]) -> Result<(), EngineError> {
+        let Some((definition, cohort)) = self.with_tables(claims)? else { return Ok(()) };
         let route = self.route(definition, Way::Forward).await?;
         for (store, tables) in [
             (route.leaving, &route.live.plan.source_oids),
@@ -105,33 +105,33 @@ impl PgEngine {
         ] {
             guard::must_watch(store, definition, tables).await?;
         }
-        let result = undo::capture(route.leaving, claim, self.live.limits).await;
+        let result = undo::capture(route.leaving, &cohort, self.live.limits).await;
         self.reconsider(definition, result)?;
         failpoint::hit("capture.marked");
-        try_join!(guard::watch(route.leaving, claim), guard::watch(route.receiving, claim))?;
+        try_join!(guard::watch(route.leaving, &cohort), guard::watch(route.receiving, &cohort))?;
         drain::drain(route.leaving, &route.live.plan.source_oids, self.drain_budget).await
     }
 
-    /// Copies the org while it is written.
-    pub(in crate::engine) async fn live_copy(&self, claim: &Claim) -> Result<Copied, EngineError> {
-        let Some(definition) = self.with_tables(claim)? else { return Ok(Copied::default()) };
+    /// Copies the orgs while they are written.
+    pub(in crate::engine) async fn live_copy(&self, claims: &[Claim]) -> Result<Copied, EngineError> {
+        let Some((definition, cohort)) = self.with_tables(claims)? else { return Ok(Copied::default()) };
         let route = self.route(definition, Way::Forward).await?;
         self.ensure_tables(route.receiving).await?;
         let stores = (route.leaving, route.receiving);
-        let copied = copy::copy_live(&route.live, stores, claim, self.live.limits).await;
+        let copied = copy::copy_live(&route.live, stores, &cohort, self.live.limits).await;
         let copied = self.reconsider(definition, copied)?;
-        guard::watch(route.receiving, claim).await?;
+        guard::watch(route.receiving, &cohort).await?;
         // Who went astray and wrote to the target before the org was coming there may not have committed yet.
         drain::drain(route.receiving, &route.live.plan.target_oids, self.drain_budget).await?;
         Ok(copied)
     }
 
     /// One round of catching up.
-    pub(in crate::engine) async fn live_catch_up(&self, claim: &Claim, way: Way) -> Result<CaughtUp, EngineError> {
-        let Some(definition) = self.with_tables(claim)? else { return Ok(CaughtUp::default()) };
+    pub(in crate::engine) async fn live_catch_up(&self, claims: &[Claim], way: Way) -> Result<CaughtUp, EngineError> {
+        let Some((definition, cohort)) = self.with_tables(claims)? else { return Ok(CaughtUp::default()) };
         let route = self.route(definition, way).await?;
         let (from, to) = try_join!(route.leaving.session(), route.receiving.session())?;
-        let round = Round { live: &route.live, claim, from: &from, to: &to };
+        let round = Round { live: &route.live, cohort: &cohort, from: &from, to: &to };
         let caught_up = self.reconsider(definition, round.run().await)?;
         from.release();
         to.release();
@@ -139,52 +139,66 @@ impl PgEngine {
     }
 
     /// Tallies of the leaving and of the receiving store, without rows whose keys are logged.
-    pub(in crate::engine) async fn live_compare(&self, claim: &Claim, way: Way) -> Result<(Tally, Tally), EngineError> {
-        let Some(definition) = self.with_tables(claim)? else { return Ok((Tally::default(), Tally::default())) };
+    pub(in crate::engine) async fn live_compare(
+        &self,
+        claims: &[Claim],
+        way: Way,
+    ) -> Result<Vec<(Tally, Tally)>, EngineError> {
+        let Some((definition, cohort)) = self.with_tables(claims)? else {
+            return Ok(vec![(Tally::default(), Tally::default()); claims.len()]);
+        };
         let route = self.route(definition, way).await?;
         let (from, to) = try_join!(route.leaving.session(), route.receiving.session())?;
-        let round = Round { live: &route.live, claim, from: &from, to: &to };
-        let tallies = self.reconsider(definition, compare::compare(round).await)?;
+        let round = Round { live: &route.live, cohort: &cohort, from: &from, to: &to };
+        let mut tallies = self.reconsider(definition, compare::compare(round).await)?;
         from.release();
         to.release();
-        Ok(tallies)
+        Ok(claims.iter().map(|claim| tallies.remove(&claim.key).unwrap_or_default()).collect())
     }
 
-    /// Lets writers wait; `None` if the org has moved already.
-    pub(in crate::engine) async fn live_block(
-        &self,
-        claim: &Claim,
-        way: Way,
-        bound: Duration,
-    ) -> Result<Option<Box<dyn WriteBlock>>, EngineError> {
-        let Some(definition) = self.with_tables(claim)? else { return Ok(Some(Box::new(NoTables))) };
-        if self.live_has_moved(claim, way).await? {
-            return Ok(None);
-        }
-        let route = self.route(definition, way).await?;
-        let stores = (route.leaving, route.receiving);
-        let block = block::block(route.live.clone(), stores, claim, bound, self.live.limits).await;
-        let block: Box<dyn WriteBlock> = Box::new(self.reconsider(definition, block)?);
-        Ok(Some(block))
+    /// Lets writers wait.
+    pub(in crate::engine) async fn live_block(&self, claims: &[Claim], way: Way) -> Result<Blocked, EngineError> {
+        let Some((definition, cohort)) = self.with_tables(claims)? else {
+            return Ok(Blocked { orgs: vec![Access::Held; claims.len()], block: Some(Box::new(NoTables)) });
+        };
+        let (leaving, receiving) = self.pair(definition, way)?;
+        self.ensure_tables(leaving).await?;
+        let moved = undo::moved(leaving, &cohort, self.live.limits).await?;
+        let block = match cohort.only(|claim| !moved.contains(claim.key.as_str())) {
+            Some(unmoved) => {
+                let live = self.live_plan(definition, way).await?;
+                let bound = Duration::from_millis(definition.limits.max_block_ms);
+                let block = block::block(live, (leaving, receiving), unmoved, bound, self.live.limits).await;
+                self.reconsider(definition, block)?
+            }
+            None => None,
+        };
+        let access = |claim: &Claim| match &block {
+            _ if moved.contains(claim.key.as_str()) => Access::Moved,
+            Some(block) if block.holds(claim) => Access::Held,
+            _ => Access::Busy,
+        };
+        let orgs = claims.iter().map(access).collect();
+        Ok(Blocked { orgs, block: block.map(|block| Box::new(block) as Box<dyn WriteBlock>) })
     }
 
     /// Whether the org has left; older claims are refused from now on.
     pub(in crate::engine) async fn live_has_moved(&self, claim: &Claim, way: Way) -> Result<bool, EngineError> {
-        let Some(definition) = self.with_tables(claim)? else { return Ok(false) };
+        let Some(definition) = self.moving_rows(claim)? else { return Ok(false) };
         let (leaving, _) = self.pair(definition, way)?;
         self.ensure_tables(leaving).await?;
         undo::has_moved(leaving, claim, self.live.limits).await
     }
 
-    /// Makes the org live in the receiving store, after it has left the other.
-    pub(in crate::engine) async fn live_complete(&self, claim: &Claim, way: Way) -> Result<(), EngineError> {
-        let Some(definition) = self.with_tables(claim)? else { return Ok(()) };
-        undo::complete(self.pair(definition, way)?, claim, way, self.live.limits).await
+    /// Makes the orgs live in the receiving store, after they have left the other.
+    pub(in crate::engine) async fn live_complete(&self, claims: &[Claim], way: Way) -> Result<(), EngineError> {
+        let Some((definition, cohort)) = self.with_tables(claims)? else { return Ok(()) };
+        undo::complete(self.pair(definition, way)?, &cohort, way, self.live.limits).await
     }
 
     /// Undoes [`PgEngine::live_capture`]; refused if the org has moved.
     pub(in crate::engine) async fn live_release_source(&self, claim: &Claim) -> Result<(), EngineError> {
-        let Some(definition) = self.with_tables(claim)? else { return Ok(()) };
+        let Some(definition) = self.moving_rows(claim)? else { return Ok(()) };
         let source = self.store(&definition.from)?;
         self.ensure_tables(source).await?;
         let doing = Doing::new(source.name(), "ending to log what is written");
@@ -207,10 +221,10 @@ impl PgEngine {
 
     /// Removes the org's rows from the store that would receive it on this way.
     async fn remove_from(&self, claim: &Claim, way: Way) -> Result<i64, EngineError> {
-        let Some(definition) = self.with_tables(claim)? else { return Ok(0) };
+        let Some(definition) = self.moving_rows(claim)? else { return Ok(0) };
         let route = self.route(definition, way).await?;
         let removed = purge::purge(&route.live, route.receiving, claim, self.live.limits.purge_rows).await;
-        guard::watch(route.receiving, claim).await?;
+        guard::watch(route.receiving, &Cohort::one(claim)).await?;
         self.reconsider(definition, removed)
     }
 
@@ -235,14 +249,14 @@ impl PgEngine {
 
     /// Ends the way back: the target logs no more.
     pub(in crate::engine) async fn live_close(&self, claim: &Claim) -> Result<(), EngineError> {
-        let Some(definition) = self.with_tables(claim)? else { return Ok(()) };
+        let Some(definition) = self.moving_rows(claim)? else { return Ok(()) };
         let target = self.store(&definition.to)?;
         let doing = Doing::new(target.name(), "ending to log what is written");
         undo::settle(target, claim, self.live.limits, doing).await
     }
 
     /// The definition, unless its orgs move by their flags alone: then there is nothing to do in the stores.
-    fn with_tables(&self, claim: &Claim) -> Result<Option<&Definition>, EngineError> {
+    fn moving_rows(&self, claim: &Claim) -> Result<Option<&Definition>, EngineError> {
         let definition = self.definition(&claim.migration)?;
         Ok((!definition.tables.is_empty()).then_some(definition))
     }
@@ -268,7 +282,7 @@ impl PgEngine {
             plans.entry((definition.name.clone(), way)).or_default().clone()
         };
         let make = || async {
-            let names = tenancy::tables_named(&definition.tables);
+            let names = ownership::tables_named(&definition.tables);
             let (from, to) = (self.store(&definition.from)?, self.store(&definition.to)?);
             let (source, target) = try_join!(Catalog::read(from, &names), Catalog::read(to, &names))?;
             LivePlan::make(definition, source, target, way).map(Arc::new)

@@ -68,8 +68,9 @@ fn probe(reference: &Reference, key: &[KeyColumn], belongs: &str) -> String {
     let equal: Vec<String> = reference
         .parent_columns
         .iter()
+        .zip(&reference.equalities)
         .zip(&columns)
-        .map(|(parent, child)| format!("p.{} = {child}", quote(parent)))
+        .map(|((parent, equals), child)| format!("p.{} {equals} {child}", quote(parent)))
         .collect();
     let rows = keyed::rows(&reference.child_from, key, 2);
     format!(

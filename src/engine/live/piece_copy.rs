@@ -11,7 +11,7 @@ use super::super::copy::Pour;
 use super::super::error::Doing;
 use super::super::sequences;
 use super::super::store::Store;
-use super::guard_row::{self, Standing};
+use super::guard_row;
 use super::pieces::Piece;
 use super::plan::LivePlan;
 
@@ -42,8 +42,7 @@ pub(super) async fn pour(pouring: &Pouring<'_>, job: Vec<Piece>) -> Result<(), E
     let begin = format!("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT '{snapshot}'");
     from.batch_execute(&begin).await.map_err(|error| reading.failed(error))?;
     to.batch_execute("BEGIN").await.map_err(|error| writing.failed(error))?;
-    let standing = guard_row::read(&to, SHARE_ROW, claim, writing).await?;
-    Standing::must_be(standing.as_ref(), "incoming", claim, writing)?;
+    guard_row::must_be(&to, SHARE_ROW, "incoming", claim, writing).await?;
     if is_resumed {
         for piece in job.iter().rev() {
             remove(live, &to, claim, piece, writing).await?;
@@ -64,8 +63,9 @@ pub(super) async fn pour(pouring: &Pouring<'_>, job: Vec<Piece>) -> Result<(), E
         let condition = live.tables[piece.table].ranging.on_leaving(piece.above.is_some(), piece.upto.is_some());
         let sql = format!("{}{condition}", planned.select);
         let select = from.prepared(&sql).await.map_err(|error| doing.failed(error))?;
-        let org = claim.key.as_str();
-        let rows = from.query_raw(&select, parameters(&org, piece)).await.map_err(|error| doing.failed(error))?;
+        let orgs = [claim.key.as_str()];
+        let rows =
+            from.query_raw(&select, parameters(&orgs.as_slice(), piece)).await.map_err(|error| doing.failed(error))?;
         let before = stream.copied;
         stream.table(planned, rows, copy).await?;
         sizes.push((stream.copied.rows - before.rows, stream.copied.bytes - before.bytes));
@@ -101,12 +101,12 @@ async fn remove(
     let failed = |error| doing.on(&planned.label).failed(error);
     let condition = live.tables[piece.table].ranging.on_receiving(piece.above.is_some(), piece.upto.is_some());
     let delete = to.prepared(&format!("{}{condition}", planned.delete)).await.map_err(failed)?;
-    let org = claim.key.as_str();
-    to.execute(&delete, &parameters(&org, piece)).await.map(drop).map_err(failed)
+    let orgs = [claim.key.as_str()];
+    to.execute(&delete, &parameters(&orgs.as_slice(), piece)).await.map(drop).map_err(failed)
 }
 
 /// The org's key, and the ends of the range that are not open.
-fn parameters<'a>(org: &'a &'a str, piece: &'a Piece) -> Vec<&'a (dyn ToSql + Sync)> {
+fn parameters<'a>(orgs: &'a &'a [&'a str], piece: &'a Piece) -> Vec<&'a (dyn ToSql + Sync)> {
     let ends = piece.above.iter().chain(&piece.upto).flatten();
-    std::iter::once(org as &(dyn ToSql + Sync)).chain(ends.map(|value| value as &(dyn ToSql + Sync))).collect()
+    std::iter::once(orgs as &(dyn ToSql + Sync)).chain(ends.map(|value| value as &(dyn ToSql + Sync))).collect()
 }

@@ -6,6 +6,7 @@ use mover_actors::domain::record::Claim;
 use mover_actors::ports::{Copied, EngineError};
 use tokio_postgres::Row;
 
+use super::super::cohort::Cohort;
 use super::super::connection::Session;
 use super::super::error::Doing;
 use super::super::plan::Plan;
@@ -32,11 +33,11 @@ impl Piece {
 }
 
 /// The pieces that an earlier try has planned.
-pub(super) async fn begun(live: &LivePlan, to: &Session, claim: &Claim) -> Result<Vec<Piece>, EngineError> {
+pub(super) async fn begun(live: &LivePlan, to: &Session, cohort: &Cohort) -> Result<Vec<Piece>, EngineError> {
     let doing = Doing::new(&live.plan.target, "looking how far the copy has come");
     let failed = |error| doing.failed(error);
     let statement = to.prepared(include_str!("sql/ranges.sql")).await.map_err(failed)?;
-    let rows = to.query(&statement, &[&claim.migration.as_str(), &claim.key.as_str()]).await.map_err(failed)?;
+    let rows = to.query(&statement, &cohort.names()).await.map_err(failed)?;
     rows.iter().map(|row| piece_of(live, row, doing)).collect()
 }
 
@@ -63,7 +64,7 @@ pub(super) async fn plan(
     limits: LiveLimits,
 ) -> Result<Vec<Piece>, EngineError> {
     let writing = Doing::new(&live.plan.target, "noting how the org is copied");
-    remove_ranges(to, claim, writing).await?;
+    remove_ranges(to, &Cohort::one(claim), writing).await?;
     let statement = to.prepared(include_str!("sql/range_add.sql")).await.map_err(|error| writing.failed(error))?;
     let mut pieces = Vec::new();
     for table in 0..live.tables.len() {
@@ -91,12 +92,13 @@ async fn cut(
     let doing = Doing::new(&live.plan.source, "cutting the org into ranges").on(&planned.label);
     let failed = |error| doing.failed(error);
     let count = format!("SELECT count(*) {}", planned.source.rows);
-    let counted = from.query_one(&count, &[&claim.key.as_str()]).await.map_err(failed)?;
+    let counted = from.query_one(&count, &[&[claim.key.as_str()].as_slice()]).await.map_err(failed)?;
     let rows: i64 = counted.try_get(0).map_err(failed)?;
     let mut ends = Vec::new();
     if rows > limits.range_rows {
         let rows_in_each = ranging.rows_in_each(rows, limits.range_rows);
-        let found = from.query(&ranging.ends(&planned.source.rows), &[&claim.key.as_str(), &rows_in_each]).await;
+        let found =
+            from.query(&ranging.ends(&planned.source.rows), &[&[claim.key.as_str()].as_slice(), &rows_in_each]).await;
         for row in found.map_err(failed)? {
             let end = (0..row.len()).map(|index| row.try_get(index)).collect::<Result<Vec<String>, _>>();
             ends.push(end.map_err(failed)?);

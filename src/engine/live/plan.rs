@@ -6,9 +6,9 @@ use mover_actors::ports::EngineError;
 
 use super::super::catalog::{Catalog, Table};
 use super::super::error::Doing;
+use super::super::ownership::{Orgs, Ownership};
 use super::super::plan::{Plan, TablePlan};
 use super::super::sequences::FarBehind;
-use super::belonging::Belonging;
 use super::keyed::{self, KeyColumn};
 use super::orphans::Orphans;
 use super::range::Ranging;
@@ -24,7 +24,7 @@ pub(in crate::engine) struct LivePlan {
     pub(super) tables: Vec<LiveTable>,
 }
 
-/// What is done with single rows of one table. Their keys are the parameters from `$2` on, the org's is `$1`.
+/// What is done with single rows of one table. Their keys are the parameters from `$2` on, those of the orgs `$1`.
 #[derive(Debug)]
 pub(super) struct LiveTable {
     /// The columns of the primary key, in the order in which the log has their values.
@@ -33,7 +33,7 @@ pub(super) struct LiveTable {
     pub(super) select: String,
     /// Removes rows from the receiving store.
     pub(super) delete: String,
-    /// Removes at most `$2` rows of the org from the receiving store.
+    /// Removes at most `$2` rows of the orgs from the receiving store.
     pub(super) remove_some: String,
     pub(super) leaving: LiveSide,
     pub(super) receiving: LiveSide,
@@ -159,7 +159,7 @@ impl Maker<'_> {
     ) -> Result<Made, String> {
         let columns: Vec<KeyColumn> =
             key.iter().map(|name| KeyColumn::of(catalog, table, name)).collect::<Result<_, _>>()?;
-        let belongs = Belonging::new(catalog, &self.definition.tables).condition(rule)?;
+        let belongs = Ownership::new(catalog, &self.definition.tables).row_belongs(rule, Orgs::Cohort)?;
         let rows = format!("{} WHERE {belongs}", keyed::rows(&table.from, &columns, 2));
         Ok(Made {
             side: LiveSide {

@@ -26,7 +26,7 @@ pub(super) async fn restore(live: &LivePlan, store: &Store, file: &Path, header:
     }
     let footer = reader.end().await.map_err(|error| failed(file, error))?;
     let rows = compare(live, &session, header, &footer, doing).await?;
-    live.plan.references.prove(&session, &live.plan, &header.key).await?;
+    live.plan.references.prove(&session, &live.plan, &[header.key.to_string()]).await?;
     session.batch_execute("COMMIT").await.map_err(|error| doing.failed(error))?;
     session.release();
     Ok(rows)
@@ -34,7 +34,7 @@ pub(super) async fn restore(live: &LivePlan, store: &Store, file: &Path, header:
 
 async fn refuse_rows(live: &LivePlan, session: &Session, header: &Header, doing: Doing<'_>) -> Result<(), EngineError> {
     let failed = |error| doing.failed(error);
-    let occupied = session.query(&live.plan.occupied, &[&header.key.as_str()]).await.map_err(failed)?;
+    let occupied = session.query(&live.plan.occupied, &[&[header.key.as_str()].as_slice()]).await.map_err(failed)?;
     match occupied.first().map(|row| live.plan.table_of(row)).transpose().map_err(failed)?.flatten() {
         Some(table) => {
             let problem = format!("it already holds rows of org {}; remove them first", header.org);
@@ -78,7 +78,7 @@ async fn compare(
         let missing = || doing.refused("the migration does not move it (any more)");
         let table = live.plan.table(label).ok_or_else(missing)?;
         let count = format!("SELECT count(*) {}", table.target.rows);
-        let row = session.query_one(&count, &[&header.key.as_str()]).await.map_err(failed)?;
+        let row = session.query_one(&count, &[&[header.key.as_str()].as_slice()]).await.map_err(failed)?;
         let found: i64 = row.try_get(0).map_err(failed)?;
         if found != *expected {
             let org = &header.org;

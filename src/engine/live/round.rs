@@ -1,29 +1,30 @@
 //! One round of catching up: what has been logged by a snapshot is brought over, compared and forgotten.
 
-use mover_actors::domain::record::Claim;
 use mover_actors::failpoint;
 use mover_actors::ports::{CaughtUp, EngineError};
 use tokio_postgres::error::SqlState;
 
+use super::super::cohort::Cohort;
 use super::super::connection::Session;
 use super::super::error::Doing;
 use super::super::pipeline::send;
 use super::apply::apply;
 use super::guard_row::{self, Standing};
+use super::keys::Keys;
 use super::log::{self, Reading, SNAPSHOT};
 use super::plan::LivePlan;
 use super::work::Prove;
 
 const LOCK_ROW: &str = include_str!("sql/lock_row.sql");
 
-/// The two sessions of a round, and for whom it is.
+/// The two sessions of a round, and for which orgs it is.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Round<'a> {
     pub(super) live: &'a LivePlan,
-    pub(super) claim: &'a Claim,
-    /// On the store that the org leaves.
+    pub(super) cohort: &'a Cohort,
+    /// On the store that the orgs leave.
     pub(super) from: &'a Session,
-    /// On the store that receives it.
+    /// On the store that receives them.
     pub(super) to: &'a Session,
 }
 
@@ -31,54 +32,47 @@ impl Round<'_> {
     /// A whole round.
     pub(super) async fn run(self) -> Result<CaughtUp, EngineError> {
         self.hold("BEGIN").await?;
-        let mut reading = self.read().await?;
-        if reading.keys.is_empty() {
+        let reading = self.read().await?;
+        let snapshot = reading.snapshot.clone();
+        let mut keys = reading.keys(self.live);
+        if keys.is_empty() {
             self.end_snapshot().await?;
             // Refused from now on is whoever is older: that is worth a commit only once.
             self.commit().await?;
             return Ok(CaughtUp::default());
         }
-        let keys = self.carry_over(&mut reading).await?;
-        let left = log::forget(self.live, self.from, self.claim, &reading.snapshot).await?;
+        let keys = self.carry_over(&mut keys).await?;
+        let left = log::forget(self.live, self.from, self.cohort, &snapshot).await?;
         failpoint::hit("catch_up.forgotten");
         Ok(CaughtUp { keys, left })
     }
 
-    /// Begins the transaction on the receiving store with `begin`, and locks the org's guard row there. Only then may the snapshot be
+    /// Begins the transaction on the receiving store with `begin`, and locks the orgs' guard rows there. Only then may the snapshot be
     /// taken: two that carry over at once would undo each other.
-    pub(super) async fn hold(self, begin: &str) -> Result<Standing, EngineError> {
+    pub(super) async fn hold(self, begin: &str) -> Result<(), EngineError> {
         let doing = self.writing();
         let failed = |error| doing.failed(error);
         self.to.prepared(LOCK_ROW).await.map_err(failed)?;
         let begun = send(self.to.batch_execute(begin)).await;
-        let found = guard_row::read(self.to, LOCK_ROW, self.claim, doing).await?;
+        let found = guard_row::read(self.to, LOCK_ROW, self.cohort, doing).await?;
         begun.answer().await.map_err(failed)?;
-        let wanted = guard_row::before_arrival(self.live.way);
-        match found {
-            Some(standing) => {
-                Standing::must_be(Some(&standing), wanted, self.claim, doing)?;
-                Ok(standing)
-            }
-            None => Err(guard_row::why_refused(self.to, self.claim, doing).await?),
-        }
+        Standing::all_must_be(&found, guard_row::before_arrival(self.live.way), self.cohort, doing)
     }
 
     /// Takes the snapshot, which stays open, and reads the log.
     pub(super) async fn read(self) -> Result<Reading, EngineError> {
-        let reading = log::read(self.live, self.from, self.claim, SNAPSHOT).await?;
+        let reading = log::read(self.live, self.from, self.cohort, SNAPSHOT).await?;
         failpoint::hit("catch_up.read");
         Ok(reading)
     }
 
-    /// Brings over what the log names, and ends both transactions. Answers how many keys that were.
-    pub(super) async fn carry_over(self, reading: &mut Reading) -> Result<i64, EngineError> {
-        apply(self.live, self.from, self.to, self.claim, &mut reading.keys, Prove::ForeignKeys)
-            .await
-            .map_err(may_pass)?;
+    /// Brings over the rows with these keys, and ends both transactions. Answers how many keys that were.
+    pub(super) async fn carry_over(self, keys: &mut Keys) -> Result<i64, EngineError> {
+        apply(self.live, self.from, self.to, self.cohort, keys, Prove::ForeignKeys).await.map_err(may_pass)?;
         let snapshot = send(self.from.batch_execute("COMMIT")).await;
         self.commit().await?;
         snapshot.answer().await.map_err(|error| self.reading().failed(error))?;
-        Ok(reading.keys.count())
+        Ok(keys.count())
     }
 
     pub(super) async fn end_snapshot(self) -> Result<(), EngineError> {
@@ -87,7 +81,7 @@ impl Round<'_> {
 
     async fn commit(self) -> Result<(), EngineError> {
         let doing = self.writing();
-        guard_row::raise(self.to, self.claim, doing).await?;
+        guard_row::raise(self.to, self.cohort, doing).await?;
         failpoint::hit("catch_up.before_commit");
         self.to.batch_execute("COMMIT").await.map_err(|error| doing.failed(error))?;
         failpoint::hit("catch_up.committed");

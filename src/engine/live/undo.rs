@@ -1,51 +1,58 @@
-//! Where an org stands in one store, changed without any row of it being moved: capturing, fencing, taking back.
+//! Where orgs stand in one store, changed without any row of theirs being moved: capturing, fencing, taking back.
+
+use std::collections::{HashMap, HashSet};
 
 use mover_actors::domain::record::Claim;
 use mover_actors::domain::state::Way;
 use mover_actors::failpoint;
 use mover_actors::ports::EngineError;
-use tokio_postgres::Row;
 use tokio_postgres::error::SqlState;
 
+use super::super::cohort::Cohort;
 use super::super::connection::Session;
 use super::super::error::Doing;
 use super::super::pipeline::send;
 use super::super::store::Store;
-use super::guard_row::{self, Standing};
+use super::guard_row;
 use super::limits::LiveLimits;
 use super::lock::{self, Patience};
 
 const SETTLE: &str = include_str!("sql/settle.sql");
 
-/// Lets the store log what is written of the org.
-pub(super) async fn capture(store: &Store, claim: &Claim, limits: LiveLimits) -> Result<(), EngineError> {
+/// Lets the store log what is written of the orgs.
+pub(super) async fn capture(store: &Store, cohort: &Cohort, limits: LiveLimits) -> Result<(), EngineError> {
     let doing = Doing::new(store.name(), "beginning to log what is written");
-    change(store, include_str!("sql/capture.sql"), claim, limits, doing).await.map(drop)
+    change(store, include_str!("sql/capture.sql"), cohort, limits, doing).await.map(drop)
+}
+
+/// The keys of those orgs that have moved away from this store; older claims are refused from now on.
+pub(super) async fn moved(store: &Store, cohort: &Cohort, limits: LiveLimits) -> Result<HashSet<String>, EngineError> {
+    let doing = Doing::new(store.name(), "asking whether the org has moved");
+    let modes = change(store, include_str!("sql/fence.sql"), cohort, limits, doing).await?;
+    Ok(modes.into_iter().filter(|(_, mode)| mode == "moved").map(|(key, _)| key).collect())
 }
 
 /// Whether the org has moved away from this store; older claims are refused from now on.
 pub(super) async fn has_moved(store: &Store, claim: &Claim, limits: LiveLimits) -> Result<bool, EngineError> {
-    let doing = Doing::new(store.name(), "asking whether the org has moved");
-    let row = change(store, include_str!("sql/fence.sql"), claim, limits, doing).await?;
-    let mode: String = row.try_get(0).map_err(|error| doing.failed(error))?;
-    Ok(mode == "moved")
+    Ok(!moved(store, &Cohort::one(claim), limits).await?.is_empty())
 }
 
-/// The org lives in the receiving store, after it has left the other.
+/// The orgs live in the receiving store, after they have left the other.
 pub(super) async fn complete(
     (leaving, receiving): (&Store, &Store),
-    claim: &Claim,
+    cohort: &Cohort,
     way: Way,
     limits: LiveLimits,
 ) -> Result<(), EngineError> {
     let doing = Doing::new(receiving.name(), "making the org live here");
-    if !has_moved(leaving, claim, limits).await? {
-        return Err(doing.refused(format!("the org has not left {} yet", leaving.name())));
+    let gone = moved(leaving, cohort, limits).await?;
+    if let Some(claim) = cohort.claims().iter().find(|claim| !gone.contains(claim.key.as_str())) {
+        return Err(doing.refused(format!("org {} has not left {} yet", claim.org, leaving.name())));
     }
     let session = receiving.session().await?;
-    guard_row::receive(&session, claim, way, doing).await?;
+    guard_row::receive(&session, cohort, way, doing).await?;
     failpoint::hit("capturing.committed");
-    super::block::remove_ranges(&session, claim, doing).await?;
+    super::block::remove_ranges(&session, cohort, doing).await?;
     session.release();
     Ok(())
 }
@@ -67,12 +74,10 @@ pub(super) async fn settle(
     lock::lock(&session, claim, limits, doing).await?;
     failpoint::hit("release.before_commit");
     // Writers wait for us; we wait for nobody as long.
-    let row = try_change(&session, SETTLE, claim, limits).await.map_err(failed)?;
-    let settled: Option<i64> = row.map(|row| row.try_get(0)).transpose().map_err(failed)?;
-    if settled.unwrap_or_default() == 0 {
+    if try_change(&session, SETTLE, &Cohort::one(claim), limits).await.map_err(failed)?.is_empty() {
         return Err(guard_row::why_refused(&session, claim, doing).await?);
     }
-    lock::unlock(&session, claim, doing).await?;
+    lock::unlock(&session, &Cohort::one(claim), doing).await?;
     lock::patient_again(&session, doing).await?;
     session.release();
     Ok(())
@@ -82,34 +87,38 @@ pub(super) async fn settle(
 pub(super) async fn must_be_settled(store: &Store, claim: &Claim) -> Result<(), EngineError> {
     let doing = Doing::new(store.name(), "asking whether the way back is closed");
     let session = store.session().await?;
-    let found = guard_row::read(&session, guard_row::READ, claim, doing).await?;
+    guard_row::must_be(&session, guard_row::READ, "settled", claim, doing).await?;
     session.release();
-    Standing::must_be(found.as_ref(), "settled", claim, doing)
+    Ok(())
 }
 
-/// Changes the org's guard row, which writers may hold for a moment: they read it in a snapshot that must stay good. No row
-/// comes back: refused.
+/// Changes the orgs' guard rows, which writers may hold for a moment: they read them in a snapshot that must stay good. Answers
+/// the mode of each by its key; refused if one does not come back. Nobody waits for the writers of another org: a cohort is
+/// refused, so that it is split.
 async fn change(
     store: &Store,
     sql: &str,
-    claim: &Claim,
+    cohort: &Cohort,
     limits: LiveLimits,
     doing: Doing<'_>,
-) -> Result<Row, EngineError> {
+) -> Result<HashMap<String, String>, EngineError> {
     let failed = |error| doing.failed(error);
     let session = store.session().await?;
     let mut patience = Patience::new(limits);
     loop {
-        match try_change(&session, sql, claim, limits).await {
-            Ok(Some(row)) => {
+        let error = match try_change(&session, sql, cohort, limits).await {
+            Ok(changed) => {
+                let keys = changed.keys().cloned().collect();
+                guard_row::refuse_others(&session, cohort, &keys, doing).await?;
                 session.release();
-                return Ok(row);
+                return Ok(changed);
             }
-            Ok(None) => return Err(guard_row::why_refused(&session, claim, doing).await?),
-            Err(error) if error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE) => {
-                patience.again(&session, claim, doing).await?;
-            }
-            Err(error) => return Err(failed(error)),
+            Err(error) => error,
+        };
+        match cohort.single() {
+            _ if error.code() != Some(&SqlState::LOCK_NOT_AVAILABLE) => return Err(failed(error)),
+            Some(claim) => patience.again(&session, claim, doing).await?,
+            None => return Err(doing.refused("the row of one of these orgs is locked by its writers")),
         }
     }
 }
@@ -117,18 +126,17 @@ async fn change(
 async fn try_change(
     session: &Session,
     sql: &str,
-    claim: &Claim,
+    cohort: &Cohort,
     limits: LiveLimits,
-) -> Result<Option<Row>, tokio_postgres::Error> {
+) -> Result<HashMap<String, String>, tokio_postgres::Error> {
     let statement = session.prepared(sql).await?;
     let begin = lock::begin_impatiently(limits.lock_timeout);
-    let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 3] =
-        [&claim.migration.as_str(), &claim.key.as_str(), &claim.epoch.0];
+    let parameters = cohort.parameters();
     let begun = send(session.batch_execute(&begin)).await;
-    let changed = send(session.query_opt(&statement, &parameters)).await;
+    let changed = send(session.query(&statement, &parameters)).await;
     let ended = send(session.batch_execute("COMMIT")).await;
     begun.answer().await?;
     let changed = changed.answer().await;
     ended.answer().await?;
-    changed
+    changed?.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
 }

@@ -3,11 +3,11 @@
 use futures_util::TryStreamExt;
 use futures_util::future::try_join_all;
 use mover_actors::domain::ids::StoreName;
-use mover_actors::domain::record::Claim;
 use mover_actors::ports::EngineError;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Row, Statement};
 
+use super::super::cohort::Cohort;
 use super::super::connection::Session;
 use super::super::error::{Doing, is_transient};
 use super::keys::Arrays;
@@ -53,9 +53,9 @@ impl<'a> Work<'a> {
         Doing::new(store, "comparing what was written").on(self.label)
     }
 
-    /// The org's key and the rows' keys.
-    pub(super) fn parameters<'b>(&'b self, org: &'b &str) -> Vec<&'b (dyn ToSql + Sync)> {
-        std::iter::once(org as &(dyn ToSql + Sync)).chain(self.keys.parameters()).collect()
+    /// The orgs' keys and the rows' keys.
+    pub(super) fn parameters<'b>(&'b self, orgs: &'b &'b [String]) -> Vec<&'b (dyn ToSql + Sync)> {
+        std::iter::once(orgs as &(dyn ToSql + Sync)).chain(self.keys.parameters()).collect()
     }
 
     pub(super) async fn prepare(&self, from: &Session, to: &Session, prove: Prove) -> Result<Prepared, EngineError> {
@@ -82,14 +82,19 @@ impl<'a> Work<'a> {
 
 /// Runs every statement that carrying over may need, for no keys at all: prepared and planned, none of them costs more than
 /// its work when writers wait for it.
-pub(super) async fn rehearse(live: &LivePlan, from: &Session, to: &Session, claim: &Claim) -> Result<(), EngineError> {
-    let org = claim.key.as_str();
+pub(super) async fn rehearse(
+    live: &LivePlan,
+    from: &Session,
+    to: &Session,
+    cohort: &Cohort,
+) -> Result<(), EngineError> {
+    let orgs = cohort.keys();
     let leaving = Doing::new(&live.plan.source, "making ready for the switch");
     let receiving = Doing::new(&live.plan.target, "making ready for the switch");
     let of_tables = (0..live.tables.len()).map(|number| async move {
         let work = Work::new(live, number, Arrays::none(live.tables[number].key.len()));
         let prepared = work.prepare(from, to, Prove::ForeignKeys).await?;
-        let parameters = work.parameters(&org);
+        let parameters = work.parameters(&orgs);
         let on_leaving = [&prepared.select, &prepared.leaving].map(|statement| run(from, statement, &parameters));
         let on_receiving = [&prepared.delete, &prepared.receiving].into_iter().chain(&prepared.orphans);
         let on_receiving = on_receiving.map(|statement| run(to, statement, &parameters));

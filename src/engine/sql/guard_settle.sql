@@ -1,4 +1,7 @@
--- From now on the org's rows are live. Repeating it is harmless.
-UPDATE mover.org_guard
-SET mode = 'settled', mode_before = mode, epoch = $3, changed_at = now()
-WHERE migration = $1 AND org_key = $2 AND epoch <= $3 AND mode IN ('incoming', 'settled')
+-- From now on the orgs' rows are live; answers whose. Repeating it is harmless.
+UPDATE mover.org_guard guard
+SET mode = 'settled', mode_before = guard.mode, epoch = claimed.epoch, changed_at = now()
+FROM unnest($2::text[], $3::bigint[]) AS claimed (org_key, epoch)
+WHERE guard.migration = $1 AND guard.org_key = ANY ($2) AND guard.org_key = claimed.org_key
+  AND guard.epoch <= claimed.epoch AND guard.mode IN ('incoming', 'settled')
+RETURNING guard.org_key

@@ -23,7 +23,13 @@ SELECT
     ARRAY(
         SELECT a.attname::text FROM unnest(k.confkey) WITH ORDINALITY AS c (number, position)
         JOIN pg_attribute a ON a.attrelid = k.confrelid AND a.attnum = c.number ORDER BY c.position
-    ) AS parent_columns
+    ) AS parent_columns,
+    -- The operators that the foreign key itself uses.
+    ARRAY(
+        SELECT format('OPERATOR(%I.%s)', n.nspname, o.oprname)
+        FROM unnest(k.conpfeqop) WITH ORDINALITY AS c (oid, position)
+        JOIN pg_operator o ON o.oid = c.oid JOIN pg_namespace n ON n.oid = o.oprnamespace ORDER BY c.position
+    ) AS equalities
 FROM member m
 JOIN pg_constraint k ON k.conrelid = m.oid AND k.contype = 'f' AND k.conparentid = 0
 JOIN pg_class child ON child.oid = k.conrelid

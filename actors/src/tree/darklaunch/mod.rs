@@ -117,14 +117,21 @@ impl Darklaunch {
         }
     }
 
+    /// Puts tasks in line, one behind the other; the answers come in the same order.
     fn enqueue(
         &mut self,
-        task: Task,
+        tasks: Vec<Task>,
         ctx: &mut Context<Self>,
-    ) -> impl Future<Output = Result<FlagImage, DarklaunchError>> + use<> {
-        let answer = self.tasks.push(task);
+    ) -> impl Future<Output = Vec<Result<FlagImage, DarklaunchError>>> + use<> {
+        let answers: Vec<_> = tasks.into_iter().map(|task| self.tasks.push(task)).collect();
         self.proceed(ctx);
-        async move { answer.await.unwrap_or_else(|_| Err(died())) }
+        async move {
+            let mut done = Vec::with_capacity(answers.len());
+            for answer in answers {
+                done.push(answer.await.unwrap_or_else(|_| Err(died())));
+            }
+            done
+        }
     }
 
     /// Orders or a repair are over. After an error something may be decided that Redis has not seen.
@@ -242,41 +249,46 @@ impl Handler<Apply> for Darklaunch {
     type Result = ResponseFuture<Result<(), DarklaunchError>>;
 
     fn handle(&mut self, Apply(order): Apply, ctx: &mut Self::Context) -> Self::Result {
-        let done = self.enqueue(Task::Apply(order), ctx);
-        Box::pin(async move { done.await.map(drop) })
+        let done = self.enqueue(vec![Task::Apply(order)], ctx);
+        Box::pin(async move { done.await.pop().unwrap_or_else(|| Err(died())).map(drop) })
     }
 }
 
-/// A part of an order: a decision, for somebody who will have it written (if that one dies, the next catch-up writes it), or
-/// the writing.
+/// Orders, or parts of orders: decisions, for somebody who will have them written (if that one dies, the next catch-up writes them),
+/// or the writing.
 #[derive(Message)]
-#[rtype(result = "Result<FlagImage, DarklaunchError>")]
-struct Do(Task);
+#[rtype(result = "Vec<Result<FlagImage, DarklaunchError>>")]
+struct Do(Vec<Task>);
 
 impl Handler<Do> for Darklaunch {
-    type Result = ResponseFuture<Result<FlagImage, DarklaunchError>>;
+    type Result = ResponseFuture<Vec<Result<FlagImage, DarklaunchError>>>;
 
-    fn handle(&mut self, Do(task): Do, ctx: &mut Self::Context) -> Self::Result {
-        Box::pin(self.enqueue(task, ctx))
+    fn handle(&mut self, Do(tasks): Do, ctx: &mut Self::Context) -> Self::Result {
+        Box::pin(self.enqueue(tasks, ctx))
     }
 }
 
-/// Write a hash as it was decided before: whether an order for it could be carried out now. Overtakes all that waits.
+/// Write hashes as they were decided before: whether orders for them could be carried out now. Overtakes all that waits.
 #[derive(Message)]
 #[rtype(result = "Result<(), DarklaunchError>")]
-struct Rehearse(FlagOrder);
+struct Rehearse(Vec<FlagOrder>);
 
 impl Handler<Rehearse> for Darklaunch {
     type Result = ResponseFuture<Result<(), DarklaunchError>>;
 
-    fn handle(&mut self, Rehearse(order): Rehearse, ctx: &mut Self::Context) -> Self::Result {
+    fn handle(&mut self, Rehearse(orders): Rehearse, ctx: &mut Self::Context) -> Self::Result {
         match self.catch_up {
             CatchUp::Done => {
                 let places = self.places.clone();
-                Box::pin(async move { places.rehearse(&order.key).await })
+                let keys: Vec<FlagKey> = orders.into_iter().map(|order| order.key).collect();
+                Box::pin(async move { places.rehearse(&keys).await })
             }
-            // An org must not be routed by a Redis that forgot the others. What the order wants is not decided yet.
-            CatchUp::At(_) => self.handle(Apply(FlagOrder { base: Fields::new(), overlay: None, ..order }), ctx),
+            // An org must not be routed by a Redis that forgot the others. What the orders want is not decided yet.
+            CatchUp::At(_) => {
+                let nothing = |order| Task::Apply(FlagOrder { base: Fields::new(), overlay: None, ..order });
+                let done = self.enqueue(orders.into_iter().map(nothing).collect(), ctx);
+                Box::pin(async move { done.await.into_iter().try_for_each(|answer| answer.map(drop)) })
+            }
         }
     }
 }
@@ -309,33 +321,48 @@ impl Flagger {
 
     /// Stores the decision and writes it to Redis; when this answers, applications see it.
     pub async fn apply(&self, order: FlagOrder) -> Result<(), DarklaunchError> {
-        self.ask(Apply(order)).await
+        self.send(Apply(order)).await?
     }
 
-    /// Stores the decision at once, and writes it to Redis when the event has come. If it never comes, somebody else
-    /// decides what becomes of it.
-    pub async fn apply_after(&self, event: oneshot::Receiver<()>, order: FlagOrder) -> Result<(), DarklaunchError> {
-        let (decided, event) = tokio::join!(self.ask(Do(Task::Decide(order))), event);
-        match event {
-            Ok(()) => self.ask(Do(Task::Write(decided?))).await.map(drop),
-            Err(_) => Ok(()),
+    /// The same for several orders: an answer for each, in order.
+    pub async fn apply_all(&self, orders: Vec<FlagOrder>) -> Result<Vec<Result<(), DarklaunchError>>, DarklaunchError> {
+        let done = self.send(Do(orders.into_iter().map(Task::Apply).collect())).await?;
+        Ok(done.into_iter().map(|answer| answer.map(drop)).collect())
+    }
+
+    /// Stores the decisions at once, and writes them to Redis when the event has come. If it never comes, somebody else
+    /// decides what becomes of them.
+    pub async fn apply_all_after(
+        &self,
+        event: oneshot::Receiver<()>,
+        orders: Vec<FlagOrder>,
+    ) -> Result<Vec<Result<(), DarklaunchError>>, DarklaunchError> {
+        let decisions = Do(orders.into_iter().map(Task::Decide).collect());
+        let (decided, event) = tokio::join!(self.send(decisions), event);
+        let decided = decided?;
+        if event.is_err() {
+            return Ok(decided.into_iter().map(|answer| answer.map(drop)).collect());
         }
+        let due = decided.iter().flatten().cloned().map(Task::Write).collect();
+        let mut written = self.send(Do(due)).await?.into_iter();
+        let outcome = |answer: Result<FlagImage, _>| match answer {
+            Ok(_) => written.next().unwrap_or_else(|| Err(died())).map(drop),
+            Err(error) => Err(error),
+        };
+        Ok(decided.into_iter().map(outcome).collect())
     }
 
-    /// Whether an order would be carried out now, which changes nothing of the org's flags.
-    pub async fn rehearse(&self, order: FlagOrder) -> Result<(), DarklaunchError> {
-        self.ask(Rehearse(order)).await
+    /// Whether orders would be carried out now, which changes nothing of the orgs' flags.
+    pub async fn rehearse(&self, orders: Vec<FlagOrder>) -> Result<(), DarklaunchError> {
+        self.send(Rehearse(orders)).await?
     }
 
-    async fn ask<M, T>(&self, message: M) -> Result<T, DarklaunchError>
+    async fn send<M>(&self, message: M) -> Result<M::Result, DarklaunchError>
     where
-        M: Message<Result = Result<T, DarklaunchError>> + Send + 'static,
-        T: Send + 'static,
+        M: Message + Send + 'static,
+        M::Result: Send + 'static,
         Darklaunch: Handler<M>,
     {
-        match self.0.send(message).await {
-            Ok(answer) => answer,
-            Err(error) => Err(DarklaunchError::Gone(error.to_string())),
-        }
+        self.0.send(message).await.map_err(|error| DarklaunchError::Gone(error.to_string()))
     }
 }

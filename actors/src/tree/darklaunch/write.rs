@@ -117,18 +117,23 @@ impl Places {
         Ok(decided.into_iter().map(|image| image.map_err(DarklaunchError::from)).collect())
     }
 
-    /// Writes a hash once more as it was decided. One that Mover has never written is only read.
-    pub(super) async fn rehearse(&self, key: &FlagKey) -> Result<(), DarklaunchError> {
-        let Some(image) = self.log.desired_one(key).await? else {
-            return Ok(self.flags.read(&[(key.clone(), Vec::new())]).await.map(drop)?);
-        };
-        self.carry_out(&[Task::Write(image)]).await?.into_iter().try_for_each(|answer| answer.map(drop))
+    /// Writes hashes once more as they were decided. Those that Mover has never written are only read.
+    pub(super) async fn rehearse(&self, keys: &[FlagKey]) -> Result<(), DarklaunchError> {
+        let images = self.log.desired_of(keys).await?;
+        let unknown = keys.iter().zip(&images).filter(|(_, image)| image.is_none());
+        let unknown: Vec<_> = unknown.map(|(key, _)| (key.clone(), Vec::new())).collect();
+        if !unknown.is_empty() {
+            self.flags.read(&unknown).await?;
+        }
+        let known: Vec<Task> = images.into_iter().flatten().map(Task::Write).collect();
+        self.carry_out(&known).await?.into_iter().try_for_each(|answer| answer.map(drop))
     }
 
     /// Redis has a newer decision about this hash than ours. If the move log knows it, then it was made after ours
     /// and contains it. If not, Redis has followed another move log.
     async fn superseded(&self, image: FlagImage, found: Epoch) -> Result<FlagImage, DarklaunchError> {
-        let known = self.log.desired_one(&image.key).await?.map_or(image.epoch, |newest| newest.epoch);
+        let newest = self.log.desired_of(std::slice::from_ref(&image.key)).await?.pop().flatten();
+        let known = newest.map_or(image.epoch, |newest| newest.epoch);
         if known >= found {
             return Ok(image);
         }

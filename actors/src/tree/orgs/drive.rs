@@ -6,7 +6,6 @@ use std::time::{Duration, SystemTime};
 use tokio::time::{Instant, sleep};
 use tracing::{Instrument, Span};
 
-use crate::domain::ids::OrgName;
 use crate::domain::record::{Advance, Failure, Findings, MoveRecord, Place};
 use crate::domain::state::{Event, State, Step, Strategy};
 use crate::failpoint;
@@ -14,8 +13,8 @@ use crate::metering::{self, FailureKind, Outcome};
 use crate::otp::ActorRef;
 use crate::ports::{LogError, MoveLog};
 use crate::tree::journal::{Journal, Write};
-use crate::tree::workers::{Lease, Perform};
 
+use super::cohort::{Attempt, Member};
 use super::effects::{Effects, StepError};
 use super::spans;
 
@@ -46,7 +45,7 @@ pub(crate) struct Drive {
     pub(crate) log: Arc<dyn MoveLog>,
     pub(crate) effects: Effects,
     pub(crate) journal: ActorRef<Journal>,
-    pub(crate) lease: Lease,
+    pub(crate) member: Member,
     pub(crate) patience: Patience,
     pub(crate) crashes: u32,
     pub(crate) note: Box<dyn Fn(String)>,
@@ -107,11 +106,13 @@ impl Drive {
         loop {
             let error = match self.attempt(step).await {
                 Ok(findings) => return Ok(findings),
+                // Nothing is wrong with it: it goes on alone now.
+                Err(StepError::Apart) => continue,
                 Err(error) => error,
             };
             let waited = failing_since.get_or_insert_with(Instant::now).elapsed();
             let no_use = match &error {
-                StepError::Lost => return Err(error),
+                StepError::Lost | StepError::Apart => return Err(error),
                 StepError::Permanent { .. } => true,
                 // Nobody is shut out by an offline move yet, so there is no hurry to give up.
                 StepError::Transient { .. } if step == Step::Block => false,
@@ -152,18 +153,16 @@ impl Drive {
             }
         }
         let span = spans::of_step(step);
-        // The worker has no span of its own: the effect brings that of the org with it.
-        let job = Box::pin(self.effects.clone().run(self.record.clone(), step).instrument(span.clone()));
-        let what = describe(&self.record.org, step);
-        match self.lease.worker().send(Perform { what, job }).await {
-            Ok(Ok(outcome)) => {
+        match self.member.perform(self.record.clone(), step, span.clone()).await {
+            Attempt::Ended(outcome) => {
                 if let Err(error) = &outcome {
                     spans::tell_error(&span, error);
                     error.kind().into_iter().for_each(|kind| metering::step_failed(step, kind));
                 }
                 outcome
             }
-            Ok(Err(panic)) => {
+            Attempt::NotBegun(reason) => Err(StepError::Transient { reason, place: Place::default() }),
+            Attempt::Crashed(panic) => {
                 metering::step_failed(step, FailureKind::Crash);
                 self.crashes += 1;
                 tracing::error!(org = %self.record.org, migration = %self.record.migration, %step, %panic, "a step crashed");
@@ -173,8 +172,6 @@ impl Drive {
                 }
                 Err(StepError::Transient { reason: format!("the step crashed: {panic}"), place: Place::default() })
             }
-            // The worker is being replaced.
-            Err(error) => Err(StepError::Transient { reason: error.to_string(), place: Place::default() }),
         }
     }
 
@@ -230,8 +227,4 @@ impl Drive {
             epoch = self.record.epoch.0, reason = %failure.reason, table = failure.place.table.as_deref(),
             row = failure.place.row.as_deref(), "the move failed and is taken back");
     }
-}
-
-fn describe(org: &OrgName, step: Step) -> String {
-    format!("{org} {step}")
 }

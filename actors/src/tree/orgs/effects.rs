@@ -8,13 +8,13 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
 use crate::domain::campaign::Tuning;
-use crate::domain::flags::{Fields, FlagKey, present};
+use crate::domain::flags::{Fields, FlagKey, Routing, present};
 use crate::domain::record::{Claim, Failure, Findings, MoveRecord, Place};
-use crate::domain::state::{Step, Strategy};
+use crate::domain::state::{Aim, Step, Strategy};
 use crate::domain::verified::{Tally, Verified};
 use crate::failpoint;
 use crate::metering::{self, FailureKind};
-use crate::ports::{Engine, EngineError, LogError, Side};
+use crate::ports::{Copied, Engine, EngineError, LogError, Side};
 use crate::tree::darklaunch::{DarklaunchError, FlagOrder, Flagger};
 
 /// Why a step's effect is not done.
@@ -26,7 +26,12 @@ pub(crate) enum StepError {
     Permanent { reason: String, place: Place },
     /// Another node has taken the org over.
     Lost,
+    /// It cannot be done together with other orgs now. Not an error: the org tries it alone.
+    Apart,
 }
+
+/// What became of one org's step.
+pub(crate) type Outcome = Result<Findings, StepError>;
 
 /// The world as seen by one move's effects.
 #[derive(Clone)]
@@ -37,30 +42,64 @@ pub(crate) struct Effects {
 }
 
 impl Effects {
-    /// Runs the effect of the step that the record says was begun.
-    pub(crate) async fn run(self, record: MoveRecord, step: Step) -> Result<Findings, StepError> {
-        let claim = record.claim();
-        let way = record.aim.way();
-        match (record.strategy, step) {
-            (_, Step::Block) => self.block(&claim).await,
-            (_, Step::Drain) => self.drain(&claim).await,
-            (_, Step::Capture) => self.capture(&claim).await,
-            (Strategy::Offline | Strategy::Window, Step::Copy) => self.copy(&claim).await,
-            (Strategy::Online, Step::Copy) => self.copy_live(&claim).await,
-            (_, Step::CatchUp) => self.catch_up(&claim, way).await,
-            (Strategy::Offline | Strategy::Window, Step::Verify) => self.verify(&claim).await,
-            (Strategy::Online, Step::Verify) => self.verify_live(&claim, way).await,
+    /// Runs the effect of the step that the records say was begun: for all of them at once, as far as a fault that stays does not
+    /// tell them apart. An outcome for each, in order.
+    pub(crate) async fn run(self, records: Vec<MoveRecord>, step: Step) -> Vec<Outcome> {
+        let mut outcomes = Vec::with_capacity(records.len());
+        let mut parts = vec![records.as_slice()];
+        while let Some(part) = parts.pop() {
+            match self.run_together(part, step).await {
+                Ok(found) => outcomes.extend(found),
+                Err(StepError::Permanent { .. }) if part.len() > 1 => {
+                    // Somewhere among these orgs is one with which it cannot be done.
+                    let (first, second) = part.split_at(part.len() / 2);
+                    parts.extend([second, first]);
+                }
+                Err(error) => outcomes.extend(part.iter().map(|_| Err(error.clone()))),
+            }
+        }
+        outcomes
+    }
+
+    /// One effect for orgs that are alike in what is done with them. The outer error is about all of them.
+    async fn run_together(&self, records: &[MoveRecord], step: Step) -> Result<Vec<Outcome>, StepError> {
+        let Some(first) = records.first() else { return Ok(Vec::new()) };
+        let claims: Vec<Claim> = records.iter().map(MoveRecord::claim).collect();
+        let way = first.aim.way();
+        let all = |findings: Findings| records.iter().map(|_| Ok(findings.clone())).collect();
+        match (first.strategy, step) {
+            (_, Step::Block) => self.block(&claims).await,
+            (_, Step::Drain) => self.drain(&claims).await.map(all),
+            (_, Step::Capture) => self.capture(&claims).await.map(all),
+            (Strategy::Offline | Strategy::Window, Step::Copy) => self.copy(&claims).await.map(all),
+            (Strategy::Online, Step::Copy) => self.copy_live(&claims).await.map(all),
+            (_, Step::CatchUp) => self.catch_up(&claims, way).await.map(all),
+            (Strategy::Offline | Strategy::Window, Step::Verify) => self.verify(records, &claims).await,
+            (Strategy::Online, Step::Verify) => self.verify_live(records, &claims, way).await,
             // In a window the operator switches, so no course leads here.
-            (Strategy::Offline | Strategy::Window, Step::Switch) => self.switch(&claim, record.verified.as_ref()).await,
-            (Strategy::Online, Step::Switch) => self.switch_live(&claim, way, record.verified.as_ref()).await,
-            (_, Step::Unblock) => self.unblock(&claim).await,
-            (Strategy::Window, Step::Discard | Step::Abort) => self.discard_copy(&claim).await,
-            (_, Step::Discard) => self.discard_rolled_back(&claim).await,
-            (_, Step::BackUp) => self.back_up(&claim).await,
-            (_, Step::Close) => self.close(&claim).await,
-            (_, Step::Purge) => self.purge(&claim).await,
-            (Strategy::Offline, Step::Abort) => self.abort(&claim).await,
-            (Strategy::Online, Step::Abort) => self.abort_live(&claim, record.aim).await,
+            (Strategy::Offline | Strategy::Window, Step::Switch) => self.switch(records, &claims).await,
+            (Strategy::Online, Step::Switch) => self.switch_live(records, &claims, way).await,
+            (_, Step::Unblock) => self.unblock(&claims).await,
+            (_, Step::Discard | Step::Abort | Step::BackUp | Step::Close | Step::Purge) => {
+                let mut outcomes = Vec::with_capacity(records.len());
+                for (record, claim) in records.iter().zip(&claims) {
+                    outcomes.push(self.run_alone(record, claim, step).await);
+                }
+                Ok(outcomes)
+            }
+        }
+    }
+
+    /// The effects of steps that lead back, and of those that remove rows for good.
+    async fn run_alone(&self, record: &MoveRecord, claim: &Claim, step: Step) -> Outcome {
+        match (record.strategy, step) {
+            (Strategy::Window, Step::Discard | Step::Abort) => self.discard_copy(claim).await,
+            (_, Step::Discard) => self.discard_rolled_back(claim).await,
+            (_, Step::BackUp) => self.back_up(claim).await,
+            (_, Step::Close) => self.close(claim).await,
+            (_, Step::Purge) => self.purge(claim).await,
+            (Strategy::Offline, _) => self.abort(claim).await,
+            (Strategy::Online | Strategy::Window, _) => self.abort_live(claim, record.aim).await,
         }
     }
 
@@ -78,22 +117,22 @@ impl Effects {
         }
     }
 
-    async fn block(&self, claim: &Claim) -> Result<Findings, StepError> {
+    async fn block(&self, claims: &[Claim]) -> Result<Vec<Outcome>, StepError> {
         failpoint::hit("block.begin");
-        let blocked = self.engine.routing(&claim.migration)?.blocked;
+        let blocked = present(&self.routing(claims)?.blocked);
         let closed_at = Some(SystemTime::now());
-        let order = FlagOrder::of_move(claim, "block.desired").lay_over(present(&blocked));
-        self.flags.apply(order).await?;
+        let order = |claim: &Claim| FlagOrder::of_move(claim, "block.desired").lay_over(blocked.clone());
+        let applied = self.flags.apply_all(claims.iter().map(order).collect()).await?;
         failpoint::hit("block.done");
-        Ok(Findings { closed_at, ..Findings::default() })
+        Ok(each(applied, || Findings { closed_at, ..Findings::default() }))
     }
 
     /// Admitted requests end in two ways: those that have not written yet give up after the sleep time, and
     /// those that have are waited for in the store.
-    async fn drain(&self, claim: &Claim) -> Result<Findings, StepError> {
+    async fn drain(&self, claims: &[Claim]) -> Result<Findings, StepError> {
         failpoint::hit("drain.begin");
         self.sleep_time().await;
-        self.engine.drain(claim).await?;
+        self.engine.drain(claims).await?;
         failpoint::hit("drain.done");
         Ok(Findings::default())
     }
@@ -114,25 +153,40 @@ impl Effects {
         }
     }
 
-    async fn copy(&self, claim: &Claim) -> Result<Findings, StepError> {
+    async fn copy(&self, claims: &[Claim]) -> Result<Findings, StepError> {
         failpoint::hit("copy.begin");
-        let copied = self.engine.copy(claim).await?;
-        metering::copied(copied);
-        Ok(Findings { rows: Some(copied.rows), bytes: Some(copied.bytes), ..Findings::default() })
+        let copied = self.engine.copy(claims).await?;
+        Ok(share(copied, claims))
     }
 
-    async fn verify(&self, claim: &Claim) -> Result<Findings, StepError> {
+    async fn verify(&self, records: &[MoveRecord], claims: &[Claim]) -> Result<Vec<Outcome>, StepError> {
         failpoint::hit("verify.begin");
         let (source, target) =
-            tokio::try_join!(self.engine.tally(claim, Side::Source), self.engine.tally(claim, Side::Target))?;
-        self.proof(claim, &source, &target).await
+            tokio::try_join!(self.engine.tally(claims, Side::Source), self.engine.tally(claims, Side::Target))?;
+        Ok(self.proofs(records, claims, source.into_iter().zip(target)).await)
     }
 
-    pub(super) async fn proof(&self, claim: &Claim, source: &Tally, target: &Tally) -> Result<Findings, StepError> {
+    /// A verdict for each org.
+    pub(super) async fn proofs(
+        &self,
+        records: &[MoveRecord],
+        claims: &[Claim],
+        tallies: impl Iterator<Item = (Tally, Tally)>,
+    ) -> Vec<Outcome> {
+        let mut outcomes = Vec::with_capacity(claims.len());
+        for ((record, claim), (source, target)) in records.iter().zip(claims).zip(tallies) {
+            outcomes.push(self.proof(record, claim, &source, &target).await);
+        }
+        outcomes
+    }
+
+    async fn proof(&self, record: &MoveRecord, claim: &Claim, source: &Tally, target: &Tally) -> Outcome {
         match Verified::compare(source, target) {
             Ok(verified) => {
                 failpoint::hit("verify.done");
-                Ok(Findings { verified: Some(verified), ..Findings::default() })
+                // Of a cohort only the sum was known when it was copied.
+                let rows = (record.aim == Aim::Migrate).then(|| target.rows());
+                Ok(Findings { verified: Some(verified), rows, ..Findings::default() })
             }
             Err(mismatch) => {
                 let place = self.engine.explain(claim, &mismatch).await?;
@@ -141,23 +195,33 @@ impl Effects {
         }
     }
 
-    /// Declares the rows in the target live, then routes the org there, still blocked.
-    async fn switch(&self, claim: &Claim, verified: Option<&Verified>) -> Result<Findings, StepError> {
+    /// Declares the rows in the target live, then routes the orgs there, still blocked.
+    async fn switch(&self, records: &[MoveRecord], claims: &[Claim]) -> Result<Vec<Outcome>, StepError> {
         failpoint::hit("switch.begin");
-        proven(verified)?;
-        self.engine.settle(claim).await?;
-        let on_target = self.engine.routing(&claim.migration)?.on_target;
-        let order = FlagOrder::of_move(claim, "switch.desired").set(present(&on_target));
-        self.flags.apply(order).await?;
+        proven(records)?;
+        self.engine.settle(claims).await?;
+        let on_target = present(&self.routing(claims)?.on_target);
+        let order = |claim: &Claim| FlagOrder::of_move(claim, "switch.desired").set(on_target.clone());
+        let applied = self.flags.apply_all(claims.iter().map(order).collect()).await?;
         failpoint::hit("switch.done");
-        Ok(Findings::default())
+        Ok(each(applied, Findings::default))
     }
 
-    async fn unblock(&self, claim: &Claim) -> Result<Findings, StepError> {
+    async fn unblock(&self, claims: &[Claim]) -> Result<Vec<Outcome>, StepError> {
         failpoint::hit("unblock.begin");
-        self.flags.apply(FlagOrder::of_move(claim, "unblock.desired").lay_over(Fields::new())).await?;
+        let order = |claim: &Claim| FlagOrder::of_move(claim, "unblock.desired").lay_over(Fields::new());
+        let applied = self.flags.apply_all(claims.iter().map(order).collect()).await?;
         failpoint::hit("unblock.done");
-        Ok(Findings { opened_at: Some(SystemTime::now()), ..Findings::default() })
+        let opened_at = Some(SystemTime::now());
+        Ok(each(applied, || Findings { opened_at, ..Findings::default() }))
+    }
+
+    /// How the orgs' migration routes them.
+    pub(super) fn routing(&self, claims: &[Claim]) -> Result<Routing, StepError> {
+        match claims.first() {
+            Some(claim) => Ok(self.engine.routing(&claim.migration)?),
+            None => Ok(Routing::default()),
+        }
     }
 
     /// Nobody was sent to these rows by Mover.
@@ -191,14 +255,25 @@ impl FlagOrder {
     }
 }
 
-pub(super) fn proven(verified: Option<&Verified>) -> Result<(), StepError> {
-    match verified {
-        Some(_) => Ok(()),
-        None => {
-            let reason = "the move log has no proof that both stores were equal".into();
-            Err(StepError::Permanent { reason, place: Place::default() })
-        }
+pub(super) fn proven(records: &[MoveRecord]) -> Result<(), StepError> {
+    if records.iter().all(|record| record.verified.is_some()) {
+        return Ok(());
     }
+    let reason = "the move log has no proof that both stores were equal".into();
+    Err(StepError::Permanent { reason, place: Place::default() })
+}
+
+/// An outcome for each org, of which something was answered.
+pub(super) fn each<E: Into<StepError>>(answers: Vec<Result<(), E>>, findings: impl Fn() -> Findings) -> Vec<Outcome> {
+    answers.into_iter().map(|answer| answer.map(|()| findings()).map_err(Into::into)).collect()
+}
+
+/// What was copied, as far as it is known of each org. The rows of a cohort's orgs are counted when they are verified; the bytes are
+/// divided evenly.
+pub(super) fn share(copied: Copied, claims: &[Claim]) -> Findings {
+    metering::copied(copied);
+    let orgs = i64::try_from(claims.len()).unwrap_or(i64::MAX).max(1);
+    Findings { rows: (orgs == 1).then_some(copied.rows), bytes: Some(copied.bytes / orgs), ..Findings::default() }
 }
 
 impl StepError {
@@ -207,7 +282,7 @@ impl StepError {
         match self {
             StepError::Transient { .. } => Some(FailureKind::Transient),
             StepError::Permanent { .. } => Some(FailureKind::Permanent),
-            StepError::Lost => None,
+            StepError::Lost | StepError::Apart => None,
         }
     }
 
@@ -217,7 +292,7 @@ impl StepError {
             StepError::Transient { reason, place } | StepError::Permanent { reason, place } => {
                 Some(Failure { step, reason, place })
             }
-            StepError::Lost => None,
+            StepError::Lost | StepError::Apart => None,
         }
     }
 }

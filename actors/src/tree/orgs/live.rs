@@ -6,15 +6,14 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::domain::flags::present;
-use crate::domain::record::{Claim, Findings, Place};
+use crate::domain::record::{Claim, Findings, MoveRecord, Place};
 use crate::domain::state::{Aim, Strategy, Way};
-use crate::domain::verified::Verified;
 use crate::failpoint;
-use crate::metering::{self, Backlog, ShutOut};
-use crate::ports::{CaughtUp, WriteBlock};
-use crate::tree::darklaunch::FlagOrder;
+use crate::metering::{Backlog, ShutOut};
+use crate::ports::{Access, Blocked, CaughtUp, Limits, WriteBlock};
+use crate::tree::darklaunch::{DarklaunchError, FlagOrder};
 
-use super::effects::{Effects, StepError, proven};
+use super::effects::{Effects, Outcome, StepError, each, proven, share};
 
 /// A round of catching up that takes at most this part of the block's bound can be the last one.
 const LAST_ROUND_SHARE: u32 = 4;
@@ -27,31 +26,30 @@ const FEW_KEYS: i64 = 100;
 const ROUND_PAUSE: Duration = Duration::from_millis(20);
 
 impl Effects {
-    pub(super) async fn capture(&self, claim: &Claim) -> Result<Findings, StepError> {
+    pub(super) async fn capture(&self, claims: &[Claim]) -> Result<Findings, StepError> {
         failpoint::hit("capture.begin");
-        self.engine.capture(claim).await?;
+        self.engine.capture(claims).await?;
         failpoint::hit("capture.done");
         Ok(Findings::default())
     }
 
-    pub(super) async fn copy_live(&self, claim: &Claim) -> Result<Findings, StepError> {
+    pub(super) async fn copy_live(&self, claims: &[Claim]) -> Result<Findings, StepError> {
         failpoint::hit("copy.begin");
-        let copied = self.engine.copy_live(claim).await?;
-        metering::copied(copied);
-        Ok(Findings { rows: Some(copied.rows), bytes: Some(copied.bytes), ..Findings::default() })
+        let copied = self.engine.copy_live(claims).await?;
+        Ok(share(copied, claims))
     }
 
     /// Round after round, until one is so short that it could be done while writers wait. Parks an org whose clients write
     /// faster than Mover reads before anybody is blocked.
-    pub(super) async fn catch_up(&self, claim: &Claim, way: Way) -> Result<Findings, StepError> {
+    pub(super) async fn catch_up(&self, claims: &[Claim], way: Way) -> Result<Findings, StepError> {
         failpoint::hit("catch_up.begin");
-        let limits = self.engine.limits(&claim.migration)?;
+        let limits = self.limits(claims)?;
         let last_round_max = Duration::from_millis(limits.max_block_ms) / LAST_ROUND_SHARE;
         let (mut fewest_left, mut rounds_without_gain) = (i64::MAX, 0);
         let mut backlog = Backlog::default();
         loop {
             let begun = Instant::now();
-            let CaughtUp { keys, left } = self.engine.catch_up(claim, way).await?;
+            let CaughtUp { keys, left } = self.engine.catch_up(claims, way).await?;
             backlog.is(left);
             if begun.elapsed() <= last_round_max && left <= limits.max_change_backlog {
                 failpoint::hit("catch_up.done");
@@ -69,73 +67,112 @@ impl Effects {
     }
 
     /// Compares all that stands still; what is being changed is compared when it is carried over.
-    pub(super) async fn verify_live(&self, claim: &Claim, way: Way) -> Result<Findings, StepError> {
+    pub(super) async fn verify_live(
+        &self,
+        records: &[MoveRecord],
+        claims: &[Claim],
+        way: Way,
+    ) -> Result<Vec<Outcome>, StepError> {
         failpoint::hit("verify.begin");
-        let (leaving, receiving) = self.engine.compare(claim, way).await?;
-        let (source, target) = match way {
+        let tallies = self.engine.compare(claims, way).await?.into_iter();
+        let from_source_to_target = |(leaving, receiving)| match way {
             Way::Forward => (leaving, receiving),
             Way::Back => (receiving, leaving),
         };
-        self.proof(claim, &source, &target).await
+        Ok(self.proofs(records, claims, tallies.map(from_source_to_target)).await)
     }
 
     /// Writers wait from the lock on until the flags are written, but never longer than the bound: past the point of no
     /// return the stores themselves send writers to the right place, and the flags follow.
     pub(super) async fn switch_live(
         &self,
-        claim: &Claim,
+        records: &[MoveRecord],
+        claims: &[Claim],
         way: Way,
-        verified: Option<&Verified>,
-    ) -> Result<Findings, StepError> {
+    ) -> Result<Vec<Outcome>, StepError> {
         failpoint::hit("switch.begin");
-        proven(verified)?;
+        proven(records)?;
         // Nobody is blocked while the flags could not be written anyway.
-        let order = self.route(claim, way)?;
-        self.flags.rehearse(FlagOrder::of_move(claim, "switch.ready")).await?;
+        let orders = self.routes(claims, way)?;
+        self.flags.rehearse(claims.iter().map(|claim| FlagOrder::of_move(claim, "switch.ready")).collect()).await?;
         failpoint::hit("switch.ready");
-        let mut findings = Findings::default();
-        match self.engine.block(claim, way).await? {
-            Some(mut block) => {
-                let mut shut_out = ShutOut::since(Strategy::Online, block.since());
-                findings.closed_at = Some(block.since());
-                failpoint::hit("switch.blocked");
-                block.leave().await?;
-                let opened_at = self.open(claim, block, order, &mut shut_out).await?;
-                findings.opened_at = Some(opened_at);
-            }
-            // Somebody died on the way: go on from there.
-            None => {
-                self.engine.complete(claim, way).await?;
-                self.flags.apply(order).await?;
-            }
-        }
-        failpoint::hit("switch.done");
-        Ok(findings)
-    }
-
-    /// How the org is routed from the switch on.
-    fn route(&self, claim: &Claim, way: Way) -> Result<FlagOrder, StepError> {
-        let routing = self.engine.routing(&claim.migration)?;
-        let fields = match way {
-            Way::Forward => routing.on_target,
-            Way::Back => routing.on_source,
+        let Blocked { orgs, block } = self.engine.block(claims, way).await?;
+        let of = |wanted: Access| -> (Vec<Claim>, Vec<FlagOrder>) {
+            let chosen = orgs.iter().zip(claims).zip(&orders).filter(|((access, _), _)| **access == wanted);
+            chosen.map(|((_, claim), order)| (claim.clone(), order.clone())).unzip()
         };
-        Ok(FlagOrder::of_move(claim, "switch.desired").set(present(&fields)))
+        let (held, orders_of_held) = of(Access::Held);
+        let mut held = match block {
+            Some(block) => self.carry_across(held, block, orders_of_held).await?,
+            None => Vec::new(),
+        }
+        .into_iter();
+        // Somebody died on the way: go on from there.
+        let (moved, orders_of_moved) = of(Access::Moved);
+        let mut moved = self.complete(&moved, way, orders_of_moved).await?.into_iter();
+        failpoint::hit("switch.done");
+        let outcome = |access: &Access| match access {
+            Access::Held => held.next().unwrap_or(Err(StepError::Apart)),
+            Access::Moved => moved.next().unwrap_or(Err(StepError::Apart)),
+            Access::Busy => Err(StepError::Apart),
+        };
+        Ok(orgs.iter().map(outcome).collect())
     }
 
-    /// Makes the org live where it went, routes it there, and lets its writers go on: before it is routed, if the flags are
-    /// slow. Answers since when they do. The flags are decided while the other store opens, but Redis sends nobody there before
-    /// that is done.
+    /// Brings the last writes over while writers wait, and lets them go on in the other store.
+    async fn carry_across(
+        &self,
+        claims: Vec<Claim>,
+        mut block: Box<dyn WriteBlock>,
+        orders: Vec<FlagOrder>,
+    ) -> Result<Vec<Outcome>, StepError> {
+        let since = block.since();
+        let mut shut_out: Vec<ShutOut> = claims.iter().map(|_| ShutOut::since(Strategy::Online, since)).collect();
+        failpoint::hit("switch.blocked");
+        block.leave().await?;
+        let (released_at, routed) = self.open(&claims, block, orders, &mut shut_out).await?;
+        Ok(each(routed, || Findings { closed_at: Some(since), opened_at: Some(released_at), ..Findings::default() }))
+    }
+
+    /// Goes on where somebody died between leaving one store and living in the other.
+    async fn complete(&self, claims: &[Claim], way: Way, orders: Vec<FlagOrder>) -> Result<Vec<Outcome>, StepError> {
+        if claims.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.engine.complete(claims, way).await?;
+        Ok(each(self.flags.apply_all(orders).await?, Findings::default))
+    }
+
+    fn limits(&self, claims: &[Claim]) -> Result<Limits, StepError> {
+        match claims.first() {
+            Some(claim) => Ok(self.engine.limits(&claim.migration)?),
+            None => Err(StepError::Permanent { reason: "no org was named".into(), place: Place::default() }),
+        }
+    }
+
+    /// How the orgs are routed from the switch on.
+    fn routes(&self, claims: &[Claim], way: Way) -> Result<Vec<FlagOrder>, StepError> {
+        let routing = self.routing(claims)?;
+        let fields = present(match way {
+            Way::Forward => &routing.on_target,
+            Way::Back => &routing.on_source,
+        });
+        Ok(claims.iter().map(|claim| FlagOrder::of_move(claim, "switch.desired").set(fields.clone())).collect())
+    }
+
+    /// Makes the orgs live where they went, routes them there, and lets their writers go on: before they are routed, if the flags are
+    /// slow. Answers since when they do, and what became of the flags of each. The flags are decided while the other store opens, but
+    /// Redis sends nobody there before that is done.
     async fn open(
         &self,
-        claim: &Claim,
+        claims: &[Claim],
         mut block: Box<dyn WriteBlock>,
-        order: FlagOrder,
-        shut_out: &mut ShutOut,
-    ) -> Result<SystemTime, StepError> {
-        let max_block = Duration::from_millis(self.engine.limits(&claim.migration)?.max_block_ms);
+        orders: Vec<FlagOrder>,
+        shut_out: &mut [ShutOut],
+    ) -> Result<(SystemTime, Vec<Result<(), DarklaunchError>>), StepError> {
+        let max_block = Duration::from_millis(self.limits(claims)?.max_block_ms);
         let (arrived, is_there) = oneshot::channel();
-        let mut routed = std::pin::pin!(self.flags.apply_after(is_there, order));
+        let mut routed = std::pin::pin!(self.flags.apply_all_after(is_there, orders));
         let arriving = async {
             block.arrive().await?;
             failpoint::hit("switch.handed_over");
@@ -146,12 +183,12 @@ impl Effects {
         let (arrival, in_time) = tokio::join!(arriving, timeout(max_block, routed.as_mut()));
         arrival?;
         let released_at = block.release().await?;
-        shut_out.ended(released_at);
-        match in_time {
+        shut_out.iter_mut().for_each(|shut_out| shut_out.ended(released_at));
+        let routed = match in_time {
             Ok(routed) => routed?,
             Err(_) => routed.await?,
-        }
-        Ok(released_at)
+        };
+        Ok((released_at, routed))
     }
 
     pub(super) async fn discard_rolled_back(&self, claim: &Claim) -> Result<Findings, StepError> {

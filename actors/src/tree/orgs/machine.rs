@@ -18,6 +18,7 @@ use crate::tree::darklaunch::Flagger;
 use crate::tree::journal::Journal;
 use crate::tree::workers::{Checkout, Desk, Lease};
 
+use super::cohort::Member;
 use super::drive::{Drive, Patience};
 use super::effects::Effects;
 
@@ -37,14 +38,14 @@ pub(crate) struct Surroundings {
 pub(crate) struct Birth {
     id: MoveId,
     /// What the claim said, for the first incarnation; the next ones ask the move log.
-    claimed: std::sync::Mutex<Option<(MoveRecord, Option<Lease>)>>,
+    claimed: std::sync::Mutex<Option<(MoveRecord, Member)>>,
     incarnations: AtomicU32,
 }
 
 impl Birth {
-    pub(crate) fn of_claim(record: MoveRecord, lease: Option<Lease>) -> Self {
+    pub(crate) fn of_claim(record: MoveRecord, member: Member) -> Self {
         let id = record.id;
-        Self { id, claimed: std::sync::Mutex::new(Some((record, lease))), incarnations: AtomicU32::new(0) }
+        Self { id, claimed: std::sync::Mutex::new(Some((record, member))), incarnations: AtomicU32::new(0) }
     }
 }
 
@@ -53,7 +54,7 @@ pub(crate) struct Machine {
     me: Me,
     around: Surroundings,
     record: MoveRecord,
-    lease: Option<Lease>,
+    member: Option<Member>,
     crashes: u32,
 }
 
@@ -62,11 +63,11 @@ impl Machine {
     pub(crate) async fn start(me: Me, around: Surroundings, birth: Arc<Birth>) -> Result<Self, StartFailed> {
         let crashes = birth.incarnations.fetch_add(1, Ordering::Relaxed);
         let claimed = birth.claimed.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
-        let (record, lease) = match claimed {
+        let (record, member) = match claimed {
             Some(claimed) => claimed,
-            None => (around.log.load(birth.id).await?, None),
+            None => (around.log.load(birth.id).await?, Member::alone(&around, birth.id)),
         };
-        Ok(Self { me, around, record, lease, crashes })
+        Ok(Self { me, around, record, member: Some(member), crashes })
     }
 }
 
@@ -75,18 +76,14 @@ impl Actor for Machine {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         let around = self.around.clone();
-        let (record, lease, crashes) = (self.record.clone(), self.lease.take(), self.crashes);
+        let (record, crashes) = (self.record.clone(), self.crashes);
+        let member = self.member.take().unwrap_or_else(|| Member::alone(&around, record.id));
         let (org, me) = (record.org.clone(), self.me.clone());
         let drive = async move {
-            me.note(format!("{org} waits for a worker"));
-            let lease = match lease {
-                Some(lease) => lease,
-                None => around.checkout().await?,
-            };
             let Surroundings { log, engine, flags, journal, tuning, patience, .. } = around;
             let note = Box::new(move |text| me.note(format!("{org} {text}")));
             let effects = Effects { engine, flags, tuning };
-            Drive { record, log, effects, journal, lease, patience, crashes, note, shut_since: None }.run().await
+            Drive { record, log, effects, journal, member, patience, crashes, note, shut_since: None }.run().await
         };
         ctx.spawn(drive.into_actor(self).map(|ended, this, ctx| match ended {
             Ok(_) => ctx.stop(),
@@ -98,7 +95,7 @@ impl Actor for Machine {
 impl Child for Machine {}
 
 impl Surroundings {
-    async fn checkout(&self) -> Result<Lease, LogError> {
+    pub(super) async fn checkout(&self) -> Result<Lease, LogError> {
         self.desk.running().await;
         match self.desk.send(Checkout).await {
             Ok(Some(lease)) => Ok(lease),

@@ -1,9 +1,11 @@
 //! The orgs in flight: a dynamic supervisor with one state machine for each.
 
+mod cohort;
 pub(crate) mod drive;
 pub(crate) mod effects;
 mod live;
 mod machine;
+mod packing;
 mod spans;
 
 use std::sync::Arc;
@@ -14,8 +16,10 @@ use crate::domain::record::MoveRecord;
 use crate::otp::{Backoff, ChildPolicy, ChildSpec, Dynamic, DynamicError, DynamicSpec, Intensity, Restart, Shutdown};
 use crate::tree::workers::Lease;
 
+use cohort::Member;
 use machine::Birth;
 pub(crate) use machine::{Machine, Surroundings};
+pub(crate) use packing::{Bounds, pack};
 
 /// The handle to the orgs in flight.
 #[derive(Clone)]
@@ -40,10 +44,28 @@ impl Orgs {
         ChildSpec::dynamic(&self.machines, DynamicSpec { children, intensity })
     }
 
-    /// Starts the state machine of a claimed org. One that is in flight here already is left alone.
-    pub(crate) async fn start(&self, record: MoveRecord, lease: Option<Lease>) -> Result<(), DynamicError> {
+    /// Starts the state machines of orgs that were claimed together, and that go on together. Without a lease they wait for a
+    /// worker.
+    pub(crate) async fn start_together(&self, records: Vec<MoveRecord>, lease: Option<Lease>) {
+        let ids: Vec<MoveId> = records.iter().map(|record| record.id).collect();
+        let members = cohort::together(&self.around, &ids, lease);
+        for (record, member) in records.into_iter().zip(members) {
+            let org = record.org.clone();
+            if let Err(error) = self.start_as(record, member).await {
+                tracing::error!(%org, %error, "a claimed org could not be started; the reconciler will");
+            }
+        }
+    }
+
+    /// Starts the state machine of a claimed org, which goes alone. One that is in flight here already is left alone.
+    pub(crate) async fn start(&self, record: MoveRecord) -> Result<(), DynamicError> {
+        let member = Member::alone(&self.around, record.id);
+        self.start_as(record, member).await
+    }
+
+    async fn start_as(&self, record: MoveRecord, member: Member) -> Result<(), DynamicError> {
         let id = record.id.to_string();
-        let (around, birth) = (self.around.clone(), Arc::new(Birth::of_claim(record, lease)));
+        let (around, birth) = (self.around.clone(), Arc::new(Birth::of_claim(record, member)));
         self.machines.running().await;
         let started = self.machines.start_child(id, move |me| Machine::start(me, around.clone(), birth.clone())).await;
         match started {

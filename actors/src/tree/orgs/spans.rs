@@ -37,5 +37,6 @@ pub(super) fn tell_error(span: &Span, error: &StepError) {
         StepError::Lost => {
             span.record("error", "another node has taken the org over");
         }
+        StepError::Apart => {}
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use actix::prelude::*;
@@ -27,18 +28,18 @@ pub(crate) struct Desk {
     hired_ever: u64,
 }
 
-/// A worker for one org; back at the desk when it is dropped.
+/// A worker for a cohort; back at the desk when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Lease {
     worker: ActorRef<Worker>,
     desk: ActorRef<Desk>,
-    worked: bool,
+    worked: AtomicBool,
 }
 
 impl Lease {
     /// The worker, to be given work.
-    pub(crate) fn worker(&mut self) -> &ActorRef<Worker> {
-        self.worked = true;
+    pub(crate) fn worker(&self) -> &ActorRef<Worker> {
+        self.worked.store(true, Ordering::Relaxed);
         &self.worker
     }
 }
@@ -46,7 +47,7 @@ impl Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         // A desk that is gone has replaced its workers.
-        let _ = self.desk.notify(Returned { worker: self.worker.clone(), worked: self.worked });
+        let _ = self.desk.notify(Returned { worker: self.worker.clone(), worked: self.worked.load(Ordering::Relaxed) });
     }
 }
 
@@ -137,7 +138,7 @@ impl Desk {
     }
 
     fn lease(&self, worker: ActorRef<Worker>) -> Lease {
-        Lease { worker, desk: self.own.clone(), worked: false }
+        Lease { worker, desk: self.own.clone(), worked: AtomicBool::new(false) }
     }
 
     fn show(&self) {

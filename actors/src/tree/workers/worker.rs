@@ -13,11 +13,11 @@ use crate::domain::record::Findings;
 use crate::otp::{Child, Me};
 use crate::tree::orgs::effects::StepError;
 
-/// A step's effect.
-pub(crate) type Job = Pin<Box<dyn Future<Output = Result<Findings, StepError>> + Send>>;
+/// A step's effect, for one org or for several.
+pub(crate) type Job = Pin<Box<dyn Future<Output = Vec<Result<Findings, StepError>>> + Send>>;
 
-/// What became of a step's effect: an outcome, or the message of the panic that ended it.
-pub(crate) type JobOutcome = Result<Result<Findings, StepError>, String>;
+/// What became of a step's effect: an outcome for each org, or the message of the panic that ended it.
+pub(crate) type JobOutcome = Result<Vec<Result<Findings, StepError>>, String>;
 
 /// See the module's documentation.
 pub(crate) struct Worker {

@@ -102,9 +102,9 @@ impl MoveLog for MemoryLog {
         self.ask("desired", move |scene| Ok(scene.facts.log.desired_page(after.as_ref(), limit))).await
     }
 
-    async fn desired_one(&self, key: &FlagKey) -> Result<Option<FlagImage>, LogError> {
-        let key = key.clone();
-        self.ask("desired_one", move |scene| Ok(scene.facts.log.image(&key))).await
+    async fn desired_of(&self, keys: &[FlagKey]) -> Result<Vec<Option<FlagImage>>, LogError> {
+        let keys = keys.to_vec();
+        self.ask("desired_of", move |scene| Ok(keys.iter().map(|key| scene.facts.log.image(key)).collect())).await
     }
 
     async fn raise_epoch(&self, above: Epoch) -> Result<(), LogError> {

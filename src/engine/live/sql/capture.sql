@@ -1,7 +1,9 @@
--- From now on the writes of the org are logged, unless it lives elsewhere or somebody newer was here: then no row comes back.
+-- From now on the writes of these orgs are logged, unless they live elsewhere or somebody newer was here: then they do not come back.
 INSERT INTO mover.org_guard AS guard (migration, org_key, mode, epoch)
-VALUES ($1, $2, 'capturing', $3)
+SELECT $1, claimed.org_key, 'capturing', claimed.epoch
+FROM unnest($2::text[], $3::bigint[]) AS claimed (org_key, epoch)
+ORDER BY claimed.org_key COLLATE "C"
 ON CONFLICT (migration, org_key) DO UPDATE
 SET mode = 'capturing', mode_before = guard.mode, epoch = excluded.epoch, changed_at = now()
 WHERE guard.epoch <= excluded.epoch AND guard.mode IN ('settled', 'capturing')
-RETURNING guard.mode
+RETURNING org_key, mode

@@ -1,8 +1,13 @@
 -- Entries that a snapshot saw have been carried over; answers how many were logged since. Somebody newer is not disturbed.
-WITH forgotten AS (
+WITH ours AS (
+    SELECT claimed.org_key
+    FROM unnest($2::text[], $3::bigint[]) AS claimed (org_key, epoch)
+    WHERE (SELECT g.epoch FROM mover.org_guard g WHERE g.migration = $1 AND g.org_key = claimed.org_key) <= claimed.epoch
+),
+forgotten AS (
     DELETE FROM mover.change_log
-    WHERE migration = $1 AND org_key = $2 AND pg_visible_in_snapshot(xid, $3::text::pg_snapshot)
-      AND EXISTS (SELECT FROM mover.org_guard g WHERE g.migration = $1 AND g.org_key = $2 AND g.epoch <= $4)
+    WHERE migration = $1 AND org_key = ANY (ARRAY(SELECT ours.org_key FROM ours))
+      AND pg_visible_in_snapshot(xid, $4::text::pg_snapshot)
 )
 SELECT count(*) FROM mover.change_log
-WHERE migration = $1 AND org_key = $2 AND NOT pg_visible_in_snapshot(xid, $3::text::pg_snapshot)
+WHERE migration = $1 AND org_key = ANY ($2) AND NOT pg_visible_in_snapshot(xid, $4::text::pg_snapshot)

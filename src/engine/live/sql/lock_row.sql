@@ -1,2 +1,3 @@
--- Nobody else changes the copy of the org until the transaction ends.
-SELECT mode, epoch FROM mover.org_guard WHERE migration = $1 AND org_key = $2 FOR UPDATE
+-- Nobody else changes the copies of the orgs until the transaction ends.
+SELECT org_key, mode, epoch FROM mover.org_guard
+WHERE migration = $1 AND org_key = ANY ($2::text[]) ORDER BY org_key COLLATE "C" FOR UPDATE

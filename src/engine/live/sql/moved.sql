@@ -1,16 +1,19 @@
--- The point of no return: the org does not live here any more. Together with it go the entries, all of which have been
--- carried over; with one left that the snapshot did not see, or under another claim, nothing is changed.
+-- The point of no return: the orgs do not live here any more. Together with it go the entries, all of which have been carried
+-- over; with one left that the snapshot did not see, or under another claim, nothing is changed. All orgs or none: if one
+-- is missing, the division fails, and with it the statement.
 WITH moved AS (
-    UPDATE mover.org_guard
-    SET mode = 'moved', mode_before = mode, changed_at = now()
-    WHERE migration = $1 AND org_key = $2 AND mode = 'capturing' AND epoch = $4
+    UPDATE mover.org_guard guard
+    SET mode = 'moved', mode_before = guard.mode, changed_at = now()
+    FROM unnest($2::text[], $3::bigint[]) AS claimed (org_key, epoch)
+    WHERE guard.migration = $1 AND guard.org_key = ANY ($2) AND guard.org_key = claimed.org_key
+      AND guard.mode = 'capturing' AND guard.epoch = claimed.epoch
       AND NOT EXISTS (
           SELECT FROM mover.change_log l
-          WHERE l.migration = $1 AND l.org_key = $2 AND NOT pg_visible_in_snapshot(l.xid, $3::text::pg_snapshot)
+          WHERE l.migration = $1 AND l.org_key = ANY ($2) AND NOT pg_visible_in_snapshot(l.xid, $4::text::pg_snapshot)
       )
-    RETURNING 1
+    RETURNING guard.org_key
 ),
 forgotten AS (
-    DELETE FROM mover.change_log WHERE migration = $1 AND org_key = $2 AND EXISTS (SELECT FROM moved)
+    DELETE FROM mover.change_log WHERE migration = $1 AND org_key = ANY (ARRAY(SELECT moved.org_key FROM moved))
 )
-SELECT count(*) FROM moved
+SELECT count(*) / (count(*) = cardinality($2))::integer FROM moved

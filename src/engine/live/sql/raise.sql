@@ -1,2 +1,5 @@
 -- From now on whoever comes with an older epoch is refused.
-UPDATE mover.org_guard SET epoch = $3, changed_at = now() WHERE migration = $1 AND org_key = $2 AND epoch < $3
+UPDATE mover.org_guard guard
+SET epoch = claimed.epoch, changed_at = now()
+FROM unnest($2::text[], $3::bigint[]) AS claimed (org_key, epoch)
+WHERE guard.migration = $1 AND guard.org_key = ANY ($2) AND guard.org_key = claimed.org_key AND guard.epoch < claimed.epoch

@@ -1,1 +1,1 @@
-DELETE FROM mover.copy_range WHERE migration = $1 AND org_key = $2
+DELETE FROM mover.copy_range WHERE migration = $1 AND org_key = ANY ($2::text[])

@@ -1,4 +1,8 @@
--- The org lives here: $4 is capturing (its writes are logged, so that there is a way back) or settled.
-UPDATE mover.org_guard
-SET mode = $4, mode_before = mode, epoch = $3, changed_at = now()
-WHERE migration = $1 AND org_key = $2 AND epoch <= $3 AND mode IN ($4, $5)
+-- The orgs live here; answers whose rows were changed. $4 is capturing (their writes are logged, so that there is a way back) or
+-- settled; $5 is the mode before.
+UPDATE mover.org_guard guard
+SET mode = $4, mode_before = guard.mode, epoch = claimed.epoch, changed_at = now()
+FROM unnest($2::text[], $3::bigint[]) AS claimed (org_key, epoch)
+WHERE guard.migration = $1 AND guard.org_key = ANY ($2) AND guard.org_key = claimed.org_key
+  AND guard.epoch <= claimed.epoch AND guard.mode IN ($4, $5)
+RETURNING guard.org_key

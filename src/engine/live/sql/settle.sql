@@ -1,11 +1,13 @@
--- The org lives here, and nothing is logged any more. No row counted: it has moved, or somebody newer was here.
+-- The orgs live here, and nothing is logged any more. One is missing: it has moved, or somebody newer was here.
 WITH settled AS (
-    UPDATE mover.org_guard
-    SET mode = 'settled', mode_before = mode, epoch = $3, changed_at = now()
-    WHERE migration = $1 AND org_key = $2 AND epoch <= $3 AND mode IN ('capturing', 'settled')
-    RETURNING 1
+    UPDATE mover.org_guard guard
+    SET mode = 'settled', mode_before = guard.mode, epoch = claimed.epoch, changed_at = now()
+    FROM unnest($2::text[], $3::bigint[]) AS claimed (org_key, epoch)
+    WHERE guard.migration = $1 AND guard.org_key = ANY ($2) AND guard.org_key = claimed.org_key
+      AND guard.epoch <= claimed.epoch AND guard.mode IN ('capturing', 'settled')
+    RETURNING guard.org_key, guard.mode
 ),
 forgotten AS (
-    DELETE FROM mover.change_log WHERE migration = $1 AND org_key = $2 AND EXISTS (SELECT FROM settled)
+    DELETE FROM mover.change_log WHERE migration = $1 AND org_key = ANY (ARRAY(SELECT settled.org_key FROM settled))
 )
-SELECT count(*) FROM settled
+SELECT org_key, mode FROM settled

@@ -1,0 +1,226 @@
+//! Orgs that were claimed together and are carried through their steps together, by one worker.
+//!
+//! Each org keeps a state machine of its own, which asks its cohort to perform a step. When all members have asked, the effect is
+//! carried out for all of them at once, and each is told what became of it. A member whose step failed while others went on leaves,
+//! and goes on alone with the same worker: nothing that happens to one org can hold up another.
+//!
+//! Owns: who waits for whom, which is forgotten with the machines: their successors go alone.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+use tracing::{Instrument, Span};
+
+use crate::domain::ids::MoveId;
+use crate::domain::record::{Findings, MoveRecord};
+use crate::domain::state::Step;
+use crate::ports::LogError;
+use crate::tree::workers::{Lease, Perform};
+
+use super::effects::{Effects, StepError};
+use super::machine::Surroundings;
+
+/// What became of a step that a member asked for.
+pub(crate) enum Attempt {
+    /// The effect ended.
+    Ended(Result<Findings, StepError>),
+    /// The effect panicked, and no other org had to do with it.
+    Crashed(String),
+    /// It was not begun: there is no worker now.
+    NotBegun(String),
+}
+
+/// A worker that fell is back sooner, unless its whole pool was replaced.
+const WORKER_BACK_MAX: Duration = Duration::from_secs(6);
+
+/// Orgs that go through their steps together.
+struct Cohort {
+    around: Surroundings,
+    /// Shared with those who left.
+    worker: Arc<Slot>,
+    state: Mutex<State>,
+}
+
+/// The worker that a cohort has, if it has one by now.
+#[derive(Default)]
+struct Slot(tokio::sync::Mutex<Option<Arc<Lease>>>);
+
+struct State {
+    members: usize,
+    asking: Vec<Asking>,
+}
+
+/// A member that waits for the others.
+struct Asking {
+    record: MoveRecord,
+    step: Step,
+    span: Span,
+    answer: oneshot::Sender<Answer>,
+}
+
+struct Answer {
+    attempt: Attempt,
+    /// Whether the member goes on with the others.
+    stays: bool,
+}
+
+/// An org's place in a cohort.
+pub(crate) struct Member {
+    id: MoveId,
+    cohort: Arc<Cohort>,
+}
+
+/// The places of orgs that are claimed together, in order. Without a lease they wait for a worker when it is first needed.
+pub(crate) fn together(around: &Surroundings, ids: &[MoveId], lease: Option<Lease>) -> Vec<Member> {
+    let cohort = Cohort::new(around.clone(), ids.len(), Arc::new(Slot(tokio::sync::Mutex::new(lease.map(Arc::new)))));
+    ids.iter().map(|id| Member { id: *id, cohort: cohort.clone() }).collect()
+}
+
+impl Member {
+    /// The place of an org that goes alone.
+    pub(crate) fn alone(around: &Surroundings, id: MoveId) -> Self {
+        Member { id, cohort: Cohort::new(around.clone(), 1, Arc::default()) }
+    }
+
+    /// Waits until all others have come to a step, too, and for what became of this one's. A member that failed where
+    /// others did not goes on alone.
+    pub(crate) async fn perform(&mut self, record: MoveRecord, step: Step, span: Span) -> Attempt {
+        let (sender, answer) = oneshot::channel();
+        let due = {
+            let mut state = self.cohort.state();
+            state.asking.push(Asking { record, step, span, answer: sender });
+            state.due()
+        };
+        self.cohort.begin(due);
+        let answer = answer
+            .await
+            .unwrap_or_else(|_| Answer { attempt: Attempt::NotBegun("the step was interrupted".into()), stays: false });
+        if !answer.stays {
+            let Cohort { around, worker, .. } = self.cohort.as_ref();
+            let alone = Cohort::new(around.clone(), 1, worker.clone());
+            drop(std::mem::replace(self, Member { id: self.id, cohort: alone }));
+        }
+        answer.attempt
+    }
+}
+
+impl Drop for Member {
+    /// The others do not wait any longer.
+    fn drop(&mut self) {
+        let due = {
+            let mut state = self.cohort.state();
+            state.members -= 1;
+            state.asking.retain(|asking| asking.record.id != self.id);
+            state.due()
+        };
+        self.cohort.begin(due);
+    }
+}
+
+impl Slot {
+    /// The worker, which is waited for if there is none yet.
+    async fn lease(&self, around: &Surroundings) -> Result<Arc<Lease>, LogError> {
+        let mut held = self.0.lock().await;
+        if let Some(lease) = held.as_ref() {
+            return Ok(lease.clone());
+        }
+        let lease = Arc::new(around.checkout().await?);
+        *held = Some(lease.clone());
+        Ok(lease)
+    }
+
+    /// Does without this worker, so that another is asked for.
+    async fn give_back(&self, lease: &Arc<Lease>) {
+        let mut held = self.0.lock().await;
+        if held.as_ref().is_some_and(|held| Arc::ptr_eq(held, lease)) {
+            *held = None;
+        }
+    }
+}
+
+impl State {
+    /// All members, if all of them are asking.
+    fn due(&mut self) -> Vec<Asking> {
+        match self.asking.len() == self.members {
+            true => std::mem::take(&mut self.asking),
+            false => Vec::new(),
+        }
+    }
+}
+
+impl Cohort {
+    fn new(around: Surroundings, members: usize, worker: Arc<Slot>) -> Arc<Self> {
+        Arc::new(Self { around, worker, state: Mutex::new(State { members, asking: Vec::new() }) })
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Carries out what all have asked for. The task is nobody's: whoever asked may end meanwhile.
+    fn begin(self: &Arc<Self>, asking: Vec<Asking>) {
+        if let (false, Ok(runtime)) = (asking.is_empty(), tokio::runtime::Handle::try_current()) {
+            runtime.spawn(self.clone().carry_out(asking));
+        }
+    }
+
+    /// Members go in step, but for one that was put back in the move log: each step is carried out for those who are at it.
+    async fn carry_out(self: Arc<Self>, mut asking: Vec<Asking>) {
+        while let Some(step) = asking.first().map(|first| first.step) {
+            let (now, later): (Vec<_>, Vec<_>) = asking.into_iter().partition(|asking| asking.step == step);
+            asking = later;
+            let attempts = self.perform(step, &now).await;
+            let is_done = |attempt: &Attempt| matches!(attempt, Attempt::Ended(Ok(_)));
+            let goes_on = attempts.iter().any(is_done);
+            for (asking, attempt) in now.into_iter().zip(attempts) {
+                let stays = match &attempt {
+                    Attempt::Ended(Ok(_)) => true,
+                    // What ails all of them passes for all of them.
+                    Attempt::Ended(Err(StepError::Transient { .. })) | Attempt::NotBegun(_) => !goes_on,
+                    Attempt::Ended(Err(StepError::Permanent { .. } | StepError::Apart | StepError::Lost)) => false,
+                    Attempt::Crashed(_) => false,
+                };
+                // The asker may have died meanwhile; its successor reloads from the move log.
+                let _ = asking.answer.send(Answer { attempt, stays });
+            }
+        }
+    }
+
+    /// What became of the step, for each member in order.
+    async fn perform(&self, step: Step, asking: &[Asking]) -> Vec<Attempt> {
+        let Some(first) = asking.first() else { return Vec::new() };
+        let lease = match self.worker.lease(&self.around).await {
+            Ok(lease) => lease,
+            Err(error) => return asking.iter().map(|_| Attempt::NotBegun(error.to_string())).collect(),
+        };
+        let what = match asking {
+            [only] => format!("{} {step}", only.record.org),
+            several => format!("{} and {} more {step}", first.record.org, several.len() - 1),
+        };
+        let effects = Effects {
+            engine: self.around.engine.clone(),
+            flags: self.around.flags.clone(),
+            tuning: self.around.tuning.clone(),
+        };
+        let records: Vec<MoveRecord> = asking.iter().map(|asking| asking.record.clone()).collect();
+        // The worker has no span of its own: the effect brings that of the org with it.
+        let job = Box::pin(effects.run(records, step).instrument(first.span.clone()));
+        match lease.worker().send(Perform { what, job }).await {
+            Ok(Ok(outcomes)) => outcomes.into_iter().map(Attempt::Ended).collect(),
+            Ok(Err(panic)) if asking.len() == 1 => vec![Attempt::Crashed(panic)],
+            Ok(Err(panic)) => {
+                tracing::error!(orgs = asking.len(), %step, %panic, "a step crashed; its orgs go on one by one");
+                asking.iter().map(|_| Attempt::Ended(Err(StepError::Apart))).collect()
+            }
+            // The worker is being replaced, or was of a pool that is gone.
+            Err(error) => {
+                if timeout(WORKER_BACK_MAX, lease.worker().running()).await.is_err() {
+                    self.worker.give_back(&lease).await;
+                }
+                asking.iter().map(|_| Attempt::NotBegun(error.to_string())).collect()
+            }
+        }
+    }
+}
