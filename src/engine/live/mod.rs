@@ -158,7 +158,9 @@ impl PgEngine {
         bound: Duration,
     ) -> Result<Option<Box<dyn WriteBlock>>, EngineError> {
         let Some(definition) = self.with_tables(claim)? else { return Ok(Some(Box::new(NoTables))) };
-        if self.live_has_moved(claim, way).await? {
+        let (leaving, _) = self.pair(definition, way)?;
+        self.ensure_tables(leaving).await?;
+        if undo::has_moved(leaving, claim, self.live.limits).await? {
             return Ok(None);
         }
         let route = self.route(definition, way).await?;
@@ -168,11 +170,15 @@ impl PgEngine {
         Ok(Some(block))
     }
 
-    /// Whether the org has left; older claims are refused from now on.
+    /// Whether the org has left; older claims are refused from now on by both stores. The receiving store comes first: what
+    /// the other one says then stays true.
     pub(in crate::engine) async fn live_has_moved(&self, claim: &Claim, way: Way) -> Result<bool, EngineError> {
         let Some(definition) = self.with_tables(claim)? else { return Ok(false) };
-        let (leaving, _) = self.pair(definition, way)?;
-        self.ensure_tables(leaving).await?;
+        let (leaving, receiving) = self.pair(definition, way)?;
+        for store in [leaving, receiving] {
+            self.ensure_tables(store).await?;
+        }
+        undo::refuse_older(receiving, claim, self.live.limits).await?;
         undo::has_moved(leaving, claim, self.live.limits).await
     }
 

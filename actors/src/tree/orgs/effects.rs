@@ -26,6 +26,8 @@ pub(crate) enum StepError {
     Permanent { reason: String, place: Place },
     /// Another node has taken the org over.
     Lost,
+    /// An abort finds that the org has moved: it comes too late.
+    HasMoved,
 }
 
 /// The world as seen by one move's effects.
@@ -60,12 +62,12 @@ impl Effects {
             (_, Step::Close) => self.close(&claim).await,
             (_, Step::Purge) => self.purge(&claim).await,
             (Strategy::Offline, Step::Abort) => self.abort(&claim).await,
-            (Strategy::Online, Step::Abort) => self.abort_live(&claim, record.aim).await,
+            (Strategy::Online, Step::Abort) => self.abort_live(&claim, record.aim, record.verified.as_ref()).await,
         }
     }
 
-    /// Whether a move that cannot get through this step may be given up. Online only the store knows whether the switch
-    /// has passed the point of no return; while it cannot be asked, nothing is given up.
+    /// Whether a move that cannot get through this step may be given up. Online only the stores know whether the switch
+    /// has passed the point of no return; while they cannot be asked, nothing is given up.
     pub(crate) async fn may_give_up(&self, record: &MoveRecord, step: Step) -> bool {
         if !record.course().can_abort(step) {
             return false;
@@ -202,12 +204,12 @@ pub(super) fn proven(verified: Option<&Verified>) -> Result<(), StepError> {
 }
 
 impl StepError {
-    /// How it is counted; an org that was taken over is no failure of the step.
+    /// How it is counted; an org that was taken over, or goes forward, is no failure of the step.
     pub(crate) fn kind(&self) -> Option<FailureKind> {
         match self {
             StepError::Transient { .. } => Some(FailureKind::Transient),
             StepError::Permanent { .. } => Some(FailureKind::Permanent),
-            StepError::Lost => None,
+            StepError::Lost | StepError::HasMoved => None,
         }
     }
 
@@ -217,7 +219,7 @@ impl StepError {
             StepError::Transient { reason, place } | StepError::Permanent { reason, place } => {
                 Some(Failure { step, reason, place })
             }
-            StepError::Lost => None,
+            StepError::Lost | StepError::HasMoved => None,
         }
     }
 }

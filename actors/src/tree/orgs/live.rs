@@ -182,19 +182,38 @@ impl Effects {
         Ok(Findings::default())
     }
 
-    /// The source stops logging and the copy is removed. On the way back, and before rows are purged, there is nothing to
-    /// undo: the org goes on where it is, and what is written is still logged for the next try.
-    pub(super) async fn abort_live(&self, claim: &Claim, aim: Aim) -> Result<Findings, StepError> {
+    /// The source stops logging and the copy is removed. On the way back there is nothing to undo: the org goes on where it
+    /// is, and what is written is still logged for the next try; but both stores refuse what was sent before. Before rows are
+    /// purged nothing in a store was changed.
+    pub(super) async fn abort_live(
+        &self,
+        claim: &Claim,
+        aim: Aim,
+        verified: Option<&Verified>,
+    ) -> Result<Findings, StepError> {
         failpoint::hit("abort.begin");
         match aim {
             Aim::Migrate => {
+                self.must_not_have_moved(claim, aim, verified).await?;
                 self.engine.release(claim).await?;
                 self.engine.discard(claim).await?;
             }
-            Aim::RollBack | Aim::Finalize => {}
+            Aim::RollBack => self.must_not_have_moved(claim, aim, verified).await?,
+            Aim::Finalize => {}
         }
         failpoint::hit("abort.done");
         Ok(Findings::default())
+    }
+}
+
+impl Effects {
+    /// Whoever comes too late to take back a move goes forward, as everybody does who finds that an org has moved.
+    async fn must_not_have_moved(&self, claim: &Claim, aim: Aim, verified: Option<&Verified>) -> Result<(), StepError> {
+        if !self.engine.has_moved(claim, aim.way()).await? {
+            return Ok(());
+        }
+        proven(verified)?;
+        Err(StepError::HasMoved)
     }
 }
 
