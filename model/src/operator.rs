@@ -31,7 +31,7 @@ pub(crate) fn actions(state: &State, actions: &mut Vec<Action>) {
             actions.push(Action::World(Event::LoseLock(number as u8)));
         }
     }
-    if state.log.stage == Stage::Failed && state.left.retries > 0 {
+    if matches!(state.log.stage, Stage::Failed | Stage::RolledBack) && state.left.retries > 0 {
         actions.push(Action::World(Event::Retry));
     }
     if state.log.stage == Stage::Migrated && state.left.rollbacks > 0 {

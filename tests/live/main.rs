@@ -14,5 +14,6 @@ mod finalizing;
 mod moving;
 mod ranges;
 mod switching;
+mod table;
 mod world;
 mod writers;

@@ -63,7 +63,7 @@ impl Cutover {
             return Doing::Waits;
         }
         let mode = state.stores[NEW].mode;
-        let may = matches!(mode, Mode::Unknown | Mode::Incoming | Mode::Discarded);
+        let may = matches!(mode, Mode::Unknown | Mode::Incoming | Mode::Discarded | Mode::Moved);
         if !may || !self.is_current(state, number, NEW) {
             return refused(state, number);
         }
