@@ -192,6 +192,23 @@ impl Course {
             }
     }
 
+    /// Whether users are kept from writing while this step lasts, so that it may not wait for long.
+    pub fn shuts_out(self, step: Step) -> bool {
+        match step {
+            // An org whose 503 is not written yet is written itself.
+            Step::Block | Step::Capture | Step::BackUp | Step::Close | Step::Purge | Step::Discard | Step::Abort => {
+                false
+            }
+            Step::Drain | Step::Unblock => true,
+            Step::Copy | Step::CatchUp | Step::Verify => match self.strategy {
+                Strategy::Offline | Strategy::Window => true,
+                Strategy::Online => false,
+            },
+            // Online each try of it makes writers wait.
+            Step::Switch => true,
+        }
+    }
+
     /// Whether an abort may find that the org has moved: the point of no return is a commit inside the switch.
     pub fn may_have_moved(self) -> bool {
         match self.strategy {

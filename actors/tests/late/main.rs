@@ -4,7 +4,9 @@
 #![allow(missing_docs, unreachable_pub, dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod commits;
+mod effects;
 #[path = "../memory/mod.rs"]
 mod memory;
 mod node;
+mod patience;
 mod stores;

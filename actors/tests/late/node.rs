@@ -86,7 +86,7 @@ impl Node {
     pub async fn ends(&self, state: State) -> MoveRecord {
         let begun = Instant::now();
         while self.record().state != state || self.log.live_campaign().await.unwrap().is_some() {
-            assert!(begun.elapsed() < Duration::from_secs(600), "it never came to {state}: {:?}", self.record());
+            assert!(begun.elapsed() < Duration::from_secs(6_000), "it never came to {state}: {:?}", self.record());
             sleep(Duration::from_millis(5)).await;
         }
         self.record()

@@ -1,8 +1,10 @@
 //! Two stores as far as one org's guard rows are concerned: the same conditions as the product's SQL, and nothing is
 //! copied. A script decides what each call meets, and may change the guard rows as a late commit does.
 
+use std::future::pending;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use mover_actors::domain::flags::Routing;
@@ -11,6 +13,7 @@ use mover_actors::domain::record::{Claim, Place};
 use mover_actors::domain::state::Way;
 use mover_actors::domain::verified::{Mismatch, Tally};
 use mover_actors::ports::{BackedUp, CaughtUp, Copied, Engine, EngineError, Limits, Side, WriteBlock};
+use tokio::time::sleep;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
@@ -41,17 +44,50 @@ pub type Script = dyn FnMut(&mut Guards, &str, Epoch) -> Result<(), EngineError>
 
 /// See the module's documentation.
 #[derive(Clone)]
-pub struct Stores(Arc<Mutex<(Guards, Box<Script>)>>);
+pub struct Stores {
+    both: Arc<Mutex<(Guards, Box<Script>)>>,
+    diary: Diary,
+    hangs: Arc<AtomicBool>,
+    round_ms: Arc<AtomicU64>,
+}
+
+/// When effects begin, and when their futures are gone.
+pub type Diary = Arc<Mutex<Vec<&'static str>>>;
+
+struct UnderWay(Diary);
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.lock().unwrap().push("gone");
+    }
+}
 
 impl Stores {
     pub fn new(script: impl FnMut(&mut Guards, &str, Epoch) -> Result<(), EngineError> + Send + 'static) -> Self {
         let unknown = Guard { mode: Mode::Unknown, epoch: Epoch(0) };
-        Stores(Arc::new(Mutex::new((Guards { old: unknown, new: unknown }, Box::new(script)))))
+        let guards = Guards { old: unknown, new: unknown };
+        let both = Arc::new(Mutex::new((guards, Box::new(script) as Box<Script>)));
+        Stores { both, diary: Diary::default(), hangs: Arc::default(), round_ms: Arc::default() }
+    }
+
+    /// From now on each round of catching up takes so long, and logs more than it carries over.
+    pub fn slow_down(&self, round: Duration) {
+        self.round_ms.store(u64::try_from(round.as_millis()).unwrap(), Relaxed);
+    }
+
+    /// The next copy does not come to its end.
+    pub fn hang(&self) {
+        self.hangs.store(true, Relaxed);
+    }
+
+    /// What became of copies so far.
+    pub fn copies(&self) -> Vec<&'static str> {
+        self.diary.lock().unwrap().clone()
     }
 
     /// From now on calls meet this.
     pub fn follow(&self, script: impl FnMut(&mut Guards, &str, Epoch) -> Result<(), EngineError> + Send + 'static) {
-        self.0.lock().unwrap().1 = Box::new(script);
+        self.both.lock().unwrap().1 = Box::new(script);
     }
 
     /// In which modes the org is, in the old store and in the new.
@@ -60,7 +96,7 @@ impl Stores {
     }
 
     pub fn act<T>(&self, act: impl FnOnce(&mut Guards) -> T) -> T {
-        act(&mut self.0.lock().unwrap().0)
+        act(&mut self.both.lock().unwrap().0)
     }
 
     fn call(
@@ -69,7 +105,7 @@ impl Stores {
         claim: &Claim,
         act: impl FnOnce(&mut Guards, Epoch) -> bool,
     ) -> Result<(), EngineError> {
-        let mut both = self.0.lock().unwrap();
+        let mut both = self.both.lock().unwrap();
         let (guards, script) = &mut *both;
         script(guards, method, claim.epoch)?;
         match act(guards, claim.epoch) {
@@ -178,11 +214,18 @@ impl Engine for Stores {
     }
 
     async fn copy_live(&self, claim: &Claim) -> Result<Copied, EngineError> {
+        self.diary.lock().unwrap().push("begun");
+        let _under_way = UnderWay(self.diary.clone());
+        if self.hangs.swap(false, Relaxed) {
+            pending::<()>().await;
+        }
         self.call("copy_live", claim, Guards::copied).map(|()| Copied::default())
     }
 
     async fn catch_up(&self, claim: &Claim, _: Way) -> Result<CaughtUp, EngineError> {
-        self.call("catch_up", claim, |_, _| true).map(|()| CaughtUp::default())
+        let round_ms = self.round_ms.load(Relaxed);
+        sleep(Duration::from_millis(round_ms)).await;
+        self.call("catch_up", claim, |_, _| true).map(|()| CaughtUp { keys: 1, left: 0 })
     }
 
     async fn compare(&self, claim: &Claim, _: Way) -> Result<(Tally, Tally), EngineError> {

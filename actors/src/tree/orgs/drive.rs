@@ -16,13 +16,14 @@ use crate::ports::{LogError, MoveLog};
 use crate::tree::journal::{Journal, Renew, Write};
 use crate::tree::workers::{Lease, Perform};
 
+use super::alone::Alone;
 use super::effects::{Effects, StepError};
 use super::spans;
 
-/// How long a step that fails for a passing reason is tried again while the org is blocked and can still go back.
+/// How long a step that fails for a passing reason is tried again while users are shut out and the org can still go back.
 #[derive(Debug, Clone, Copy)]
 pub struct Patience {
-    /// Milliseconds from the first failure on; after that the move is aborted.
+    /// Milliseconds from the first failure since the step came further; after that the move is aborted.
     pub step_budget_ms: u64,
     /// How often a step may crash its worker or its machine before the move is aborted.
     pub crashes_max: u32,
@@ -48,6 +49,7 @@ pub(crate) struct Drive {
     pub(crate) journal: ActorRef<Journal>,
     pub(crate) lease: Lease,
     pub(crate) patience: Patience,
+    pub(crate) alone: Alone,
     pub(crate) crashes: u32,
     pub(crate) note: Box<dyn Fn(String)>,
     /// Since when the org is in 503 mode, if it was shut by this drive.
@@ -109,6 +111,7 @@ impl Drive {
     async fn perform(&mut self, step: Step) -> Result<Findings, StepError> {
         let mut pause = PAUSE_FIRST;
         let mut failing_since = None;
+        let mut progress = self.effects.progress.so_far();
         loop {
             // Where it is too late to give up it is tried once more all the same.
             if self.crashes >= self.patience.crashes_max && self.give_up(step).await? {
@@ -119,12 +122,17 @@ impl Drive {
                 Ok(findings) => return Ok(findings),
                 Err(error) => error,
             };
+            if std::mem::replace(&mut progress, self.effects.progress.so_far()) != progress {
+                failing_since = None;
+            }
             let waited = failing_since.get_or_insert_with(Instant::now).elapsed();
             let no_use = match &error {
                 StepError::Lost | StepError::HasMoved => return Err(error),
                 StepError::Permanent { .. } => true,
-                // Nobody is shut out by an offline move yet, so there is no hurry to give up.
-                StepError::Transient { .. } if step == Step::Block => false,
+                // There is no hurry to give up, and what was copied would be lost. A row that is in the way may stay there.
+                StepError::Transient { place, .. } if place.row.is_none() && !self.record.course().shuts_out(step) => {
+                    false
+                }
                 StepError::Transient { .. } => waited >= Duration::from_millis(self.patience.step_budget_ms),
             };
             if no_use && self.give_up(step).await? {
@@ -183,7 +191,10 @@ impl Drive {
     async fn attempt(&mut self, step: Step) -> Result<Findings, StepError> {
         let span = spans::of_step(step);
         // The worker has no span of its own: the effect brings that of the org with it.
-        let job = Box::pin(self.effects.clone().run(self.record.clone(), step).instrument(span.clone()));
+        let effect = self.effects.clone().run(self.record.clone(), step).instrument(span.clone());
+        // Dropped with this try, also when this actor falls.
+        let (effect, _wanted) = self.alone.run(self.record.id, effect);
+        let job = Box::pin(async move { effect.await.unwrap_or(Err(StepError::Lost)) });
         let what = describe(&self.record.org, step);
         match self.lease.worker().send(Perform { what, job }).await {
             Ok(Ok(outcome)) => {

@@ -2,6 +2,7 @@
 //! strategy adds is in `live`.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use tokio::sync::watch;
@@ -36,6 +37,21 @@ pub(crate) struct Effects {
     pub(crate) engine: Arc<dyn Engine>,
     pub(crate) flags: Flagger,
     pub(crate) tuning: watch::Receiver<Tuning>,
+    pub(crate) progress: Progress,
+}
+
+/// How far a step has come, so that it can be seen whether it came further between two troubles.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Progress(Arc<AtomicU64>);
+
+impl Progress {
+    pub(super) fn made(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn so_far(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
 }
 
 impl Effects {

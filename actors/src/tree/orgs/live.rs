@@ -53,6 +53,7 @@ impl Effects {
             let begun = Instant::now();
             let CaughtUp { keys, left } = self.engine.catch_up(claim, way).await?;
             backlog.is(left);
+            self.progress.made();
             if begun.elapsed() <= last_round_max && left <= limits.max_change_backlog {
                 failpoint::hit("catch_up.done");
                 return Ok(Findings::default());

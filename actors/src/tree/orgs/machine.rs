@@ -18,8 +18,9 @@ use crate::tree::darklaunch::Flagger;
 use crate::tree::journal::Journal;
 use crate::tree::workers::{Checkout, Desk, Lease};
 
+use super::alone::Alone;
 use super::drive::{Drive, Patience};
-use super::effects::Effects;
+use super::effects::{Effects, Progress};
 
 /// What every machine is made with.
 #[derive(Clone)]
@@ -31,6 +32,7 @@ pub(crate) struct Surroundings {
     pub(crate) desk: ActorRef<Desk>,
     pub(crate) tuning: watch::Receiver<Tuning>,
     pub(crate) patience: Patience,
+    pub(crate) alone: Alone,
 }
 
 /// What survives the incarnations of one machine: only what they must not repeat.
@@ -83,10 +85,10 @@ impl Actor for Machine {
                 Some(lease) => lease,
                 None => around.checkout().await?,
             };
-            let Surroundings { log, engine, flags, journal, tuning, patience, .. } = around;
+            let Surroundings { log, engine, flags, journal, tuning, patience, alone, .. } = around;
             let note = Box::new(move |text| me.note(format!("{org} {text}")));
-            let effects = Effects { engine, flags, tuning };
-            Drive { record, log, effects, journal, lease, patience, crashes, note, shut_since: None }.run().await
+            let effects = Effects { engine, flags, tuning, progress: Progress::default() };
+            Drive { record, log, effects, journal, lease, patience, alone, crashes, note, shut_since: None }.run().await
         };
         ctx.spawn(drive.into_actor(self).map(|ended, this, ctx| match ended {
             Ok(_) => ctx.stop(),

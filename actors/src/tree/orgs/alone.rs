@@ -1,0 +1,56 @@
+//! One effect at a time for each move.
+//!
+//! An actor that falls may leave an effect behind that is still under way, with the same claim as the one that its next
+//! incarnation begins. So the effect ends with whoever waits for it, and the next one of the same move begins only when the
+//! future before it is gone, with all connections that it held.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use tokio::sync::{Mutex as Turn, oneshot};
+
+use crate::domain::ids::MoveId;
+
+/// The moves of this process that have an effect under way. It outlives all actors.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Alone(Arc<Mutex<HashMap<MoveId, Weak<Turn<()>>>>>);
+
+/// Held by whoever waits for an effect: dropped, the effect ends where it stands.
+#[derive(Debug)]
+pub(super) struct Wanted(#[expect(dead_code, reason = "its drop is what counts")] oneshot::Sender<()>);
+
+impl Alone {
+    /// Waits for its turn and runs, as long as somebody holds what is returned beside it; none if nobody does any more.
+    pub(super) fn run<F: Future>(
+        &self,
+        id: MoveId,
+        effect: F,
+    ) -> (impl Future<Output = Option<F::Output>> + use<F>, Wanted) {
+        let (wanted, unwanted) = oneshot::channel();
+        let turn = self.turn(id);
+        let run = async move {
+            let whole = async {
+                let _turn = turn.lock().await;
+                effect.await
+            };
+            tokio::select! {
+                biased;
+                _ = unwanted => None,
+                outcome = whole => Some(outcome),
+            }
+        };
+        (run, Wanted(wanted))
+    }
+
+    fn turn(&self, id: MoveId) -> Arc<Turn<()>> {
+        let mut turns = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(turn) = turns.get(&id).and_then(Weak::upgrade) {
+            return turn;
+        }
+        turns.retain(|_, turn| turn.strong_count() > 0);
+        let turn = Arc::new(Turn::new(()));
+        turns.insert(id, Arc::downgrade(&turn));
+        turn
+    }
+}
