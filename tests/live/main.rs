@@ -1,6 +1,8 @@
 //! Orgs moved while they are written, between two real databases.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "../support/campaign.rs"]
+mod campaign;
 #[path = "../support/servers.rs"]
 mod servers;
 #[path = "../support/switching.rs"]
@@ -11,6 +13,7 @@ mod backlog;
 mod carrying;
 mod fencing;
 mod finalizing;
+mod late;
 mod moving;
 mod ranges;
 mod switching;

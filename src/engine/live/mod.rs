@@ -175,10 +175,11 @@ impl PgEngine {
     pub(in crate::engine) async fn live_has_moved(&self, claim: &Claim, way: Way) -> Result<bool, EngineError> {
         let Some(definition) = self.with_tables(claim)? else { return Ok(false) };
         let (leaving, receiving) = self.pair(definition, way)?;
-        for store in [leaving, receiving] {
-            self.ensure_tables(store).await?;
+        self.ensure_tables(leaving).await?;
+        // Where there are none, nothing was ever sent.
+        if guard::has_tables(receiving).await? {
+            undo::refuse_older(receiving, claim, self.live.limits).await?;
         }
-        undo::refuse_older(receiving, claim, self.live.limits).await?;
         undo::has_moved(leaving, claim, self.live.limits).await
     }
 

@@ -195,8 +195,11 @@ impl Effects {
         failpoint::hit("abort.begin");
         match aim {
             Aim::Migrate => {
-                self.must_not_have_moved(claim, aim, verified).await?;
-                self.engine.release(claim).await?;
+                if let Err(error) = self.engine.release(claim).await {
+                    // Perhaps because it has moved; the target is asked only then, since it may be away.
+                    self.must_not_have_moved(claim, aim, verified).await?;
+                    return Err(error.into());
+                }
                 self.engine.discard(claim).await?;
             }
             Aim::RollBack => self.must_not_have_moved(claim, aim, verified).await?,
