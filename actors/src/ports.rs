@@ -113,6 +113,9 @@ pub trait MoveLog: Send + Sync + 'static {
 
     /// One move.
     async fn load(&self, id: MoveId) -> Result<MoveRecord, LogError>;
+    /// Gives a started move that this node holds with this epoch a new one, under which nothing has been sent to a store;
+    /// answers it. Repeated after a lost answer, it answers the same. [`LogError::Fenced`] if somebody else has the move.
+    async fn renew(&self, node: NodeId, id: MoveId, epoch: Epoch) -> Result<Epoch, LogError>;
     /// Writes many transitions in one transaction, each on its own merits: an answer for each, in order.
     /// The outer error means that none was written, or that nobody knows. A transition that was
     /// already written with the same epoch is answered with Ok (so that trying again is harmless).
@@ -255,8 +258,8 @@ pub trait Engine: Send + Sync + 'static {
     /// Counts and hashes each org's rows in the store it leaves and in the one that receives it, without those whose keys are
     /// logged at that instant: [`Engine::catch_up`] compares these. In order.
     async fn compare(&self, claims: &[Claim], way: Way) -> Result<Vec<(Tally, Tally)>, EngineError>;
-    /// Whether the point of no return has been passed. Whoever asks has the store refuse all with an older epoch from
-    /// then on, so that the answer `false` stays true until the asker acts.
+    /// Whether the point of no return has been passed. Whoever asks has both stores refuse all with an older epoch from
+    /// then on: asked with an epoch under which nothing was sent before, the answer `false` stays true.
     async fn has_moved(&self, claim: &Claim, way: Way) -> Result<bool, EngineError>;
     /// Lets the orgs' writers wait, once those at work have committed. A single org is waited for; of several, those whose writers are
     /// at work are left out.

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use legal::transitions;
 use mover_actors::domain::ids::{CampaignId, Epoch, MigrationName, MoveId, OrgKey, OrgName};
-use mover_actors::domain::record::{Findings, MoveRecord};
+use mover_actors::domain::record::{Failure, Findings, MoveRecord, Place};
 use mover_actors::domain::state::{Aim, Course, Event, Refused, State, Step, Strategy, step};
 use mover_actors::domain::verified::{TableTally, Tally, Verified};
 use proptest::prelude::*;
@@ -24,7 +24,7 @@ fn states() -> Vec<State> {
 fn events() -> Vec<Event> {
     let of_steps = Step::ALL.into_iter().flat_map(|step| [Event::StepDone(step), Event::StepFailed(step)]);
     let claims = Aim::ALL.into_iter().map(Event::Claimed);
-    [Event::MadeReady, Event::Retried].into_iter().chain(claims).chain(of_steps).collect()
+    [Event::MadeReady, Event::FoundMoved, Event::Retried].into_iter().chain(claims).chain(of_steps).collect()
 }
 
 fn courses() -> Vec<Course> {
@@ -142,6 +142,18 @@ fn a_started_org_needs_no_operator_to_come_to_an_end() {
             }
             assert!([course.aim.reached(), course.aim.aborted()].contains(&state), "from {first} it came to {state}");
         }
+    }
+}
+
+#[test]
+fn an_abort_that_goes_forward_leaves_no_failure_behind() {
+    for aim in [Aim::Migrate, Aim::RollBack] {
+        let course = Course { strategy: Strategy::Online, aim };
+        let mut record = record(course, State::Started(Step::Abort), 3);
+        record.failure = Some(Failure { step: Step::Switch, reason: "slow".into(), place: Place::default() });
+        let forward = record.advance(Event::FoundMoved, Findings::default()).unwrap();
+        record.apply(forward);
+        assert_eq!((record.state, record.failure), (State::Started(Step::Switch), None));
     }
 }
 

@@ -32,6 +32,8 @@ pub(crate) enum How {
     Wrongly,
     /// The step fails for a reason of its own.
     Fail,
+    /// It fails because there is no answer to `moved`, which is still on its way.
+    FailLate,
 }
 
 /// What comes from outside of the protocol.
@@ -42,6 +44,10 @@ pub(crate) enum Event {
     /// The lease ends though its node lives; this other node takes over.
     TakeOver(u8),
     LoseLock(u8),
+    /// A `moved` whose node has given up arrives.
+    LateMoved,
+    /// The session that it was sent to ends before.
+    LateEnds,
     Retry,
     RollBack,
     Finalize,

@@ -16,6 +16,7 @@ mod setting;
 mod settings;
 mod state;
 mod story;
+pub mod table;
 mod writer;
 
 pub use mutations::Without;

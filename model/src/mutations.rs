@@ -39,7 +39,7 @@ pub enum Without {
     IncomingRefusesWriters,
     /// After the switch, the receiving store logs changes.
     ReverseCapture,
-    /// An abort looks whether the org has moved already.
+    /// Who gives up looks whether the org has moved already: before that is stored, and in the abort.
     AbortChecksMoved,
     /// An abort opens the org under the exclusive lock.
     AbortTakesLock,
@@ -49,8 +49,10 @@ pub enum Without {
     PurgeLocksGuard,
     /// An abort leaves a guard row in the receiving store even if nothing was copied yet.
     AbortLeavesDiscarded,
-    /// Aborting a rollback stamps the leaving guard row with its epoch.
+    /// Giving up a rollback stamps the leaving guard row with its epoch: before that is stored, and in the abort.
     BackAbortStamps,
+    /// Who gives a step up does so with a new epoch.
+    GiveUpRenews,
     /// Who takes over stamps the leaving guard row with its epoch.
     StampOnTakeOver,
     /// `moved` is committed on the session that holds the exclusive lock.
@@ -79,7 +81,7 @@ pub enum Without {
 
 impl Without {
     /// All of them.
-    pub const ALL: [Without; 34] = [
+    pub const ALL: [Without; 35] = [
         Without::Barrier,
         Without::RereadAfterLock,
         Without::ExclusiveLock,
@@ -102,6 +104,7 @@ impl Without {
         Without::PurgeLocksGuard,
         Without::AbortLeavesDiscarded,
         Without::BackAbortStamps,
+        Without::GiveUpRenews,
         Without::StampOnTakeOver,
         Without::MovedOnLockSession,
         Without::TimeoutUnderLock,
@@ -142,6 +145,7 @@ impl Without {
             Without::PurgeLocksGuard => (small::FINALIZE, P12),
             Without::AbortLeavesDiscarded => (small::ABORTED, P7),
             Without::BackAbortStamps => (small::BACK, P10),
+            Without::GiveUpRenews => (small::BACK, P10),
             Without::StampOnTakeOver => (small::CRASHES, CAUSE),
             Without::MovedOnLockSession => (small::LOCKS, P3),
             Without::TimeoutUnderLock => (small::OPEN_GUARD, P8),

@@ -4,7 +4,7 @@ use crate::action::{Action, Doing, Event};
 use crate::model::Cutover;
 use crate::mutations::Without;
 use crate::participants::{At, Node};
-use crate::state::{Mode, NOBODY, Stage, State, Step};
+use crate::state::{LATE, Mode, NOBODY, Stage, State, Step};
 
 /// A node that is free takes the move if nobody has it. Free nodes are alike, so only the first of them does.
 fn claims(state: &State, actions: &mut Vec<Action>) {
@@ -31,7 +31,10 @@ pub(crate) fn actions(state: &State, actions: &mut Vec<Action>) {
             actions.push(Action::World(Event::LoseLock(number as u8)));
         }
     }
-    if state.log.stage == Stage::Failed && state.left.retries > 0 {
+    if state.late != 0 {
+        actions.extend([Event::LateMoved, Event::LateEnds].map(Action::World));
+    }
+    if matches!(state.log.stage, Stage::Failed | Stage::RolledBack) && state.left.retries > 0 {
         actions.push(Action::World(Event::Retry));
     }
     if state.log.stage == Stage::Migrated && state.left.rollbacks > 0 {
@@ -64,6 +67,23 @@ pub(crate) fn happen(model: &Cutover, state: &mut State, event: Event) -> Doing 
             state.left.lost_locks -= 1;
             release_lock(state, usize::from(node));
         }
+        Event::LateMoved => {
+            let late = state.stores.iter().position(|store| store.exclusive == LATE);
+            if late.is_some_and(|store| state.guard_is_held(store)) {
+                return Doing::Waits;
+            }
+            if let Some(store) = late {
+                let ours = state.stores[store].epoch == state.late || !model.has(Without::EpochCheckInStore);
+                if state.stores[store].mode == Mode::Capturing && ours {
+                    let epoch = state.stores[store].epoch;
+                    state.set_guard(store, Mode::Moved, epoch);
+                    let (from, to) = (&state.stores[store], &state.stores[1 - store]);
+                    state.ghost.unequal_at_switch |= from.rows != to.rows || from.log != 0;
+                }
+            }
+            end_late(state);
+        }
+        Event::LateEnds => end_late(state),
         Event::Retry => {
             state.left.retries -= 1;
             state.log.stage = Stage::Running(Step::Capture);
@@ -104,6 +124,11 @@ fn crash(model: &Cutover, state: &mut State, node: usize) {
     if usize::from(state.log.holder) == node {
         state.log.holder = NOBODY;
     }
+}
+
+fn end_late(state: &mut State) {
+    state.late = 0;
+    release_lock(state, usize::from(LATE));
 }
 
 /// Its connections end, and with them its transactions and locks.

@@ -41,8 +41,14 @@ pub(crate) enum At {
     DiscardReceiving,
     /// An abort found that it comes too late.
     GoForward,
-    /// The step failed and its connections are closed; next: store that.
+    /// The step failed and its connections are closed; next: get a new epoch to give it up with.
     Failing,
+    /// Has the receiving store refuse the epoch before.
+    RevokeReceiving,
+    /// Has the leaving store refuse the epoch before, and asks whether the org has moved.
+    RevokeLeaving,
+    /// It is given up; next: store that.
+    GivenUp,
     /// Everything is done; next: store it.
     Journal,
 }

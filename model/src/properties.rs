@@ -6,7 +6,7 @@ use crate::action::{Doing, How};
 use crate::model::Cutover;
 use crate::participants::{At, Writing};
 use crate::setting::{Isolation, Setting};
-use crate::state::{ABSENT, Mode, NEW, NOBODY, OLD, Stage, State};
+use crate::state::{ABSENT, LATE, Mode, NEW, NOBODY, OLD, Stage, State};
 
 /// A property by the name that reports and tests use.
 pub(crate) type Name = &'static str;
@@ -158,7 +158,8 @@ fn agrees_at_rest(state: &State) -> bool {
 /// The holder can act at once, or once another node, which can act, ends its transaction on the guard row.
 fn block_goes_on(model: &Cutover, state: &State, store: usize) -> bool {
     let holder = state.stores[store].exclusive;
-    if holder == NOBODY {
+    // The store ends a session that does nothing while it has the lock.
+    if holder == NOBODY || holder == LATE {
         return true;
     }
     let can_act = |node: u8| {

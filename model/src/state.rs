@@ -6,6 +6,8 @@ use crate::setting::{Budget, KEYS, Setting};
 pub(crate) const OLD: usize = 0;
 pub(crate) const NEW: usize = 1;
 pub(crate) const NOBODY: u8 = u8::MAX;
+/// Holds an exclusive lock: a session that its node has given up, with a `moved` on its way to it.
+pub(crate) const LATE: u8 = 2;
 
 /// A row: absent, as it was in the beginning, or the id of the write that made it.
 pub(crate) type Row = u8;
@@ -125,6 +127,8 @@ pub(crate) struct State {
     pub(crate) log: MoveLog,
     pub(crate) nodes: [Node; 2],
     pub(crate) writers: [Writer; 2],
+    /// With which epoch the `moved` was sent that is still on its way; 0: there is none. The store is the one that `LATE` has locked.
+    pub(crate) late: u8,
     pub(crate) left: Budget,
     pub(crate) ghost: Ghost,
 }
@@ -149,6 +153,7 @@ impl State {
             log: MoveLog { stage: Stage::Running(Step::Capture), epoch: 0, holder: NOBODY, desired: flags },
             nodes: [Node::IDLE; 2],
             writers: [Writer::new(), Writer { route: if setting.astray { NEW } else { OLD } as u8, ..Writer::new() }],
+            late: 0,
             left: setting.budget,
             ghost: Ghost {
                 expected: rows,

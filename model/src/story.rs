@@ -4,7 +4,7 @@ use crate::action::{Action, Event, How, WriterDoes};
 use crate::model::Cutover;
 use crate::participants::{At, Node, Writing};
 use crate::setting::Isolation;
-use crate::state::{NEW, NOBODY, OLD, State, Step, Store};
+use crate::state::{LATE, NEW, NOBODY, OLD, State, Step, Store};
 
 pub(crate) fn tell(model: &Cutover, path: &[(State, Option<Action>)]) -> Vec<String> {
     let mut lines = Vec::new();
@@ -25,7 +25,11 @@ pub(crate) fn tell(model: &Cutover, path: &[(State, Option<Action>)]) -> Vec<Str
 fn world(state: &State) -> String {
     let store = |store: usize| {
         let Store { mode, epoch, rows, log, exclusive, .. } = state.stores[store];
-        let lock = if exclusive == NOBODY { String::new() } else { format!(", locked by node {exclusive}") };
+        let lock = match exclusive {
+            NOBODY => String::new(),
+            LATE => ", locked by a session that was given up".to_owned(),
+            node => format!(", locked by node {node}"),
+        };
         format!("{} {mode:?}@{epoch} rows {rows:?} log {log:b}{lock}", name(store))
     };
     let flags = format!("flags {}@{}", name(state.redis.to.into()), state.redis.epoch);
@@ -47,6 +51,8 @@ fn sentence(model: &Cutover, state: &State, action: Action) -> String {
         Action::World(Event::TakeOver(node)) => format!("the lease ends; node {node} takes over"),
         Action::World(Event::Crash(node)) => format!("node {node} dies"),
         Action::World(Event::LoseLock(node)) => format!("the session with the lock of node {node} breaks"),
+        Action::World(Event::LateMoved) => format!("the `moved` of epoch {} arrives", state.late),
+        Action::World(Event::LateEnds) => "the session that `moved` was sent to ends".to_owned(),
         Action::World(Event::Retry) => "the operator retries".to_owned(),
         Action::World(Event::RollBack) => "the operator rolls back".to_owned(),
         Action::World(Event::Finalize) => "the operator finalizes".to_owned(),
@@ -90,6 +96,7 @@ fn node_does(node: &Node, how: How) -> String {
         How::EarlyRound => format!("begins a round: locks the guard row in {receiving}"),
         How::FlagsEarly => "stores the desired flags".to_owned(),
         How::Fail => "fails".to_owned(),
+        How::FailLate => format!("fails, and its `moved` is still on its way to {leaving}"),
     }
 }
 
@@ -128,7 +135,10 @@ fn next(node: &Node, leaving: &str, receiving: &str) -> String {
         At::Release => "releases the lock".to_owned(),
         At::DiscardReceiving => format!("removes the rows in {receiving}, guard row `discarded`"),
         At::GoForward => "finds `moved`: stores that it goes forward".to_owned(),
-        At::Failing => "stores what comes after the failure".to_owned(),
+        At::Failing => "has failed: gets a new epoch to give up with".to_owned(),
+        At::RevokeReceiving => format!("has {receiving} refuse the epoch before"),
+        At::RevokeLeaving => format!("has {leaving} refuse the epoch before, and asks whether the org has moved"),
+        At::GivenUp => "stores what comes after the failure".to_owned(),
         At::Journal => "stores that the step is done".to_owned(),
     }
 }

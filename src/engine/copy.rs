@@ -105,7 +105,7 @@ where
     if !incoming.is_empty() {
         let plan = plan().await?;
         clear(&plan, &to, &cohort, doing).await?;
-        forget_ranges(&to, claim, doing).await?;
+        forget_ranges(&to, &cohort, doing).await?;
     }
     failpoint::hit("discard.before_commit");
     to.batch_execute("COMMIT").await.map_err(failed)?;
@@ -115,14 +115,14 @@ where
 }
 
 /// Nothing of an online copy is left to go on with. A store that saw only offline moves has no such table.
-async fn forget_ranges(to: &Session, claim: &Claim, doing: Doing<'_>) -> Result<(), EngineError> {
+async fn forget_ranges(to: &Session, cohort: &Cohort, doing: Doing<'_>) -> Result<(), EngineError> {
     let failed = |error| doing.failed(error);
     let found = to.query_one("SELECT to_regclass('mover.copy_range') IS NOT NULL", &[]).await.map_err(failed)?;
     if !found.try_get::<_, bool>(0).map_err(failed)? {
         return Ok(());
     }
     let sql = include_str!("live/sql/ranges_remove.sql");
-    to.execute(sql, &[&claim.migration.as_str(), &claim.key.as_str()]).await.map(drop).map_err(failed)
+    to.execute(sql, &cohort.names()).await.map(drop).map_err(failed)
 }
 
 fn writing(plan: &Plan) -> Doing<'_> {

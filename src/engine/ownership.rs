@@ -65,6 +65,7 @@ impl<'a> Ownership<'a> {
         depth: usize,
     ) -> Result<String, String> {
         let (hop, parent, inner) = self.hop(name, hops, depth)?;
+        let equals = self.equals(column_of(name, self.table(name)?, hop.column.as_str())?, self.parent_column(hop)?);
         let condition = match (&hops[1..], self.rules.get(&hop.parent)) {
             ([], Some(rule)) => self.rows_below(rule, orgs, &inner, depth + 1)?,
             ([], None) => return Err(format!("its `via` ends at {}, which is no table of this migration", hop.parent)),
@@ -74,7 +75,6 @@ impl<'a> Ownership<'a> {
             format!("SELECT {inner}.{} FROM {} AS {inner} WHERE {condition}", hop.parent_column.quoted(), parent.from);
         let table = self.table(name)?;
         let column = format!("{alias}.{}", hop.column.quoted());
-        let equals = self.equals(column_of(name, table, hop.column.as_str())?, self.parent_column(hop)?);
         let by_index = table.column(hop.column.as_str()).is_some_and(|column| column.leads_an_index);
         Ok(match by_index {
             // As an array the parents are looked up first, and then their rows by the index. The planner, while the table

@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use deadpool_postgres::GenericClient;
-use mover_actors::domain::ids::{CampaignId, MigrationName, MoveId, NodeId, OrgKey, OrgName};
+use mover_actors::domain::ids::{CampaignId, Epoch, MigrationName, MoveId, NodeId, OrgKey, OrgName};
 use mover_actors::domain::record::{Advance, Failure, MoveRecord};
 use mover_actors::domain::state::{State, Step};
 use mover_actors::domain::verified::Verified;
@@ -19,6 +19,7 @@ use super::{PgMoveLog, StateError};
 const CLAIMING: &str = "claiming orgs";
 const ADVANCING: &str = "advancing moves";
 const LOADING: &str = "loading a move";
+const RENEWING: &str = "renewing the epoch of a move";
 /// How often a statement is repeated that met a change which its snapshot did not show.
 const RACES_MAX: usize = 5;
 
@@ -67,6 +68,17 @@ impl PgMoveLog {
         let rows = self.query(LOADING, include_str!("sql/move_load.sql"), &[&id.0]).await?;
         let row = rows.first().ok_or(StateError::UnknownMove(id))?;
         Columns::new(LOADING, row).record()
+    }
+
+    /// Two statements, because only a new snapshot shows what a first try did whose answer was lost.
+    pub(super) async fn renew_move(&self, node: NodeId, id: MoveId, epoch: Epoch) -> Result<Epoch, LogError> {
+        let number = node_number(node)?;
+        for sql in [include_str!("sql/move_renew.sql"), include_str!("sql/move_renewed.sql")] {
+            if let Some(row) = self.query(RENEWING, sql, &[&id.0, &number, &epoch.0]).await?.first() {
+                return Ok(Epoch(Columns::new(RENEWING, row).get("epoch")?));
+            }
+        }
+        Err(LogError::Fenced { id, ours: epoch })
     }
 
     /// The moves of orgs in one migration, by their keys; unknown ones are left out.
@@ -125,6 +137,10 @@ fn check(advance: &Advance) -> Result<(), LogError> {
     let problem = match (advance.from(), advance.to()) {
         (State::Holding | State::Ready | State::Migrated | State::Failed | State::RolledBack | State::Finalized, _) => {
             Some("only a started move advances; others are claimed, released or retried")
+        }
+        // It was proven before it was given up.
+        (State::Started(Step::Abort), State::Started(Step::Switch)) => {
+            findings.verified.is_some().then_some("the proof of equality came too early or late")
         }
         (State::Started(_), State::Started(Step::Switch)) | (State::Started(Step::Verify), State::Migrated)
             if findings.verified.is_none() =>

@@ -66,6 +66,10 @@ impl MoveLog for PgMoveLog {
         Ok(self.load_move(id).await?)
     }
 
+    async fn renew(&self, node: NodeId, id: MoveId, epoch: Epoch) -> Result<Epoch, LogError> {
+        self.renew_move(node, id, epoch).await
+    }
+
     async fn advance(&self, node: NodeId, advances: &[Advance]) -> Result<Vec<Result<(), LogError>>, LogError> {
         Ok(self.advance_moves(node, advances).await?)
     }

@@ -54,6 +54,9 @@ contract! {
         a_repeated_transition_is_no_other
         an_older_epoch_is_fenced
         fencing_one_leaves_the_others
+        a_new_epoch_fences_the_former_one
+        a_new_epoch_is_given_once
+        only_the_holder_of_a_started_move_gets_a_new_epoch
         a_transition_from_a_former_state_is_fenced
         one_batch_may_hold_two_steps_of_a_move
         a_switch_needs_its_proof
@@ -66,6 +69,8 @@ contract! {
     online:
         an_online_move_begins_with_the_capture_and_ends_with_the_switch
         a_switch_that_is_given_up_forgets_its_proof
+        an_abort_that_finds_the_org_moved_goes_forward
+        a_rollback_that_is_given_up_too_late_goes_on
         a_rollback_takes_what_has_migrated
         a_rollback_takes_only_the_named
         there_is_no_rollback_of_an_offline_move

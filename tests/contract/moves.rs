@@ -4,7 +4,7 @@ use std::slice::from_ref;
 
 use mover_actors::domain::campaign::Selection;
 use mover_actors::domain::ids::MoveId;
-use mover_actors::domain::record::Findings;
+use mover_actors::domain::record::{Findings, MoveRecord};
 use mover_actors::domain::state::{Aim, Event, State, Step, Strategy};
 use mover_actors::ports::{LogError, MoveLog};
 
@@ -90,6 +90,53 @@ pub(super) async fn fencing_one_leaves_the_others<W: World>(world: &W) {
         steps.push(running.log.load(record.id).await.unwrap().state.step());
     }
     assert_eq!(steps, [Some(Step::Drain), Some(Step::Block), Some(Step::Drain)]);
+}
+
+pub(super) async fn a_new_epoch_fences_the_former_one<W: World>(world: &W) {
+    let running = running(world, 1).await;
+    let stale = running.claim_one().await;
+    let epoch = running.log.renew(running.node, stale.id, stale.epoch).await.unwrap();
+    assert!(epoch > stale.epoch);
+    let mut renewed = MoveRecord { epoch, ..stale.clone() };
+    assert_eq!(running.log.load(stale.id).await.unwrap(), renewed);
+    let answers = running.log.advance(running.node, &[done(&stale)]).await.unwrap();
+    assert!(matches!(answers[..], [Err(LogError::Fenced { .. })]), "{answers:?}");
+    running.happen(&mut renewed, Event::StepDone(Step::Block), Findings::default()).await;
+}
+
+/// The answer to the first try was lost.
+pub(super) async fn a_new_epoch_is_given_once<W: World>(world: &W) {
+    let running = running(world, 1).await;
+    let record = running.claim_one().await;
+    let epoch = running.log.renew(running.node, record.id, record.epoch).await.unwrap();
+    assert_eq!(running.log.renew(running.node, record.id, record.epoch).await.unwrap(), epoch);
+    let next = running.log.renew(running.node, record.id, epoch).await.unwrap();
+    assert!(next > epoch);
+    let late = running.log.renew(running.node, record.id, record.epoch).await;
+    assert!(matches!(late, Err(LogError::Fenced { .. })), "{late:?}");
+    assert_eq!(running.log.load(record.id).await.unwrap().epoch, next);
+}
+
+pub(super) async fn only_the_holder_of_a_started_move_gets_a_new_epoch<W: World>(world: &W) {
+    let running = running(world, 1).await;
+    let mut record = running.claim_one().await;
+    let other = world.process().await;
+    let heir = other.join("b", LEASE).await.unwrap();
+    let theirs = other.renew(heir, record.id, record.epoch).await;
+    assert!(matches!(theirs, Err(LogError::Fenced { .. })), "{theirs:?}");
+    let epoch = running.log.renew(running.node, record.id, record.epoch).await.unwrap();
+    world.expire_lease(running.node).await;
+    let adopted = other.adopt_orphans(heir, 9).await.unwrap().pop().unwrap();
+    assert!(adopted.epoch > epoch);
+    for former in [record.epoch, epoch, adopted.epoch] {
+        let ours = running.log.renew(running.node, record.id, former).await;
+        assert!(matches!(ours, Err(LogError::Fenced { .. })), "{ours:?}");
+    }
+    record = adopted;
+    happen(&*other, heir, &mut record, Event::StepFailed(Step::Block), broken(Step::Block)).await;
+    happen(&*other, heir, &mut record, Event::StepDone(Step::Abort), Findings::default()).await;
+    let ended = other.renew(heir, record.id, record.epoch).await;
+    assert!(matches!(ended, Err(LogError::Fenced { .. })), "{ended:?}");
 }
 
 pub(super) async fn a_transition_from_a_former_state_is_fenced<W: World>(world: &W) {

@@ -49,6 +49,31 @@ pub(super) async fn a_switch_that_is_given_up_forgets_its_proof<W: World>(world:
     assert_eq!(again.state, State::Started(Step::Capture));
 }
 
+pub(super) async fn an_abort_that_finds_the_org_moved_goes_forward<W: World>(world: &W) {
+    let running = running_as(world, Strategy::Online, 1, Selection::All).await;
+    let mut record = running.claim_one().await;
+    running.walk_to(&mut record, Step::Switch).await;
+    running.happen(&mut record, Event::StepFailed(Step::Switch), broken(Step::Switch)).await;
+    running.happen(&mut record, Event::FoundMoved, Findings::default()).await;
+    assert_eq!((record.state, &record.failure), (State::Started(Step::Switch), &None));
+    assert!(record.verified.is_some());
+    assert_eq!(running.log.load(record.id).await.unwrap(), record);
+    finish(&running, &mut record, Step::Switch).await;
+    assert_eq!(record.state, State::Migrated);
+    assert_eq!(running.counts().await, (1, 1, 0));
+}
+
+pub(super) async fn a_rollback_that_is_given_up_too_late_goes_on<W: World>(world: &W) {
+    let running = migrated(world, 1, Aim::RollBack, Selection::All).await;
+    let mut record = running.claim_one().await;
+    running.walk_to(&mut record, Step::Switch).await;
+    running.happen(&mut record, Event::StepFailed(Step::Switch), broken(Step::Switch)).await;
+    running.happen(&mut record, Event::FoundMoved, Findings::default()).await;
+    finish(&running, &mut record, Step::Discard).await;
+    assert_eq!((record.state, &record.failure), (State::RolledBack, &None));
+    assert_eq!(running.counts().await, (1, 1, 0));
+}
+
 pub(super) async fn a_rollback_takes_what_has_migrated<W: World>(world: &W) {
     let running = migrated(world, 2, Aim::RollBack, Selection::All).await;
     let mut claimed = running.claim(5).await;

@@ -51,6 +51,21 @@ async fn a_block_that_was_overtaken_cannot_hand_over() {
 }
 
 #[tokio::test]
+async fn whoever_asks_whether_an_org_has_moved_is_heeded_by_both_stores() {
+    let world = World::start().await;
+    let engine = world.engine();
+    copied(&engine, &claim("1", 5)).await;
+    assert!(!engine.has_moved(&claim("1", 6), Way::Forward).await.unwrap());
+    for client in [&world.old, &world.new] {
+        assert_eq!(world.count(client, "mover.org_guard WHERE org_key = '1' AND epoch = 6").await, 1);
+    }
+    // A store that knows nothing of an org yet is not told that it lives there.
+    assert!(!engine.has_moved(&claim("2", 7), Way::Forward).await.unwrap());
+    assert_eq!(world.count(&world.new, "mover.org_guard WHERE org_key = '2'").await, 0);
+    moved(&engine, &claim("2", 8)).await;
+}
+
+#[tokio::test]
 async fn a_stale_claim_can_do_nothing_after_the_switch() {
     let world = World::start().await;
     let engine = world.engine();

@@ -1,6 +1,8 @@
 //! Orgs moved while they are written, between two real databases.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "../support/campaign.rs"]
+mod campaign;
 #[path = "../support/one_org.rs"]
 mod one_org;
 #[path = "../support/servers.rs"]
@@ -14,8 +16,10 @@ mod carrying;
 mod cohorts;
 mod fencing;
 mod finalizing;
+mod late;
 mod moving;
 mod ranges;
 mod switching;
+mod table;
 mod world;
 mod writers;

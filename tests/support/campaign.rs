@@ -33,6 +33,7 @@ pub(crate) fn in_system(test: impl Future<Output = ()>) {
 pub(crate) struct World {
     pub(crate) servers: Private,
     pub(crate) app: App,
+    #[allow(dead_code, reason = "each test binary uses its part")]
     pub(crate) orgs: Vec<SampleOrg>,
     dir: TempDir,
 }

@@ -110,6 +110,9 @@ impl MoveRecord {
 
     /// Takes over what a written transition changed.
     pub fn apply(&mut self, advance: Advance) {
+        if advance.resumes_the_switch() {
+            self.failure = None;
+        }
         self.state = advance.to;
         if let Some(verified) = advance.findings.verified {
             self.verified = Some(verified);
@@ -153,6 +156,11 @@ impl Advance {
     /// The state after.
     pub fn to(&self) -> State {
         self.to
+    }
+
+    /// Whether an abort found that the org has moved: nothing failed after all.
+    pub fn resumes_the_switch(&self) -> bool {
+        self.from == State::Started(Step::Abort) && self.to == State::Started(Step::Switch)
     }
 
     /// What the step found out.

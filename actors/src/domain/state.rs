@@ -23,7 +23,7 @@
 //! A step is stored before its effect runs and every effect may be repeated, so recovery is: run the
 //! stored step again. A failed step leads to `abort`, which takes back what was done, until the point of no return. That is
 //! the switch: the step itself offline, a commit inside it online, so that there the store is asked before a switch
-//! is given up.
+//! is given up. An abort that finds the org moved all the same goes back to `switch`, which goes on from there.
 
 use std::fmt;
 use std::str::FromStr;
@@ -128,6 +128,8 @@ pub enum Event {
     StepDone(Step),
     /// The effect of this step cannot be done.
     StepFailed(Step),
+    /// An abort comes too late: the store that the org leaves has committed the point of no return.
+    FoundMoved,
     /// An operator wants a failed or rolled back move tried again.
     Retried,
 }
@@ -188,6 +190,32 @@ impl Course {
                 // From here on a move rolls forward; an abort under way is itself the way back.
                 Step::Unblock | Step::Discard | Step::Close | Step::Purge | Step::Abort => false,
             }
+    }
+
+    /// Whether users are kept from writing while this step lasts, so that it may not wait for long.
+    pub fn shuts_out(self, step: Step) -> bool {
+        match step {
+            // An org whose 503 is not written yet is written itself.
+            Step::Block | Step::Capture | Step::BackUp | Step::Close | Step::Purge | Step::Discard | Step::Abort => {
+                false
+            }
+            Step::Drain | Step::Unblock => true,
+            Step::Copy | Step::CatchUp | Step::Verify => match self.strategy {
+                Strategy::Offline | Strategy::Window => true,
+                Strategy::Online => false,
+            },
+            // Online each try of it makes writers wait.
+            Step::Switch => true,
+        }
+    }
+
+    /// Whether an abort may find that the org has moved: the point of no return is a commit inside the switch.
+    pub fn may_have_moved(self) -> bool {
+        match self.strategy {
+            Strategy::Online => self.steps().contains(&Step::Switch),
+            // Their switch is no step that can be given up.
+            Strategy::Offline | Strategy::Window => false,
+        }
     }
 
     /// The state after a step's effect is done, if the step belongs to the course.
@@ -390,19 +418,29 @@ pub fn step(course: Course, state: State, event: Event) -> Result<State, Refused
         (State::Started(begun), Event::StepFailed(failed)) if begun == failed && course.can_abort(begun) => {
             Ok(State::Started(Step::Abort))
         }
+        // After it a move goes forward, even if it was being given up.
+        (State::Started(Step::Abort), Event::FoundMoved) if course.may_have_moved() => Ok(State::Started(Step::Switch)),
         // The cause was mended; the org may be claimed again.
         (State::Failed | State::RolledBack, Event::Retried) => Ok(State::Ready),
 
-        (State::Started(_), Event::StepDone(_) | Event::StepFailed(_)) => Err(refused),
+        (State::Started(_), Event::StepDone(_) | Event::StepFailed(_) | Event::FoundMoved) => Err(refused),
         (State::Started(_), Event::MadeReady | Event::Claimed(_) | Event::Retried) => Err(refused),
-        (State::Holding, Event::Claimed(_) | Event::StepDone(_) | Event::StepFailed(_) | Event::Retried) => {
+        (
+            State::Holding,
+            Event::Claimed(_) | Event::StepDone(_) | Event::StepFailed(_) | Event::FoundMoved | Event::Retried,
+        ) => Err(refused),
+        (State::Failed | State::RolledBack, Event::MadeReady | Event::Claimed(_)) => Err(refused),
+        (State::Failed | State::RolledBack, Event::StepDone(_) | Event::StepFailed(_) | Event::FoundMoved) => {
             Err(refused)
         }
-        (State::Failed | State::RolledBack, Event::MadeReady | Event::Claimed(_)) => Err(refused),
-        (State::Failed | State::RolledBack, Event::StepDone(_) | Event::StepFailed(_)) => Err(refused),
         (
             State::Ready | State::Migrated | State::Finalized,
-            Event::MadeReady | Event::Claimed(_) | Event::StepDone(_) | Event::StepFailed(_) | Event::Retried,
+            Event::MadeReady
+            | Event::Claimed(_)
+            | Event::StepDone(_)
+            | Event::StepFailed(_)
+            | Event::FoundMoved
+            | Event::Retried,
         ) => Err(refused),
     }
 }
@@ -439,6 +477,7 @@ impl fmt::Display for Event {
             Event::Claimed(aim) => write!(f, "claiming it to {aim}"),
             Event::StepDone(step) => write!(f, "ending step {step}"),
             Event::StepFailed(step) => write!(f, "failing step {step}"),
+            Event::FoundMoved => f.write_str("finding that it has moved"),
             Event::Retried => f.write_str("retrying it"),
         }
     }

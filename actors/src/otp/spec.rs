@@ -148,19 +148,33 @@ pub struct SupervisorSpec {
     pub(crate) name: Arc<str>,
     pub(crate) strategy: Strategy,
     pub(crate) intensity: Intensity,
+    pub(crate) backoff: Option<Backoff>,
     pub(crate) children: Vec<Arc<ChildSpec>>,
 }
 
 impl SupervisorSpec {
     /// Without children yet, and with the default intensity: 3 restarts in 5 seconds.
     pub fn new(name: impl Into<String>, strategy: Strategy) -> Self {
-        SupervisorSpec { name: name.into().into(), strategy, intensity: Intensity::default(), children: Vec::new() }
+        SupervisorSpec {
+            name: name.into().into(),
+            strategy,
+            intensity: Intensity::default(),
+            backoff: None,
+            children: Vec::new(),
+        }
     }
 
     /// How many restarts it allows itself.
     #[must_use]
     pub fn intensity(mut self, intensity: Intensity) -> Self {
         self.intensity = intensity;
+        self
+    }
+
+    /// Lets it pause before it restarts a child that has no backoff of its own.
+    #[must_use]
+    pub fn backoff(mut self, backoff: Backoff) -> Self {
+        self.backoff = Some(backoff);
         self
     }
 

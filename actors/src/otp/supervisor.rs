@@ -98,7 +98,7 @@ impl Supervisor {
         if self.crew.judge(&child.spec, &exit)? == Verdict::Retire {
             return Ok(());
         }
-        let pause = child.pace.next_pause(child.spec.policy.backoff);
+        let pause = child.pace.next_pause(child.spec.policy.backoff.or(self.spec.backoff));
         child.stage = Stage::Idle { pause, last: Some(exit) };
         for at in self.spec.strategy.scope(fallen, self.children.len()).rev() {
             if at != fallen {

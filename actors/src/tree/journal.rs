@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use actix::prelude::*;
 
-use crate::domain::ids::NodeId;
+use crate::domain::ids::{Epoch, MoveId, NodeId};
 use crate::domain::record::Advance;
 use crate::otp::Child;
 use crate::ports::{LogError, MoveLog};
@@ -63,6 +63,20 @@ impl Handler<Write> for Journal {
         let answer = self.advances.push(advance);
         self.proceed(ctx);
         Box::pin(async move { answer.await.unwrap_or_else(|_| Err(unanswered())) })
+    }
+}
+
+/// Give a move an epoch under which nothing has been sent to a store. It is rare, so each is written alone.
+#[derive(Message)]
+#[rtype(result = "Result<Epoch, LogError>")]
+pub(crate) struct Renew(pub(crate) MoveId, pub(crate) Epoch);
+
+impl Handler<Renew> for Journal {
+    type Result = ResponseFuture<Result<Epoch, LogError>>;
+
+    fn handle(&mut self, Renew(id, epoch): Renew, _: &mut Self::Context) -> Self::Result {
+        let (log, node) = (self.log.clone(), self.node);
+        Box::pin(async move { log.renew(node, id, epoch).await })
     }
 }
 

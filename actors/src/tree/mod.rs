@@ -1,7 +1,7 @@
 //! The supervision tree: a directory is a supervisor, a file is an actor.
 //!
 //! ```text
-//! root (rest_for_one, 10 restarts in 10 s; then the process exits non-zero and says why)
+//! root (rest_for_one, 10 restarts in 10 s with a growing pause before each; then the process exits non-zero and says why)
 //! ├── …            what the program puts before everything else, e.g. its private servers
 //! ├── journal      writes transitions of many orgs together
 //! ├── darklaunch   the only writer of Redis
@@ -30,13 +30,14 @@ use tokio::sync::{Notify, watch};
 
 use crate::domain::campaign::Tuning;
 use crate::domain::ids::NodeId;
-use crate::otp::{ActorRef, Board, ChildSpec, Dynamic, GaveUp, Intensity, Root, Strategy, SupervisorSpec};
+use crate::otp::{ActorRef, Backoff, Board, ChildSpec, Dynamic, GaveUp, Intensity, Root, Strategy, SupervisorSpec};
 use crate::ports::{Engine, Flags, LogError, MoveLog};
 
 use darklaunch::{Darklaunch, Flagger, FlagsHealth};
 use journal::Journal;
 use manager::{Manager, Office};
 use node::{Keeper, Node};
+use orgs::alone::Alone;
 pub use orgs::drive::Patience;
 use orgs::{Orgs, Surroundings};
 use workers::{Desk, Worker};
@@ -104,6 +105,7 @@ impl Tree {
             desk: desk.clone(),
             tuning: tuning.subscribe(),
             patience: settings.patience,
+            alone: Alone::default(),
         });
         let office = Office {
             log: ports.log.clone(),
@@ -186,7 +188,9 @@ impl Tree {
 
 fn root_spec(first: Vec<ChildSpec>) -> SupervisorSpec {
     let root = SupervisorSpec::new("root", Strategy::RestForOne)
-        .intensity(Intensity { restarts_max: 10, within: Duration::from_secs(10) });
+        .intensity(Intensity { restarts_max: 10, within: Duration::from_secs(10) })
+        // Ten restarts take some seconds, in which a server may come back, and still fit into the ten that are looked at.
+        .backoff(Backoff { first: Duration::from_millis(50), max: Duration::from_secs(1) });
     first.into_iter().fold(root, SupervisorSpec::child)
 }
 

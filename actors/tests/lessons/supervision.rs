@@ -7,6 +7,7 @@ use std::time::Duration;
 use mover_actors::domain::campaign::{Phase, Tuning};
 use mover_actors::domain::state::State;
 use mover_actors::ports::Side;
+use tokio::time::Instant;
 
 use crate::memory::{Fate, Outcome, Port};
 use crate::stage::{Stage, TUNING, is, play};
@@ -64,6 +65,24 @@ fn any_actor_may_panic_in_the_midst_of_a_campaign() {
             assert!((1..=8).all(|org| stage.door(org) == Some(Side::Target)), "{method}");
         });
     }
+}
+
+/// What falls again and again for some seconds, as when a server restarts, does not end the process.
+#[test]
+fn an_actor_that_cannot_start_for_some_seconds_ends_nothing() {
+    play(async {
+        let stage = Stage::new(2).await;
+        let mut node = stage.node("a").await;
+        let back_at = Instant::now() + Duration::from_secs(5);
+        stage.world.set_weather(move |_, call, now| {
+            let falls = is(call, Port::Log, "heartbeat") && now < back_at;
+            if falls { Fate::of(Outcome::Panic) } else { Fate::SMOOTH }
+        });
+        assert!(tokio::time::timeout_at(back_at, node.tree.ended()).await.is_err(), "the process gave up");
+        node.migrate().await.unwrap();
+        stage.until_all(State::Migrated).await;
+        assert!(node.restarts("root/node") > 3);
+    });
 }
 
 #[test]

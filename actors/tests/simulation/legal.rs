@@ -35,6 +35,10 @@ pub fn transitions(course: Course) -> Option<Vec<(State, Event, State)>> {
         if place < returnable {
             legal.push((State::Started(*step), Event::StepFailed(*step), State::Started(Step::Abort)));
         }
+        // Only a switch that could be given up may turn out to be done.
+        if *step == Step::Switch && place < returnable {
+            legal.push((State::Started(Step::Abort), Event::FoundMoved, State::Started(Step::Switch)));
+        }
     }
     Some(legal)
 }

@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use mover_actors::otp::{ActorRef, Board, ChildSpec, Exit, GaveUp, Intensity, Root, State, Strategy, SupervisorSpec};
+use mover_actors::otp::{
+    ActorRef, Backoff, Board, ChildSpec, Exit, GaveUp, Intensity, Root, State, Strategy, SupervisorSpec,
+};
+
+use tokio::time::Instant;
 
 use crate::probe::{Diary, Fall, Manners, Ping, Probe, probe, probe_with, run};
 
@@ -44,6 +48,24 @@ fn too_many_restarts_stop_the_siblings_and_name_the_culprit() {
         let gave_up = root.ended().await.unwrap_err();
         assert_eq!(gave_up.to_string(), "root gave up after 2 restarts in 60s: root/bad: panic: boom");
         assert_eq!(diary.take()[5..], ["stop last", "stop first"]);
+    });
+}
+
+#[test]
+fn a_supervisor_may_pause_before_each_restart() {
+    run(async {
+        let (child, calm) = (ActorRef::<Probe>::named("child"), ActorRef::<Probe>::named("calm"));
+        let spec = SupervisorSpec::new("root", Strategy::OneForOne)
+            .intensity(Intensity { restarts_max: 10, within: Duration::from_secs(10) })
+            .backoff(Backoff { first: Duration::from_millis(50), max: Duration::from_secs(1) })
+            .child(probe_with(&child, &Diary::default(), Manners::PanicsInStarted))
+            .child(probe(&calm, &Diary::default()));
+        let begun = Instant::now();
+        let gave_up = Root::start(spec, &Board::new()).ended().await.unwrap_err();
+        assert_eq!(gave_up.to_string(), "root gave up after 10 restarts in 10s: root/child: panic: no way to begin");
+        // 50 + 100 + 200 + 400 + 800 + 5 * 1000 ms: long enough for a server to come back, short enough to be counted.
+        let took = begun.elapsed();
+        assert!(took >= Duration::from_millis(6_550) && took < Duration::from_secs(7), "{took:?}");
     });
 }
 

@@ -4,13 +4,60 @@ use super::refused;
 use super::round::Entered;
 use super::switch::take_exclusive;
 use crate::action::Doing;
-use crate::model::Cutover;
+use crate::model::{Cutover, is_holder};
 use crate::mutations::Without;
 use crate::operator::release_lock;
 use crate::participants::At;
-use crate::state::{Mode, NEW, OLD, State};
+use crate::state::{Mode, NEW, OLD, State, Step};
 
 impl Cutover {
+    /// What was sent for the step may still be on its way, so it is given up with an epoch with which nothing was sent. Whether a
+    /// switch may be given up the stores say. What lies behind the point of no return is tried again.
+    pub(super) fn renew(&self, state: &mut State, number: usize) -> Doing {
+        let step = state.nodes[number].step;
+        let is_forward = matches!(step, Step::Abort | Step::BackAbort | Step::Discard | Step::Close | Step::Purge);
+        if is_forward || !is_holder(state, number) {
+            return self.journal_failure(state, number);
+        }
+        if self.has(Without::GiveUpRenews) {
+            state.log.epoch += 1;
+            state.nodes[number].epoch = state.log.epoch;
+        }
+        let is_switch = matches!(step, Step::Switch | Step::BackSwitch);
+        state.nodes[number].at = if is_switch { At::RevokeReceiving } else { At::GivenUp };
+        Doing::Done
+    }
+
+    pub(super) fn revoke_receiving(&self, state: &mut State, number: usize) -> Doing {
+        let receiving = state.nodes[number].step.receiving();
+        if state.guard_is_held(receiving) {
+            return Doing::Waits;
+        }
+        let (mode, epoch) = (state.stores[receiving].mode, state.nodes[number].epoch);
+        if mode != Mode::Unknown && state.stores[receiving].epoch < epoch {
+            state.set_guard(receiving, mode, epoch);
+        }
+        state.nodes[number].at = At::RevokeLeaving;
+        Doing::Done
+    }
+
+    pub(super) fn revoke_leaving(&self, state: &mut State, number: usize) -> Doing {
+        let leaving = state.nodes[number].step.leaving();
+        if state.guard_is_held(leaving) {
+            return Doing::Waits;
+        }
+        if !self.is_current(state, number, leaving) {
+            return refused(state, number);
+        }
+        let (mode, epoch) = (state.stores[leaving].mode, state.nodes[number].epoch);
+        if !state.nodes[number].step.is_back() || self.has(Without::BackAbortStamps) {
+            state.set_guard(leaving, mode, epoch);
+        }
+        let too_late = mode == Mode::Moved && self.has(Without::AbortChecksMoved);
+        state.nodes[number].at = if too_late { At::GoForward } else { At::GivenUp };
+        Doing::Done
+    }
+
     /// The exclusive lock, to let writes pass again without a log: nobody has entries under way then.
     pub(super) fn open_lock(&self, state: &mut State, number: usize, measure: Without) -> Doing {
         let leaving = state.nodes[number].step.leaving();
@@ -63,7 +110,7 @@ impl Cutover {
             return Doing::Waits;
         }
         let mode = state.stores[NEW].mode;
-        let may = matches!(mode, Mode::Unknown | Mode::Incoming | Mode::Discarded);
+        let may = matches!(mode, Mode::Unknown | Mode::Incoming | Mode::Discarded | Mode::Moved);
         if !may || !self.is_current(state, number, NEW) {
             return refused(state, number);
         }

@@ -69,7 +69,8 @@ impl Cutover {
         if state.guard_is_held(NEW) {
             return Doing::Waits;
         }
-        let may = matches!(state.stores[NEW].mode, Mode::Unknown | Mode::Incoming | Mode::Discarded);
+        // `Moved` is left of a rollback, after which the org is tried again.
+        let may = matches!(state.stores[NEW].mode, Mode::Unknown | Mode::Incoming | Mode::Discarded | Mode::Moved);
         if !may || !self.is_current(state, number, NEW) {
             return refused(state, number);
         }

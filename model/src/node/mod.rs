@@ -11,7 +11,7 @@ use crate::model::{Cutover, is_holder};
 use crate::mutations::Without;
 use crate::operator::close_sessions;
 use crate::participants::{At, Node};
-use crate::state::{Mode, NOBODY, Stage, State, Step};
+use crate::state::{LATE, Mode, NOBODY, Stage, State, Step};
 
 impl Cutover {
     pub(crate) fn node_actions(&self, state: &State, number: usize, actions: &mut Vec<Action>) {
@@ -40,6 +40,10 @@ impl Cutover {
         }
         if state.left.failures > 0 && can_fail(node) {
             push(How::Fail);
+            let is_locked = usize::from(state.stores[node.step.leaving()].exclusive) == number;
+            if node.at == At::CommitMoved && is_locked && state.late == 0 {
+                push(How::FailLate);
+            }
         }
     }
 
@@ -68,6 +72,14 @@ impl Cutover {
             How::Fail => {
                 state.left.failures -= 1;
                 fail(state, number);
+                Doing::Done
+            }
+            How::FailLate => {
+                state.left.failures -= 1;
+                let Node { step, epoch, .. } = state.nodes[number];
+                fail(state, number);
+                state.late = epoch;
+                state.stores[step.leaving()].exclusive = LATE;
                 Doing::Done
             }
         }
@@ -119,7 +131,10 @@ impl Cutover {
                 let forward = if state.nodes[number].step.is_back() { Step::BackSwitch } else { Step::Switch };
                 self.journal(state, number, Stage::Running(forward))
             }
-            At::Failing => self.journal_failure(state, number),
+            At::Failing => self.renew(state, number),
+            At::RevokeReceiving => self.revoke_receiving(state, number),
+            At::RevokeLeaving => self.revoke_leaving(state, number),
+            At::GivenUp => self.journal_failure(state, number),
             At::Journal => self.journal_end(state, number),
         }
     }
@@ -183,7 +198,8 @@ impl Cutover {
 
 /// A step can fail up to the commit of `moved`, whose answer may get lost.
 fn can_fail(node: &Node) -> bool {
-    let early = !matches!(node.at, At::Failing | At::Desire | At::WriteFlags | At::Release | At::Journal);
+    let gives_up = matches!(node.at, At::Failing | At::RevokeReceiving | At::RevokeLeaving | At::GivenUp);
+    let early = !gives_up && !matches!(node.at, At::Desire | At::WriteFlags | At::Release | At::Journal);
     early && !matches!(node.step, Step::Abort | Step::BackAbort | Step::Discard | Step::Close | Step::Purge)
 }
 

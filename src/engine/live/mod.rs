@@ -182,11 +182,16 @@ impl PgEngine {
         Ok(Blocked { orgs, block: block.map(|block| Box::new(block) as Box<dyn WriteBlock>) })
     }
 
-    /// Whether the org has left; older claims are refused from now on.
+    /// Whether the org has left; older claims are refused from now on by both stores. The receiving store comes first: what
+    /// the other one says then stays true.
     pub(in crate::engine) async fn live_has_moved(&self, claim: &Claim, way: Way) -> Result<bool, EngineError> {
         let Some(definition) = self.moving_rows(claim)? else { return Ok(false) };
-        let (leaving, _) = self.pair(definition, way)?;
+        let (leaving, receiving) = self.pair(definition, way)?;
         self.ensure_tables(leaving).await?;
+        // Where there are none, nothing was ever sent.
+        if guard::has_tables(receiving).await? {
+            undo::refuse_older(receiving, claim, self.live.limits).await?;
+        }
         undo::has_moved(leaving, claim, self.live.limits).await
     }
 

@@ -37,6 +37,26 @@ pub(super) async fn has_moved(store: &Store, claim: &Claim, limits: LiveLimits) 
     Ok(!moved(store, &Cohort::one(claim), limits).await?.is_empty())
 }
 
+/// Has the store refuse older claims from now on, if it knows the org. Where it does not, nothing may be written down that it
+/// would take for a decision.
+pub(super) async fn refuse_older(store: &Store, claim: &Claim, limits: LiveLimits) -> Result<(), EngineError> {
+    let doing = Doing::new(store.name(), "keeping out what was sent before");
+    let session = store.session().await?;
+    let mut patience = Patience::new(limits);
+    loop {
+        match try_change(&session, include_str!("sql/raise.sql"), &Cohort::one(claim), limits).await {
+            Ok(_) => {
+                session.release();
+                return Ok(());
+            }
+            Err(error) if error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE) => {
+                patience.again(&session, claim, doing).await?;
+            }
+            Err(error) => return Err(doing.failed(error)),
+        }
+    }
+}
+
 /// The orgs live in the receiving store, after they have left the other.
 pub(super) async fn complete(
     (leaving, receiving): (&Store, &Store),

@@ -30,7 +30,7 @@ pub struct Happening {
     pub at: SystemTime,
     /// The state before.
     pub from: State,
-    /// The state after; the same at a take-over.
+    /// The state after; the same at a take-over, and where the holder got a new epoch to give up with.
     pub to: State,
     /// The node that wrote it, by name.
     pub node: Option<String>,
@@ -38,7 +38,7 @@ pub struct Happening {
     pub epoch: Epoch,
     /// The operator, where it was not the node itself.
     pub actor: Option<String>,
-    /// What is known besides: `failure` with its reason and place, `rows` and `bytes`, `campaign`, `taken_over_from`.
+    /// What is known besides: `failure` with its reason and place, `rows` and `bytes`, `campaign`, `taken_over_from`, `renewed_from`.
     pub detail: Option<Value>,
 }
 

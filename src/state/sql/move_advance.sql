@@ -14,7 +14,9 @@ WITH asked AS (
     SET state = a.to_state,
         step = a.to_step,
         verified = CASE WHEN a.to_state <> 'failed' THEN coalesce(a.verified, m.verified) END,
-        failure = coalesce(a.failure, m.failure),
+        -- An abort that goes back to the switch has found that nothing failed after all.
+        failure = CASE WHEN a.from_step IS DISTINCT FROM 'abort' OR a.to_state <> 'started'
+            THEN coalesce(a.failure, m.failure) END,
         rows = coalesce(a.rows, m.rows),
         bytes = coalesce(a.bytes, m.bytes),
         closed_at = coalesce(a.closed_at, m.closed_at),

@@ -19,7 +19,7 @@ use crate::domain::state::Step;
 use crate::ports::LogError;
 use crate::tree::workers::{Lease, Perform};
 
-use super::effects::{Effects, StepError};
+use super::effects::{Effects, Progress, StepError};
 use super::machine::Surroundings;
 
 /// What became of a step that a member asked for.
@@ -41,6 +41,8 @@ struct Cohort {
     /// Shared with those who left.
     worker: Arc<Slot>,
     state: Mutex<State>,
+    /// How far the steps of this cohort have come.
+    progress: Progress,
 }
 
 /// The worker that a cohort has, if it has one by now.
@@ -106,6 +108,13 @@ impl Member {
     }
 }
 
+impl Member {
+    /// How far the step under way has come.
+    pub(crate) fn progress(&self) -> u64 {
+        self.cohort.progress.so_far()
+    }
+}
+
 impl Drop for Member {
     /// The others do not wait any longer.
     fn drop(&mut self) {
@@ -152,7 +161,8 @@ impl State {
 
 impl Cohort {
     fn new(around: Surroundings, members: usize, worker: Arc<Slot>) -> Arc<Self> {
-        Arc::new(Self { around, worker, state: Mutex::new(State { members, asking: Vec::new() }) })
+        let state = Mutex::new(State { members, asking: Vec::new() });
+        Arc::new(Self { around, worker, state, progress: Progress::default() })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -169,9 +179,9 @@ impl Cohort {
     /// Members go in step, but for one that was put back in the move log: each step is carried out for those who are at it.
     async fn carry_out(self: Arc<Self>, mut asking: Vec<Asking>) {
         while let Some(step) = asking.first().map(|first| first.step) {
-            let (now, later): (Vec<_>, Vec<_>) = asking.into_iter().partition(|asking| asking.step == step);
+            let (mut now, later): (Vec<_>, Vec<_>) = asking.into_iter().partition(|asking| asking.step == step);
             asking = later;
-            let attempts = self.perform(step, &now).await;
+            let attempts = self.perform(step, &mut now).await;
             let is_done = |attempt: &Attempt| matches!(attempt, Attempt::Ended(Ok(_)));
             let goes_on = attempts.iter().any(is_done);
             for (asking, attempt) in now.into_iter().zip(attempts) {
@@ -179,7 +189,9 @@ impl Cohort {
                     Attempt::Ended(Ok(_)) => true,
                     // What ails all of them passes for all of them.
                     Attempt::Ended(Err(StepError::Transient { .. })) | Attempt::NotBegun(_) => !goes_on,
-                    Attempt::Ended(Err(StepError::Permanent { .. } | StepError::Apart | StepError::Lost)) => false,
+                    Attempt::Ended(
+                        Err(StepError::Permanent { .. } | StepError::Apart | StepError::HasMoved | StepError::Lost),
+                    ) => false,
                     Attempt::Crashed(_) => false,
                 };
                 // The asker may have died meanwhile; its successor reloads from the move log.
@@ -189,25 +201,40 @@ impl Cohort {
     }
 
     /// What became of the step, for each member in order.
-    async fn perform(&self, step: Step, asking: &[Asking]) -> Vec<Attempt> {
+    async fn perform(&self, step: Step, asking: &mut [Asking]) -> Vec<Attempt> {
         let Some(first) = asking.first() else { return Vec::new() };
         let lease = match self.worker.lease(&self.around).await {
             Ok(lease) => lease,
             Err(error) => return asking.iter().map(|_| Attempt::NotBegun(error.to_string())).collect(),
         };
-        let what = match asking {
-            [only] => format!("{} {step}", only.record.org),
-            several => format!("{} and {} more {step}", first.record.org, several.len() - 1),
+        let (org, span) = (&first.record.org, first.span.clone());
+        let what = match asking.len() - 1 {
+            0 => format!("{org} {step}"),
+            others => format!("{org} and {others} more {step}"),
         };
         let effects = Effects {
             engine: self.around.engine.clone(),
             flags: self.around.flags.clone(),
             tuning: self.around.tuning.clone(),
+            progress: self.progress.clone(),
         };
         let records: Vec<MoveRecord> = asking.iter().map(|asking| asking.record.clone()).collect();
         // The worker has no span of its own: the effect brings that of the org with it.
-        let job = Box::pin(effects.run(records, step).instrument(first.span.clone()));
-        match lease.worker().send(Perform { what, job }).await {
+        let effect = effects.run(records, step).instrument(span);
+        let ids = asking.iter().map(|asking| asking.record.id).collect();
+        let (effect, wanted) = self.around.alone.run(ids, effect);
+        let orgs = asking.len();
+        let job = Box::pin(async move { effect.await.unwrap_or_else(|| vec![Err(StepError::Lost); orgs]) });
+        let performed = lease.worker().send(Perform { what, job });
+        let performed = tokio::select! {
+            performed = performed => performed,
+            // Whoever asked has fallen: the effect ends before their successors begin another.
+            () = nobody_waits(asking) => {
+                drop(wanted);
+                return Vec::new();
+            }
+        };
+        match performed {
             Ok(Ok(outcomes)) => outcomes.into_iter().map(Attempt::Ended).collect(),
             Ok(Err(panic)) if asking.len() == 1 => vec![Attempt::Crashed(panic)],
             Ok(Err(panic)) => {
@@ -222,5 +249,12 @@ impl Cohort {
                 asking.iter().map(|_| Attempt::NotBegun(error.to_string())).collect()
             }
         }
+    }
+}
+
+/// Comes when none of those who asked waits for the answer any more.
+async fn nobody_waits(asking: &mut [Asking]) {
+    for asking in asking {
+        asking.answer.closed().await;
     }
 }

@@ -10,18 +10,18 @@ use crate::domain::record::{Advance, Failure, Findings, MoveRecord, Place};
 use crate::domain::state::{Event, State, Step, Strategy};
 use crate::failpoint;
 use crate::metering::{self, FailureKind, Outcome};
-use crate::otp::ActorRef;
+use crate::otp::{ActorRef, RefError};
 use crate::ports::{LogError, MoveLog};
-use crate::tree::journal::{Journal, Write};
+use crate::tree::journal::{Journal, Renew, Write};
 
 use super::cohort::{Attempt, Member};
 use super::effects::{Effects, StepError};
 use super::spans;
 
-/// How long a step that fails for a passing reason is tried again while the org is blocked and can still go back.
+/// How long a step that fails for a passing reason is tried again while users are shut out and the org can still go back.
 #[derive(Debug, Clone, Copy)]
 pub struct Patience {
-    /// Milliseconds from the first failure on; after that the move is aborted.
+    /// Milliseconds from the first failure since the step came further; after that the move is aborted.
     pub step_budget_ms: u64,
     /// How often a step may crash its worker or its machine before the move is aborted.
     pub crashes_max: u32,
@@ -71,6 +71,11 @@ impl Drive {
                     self.measure_shut_out(&findings);
                     (Event::StepDone(step), findings)
                 }
+                Err(StepError::HasMoved) => {
+                    tracing::warn!(org = %self.record.org, migration = %self.record.migration,
+                        epoch = self.record.epoch.0, "the org has moved, so it is not taken back: it goes forward");
+                    (Event::FoundMoved, Findings::default())
+                }
                 Err(error) => match error.into_failure(step) {
                     None => return Ok(self.lost()),
                     Some(failure) => {
@@ -103,22 +108,33 @@ impl Drive {
     async fn perform(&mut self, step: Step) -> Result<Findings, StepError> {
         let mut pause = PAUSE_FIRST;
         let mut failing_since = None;
+        let mut progress = self.member.progress();
         loop {
+            // Where it is too late to give up it is tried once more all the same.
+            if self.crashes >= self.patience.crashes_max && self.give_up(step).await? {
+                let reason = format!("the step crashed {} times", self.crashes);
+                return Err(StepError::Permanent { reason, place: Place::default() });
+            }
             let error = match self.attempt(step).await {
                 Ok(findings) => return Ok(findings),
                 // Nothing is wrong with it: it goes on alone now.
                 Err(StepError::Apart) => continue,
                 Err(error) => error,
             };
+            if std::mem::replace(&mut progress, self.member.progress()) != progress {
+                failing_since = None;
+            }
             let waited = failing_since.get_or_insert_with(Instant::now).elapsed();
             let no_use = match &error {
-                StepError::Lost | StepError::Apart => return Err(error),
+                StepError::Lost | StepError::HasMoved | StepError::Apart => return Err(error),
                 StepError::Permanent { .. } => true,
-                // Nobody is shut out by an offline move yet, so there is no hurry to give up.
-                StepError::Transient { .. } if step == Step::Block => false,
+                // There is no hurry to give up, and what was copied would be lost. A row that is in the way may stay there.
+                StepError::Transient { place, .. } if place.row.is_none() && !self.record.course().shuts_out(step) => {
+                    false
+                }
                 StepError::Transient { .. } => waited >= Duration::from_millis(self.patience.step_budget_ms),
             };
-            if no_use && self.effects.may_give_up(&self.record, step).await {
+            if no_use && self.give_up(step).await? {
                 return Err(error);
             }
             if let StepError::Transient { reason, .. } | StepError::Permanent { reason, .. } = &error {
@@ -134,6 +150,33 @@ impl Drive {
         }
     }
 
+    /// Whether the step is given up. What was sent for it before may still be on its way to a store, so the move first gets an
+    /// epoch under which nothing was sent. Once the stores refuse the former one, their word that the org has not moved stays
+    /// true; before the switch and offline the abort itself has them refuse it.
+    async fn give_up(&mut self, step: Step) -> Result<bool, StepError> {
+        if !self.effects.may_give_up(&self.record, step).await {
+            return Ok(false);
+        }
+        match self.renew().await {
+            Ok(()) => Ok(self.effects.may_give_up(&self.record, step).await),
+            Err(LogError::Fenced { .. }) => Err(StepError::Lost),
+            Err(error) => {
+                tracing::error!(org = %self.record.org, migration = %self.record.migration, %step, %error,
+                    "the move gets no new epoch, and is not given up without one");
+                Ok(false)
+            }
+        }
+    }
+
+    async fn renew(&mut self) -> Result<(), LogError> {
+        let (id, former) = (self.record.id, self.record.epoch);
+        let doing = "getting a new epoch";
+        self.record.epoch = self.insist(doing, async || self.journal.send(Renew(id, former)).await).await?;
+        tracing::debug!(org = %self.record.org, migration = %self.record.migration, former = former.0,
+            epoch = self.record.epoch.0, "the move has a new epoch, so that it can be given up");
+        Ok(())
+    }
+
     /// Whether somebody else has taken the org over. A store that refuses an old claim says so with an error like any
     /// other, and without this question its former holder would try for ever.
     async fn is_overtaken(&self) -> bool {
@@ -145,13 +188,6 @@ impl Drive {
     }
 
     async fn attempt(&mut self, step: Step) -> Result<Findings, StepError> {
-        if self.crashes >= self.patience.crashes_max && self.record.course().can_abort(step) {
-            let reason = format!("the step crashed {} times", self.crashes);
-            // Where it is too late to give up it is tried once more all the same.
-            if self.effects.may_give_up(&self.record, step).await {
-                return Err(StepError::Permanent { reason, place: Place::default() });
-            }
-        }
         let span = spans::of_step(step);
         match self.member.perform(self.record.clone(), step, span.clone()).await {
             Attempt::Ended(outcome) => {
@@ -175,19 +211,25 @@ impl Drive {
         }
     }
 
-    /// Writes the transition, however long the move log cannot be reached: without it nothing may go on.
+    /// Writes the transition.
     async fn write(&self, advance: &Advance) -> Result<(), LogError> {
+        self.insist("writing a transition", async || self.journal.send(Write(advance.clone())).await).await
+    }
+
+    /// Asks the move log, however long it cannot be reached: without an answer nothing may go on.
+    async fn insist<T>(
+        &self,
+        doing: &str,
+        ask: impl AsyncFn() -> Result<Result<T, LogError>, RefError>,
+    ) -> Result<T, LogError> {
         let mut pause = PAUSE_FIRST;
         loop {
-            let answer = match self.journal.send(Write(advance.clone())).await {
-                Ok(answer) => answer,
-                Err(error) => {
-                    Err(LogError::Unreachable { doing: "writing a transition".into(), cause: error.to_string() })
-                }
-            };
+            let answer = ask()
+                .await
+                .unwrap_or_else(|error| Err(LogError::Unreachable { doing: doing.into(), cause: error.to_string() }));
             match answer {
                 Err(error) if error.is_transient() => {
-                    tracing::warn!(org = %self.record.org, %error, "the transition waits and is written again");
+                    tracing::warn!(org = %self.record.org, %error, "the move log is asked again");
                     (self.note)(format!("waiting: {error}"));
                 }
                 decided => return decided,

@@ -2,6 +2,7 @@
 //! strategy adds is in `live`.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use tokio::sync::watch;
@@ -28,6 +29,8 @@ pub(crate) enum StepError {
     Lost,
     /// It cannot be done together with other orgs now. Not an error: the org tries it alone.
     Apart,
+    /// An abort finds that the org has moved: it comes too late.
+    HasMoved,
 }
 
 /// What became of one org's step.
@@ -39,6 +42,21 @@ pub(crate) struct Effects {
     pub(crate) engine: Arc<dyn Engine>,
     pub(crate) flags: Flagger,
     pub(crate) tuning: watch::Receiver<Tuning>,
+    pub(crate) progress: Progress,
+}
+
+/// How far a step has come, so that it can be seen whether it came further between two troubles.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Progress(Arc<AtomicU64>);
+
+impl Progress {
+    pub(super) fn made(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn so_far(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
 }
 
 impl Effects {
@@ -99,12 +117,12 @@ impl Effects {
             (_, Step::Close) => self.close(claim).await,
             (_, Step::Purge) => self.purge(claim).await,
             (Strategy::Offline, _) => self.abort(claim).await,
-            (Strategy::Online | Strategy::Window, _) => self.abort_live(claim, record.aim).await,
+            (Strategy::Online | Strategy::Window, _) => self.abort_live(record, claim).await,
         }
     }
 
-    /// Whether a move that cannot get through this step may be given up. Online only the store knows whether the switch
-    /// has passed the point of no return; while it cannot be asked, nothing is given up.
+    /// Whether a move that cannot get through this step may be given up. Online only the stores know whether the switch
+    /// has passed the point of no return; while they cannot be asked, nothing is given up.
     pub(crate) async fn may_give_up(&self, record: &MoveRecord, step: Step) -> bool {
         if !record.course().can_abort(step) {
             return false;
@@ -277,12 +295,12 @@ pub(super) fn share(copied: Copied, claims: &[Claim]) -> Findings {
 }
 
 impl StepError {
-    /// How it is counted; an org that was taken over is no failure of the step.
+    /// How it is counted; an org that was taken over, or goes forward, is no failure of the step.
     pub(crate) fn kind(&self) -> Option<FailureKind> {
         match self {
             StepError::Transient { .. } => Some(FailureKind::Transient),
             StepError::Permanent { .. } => Some(FailureKind::Permanent),
-            StepError::Lost | StepError::Apart => None,
+            StepError::Lost | StepError::HasMoved | StepError::Apart => None,
         }
     }
 
@@ -292,7 +310,7 @@ impl StepError {
             StepError::Transient { reason, place } | StepError::Permanent { reason, place } => {
                 Some(Failure { step, reason, place })
             }
-            StepError::Lost | StepError::Apart => None,
+            StepError::Lost | StepError::HasMoved | StepError::Apart => None,
         }
     }
 }

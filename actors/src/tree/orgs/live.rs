@@ -51,6 +51,7 @@ impl Effects {
             let begun = Instant::now();
             let CaughtUp { keys, left } = self.engine.catch_up(claims, way).await?;
             backlog.is(left);
+            self.progress.made();
             if begun.elapsed() <= last_round_max && left <= limits.max_change_backlog {
                 failpoint::hit("catch_up.done");
                 return Ok(Findings::default());
@@ -219,19 +220,36 @@ impl Effects {
         Ok(Findings::default())
     }
 
-    /// The source stops logging and the copy is removed. On the way back, and before rows are purged, there is nothing to
-    /// undo: the org goes on where it is, and what is written is still logged for the next try.
-    pub(super) async fn abort_live(&self, claim: &Claim, aim: Aim) -> Result<Findings, StepError> {
+    /// The source stops logging and the copy is removed. On the way back there is nothing to undo: the org goes on where it
+    /// is, and what is written is still logged for the next try; but both stores refuse what was sent before. Before rows are
+    /// purged nothing in a store was changed.
+    pub(super) async fn abort_live(&self, record: &MoveRecord, claim: &Claim) -> Result<Findings, StepError> {
         failpoint::hit("abort.begin");
-        match aim {
+        match record.aim {
             Aim::Migrate => {
-                self.engine.release(claim).await?;
+                if let Err(error) = self.engine.release(claim).await {
+                    // Perhaps because it has moved; the target is asked only then, since it may be away.
+                    self.must_not_have_moved(record, claim).await?;
+                    return Err(error.into());
+                }
                 self.engine.discard(claim).await?;
             }
-            Aim::RollBack | Aim::Finalize => {}
+            Aim::RollBack => self.must_not_have_moved(record, claim).await?,
+            Aim::Finalize => {}
         }
         failpoint::hit("abort.done");
         Ok(Findings::default())
+    }
+}
+
+impl Effects {
+    /// Whoever comes too late to take back a move goes forward, as everybody does who finds that an org has moved.
+    async fn must_not_have_moved(&self, record: &MoveRecord, claim: &Claim) -> Result<(), StepError> {
+        if !self.engine.has_moved(claim, record.aim.way()).await? {
+            return Ok(());
+        }
+        proven(std::slice::from_ref(record))?;
+        Err(StepError::HasMoved)
     }
 }
 

@@ -18,9 +18,10 @@ use crate::tree::darklaunch::Flagger;
 use crate::tree::journal::Journal;
 use crate::tree::workers::{Checkout, Desk, Lease};
 
+use super::alone::Alone;
 use super::cohort::Member;
 use super::drive::{Drive, Patience};
-use super::effects::Effects;
+use super::effects::{Effects, Progress};
 
 /// What every machine is made with.
 #[derive(Clone)]
@@ -32,6 +33,7 @@ pub(crate) struct Surroundings {
     pub(crate) desk: ActorRef<Desk>,
     pub(crate) tuning: watch::Receiver<Tuning>,
     pub(crate) patience: Patience,
+    pub(crate) alone: Alone,
 }
 
 /// What survives the incarnations of one machine: only what they must not repeat.
@@ -82,7 +84,7 @@ impl Actor for Machine {
         let drive = async move {
             let Surroundings { log, engine, flags, journal, tuning, patience, .. } = around;
             let note = Box::new(move |text| me.note(format!("{org} {text}")));
-            let effects = Effects { engine, flags, tuning };
+            let effects = Effects { engine, flags, tuning, progress: Progress::default() };
             Drive { record, log, effects, journal, member, patience, crashes, note, shut_since: None }.run().await
         };
         ctx.spawn(drive.into_actor(self).map(|ended, this, ctx| match ended {

@@ -1,5 +1,6 @@
 //! The orgs in flight: a dynamic supervisor with one state machine for each.
 
+pub(crate) mod alone;
 mod cohort;
 pub(crate) mod drive;
 pub(crate) mod effects;

@@ -37,6 +37,9 @@ pub(super) fn tell_error(span: &Span, error: &StepError) {
         StepError::Lost => {
             span.record("error", "another node has taken the org over");
         }
+        StepError::HasMoved => {
+            span.record("error", "the org has moved, and goes forward");
+        }
         StepError::Apart => {}
     }
 }

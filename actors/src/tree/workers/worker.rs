@@ -1,13 +1,14 @@
 //! A worker: the hands that carry out one step at a time.
 //!
-//! Owns: the future of the step under way. On failure: a panic in a step ends the worker, the asker hears the panic's
-//! message, and the pool starts a new worker; the org goes on with another one.
+//! Owns: the future of the step under way, which ends with the worker. On failure: a panic in a step ends the worker, the
+//! asker hears the panic's message, and the pool starts a new worker; the org goes on with another one.
 
 use std::future::Future;
 use std::pin::Pin;
 
 use actix::prelude::*;
 use tokio::task::JoinError;
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::domain::record::Findings;
 use crate::otp::{Child, Me};
@@ -49,7 +50,7 @@ impl Handler<Perform> for Worker {
 
     fn handle(&mut self, Perform { what, job }: Perform, _: &mut Self::Context) -> Self::Result {
         self.me.note(what);
-        let task = tokio::spawn(job);
+        let task = AbortOnDropHandle::new(tokio::spawn(job));
         Box::pin(task.into_actor(self).map(|ended, this, ctx| {
             this.me.note(String::new());
             ended.map_err(|error| {

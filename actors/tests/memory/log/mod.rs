@@ -60,12 +60,14 @@ struct CampaignRow {
 struct MoveRow {
     record: MoveRecord,
     node: Option<NodeId>,
+    /// Which epoch its holder was given in place of which.
+    renewed: Option<(Epoch, Epoch)>,
     chosen_by: Option<CampaignId>,
     closed_at: Option<SystemTime>,
     opened_at: Option<SystemTime>,
 }
 
-/// One entry of the history: a transition, or a take-over, whose two states are the same.
+/// One entry of the history: a transition, or a take-over or a new epoch, whose two states are the same.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HistoryRow {
     /// Which move.
@@ -167,7 +169,14 @@ impl LogFacts {
             verified: None,
             failure: None,
         };
-        self.moves.push(MoveRow { record, node: None, chosen_by: None, closed_at: None, opened_at: None });
+        self.moves.push(MoveRow {
+            record,
+            node: None,
+            renewed: None,
+            chosen_by: None,
+            closed_at: None,
+            opened_at: None,
+        });
         id
     }
 

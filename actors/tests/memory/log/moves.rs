@@ -1,6 +1,6 @@
 //! Moves: transitions, each on its own merits, and their history.
 
-use mover_actors::domain::ids::NodeId;
+use mover_actors::domain::ids::{Epoch, MoveId, NodeId};
 use mover_actors::domain::record::{Advance, MoveRecord};
 use mover_actors::domain::state::{State, Step};
 use mover_actors::ports::LogError;
@@ -34,6 +34,26 @@ impl Scene<'_> {
         Ok(())
     }
 
+    /// Gives a started move a new epoch; answers again what a first try answered.
+    pub(super) fn renew(&mut self, node: NodeId, id: MoveId, epoch: Epoch) -> Result<Epoch, LogError> {
+        let fenced = LogError::Fenced { id, ours: epoch };
+        let row = self.facts.log.row(id)?;
+        if row.node != Some(node) || row.record.state.step().is_none() {
+            return Err(fenced);
+        }
+        let held = row.record.epoch;
+        if held != epoch {
+            return if row.renewed == Some((epoch, held)) { Ok(held) } else { Err(fenced) };
+        }
+        let new = self.facts.log.next_epoch();
+        let row = self.facts.log.row_mut(id)?;
+        row.record.epoch = new;
+        row.renewed = Some((epoch, new));
+        let record = row.record.clone();
+        self.note(&record, record.state, Some(node));
+        Ok(new)
+    }
+
     fn was_written(&self, advance: &Advance) -> bool {
         self.facts.log.history.iter().any(|row| {
             row.id == advance.id()
@@ -58,6 +78,9 @@ fn check(advance: &Advance) -> Result<(), LogError> {
     let problem = match (advance.from(), advance.to()) {
         (State::Holding | State::Ready | State::Migrated | State::Failed | State::RolledBack | State::Finalized, _) => {
             Some("only a started move advances; others are claimed, released or retried")
+        }
+        (State::Started(Step::Abort), State::Started(Step::Switch)) => {
+            findings.verified.is_some().then_some("the proof of equality came too early or late")
         }
         (State::Started(_), State::Started(Step::Switch)) | (State::Started(Step::Verify), State::Migrated)
             if findings.verified.is_none() =>

@@ -70,6 +70,10 @@ impl MoveLog for MemoryLog {
         self.ask("load", move |scene| Ok(scene.facts.log.row(id)?.record.clone())).await
     }
 
+    async fn renew(&self, node: NodeId, id: MoveId, epoch: Epoch) -> Result<Epoch, LogError> {
+        self.ask("renew", move |scene| scene.renew(node, id, epoch)).await
+    }
+
     async fn advance(&self, node: NodeId, advances: &[Advance]) -> Result<Vec<Result<(), LogError>>, LogError> {
         let advances = advances.to_vec();
         self.ask("advance", move |scene| Ok(scene.advance(node, &advances))).await

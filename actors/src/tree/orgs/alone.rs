@@ -1,0 +1,62 @@
+//! One effect at a time for each move.
+//!
+//! An actor that falls may leave an effect behind that is still under way, with the same claim as the one that its next
+//! incarnation begins. So the effect ends with whoever waits for it, and the next one of the same move begins only when the
+//! future before it is gone, with all connections that it held.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use tokio::sync::{Mutex as Turn, oneshot};
+
+use crate::domain::ids::MoveId;
+
+/// The moves of this process that have an effect under way. It outlives all actors.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Alone(Arc<Mutex<HashMap<MoveId, Weak<Turn<()>>>>>);
+
+/// Held by whoever waits for an effect: dropped, the effect ends where it stands.
+#[derive(Debug)]
+pub(super) struct Wanted(#[expect(dead_code, reason = "its drop is what counts")] oneshot::Sender<()>);
+
+impl Alone {
+    /// Waits for the turn of all these moves and runs, as long as somebody holds what is returned beside it; none if nobody
+    /// does any more.
+    pub(super) fn run<F: Future>(
+        &self,
+        mut ids: Vec<MoveId>,
+        effect: F,
+    ) -> (impl Future<Output = Option<F::Output>> + use<F>, Wanted) {
+        let (wanted, unwanted) = oneshot::channel();
+        // Everybody waits for turns in one order.
+        ids.sort();
+        let turns: Vec<_> = ids.into_iter().map(|id| self.turn(id)).collect();
+        let run = async move {
+            let whole = async {
+                let mut taken = Vec::with_capacity(turns.len());
+                for turn in &turns {
+                    taken.push(turn.lock().await);
+                }
+                effect.await
+            };
+            tokio::select! {
+                biased;
+                _ = unwanted => None,
+                outcome = whole => Some(outcome),
+            }
+        };
+        (run, Wanted(wanted))
+    }
+
+    fn turn(&self, id: MoveId) -> Arc<Turn<()>> {
+        let mut turns = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(turn) = turns.get(&id).and_then(Weak::upgrade) {
+            return turn;
+        }
+        turns.retain(|_, turn| turn.strong_count() > 0);
+        let turn = Arc::new(Turn::new(()));
+        turns.insert(id, Arc::downgrade(&turn));
+        turn
+    }
+}
