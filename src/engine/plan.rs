@@ -239,7 +239,13 @@ impl Columns {
         let mut columns = Columns { copied: Vec::new(), compared: Vec::new() };
         for column in &from.columns {
             let Some(twin) = to.column(&column.name) else {
-                return Err(format!("the target lacks column {}", column.name));
+                return Err(format!(
+                    "the target lacks column {}; next: run there: ALTER TABLE {} ADD COLUMN {} {}",
+                    column.name,
+                    to.quoted,
+                    quote(&column.name),
+                    column.written
+                ));
             };
             source
                 .types

@@ -13,6 +13,7 @@ mod fencing;
 mod finalizing;
 mod moving;
 mod ranges;
+mod schema_changes;
 mod switching;
 mod world;
 mod writers;

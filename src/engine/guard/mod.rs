@@ -94,6 +94,19 @@ pub(super) async fn settle(session: &Session, claim: &Claim, doing: Doing<'_>) -
     if settled == 0 { Err(why_refused(session, claim, doing).await?) } else { Ok(()) }
 }
 
+/// Whether the org is a copy that the holder of this claim may declare live.
+pub(super) async fn is_incoming(store: &Store, claim: &Claim) -> Result<bool, EngineError> {
+    let doing = Doing::new(store.name(), "asking where the org stands");
+    let failed = |error| doing.failed(error);
+    let session = store.session().await?;
+    let statement = session.prepared(READ).await.map_err(failed)?;
+    let row = session.query_opt(&statement, &[&claim.migration.as_str(), &claim.key.as_str()]).await.map_err(failed)?;
+    let found: Option<(String, i64)> =
+        row.map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).transpose().map_err(failed)?;
+    session.release();
+    Ok(found.is_some_and(|(mode, epoch)| mode == "incoming" && epoch <= claim.epoch.0))
+}
+
 async fn why_refused(session: &Session, claim: &Claim, doing: Doing<'_>) -> Result<EngineError, EngineError> {
     let failed = |error| doing.failed(error);
     let statement = session.prepared(READ).await.map_err(failed)?;

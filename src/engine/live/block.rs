@@ -17,6 +17,7 @@ use super::super::store::Store;
 use super::limits::LiveLimits;
 use super::lock::{self, Hold, Patience};
 use super::plan::LivePlan;
+use super::prove::Proven;
 use super::round::Round;
 use super::{guard_row, log, work};
 
@@ -35,6 +36,7 @@ const ROUNDS_MAX: usize = 10;
 pub(super) struct Block {
     live: Arc<LivePlan>,
     claim: Claim,
+    proof: Proven,
     /// Holds the lock.
     from: Session,
     to: Session,
@@ -54,10 +56,13 @@ pub(super) async fn block(
     live: Arc<LivePlan>,
     (source, target): (&Store, &Store),
     claim: &Claim,
+    proof: Proven,
     bound: Duration,
     limits: LiveLimits,
 ) -> Result<Block, EngineError> {
     let (from, to) = try_join!(source.session(), target.session())?;
+    // Statements of a plan that is outdated could not be prepared. This one costs little when writers wait, once it was run.
+    proof.must_stand(&live, claim, &from, &to).await?;
     prepare(&live, &from, &to, claim).await?;
     let impatient = format!("SET lock_timeout = {}", limits.lock_timeout.as_millis().max(1));
     for (session, store) in [(&from, &live.plan.source), (&to, &live.plan.target)] {
@@ -81,7 +86,18 @@ pub(super) async fn block(
         patience.again(&from, claim, waiting).await?;
     };
     failpoint::hit("lock.held");
-    Ok(Block { live, claim: claim.clone(), from, to, since, deadline, bound, is_at_rest: true, is_receiving: false })
+    Ok(Block {
+        live,
+        claim: claim.clone(),
+        proof,
+        from,
+        to,
+        since,
+        deadline,
+        bound,
+        is_at_rest: true,
+        is_receiving: false,
+    })
 }
 
 /// The last round, two commits and the flags may each take as long as the bound. If we hang, the stores end our sessions.
@@ -110,9 +126,10 @@ impl WriteBlock for Block {
     async fn leave(&mut self) -> Result<CaughtUp, EngineError> {
         self.is_at_rest = false;
         let round = Round { live: &self.live, claim: &self.claim, from: &self.from, to: &self.to };
-        let last = timeout_at(self.deadline, last_round(round, idle_max(self.bound))).await;
+        let last = timeout_at(self.deadline, last_round(round, &self.proof, idle_max(self.bound))).await;
         let last = last.map_err(|_| self.too_long())??;
         self.until_commits_end(self.move_away(&last)).await?;
+        self.proof.has_served(&self.claim);
         self.is_receiving = last.is_open;
         Ok(CaughtUp { keys: last.keys, left: 0 })
     }
@@ -155,10 +172,11 @@ struct Last {
 }
 
 /// With all writers waiting one snapshot sees everything.
-async fn last_round(round: Round<'_>, idle_max: Duration) -> Result<Last, EngineError> {
+async fn last_round(round: Round<'_>, proof: &Proven, idle_max: Duration) -> Result<Last, EngineError> {
     let idle_max_ms = idle_max.as_millis();
     round.hold(&format!("BEGIN; SET LOCAL idle_in_transaction_session_timeout = {idle_max_ms}")).await?;
-    let mut reading = round.read().await?;
+    // Sent together: what the proof says is looked at in the same snapshot.
+    let (mut reading, ()) = try_join!(round.read(), proof.must_stand(round.live, round.claim, round.from, round.to))?;
     let is_open = reading.keys.is_empty();
     let keys = if is_open { 0 } else { round.carry_over(&mut reading).await? };
     Ok(Last { keys, snapshot: reading.snapshot, is_open })
