@@ -1,6 +1,7 @@
 //! The stores: copying, comparing and fencing an org's rows, Postgres to Postgres.
 //!
-//! A migration's statements are put together once, from its definition and the catalogs of both stores (`plan`). An org is
+//! A migration's statements are put together from its definition and the catalogs of both stores (`plan`), and anew when these
+//! have changed (`plans`, `fingerprint`); what was proven before counts no more then (`proofs`). An org is
 //! then copied in one transaction of the target from one snapshot of the source (`copy`): rows are passed on in the binary
 //! form in which they come, so an org of any size takes the same memory. The target's guard table (`guard`) says whose an
 //! org's rows are and refuses whoever comes with an older epoch, so every call may be repeated after a crash.

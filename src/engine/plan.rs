@@ -1,4 +1,4 @@
-//! How a migration is carried out between two stores: every statement, put together once from both catalogs.
+//! How a migration is carried out between two stores: every statement, put together from both catalogs.
 
 use std::collections::HashMap;
 use std::fmt::Display;
