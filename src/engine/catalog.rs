@@ -67,6 +67,8 @@ pub(super) struct Column {
     pub(super) modifier: i32,
     pub(super) not_null: bool,
     pub(super) has_default: bool,
+    /// The expression by which rows get a value, or a generated column its own.
+    pub(super) default_value: Option<String>,
     pub(super) generated: bool,
     pub(super) leads_an_index: bool,
     /// Its place in the primary key.
@@ -216,6 +218,7 @@ fn column_of(row: &Row) -> Result<Column, tokio_postgres::Error> {
         modifier: row.try_get("modifier")?,
         not_null: row.try_get("not_null")?,
         has_default: row.try_get("has_default")?,
+        default_value: row.try_get("default_value")?,
         generated: row.try_get("generated")?,
         leads_an_index: row.try_get("leads_an_index")?,
         key_position: row.try_get("key_position")?,

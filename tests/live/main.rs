@@ -15,5 +15,6 @@ mod moving;
 mod ranges;
 mod schema_changes;
 mod switching;
+mod way_back;
 mod world;
 mod writers;

@@ -12,12 +12,14 @@ mod belonging;
 mod block;
 mod compare;
 mod copy;
+mod differences;
 mod guard_row;
 mod keyed;
 mod keys;
 mod limits;
 mod lock;
 mod log;
+mod lost;
 mod orphans;
 mod piece_copy;
 mod pieces;
@@ -154,7 +156,16 @@ impl PgEngine {
     ) -> Result<(Tally, Tally), EngineError> {
         let (from, to) = try_join!(route.leaving.session(), route.receiving.session())?;
         let round = Round { live: &route.live, claim, from: &from, to: &to };
-        let tallies = self.reconsider(definition, compare::compare(round).await)?;
+        if way == Way::Back {
+            self.reconsider(definition, lost::refuse_org(&route.live, &from, claim).await)?;
+        }
+        let mut tallies = self.reconsider(definition, compare::compare(round).await)?;
+        if way == Way::Back && Verified::compare(&tallies.0, &tallies.1).is_err() {
+            let carried = self.reconsider(definition, differences::carry_over(round, &tallies).await)?;
+            if carried > 0 {
+                tallies = self.reconsider(definition, compare::compare(round).await)?;
+            }
+        }
         from.release();
         to.release();
         if Verified::compare(&tallies.0, &tallies.1).is_ok() {

@@ -11,6 +11,7 @@ use tokio_postgres::{Row, Statement};
 use super::super::connection::Session;
 use super::super::error::{Doing, is_transient};
 use super::keys::Arrays;
+use super::lost;
 use super::plan::{LivePlan, LiveTable};
 use super::subtree;
 
@@ -95,6 +96,7 @@ pub(super) async fn rehearse(live: &LivePlan, from: &Session, to: &Session, clai
         let on_receiving = on_receiving.map(|statement| run(to, statement, &parameters));
         try_join_all(on_leaving).await.map_err(|error| leaving.on(work.label).failed(error))?;
         try_join_all(on_receiving).await.map_err(|error| receiving.on(work.label).failed(error))?;
+        lost::refuse_rows(live, work.table, work.label, from, &parameters).await?;
         subtree::rehearse(live, number, from, to).await
     });
     try_join_all(of_tables).await?;
