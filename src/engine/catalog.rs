@@ -8,13 +8,18 @@ use tokio_postgres::types::Oid;
 
 use super::connection::Session;
 use super::error::Doing;
+use super::fingerprint::Fingerprint;
 use super::name::{TableName, quote};
 use super::shape::Types;
 use super::store::Store;
 
+const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+
 /// One store, as far as a migration is concerned.
 #[derive(Debug)]
 pub(super) struct Catalog {
+    /// Taken in the same snapshot as all the rest.
+    pub(super) fingerprint: Fingerprint,
     pub(super) server: Server,
     /// The tables of the definition, each with what its name stands for here, if anything.
     pub(super) tables: HashMap<TableName, Table>,
@@ -62,6 +67,8 @@ pub(super) struct Column {
     pub(super) modifier: i32,
     pub(super) not_null: bool,
     pub(super) has_default: bool,
+    /// The expression by which rows get a value, or a generated column its own.
+    pub(super) default_value: Option<String>,
     pub(super) generated: bool,
     pub(super) leads_an_index: bool,
     /// Its place in the primary key.
@@ -119,7 +126,9 @@ impl Catalog {
     pub(super) async fn read(store: &Store, names: &[TableName]) -> Result<Self, EngineError> {
         let session = store.session().await?;
         let doing = Doing::new(store.name(), "reading the catalog");
+        session.batch_execute(SNAPSHOT).await.map_err(|error| doing.failed(error))?;
         let catalog = read_catalog(&session, names, doing).await?;
+        session.batch_execute("COMMIT").await.map_err(|error| doing.failed(error))?;
         session.release();
         Ok(catalog)
     }
@@ -129,6 +138,7 @@ async fn read_catalog(session: &Session, names: &[TableName], doing: Doing<'_>) 
     let failed = |error| doing.failed(error);
     let server = read_server(session, doing).await?;
     let quoted: Vec<String> = names.iter().map(TableName::quoted).collect();
+    let fingerprint = Fingerprint::read(session, &quoted, doing).await?;
     let rows = session.query(include_str!("sql/tables.sql"), &[&quoted]).await.map_err(failed)?;
     let mut tables = HashMap::new();
     for (name, row) in names.iter().zip(&rows) {
@@ -147,7 +157,7 @@ async fn read_catalog(session: &Session, names: &[TableName], doing: Doing<'_>) 
     let types = session.query(include_str!("sql/types.sql"), &[&type_oids]).await.map_err(failed)?;
     let references = session.query(include_str!("sql/references.sql"), &[&oids]).await.map_err(failed)?;
     let references = references.iter().map(reference_of).collect::<Result<_, _>>().map_err(failed)?;
-    Ok(Catalog { server, tables, references, types: Types::of_rows(&types).map_err(failed)? })
+    Ok(Catalog { fingerprint, server, tables, references, types: Types::of_rows(&types).map_err(failed)? })
 }
 
 async fn read_server(session: &Session, doing: Doing<'_>) -> Result<Server, EngineError> {
@@ -210,6 +220,7 @@ fn column_of(row: &Row) -> Result<Column, tokio_postgres::Error> {
         modifier: row.try_get("modifier")?,
         not_null: row.try_get("not_null")?,
         has_default: row.try_get("has_default")?,
+        default_value: row.try_get("default_value")?,
         generated: row.try_get("generated")?,
         leads_an_index: row.try_get("leads_an_index")?,
         key_position: row.try_get("key_position")?,

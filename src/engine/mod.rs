@@ -1,6 +1,7 @@
 //! The stores: copying, comparing and fencing an org's rows, Postgres to Postgres.
 //!
-//! A migration's statements are put together once, from its definition and the catalogs of both stores (`plan`). An org is
+//! A migration's statements are put together from its definition and the catalogs of both stores (`plan`), and anew when these
+//! have changed (`plans`, `fingerprint`); what was proven before counts no more then (`proofs`). An org is
 //! then copied in one transaction of the target from one snapshot of the source (`copy`): rows are passed on in the binary
 //! form in which they come, so an org of any size takes the same memory. The target's guard table (`guard`) says whose an
 //! org's rows are and refuses whoever comes with an older epoch, so every call may be repeated after a crash.
@@ -16,6 +17,7 @@ mod copy;
 mod drain;
 mod error;
 mod explain;
+mod fingerprint;
 mod guard;
 mod live;
 mod name;
@@ -24,11 +26,14 @@ mod orgs;
 mod ownership;
 mod pipeline;
 mod plan;
+mod plans;
+mod proofs;
 mod reach;
 mod references;
 mod reframe;
 mod report;
 mod sequences;
+mod settle;
 mod shape;
 mod sizes;
 mod sql_steps;
@@ -38,15 +43,15 @@ mod tally;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use futures_util::Stream;
 use mover_actors::domain::flags::Routing;
 use mover_actors::domain::ids::{MigrationName, OrgKey, OrgName, StoreName};
 use mover_actors::domain::record::{Claim, Place};
-use mover_actors::domain::state::Way;
+use mover_actors::domain::state::{Strategy, Way};
 use mover_actors::domain::verified::{Mismatch, Tally};
 use mover_actors::failpoint;
 use mover_actors::ports::{BackedUp, Blocked, CaughtUp, Copied, Engine, EngineError, Limits, Side};
@@ -67,11 +72,14 @@ use copy::First;
 use error::Doing;
 use guard::{Guard, Readiness};
 use plan::Plan;
+use plans::{Kept, Pair, Plans};
+use proofs::{Proofs, What};
 
 /// How long a move waits for open writers before it gives up.
 pub const DRAIN_BUDGET: Duration = Duration::from_secs(30);
 
-type Plans = HashMap<MigrationName, Arc<OnceCell<Arc<Plan>>>>;
+/// How old a look at the schemas may be on which a plan rests, where nothing depends on it yet.
+const PLAN_AGE: Duration = Duration::from_millis(100);
 
 /// The stores and the migrations between them.
 #[derive(Debug)]
@@ -80,7 +88,9 @@ pub struct PgEngine {
     /// The stores whose guard table is known to be there.
     guarded: HashMap<StoreName, OnceCell<()>>,
     definitions: HashMap<MigrationName, Definition>,
-    plans: Mutex<Plans>,
+    plans: Plans<MigrationName, Plan>,
+    plan_age: Duration,
+    proofs: Arc<Proofs>,
     drain_budget: Duration,
     live: live::Live,
 }
@@ -93,7 +103,9 @@ impl PgEngine {
             guarded: stores.keys().map(|name| (name.clone(), OnceCell::new())).collect(),
             stores,
             definitions: definitions.into_iter().map(|definition| (definition.name.clone(), definition)).collect(),
-            plans: Mutex::default(),
+            plans: Plans::default(),
+            plan_age: PLAN_AGE,
+            proofs: Arc::default(),
             drain_budget: DRAIN_BUDGET,
             live: live::Live::default(),
         }
@@ -102,6 +114,11 @@ impl PgEngine {
     /// Sets how long [`Engine::drain`] waits.
     pub fn with_drain_budget(self, drain_budget: Duration) -> Self {
         Self { drain_budget, ..self }
+    }
+
+    /// Sets for how long the schemas of both stores need not be looked at again.
+    pub fn with_plan_age(self, plan_age: Duration) -> Self {
+        Self { plan_age, ..self }
     }
 
     /// Sets the bounds of online moves.
@@ -119,12 +136,11 @@ impl PgEngine {
         self.stores.iter().map(|(name, store)| (name, store.pool_status()))
     }
 
-    /// Reads both catalogs anew, e.g. at the start of a campaign.
+    /// Looks at both schemas now, and makes the plan anew if they have changed.
     pub async fn refresh(&self, migration: &MigrationName) -> Result<(), EngineError> {
-        self.forget_plan(migration);
         let definition = self.definition(migration)?;
         if !definition.tables.is_empty() {
-            self.plan(definition).await?;
+            self.plan_since(definition, Instant::now()).await?;
         }
         Ok(())
     }
@@ -236,22 +252,28 @@ impl PgEngine {
         self.stores.get(name).ok_or_else(|| permanent(format!("there is no store {name} in the configuration")))
     }
 
+    /// The plan for the schemas as they were a moment ago.
     async fn plan(&self, definition: &Definition) -> Result<Arc<Plan>, EngineError> {
-        let cell = {
-            let mut plans = self.plans.lock().unwrap_or_else(PoisonError::into_inner);
-            plans.entry(definition.name.clone()).or_default().clone()
-        };
-        let make = || async {
-            let names = ownership::tables_named(&definition.tables);
-            let (from, to) = (self.store(&definition.from)?, self.store(&definition.to)?);
-            let (source, target) = futures_util::try_join!(Catalog::read(from, &names), Catalog::read(to, &names))?;
-            Plan::make(definition, &source, &target).map(Arc::new)
-        };
-        cell.get_or_try_init(make).await.cloned()
+        Ok(self.plan_since(definition, self.a_moment_ago()).await?.plan)
+    }
+
+    /// The plan for schemas that were looked at no earlier than `not_before`.
+    async fn plan_since(&self, definition: &Definition, not_before: Instant) -> Result<Kept<Plan>, EngineError> {
+        let make = |source, target| Plan::make(definition, &source, &target);
+        self.plans.current(definition.name.clone(), self.both(definition)?, not_before, make).await
+    }
+
+    fn a_moment_ago(&self) -> Instant {
+        let now = Instant::now();
+        now.checked_sub(self.plan_age).unwrap_or(now)
+    }
+
+    fn both<'a>(&'a self, definition: &'a Definition) -> Result<Pair<'a>, EngineError> {
+        Ok(Pair { definition, source: self.store(&definition.from)?, target: self.store(&definition.to)? })
     }
 
     fn forget_plan(&self, migration: &MigrationName) {
-        self.plans.lock().unwrap_or_else(PoisonError::into_inner).remove(migration);
+        self.plans.doubt(|planned| planned == migration);
         self.live.forget_plan(migration);
     }
 
@@ -311,15 +333,11 @@ impl Engine for PgEngine {
         let Some((definition, cohort)) = self.with_tables(claims)? else {
             return Ok(vec![Tally::default(); claims.len()]);
         };
-        let plan = self.plan(definition).await?;
-        let (store, sql) = match side {
-            Side::Source => (&definition.from, &plan.tally_on_source),
-            Side::Target => (&definition.to, &plan.tally_on_target),
-        };
-        let session = self.store(store)?.session().await?;
-        let doing = Doing::new(store, "counting and hashing the org");
-        let mut tallies = self.reconsider(definition, tally::tally(&plan, &session, sql, &cohort, doing).await)?;
-        session.release();
+        let kept = self.plan_since(definition, self.a_moment_ago()).await?;
+        let mut tallies = self.tally_by(&kept.plan, definition, &cohort, side).await?;
+        if definition.strategy == Strategy::Offline {
+            claims.iter().for_each(|claim| self.proofs.keep(claim, What::Tallied(side), &kept.basis));
+        }
         Ok(claims.iter().map(|claim| tallies.remove(&claim.key).unwrap_or_default()).collect())
     }
 
@@ -334,6 +352,7 @@ impl Engine for PgEngine {
 
     async fn settle(&self, claims: &[Claim]) -> Result<(), EngineError> {
         let Some((definition, cohort)) = self.with_tables(claims)? else { return Ok(()) };
+        self.prove_settling(definition, &cohort).await?;
         let target = self.store(&definition.to)?;
         let session = target.session().await?;
         // One statement is one transaction: before it nothing is changed, after it everything is.
@@ -341,6 +360,7 @@ impl Engine for PgEngine {
         guard::settle(&session, &cohort, Doing::new(target.name(), "declaring the org live")).await?;
         failpoint::hit("settle.committed");
         session.release();
+        claims.iter().for_each(|claim| self.proofs.forget(claim, &settle::TALLIES));
         Ok(())
     }
 
@@ -357,7 +377,7 @@ impl Engine for PgEngine {
         if !definition.steps.is_empty() {
             return sql_steps::take_back(target, claim, &definition.steps).await;
         }
-        let discarded = copy::discard(target, claim, || self.plan(definition)).await;
+        let discarded = copy::discard(target, claim, || self.plan_to_remove(definition)).await;
         self.reconsider(definition, discarded)
     }
 

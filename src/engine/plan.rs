@@ -1,4 +1,4 @@
-//! How a migration is carried out between two stores: every statement, put together once from both catalogs.
+//! How a migration is carried out between two stores: every statement, put together from both catalogs.
 
 use std::collections::HashMap;
 use std::fmt::Display;
@@ -261,7 +261,13 @@ impl Columns {
         let mut columns = Columns { copied: Vec::new(), compared: Vec::new() };
         for column in &from.columns {
             let Some(twin) = to.column(&column.name) else {
-                return Err(format!("the target lacks column {}", column.name));
+                return Err(format!(
+                    "the target lacks column {}; next: run there: ALTER TABLE {} ADD COLUMN {} {}",
+                    column.name,
+                    to.quoted,
+                    quote(&column.name),
+                    column.written
+                ));
             };
             source
                 .types

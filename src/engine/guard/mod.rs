@@ -107,6 +107,17 @@ async fn refuse_others(
     }
 }
 
+/// The keys of those orgs that are copies which the holder of these claims may declare live.
+pub(super) async fn incoming(store: &Store, cohort: &Cohort) -> Result<HashSet<String>, EngineError> {
+    let doing = Doing::new(store.name(), "asking where the org stands");
+    let failed = |error| doing.failed(error);
+    let session = store.session().await?;
+    let statement = session.prepared(include_str!("sql/incoming.sql")).await.map_err(failed)?;
+    let rows = session.query(&statement, &cohort.parameters()).await.map_err(failed)?;
+    session.release();
+    rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>().map_err(failed)
+}
+
 async fn why_refused(session: &Session, claim: &Claim, doing: Doing<'_>) -> Result<EngineError, EngineError> {
     let failed = |error| doing.failed(error);
     let statement = session.prepared(READ).await.map_err(failed)?;

@@ -16,6 +16,7 @@ use super::super::error::{Doing, shortened};
 use super::super::pipeline::send;
 use super::super::sequences;
 use super::keys::Keys;
+use super::lost;
 use super::plan::LivePlan;
 use super::subtree;
 use super::work::{Prove, Work};
@@ -40,6 +41,9 @@ pub(super) async fn apply(
     let writing = Doing::new(&live.plan.target, "carrying over what was written");
     let prepared = try_join_all(work.iter().map(|work| work.prepare(from, to, prove))).await?;
     let orgs = cohort.keys();
+    for work in &work {
+        lost::refuse_rows(live, work.table, work.label, from, &work.parameters(&orgs)).await?;
+    }
 
     // Both stores get all they can do at once; answers are taken in the order of the requests.
     let parameters: Vec<_> = work.iter().map(|work| work.parameters(&orgs)).collect();

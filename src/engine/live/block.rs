@@ -19,6 +19,7 @@ use super::super::store::Store;
 use super::limits::LiveLimits;
 use super::lock::{self, Hold, Patience};
 use super::plan::LivePlan;
+use super::prove::Proven;
 use super::round::Round;
 use super::{guard_row, log, work};
 
@@ -37,6 +38,7 @@ const ROUNDS_MAX: usize = 10;
 pub(super) struct Block {
     live: Arc<LivePlan>,
     cohort: Cohort,
+    proof: Proven,
     /// Holds the locks.
     from: Session,
     to: Session,
@@ -57,10 +59,13 @@ pub(super) async fn block(
     live: Arc<LivePlan>,
     (source, target): (&Store, &Store),
     cohort: Cohort,
+    proof: Proven,
     bound: Duration,
     limits: LiveLimits,
 ) -> Result<Option<Block>, EngineError> {
     let (from, to) = try_join!(source.session(), target.session())?;
+    // Statements of a plan that is outdated could not be prepared. This one costs little when writers wait, once it was run.
+    proof.must_stand(&live, &cohort, &from, &to).await?;
     prepare(&live, &from, &to, &cohort).await?;
     let impatient = format!("SET lock_timeout = {}", limits.lock_timeout.as_millis().max(1));
     for (session, store) in [(&from, &live.plan.source), (&to, &live.plan.target)] {
@@ -95,7 +100,7 @@ pub(super) async fn block(
         return Ok(None);
     };
     failpoint::hit("lock.held");
-    Ok(Some(Block { live, cohort, from, to, since, deadline, bound, is_at_rest: true, is_receiving: false }))
+    Ok(Some(Block { live, cohort, proof, from, to, since, deadline, bound, is_at_rest: true, is_receiving: false }))
 }
 
 /// The last round, two commits and the flags may each take as long as the bound. If we hang, the stores end our sessions.
@@ -124,9 +129,10 @@ impl WriteBlock for Block {
     async fn leave(&mut self) -> Result<CaughtUp, EngineError> {
         self.is_at_rest = false;
         let round = Round { live: &self.live, cohort: &self.cohort, from: &self.from, to: &self.to };
-        let last = timeout_at(self.deadline, last_round(round, idle_max(self.bound))).await;
+        let last = timeout_at(self.deadline, last_round(round, &self.proof, idle_max(self.bound))).await;
         let last = last.map_err(|_| self.too_long())??;
         self.until_commits_end(self.move_away(&last)).await?;
+        self.proof.has_served(&self.cohort);
         self.is_receiving = last.is_open;
         Ok(CaughtUp { keys: last.keys, left: 0 })
     }
@@ -169,10 +175,12 @@ struct Last {
 }
 
 /// With all writers waiting one snapshot sees everything.
-async fn last_round(round: Round<'_>, idle_max: Duration) -> Result<Last, EngineError> {
+async fn last_round(round: Round<'_>, proof: &Proven, idle_max: Duration) -> Result<Last, EngineError> {
     let idle_max_ms = idle_max.as_millis();
     round.hold(&format!("BEGIN; SET LOCAL idle_in_transaction_session_timeout = {idle_max_ms}")).await?;
-    let reading = round.read().await?;
+    // Sent together: what the proof says is looked at in the same snapshot.
+    let stands = proof.must_stand(round.live, round.cohort, round.from, round.to);
+    let (reading, ()) = try_join!(round.read(), stands)?;
     let snapshot = reading.snapshot.clone();
     let mut keys = reading.keys(round.live);
     let is_open = keys.is_empty();

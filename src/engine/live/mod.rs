@@ -11,16 +11,19 @@ mod backup_file;
 mod block;
 mod compare;
 mod copy;
+mod differences;
 mod guard_row;
 mod keyed;
 mod keys;
 mod limits;
 mod lock;
 mod log;
+mod lost;
 mod orphans;
 mod piece_copy;
 mod pieces;
 mod plan;
+mod prove;
 mod purge;
 mod range;
 mod restore;
@@ -31,37 +34,36 @@ mod work;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
 
 use futures_util::try_join;
-use mover_actors::domain::ids::{MigrationName, StoreName};
+use mover_actors::domain::ids::{MigrationName, OrgKey, StoreName};
 use mover_actors::domain::record::Claim;
 use mover_actors::domain::state::Way;
-use mover_actors::domain::verified::Tally;
+use mover_actors::domain::verified::{Tally, Verified};
 use mover_actors::failpoint;
 use mover_actors::ports::{Access, BackedUp, Blocked, CaughtUp, Copied, EngineError, WriteBlock};
-use tokio::sync::OnceCell;
 
 pub use limits::LiveLimits;
 use plan::LivePlan;
+use prove::Proven;
 use round::Round;
 
-use super::catalog::Catalog;
 use super::cohort::Cohort;
 use super::error::Doing;
+use super::plans::{Basis, Kept, Plans};
+use super::proofs::{Unchanged, What};
 use super::store::Store;
-use super::{PgEngine, drain, guard, ownership};
+use super::{PgEngine, drain, guard};
 use crate::config::Definition;
-
-type Plans = HashMap<(MigrationName, Way), Arc<OnceCell<Arc<LivePlan>>>>;
 
 /// What an engine knows for online moves.
 #[derive(Debug, Default)]
 pub(super) struct Live {
     limits: LiveLimits,
     backups: PathBuf,
-    plans: Mutex<Plans>,
+    plans: Plans<(MigrationName, Way), LivePlan>,
 }
 
 impl Live {
@@ -79,14 +81,15 @@ impl Live {
 
     /// Both ways are planned anew when they are next needed.
     pub(super) fn forget_plan(&self, migration: &MigrationName) {
-        let mut plans = self.plans.lock().unwrap_or_else(PoisonError::into_inner);
-        plans.retain(|(planned, _), _| planned != migration);
+        self.plans.doubt(|(planned, _)| planned == migration);
     }
 }
 
 /// An org's way from one store to the other.
 struct Route<'a> {
     live: Arc<LivePlan>,
+    /// What the plan was made from.
+    basis: Basis,
     /// The store that the org leaves.
     leaving: &'a Store,
     /// The store that receives it.
@@ -148,12 +151,43 @@ impl PgEngine {
             return Ok(vec![(Tally::default(), Tally::default()); claims.len()]);
         };
         let route = self.route(definition, way).await?;
+        let mut tallies = self.compare_on(&route, definition, &cohort, way).await?;
+        Ok(claims.iter().map(|claim| tallies.remove(&claim.key).unwrap_or_default()).collect())
+    }
+
+    async fn compare_on(
+        &self,
+        route: &Route<'_>,
+        definition: &Definition,
+        cohort: &Cohort,
+        way: Way,
+    ) -> Result<HashMap<OrgKey, (Tally, Tally)>, EngineError> {
         let (from, to) = try_join!(route.leaving.session(), route.receiving.session())?;
-        let round = Round { live: &route.live, cohort: &cohort, from: &from, to: &to };
+        let round = Round { live: &route.live, cohort, from: &from, to: &to };
+        if way == Way::Back {
+            self.reconsider(definition, lost::refuse_orgs(&route.live, &from, cohort).await)?;
+        }
         let mut tallies = self.reconsider(definition, compare::compare(round).await)?;
+        if way == Way::Back {
+            let mut carried = 0;
+            for claim in cohort.claims() {
+                let Some(unlike) = tallies.get(&claim.key).filter(|(left, right)| left != right) else { continue };
+                let alone = Cohort::one(claim);
+                let round = Round { cohort: &alone, ..round };
+                carried += self.reconsider(definition, differences::carry_over(round, claim, unlike).await)?;
+            }
+            if carried > 0 {
+                tallies = self.reconsider(definition, compare::compare(round).await)?;
+            }
+        }
         from.release();
         to.release();
-        Ok(claims.iter().map(|claim| tallies.remove(&claim.key).unwrap_or_default()).collect())
+        for claim in cohort.claims() {
+            if tallies.get(&claim.key).is_some_and(|(left, right)| Verified::compare(left, right).is_ok()) {
+                self.proofs.keep(claim, What::Compared(way), &route.basis);
+            }
+        }
+        Ok(tallies)
     }
 
     /// Lets writers wait.
@@ -166,9 +200,15 @@ impl PgEngine {
         let moved = undo::moved(leaving, &cohort, self.live.limits).await?;
         let block = match cohort.only(|claim| !moved.contains(claim.key.as_str())) {
             Some(unmoved) => {
-                let live = self.live_plan(definition, way).await?;
+                let route = self.proven_route(definition, &unmoved, way).await?;
+                let proof = Proven {
+                    unchanged: Unchanged::since(&route.basis, definition, way),
+                    proofs: self.proofs.clone(),
+                    what: What::Compared(way),
+                };
                 let bound = Duration::from_millis(definition.limits.max_block_ms);
-                let block = block::block(live, (leaving, receiving), unmoved, bound, self.live.limits).await;
+                let stores = (leaving, receiving);
+                let block = block::block(route.live, stores, unmoved, proof, bound, self.live.limits).await;
                 self.reconsider(definition, block)?
             }
             None => None,
@@ -220,6 +260,7 @@ impl PgEngine {
         let definition = self.definition(&claim.migration)?;
         if !definition.tables.is_empty() {
             undo::must_be_settled(self.store(&definition.to)?, claim).await?;
+            self.back_up_what_changed(definition, claim).await?;
         }
         self.remove_from(claim, Way::Back).await
     }
@@ -236,9 +277,11 @@ impl PgEngine {
     /// Writes the org's rows in the source to a file.
     pub(in crate::engine) async fn live_back_up(&self, claim: &Claim) -> Result<BackedUp, EngineError> {
         let definition = self.definition(&claim.migration)?;
-        let route = self.route(definition, Way::Forward).await?;
+        let route = self.route_since(definition, Way::Forward, Instant::now()).await?;
         let written = backup::back_up(&route.live, route.leaving, claim, &self.live.backups).await;
-        self.reconsider(definition, written)
+        let written = self.reconsider(definition, written)?;
+        self.proofs.keep(claim, What::BackedUp, &route.basis);
+        Ok(written)
     }
 
     /// Loads the rows of a backup into one of the two stores of its migration, which must not hold any row of the org.
@@ -267,9 +310,21 @@ impl PgEngine {
     }
 
     async fn route<'a>(&'a self, definition: &'a Definition, way: Way) -> Result<Route<'a>, EngineError> {
-        let live = self.live_plan(definition, way).await?;
+        self.route_since(definition, way, self.a_moment_ago()).await
+    }
+
+    /// The way between stores whose schemas were looked at no earlier than `not_before`.
+    async fn route_since<'a>(
+        &'a self,
+        definition: &'a Definition,
+        way: Way,
+        not_before: Instant,
+    ) -> Result<Route<'a>, EngineError> {
+        let make = |source, target| LivePlan::make(definition, source, target, way);
+        let key = (definition.name.clone(), way);
+        let Kept { plan: live, basis } = self.live.plans.current(key, self.both(definition)?, not_before, make).await?;
         let (leaving, receiving) = self.pair(definition, way)?;
-        Ok(Route { live, leaving, receiving })
+        Ok(Route { live, basis, leaving, receiving })
     }
 
     /// The store that orgs leave, and the one that receives them.
@@ -279,20 +334,6 @@ impl PgEngine {
             Way::Forward => (source, target),
             Way::Back => (target, source),
         })
-    }
-
-    async fn live_plan(&self, definition: &Definition, way: Way) -> Result<Arc<LivePlan>, EngineError> {
-        let cell = {
-            let mut plans = self.live.plans.lock().unwrap_or_else(PoisonError::into_inner);
-            plans.entry((definition.name.clone(), way)).or_default().clone()
-        };
-        let make = || async {
-            let names = ownership::tables_named(&definition.tables);
-            let (from, to) = (self.store(&definition.from)?, self.store(&definition.to)?);
-            let (source, target) = try_join!(Catalog::read(from, &names), Catalog::read(to, &names))?;
-            LivePlan::make(definition, source, target, way).map(Arc::new)
-        };
-        cell.get_or_try_init(make).await.cloned()
     }
 
     async fn ensure_tables(&self, store: &Store) -> Result<(), EngineError> {

@@ -1,4 +1,6 @@
-//! What an online move needs beyond a [`Plan`]: statements about single rows, put together once from both catalogs.
+//! What an online move needs beyond a [`Plan`]: statements about single rows, put together from both catalogs.
+
+use std::collections::HashMap;
 
 use mover_actors::domain::ids::StoreName;
 use mover_actors::domain::state::Way;
@@ -7,9 +9,11 @@ use mover_actors::ports::EngineError;
 use super::super::catalog::{Catalog, Table};
 use super::super::error::Doing;
 use super::super::ownership::{Orgs, Ownership};
+use super::super::name::TableName;
 use super::super::plan::{Plan, TablePlan};
 use super::super::sequences::FarBehind;
 use super::keyed::{self, KeyColumn};
+use super::lost::{self, Lost, LostColumn};
 use super::orphans::Orphans;
 use super::range::Ranging;
 use super::subtree::{self, Branch};
@@ -44,6 +48,8 @@ pub(super) struct LiveTable {
     /// How many hops it is away from a table with a key column, at most.
     pub(super) depth: usize,
     pub(super) ranging: Ranging,
+    /// What the receiving store has no place for.
+    pub(super) lost: Option<Lost>,
 }
 
 /// One table in one store.
@@ -59,17 +65,18 @@ impl LivePlan {
     /// Puts the statements together, or says what is in the way.
     pub(super) fn make(
         definition: &Definition,
-        mut source: Catalog,
+        source: Catalog,
         target: Catalog,
         way: Way,
     ) -> Result<Self, EngineError> {
+        let mut lost = HashMap::new();
         let (definition, leaving, receiving) = match way {
             Way::Forward => (definition.clone(), source, target),
             Way::Back => {
                 let definition =
                     Definition { from: definition.to.clone(), to: definition.from.clone(), ..definition.clone() };
                 let mut leaving = target;
-                leave_out_columns(&mut leaving, &mut source);
+                lost = leave_out_columns(&mut leaving, &source);
                 (definition, leaving, source)
             }
         };
@@ -82,7 +89,7 @@ impl LivePlan {
         let branches = subtree::branches(&definition, &plan, &leaving, &receiving).map_err(|(table, problem)| {
             Doing::new(&definition.from, "planning the online move").on(&table).refused(problem)
         })?;
-        let maker = Maker { definition: &definition, leaving: &leaving, receiving: &receiving };
+        let maker = Maker { definition: &definition, leaving: &leaving, receiving: &receiving, lost };
         let made = plan.tables.iter().zip(branches).map(|(table, branches)| maker.table(table, branches));
         let tables = made.collect::<Result<_, _>>()?;
         Ok(Self { plan, way, tables })
@@ -102,19 +109,23 @@ impl LivePlan {
     }
 }
 
-/// On the way back, what the target has in columns of its own has no place in the source.
-fn leave_out_columns(leaving: &mut Catalog, receiving: &mut Catalog) {
+/// On the way back, what the target has in columns of its own has no place in the source: these columns, table by table.
+fn leave_out_columns(leaving: &mut Catalog, receiving: &Catalog) -> HashMap<TableName, Vec<LostColumn>> {
+    let mut lost = HashMap::new();
     for (name, table) in &mut leaving.tables {
         if let Some(twin) = receiving.tables.get(name) {
+            lost.insert(name.clone(), lost::columns(table, twin));
             table.columns.retain(|column| twin.column(&column.name).is_some());
         }
     }
+    lost
 }
 
 struct Maker<'a> {
     definition: &'a Definition,
     leaving: &'a Catalog,
     receiving: &'a Catalog,
+    lost: HashMap<TableName, Vec<LostColumn>>,
 }
 
 impl Maker<'_> {
@@ -143,6 +154,7 @@ impl Maker<'_> {
             branches,
             depth: self.depth(rule, 0),
             ranging: Ranging::of(rule, (here, &left.key), &right.key),
+            lost: Lost::of(self.lost.get(&rule.name).cloned().unwrap_or_default(), &table.source.rows, &left.rows),
             leaving: left.side,
             receiving: right.side,
             key,

@@ -11,6 +11,7 @@ use super::super::cohort::Cohort;
 use super::super::connection::Session;
 use super::super::error::{Doing, is_transient};
 use super::keys::Arrays;
+use super::lost;
 use super::plan::{LivePlan, LiveTable};
 use super::subtree;
 
@@ -100,6 +101,7 @@ pub(super) async fn rehearse(
         let on_receiving = on_receiving.map(|statement| run(to, statement, &parameters));
         try_join_all(on_leaving).await.map_err(|error| leaving.on(work.label).failed(error))?;
         try_join_all(on_receiving).await.map_err(|error| receiving.on(work.label).failed(error))?;
+        lost::refuse_rows(live, work.table, work.label, from, &parameters).await?;
         subtree::rehearse(live, number, from, to).await
     });
     try_join_all(of_tables).await?;

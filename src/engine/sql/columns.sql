@@ -8,6 +8,7 @@ SELECT
     a.attnotnull AS not_null,
     a.atthasdef OR a.attidentity <> '' OR a.attgenerated <> '' AS has_default,
     a.attgenerated <> '' AS generated,
+    (SELECT pg_get_expr(d.adbin, d.adrelid) FROM pg_attrdef d WHERE d.adrelid = a.attrelid AND d.adnum = a.attnum) AS default_value,
     -- A unique or plain index that begins with the column can find an org's rows.
     EXISTS (
         SELECT FROM pg_index i

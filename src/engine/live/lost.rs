@@ -1,0 +1,118 @@
+//! Columns that only the target has: the way back has no place for what was written there, and must not lose it without a word.
+
+use mover_actors::ports::EngineError;
+use tokio_postgres::types::ToSql;
+
+use super::super::catalog::{Column, Table};
+use super::super::cohort::Cohort;
+use super::super::connection::Session;
+use super::super::error::Doing;
+use super::super::name::quote;
+use super::plan::{LivePlan, LiveTable};
+
+/// What of one table could be lost.
+#[derive(Debug)]
+pub(super) struct Lost {
+    columns: Vec<LostColumn>,
+    /// Counts rows of the org with a value of their own, column by column.
+    in_org: String,
+    /// The same for rows with given keys.
+    in_keys: String,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct LostColumn {
+    name: String,
+    /// Whether row `t` has another value than it would have got by itself.
+    condition: String,
+    /// What gives the other store a place for it.
+    remedy: String,
+}
+
+/// The columns of `leaving` that `receiving` lacks, but for those that are worked out from others.
+pub(super) fn columns(leaving: &Table, receiving: &Table) -> Vec<LostColumn> {
+    let only_here = |column: &&Column| receiving.column(&column.name).is_none() && !column.generated;
+    leaving.columns.iter().filter(only_here).map(|column| LostColumn::of(column, receiving)).collect()
+}
+
+impl LostColumn {
+    fn of(column: &Column, receiving: &Table) -> Self {
+        let quoted = quote(&column.name);
+        // Types like json cannot be compared otherwise, and the next number of a sequence is not for looking.
+        let constant = column.default_value.as_ref().filter(|value| !value.contains("nextval("));
+        let condition = match constant {
+            Some(value) => format!("t.{quoted}::text IS DISTINCT FROM ({value})::text"),
+            None => format!("t.{quoted} IS NOT NULL"),
+        };
+        let default = constant.map(|value| format!(" DEFAULT {value}")).unwrap_or_default();
+        let remedy = format!("ALTER TABLE {} ADD COLUMN {quoted} {}{default}", receiving.quoted, column.written);
+        Self { name: column.name.clone(), condition, remedy }
+    }
+}
+
+impl Lost {
+    /// `rows` are those of the org, `keyed` those with given keys; `None` if nothing can be lost.
+    pub(super) fn of(columns: Vec<LostColumn>, rows: &str, keyed: &str) -> Option<Self> {
+        if columns.is_empty() {
+            return None;
+        }
+        let counts: Vec<String> =
+            columns.iter().map(|column| format!("count(*) FILTER (WHERE {})", column.condition)).collect();
+        let counts = counts.join(", ");
+        Some(Self { columns, in_org: format!("SELECT {counts} {rows}"), in_keys: format!("SELECT {counts} {keyed}") })
+    }
+}
+
+/// Refuses to bring orgs back of which one has values in such columns.
+pub(super) async fn refuse_orgs(live: &LivePlan, from: &Session, cohort: &Cohort) -> Result<(), EngineError> {
+    for (planned, table) in live.plan.tables.iter().zip(&live.tables) {
+        if let Some(lost) = &table.lost {
+            let doing = doing(live).on(&planned.label);
+            refuse(lost, &lost.in_org, from, &[&cohort.keys()], doing).await?;
+        }
+    }
+    Ok(())
+}
+
+/// The same for rows that are about to be carried over: they may have been written since.
+pub(super) async fn refuse_rows(
+    live: &LivePlan,
+    table: &LiveTable,
+    label: &str,
+    from: &Session,
+    parameters: &[&(dyn ToSql + Sync)],
+) -> Result<(), EngineError> {
+    match &table.lost {
+        Some(lost) => refuse(lost, &lost.in_keys, from, parameters, doing(live).on(label)).await,
+        None => Ok(()),
+    }
+}
+
+fn doing(live: &LivePlan) -> Doing<'_> {
+    Doing::new(&live.plan.source, "looking what would be lost on the way back")
+}
+
+async fn refuse(
+    lost: &Lost,
+    sql: &str,
+    from: &Session,
+    parameters: &[&(dyn ToSql + Sync)],
+    doing: Doing<'_>,
+) -> Result<(), EngineError> {
+    let failed = |error| doing.failed(error);
+    let statement = from.prepared(sql).await.map_err(failed)?;
+    let row = from.query_one(&statement, parameters).await.map_err(failed)?;
+    for (index, column) in lost.columns.iter().enumerate() {
+        let rows: i64 = row.try_get(index).map_err(failed)?;
+        if rows > 0 {
+            let (name, remedy) = (&column.name, &column.remedy);
+            return Err(doing.refused(format!(
+                "{} of the org {} a value in column {name}, which the other store does not have; next: run there: {remedy}; \
+                 then roll back again, and the values are carried over",
+                if rows == 1 { "1 row".into() } else { format!("{rows} rows") },
+                if rows == 1 { "has" } else { "have" },
+            )));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,176 @@
+//! Plans, each kept for as long as both stores have the schemas that it was made from. Whoever needs one says how long ago
+//! they may have been looked at; many who ask at the same time share one look.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use futures_util::try_join;
+use mover_actors::ports::EngineError;
+use tokio::sync::Mutex as Queue;
+use tracing::warn;
+
+use super::catalog::Catalog;
+use super::error::Doing;
+use super::fingerprint::{Fingerprint, Glance, sentence};
+use super::name::TableName;
+use super::store::Store;
+use super::ownership::tables_named;
+use crate::config::Definition;
+
+/// Both stores of a migration.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Pair<'a> {
+    pub(super) definition: &'a Definition,
+    pub(super) source: &'a Store,
+    pub(super) target: &'a Store,
+}
+
+/// What both stores were like.
+#[derive(Debug, Clone)]
+pub(super) struct Basis {
+    pub(super) source: Fingerprint,
+    pub(super) target: Fingerprint,
+}
+
+impl Basis {
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        self.source.glance == other.source.glance && self.target.glance == other.target.glance
+    }
+
+    fn has_schemas(&self, source: &Glance, target: &Glance) -> bool {
+        self.source.glance.has_schema_of(source) && self.target.glance.has_schema_of(target)
+    }
+
+    /// What has changed since, in words; `None` if nothing has.
+    pub(super) fn changes(&self, now: &Self, definition: &Definition) -> Option<String> {
+        let mut changes = self.source.changes(&now.source, &definition.from);
+        changes.extend(self.target.changes(&now.target, &definition.to));
+        sentence(&changes)
+    }
+}
+
+/// A plan, and what it was made from.
+#[derive(Debug)]
+pub(super) struct Kept<P> {
+    pub(super) plan: Arc<P>,
+    pub(super) basis: Basis,
+}
+
+impl<P> Clone for Kept<P> {
+    fn clone(&self) -> Self {
+        Self { plan: self.plan.clone(), basis: self.basis.clone() }
+    }
+}
+
+/// The plans of an engine.
+#[derive(Debug)]
+pub(super) struct Plans<K, P>(Mutex<HashMap<K, Arc<Entry<P>>>>);
+
+#[derive(Debug)]
+struct Entry<P> {
+    known: Queue<Option<Known<P>>>,
+    is_doubted: AtomicBool,
+}
+
+#[derive(Debug)]
+struct Known<P> {
+    kept: Kept<P>,
+    /// When it was last begun to look at the schemas.
+    looked_at: Instant,
+}
+
+impl<K, P> Default for Plans<K, P> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<K: Hash + Eq, P> Plans<K, P> {
+    /// The plan for schemas that were looked at no earlier than `not_before`; `make` makes it anew where they have changed.
+    pub(super) async fn current(
+        &self,
+        key: K,
+        pair: Pair<'_>,
+        not_before: Instant,
+        make: impl FnOnce(Catalog, Catalog) -> Result<P, EngineError>,
+    ) -> Result<Kept<P>, EngineError> {
+        let entry = self.entry(key);
+        let mut known = entry.known.lock().await;
+        let looked_at = Instant::now();
+        let is_doubted = entry.is_doubted.load(Ordering::Relaxed);
+        if let Some(known) = known.as_mut().filter(|_| !is_doubted) {
+            if known.looked_at >= not_before {
+                return Ok(known.kept.clone());
+            }
+            let (source, target) = try_join!(glance(pair, pair.source), glance(pair, pair.target))?;
+            if known.kept.basis.has_schemas(&source, &target) {
+                known.looked_at = looked_at;
+                (known.kept.basis.source.glance, known.kept.basis.target.glance) = (source, target);
+                return Ok(known.kept.clone());
+            }
+        }
+        entry.is_doubted.store(false, Ordering::Relaxed);
+        let made = make_anew(pair, known.as_ref().map(|known| &known.kept.basis), make).await;
+        match made {
+            Ok(kept) => {
+                *known = Some(Known { kept: kept.clone(), looked_at });
+                Ok(kept)
+            }
+            Err(error) => {
+                entry.is_doubted.store(true, Ordering::Relaxed);
+                Err(error)
+            }
+        }
+    }
+
+    /// These plans are made anew when they are next needed.
+    pub(super) fn doubt(&self, are_meant: impl Fn(&K) -> bool) {
+        let plans = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let meant = plans.iter().filter(|(key, _)| are_meant(key));
+        meant.for_each(|(_, entry)| entry.is_doubted.store(true, Ordering::Relaxed));
+    }
+
+    fn entry(&self, key: K) -> Arc<Entry<P>> {
+        let fresh = || Arc::new(Entry { known: Queue::new(None), is_doubted: AtomicBool::new(false) });
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(key).or_insert_with(fresh).clone()
+    }
+}
+
+async fn make_anew<P>(
+    pair: Pair<'_>,
+    before: Option<&Basis>,
+    make: impl FnOnce(Catalog, Catalog) -> Result<P, EngineError>,
+) -> Result<Kept<P>, EngineError> {
+    let names = tables_named(&pair.definition.tables);
+    let (source, target) = try_join!(Catalog::read(pair.source, &names), Catalog::read(pair.target, &names))?;
+    let basis = Basis { source: source.fingerprint.clone(), target: target.fingerprint.clone() };
+    let changes = before.and_then(|before| before.changes(&basis, pair.definition));
+    match (make(source, target), changes) {
+        (Ok(plan), changes) => {
+            if let Some(changes) = changes {
+                warn!(migration = %pair.definition.name, %changes, "the plan is made anew");
+            }
+            Ok(Kept { plan: Arc::new(plan), basis })
+        }
+        (Err(error), Some(changes)) => {
+            Err(EngineError { reason: format!("{}; since the last plan {changes}", error.reason), ..error })
+        }
+        (Err(error), None) => Err(error),
+    }
+}
+
+async fn glance(pair: Pair<'_>, store: &Store) -> Result<Glance, EngineError> {
+    let session = store.session().await?;
+    let doing = Doing::new(store.name(), "looking whether the schema has changed");
+    let taken = Glance::take(&session, &quoted_tables(pair.definition), doing).await?;
+    session.release();
+    Ok(taken)
+}
+
+/// The tables whose schema counts, in quotes.
+pub(super) fn quoted_tables(definition: &Definition) -> Vec<String> {
+    tables_named(&definition.tables).iter().map(TableName::quoted).collect()
+}

@@ -1,0 +1,51 @@
+-- All that a plan for tables (named in quotes) may rest on, part by part: the relation it belongs to, its kind, its name, and
+-- what it is made of. Nothing here is written by a function that looks at search_path: expressions are taken as Postgres
+-- stores them. A table's own number tells it apart from another that was put in its place. Partitions have the columns of
+-- their root. Catalogs are looked up by number, never read as a whole: they may be large.
+WITH root AS MATERIALIZED (
+    SELECT ARRAY(SELECT DISTINCT to_regclass(name)::oid FROM unnest($1::text[]) AS wanted (name)) AS oids
+),
+member AS MATERIALIZED (
+    SELECT ARRAY(
+        SELECT unnest(oids) FROM root
+        UNION
+        SELECT tree.relid FROM root CROSS JOIN unnest(oids) AS oid CROSS JOIN LATERAL pg_partition_tree(oid) AS tree
+    ) AS oids
+)
+SELECT
+    c.oid AS relation, 'table' AS kind, n.nspname::text || '.' || c.relname AS name,
+    concat_ws(' ', c.relkind, c.relpersistence, c.relispartition, c.relrowsecurity, c.relforcerowsecurity, c.relpartbound)
+        AS made_of
+FROM pg_class c, pg_namespace n
+WHERE c.oid = ANY ((SELECT oids FROM member)::oid[]) AND n.oid = c.relnamespace
+UNION ALL
+SELECT p.partrelid, 'partition key', '', p::text
+FROM pg_partitioned_table p WHERE p.partrelid = ANY ((SELECT oids FROM member)::oid[])
+UNION ALL
+SELECT
+    a.attrelid, 'column', a.attname::text,
+    concat_ws(' ', a.attnum, a.atttypid, a.atttypmod, a.attcollation, a.attnotnull, a.attidentity, a.attgenerated)
+FROM pg_attribute a
+WHERE a.attrelid = ANY ((SELECT oids FROM root)::oid[]) AND a.attnum > 0 AND NOT a.attisdropped
+UNION ALL
+SELECT
+    d.adrelid, 'default',
+    (SELECT a.attname::text FROM pg_attribute a WHERE a.attrelid = d.adrelid AND a.attnum = d.adnum), d.adbin::text
+FROM pg_attrdef d WHERE d.adrelid = ANY ((SELECT oids FROM root)::oid[])
+UNION ALL
+SELECT k.conrelid, 'constraint', k.conname::text, k::text
+FROM pg_constraint k WHERE k.conrelid = ANY ((SELECT oids FROM member)::oid[])
+UNION ALL
+SELECT i.indrelid, 'index', (SELECT c.relname::text FROM pg_class c WHERE c.oid = i.indexrelid), i::text
+FROM pg_index i WHERE i.indrelid = ANY ((SELECT oids FROM member)::oid[])
+UNION ALL
+SELECT g.tgrelid, 'trigger', g.tgname::text, g::text
+FROM pg_trigger g
+WHERE g.tgrelid = ANY ((SELECT oids FROM member)::oid[])
+  AND NOT g.tgisinternal AND NOT starts_with(g.tgname::text, 'mover_guard_')
+UNION ALL
+SELECT r.ev_class, 'rule', r.rulename::text, r::text
+FROM pg_rewrite r WHERE r.ev_class = ANY ((SELECT oids FROM member)::oid[])
+UNION ALL
+SELECT h.inhparent, 'heir', h.inhrelid::text, ''
+FROM pg_inherits h WHERE h.inhparent = ANY ((SELECT oids FROM member)::oid[])

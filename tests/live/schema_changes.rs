@@ -1,0 +1,236 @@
+//! Schemas that are changed, and stores that crash, while orgs are on their way.
+
+use std::process::Command;
+use std::time::Duration;
+
+use mover::engine::PgEngine;
+use mover_actors::domain::record::Claim;
+use mover_actors::domain::state::Way;
+use mover_actors::ports::Engine;
+use tokio_postgres::Client;
+
+use crate::world::{World, backups, blocked, claim, copied, moved, proven, refusal, store, switched};
+
+const ADD: &str = "ALTER TABLE groups ADD COLUMN note text";
+
+/// An engine that looks at the schemas whenever it needs a plan.
+fn watchful(world: &World) -> PgEngine {
+    world.engine().with_plan_age(Duration::ZERO)
+}
+
+async fn in_both(world: &World, sql: &str) {
+    for client in [&world.old, &world.new] {
+        client.batch_execute(sql).await.unwrap();
+    }
+}
+
+/// Copied, caught up, and found equal.
+async fn ready_to_switch(engine: &PgEngine, claim: &Claim) {
+    copied(engine, claim).await;
+    engine.catch_up(claim, Way::Forward).await.unwrap();
+    proven(&engine.compare(claim, Way::Forward).await.unwrap());
+}
+
+/// Tries to switch until it is refused for good.
+async fn refused_switch(engine: &PgEngine, claim: &Claim) -> String {
+    loop {
+        match engine.block(claim, Way::Forward).await {
+            Ok(_) => panic!("it was not refused"),
+            Err(error) if error.transient => {}
+            Err(error) => return error.reason,
+        }
+    }
+}
+
+/// What an abort does, and what must be left of it.
+async fn taken_back(world: &World, engine: &PgEngine, claim: &Claim) {
+    engine.release(claim).await.unwrap();
+    engine.discard(claim).await.unwrap();
+    assert_eq!(world.modes(claim.key.as_str()).await, ("settled".into(), "discarded".into()));
+    assert!(world.rows(&world.new, claim.key.as_str()).await.is_empty());
+}
+
+#[tokio::test]
+async fn orgs_that_come_later_bring_a_column_that_was_added_in_both_stores() {
+    let world = World::start().await;
+    let engine = watchful(&world);
+    moved(&engine, &claim("1", 1)).await;
+    in_both(&world, ADD).await;
+    world.old.batch_execute("UPDATE groups SET note = 'kept' WHERE org = 2").await.unwrap();
+    moved(&engine, &claim("2", 2)).await;
+    assert_eq!(world.count(&world.new, "groups WHERE org = 2 AND note = 'kept'").await, 12);
+    world.assert_alike("2").await;
+}
+
+#[tokio::test]
+async fn a_column_that_only_the_source_has_lets_no_org_pass_and_says_what_to_do() {
+    let world = World::start().await;
+    let engine = watchful(&world);
+    ready_to_switch(&engine, &claim("1", 1)).await;
+    world.old.batch_execute(ADD).await.unwrap();
+    let remedy = "ALTER TABLE \"public\".\"groups\" ADD COLUMN \"note\" text";
+    for reason in [refusal(engine.capture(&claim("2", 2)).await), refused_switch(&engine, &claim("1", 1)).await] {
+        assert!(reason.contains("column public.groups.note was added in old") && reason.contains(remedy), "{reason}");
+    }
+    taken_back(&world, &engine, &claim("1", 1)).await;
+    world.new.batch_execute(remedy).await.unwrap();
+    moved(&engine, &claim("1", 3)).await;
+    world.assert_alike("1").await;
+}
+
+#[tokio::test]
+async fn a_harmless_change_before_the_switch_costs_another_comparison() {
+    let world = World::start().await;
+    let engine = world.engine();
+    ready_to_switch(&engine, &claim("1", 1)).await;
+    in_both(&world, "CREATE INDEX ON groups (name); ALTER TABLE groups ADD COLUMN note text DEFAULT 'none'").await;
+    switched(&engine, &claim("1", 1), Way::Forward).await;
+    world.assert_alike("1").await;
+    assert_eq!(world.count(&world.new, "groups WHERE org = 1 AND note = 'none'").await, 12);
+}
+
+#[tokio::test]
+async fn a_change_while_writers_wait_lets_them_go_on() {
+    let world = World::start().await;
+    let engine = world.engine();
+    ready_to_switch(&engine, &claim("1", 1)).await;
+    let mut block = blocked(&engine, &claim("1", 1)).await;
+    in_both(&world, "ALTER TABLE groups ADD COLUMN token uuid DEFAULT gen_random_uuid()").await;
+    let error = block.leave().await.unwrap_err();
+    assert!(error.transient && error.reason.contains("a schema was changed"), "{error}");
+    drop(block);
+    world.old.batch_execute("UPDATE accounts SET touched = 5 WHERE org = 1").await.unwrap();
+    let reason = refused_switch(&engine, &claim("1", 1)).await;
+    assert!(reason.contains("groups differs") && reason.contains("column public.groups.token was added"), "{reason}");
+    taken_back(&world, &engine, &claim("1", 1)).await;
+    moved(&engine, &claim("1", 2)).await;
+    world.assert_alike("1").await;
+}
+
+#[tokio::test]
+async fn a_column_that_was_renamed_or_dropped_is_noticed() {
+    let world = World::start().await;
+    let engine = world.engine();
+    for (epoch, change, mend) in [
+        (1, "ALTER TABLE accounts RENAME touched TO touches", "ALTER TABLE accounts RENAME touches TO touched"),
+        (2, "ALTER TABLE lines DROP COLUMN n", "ALTER TABLE lines ADD COLUMN n int"),
+    ] {
+        let ours = claim("1", epoch);
+        ready_to_switch(&engine, &ours).await;
+        world.new.batch_execute(change).await.unwrap();
+        let reason = refused_switch(&engine, &ours).await;
+        assert!(reason.contains("the target lacks column") && reason.contains("in new"), "{reason}");
+        taken_back(&world, &engine, &ours).await;
+        world.new.batch_execute(mend).await.unwrap();
+    }
+    moved(&engine, &claim("1", 3)).await;
+    world.assert_alike("1").await;
+}
+
+/// The new table has the same rows, but no triggers: what is written to it would be seen by nobody.
+#[tokio::test]
+async fn a_table_that_was_swapped_by_renaming_is_noticed() {
+    let world = World::start().await;
+    let engine = world.engine();
+    ready_to_switch(&engine, &claim("1", 1)).await;
+    world
+        .old
+        .batch_execute(
+            "BEGIN; ALTER TABLE members RENAME TO members_before; CREATE TABLE members (LIKE members_before INCLUDING ALL);
+             INSERT INTO members SELECT * FROM members_before; COMMIT",
+        )
+        .await
+        .unwrap();
+    let reason = refused_switch(&engine, &claim("1", 1)).await;
+    assert!(reason.contains("members"), "{reason}");
+    assert_eq!(world.modes("1").await, ("capturing".into(), "incoming".into()));
+}
+
+#[tokio::test]
+async fn the_backup_has_what_was_added_before_it_and_before_the_rows_are_removed() {
+    let world = World::start().await;
+    let engine = watchful(&world).with_backups_in(backups().join("added"));
+    moved(&engine, &claim("1", 1)).await;
+    world.old.batch_execute(ADD).await.unwrap();
+    let reason = refusal(engine.back_up(&claim("1", 2)).await);
+    assert!(reason.contains("the target lacks column note; next: run there: ALTER TABLE"), "{reason}");
+    world.new.batch_execute(ADD).await.unwrap();
+    let filled = "SET session_replication_role = replica; UPDATE groups SET note = 'filled' WHERE org = 1";
+    world.old.batch_execute(filled).await.unwrap();
+    let backup = engine.back_up(&claim("1", 2)).await.unwrap();
+    engine.close(&claim("1", 2)).await.unwrap();
+    in_both(&world, "ALTER TABLE accounts ADD COLUMN late text").await;
+    world.old.batch_execute("UPDATE accounts SET late = 'filled' WHERE org = 1").await.unwrap();
+    let rows = world.rows(&world.old, "1").await;
+    assert_eq!(engine.purge(&claim("1", 2)).await.unwrap(), backup.rows);
+    assert_eq!(engine.restore(&backup.path, &store("old")).await.unwrap(), backup.rows);
+    assert_eq!(world.rows(&world.old, "1").await, rows);
+    assert_eq!(world.count(&world.old, "groups WHERE org = 1 AND note = 'filled'").await, 12);
+    assert!(world.count(&world.old, "accounts WHERE org = 1 AND late = 'filled'").await > 0);
+}
+
+#[derive(Clone, Copy)]
+enum Crash {
+    /// The whole server.
+    Server,
+    /// One of its processes: the others are ended and started again by the same server.
+    Process,
+}
+
+/// A table that is not logged is empty after a crash, also if it was found equal before.
+async fn crash_between_verify_and_switch(crash: Crash) {
+    let mut world = World::start().await;
+    world.new.batch_execute("ALTER TABLE lines SET UNLOGGED").await.unwrap();
+    let engine = world.engine();
+    ready_to_switch(&engine, &claim("1", 1)).await;
+    assert!(world.count(&world.new, "lines").await > 0);
+    match crash {
+        Crash::Server => world.server.crash().await,
+        Crash::Process => {
+            let pid: i32 = world.new.query_one("SELECT pg_backend_pid()", &[]).await.unwrap().get(0);
+            assert!(Command::new("kill").args(["-9", &pid.to_string()]).status().unwrap().success());
+        }
+    }
+    (world.old, world.new) = (connected(&world, "old").await, connected(&world, "new").await);
+    let reason = refused_switch(&engine, &claim("1", 1)).await;
+    assert!(reason.contains("lines differs") && reason.contains("store new was started again"), "{reason}");
+    taken_back(&world, &engine, &claim("1", 1)).await;
+    moved(&engine, &claim("1", 2)).await;
+    world.assert_alike("1").await;
+}
+
+/// As soon as the server has recovered.
+async fn connected(world: &World, database: &str) -> Client {
+    loop {
+        if let Ok((client, connection)) =
+            tokio_postgres::connect(&world.server.url(database), tokio_postgres::NoTls).await
+        {
+            let connection = tokio::spawn(connection);
+            // The server may not have noticed yet that it is to recover.
+            if client.batch_execute("SELECT count(*) FROM lines").await.is_ok() && !connection.is_finished() {
+                return client;
+            }
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn a_crash_of_the_target_between_verify_and_switch_is_noticed() {
+    crash_between_verify_and_switch(Crash::Server).await;
+}
+
+#[tokio::test]
+async fn a_crash_of_one_of_its_processes_is_noticed() {
+    crash_between_verify_and_switch(Crash::Process).await;
+}
+
+#[tokio::test]
+async fn a_process_that_was_started_again_compares_before_it_switches() {
+    let world = World::start().await;
+    ready_to_switch(&world.engine(), &claim("1", 1)).await;
+    world.new.batch_execute("SET session_replication_role = replica; DELETE FROM lines").await.unwrap();
+    let reason = refused_switch(&world.engine(), &claim("1", 2)).await;
+    assert!(reason.contains("lines differs"), "{reason}");
+    assert_eq!(world.modes("1").await, ("capturing".into(), "incoming".into()));
+}
