@@ -9,6 +9,7 @@ use tokio_postgres::types::Oid;
 use super::connection::Session;
 use super::error::Doing;
 use super::name::{TableName, quote};
+use super::resolve::resolve;
 use super::shape::Types;
 use super::store::Store;
 
@@ -90,6 +91,8 @@ pub(super) struct Reference {
     pub(super) parent_oid: Oid,
     pub(super) parent_from: String,
     pub(super) parent_columns: Vec<String>,
+    /// For each pair of columns the operator that compares the parent's with the child's.
+    pub(super) equalities: Vec<String>,
     pub(super) may_select_parent: bool,
     pub(super) deferrable: bool,
 }
@@ -113,6 +116,15 @@ impl Table {
 }
 
 impl Catalog {
+    /// The operator, in full, that compares two columns.
+    pub(super) fn equality(&self, left: (&Table, &str), right: (&Table, &str)) -> Result<&str, String> {
+        let type_of = |(table, name): (&Table, &str)| match table.column(name) {
+            Some(column) => Ok(column.type_oid),
+            None => Err(format!("table {} has no column {name}", table.quoted)),
+        };
+        Ok(self.types.equality(type_of(left)?, type_of(right)?))
+    }
+
     /// Reads what a store knows about `names`.
     pub(super) async fn read(store: &Store, names: &[TableName]) -> Result<Self, EngineError> {
         let session = store.session().await?;
@@ -126,8 +138,9 @@ impl Catalog {
 async fn read_catalog(session: &Session, names: &[TableName], doing: Doing<'_>) -> Result<Catalog, EngineError> {
     let failed = |error| doing.failed(error);
     let server = read_server(session, doing).await?;
-    let quoted: Vec<String> = names.iter().map(TableName::quoted).collect();
-    let rows = session.query(include_str!("sql/tables.sql"), &[&quoted]).await.map_err(failed)?;
+    let resolved = resolve(session, names, doing).await?;
+    let oids: Vec<Option<Oid>> = resolved.into_iter().map(|found| found.map(|found| found.oid)).collect();
+    let rows = session.query(include_str!("sql/tables.sql"), &[&oids]).await.map_err(failed)?;
     let mut tables = HashMap::new();
     for (name, row) in names.iter().zip(&rows) {
         if let Some(table) = table_of(row).map_err(failed)? {
@@ -235,6 +248,7 @@ fn reference_of(row: &Row) -> Result<Reference, tokio_postgres::Error> {
         parent_oid: row.try_get("parent_oid")?,
         parent_from: from_clause(&parent, row.try_get("parent_kind")?),
         parent_columns: row.try_get("parent_columns")?,
+        equalities: row.try_get("equalities")?,
         may_select_parent: row.try_get("may_select_parent")?,
         deferrable: row.try_get("deferrable")?,
     })

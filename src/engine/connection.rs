@@ -11,6 +11,7 @@ use tokio_postgres::{Client, Config, Statement};
 use tracing::debug;
 
 use crate::home::Home;
+use crate::session;
 use crate::tls::Encryption;
 
 const SESSION_SETTINGS: &str = include_str!("sql/session.sql");
@@ -28,6 +29,8 @@ pub(super) struct Connector {
 pub(super) struct Connection {
     client: Client,
     task: JoinHandle<()>,
+    /// The `search_path` of the role, which ours takes the place of.
+    role_path: String,
     /// For cancel requests, which are connections of their own.
     encryption: Encryption,
     statements: Mutex<HashMap<String, Statement>>,
@@ -44,8 +47,9 @@ impl managed::Manager for Connector {
         let opening = async move { encryption.connect(&config).await };
         let (client, task) = self.home.open(Box::pin(opening)).await?;
         let encryption = self.encryption.clone();
-        let fresh =
-            Connection { client, task, encryption, statements: Mutex::default(), in_use: AtomicBool::new(false) };
+        let (role_path, statements, in_use) = (String::new(), Mutex::default(), AtomicBool::new(false));
+        let mut fresh = Connection { client, task, role_path, encryption, statements, in_use };
+        fresh.role_path = session::begin(&fresh.client).await?;
         fresh.client.batch_execute(SESSION_SETTINGS).await?;
         Ok(fresh)
     }
@@ -68,6 +72,11 @@ impl Connection {
         let statement = self.client.prepare(sql).await?;
         self.statements.lock().unwrap_or_else(PoisonError::into_inner).insert(sql.into(), statement.clone());
         Ok(statement)
+    }
+
+    /// The `search_path` that names of others are looked up in.
+    pub(super) fn role_path(&self) -> &str {
+        &self.role_path
     }
 }
 

@@ -26,6 +26,7 @@ mod reach;
 mod references;
 mod reframe;
 mod report;
+mod resolve;
 mod sequences;
 mod shape;
 mod sql_steps;

@@ -107,11 +107,11 @@ fn probe(rule: &TableRule, reference: &Reference, key: &[String], rows: &str, ta
     };
     let not_null: Vec<String> = columns.iter().map(|name| format!("t.{} IS NOT NULL", quote(name))).collect();
     let by_key = key_value(rule, columns, target);
-    let pairs = reference.parent_columns.iter().zip(columns);
+    let pairs = reference.parent_columns.iter().zip(columns).zip(&reference.equalities);
     let equal: Vec<String> = pairs
-        .map(|(to, from)| match &by_key {
-            Some(value) => format!("p.{} = {value}", quote(to)),
-            None => format!("p.{} = t.{}", quote(to), quote(from)),
+        .map(|((to, from), equals)| match &by_key {
+            Some(value) => format!("p.{} {equals} {value}", quote(to)),
+            None => format!("p.{} {equals} t.{}", quote(to), quote(from)),
         })
         .collect();
     // Not NOT EXISTS: planned while both tables were empty, that could become a join which reads all of the parent for

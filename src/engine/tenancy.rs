@@ -35,7 +35,8 @@ impl<'a> Tenants<'a> {
                 let found = table.column(column.as_str()).ok_or_else(|| no_column(&rule.name, column.as_str()))?;
                 let cast = self.catalog.types.cast(found.type_oid).ok_or("the type of its key column is unknown")?;
                 // The key is cast, not the column, so that an index on the column is of use.
-                Ok(format!("{alias}.{} = $1::text::{cast}", column.quoted()))
+                let equals = self.catalog.types.equality(found.type_oid, found.type_oid);
+                Ok(format!("{alias}.{} {equals} $1::text::{cast}", column.quoted()))
             }
             Tenancy::Via(hops) => self.through(rule, table, alias, hops, depth),
         }
@@ -50,13 +51,13 @@ impl<'a> Tenants<'a> {
         depth: usize,
     ) -> Result<String, String> {
         let Some((hop, more)) = hops.split_first() else { return Err("its `via` has no hop".into()) };
-        if table.column(hop.column.as_str()).is_none() {
-            return Err(no_column(&rule.name, hop.column.as_str()));
-        }
+        let child_column =
+            table.column(hop.column.as_str()).ok_or_else(|| no_column(&rule.name, hop.column.as_str()))?;
         let parent = self.table(&hop.parent)?;
-        if parent.column(hop.parent_column.as_str()).is_none() {
-            return Err(no_column(&hop.parent, hop.parent_column.as_str()));
-        }
+        let parent_column = parent
+            .column(hop.parent_column.as_str())
+            .ok_or_else(|| no_column(&hop.parent, hop.parent_column.as_str()))?;
+        let equals = self.catalog.types.equality(child_column.type_oid, parent_column.type_oid);
         let inner = format!("p{depth}");
         let condition = match (more, self.rules.get(&hop.parent)) {
             ([], Some(parent_rule)) => self.condition_of(parent_rule, &inner, depth + 1)?,
@@ -69,12 +70,11 @@ impl<'a> Tenants<'a> {
         let parents =
             format!("SELECT {inner}.{} FROM {} AS {inner} WHERE {condition}", hop.parent_column.quoted(), parent.from);
         let column = format!("{alias}.{}", hop.column.quoted());
-        let by_index = table.column(hop.column.as_str()).is_some_and(|column| column.leads_an_index);
-        Ok(match by_index {
+        Ok(match child_column.leads_an_index {
             // As an array the parents are looked up first, and then their rows by the index. The planner, while the table
             // is still empty, would as well join the other way round, and read all of it for each org when it is full.
-            true => format!("{column} = ANY (ARRAY({parents}))"),
-            false => format!("{column} IN ({parents})"),
+            true => format!("{column} {equals} ANY (ARRAY({parents}))"),
+            false => format!("{column} {equals} ANY ({parents})"),
         })
     }
 

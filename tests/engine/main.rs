@@ -11,6 +11,7 @@ mod draining;
 mod fence;
 mod isolation;
 mod orgs;
+mod paths;
 mod sequences;
 mod stores;
 mod tenancy;

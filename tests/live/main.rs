@@ -11,6 +11,7 @@ mod backlog;
 mod carrying;
 mod fencing;
 mod finalizing;
+mod hostile;
 mod moving;
 mod ranges;
 mod switching;

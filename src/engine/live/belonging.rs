@@ -32,13 +32,14 @@ impl<'a> Belonging<'a> {
                 let missing = || format!("column {column} does not exist");
                 let found = table.column(column.as_str()).ok_or_else(missing)?;
                 let cast = self.catalog.types.cast(found.type_oid).ok_or("the type of its key column is unknown")?;
-                Ok(format!("{alias}.{} = $1::text::{cast}", column.quoted()))
+                let equals = self.catalog.types.equality(found.type_oid, found.type_oid);
+                Ok(format!("{alias}.{} {equals} $1::text::{cast}", column.quoted()))
             }
-            Tenancy::Via(hops) => self.through(hops, alias, depth),
+            Tenancy::Via(hops) => self.through(hops, table, alias, depth),
         }
     }
 
-    fn through(&self, hops: &[Via], alias: &str, depth: usize) -> Result<String, String> {
+    fn through(&self, hops: &[Via], table: &Table, alias: &str, depth: usize) -> Result<String, String> {
         if depth > HOPS_MAX {
             return Err("its `via` leads around in a circle".into());
         }
@@ -50,9 +51,10 @@ impl<'a> Belonging<'a> {
             (_, None) => {
                 return Err(format!("its `via` leads through {}, which the migration does not move", hop.parent));
             }
-            (more, Some(_)) => self.through(more, &inner, depth + 1)?,
+            (more, Some(_)) => self.through(more, parent, &inner, depth + 1)?,
         };
-        let joined = format!("{inner}.{} = {alias}.{}", hop.parent_column.quoted(), hop.column.quoted());
+        let equals = self.catalog.equality((parent, hop.parent_column.as_str()), (table, hop.column.as_str()))?;
+        let joined = format!("{inner}.{} {equals} {alias}.{}", hop.parent_column.quoted(), hop.column.quoted());
         // As a value and not as EXISTS, which may become a join that reads all of the parents.
         Ok(format!("(SELECT true FROM {} AS {inner} WHERE {joined} AND {condition} LIMIT 1)", parent.from))
     }

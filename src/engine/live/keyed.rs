@@ -10,13 +10,19 @@ pub(super) struct KeyColumn {
     pub(super) quoted: String,
     /// The type that its text is cast to.
     pub(super) cast: String,
+    /// The operator that compares two values of it.
+    pub(super) equals: String,
 }
 
 impl KeyColumn {
     pub(super) fn of(catalog: &Catalog, table: &Table, name: &str) -> Result<Self, String> {
         let column = table.column(name).ok_or_else(|| format!("column {name} of the primary key does not exist"))?;
-        let cast = catalog.types.cast(column.type_oid);
-        Ok(Self { quoted: quote(name), cast: cast.ok_or_else(|| format!("the type of column {name} is unknown"))? })
+        let unknown = || format!("the type of column {name} is unknown");
+        Ok(Self {
+            quoted: quote(name),
+            cast: catalog.types.cast(column.type_oid).ok_or_else(unknown)?,
+            equals: catalog.types.equality(column.type_oid, column.type_oid).into(),
+        })
     }
 }
 
@@ -38,8 +44,9 @@ pub(super) fn keys(columns: &[KeyColumn], first: usize) -> String {
 /// `FROM …` for the rows `t` of a table that have one of the keys: `$first` and after. OFFSET keeps the planner from turning
 /// the look-up of each key around into a join that reads the whole table.
 pub(super) fn rows(from: &str, columns: &[KeyColumn], first: usize) -> String {
-    let equal: Vec<String> =
-        columns.iter().enumerate().map(|(index, column)| format!("r.{} = k.k{}", column.quoted, index + 1)).collect();
+    let equal =
+        |(index, column): (usize, &KeyColumn)| format!("r.{} {} k.k{}", column.quoted, column.equals, index + 1);
+    let equal: Vec<String> = columns.iter().enumerate().map(equal).collect();
     format!(
         "FROM {} CROSS JOIN LATERAL (SELECT r.tableoid, r.ctid, r.* FROM {from} AS r WHERE {} OFFSET 0) AS t",
         keys(columns, first),

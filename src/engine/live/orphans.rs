@@ -69,7 +69,8 @@ fn probe(reference: &Reference, key: &[KeyColumn], belongs: &str) -> String {
         .parent_columns
         .iter()
         .zip(&columns)
-        .map(|(parent, child)| format!("p.{} = {child}", quote(parent)))
+        .zip(&reference.equalities)
+        .map(|((parent, child), equals)| format!("p.{} {equals} {child}", quote(parent)))
         .collect();
     let rows = keyed::rows(&reference.child_from, key, 2);
     format!(

@@ -60,11 +60,13 @@ fn find_sql(catalog: &Catalog, rule: &TableRule, chain: &[Via], orders_keys: &Ca
     let mut from = keyed::rows(&parent_table.from, &key(&parent.parent, parent_table)?, 1);
     let mut above = "t".to_owned();
     for (index, hop) in chain.iter().enumerate().rev() {
-        let name = if index == 0 { &rule.name } else { &chain[index - 1].parent };
+        let below = table(if index == 0 { &rule.name } else { &chain[index - 1].parent })?;
+        let equals =
+            catalog.equality((below, hop.column.as_str()), (table(&hop.parent)?, hop.parent_column.as_str()))?;
         let alias = format!("c{index}");
         from.push_str(&format!(
-            " CROSS JOIN LATERAL (SELECT r.* FROM {} AS r WHERE r.{} = {above}.{} OFFSET 0) AS {alias}",
-            table(name)?.from,
+            " CROSS JOIN LATERAL (SELECT r.* FROM {} AS r WHERE r.{} {equals} {above}.{} OFFSET 0) AS {alias}",
+            below.from,
             hop.column.quoted(),
             hop.parent_column.quoted(),
         ));

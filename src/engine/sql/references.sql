@@ -23,7 +23,11 @@ SELECT
     ARRAY(
         SELECT a.attname::text FROM unnest(k.confkey) WITH ORDINALITY AS c (number, position)
         JOIN pg_attribute a ON a.attrelid = k.confrelid AND a.attnum = c.number ORDER BY c.position
-    ) AS parent_columns
+    ) AS parent_columns,
+    ARRAY(
+        SELECT format('OPERATOR(%I.%s)', s.nspname, o.oprname) FROM unnest(k.conpfeqop) WITH ORDINALITY AS e (oid, position)
+        JOIN pg_operator o ON o.oid = e.oid JOIN pg_namespace s ON s.oid = o.oprnamespace ORDER BY e.position
+    ) AS equalities
 FROM member m
 JOIN pg_constraint k ON k.conrelid = m.oid AND k.contype = 'f' AND k.conparentid = 0
 JOIN pg_class child ON child.oid = k.conrelid
