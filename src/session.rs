@@ -1,4 +1,5 @@
-//! How every session with a store or the move log begins, whatever was set for its role or database: with names that are Postgres' own.
+//! How every session with a store or the move log begins, whatever was set for its role or database: names that are ours alone, and
+//! commits that last.
 
 use tokio_postgres::{Client, Error, SimpleQueryMessage};
 

@@ -29,21 +29,28 @@ async fn steps_are_looked_up_as_the_role_would_and_leave_nothing_behind() {
     let helper = "SET search_path = inner_part; CREATE FUNCTION noted(org int) RETURNS bool LANGUAGE sql
         AS 'SELECT EXISTS (SELECT FROM notes WHERE notes.org = noted.org)'; RESET search_path";
     world.new.batch_execute(helper).await.unwrap();
+    for sql in ["ALTER SYSTEM SET wal_writer_delay = '10s'", "SELECT pg_reload_conf()"] {
+        world.new.batch_execute(sql).await.unwrap();
+    }
     let step = |name: &str, sql: &str| SqlStep {
         name: name.into(),
         sql: sql.into(),
         check: Some("SELECT noted($1::int)".into()),
         undo: None,
     };
+    let lazily = "WITH lazy AS (SELECT set_config('synchronous_commit', 'off', false)) INSERT INTO notes
+        SELECT 10 + $1::int, $1::int, 'lazily' FROM lazy";
     let mut of_steps = definition(vec![]);
-    of_steps.steps = vec![step("note", "INSERT INTO notes VALUES ($1::int, $1::int, 'x')")];
+    of_steps.steps = vec![step("note", "INSERT INTO notes VALUES ($1::int, $1::int, 'x')"), step("lazily", lazily)];
     // One connection for everything, so that what a step sets would be there for the next.
     let open = |name: &str| Store::open(store(name), &world.server.url(name), 1).unwrap();
     let engine = PgEngine::new([open("old"), open("new")], [of_steps]);
     let report = engine.check(&migration()).await;
     assert!(report.findings.iter().any(|found| found.text.contains("understood by store new")), "{report:?}");
-    assert_eq!(engine.copy(&claim("1", 1)).await.unwrap().rows, 1);
-    assert_eq!(world.count(&world.new, "inner_part.notes").await, 1);
+    assert_eq!(engine.copy(&claim("1", 1)).await.unwrap().rows, 2);
+    world.server.crash().await;
+    let new = world.server.connect("new").await;
+    assert_eq!(world.count(&new, "inner_part.notes").await, 2);
 }
 
 const TEXTS: &str = "CREATE SCHEMA ext; CREATE EXTENSION citext SCHEMA ext;

@@ -9,6 +9,7 @@ mod support;
 mod aborting;
 mod backlog;
 mod carrying;
+mod durable;
 mod fencing;
 mod finalizing;
 mod hostile;

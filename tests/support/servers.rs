@@ -50,4 +50,10 @@ impl Server {
     pub(crate) async fn restart(&self) {
         self.0.restart(ServerKind::Postgres).await.unwrap();
     }
+
+    /// Kills it and starts it again: what was not written to its disk is gone.
+    pub(crate) async fn crash(&self) {
+        self.0.kill9(ServerKind::Postgres).await.unwrap();
+        self.0.start_again(ServerKind::Postgres).await.unwrap();
+    }
 }
