@@ -17,6 +17,7 @@ pub mod operations;
 mod passing;
 pub mod remote;
 pub mod runbook;
+mod session;
 pub mod state;
 pub mod telemetry;
 pub mod tls;

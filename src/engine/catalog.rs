@@ -10,6 +10,7 @@ use super::connection::Session;
 use super::error::Doing;
 use super::fingerprint::Fingerprint;
 use super::name::{TableName, quote};
+use super::resolve::{Resolved, resolve};
 use super::shape::Types;
 use super::store::Store;
 
@@ -97,7 +98,7 @@ pub(super) struct Reference {
     pub(super) parent_oid: Oid,
     pub(super) parent_from: String,
     pub(super) parent_columns: Vec<String>,
-    /// The operators that compare the parent's columns with the child's.
+    /// For each pair of columns the operator that compares the parent's with the child's.
     pub(super) equalities: Vec<String>,
     pub(super) may_select_parent: bool,
     pub(super) deferrable: bool,
@@ -122,24 +123,40 @@ impl Table {
 }
 
 impl Catalog {
+    /// The operator, in full, that compares two columns.
+    pub(super) fn equality(&self, left: (&Table, &str), right: (&Table, &str)) -> Result<&str, String> {
+        let type_of = |(table, name): (&Table, &str)| match table.column(name) {
+            Some(column) => Ok(column.type_oid),
+            None => Err(format!("table {} has no column {name}", table.quoted)),
+        };
+        Ok(self.types.equality(type_of(left)?, type_of(right)?))
+    }
+
     /// Reads what a store knows about `names`.
     pub(super) async fn read(store: &Store, names: &[TableName]) -> Result<Self, EngineError> {
         let session = store.session().await?;
         let doing = Doing::new(store.name(), "reading the catalog");
+        let resolved = resolve(&session, names, doing).await?;
         session.batch_execute(SNAPSHOT).await.map_err(|error| doing.failed(error))?;
-        let catalog = read_catalog(&session, names, doing).await?;
+        let catalog = read_catalog(&session, names, &resolved, doing).await?;
         session.batch_execute("COMMIT").await.map_err(|error| doing.failed(error))?;
         session.release();
         Ok(catalog)
     }
 }
 
-async fn read_catalog(session: &Session, names: &[TableName], doing: Doing<'_>) -> Result<Catalog, EngineError> {
+async fn read_catalog(
+    session: &Session,
+    names: &[TableName],
+    resolved: &[Option<Resolved>],
+    doing: Doing<'_>,
+) -> Result<Catalog, EngineError> {
     let failed = |error| doing.failed(error);
     let server = read_server(session, doing).await?;
-    let quoted: Vec<String> = names.iter().map(TableName::quoted).collect();
-    let fingerprint = Fingerprint::read(session, &quoted, doing).await?;
-    let rows = session.query(include_str!("sql/tables.sql"), &[&quoted]).await.map_err(failed)?;
+    let qualified = resolved.iter().flatten().map(|found| found.quoted.clone()).collect();
+    let fingerprint = Fingerprint::read(session, qualified, doing).await?;
+    let oids: Vec<Option<Oid>> = resolved.iter().map(|found| found.as_ref().map(|found| found.oid)).collect();
+    let rows = session.query(include_str!("sql/tables.sql"), &[&oids]).await.map_err(failed)?;
     let mut tables = HashMap::new();
     for (name, row) in names.iter().zip(&rows) {
         if let Some(table) = table_of(row).map_err(failed)? {

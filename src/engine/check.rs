@@ -10,6 +10,7 @@ use super::check_tables::{check_references, check_table};
 use super::error::Doing;
 use super::guard;
 use super::ownership::tables_named;
+use super::orgs::select;
 use super::report::Report;
 use super::sql_steps;
 use super::store::Store;
@@ -138,12 +139,7 @@ async fn check_directory(report: &mut Report, definition: &Definition, source: &
     let doing = Doing::new(source.name(), "reading the org directory");
     let read = async {
         let session = source.session().await?;
-        let sql = format!(
-            "SELECT {}::text, {}::text FROM {} LIMIT 1",
-            org.name.quoted(),
-            org.key.quoted(),
-            org.table.quoted()
-        );
+        let sql = format!("{} LIMIT 1", select(org, &session, doing).await?);
         let rows = session.query(&sql, &[]).await.map_err(|error| doing.failed(error))?;
         session.release();
         Ok::<_, EngineError>(rows.len())

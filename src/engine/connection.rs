@@ -8,9 +8,9 @@ use std::sync::{Mutex, PoisonError};
 use deadpool::managed::{self, Metrics, RecycleError, RecycleResult};
 use tokio::task::JoinHandle;
 use tokio_postgres::{Client, Config, Statement};
-use tracing::debug;
 
 use crate::home::Home;
+use crate::session;
 use crate::tls::Encryption;
 
 const SESSION_SETTINGS: &str = include_str!("sql/session.sql");
@@ -28,8 +28,8 @@ pub(super) struct Connector {
 pub(super) struct Connection {
     client: Client,
     task: JoinHandle<()>,
-    /// For cancel requests, which are connections of their own.
-    encryption: Encryption,
+    /// The `search_path` of the role, which ours takes the place of.
+    role_path: String,
     statements: Mutex<HashMap<String, Statement>>,
     /// Whether a session has it. In the pool that means: left in the middle of something.
     in_use: AtomicBool,
@@ -43,9 +43,9 @@ impl managed::Manager for Connector {
         let (config, encryption) = (self.config.clone(), self.encryption.clone());
         let opening = async move { encryption.connect(&config).await };
         let (client, task) = self.home.open(Box::pin(opening)).await?;
-        let encryption = self.encryption.clone();
-        let fresh =
-            Connection { client, task, encryption, statements: Mutex::default(), in_use: AtomicBool::new(false) };
+        let (role_path, statements, in_use) = (String::new(), Mutex::default(), AtomicBool::new(false));
+        let mut fresh = Connection { client, task, role_path, statements, in_use };
+        fresh.role_path = session::begin(&fresh.client).await?;
         fresh.client.batch_execute(SESSION_SETTINGS).await?;
         Ok(fresh)
     }
@@ -69,6 +69,11 @@ impl Connection {
         self.statements.lock().unwrap_or_else(PoisonError::into_inner).insert(sql.into(), statement.clone());
         Ok(statement)
     }
+
+    /// The `search_path` that names of others are looked up in.
+    pub(super) fn role_path(&self) -> &str {
+        &self.role_path
+    }
 }
 
 impl Deref for Connection {
@@ -85,7 +90,7 @@ impl Drop for Connection {
 }
 
 /// A connection taken from the pool. It goes back only through [`Session::release`]: dropped anywhere else, on an error or
-/// because its future was dropped, what it was doing is cancelled and it is closed.
+/// because its future was dropped, it is closed, and what it was doing ends with it.
 #[derive(Debug)]
 pub(super) struct Session {
     connection: managed::Object<Connector>,
@@ -115,17 +120,9 @@ impl Drop for Session {
         if !self.connection.in_use.load(Ordering::Relaxed) {
             return;
         }
-        // Ending its task closes the socket, and with it the transaction and its locks.
+        // Ending its task closes the socket, and with it the transaction and its locks. A server that is in the middle of a long
+        // statement notices by itself (session.sql). It is not sent a cancel request: one that meets a commit which waits for a
+        // standby ends the wait, and shows to others what may still be lost.
         self.connection.task.abort();
-        // A server that is in the middle of a long statement would not notice that.
-        let cancel = self.connection.cancel_token();
-        let encryption = self.connection.encryption.clone();
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(async move {
-                if let Err(error) = encryption.cancel(&cancel).await {
-                    debug!(%error, "a statement could not be cancelled");
-                }
-            });
-        }
     }
 }

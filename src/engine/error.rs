@@ -114,7 +114,20 @@ fn sentence(said: &DbError) -> String {
     if let Some(hint) = said.hint() {
         text = format!("{text}; {hint}");
     }
+    if let Some(function) = lost_function(said) {
+        text = format!(
+            "{text}; Mover looks names up in pg_catalog alone: give {function} a path of its own with ALTER FUNCTION … SET search_path"
+        );
+    }
     format!("{text} [{}]", said.code().code())
+}
+
+/// The function of somebody else that has not found what it names.
+fn lost_function(said: &DbError) -> Option<&str> {
+    let lost = [SqlState::UNDEFINED_TABLE, SqlState::UNDEFINED_FUNCTION, SqlState::UNDEFINED_OBJECT];
+    let called = said.where_()?.lines().find(|line| line.contains("function "))?;
+    let name = called.split_once("function ")?.1.split([' ', '"']).find(|word| !word.is_empty())?;
+    lost.contains(said.code()).then_some(name)
 }
 
 fn driver_sentence(error: &tokio_postgres::Error) -> String {

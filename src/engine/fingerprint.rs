@@ -29,11 +29,11 @@ impl Glance {
         self.schema == other.schema
     }
 
-    /// Takes one, inside the session's transaction if it has one. `names` are the tables, in quotes.
-    pub(super) async fn take(session: &Session, names: &[String], doing: Doing<'_>) -> Result<Self, EngineError> {
+    /// Takes one, inside the session's transaction if it has one.
+    pub(super) async fn take(session: &Session, tables: &Tables, doing: Doing<'_>) -> Result<Self, EngineError> {
         let failed = |error| doing.failed(error);
         let statement = session.prepared(SUM).await.map_err(failed)?;
-        let row = session.query_one(&statement, &[&names]).await.map_err(failed)?;
+        let row = session.query_one(&statement, &[&tables.as_ref()]).await.map_err(failed)?;
         Self::of(&row).map_err(failed)
     }
 
@@ -42,10 +42,14 @@ impl Glance {
     }
 }
 
+/// The tables whose schema counts, in quotes, with the schemas that they were found in.
+pub(super) type Tables = Arc<[String]>;
+
 /// A glance with the parts of the schema, so that a difference can be named.
 #[derive(Debug, Clone)]
 pub(super) struct Fingerprint {
     pub(super) glance: Glance,
+    pub(super) tables: Tables,
     parts: Arc<BTreeMap<PartName, String>>,
 }
 
@@ -54,12 +58,13 @@ type PartName = (String, &'static str, String);
 
 impl Fingerprint {
     /// Reads both. What is read of the catalog after this, in the same snapshot, belongs to it.
-    pub(super) async fn read(session: &Session, names: &[String], doing: Doing<'_>) -> Result<Self, EngineError> {
+    pub(super) async fn read(session: &Session, tables: Vec<String>, doing: Doing<'_>) -> Result<Self, EngineError> {
         let failed = |error| doing.failed(error);
-        let glance = Glance::take(session, names, doing).await?;
+        let tables: Tables = tables.into();
+        let glance = Glance::take(session, &tables, doing).await?;
         let statement = session.prepared(PARTS).await.map_err(failed)?;
-        let rows = session.query(&statement, &[&names]).await.map_err(failed)?;
-        Ok(Self { glance, parts: Arc::new(parts_of(&rows).map_err(failed)?) })
+        let rows = session.query(&statement, &[&tables.as_ref()]).await.map_err(failed)?;
+        Ok(Self { glance, tables, parts: Arc::new(parts_of(&rows).map_err(failed)?) })
     }
 
     /// What became of this store, in words; empty if it is the same.

@@ -32,6 +32,7 @@ mod reach;
 mod references;
 mod reframe;
 mod report;
+mod resolve;
 mod sequences;
 mod settle;
 mod shape;

@@ -193,6 +193,12 @@ pub(super) fn quote(identifier: &str) -> String {
     format!("\"{}\"", identifier.replace('"', "\"\""))
 }
 
+/// Text as SQL, whatever is in it.
+pub(super) fn literal(text: &str) -> String {
+    let quoted = format!("'{}'", text.replace('\'', "''"));
+    if text.contains('\\') { format!("E{}", quoted.replace('\\', "\\\\")) } else { quoted }
+}
+
 fn quote_where_needed(identifier: &str) -> String {
     match plain_part(identifier, identifier) {
         Ok((plain, "")) if plain == identifier && !plain.is_empty() => plain,

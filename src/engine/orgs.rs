@@ -10,6 +10,7 @@ use tokio_postgres::{Row, RowStream};
 
 use super::connection::Session;
 use super::error::{Doing, shortened};
+use super::resolve::qualified;
 use super::store::Store;
 use crate::config::{Definition, OrgDirectory};
 
@@ -30,7 +31,8 @@ pub(super) async fn orgs<'a>(
         Strategy::Online => include_str!("sql/watched_together.sql").trim_end().replace("{key}", &key.quoted()) + ", ",
         Strategy::Offline | Strategy::Window => String::new(),
     };
-    let sql = format!("{} ORDER BY {together}{}::text COLLATE \"C\"", select(&definition.org), name.quoted());
+    let select = select(&definition.org, &session, doing).await?;
+    let sql = format!("{select} ORDER BY {together}{}::text COLLATE \"C\"", name.quoted());
     let no_parameters: [&str; 0] = [];
     let rows = session.query_raw(&sql, no_parameters).await.map_err(|error| doing.failed(error))?;
     let walk = Walk { session: Some(session), rows: Box::pin(rows) };
@@ -58,7 +60,8 @@ pub(super) async fn find(
     let session = source.session().await?;
     let doing = directory(definition);
     let failed = |error| doing.failed(error);
-    let sql = format!("{} WHERE {}::text = $1 LIMIT 2", select(&definition.org), definition.org.name.quoted());
+    let select = select(&definition.org, &session, doing).await?;
+    let sql = format!("{select} WHERE {}::text = $1 LIMIT 2", definition.org.name.quoted());
     let rows = session.query(&sql, &[&name.as_str()]).await.map_err(failed)?;
     session.release();
     match rows.as_slice() {
@@ -78,8 +81,10 @@ fn directory(definition: &Definition) -> Doing<'_> {
     Doing::new(&definition.from, "reading the org directory")
 }
 
-fn select(org: &OrgDirectory) -> String {
-    format!("SELECT {}::text, {}::text FROM {}", org.name.quoted(), org.key.quoted(), org.table.quoted())
+/// `SELECT …` of the names and keys that the directory lists.
+pub(super) async fn select(org: &OrgDirectory, session: &Session, doing: Doing<'_>) -> Result<String, EngineError> {
+    let table = qualified(session, &org.table, doing).await?;
+    Ok(format!("SELECT {}::text, {}::text FROM {table}", org.name.quoted(), org.key.quoted()))
 }
 
 fn listed(row: &Row, doing: Doing<'_>) -> Result<Listed, EngineError> {

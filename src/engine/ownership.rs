@@ -143,7 +143,7 @@ impl<'a> Ownership<'a> {
     }
 
     /// The operator that compares two columns.
-    fn equals(&self, one: &Column, other: &Column) -> String {
+    fn equals(&self, one: &Column, other: &Column) -> &'a str {
         self.catalog.types.equality(one.type_oid, other.type_oid)
     }
 

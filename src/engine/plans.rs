@@ -15,7 +15,6 @@ use tracing::warn;
 use super::catalog::Catalog;
 use super::error::Doing;
 use super::fingerprint::{Fingerprint, Glance, sentence};
-use super::name::TableName;
 use super::store::Store;
 use super::ownership::tables_named;
 use crate::config::Definition;
@@ -105,7 +104,10 @@ impl<K: Hash + Eq, P> Plans<K, P> {
             if known.looked_at >= not_before {
                 return Ok(known.kept.clone());
             }
-            let (source, target) = try_join!(glance(pair, pair.source), glance(pair, pair.target))?;
+            let (source, target) = {
+                let Basis { source, target } = &known.kept.basis;
+                try_join!(glance(pair.source, source), glance(pair.target, target))?
+            };
             if known.kept.basis.has_schemas(&source, &target) {
                 known.looked_at = looked_at;
                 (known.kept.basis.source.glance, known.kept.basis.target.glance) = (source, target);
@@ -162,15 +164,10 @@ async fn make_anew<P>(
     }
 }
 
-async fn glance(pair: Pair<'_>, store: &Store) -> Result<Glance, EngineError> {
+async fn glance(store: &Store, before: &Fingerprint) -> Result<Glance, EngineError> {
     let session = store.session().await?;
     let doing = Doing::new(store.name(), "looking whether the schema has changed");
-    let taken = Glance::take(&session, &quoted_tables(pair.definition), doing).await?;
+    let taken = Glance::take(&session, &before.tables, doing).await?;
     session.release();
     Ok(taken)
-}
-
-/// The tables whose schema counts, in quotes.
-pub(super) fn quoted_tables(definition: &Definition) -> Vec<String> {
-    tables_named(&definition.tables).iter().map(TableName::quoted).collect()
 }

@@ -11,9 +11,8 @@ use mover_actors::ports::{EngineError, Side};
 
 use super::connection::Session;
 use super::error::Doing;
-use super::fingerprint::Glance;
-use super::plans::{Basis, quoted_tables};
-use crate::config::Definition;
+use super::fingerprint::{Fingerprint, Glance, Tables};
+use super::plans::Basis;
 
 /// More than are ever in flight. To forget a proof is safe.
 const PROOFS_MAX: usize = 10_000;
@@ -88,19 +87,19 @@ impl Proofs {
 /// What both stores must still be like when writers wait.
 #[derive(Debug)]
 pub(super) struct Unchanged {
-    tables: Vec<String>,
-    leaving: Glance,
-    receiving: Glance,
+    leaving: (Tables, Glance),
+    receiving: (Tables, Glance),
 }
 
 impl Unchanged {
-    pub(super) fn since(basis: &Basis, definition: &Definition, way: Way) -> Self {
-        let (source, target) = (basis.source.glance.clone(), basis.target.glance.clone());
+    pub(super) fn since(basis: &Basis, way: Way) -> Self {
+        let of = |store: &Fingerprint| (store.tables.clone(), store.glance.clone());
+        let (source, target) = (of(&basis.source), of(&basis.target));
         let (leaving, receiving) = match way {
             Way::Forward => (source, target),
             Way::Back => (target, source),
         };
-        Self { tables: quoted_tables(definition), leaving, receiving }
+        Self { leaving, receiving }
     }
 
     /// Looks at both stores at the same time, inside the sessions' transactions.
@@ -110,9 +109,9 @@ impl Unchanged {
         (to, receiving): (&Session, Doing<'_>),
     ) -> Result<bool, EngineError> {
         let (here, there) = futures_util::try_join!(
-            Glance::take(from, &self.tables, leaving),
-            Glance::take(to, &self.tables, receiving)
+            Glance::take(from, &self.leaving.0, leaving),
+            Glance::take(to, &self.receiving.0, receiving)
         )?;
-        Ok(here == self.leaving && there == self.receiving)
+        Ok(here == self.leaving.1 && there == self.receiving.1)
     }
 }

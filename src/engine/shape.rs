@@ -23,7 +23,11 @@ struct TypeRow {
     labels: Vec<String>,
     fields: Vec<(String, Oid)>,
     subtype: Option<Oid>,
+    equality: Option<String>,
 }
+
+/// The operator that compares values of types which every Postgres has.
+pub(super) const EQUALS: &str = "OPERATOR(pg_catalog.=)";
 
 /// Their values are numbers of objects, which differ from database to database.
 const OBJECT_NUMBERS: [&str; 11] = [
@@ -57,6 +61,7 @@ impl Types {
                 labels: row.try_get("labels")?,
                 fields: names.into_iter().zip(field_types).collect(),
                 subtype: row.try_get("subtype")?,
+                equality: row.try_get("equality")?,
             };
             types.insert(row.try_get("oid")?, found);
         }
@@ -74,21 +79,26 @@ impl Types {
         self.0.get(&oid).is_some_and(built_in)
     }
 
-    /// The schema (in quotes where it needs them) of the operator `=` that compares two values of the type: a type of an
-    /// extension brings its own.
-    pub(super) fn schema_of_equality(&self, oid: Oid) -> String {
-        match self.base_of(oid) {
-            Some(found) if found.kind == "b" && found.category != "A" && found.schema != "pg_catalog" => {
-                quote(&found.schema)
-            }
-            _ => "pg_catalog".into(),
+    /// The operator, in full, that compares two values of these types. A type of an extension brings its own, wherever that is:
+    /// what is found by the name `=` may be somebody else's. Values of two such types are compared as what Postgres makes of
+    /// both.
+    pub(super) fn equality(&self, left: Oid, right: Oid) -> &str {
+        match (self.own_equality(left), self.own_equality(right)) {
+            (Some(left), Some(right)) if std::ptr::eq(left, right) => left,
+            _ => EQUALS,
         }
     }
 
-    /// The operator that compares values of two types, named with its schema: a `search_path` has no say in what is equal.
-    pub(super) fn equality(&self, one: Oid, other: Oid) -> String {
-        let (one, other) = (self.schema_of_equality(one), self.schema_of_equality(other));
-        format!("OPERATOR({}.=)", if one == other { one.as_str() } else { "pg_catalog" })
+    /// Whether values may be equal that are written differently, because the type says so.
+    pub(super) fn has_own_equality(&self, oid: Oid) -> bool {
+        self.own_equality(oid).is_some()
+    }
+
+    /// The equality of a type that not every Postgres has.
+    fn own_equality(&self, oid: Oid) -> Option<&str> {
+        let found = self.base_of(oid)?;
+        let is_own = found.kind == "b" && found.category != "A" && found.schema != "pg_catalog";
+        found.equality.as_deref().filter(|_| is_own)
     }
 
     /// Whether values can be carried from here to a type of another database in binary form; if not, why.

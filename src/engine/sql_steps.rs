@@ -12,9 +12,11 @@ use super::cohort::Cohort;
 use super::connection::Session;
 use super::error::Doing;
 use super::guard::{self, Mode};
+use super::name::literal;
 use super::report::Report;
 use super::store::Store;
 use crate::config::{Definition, SqlStep};
+use crate::session;
 
 /// Carries out all statements, unless they are done already; answers how many rows they touched.
 pub(super) async fn carry_out(target: &Store, claim: &Claim, steps: &[SqlStep]) -> Result<Copied, EngineError> {
@@ -23,6 +25,7 @@ pub(super) async fn carry_out(target: &Store, claim: &Claim, steps: &[SqlStep]) 
     begin(&to, entering).await?;
     let mut copied = Copied::default();
     if guard::enter(&to, &Cohort::one(claim), Mode::Incoming, entering).await?.is_empty() {
+        look_up_as_the_role(&to, entering).await?;
         for step in steps {
             let doing = entering.on(&step.name);
             copied.rows += i64::try_from(execute(&to, &step.sql, claim, doing).await?).unwrap_or(i64::MAX);
@@ -30,6 +33,7 @@ pub(super) async fn carry_out(target: &Store, claim: &Claim, steps: &[SqlStep]) 
                 prove(&to, check, claim, doing).await?;
             }
         }
+        begin_anew(&to, entering).await?;
     }
     failpoint::hit("copy.before_commit");
     to.batch_execute("COMMIT").await.map_err(|error| entering.failed(error))?;
@@ -44,11 +48,13 @@ pub(super) async fn take_back(target: &Store, claim: &Claim, steps: &[SqlStep]) 
     let entering = Doing::new(target.name(), "taking back the steps of the org");
     begin(&to, entering).await?;
     if !guard::enter(&to, &Cohort::one(claim), Mode::Discarded, entering).await?.is_empty() {
+        look_up_as_the_role(&to, entering).await?;
         for step in steps.iter().rev() {
             let doing = entering.on(&step.name);
             let undo = step.undo.as_ref().ok_or_else(|| doing.refused("this step has no undo in the definition"))?;
             execute(&to, undo, claim, doing).await?;
         }
+        begin_anew(&to, entering).await?;
     }
     failpoint::hit("discard.before_commit");
     to.batch_execute("COMMIT").await.map_err(|error| entering.failed(error))?;
@@ -60,6 +66,8 @@ pub(super) async fn take_back(target: &Store, claim: &Claim, steps: &[SqlStep]) 
 /// Whether the store understands every statement.
 pub(super) async fn check(report: &mut Report, definition: &Definition, target: &Store) -> Result<(), EngineError> {
     let to = target.session().await?;
+    let reading = Doing::new(target.name(), "reading the steps");
+    look_up_as_the_role(&to, reading).await?;
     for step in &definition.steps {
         for (kind, sql) in [("sql", Some(&step.sql)), ("check", step.check.as_ref()), ("undo", step.undo.as_ref())] {
             let Some(sql) = sql else { continue };
@@ -74,8 +82,20 @@ pub(super) async fn check(report: &mut Report, definition: &Definition, target: 
             }
         }
     }
+    begin_anew(&to, reading).await?;
     to.release();
     Ok(())
+}
+
+/// The statements are the operator's own, and mean what they would in any session of the role.
+async fn look_up_as_the_role(to: &Session, doing: Doing<'_>) -> Result<(), EngineError> {
+    let path = format!("SELECT pg_catalog.set_config('search_path', {}, false)", literal(to.role_path()));
+    to.batch_execute(&path).await.map_err(|error| doing.failed(error))
+}
+
+/// What is done next is Mover's, and lasts when it is committed, whatever the statements have set.
+async fn begin_anew(to: &Session, doing: Doing<'_>) -> Result<(), EngineError> {
+    to.batch_execute(session::BEGIN).await.map_err(|error| doing.failed(error))
 }
 
 async fn begin(to: &Session, doing: Doing<'_>) -> Result<(), EngineError> {

@@ -13,6 +13,7 @@ use tokio_postgres::{Client, Config};
 use super::StateError;
 use super::error::{SECTION, describe};
 use crate::home::Home;
+use crate::session;
 use crate::tls::{self, Encryption, Trouble};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -66,7 +67,12 @@ struct Opener {
 impl Connect for Opener {
     fn connect(&self, config: &Config) -> BoxFuture<'_, Result<(Client, JoinHandle<()>), tokio_postgres::Error>> {
         let (config, encryption) = (config.clone(), self.encryption.clone());
-        self.home.open(Box::pin(async move { encryption.connect(&config).await })).boxed()
+        let opening = async move {
+            let (client, task) = encryption.connect(&config).await?;
+            session::begin(&client).await?;
+            Ok((client, task))
+        };
+        self.home.open(Box::pin(opening)).boxed()
     }
 }
 

@@ -4,7 +4,7 @@
 //! - `files`: certificates and keys, read and checked before anything connects.
 //! - `roots`: whom to trust where nobody says.
 //! - `verifier`: what a server's certificate must stand, for each mode.
-//! - `postgres`: every connection of Mover to a configured Postgres is opened here, and every cancel request sent.
+//! - `postgres`: every connection of Mover to a configured Postgres is opened here.
 //! - `redis`: what the driver of Redis needs.
 //! - `explain`: from what rustls says to what an operator can do.
 //!

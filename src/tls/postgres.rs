@@ -1,16 +1,17 @@
 //! Connections to Postgres: every one that Mover makes to a configured server is opened here.
 
 use std::fmt;
+use std::future::poll_fn;
 use std::sync::Arc;
 
 use rustls::ClientConfig;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::JoinHandle;
 use tokio_postgres::config::SslMode as DriverMode;
-use tokio_postgres::error::SqlState;
-use tokio_postgres::{CancelToken, Client, Config, Connection, Error, NoTls, Socket};
+use tokio_postgres::error::{DbError, SqlState};
+use tokio_postgres::{AsyncMessage, Client, Config, Connection, Error, NoTls, Socket};
 use tokio_postgres_rustls::MakeRustlsConnect;
-use tracing::debug;
+use tracing::{debug, warn};
 
 use super::explain::rustls_error;
 use super::files::Material;
@@ -92,28 +93,39 @@ impl Encryption {
             other => other.map(driven),
         }
     }
-
-    /// Cancels what a connection that was opened here is doing, over a connection that is protected in the same way.
-    pub async fn cancel(&self, token: &CancelToken) -> Result<(), Error> {
-        match &self.tls {
-            Some(tls) => token.cancel_query(tls.clone()).await,
-            None => token.cancel_query(NoTls).await,
-        }
-    }
 }
 
 /// Moves what a connection sends and receives, until it ends.
-fn driven<S>((client, connection): (Client, Connection<Socket, S>)) -> (Client, JoinHandle<()>)
+fn driven<S>((client, mut connection): (Client, Connection<Socket, S>)) -> (Client, JoinHandle<()>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let task = tokio::spawn(async move {
-        if let Err(error) = connection.await {
-            // Whoever used it is told by its own call.
-            debug!(%error, "connection to Postgres ended");
+        while let Some(message) = poll_fn(|context| connection.poll_message(context)).await {
+            match message {
+                Ok(AsyncMessage::Notice(notice)) if is_not_replicated(&notice) => {
+                    // The answer to the commit comes next, and would say that all is well. Whoever waits for it is told that the
+                    // connection was lost, as if it had been, and finds out anew.
+                    warn!(%notice, "a commit was not waited for; the connection is given up");
+                    break;
+                }
+                Ok(AsyncMessage::Notice(notice)) => debug!(%notice, "Postgres says"),
+                Ok(_) => {}
+                Err(error) => {
+                    // Whoever used it is told by its own call.
+                    debug!(%error, "connection to Postgres ended");
+                    break;
+                }
+            }
         }
     });
     (client, task)
+}
+
+/// Whether somebody has ended the wait for the standbys: the transaction is committed here and may not be there. Its words
+/// depend on the server's language, its place does not.
+fn is_not_replicated(notice: &DbError) -> bool {
+    notice.routine() == Some("SyncRepWaitForLSN")
 }
 
 /// Whether the same server may let us in without TLS.

@@ -70,7 +70,7 @@ async fn schemas_that_do_not_match_are_told_all_at_once() {
         &["table drifted in old", "no index begins with org_id", "CREATE INDEX CONCURRENTLY ON \"public\".\"drifted\""],
     );
     has(&warnings, &["table keyless", "no primary key"]);
-    has(&warnings, &["forgotten:", "points to notes"]);
+    has(&warnings, &["forgotten:", "points to public.notes"]);
     has(&warnings, &["forgotten_2", "has a column org_id"]);
 }
 

@@ -13,6 +13,7 @@ mod draining;
 mod fence;
 mod isolation;
 mod orgs;
+mod paths;
 mod schema_changes;
 mod sequences;
 mod stores;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use mover::engine::PgEngine;
-use mover_actors::ports::Engine;
+use crate::one_org::OneOrg;
 
 use crate::world::{World, carry, claim, keyed, refused_copy, verify};
 

@@ -14,6 +14,7 @@ mod branches;
 mod busy;
 mod capturing;
 mod carrying;
+mod hostile;
 mod installing;
 mod keys;
 mod partitions;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use mover::engine::PgEngine;
 use mover_actors::domain::record::Claim;
 use mover_actors::domain::state::Way;
-use mover_actors::ports::Engine;
+use crate::one_org::OneOrg;
 use tokio_postgres::Client;
 
 use crate::world::{World, backups, blocked, claim, copied, moved, proven, refusal, store, switched};

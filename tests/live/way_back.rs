@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use mover_actors::domain::state::Way;
-use mover_actors::ports::Engine;
+use crate::one_org::OneOrg;
 
 use crate::world::{World, caught_up, claim, moved, proven, refusal, switched};
 

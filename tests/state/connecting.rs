@@ -60,3 +60,41 @@ async fn connections_live_where_the_pool_was_made_whoever_needs_them_first() {
     let (a, b, c) = tokio::try_join!(pool.get(), pool.get(), pool.get()).unwrap();
     assert!([a, b, c].iter().all(|connection| Object::metrics(connection).recycle_count > 0), "opened anew");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn commits_last_and_names_are_postgres_own_whatever_is_set_for_the_role() {
+    let server = Server::start().await;
+    let world = server.world().await;
+    let url = server.postgres.url("postgres");
+    let shown = async |name: &str| -> String {
+        let pool = connect(&url, 1).await.unwrap();
+        let client: Object = pool.get().await.unwrap();
+        client.query_one(&format!("SHOW {name}"), &[]).await.unwrap().get(0)
+    };
+    world.run("ALTER ROLE mover SET search_path = evil, pg_catalog").await.unwrap();
+    assert_eq!(shown("search_path").await, "pg_catalog, pg_temp");
+    let whose = ["ROLE mover", "DATABASE postgres", "ROLE mover IN DATABASE postgres"];
+    for whose in whose {
+        for (set, effective) in
+            [("off", "on"), ("local", "on"), ("remote_write", "on"), ("on", "on"), ("remote_apply", "remote_apply")]
+        {
+            world.run(&format!("ALTER {whose} SET synchronous_commit = {set}")).await.unwrap();
+            assert_eq!(shown("synchronous_commit").await, effective, "{whose}: {set}");
+        }
+        world.run(&format!("ALTER {whose} RESET synchronous_commit")).await.unwrap();
+    }
+    // The server asks for more than what was set for the role.
+    for sql in ["ALTER SYSTEM SET synchronous_commit = remote_apply", "SELECT pg_reload_conf()"] {
+        world.run(sql).await.unwrap();
+    }
+    for set in ["off", "on"] {
+        world.run(&format!("ALTER ROLE mover SET synchronous_commit = {set}")).await.unwrap();
+        assert_eq!(shown("synchronous_commit").await, "remote_apply", "{set}");
+    }
+    // Who may not read the server's file has what lasts at the least.
+    world.run("CREATE ROLE plain LOGIN; ALTER ROLE plain SET synchronous_commit = off").await.unwrap();
+    let pool = connect(&server.postgres.url_as("plain", "postgres"), 1).await.unwrap();
+    let client: Object = pool.get().await.unwrap();
+    let row = client.query_one("SHOW synchronous_commit", &[]).await.unwrap();
+    assert_eq!(row.get::<_, String>(0), "on");
+}

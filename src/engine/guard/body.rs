@@ -1,13 +1,14 @@
 //! What the triggers of one table run, as SQL that names everything in full, because it runs with Mover's rights in the
-//! sessions of others.
+//! sessions of others. The functions have a path of their own besides: what is called by a type of somebody else, say, may not.
 
 use crate::config::{Definition, TableRule, Tenancy, Via};
 
 use super::super::catalog::{Catalog, Column, Table};
-use super::super::name::quote;
+use super::super::name::{literal, quote};
+use super::super::shape::EQUALS;
 use super::trigger::{
     DELETE, DELETE_OF_ROW, Firing, INSERT, INSERT_OF_ROW, NEW_ROWS, OLD_ROWS, TRUNCATE, Trigger, UPDATE, UPDATE_OF_ROW,
-    functions_begin, hash, literal, trigger_name,
+    functions_begin, hash, trigger_name,
 };
 use super::watch::{ANY, Kind};
 
@@ -103,7 +104,8 @@ impl Plan<'_> {
         let [insert, update, delete] = match written {
             Some((kind, column)) => {
                 let (old, new) = (kind.is_watched("old", &column), kind.is_watched("new", &column));
-                let either = format!("old.{column} IS DISTINCT FROM new.{column} OR {old}");
+                // Not IS DISTINCT FROM, whose operator is looked up by the path.
+                let either = format!("(old.{column} {EQUALS} new.{column}) IS NOT TRUE OR {old}");
                 [
                     (&INSERT_OF_ROW, new, logged(&[Side::row("NEW")])?),
                     (&UPDATE_OF_ROW, either, logged(&[Side::row("OLD"), Side::row("NEW")])?),
@@ -141,7 +143,7 @@ impl Plan<'_> {
         match &rule.tenancy {
             Tenancy::Key(column) => {
                 let found = existing(rule, table, column.as_str())?;
-                if self.catalog.types.schema_of_equality(found.type_oid) != BUILT_IN {
+                if self.catalog.types.has_own_equality(found.type_oid) {
                     return Err(format!(
                         "its key column {column} has type {}, which takes keys for equal that are written differently, and \
                          the guard knows orgs by the text of their keys; change its type, or move its orgs with \
@@ -179,8 +181,7 @@ impl Plan<'_> {
             self.catalog.tables.get(&hop.parent).ok_or_else(|| format!("table {} does not exist", hop.parent))?;
         let column = existing(rule, table, hop.column.as_str())?;
         let parent_column = existing(parent, above, hop.parent_column.as_str())?;
-        let schemas = [column, parent_column].map(|column| self.catalog.types.schema_of_equality(column.type_oid));
-        let schema = if schemas[0] == schemas[1] { &schemas[0] } else { BUILT_IN };
+        let equals = self.catalog.types.equality(parent_column.type_oid, column.type_oid);
         let inner = format!("p{}", way.parents.len());
         way.parents.push(self.pointed(&hop.parent.to_string(), above, hop.parent_column.as_str()));
         let org = match more {
@@ -188,7 +189,7 @@ impl Plan<'_> {
             more => self.through(parent, above, more, &inner, way)?,
         };
         Ok(format!(
-            "(SELECT {org} FROM {} AS {inner} WHERE {inner}.{} OPERATOR({schema}.=) {alias}.{})",
+            "(SELECT {org} FROM {} AS {inner} WHERE {inner}.{} {equals} {alias}.{})",
             above.from,
             hop.parent_column.quoted(),
             hop.column.quoted()
@@ -240,8 +241,18 @@ impl Plan<'_> {
             (false, 1) => "true",
             (false, _) => "pg_catalog.count(DISTINCT k.side) OPERATOR(pg_catalog.=) 1",
         };
-        let whole = |(org, key, points): &(String, String, String)| format!("ROW({org}, {key}, {points})");
-        let stays = rows.iter().map(whole).collect::<Vec<_>>().join(" IS NOT DISTINCT FROM ");
+        // Arrays are equal where both have no value, like rows by IS NOT DISTINCT FROM. Its operator would be looked up by the path.
+        let whole = |(org, key, points): &(String, String, String)| {
+            [format!("ARRAY[{org}]::pg_catalog.text[]"), key.clone(), points.clone()]
+        };
+        let stays = match rows.as_slice() {
+            [before, after] => {
+                let pairs = whole(before).into_iter().zip(whole(after));
+                pairs.map(|(old, new)| format!("{old} {EQUALS} {new}")).collect::<Vec<_>>().join(" AND ")
+            }
+            // One row is as it was, unless it is compared with what it became.
+            _ => "true".into(),
+        };
         let (org, key, _) = rows.first().ok_or("nothing is known of its rows")?;
         let by_row = sides.iter().all(|side| side.from.is_none());
         let template = [if by_row { OF_ROW } else { OF_STATEMENT }, LOGGED].concat();
@@ -253,8 +264,7 @@ impl Plan<'_> {
                 ("table", &literal(self.label)),
                 ("org", org),
                 ("key", key),
-                // One row is as it was, unless it is compared with what it became.
-                ("stays", if sides.len() == 1 { "true" } else { &stays }),
+                ("stays", &stays),
                 ("takes_along", if sides.len() == 1 { subtree } else { "false" }),
                 ("orgs", &orgs.collect::<Vec<_>>().join(" UNION ALL ")),
                 ("rows", &logged.collect::<Vec<_>>().join(" UNION ALL ")),
@@ -298,7 +308,6 @@ fn existing<'a>(rule: &TableRule, table: &'a Table, column: &str) -> Result<&'a 
     table.column(column).ok_or_else(|| format!("table {} has no column {column}", rule.name))
 }
 
-const BUILT_IN: &str = "pg_catalog";
 const OF_ROW: &str = include_str!("sql/of_row.plpgsql");
 const OF_STATEMENT: &str = include_str!("sql/of_statement.plpgsql");
 const LOGGED: &str = include_str!("sql/logged.plpgsql");

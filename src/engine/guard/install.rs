@@ -12,12 +12,14 @@ use super::super::catalog::Catalog;
 use super::super::connection::Session;
 use super::super::error::Doing;
 use super::super::live::LiveLimits;
+use super::super::name::literal;
+use super::super::resolve::qualified;
 use super::super::store::Store;
 use super::body::{Guarded, triggers};
 use super::briefly::{Asking, Beside, briefly};
 use super::fitness::{missing_rights, unfit};
 use super::places::{Place, Standing, places};
-use super::trigger::{Trigger, literal};
+use super::trigger::Trigger;
 use super::watch::{is_watching, watch_anew};
 use crate::config::Definition;
 
@@ -218,12 +220,12 @@ impl<'a> Guard<'a> {
     async fn list_orgs(&self, session: &Session) -> Result<(), EngineError> {
         let doing = Doing::new(self.store.name(), "listing the orgs for the guard");
         let org = &self.definition.org;
+        let table = qualified(session, &org.table, doing).await?;
         let sql = format!(
             "INSERT INTO mover.org_guard (migration, org_key, mode, epoch) \
              SELECT DISTINCT $1::text, {key}::text, 'settled', 0 FROM {table} AS o WHERE {key} IS NOT NULL \
              ON CONFLICT DO NOTHING",
             key = org.key.quoted(),
-            table = org.table.quoted(),
         );
         session.execute(&sql, &[&self.definition.name.as_str()]).await.map(drop).map_err(|error| doing.failed(error))
     }

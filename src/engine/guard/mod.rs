@@ -138,12 +138,13 @@ async fn why_refused(session: &Session, claim: &Claim, doing: Doing<'_>) -> Resu
 
 /// Makes the guard's table where it is missing; answers whether it is there now.
 pub(super) async fn ensure(store: &Store) -> Result<bool, EngineError> {
-    ensure_one(store, "has_fence").await
+    ensure_one(store, &["has_fence"]).await
 }
 
-/// Makes everything that online moves keep in a store, where any of it is missing; answers whether it is there now.
+/// Makes everything that online moves keep in a store, where any of it is missing or open to others; answers whether it is there
+/// now.
 pub(super) async fn ensure_tables(store: &Store) -> Result<bool, EngineError> {
-    ensure_one(store, "has_all").await
+    ensure_one(store, &["has_all", "is_closed"]).await
 }
 
 /// Whether everything that online moves keep in a store is there.
@@ -155,25 +156,27 @@ pub(super) async fn has_tables(store: &Store) -> Result<bool, EngineError> {
     row.try_get("has_all").map_err(|error| doing.failed(error))
 }
 
-/// Whether the function that all triggers call is the one that we know.
+/// Whether the function that all triggers call is the one that we know, and none that they call is open to others.
 async fn admits(session: &Session, doing: Doing<'_>) -> Result<bool, EngineError> {
     let failed = |error| doing.failed(error);
     let found = session.query_opt(include_str!("sql/admits.sql"), &[]).await.map_err(failed)?;
     let found: Option<String> = found.map(|row| row.try_get(0)).transpose().map_err(failed)?;
-    Ok(found.as_deref() == ADMIT.split("$mover$").nth(1))
+    let is_closed: bool =
+        session.query_one(FOUND, &[]).await.and_then(|row| row.try_get("is_closed")).map_err(failed)?;
+    Ok(is_closed && found.as_deref() == ADMIT.split("$mover$").nth(1))
 }
 
 async fn make_admit(session: &Session, doing: Doing<'_>) -> Result<(), EngineError> {
     session.batch_execute(&format!("BEGIN; {ALONE}; {ADMIT}; COMMIT")).await.map_err(|error| doing.failed(error))
 }
 
-async fn ensure_one(store: &Store, what: &str) -> Result<bool, EngineError> {
+async fn ensure_one(store: &Store, needed: &[&str]) -> Result<bool, EngineError> {
     let doing = Doing::new(store.name(), "creating the guard table mover.org_guard");
     let failed = |error| doing.failed(error);
     let session = store.session().await?;
     let found = session.query_one(FOUND, &[]).await.map_err(failed)?;
-    let exists: bool = found.try_get(what).map_err(failed)?;
-    let there = exists || create(&session, doing).await?;
+    let has = needed.iter().map(|what| found.try_get(what)).collect::<Result<Vec<bool>, _>>().map_err(failed)?;
+    let there = has.iter().all(|has| *has) || create(&session, doing).await?;
     session.release();
     Ok(there)
 }

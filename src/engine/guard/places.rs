@@ -36,6 +36,10 @@ pub(super) struct FoundTrigger {
     pub(super) function: String,
     pub(super) body: String,
     pub(super) runs_as_owner: bool,
+    /// Everybody may call the function.
+    pub(super) is_public: bool,
+    /// The condition has an operator or a function that is not Postgres' own.
+    pub(super) calls_others: bool,
     pub(super) settings: Vec<String>,
 }
 
@@ -118,6 +122,8 @@ fn found_of(name: String, row: &Row) -> Result<FoundTrigger, tokio_postgres::Err
         function: row.try_get("function")?,
         body: row.try_get("body")?,
         runs_as_owner: row.try_get("runs_as_owner")?,
+        is_public: row.try_get("is_public")?,
+        calls_others: row.try_get("calls_others")?,
         settings: row.try_get("settings")?,
     })
 }

@@ -1,8 +1,10 @@
 //! One trigger: what it is called, how it is made, and whether one that is found is it.
 
-use super::super::name::quote;
+use super::super::name::{literal, quote};
 use super::places::FoundTrigger;
 
+/// What all functions run with, whoever calls them. Reliance on it is the last resort: they name everything in full.
+const PATH: &str = "search_path=pg_catalog, pg_temp";
 /// Names of all triggers begin with this.
 pub(super) const PREFIX: &str = "mover_guard_";
 /// So many characters of a migration's name go into the names of its triggers and functions.
@@ -61,7 +63,9 @@ impl Trigger {
         let settings: String =
             self.settings.iter().map(|(name, value)| format!(" SET {name} = {}", literal(value))).collect();
         format!(
-            "CREATE OR REPLACE FUNCTION {}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER{settings} AS {}",
+            "CREATE OR REPLACE FUNCTION {0}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER \
+             SET search_path = pg_catalog, pg_temp{settings} AS {1};\n\
+             REVOKE EXECUTE ON FUNCTION {0}() FROM PUBLIC",
             self.function,
             literal(&self.body)
         )
@@ -96,7 +100,8 @@ impl Trigger {
 
     /// Whether it is there and works as it should, once it is switched on.
     pub(super) fn is_as_found(&self, found: &FoundTrigger) -> bool {
-        let settings: Vec<String> = self.settings.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let settings = self.settings.iter().map(|(name, value)| format!("{name}={value}"));
+        let settings: Vec<String> = std::iter::once(PATH.to_owned()).chain(settings).collect();
         found.name == self.name
             && !found.is_narrowed
             && found.condition.as_deref().is_some_and(|condition| bare(condition) == bare(&self.condition))
@@ -106,15 +111,18 @@ impl Trigger {
             && found.body == self.body
             && found.settings == settings
             && found.runs_as_owner
+            && !found.is_public
+            && !found.calls_others
             // Postgres quotes a name only where it must.
             && found.function.replace('"', "") == self.function.replace('"', "")
     }
 }
 
 /// A condition without what Postgres writes in another way than we: schemas and quotes where it must, casts and parentheses to be
-/// sure.
+/// sure. That its operators are those of Postgres is looked up.
 fn bare(condition: &str) -> String {
-    let written_or_not = ["pg_catalog.", "mover.", "::bigint", "::integer", "::int4", "::text", "\"", "(", ")", " "];
+    let written_or_not =
+        ["OPERATOR", "pg_catalog.", "mover.", "::bigint", "::integer", "::int4", "::text", "\"", "(", ")", " "];
     written_or_not.iter().fold(condition.to_owned(), |condition, what| condition.replace(what, ""))
 }
 
@@ -137,12 +145,6 @@ fn short(migration: &str) -> String {
         true => migration.into(),
         false => format!("{}_{:08x}", &migration[..MIGRATION_CHARACTERS_MAX - 9], hash(migration) as u32),
     }
-}
-
-/// Text as SQL; definitions and stores have tame names, tables have any.
-pub(super) fn literal(text: &str) -> String {
-    let quoted = format!("'{}'", text.replace('\'', "''"));
-    if text.contains('\\') { format!("E{}", quoted.replace('\\', "\\\\")) } else { quoted }
 }
 
 /// FNV-1a: names that stay the same from one version of Mover to the next.

@@ -7,10 +7,14 @@ use mover_actors::ports::EngineError;
 use super::super::cohort::Cohort;
 use super::super::connection::Session;
 use super::super::error::Doing;
+use super::super::shape::EQUALS;
 use super::super::store::Store;
 
 /// Whether any org moves or has moved here: for triggers that cannot know whose rows they are given.
-pub(super) const ANY: &str = "pg_catalog.pg_sequence_last_value('mover.watched_text'::pg_catalog.regclass) <> 0";
+pub(super) const ANY: &str =
+    "pg_catalog.pg_sequence_last_value('mover.watched_text'::pg_catalog.regclass) OPERATOR(pg_catalog.<>) 0";
+
+const AND: &str = "OPERATOR(pg_catalog.&)";
 
 /// What kind of key a column holds, by its type as Postgres writes it: each has bits of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,11 +38,14 @@ impl Kind {
     /// Whether the org of a row may not be settled. `column` is quoted.
     pub(super) fn is_watched(self, row: &str, column: &str) -> String {
         let (sequence, bucket) = match self {
-            Self::Text => ("watched_text", format!("pg_catalog.hashtext({row}.{column}::pg_catalog.text) & 63")),
-            Self::Integer => ("watched_integer", format!("({row}.{column} & 63)::pg_catalog.int4")),
-            Self::Uuid => ("watched_uuid", format!("pg_catalog.uuid_hash({row}.{column}) & 63")),
+            Self::Text => ("watched_text", format!("pg_catalog.hashtext({row}.{column}::pg_catalog.text) {AND} 63")),
+            Self::Integer => ("watched_integer", format!("({row}.{column} {AND} 63)::pg_catalog.int4")),
+            Self::Uuid => ("watched_uuid", format!("pg_catalog.uuid_hash({row}.{column}) {AND} 63")),
         };
-        format!("((pg_catalog.pg_sequence_last_value('mover.{sequence}'::pg_catalog.regclass) >> ({bucket})) & 1) = 1")
+        format!(
+            "((pg_catalog.pg_sequence_last_value('mover.{sequence}'::pg_catalog.regclass) OPERATOR(pg_catalog.>>) ({bucket})) \
+             {AND} 1) {EQUALS} 1"
+        )
     }
 }
 

@@ -10,18 +10,18 @@ pub(super) struct KeyColumn {
     pub(super) quoted: String,
     /// The type that its text is cast to.
     pub(super) cast: String,
-    /// The operator that compares its values.
-    equals: String,
+    /// The operator that compares two values of it.
+    pub(super) equals: String,
 }
 
 impl KeyColumn {
     pub(super) fn of(catalog: &Catalog, table: &Table, name: &str) -> Result<Self, String> {
         let column = table.column(name).ok_or_else(|| format!("column {name} of the primary key does not exist"))?;
-        let cast = catalog.types.cast(column.type_oid);
+        let unknown = || format!("the type of column {name} is unknown");
         Ok(Self {
             quoted: quote(name),
-            cast: cast.ok_or_else(|| format!("the type of column {name} is unknown"))?,
-            equals: catalog.types.equality(column.type_oid, column.type_oid),
+            cast: catalog.types.cast(column.type_oid).ok_or_else(unknown)?,
+            equals: catalog.types.equality(column.type_oid, column.type_oid).into(),
         })
     }
 }

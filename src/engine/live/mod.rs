@@ -202,7 +202,7 @@ impl PgEngine {
             Some(unmoved) => {
                 let route = self.proven_route(definition, &unmoved, way).await?;
                 let proof = Proven {
-                    unchanged: Unchanged::since(&route.basis, definition, way),
+                    unchanged: Unchanged::since(&route.basis, way),
                     proofs: self.proofs.clone(),
                     what: What::Compared(way),
                 };

@@ -10,6 +10,7 @@ use tokio_postgres::CopyInSink;
 use super::super::connection::Session;
 use super::super::error::Doing;
 use super::super::name::{TableName, quote};
+use super::super::resolve::resolve;
 use super::super::store::Store;
 use super::backup_file::{Footer, Header, HeaderTable, Reader, failed};
 use super::plan::LivePlan;
@@ -18,11 +19,15 @@ use super::plan::LivePlan;
 pub(super) async fn restore(live: &LivePlan, store: &Store, file: &Path, header: &Header) -> Result<i64, EngineError> {
     let doing = Doing::new(store.name(), "restoring a backup");
     let session = store.session().await?;
+    let names = header.tables.iter().map(|table| table.name.parse()).collect::<Result<Vec<TableName>, _>>();
+    let names = names.map_err(|error| failed(file, error))?;
+    let resolved = resolve(&session, &names, doing).await?;
     session.batch_execute("BEGIN").await.map_err(|error| doing.failed(error))?;
     refuse_rows(live, &session, header, doing).await?;
     let (mut reader, _) = Reader::open(file).await.map_err(|error| failed(file, error))?;
-    for table in &header.tables {
-        load(&session, &mut reader, file, table, doing).await?;
+    for ((table, name), resolved) in header.tables.iter().zip(&names).zip(resolved) {
+        let quoted = resolved.map_or_else(|| name.quoted(), |found| found.quoted);
+        load(&session, &mut reader, file, (table, &quoted), doing).await?;
     }
     let footer = reader.end().await.map_err(|error| failed(file, error))?;
     let rows = compare(live, &session, header, &footer, doing).await?;
@@ -48,13 +53,12 @@ async fn load(
     session: &Session,
     reader: &mut Reader,
     file: &Path,
-    table: &HeaderTable,
+    (table, quoted): (&HeaderTable, &str),
     doing: Doing<'_>,
 ) -> Result<(), EngineError> {
     let doing = doing.on(&table.name);
-    let name: TableName = table.name.parse().map_err(|error| failed(file, error))?;
     let columns: Vec<String> = table.columns.iter().map(|column| quote(column)).collect();
-    let copy = format!("COPY {} ({}) FROM STDIN (FORMAT binary)", name.quoted(), columns.join(", "));
+    let copy = format!("COPY {quoted} ({}) FROM STDIN (FORMAT binary)", columns.join(", "));
     let sink: CopyInSink<Bytes> = session.copy_in(&copy).await.map_err(|error| doing.failed(error))?;
     let mut sink = std::pin::pin!(sink);
     while let Some(part) = reader.part().await.map_err(|error| failed(file, error))? {

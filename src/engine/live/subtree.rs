@@ -60,18 +60,14 @@ fn find_sql(catalog: &Catalog, rule: &TableRule, chain: &[Via], orders_keys: &Ca
     let mut from = keyed::rows(&parent_table.from, &key(&parent.parent, parent_table)?, 1);
     let mut above = "t".to_owned();
     for (index, hop) in chain.iter().enumerate().rev() {
-        let name = if index == 0 { &rule.name } else { &chain[index - 1].parent };
+        let below = table(if index == 0 { &rule.name } else { &chain[index - 1].parent })?;
+        let equals =
+            catalog.equality((below, hop.column.as_str()), (table(&hop.parent)?, hop.parent_column.as_str()))?;
         let alias = format!("c{index}");
-        let (below, parent) = (table(name)?, table(&hop.parent)?);
-        let missing = |name: &str| format!("column {name} does not exist");
-        let column = below.column(hop.column.as_str()).ok_or_else(|| missing(hop.column.as_str()))?;
-        let parent_column =
-            parent.column(hop.parent_column.as_str()).ok_or_else(|| missing(hop.parent_column.as_str()))?;
         from.push_str(&format!(
-            " CROSS JOIN LATERAL (SELECT r.* FROM {} AS r WHERE r.{} {} {above}.{} OFFSET 0) AS {alias}",
+            " CROSS JOIN LATERAL (SELECT r.* FROM {} AS r WHERE r.{} {equals} {above}.{} OFFSET 0) AS {alias}",
             below.from,
             hop.column.quoted(),
-            catalog.types.equality(column.type_oid, parent_column.type_oid),
             hop.parent_column.quoted(),
         ));
         above = alias;

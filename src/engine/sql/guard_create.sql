@@ -63,7 +63,9 @@ CREATE TABLE IF NOT EXISTS mover.copy_range (
     PRIMARY KEY (migration, org_key, table_name, number)
 );
 
--- The key of the advisory lock that writers of a capturing org share, and that Mover takes alone to switch it.
+-- The key of the advisory lock that writers of a capturing org share, and that Mover takes alone to switch it. Its names were looked
+-- up when it was made, in Mover's session, so it needs no path of its own, with which it could not be inlined.
 CREATE OR REPLACE FUNCTION mover.org_lock(migration text, org_key text) RETURNS bigint
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN hashtextextended(migration || '/' || org_key, 5570192806147);
+REVOKE EXECUTE ON FUNCTION mover.org_lock(text, text) FROM PUBLIC;

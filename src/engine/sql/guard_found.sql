@@ -1,4 +1,5 @@
--- Whether the store has the fence of offline moves, and whether it has all that online moves need.
+-- Whether the store has the fence of offline moves, whether it has all that online moves need, and whether its functions call what
+-- is Postgres' own and nothing else, and nobody but Mover calls them. Of an earlier Mover they may not.
 SELECT
     to_regclass('mover.org_guard') IS NOT NULL AS has_fence,
     to_regclass('mover.org_guard_not_settled') IS NOT NULL
@@ -16,4 +17,19 @@ SELECT
         SELECT FROM pg_constraint c
         WHERE c.conrelid = to_regclass('mover.org_guard') AND c.contype = 'c'
           AND pg_get_constraintdef(c.oid) LIKE '%settled%' AND pg_get_constraintdef(c.oid) NOT LIKE '%capturing%'
-    ) AS has_all
+    ) AS has_all,
+    NOT EXISTS (
+        SELECT FROM (
+            VALUES ('mover.watched_bits(text)', true), ('mover.watch(text)', true), ('mover.watch_anew()', true),
+                   ('mover.guard_admit(text, text, text[])', true), ('mover.org_lock(text, text)', false)
+        ) AS made (signature, has_path)
+        LEFT JOIN pg_proc p ON p.oid = to_regprocedure(made.signature)
+        WHERE p.oid IS NULL
+           OR has_function_privilege('public', p.oid, 'EXECUTE')
+           OR made.has_path AND ('search_path=pg_catalog, pg_temp' = ANY (p.proconfig)) IS NOT TRUE
+           OR EXISTS (
+               SELECT FROM pg_depend d
+               WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid
+                 AND d.refclassid IN ('pg_proc'::regclass, 'pg_operator'::regclass)
+           )
+    ) AS is_closed

@@ -8,7 +8,7 @@ GRANT SELECT ON SEQUENCE mover.watched_text, mover.watched_integer, mover.watche
 
 -- An org's bit for each kind that its key may have in some table; the conditions of the triggers work out the same.
 CREATE OR REPLACE FUNCTION mover.watched_bits(org_key text) RETURNS TABLE (watched text, mask bigint)
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
+LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     SELECT 'mover.watched_text', 1::bigint << (hashtext(org_key COLLATE "C") & 63)
     UNION ALL
@@ -25,7 +25,7 @@ END;
 
 -- Lets the triggers look at what is written of an org. To be called when its row in mover.org_guard has been committed: from then
 -- on `watch_anew` knows of it.
-CREATE OR REPLACE FUNCTION mover.watch(org_key text) RETURNS void LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION mover.watch(org_key text) RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     wanted record;
     bits   bigint;
@@ -41,7 +41,7 @@ END
 $$;
 
 -- Works all bits out again, so that those of orgs that have settled since are looked at no more.
-CREATE OR REPLACE FUNCTION mover.watch_anew() RETURNS void LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION mover.watch_anew() RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     wanted record;
 BEGIN
@@ -59,3 +59,5 @@ BEGIN
     END LOOP;
 END
 $$;
+
+REVOKE EXECUTE ON FUNCTION mover.watched_bits(text), mover.watch(text), mover.watch_anew() FROM PUBLIC;

@@ -1,4 +1,4 @@
--- Every connection to a store begins with this.
+-- Every connection to a store begins with src/session.sql and this.
 -- Text must look the same in both stores, because unusual types are hashed as text.
 SET DateStyle = 'ISO, YMD';
 SET IntervalStyle = 'postgres';
@@ -9,6 +9,14 @@ SET xmlbinary = 'base64';
 SET lc_monetary = 'C';
 -- A row hidden by row-level security would be lost: rather fail than read past it.
 SET row_security = off;
+-- A statement ends when whoever asked for it is gone, but for a commit, which ends as it would have. Some systems cannot tell.
+DO $$
+BEGIN
+    PERFORM set_config('client_connection_check_interval', '500ms', false);
+EXCEPTION WHEN invalid_parameter_value OR undefined_object THEN
+    NULL;
+END
+$$;
 -- Nobody waits long for us, and we wait long for nobody; but a big org may take its time.
 SET lock_timeout = '10s';
 SET statement_timeout = 0;

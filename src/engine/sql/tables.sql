@@ -1,4 +1,4 @@
--- The tables that names (in quotes) stand for: one row for each name, in order; null where there is none.
+-- Tables by their numbers: one row for each, in order; null where there is none.
 SELECT
     c.oid,
     n.nspname::text AS schema,
@@ -9,7 +9,7 @@ SELECT
     coalesce(has_table_privilege(c.oid, 'INSERT'), false) AS may_insert,
     coalesce(has_table_privilege(c.oid, 'DELETE'), false) AS may_delete,
     c.relrowsecurity AND row_security_active(c.oid) AS row_security
-FROM unnest($1::text[]) WITH ORDINALITY AS wanted (name, position)
-LEFT JOIN pg_class c ON c.oid = to_regclass(wanted.name)
+FROM unnest($1::oid[]) WITH ORDINALITY AS wanted (oid, position)
+LEFT JOIN pg_class c ON c.oid = wanted.oid
 LEFT JOIN pg_namespace n ON n.oid = c.relnamespace
 ORDER BY wanted.position

@@ -31,7 +31,20 @@ SELECT
         SELECT a.atttypid FROM pg_attribute a
         WHERE t.typtype = 'c' AND a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum
     ) AS field_types,
-    (SELECT g.rngsubtype FROM pg_range g WHERE g.rngtypid = t.oid) AS subtype
+    (SELECT g.rngsubtype FROM pg_range g WHERE g.rngtypid = t.oid) AS subtype,
+    -- What its own indexes take for equality.
+    (
+        SELECT format('OPERATOR(%I.%s)', s.nspname, o.oprname)
+        FROM pg_opclass c
+        JOIN pg_am m ON m.oid = c.opcmethod AND m.amname IN ('btree', 'hash')
+        JOIN pg_amop e ON e.amopfamily = c.opcfamily AND e.amoplefttype = c.opcintype AND e.amoprighttype = c.opcintype
+            AND e.amopstrategy = CASE m.amname WHEN 'btree' THEN 3 ELSE 1 END
+        JOIN pg_operator o ON o.oid = e.amopopr
+        JOIN pg_namespace s ON s.oid = o.oprnamespace
+        WHERE c.opcdefault AND c.opcintype = t.oid
+        ORDER BY m.amname
+        LIMIT 1
+    ) AS equality
 FROM reached
 JOIN pg_type t USING (oid)
 JOIN pg_namespace n ON n.oid = t.typnamespace

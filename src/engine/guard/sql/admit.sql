@@ -6,7 +6,7 @@
 -- waited for the lock while the org was switched.
 CREATE OR REPLACE FUNCTION mover.guard_admit(
     migration pg_catalog.text, other_store pg_catalog.text, touched pg_catalog.text[]
-) RETURNS pg_catalog.text[] LANGUAGE plpgsql AS $mover$
+) RETURNS pg_catalog.text[] LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $mover$
 <<admit>>
 DECLARE
     has_snapshot CONSTANT pg_catalog.bool := pg_catalog.current_setting('transaction_isolation')
@@ -54,4 +54,5 @@ BEGIN
     END LOOP;
     RETURN capturing;
 END
-$mover$
+$mover$;
+REVOKE EXECUTE ON FUNCTION mover.guard_admit(pg_catalog.text, pg_catalog.text, pg_catalog.text[]) FROM PUBLIC

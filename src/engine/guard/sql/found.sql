@@ -15,6 +15,12 @@ SELECT
     CASE WHEN p.oid IS NOT NULL THEN format('%I.%I', pn.nspname, p.proname) END AS function,
     p.prosrc AS body,
     p.prosecdef AS runs_as_owner,
+    has_function_privilege('public', p.oid, 'EXECUTE') AS is_public,
+    EXISTS (
+        SELECT FROM pg_depend d
+        WHERE d.classid = 'pg_trigger'::regclass AND d.objid = t.oid
+          AND (d.refclassid = 'pg_operator'::regclass OR d.refclassid = 'pg_proc'::regclass AND d.refobjid <> t.tgfoid)
+    ) AS calls_others,
     coalesce(p.proconfig, '{}') AS settings
 FROM unnest($1::oid[]) AS root (oid)
 CROSS JOIN LATERAL (

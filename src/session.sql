@@ -1,0 +1,22 @@
+-- Every session with a store or the move log begins with this.
+-- Operators and functions are those of Postgres: whoever may create one somewhere must not have it run with our rights.
+SET search_path = pg_catalog, pg_temp;
+-- What is committed outlives a crash, whatever was set for the role or the database. The server's own setting may ask for more;
+-- what was set for us hides it, but its file says so to those who may read it.
+DO $$
+BEGIN
+    IF current_setting('synchronous_commit') NOT IN ('on', 'remote_apply') THEN
+        PERFORM set_config('synchronous_commit', 'on', false);
+    END IF;
+    BEGIN
+        IF EXISTS (
+            SELECT FROM pg_file_settings f
+            WHERE f.name = 'synchronous_commit' AND f.applied AND lower(f.setting) = 'remote_apply'
+        ) THEN
+            PERFORM set_config('synchronous_commit', 'remote_apply', false);
+        END IF;
+    EXCEPTION WHEN insufficient_privilege THEN
+        NULL;
+    END;
+END
+$$;
