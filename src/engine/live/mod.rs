@@ -93,11 +93,19 @@ struct Route<'a> {
     receiving: &'a Store,
 }
 
+impl Route<'_> {
+    /// Refuses an org that is known by another text than its rows have: the guard would not see what is written of it.
+    async fn must_know(&self, claim: &Claim) -> Result<(), EngineError> {
+        self.live.plan.keys.must_be_canonical(self.leaving, claim).await
+    }
+}
+
 impl PgEngine {
     /// Lets the source log what is written of the org, and waits for those who began to write before.
     pub(in crate::engine) async fn live_capture(&self, claim: &Claim) -> Result<(), EngineError> {
         let Some(definition) = self.with_tables(claim)? else { return Ok(()) };
         let route = self.route(definition, Way::Forward).await?;
+        self.reconsider(definition, route.must_know(claim).await)?;
         for (store, tables) in [
             (route.leaving, &route.live.plan.source_oids),
             // What is written there after the switch must be there for a rollback.
@@ -116,6 +124,7 @@ impl PgEngine {
     pub(in crate::engine) async fn live_copy(&self, claim: &Claim) -> Result<Copied, EngineError> {
         let Some(definition) = self.with_tables(claim)? else { return Ok(Copied::default()) };
         let route = self.route(definition, Way::Forward).await?;
+        self.reconsider(definition, route.must_know(claim).await)?;
         self.ensure_tables(route.receiving).await?;
         let stores = (route.leaving, route.receiving);
         let copied = copy::copy_live(&route.live, stores, claim, self.live.limits).await;
@@ -130,6 +139,7 @@ impl PgEngine {
     pub(in crate::engine) async fn live_catch_up(&self, claim: &Claim, way: Way) -> Result<CaughtUp, EngineError> {
         let Some(definition) = self.with_tables(claim)? else { return Ok(CaughtUp::default()) };
         let route = self.route(definition, way).await?;
+        self.reconsider(definition, route.must_know(claim).await)?;
         let (from, to) = try_join!(route.leaving.session(), route.receiving.session())?;
         let round = Round { live: &route.live, claim, from: &from, to: &to };
         let caught_up = self.reconsider(definition, round.run().await)?;
@@ -218,6 +228,7 @@ impl PgEngine {
     pub(in crate::engine) async fn live_back_up(&self, claim: &Claim) -> Result<BackedUp, EngineError> {
         let definition = self.definition(&claim.migration)?;
         let route = self.route(definition, Way::Forward).await?;
+        self.reconsider(definition, route.must_know(claim).await)?;
         let written = backup::back_up(&route.live, route.leaving, claim, &self.live.backups).await;
         self.reconsider(definition, written)
     }
