@@ -63,6 +63,8 @@ pub(super) struct Column {
     pub(super) not_null: bool,
     pub(super) has_default: bool,
     pub(super) generated: bool,
+    /// Its collation, quoted, if that takes texts for equal that are written differently.
+    pub(super) inexact_collation: Option<String>,
     pub(super) leads_an_index: bool,
     /// Its place in the primary key.
     pub(super) key_position: Option<i32>,
@@ -209,6 +211,7 @@ fn column_of(row: &Row) -> Result<Column, tokio_postgres::Error> {
         not_null: row.try_get("not_null")?,
         has_default: row.try_get("has_default")?,
         generated: row.try_get("generated")?,
+        inexact_collation: row.try_get("inexact_collation")?,
         leads_an_index: row.try_get("leads_an_index")?,
         key_position: row.try_get("key_position")?,
     })

@@ -7,6 +7,8 @@
 
 mod catalog;
 mod check;
+mod check_alike;
+mod check_keys;
 mod check_online;
 mod check_sequences;
 mod check_tables;

@@ -225,7 +225,8 @@ fn known_otherwise(claim: &Claim, canonical: &str) -> String {
     )
 }
 
-fn literal(text: &str) -> String {
+/// A text as SQL, for people to paste.
+pub(super) fn literal(text: &str) -> String {
     format!("'{}'", shortened(text).replace('\'', "''"))
 }
 

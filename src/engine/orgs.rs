@@ -73,7 +73,9 @@ pub(super) async fn find(
     let is_shared = match &canonical {
         // Keys of the directory that are written differently may be one key of the tables.
         Ok(canonical) if !forms.are_of(type_oid) => {
-            Walk::begin(&session, definition, forms).await?.shared.contains(&hash(canonical))
+            let walk = Walk::begin(&session, definition, forms).await?;
+            walk.close(&session).await?;
+            walk.shared.contains(&hash(canonical))
         }
         _ => same_key > 1,
     };
@@ -164,7 +166,7 @@ impl<'a> Walk<'a> {
     pub(super) async fn page(&self, session: &Session) -> Result<Vec<Result<Listed, EngineError>>, EngineError> {
         let lines = self.lines(session).await?;
         if lines.is_empty() {
-            session.batch_execute("CLOSE mover_orgs").await.map_err(|error| self.doing.failed(error))?;
+            self.close(session).await?;
         }
         let listed = lines.into_iter().map(|(line, canonical)| {
             let line = line?;
@@ -172,6 +174,10 @@ impl<'a> Walk<'a> {
             line.listed(canonical, is_shared, self.doing)
         });
         Ok(listed.collect())
+    }
+
+    async fn close(&self, session: &Session) -> Result<(), EngineError> {
+        session.batch_execute("CLOSE mover_orgs").await.map_err(|error| self.doing.failed(error))
     }
 
     /// The next lines, each with its key as the tables write it.
@@ -227,7 +233,10 @@ impl Line {
             return Err(wrong(&format!("the directory lists org {} more than once", shortened(name.as_str()))));
         }
         if is_shared {
-            let problem = format!("org {}: its key {key} is also the key of another org", shortened(name.as_str()));
+            let problem = format!(
+                "org {}: its key {key} is also the key of another org; give each its own",
+                shortened(name.as_str())
+            );
             return Err(wrong(&problem));
         }
         Ok((name, key))

@@ -32,7 +32,7 @@ impl LeftOut {
                 lines.count += 1;
                 if lines.named.len() < NAMED_MAX {
                     let row = error.place.row.unwrap_or_default();
-                    lines.named.push(short(&format!("{row}: {}", error.reason), 400));
+                    lines.named.push(short(&format!("{}: {row}", error.reason), 400));
                 }
                 None
             }

@@ -13,6 +13,7 @@ mod fencing;
 mod finalizing;
 mod moving;
 mod ranges;
+mod respelled;
 mod switching;
 mod world;
 mod writers;
