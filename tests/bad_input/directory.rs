@@ -9,21 +9,23 @@ async fn renamed_and_exchanged_orgs_are_told_and_newcomers_captured() {
     served
         .sql(
             "old",
-            "UPDATE orgs SET name = 'renamed' WHERE id = 1; UPDATE orgs SET name = 'acme_' || 5 - id WHERE id IN (2, 3);
-             UPDATE orgs SET id = 40 WHERE id = 4; INSERT INTO orgs VALUES (5, 'newcomer')",
+            "UPDATE orgs SET name = 'renamed' WHERE id = 1; UPDATE orgs SET name = 'between' WHERE id = 2;
+             UPDATE orgs SET name = 'acme_2' WHERE id = 3; UPDATE orgs SET name = 'acme_3' WHERE id = 2;
+             UPDATE orgs SET name = 'former' WHERE id = 4; INSERT INTO orgs VALUES (5, 'newcomer'), (40, 'acme_4')",
         )
         .await;
     served.exec("orgs capture small").with_code(0).answering(&[
-        "lists 5 orgs; 1 are new and in holding, 0 were known",
-        "4 orgs are known by another name or key",
+        "lists 6 orgs; 1 are new and in holding, 0 were known",
+        "5 orgs are known by another name or key",
         "\"acme_1\" (migrated) was renamed to \"renamed\" (key 1)",
         "\"acme_2\" (ready) was renamed to \"acme_3\" (key 2)",
         "\"acme_3\" (ready) was renamed to \"acme_2\" (key 3)",
+        "\"acme_4\" (ready) was renamed to \"former\" (key 4)",
         "\"acme_4\" (ready) is known with key 4 and listed with key 40",
     ]);
     let said = served.mover(&["exec", "orgs capture small", "--json"]).with_code(0).json();
     assert_eq!((&said["new"], &said["known"]), (&0.into(), &1.into()), "{said}");
-    assert_eq!(said["known_otherwise"]["count"], 4, "{said}");
+    assert_eq!(said["known_otherwise"]["count"], 5, "{said}");
     assert_eq!(said["known_otherwise"]["orgs"][0]["state"], "ready", "{said}");
     served.exec("org newcomer").with_code(0).answering(&["newcomer in small: holding"]);
     assert_eq!(served.flag("dl_org_acme_1", "cell").await.as_deref(), Some("new"));
