@@ -181,10 +181,7 @@ impl<'a> Walk<'a> {
     }
 
     /// The next lines, each with its key as the tables write it.
-    async fn lines(
-        &self,
-        session: &Session,
-    ) -> Result<Vec<(Result<Line, EngineError>, Result<String, String>)>, EngineError> {
+    async fn lines(&self, session: &Session) -> Result<Lines, EngineError> {
         let rows = session.query(PAGE, &[]).await.map_err(|error| self.doing.failed(error))?;
         let lines: Vec<Result<Line, EngineError>> = rows.iter().map(|row| Line::of(row, self.doing)).collect();
         let keys: Vec<String> = lines.iter().flatten().map(|line| line.key.clone()).collect();
@@ -199,6 +196,9 @@ impl<'a> Walk<'a> {
         Ok(with_key.collect())
     }
 }
+
+/// Lines, each with its key as the tables write it.
+type Lines = Vec<(Result<Line, EngineError>, Result<String, String>)>;
 
 /// A line of the directory that has a name and a key.
 struct Line {

@@ -60,7 +60,7 @@ pub(super) async fn prepare(
         failpoint::hit("prep.flags");
         prepared += batch.len();
         let orgs = stream::iter(batch.into_iter().map(Ok::<_, EngineError>));
-        captured_now.add(world.log.capture(migration, definition.strategy, orgs).await?);
+        captured_now.include(world.log.capture(migration, definition.strategy, orgs).await?);
         tracing::info!(%migration, prepared, known, "preparing orgs");
     }
     let mut text = format!(

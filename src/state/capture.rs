@@ -59,7 +59,7 @@ impl KnownOtherwise {
 
 impl Captured {
     /// Adds what another capture found.
-    pub fn add(&mut self, other: Self) {
+    pub fn include(&mut self, other: Self) {
         self.listed += other.listed;
         self.new += other.new;
         self.known += other.known;
