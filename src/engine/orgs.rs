@@ -68,7 +68,7 @@ pub(super) async fn find(
     };
     let (line, type_oid) = (Line::of(row, doing)?, row.try_get("type_oid").map_err(failed)?);
     let same_key: i64 = row.try_get("same_key").map_err(failed)?;
-    let canonical = forms.canonical(&session, &[line.key.clone()], doing).await?;
+    let canonical = forms.canonical(&session, std::slice::from_ref(&line.key), doing).await?;
     let canonical = canonical.into_iter().next().unwrap_or_else(|| Ok(line.key.clone()));
     let is_shared = match &canonical {
         // Keys of the directory that are written differently may be one key of the tables.
