@@ -71,6 +71,8 @@ pub(super) struct Column {
     /// The expression by which rows get a value, or a generated column its own.
     pub(super) default_value: Option<String>,
     pub(super) generated: bool,
+    /// Its collation, quoted, if that takes texts for equal that are written differently.
+    pub(super) inexact_collation: Option<String>,
     pub(super) leads_an_index: bool,
     /// Its place in the primary key.
     pub(super) key_position: Option<i32>,
@@ -239,6 +241,7 @@ fn column_of(row: &Row) -> Result<Column, tokio_postgres::Error> {
         has_default: row.try_get("has_default")?,
         default_value: row.try_get("default_value")?,
         generated: row.try_get("generated")?,
+        inexact_collation: row.try_get("inexact_collation")?,
         leads_an_index: row.try_get("leads_an_index")?,
         key_position: row.try_get("key_position")?,
     })

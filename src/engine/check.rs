@@ -4,13 +4,15 @@ use mover_actors::domain::state::Strategy;
 use mover_actors::ports::EngineError;
 
 use super::catalog::Catalog;
+use super::check_alike::check_alike;
+use super::check_keys::{check_compared, check_listed};
 use super::check_online::check_online;
 use super::check_sequences::check_sequences;
 use super::check_tables::{check_references, check_table};
 use super::error::Doing;
 use super::guard;
-use super::ownership::tables_named;
 use super::orgs::select;
+use super::ownership::tables_named;
 use super::report::Report;
 use super::sql_steps;
 use super::store::Store;
@@ -76,11 +78,17 @@ async fn check_both(
         );
     }
     check_target(report, definition, target, to);
-    check_directory(report, definition, source).await;
+    if check_directory(report, definition, source).await && !definition.tables.is_empty() {
+        check_listed(report, definition, source, from).await?;
+    }
     for rule in &definition.tables {
         check_table(report, definition, rule, from, to);
     }
     check_references(report, definition, to);
+    for (store, catalog) in [(source, from), (target, to)] {
+        check_compared(report, definition, store, catalog).await?;
+    }
+    check_alike(report, definition, (source, from), (target, to)).await?;
     if definition.strategy == Strategy::Online && !definition.tables.is_empty() {
         check_online(report, definition, source, from).await?;
         check_online(report, definition, target, to).await?;
@@ -133,7 +141,8 @@ fn check_target(report: &mut Report, definition: &Definition, target: &Store, to
     }
 }
 
-async fn check_directory(report: &mut Report, definition: &Definition, source: &Store) {
+/// Whether it can be read.
+async fn check_directory(report: &mut Report, definition: &Definition, source: &Store) -> bool {
     let org = &definition.org;
     let subject = format!("org directory {}", org.table);
     let doing = Doing::new(source.name(), "reading the org directory");
@@ -144,13 +153,16 @@ async fn check_directory(report: &mut Report, definition: &Definition, source: &
         session.release();
         Ok::<_, EngineError>(rows.len())
     };
-    match read.await {
+    let read = read.await;
+    let may_read = read.is_ok();
+    match read {
         Ok(0) => report.warning(subject, "it lists no org", "nothing can be captured until it does"),
         Ok(_) => report.ok(subject, "can be read"),
         Err(error) => {
             report.problem(subject, error.reason, "correct [org] in the definition, or grant SELECT on the table")
         }
     }
+    may_read
 }
 
 async fn check_uncovered(

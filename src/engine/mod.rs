@@ -8,6 +8,8 @@
 
 mod catalog;
 mod check;
+mod check_alike;
+mod check_keys;
 mod check_online;
 mod check_sequences;
 mod check_tables;
@@ -22,6 +24,7 @@ mod guard;
 mod live;
 mod name;
 mod order;
+mod org_keys;
 mod orgs;
 mod ownership;
 mod pipeline;
@@ -61,7 +64,7 @@ use tokio::sync::OnceCell;
 pub use guard::{GuardStatus, GuardedOrgs};
 pub use live::LiveLimits;
 pub use name::{ColumnName, NameError, TableName, split_identifiers};
-pub use orgs::Listed;
+pub use orgs::{Listed, names_no_org};
 pub use report::{Finding, Level, Report};
 pub use store::{Store, StoreError};
 pub use survey::Guarded;
@@ -72,6 +75,7 @@ use cohort::Cohort;
 use copy::First;
 use error::Doing;
 use guard::{Guard, Readiness};
+use org_keys::KeyForms;
 use plan::Plan;
 use plans::{Kept, Pair, Plans};
 use proofs::{Proofs, What};
@@ -213,13 +217,24 @@ impl PgEngine {
         migration: &MigrationName,
     ) -> Result<impl Stream<Item = Result<Listed, EngineError>> + Send, EngineError> {
         let definition = self.definition(migration)?;
-        orgs::orgs(definition, self.store(&definition.from)?).await
+        let source = self.store(&definition.from)?;
+        orgs::orgs(definition, source, self.key_forms(definition, source).await?).await
     }
 
     /// The key of the org with this name, if the source lists it.
     pub async fn find_org(&self, migration: &MigrationName, name: &OrgName) -> Result<Option<OrgKey>, EngineError> {
         let definition = self.definition(migration)?;
-        orgs::find(definition, self.store(&definition.from)?, name).await
+        let source = self.store(&definition.from)?;
+        orgs::find(definition, source, self.key_forms(definition, source).await?, name).await
+    }
+
+    /// How the source's tables write the keys of orgs.
+    async fn key_forms(&self, definition: &Definition, source: &Store) -> Result<KeyForms, EngineError> {
+        if definition.tables.is_empty() {
+            return Ok(KeyForms::default());
+        }
+        let catalog = Catalog::read(source, &ownership::tables_named(&definition.tables)).await?;
+        Ok(KeyForms::of(definition, &catalog))
     }
 
     fn definition(&self, migration: &MigrationName) -> Result<&Definition, EngineError> {
@@ -327,6 +342,7 @@ impl Engine for PgEngine {
         self.guard_target(definition).await?;
         let plan = self.plan(definition).await?;
         let (source, target) = (self.store(&definition.from)?, self.store(&definition.to)?);
+        self.reconsider(definition, plan.keys.must_be_canonical(source, &cohort).await)?;
         self.reconsider(definition, copy::copy(&plan, source, target, &cohort, First::Snapshot).await)
     }
 

@@ -12,6 +12,7 @@ use super::catalog::{Catalog, Reference, Table};
 use super::error::Doing;
 use super::name::quote;
 use super::order::parents_first;
+use super::org_keys::KeyForms;
 use super::ownership::{Orgs, Ownership};
 use super::references::References;
 use super::tally::{row_hash, tally_sql};
@@ -20,6 +21,8 @@ use crate::config::{Definition, TableRule, Tenancy, Via};
 /// A migration between two stores.
 #[derive(Debug)]
 pub(super) struct Plan {
+    /// How keys of orgs are written.
+    pub(super) keys: KeyForms,
     pub(super) source: StoreName,
     pub(super) target: StoreName,
     /// Parents first.
@@ -114,6 +117,7 @@ impl Plan {
         let skips_triggers = target.server.skips_triggers;
         let references = if skips_triggers { References::of(definition, target) } else { References::default() };
         Ok(Self {
+            keys: KeyForms::of(definition, source),
             source: definition.from.clone(),
             target: definition.to.clone(),
             begin: if skips_triggers { "BEGIN" } else { BEGIN_WITH_TRIGGERS },

@@ -15,8 +15,8 @@ use tracing::warn;
 use super::catalog::Catalog;
 use super::error::Doing;
 use super::fingerprint::{Fingerprint, Glance, sentence};
-use super::store::Store;
 use super::ownership::tables_named;
+use super::store::Store;
 use crate::config::Definition;
 
 /// Both stores of a migration.

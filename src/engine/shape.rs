@@ -134,6 +134,11 @@ impl Types {
             .try_for_each(|((_, here), (_, there))| self.carries_to(*here, others, *there))
     }
 
+    /// What a type is made of in the end, as (schema, name, kind): a domain is what it restricts.
+    pub(super) fn base(&self, oid: Oid) -> Option<(&str, &str, &str)> {
+        self.base_of(oid).map(|found| (found.schema.as_str(), found.name.as_str(), found.kind.as_str()))
+    }
+
     /// A domain is carried as what it restricts.
     fn base_of(&self, oid: Oid) -> Option<&TypeRow> {
         let found = self.0.get(&oid)?;

@@ -17,6 +17,7 @@ mod prep;
 mod report;
 mod status;
 mod tokens;
+mod unlisted;
 mod verify;
 mod whereabouts;
 mod world;

@@ -1,5 +1,6 @@
 //! Which orgs there are, and which may move.
 
+use futures_util::StreamExt;
 use mover_actors::domain::campaign::Selection;
 use mover_actors::domain::flags::FlagKey;
 use mover_actors::domain::ids::{MigrationName, OrgName};
@@ -8,11 +9,11 @@ use mover_actors::ports::MoveLog;
 use serde_json::{Value, json};
 
 use crate::command::{StateKind, Which};
-use crate::state::Captured;
 use crate::state::read::{Happening, MoveView, StateName};
 
 use super::answer::{Answer, at, short, table};
 use super::error::OperationError;
+use super::unlisted::{LeftOut, known_otherwise, otherwise_json};
 use super::world::World;
 
 const LIST_LIMIT: u32 = 50;
@@ -20,12 +21,16 @@ const LIST_LIMIT: u32 = 50;
 /// `orgs capture`
 pub(super) async fn capture(world: &World, migration: &MigrationName) -> Result<Answer, OperationError> {
     let definition = world.definition(migration)?;
-    let orgs = world.engine.orgs(&definition.name).await?;
+    let left_out = LeftOut::default();
+    let orgs =
+        world.engine.orgs(&definition.name).await?.filter_map(|listed| std::future::ready(left_out.sift(listed)));
     let captured = world.log.capture(&definition.name, definition.strategy, orgs).await?;
     let mut text = format!(
         "{migration}: the source lists {} orgs; {} are new and in holding, {} were known.\nnext: orgs ready {migration} all",
         captured.listed, captured.new, captured.known
     );
+    text.push_str(&left_out.text());
+    text.push_str(&known_otherwise(&captured));
     let creation = orgs_can_be_created(world).await;
     if creation == Some(true) {
         text.push_str(
@@ -33,8 +38,15 @@ pub(super) async fn capture(world: &World, migration: &MigrationName) -> Result<
              darklaunch org-creation off, or capture again later",
         );
     }
-    let Captured { listed, new, known } = captured;
-    Ok(Answer::new(text, json!({ "listed": listed, "new": new, "known": known, "org_creation": creation })))
+    let facts = json!({
+        "listed": captured.listed,
+        "new": captured.new,
+        "known": captured.known,
+        "known_otherwise": otherwise_json(&captured),
+        "left_out": left_out.json(),
+        "org_creation": creation,
+    });
+    Ok(Answer::new(text, facts))
 }
 
 /// Nothing if Redis cannot be asked: capturing does not need it.

@@ -5,9 +5,10 @@
 //! follows the default.
 
 use std::collections::HashSet;
+use std::future::ready;
 
 use futures_util::future::join_all;
-use futures_util::{TryStreamExt, stream};
+use futures_util::{StreamExt, TryStreamExt, stream};
 use mover_actors::domain::campaign::Selection;
 use mover_actors::domain::flags::{FlagKey, present};
 use mover_actors::domain::state::Aim;
@@ -18,10 +19,12 @@ use serde_json::json;
 
 use crate::command::{Which, verb};
 use crate::config::Definition;
+use crate::state::Captured;
 
 use super::Running;
 use super::answer::Answer;
 use super::error::OperationError;
+use super::unlisted::{LeftOut, known_otherwise, otherwise_json};
 use super::world::World;
 
 const BATCH_ORGS: usize = 1_000;
@@ -40,7 +43,10 @@ pub(super) async fn prepare(
     }
     let on_source = present(&definition.routing.on_source);
     let (mut prepared, mut known) = (0, 0);
-    let mut batches = std::pin::pin!(world.engine.orgs(migration).await?.try_chunks(BATCH_ORGS));
+    let left_out = LeftOut::default();
+    let orgs = world.engine.orgs(migration).await?.filter_map(|listed| ready(left_out.sift(listed)));
+    let mut batches = std::pin::pin!(orgs.try_chunks(BATCH_ORGS));
+    let mut captured_now = Captured::default();
     while let Some(mut batch) = batches.try_next().await.map_err(|error| OperationError::NotCaptured(error.1))? {
         let names: Vec<_> = batch.iter().map(|(name, _)| name.clone()).collect();
         let captured = world.log.moves_by_name(migration, &names).await?;
@@ -54,12 +60,20 @@ pub(super) async fn prepare(
         failpoint::hit("prep.flags");
         prepared += batch.len();
         let orgs = stream::iter(batch.into_iter().map(Ok::<_, EngineError>));
-        world.log.capture(migration, definition.strategy, orgs).await?;
+        captured_now.include(world.log.capture(migration, definition.strategy, orgs).await?);
         tracing::info!(%migration, prepared, known, "preparing orgs");
     }
-    let text = format!(
+    let mut text = format!(
         "{migration}: {prepared} orgs are forced to the old components and in holding; {known} were known.\n\
          next: darklaunch default …, for orgs that are made from now on; then orgs ready {migration} all"
     );
-    Ok(Answer::new(text, json!({ "prepared": prepared, "known": known })))
+    text.push_str(&left_out.text());
+    text.push_str(&known_otherwise(&captured_now));
+    let facts = json!({
+        "prepared": prepared,
+        "known": known,
+        "known_otherwise": otherwise_json(&captured_now),
+        "left_out": left_out.json(),
+    });
+    Ok(Answer::new(text, facts))
 }

@@ -16,8 +16,11 @@ const DOING: &str = "capturing orgs";
 /// Big enough that the round trip does not count, small enough to be nothing in memory.
 const BATCH_ORGS: usize = 5_000;
 
+/// So many orgs that are known otherwise are named.
+const NAMED_MAX: usize = 20;
+
 /// What a capture found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Captured {
     /// Orgs that the source listed.
     pub listed: u64,
@@ -25,6 +28,49 @@ pub struct Captured {
     pub new: u64,
     /// Of these, the ones that were known before; their state is as it was.
     pub known: u64,
+    /// Of these, the ones that are neither: their name is known with another key, or their key under another name. They were left
+    /// as they are.
+    pub otherwise: u64,
+    /// Some of the latter.
+    pub named: Vec<KnownOtherwise>,
+}
+
+/// An org that the source lists in another way than the move log has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownOtherwise {
+    /// The name that is listed.
+    pub name: OrgName,
+    /// The key that is listed.
+    pub key: OrgKey,
+    /// The name that is stored.
+    pub known_name: OrgName,
+    /// The key that is stored.
+    pub known_key: OrgKey,
+    /// Where that org stands.
+    pub state: String,
+}
+
+impl KnownOtherwise {
+    /// Whether it is the same org under a new name.
+    pub fn is_renamed(&self) -> bool {
+        self.key == self.known_key
+    }
+}
+
+impl Captured {
+    /// Adds what another capture found.
+    pub fn include(&mut self, other: Self) {
+        self.listed += other.listed;
+        self.new += other.new;
+        self.known += other.known;
+        self.add_otherwise(other.named, other.otherwise);
+    }
+
+    fn add_otherwise(&mut self, named: Vec<KnownOtherwise>, count: u64) {
+        self.otherwise += count;
+        let room = NAMED_MAX.saturating_sub(self.named.len());
+        self.named.extend(named.into_iter().take(room));
+    }
 }
 
 /// Why a capture captured nothing.
@@ -45,8 +91,8 @@ pub enum CaptureError<E: Error + 'static> {
 }
 
 impl PgMoveLog {
-    /// Takes a source's list of orgs into `holding`, in one transaction and in constant memory. Orgs that are known
-    /// stay as they are, so it can be repeated at any time.
+    /// Takes a source's list of orgs into `holding`, in one transaction and in constant memory. Orgs that are known stay as they
+    /// are, so it can be repeated at any time; also those that are known by another name or key, which are told.
     pub async fn capture<E: Error + 'static>(
         &self,
         migration: &MigrationName,
@@ -60,11 +106,13 @@ impl PgMoveLog {
         let broken = |cause| CaptureError::Source { migration: migration.clone(), cause };
         let mut batches = std::pin::pin!(orgs.try_chunks(BATCH_ORGS));
         while let Some(batch) = batches.try_next().await.map_err(|error| broken(error.1))? {
-            let new = insert(&transaction, migration, strategy, &batch).await?;
+            let (new, otherwise) = insert(&transaction, migration, strategy, &batch).await?;
             captured.listed += batch.len() as u64;
             captured.new += new;
+            let count = otherwise.len() as u64;
+            captured.add_otherwise(otherwise, count);
         }
-        captured.known = captured.listed - captured.new;
+        captured.known = captured.listed - captured.new - captured.otherwise;
         commit(transaction, DOING).await?;
         drop(client);
         self.tidy_moves(captured.new).await;
@@ -81,36 +129,42 @@ impl PgMoveLog {
     ) -> Result<bool, StateError> {
         let mut client = self.client(DOING).await?;
         let transaction = begin(&mut client, DOING).await?;
-        let new = insert(&transaction, migration, strategy, &[(org, key)]).await?;
+        let (new, otherwise) = insert(&transaction, migration, strategy, &[(org, key)]).await?;
+        if let Some(KnownOtherwise { name, key, known_name, known_key, .. }) = otherwise.into_iter().next() {
+            let migration = migration.clone();
+            return Err(StateError::OrgConflict { migration, name, key, known_name, known_key });
+        }
         commit(transaction, DOING).await?;
         Ok(new > 0)
     }
 }
 
-/// Inserts what is not known; an error if what is known is known differently.
+/// Inserts what is not known; answers how many that are, and what is known otherwise.
 async fn insert(
     transaction: &Transaction<'_>,
     migration: &MigrationName,
     strategy: Strategy,
     orgs: &[(OrgName, OrgKey)],
-) -> Result<u64, StateError> {
+) -> Result<(u64, Vec<KnownOtherwise>), StateError> {
     let names: Vec<&str> = orgs.iter().map(|(name, _)| name.as_str()).collect();
     let keys: Vec<&str> = orgs.iter().map(|(_, key)| key.as_str()).collect();
     let (migration_name, strategy) = (migration.as_str(), strategy_name(strategy));
     let sql = include_str!("sql/capture_batch.sql");
     let new = execute(transaction, DOING, sql, &[&migration_name, &strategy, &names, &keys]).await?;
     if new == orgs.len() as u64 {
-        return Ok(new);
+        return Ok((new, Vec::new()));
     }
     let sql = include_str!("sql/capture_conflict.sql");
     let rows = query(transaction, DOING, sql, &[&migration_name, &names, &keys]).await?;
-    let Some(row) = rows.first() else { return Ok(new) };
-    let columns = Columns::new(DOING, row);
-    Err(StateError::OrgConflict {
-        migration: migration.clone(),
-        name: columns.id("name")?,
-        key: columns.id("key")?,
-        known_name: columns.id("org_name")?,
-        known_key: columns.id("org_key")?,
-    })
+    let otherwise = rows.iter().map(|row| {
+        let columns = Columns::new(DOING, row);
+        Ok(KnownOtherwise {
+            name: columns.id("name")?,
+            key: columns.id("key")?,
+            known_name: columns.id("org_name")?,
+            known_key: columns.id("org_key")?,
+            state: columns.get("state")?,
+        })
+    });
+    Ok((new, otherwise.collect::<Result<_, StateError>>()?))
 }

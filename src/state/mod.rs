@@ -36,7 +36,7 @@ use tokio::sync::Mutex;
 
 use nodes::Session;
 
-pub use capture::{CaptureError, Captured};
+pub use capture::{CaptureError, Captured, KnownOtherwise};
 pub use connect::connect;
 pub use error::StateError;
 pub use history::{CommandEnd, CommandEntry, NewCommand};

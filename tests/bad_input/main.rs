@@ -6,6 +6,7 @@
 
 mod command_line;
 mod configuration;
+mod directory;
 mod health;
 mod names;
 mod place;

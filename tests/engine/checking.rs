@@ -237,3 +237,170 @@ async fn rights_that_an_online_move_needs_are_told_for_both_stores() {
         assert_eq!(engine.install_guard(&migration(), &store(name)).await.unwrap().len(), 4);
     }
 }
+
+/// What is found when the stores, or the tables of both, differ by this.
+async fn differing(here: &str, there: &str, tables: Vec<TableRule>) -> (Vec<String>, Vec<String>) {
+    let world = World::with_schema(GOOD).await;
+    world.old.batch_execute(here).await.unwrap();
+    world.new.batch_execute(there).await.unwrap();
+    let tables = [vec![keyed("orgs", "id"), keyed("notes", "org_id")], tables].concat();
+    let engine = online(&world, "mover", tables);
+    (found(&engine, Level::Problem).await, found(&engine, Level::Warning).await)
+}
+
+#[tokio::test]
+async fn primary_keys_that_differ_are_a_problem() {
+    let there = "ALTER TABLE notes DROP CONSTRAINT notes_pkey, ADD PRIMARY KEY (org_id, id)";
+    let (problems, _) = differing("", there, vec![]).await;
+    let remedy = "run in new: ALTER TABLE \"public\".\"notes\" DROP CONSTRAINT notes_pkey, ADD PRIMARY KEY (\"id\")";
+    has(&problems, &["table notes", "(id) in old and (org_id, id) in new", remedy]);
+    assert_eq!(problems.len(), 1, "{problems:#?}");
+    // In which order their columns stand is no matter.
+    let keys = |columns| format!("ALTER TABLE notes DROP CONSTRAINT notes_pkey, ADD PRIMARY KEY ({columns})");
+    let (problems, _) = differing(&keys("id, org_id"), &keys("org_id, id"), vec![]).await;
+    assert_eq!(problems, [""; 0]);
+}
+
+#[tokio::test]
+async fn columns_that_a_rollback_would_drop_are_told() {
+    let there = "ALTER TABLE notes ADD COLUMN fresh text NOT NULL DEFAULT 'd', ADD COLUMN \"Odd\" numeric(5,2)";
+    let (problems, warnings) = differing("", there, vec![]).await;
+    assert_eq!(problems, [""; 0]);
+    let add = "run in old: ALTER TABLE \"public\".\"notes\" ADD COLUMN";
+    let fresh = format!("{add} \"fresh\" text NOT NULL DEFAULT 'd'::text");
+    has(&warnings, &["table notes, column fresh", "a rollback drops what was written", &fresh]);
+    has(&warnings, &["table notes, column Odd", &format!("{add} \"Odd\" numeric(5,2)")]);
+    assert_eq!(warnings.len(), 2, "{warnings:#?}");
+}
+
+#[tokio::test]
+async fn what_only_one_store_holds_its_rows_to_is_told() {
+    let function = "CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN new; END';";
+    let (_, good) = differing(function, function, vec![]).await;
+    assert_eq!(good, [""; 0]);
+    for (sql, parts) in [
+        (
+            "CREATE UNIQUE INDEX lone ON notes (body) WHERE id > 5",
+            ["unique index lone", "CREATE UNIQUE INDEX lone ON public.notes"],
+        ),
+        (
+            "ALTER TABLE notes ADD CONSTRAINT c UNIQUE (body)",
+            ["unique index c ((body))", "CREATE UNIQUE INDEX c ON public.notes"],
+        ),
+        (
+            "ALTER TABLE notes ADD CONSTRAINT f FOREIGN KEY (org_id) REFERENCES orgs",
+            ["foreign key f", "ALTER TABLE notes ADD CONSTRAINT f FOREIGN KEY (org_id) REFERENCES orgs(id)"],
+        ),
+        ("ALTER TABLE notes ADD CONSTRAINT p CHECK (id > 0)", ["check p", "ADD CONSTRAINT p CHECK"]),
+        (
+            "CREATE TRIGGER t BEFORE INSERT ON notes FOR EACH ROW EXECUTE FUNCTION touch()",
+            ["trigger t", "CREATE TRIGGER t BEFORE INSERT ON public.notes"],
+        ),
+        (
+            "ALTER TABLE notes ALTER COLUMN body SET DEFAULT 'x'",
+            ["default body", "ALTER COLUMN body SET DEFAULT 'x'::text"],
+        ),
+        ("ALTER TABLE notes ALTER COLUMN body SET NOT NULL", ["NOT NULL", "body"]),
+    ] {
+        let both = format!("{function} {sql}");
+        for (here, there) in [(both.as_str(), function), (function, both.as_str())] {
+            let (problems, warnings) = differing(here, there, vec![]).await;
+            assert_eq!(problems, [""; 0], "{sql}");
+            has(&warnings, &["notes", parts[0], parts[1]]);
+            assert_eq!(warnings.len(), 1, "{sql}: {warnings:#?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn rows_that_could_not_be_found_through_their_parents_are_told() {
+    const COLLATIONS: &str = "CREATE EXTENSION citext; CREATE COLLATION nocase (provider = icu, locale = 'und-u-ks-level2', deterministic = false);";
+    for (parent, child, is_good) in [
+        ("uuid", "text", false),
+        ("text", "uuid", false),
+        ("int", "bigint", true),
+        ("text", "varchar(5)", true),
+        ("numeric", "int", true),
+        ("text", "citext", false),
+        ("text", "char(5)", false),
+        ("timestamp", "timestamptz", false),
+        ("text", "text COLLATE nocase", false),
+        ("float8", "int", false),
+    ] {
+        let schema = format!(
+            "{COLLATIONS} CREATE TABLE p (id {parent} PRIMARY KEY, org_id int); CREATE INDEX ON p (org_id);
+             CREATE TABLE c (id int PRIMARY KEY, p_id {child}); CREATE INDEX ON c (p_id)"
+        );
+        let tables = vec![keyed("p", "org_id"), via("c", &[("p_id", "p", "id")])];
+        let (problems, _) = differing(&schema, &schema, tables).await;
+        match is_good {
+            true => assert_eq!(problems, [""; 0], "{parent} and {child}"),
+            false => {
+                for store in ["old", "new"] {
+                    let remedy = format!("run in {store}: ALTER TABLE \"public\".\"c\" ALTER COLUMN \"p_id\" TYPE");
+                    has(&problems, &[&format!("table c in {store}"), "p_id", "p.id", &remedy]);
+                }
+                assert_eq!(problems.len(), 2, "{parent} and {child}: {problems:#?}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn lines_of_the_directory_that_name_no_org_are_counted() {
+    let world = World::with_schema(
+        "CREATE TABLE orgs (id text, name text); CREATE TABLE notes (org_id int, id int, PRIMARY KEY (org_id, id))",
+    )
+    .await;
+    let rows =
+        "INSERT INTO orgs VALUES ('1', 'one'), ('x', 'bad'), ('y', 'worse'), ('7', 'a'), ('07', 'b'), (NULL, 'c')";
+    world.old.batch_execute(rows).await.unwrap();
+    let engine = online(&world, "mover", vec![keyed("notes", "org_id")]);
+    // In nobody's way.
+    assert_eq!(found(&engine, Level::Problem).await, [""; 0]);
+    let warnings = found(&engine, Level::Warning).await;
+    has(&warnings, &["org directory orgs", "2 lines", "cannot be a value of notes.org_id (integer)"]);
+    has(&warnings, &["org directory orgs", "2 lines", "is also the key of another org", "UPDATE \"orgs\" SET \"id\""]);
+}
+
+#[tokio::test]
+async fn keys_that_may_be_equal_and_written_differently_are_refused_online() {
+    for written in ["interval", "jsonb", "int[]", "numrange"] {
+        let schema = format!("CREATE TABLE odd (id int PRIMARY KEY, org_id {written}); CREATE INDEX ON odd (org_id)");
+        let (problems, _) = differing(&schema, &schema, vec![keyed("odd", "org_id")]).await;
+        has(
+            &problems,
+            &["table odd in old", "which takes keys for equal that are written differently", "change its type"],
+        );
+    }
+}
+
+#[tokio::test]
+async fn rows_whose_key_is_written_otherwise_than_their_orgs_are_told() {
+    const ID: &str = "0a0b0c0d-0000-4000-8000-00000000abcd";
+    for (directory, key, written, is_meant) in [
+        ("uuid", ID, ID.to_uppercase(), true),
+        ("uuid", ID, format!("{{{ID}}}"), true),
+        ("text", ID, ID.replace('-', ""), true),
+        ("int", "7", "007".into(), true),
+        ("int", "7", "7.0".into(), true),
+        ("int", "7", "+7".into(), true),
+        ("int", "7", "70".into(), false),
+        ("text", "acme", "Acme".into(), false),
+        ("text", ID, ID.into(), false),
+    ] {
+        let world = World::with_schema(&format!(
+            "CREATE TABLE orgs (id {directory} PRIMARY KEY, name text); CREATE TABLE kept (org text, id int, PRIMARY KEY (org, id))"
+        ))
+        .await;
+        let rows =
+            format!("INSERT INTO orgs VALUES ('{key}', 'one'); INSERT INTO kept VALUES ('{key}', 1), ('{written}', 2)");
+        world.old.batch_execute(&rows).await.unwrap();
+        let problems = found(&online(&world, "mover", vec![keyed("kept", "org")]), Level::Problem).await;
+        if is_meant {
+            let remedy = format!("UPDATE \"public\".\"kept\" SET \"org\" = '{key}' WHERE \"org\" = '{written}'");
+            has(&problems, &["table kept in old", "1 keys in org are keys of orgs, but written otherwise", &remedy]);
+        }
+        assert_eq!(problems.len(), usize::from(is_meant), "{key} {written}: {problems:#?}");
+    }
+}

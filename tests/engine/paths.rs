@@ -1,9 +1,9 @@
 //! Names without a schema are the role's to look up, wherever they lead; operators are those of the types.
 
+use crate::one_org::OneOrg;
 use mover::config::SqlStep;
 use mover::engine::{PgEngine, Store};
 use mover_actors::domain::ids::OrgName;
-use crate::one_org::OneOrg;
 
 use crate::world::{World, carry, claim, definition, keyed, migration, refused_copy, store, via};
 

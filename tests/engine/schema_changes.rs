@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use mover::engine::PgEngine;
 use crate::one_org::OneOrg;
+use mover::engine::PgEngine;
 
 use crate::world::{World, carry, claim, keyed, refused_copy, verify};
 

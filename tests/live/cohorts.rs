@@ -52,7 +52,8 @@ async fn orgs_move_together_while_they_are_written_and_come_back_together() {
         world.assert_alike(claim.key.as_str()).await;
         assert_eq!(world.modes(claim.key.as_str()).await, ("moved".into(), "capturing".into()));
     }
-    let refused = world.old.batch_execute("UPDATE accounts SET email = 'x' WHERE org = 2 AND email = 'a1@2'").await.unwrap_err();
+    let refused =
+        world.old.batch_execute("UPDATE accounts SET email = 'x' WHERE org = 2 AND email = 'a1@2'").await.unwrap_err();
     assert_eq!(refused.code().map(|code| code.code()), Some("MV001"));
 
     world.new.batch_execute("UPDATE events SET what = 'back' WHERE org IN (1, 3)").await.unwrap();
@@ -74,13 +75,21 @@ async fn an_org_whose_writers_are_at_work_is_left_out_of_the_switch() {
     let (engine, claims) = (world.engine(), three());
     engine.capture(&claims).await.unwrap();
     engine.copy_live(&claims).await.unwrap();
-    world.old.batch_execute("BEGIN; UPDATE accounts SET email = 'open' WHERE org = 1 AND email = 'a1@1'").await.unwrap();
+    world
+        .old
+        .batch_execute("BEGIN; UPDATE accounts SET email = 'open' WHERE org = 1 AND email = 'a1@1'")
+        .await
+        .unwrap();
     let blocked = engine.block(&claims, Way::Forward).await.unwrap();
     assert_eq!(blocked.orgs, [Access::Held, Access::Busy, Access::Held]);
     let mut block = blocked.block.unwrap();
     handed_over(&mut block).await.unwrap();
     // Whoever waited for nobody is done; the busy org's writer was never held up.
-    world.old.batch_execute("UPDATE accounts SET email = 'more' WHERE org = 1 AND email = 'a2@1'; COMMIT").await.unwrap();
+    world
+        .old
+        .batch_execute("UPDATE accounts SET email = 'more' WHERE org = 1 AND email = 'a2@1'; COMMIT")
+        .await
+        .unwrap();
     block.release().await.unwrap();
     assert_eq!(world.modes("1").await, ("capturing".into(), "incoming".into()));
     assert_eq!(world.modes("2").await, ("moved".into(), "capturing".into()));

@@ -1,8 +1,8 @@
 //! A store whose path leads through what others made, before what is Postgres' own: nothing of it runs while an org moves.
 
+use crate::one_org::OneOrg;
 use mover_actors::domain::ids::MigrationName;
 use mover_actors::domain::state::Way;
-use crate::one_org::OneOrg;
 use tokio_postgres::{Client, NoTls};
 
 use crate::world::{MIGRATION, World, backups, caught_up, claim, copied, moved, proven, store, switched};

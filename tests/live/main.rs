@@ -21,6 +21,7 @@ mod hostile;
 mod late;
 mod moving;
 mod ranges;
+mod respelled;
 mod schema_changes;
 mod switching;
 mod table;

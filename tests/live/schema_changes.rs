@@ -3,10 +3,10 @@
 use std::process::Command;
 use std::time::Duration;
 
+use crate::one_org::OneOrg;
 use mover::engine::PgEngine;
 use mover_actors::domain::record::Claim;
 use mover_actors::domain::state::Way;
-use crate::one_org::OneOrg;
 use tokio_postgres::Client;
 
 use crate::world::{World, backups, blocked, claim, copied, moved, proven, refusal, store, switched};

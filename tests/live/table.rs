@@ -1,7 +1,7 @@
 //! The guard rows' transitions in real stores, held against the model's: neither may change without the other.
 
-use mover_actors::domain::state::Way;
 use crate::one_org::OneOrg;
+use mover_actors::domain::state::Way;
 use mover_model::table::{Act, Line, OURS, lines};
 use tokio_postgres::Client;
 

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use mover_actors::domain::state::Way;
 use crate::one_org::OneOrg;
+use mover_actors::domain::state::Way;
 
 use crate::world::{World, caught_up, claim, moved, proven, refusal, switched};
 

@@ -219,7 +219,7 @@ pub(crate) fn backups() -> &'static Path {
     Path::new(env!("CARGO_TARGET_TMPDIR"))
 }
 
-fn definition(limits: Limits) -> Definition {
+pub(crate) fn definition(limits: Limits) -> Definition {
     Definition {
         name: MigrationName::new(MIGRATION).unwrap(),
         aliases: vec![],

@@ -95,7 +95,7 @@ async fn two_hundred_thousand_orgs_are_captured_listed_and_claimed_without_readi
         numbered(number)
     });
     let captured = world.log.capture(&phase_2(), Strategy::Offline, orgs).await.unwrap();
-    assert_eq!(captured, Captured { listed: total as u64, new: total as u64, known: 0 });
+    assert_eq!(captured, Captured { listed: total as u64, new: total as u64, ..Captured::default() });
     assert_eq!(made.load(Ordering::Relaxed), total);
     assert_eq!(world.log.make_ready(&phase_2(), &Selection::Percent(50)).await.unwrap(), 100_000);
     let counts = world.log.counts(&phase_2()).await.unwrap();
@@ -127,7 +127,10 @@ async fn a_repeated_capture_adds_only_what_is_new() {
     world.log.make_ready(&phase_2(), &Selection::First(3)).await.unwrap();
     // Twelve, one of them twice.
     let listed = (0..12).chain([11]).map(numbered).collect();
-    assert_eq!(capture(&world, listed).await.unwrap(), Captured { listed: 13, new: 2, known: 11 });
+    assert_eq!(
+        capture(&world, listed).await.unwrap(),
+        Captured { listed: 13, new: 2, known: 11, ..Captured::default() }
+    );
     let counts = world.log.counts(&phase_2()).await.unwrap();
     assert_eq!((counts.ready, counts.holding), (3, 9));
 }
@@ -145,17 +148,44 @@ async fn a_list_that_breaks_off_captures_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_org_under_another_name_or_key_is_refused_by_name() {
+async fn an_org_under_another_name_or_key_is_told_and_in_nobodys_way() {
     let server = Server::start().await;
     let world = server.world().await;
-    capture(&world, vec![Ok(pair("acme", "1"))]).await.unwrap();
-    for (name, key) in [("acme_ltd", "1"), ("acme", "2")] {
-        let error = capture(&world, vec![Ok(pair("globex", "9")), Ok(pair(name, key))]).await.unwrap_err();
-        assert!(matches!(error, CaptureError::State(StateError::OrgConflict { .. })), "{error:?}");
-        let text = error.to_string();
-        assert!(text.contains(name) && text.contains("\"acme\" with key 1"), "{text}");
+    capture(&world, vec![Ok(pair("acme", "1")), Ok(pair("beta", "2"))]).await.unwrap();
+    let renamed = ("acme_ltd", "1", ("acme", "1"), true);
+    let replaced = ("acme", "9", ("acme", "1"), false);
+    let exchanged = [("beta", "1", ("acme", "1"), true), ("acme", "2", ("beta", "2"), true)];
+    let cases = [vec![renamed], vec![replaced], vec![renamed, replaced], exchanged.to_vec()];
+    for (number, told) in cases.into_iter().enumerate() {
+        let newcomer = pair(&format!("newcomer {number}"), &format!("n{number}"));
+        let listed = told.iter().map(|(name, key, ..)| Ok(pair(name, key))).chain([Ok(newcomer)]).collect();
+        let captured = capture(&world, listed).await.unwrap();
+        assert_eq!((captured.new, captured.known, captured.otherwise), (1, 0, told.len() as u64), "{captured:?}");
+        let named: Vec<_> = captured
+            .named
+            .iter()
+            .map(|org| {
+                (
+                    org.name.as_str(),
+                    org.key.as_str(),
+                    (org.known_name.as_str(), org.known_key.as_str()),
+                    org.is_renamed(),
+                )
+            })
+            .collect();
+        assert_eq!(named, told);
+        assert_eq!(captured.named[0].state, "holding");
     }
-    assert_eq!(world.log.counts(&phase_2()).await.unwrap().total(), 1);
+    // What was known is as it was.
+    let known = world.log.list(&phase_2(), None, None, 9).await.unwrap();
+    let known: Vec<_> = known.iter().map(|view| (view.record.org.as_str(), view.record.key.as_str())).collect();
+    assert_eq!(known[..2], [("acme", "1"), ("beta", "2")]);
+    assert_eq!(known.len(), 6);
+
+    let (name, key) = pair("acme_ltd", "1");
+    let error = world.log.add_org(&phase_2(), Strategy::Offline, name, key).await.unwrap_err();
+    assert!(matches!(error, StateError::OrgConflict { .. }), "{error:?}");
+    assert!(error.to_string().contains("\"acme\" with key 1"), "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

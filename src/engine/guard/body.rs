@@ -5,6 +5,7 @@ use crate::config::{Definition, TableRule, Tenancy, Via};
 
 use super::super::catalog::{Catalog, Column, Table};
 use super::super::name::{literal, quote};
+use super::super::org_keys::canonical_text;
 use super::super::shape::EQUALS;
 use super::trigger::{
     DELETE, DELETE_OF_ROW, Firing, INSERT, INSERT_OF_ROW, NEW_ROWS, OLD_ROWS, TRUNCATE, Trigger, UPDATE, UPDATE_OF_ROW,
@@ -143,16 +144,17 @@ impl Plan<'_> {
         match &rule.tenancy {
             Tenancy::Key(column) => {
                 let found = existing(rule, table, column.as_str())?;
-                if self.catalog.types.has_own_equality(found.type_oid) {
+                let value = format!("{alias}.{}", column.quoted());
+                let Some(text) = canonical_text(&self.catalog.types, found.type_oid, &value) else {
                     return Err(format!(
                         "its key column {column} has type {}, which takes keys for equal that are written differently, and \
                          the guard knows orgs by the text of their keys; change its type, or move its orgs with \
                          strategy = \"offline\"",
                         found.written
                     ));
-                }
+                };
                 way.org_key = Some(found);
-                Ok(format!("{alias}.{}::pg_catalog.text COLLATE pg_catalog.\"default\"", column.quoted()))
+                Ok(format!("{text} COLLATE pg_catalog.\"default\""))
             }
             Tenancy::Via(hops) => self.through(rule, table, hops, alias, way),
         }

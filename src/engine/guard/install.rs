@@ -13,7 +13,8 @@ use super::super::connection::Session;
 use super::super::error::Doing;
 use super::super::live::LiveLimits;
 use super::super::name::literal;
-use super::super::resolve::qualified;
+use super::super::org_keys::KeyForms;
+use super::super::orgs::Walk;
 use super::super::store::Store;
 use super::body::{Guarded, triggers};
 use super::briefly::{Asking, Beside, briefly};
@@ -68,6 +69,7 @@ pub(in crate::engine) struct Guard<'a> {
     pub(super) store: &'a Store,
     /// Or which of them cannot have triggers, and why. What is there can be removed all the same.
     tables: Result<Vec<Guarded>, Vec<(String, String)>>,
+    keys: KeyForms,
     /// For how long a table that is in use is asked for.
     pub(super) lock_budget: Duration,
 }
@@ -77,7 +79,8 @@ impl<'a> Guard<'a> {
     pub(in crate::engine) fn of(definition: &'a Definition, store: &'a Store, catalog: &Catalog) -> Self {
         let other = if *store.name() == definition.from { &definition.to } else { &definition.from };
         let tables = triggers(definition, catalog, other.as_str());
-        Self { definition, store, tables, lock_budget: LiveLimits::default().lock_budget }
+        let keys = KeyForms::of(definition, catalog);
+        Self { definition, store, tables, keys, lock_budget: LiveLimits::default().lock_budget }
     }
 
     /// Asks for tables that are in use for so long.
@@ -219,15 +222,18 @@ impl<'a> Guard<'a> {
     /// A row for each org, so that a snapshot from before a move has one to fail on.
     async fn list_orgs(&self, session: &Session) -> Result<(), EngineError> {
         let doing = Doing::new(self.store.name(), "listing the orgs for the guard");
-        let org = &self.definition.org;
-        let table = qualified(session, &org.table, doing).await?;
-        let sql = format!(
-            "INSERT INTO mover.org_guard (migration, org_key, mode, epoch) \
-             SELECT DISTINCT $1::text, {key}::text, 'settled', 0 FROM {table} AS o WHERE {key} IS NOT NULL \
-             ON CONFLICT DO NOTHING",
-            key = org.key.quoted(),
-        );
-        session.execute(&sql, &[&self.definition.name.as_str()]).await.map(drop).map_err(|error| doing.failed(error))
+        let walk = Walk::begin(session, self.definition, self.keys.clone()).await?;
+        loop {
+            let page = walk.page(session).await?;
+            if page.is_empty() {
+                return Ok(());
+            }
+            // A line that names no org is told by whoever captures the orgs.
+            let keys: Vec<String> = page.into_iter().flatten().map(|(_, key)| key.to_string()).collect();
+            let sql = include_str!("sql/list_orgs.sql");
+            let migration = self.definition.name.as_str();
+            session.execute(sql, &[&migration, &keys]).await.map_err(|error| doing.failed(error))?;
+        }
     }
 
     pub(super) async fn orgs(&self, session: &Session) -> Result<GuardedOrgs, EngineError> {

@@ -12,16 +12,20 @@ pub(super) struct KeyColumn {
     pub(super) cast: String,
     /// The operator that compares two values of it.
     pub(super) equals: String,
+    /// ` COLLATE …` where keys are equal that are written differently: such keys count once.
+    pub(super) collate: String,
 }
 
 impl KeyColumn {
     pub(super) fn of(catalog: &Catalog, table: &Table, name: &str) -> Result<Self, String> {
         let column = table.column(name).ok_or_else(|| format!("column {name} of the primary key does not exist"))?;
+        let collate = column.inexact_collation.as_ref().map(|name| format!(" COLLATE {name}")).unwrap_or_default();
         let unknown = || format!("the type of column {name} is unknown");
         Ok(Self {
             quoted: quote(name),
             cast: catalog.types.cast(column.type_oid).ok_or_else(unknown)?,
             equals: catalog.types.equality(column.type_oid, column.type_oid).into(),
+            collate,
         })
     }
 }
@@ -29,8 +33,9 @@ impl KeyColumn {
 /// The keys as rows `k (k1, k2, …)`, each once however its text is written. The arrays are `$first` and those after it.
 pub(super) fn keys(columns: &[KeyColumn], first: usize) -> String {
     let numbered = || columns.iter().enumerate().map(|(index, column)| (index + 1, index + first, column));
-    let typed: Vec<String> =
-        numbered().map(|(name, _, column)| format!("k.k{name}::{} AS k{name}", column.cast)).collect();
+    let typed: Vec<String> = numbered()
+        .map(|(name, _, column)| format!("k.k{name}::{}{} AS k{name}", column.cast, column.collate))
+        .collect();
     let arrays: Vec<String> = numbered().map(|(_, parameter, _)| format!("${parameter}::text[]")).collect();
     let names: Vec<String> = numbered().map(|(name, _, _)| format!("k{name}")).collect();
     format!(

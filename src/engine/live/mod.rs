@@ -96,11 +96,19 @@ struct Route<'a> {
     receiving: &'a Store,
 }
 
+impl Route<'_> {
+    /// Refuses orgs that are known by another text than their rows have: the guard would not see what is written of them.
+    async fn must_know(&self, cohort: &Cohort) -> Result<(), EngineError> {
+        self.live.plan.keys.must_be_canonical(self.leaving, cohort).await
+    }
+}
+
 impl PgEngine {
     /// Lets the source log what is written of the orgs, and waits for those who began to write before.
     pub(in crate::engine) async fn live_capture(&self, claims: &[Claim]) -> Result<(), EngineError> {
         let Some((definition, cohort)) = self.with_tables(claims)? else { return Ok(()) };
         let route = self.route(definition, Way::Forward).await?;
+        self.reconsider(definition, route.must_know(&cohort).await)?;
         for (store, tables) in [
             (route.leaving, &route.live.plan.source_oids),
             // What is written there after the switch must be there for a rollback.
@@ -119,6 +127,7 @@ impl PgEngine {
     pub(in crate::engine) async fn live_copy(&self, claims: &[Claim]) -> Result<Copied, EngineError> {
         let Some((definition, cohort)) = self.with_tables(claims)? else { return Ok(Copied::default()) };
         let route = self.route(definition, Way::Forward).await?;
+        self.reconsider(definition, route.must_know(&cohort).await)?;
         self.ensure_tables(route.receiving).await?;
         let stores = (route.leaving, route.receiving);
         let copied = copy::copy_live(&route.live, stores, &cohort, self.live.limits).await;
@@ -133,6 +142,7 @@ impl PgEngine {
     pub(in crate::engine) async fn live_catch_up(&self, claims: &[Claim], way: Way) -> Result<CaughtUp, EngineError> {
         let Some((definition, cohort)) = self.with_tables(claims)? else { return Ok(CaughtUp::default()) };
         let route = self.route(definition, way).await?;
+        self.reconsider(definition, route.must_know(&cohort).await)?;
         let (from, to) = try_join!(route.leaving.session(), route.receiving.session())?;
         let round = Round { live: &route.live, cohort: &cohort, from: &from, to: &to };
         let caught_up = self.reconsider(definition, round.run().await)?;
@@ -278,6 +288,7 @@ impl PgEngine {
     pub(in crate::engine) async fn live_back_up(&self, claim: &Claim) -> Result<BackedUp, EngineError> {
         let definition = self.definition(&claim.migration)?;
         let route = self.route_since(definition, Way::Forward, Instant::now()).await?;
+        self.reconsider(definition, route.must_know(&Cohort::one(claim)).await)?;
         let written = backup::back_up(&route.live, route.leaving, claim, &self.live.backups).await;
         let written = self.reconsider(definition, written)?;
         self.proofs.keep(claim, What::BackedUp, &route.basis);

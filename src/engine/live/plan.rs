@@ -8,8 +8,8 @@ use mover_actors::ports::EngineError;
 
 use super::super::catalog::{Catalog, Table};
 use super::super::error::Doing;
-use super::super::ownership::{Orgs, Ownership};
 use super::super::name::TableName;
+use super::super::ownership::{Orgs, Ownership};
 use super::super::plan::{Plan, TablePlan};
 use super::super::sequences::FarBehind;
 use super::keyed::{self, KeyColumn};

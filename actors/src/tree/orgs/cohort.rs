@@ -189,9 +189,9 @@ impl Cohort {
                     Attempt::Ended(Ok(_)) => true,
                     // What ails all of them passes for all of them.
                     Attempt::Ended(Err(StepError::Transient { .. })) | Attempt::NotBegun(_) => !goes_on,
-                    Attempt::Ended(
-                        Err(StepError::Permanent { .. } | StepError::Apart | StepError::HasMoved | StepError::Lost),
-                    ) => false,
+                    Attempt::Ended(Err(
+                        StepError::Permanent { .. } | StepError::Apart | StepError::HasMoved | StepError::Lost,
+                    )) => false,
                     Attempt::Crashed(_) => false,
                 };
                 // The asker may have died meanwhile; its successor reloads from the move log.
