@@ -1,15 +1,13 @@
 //! What the same server can do at most.
 
+use std::collections::VecDeque;
 use std::process::Stdio;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use deadpool_postgres::{Manager, Pool};
 use mover::demo::sample::MOVED_TABLES;
 use tempfile::NamedTempFile;
 use tokio::process::Command;
-use tokio_postgres::NoTls;
 
 use crate::Trouble;
 use crate::world::World;
@@ -17,26 +15,38 @@ use crate::world::World;
 /// How long rates are measured.
 const RATE_OVER: Duration = Duration::from_secs(5);
 const PROBE: &str = include_str!("sql/probe.sql");
-const UPDATE: &str = include_str!("sql/update_one.sql");
 const TWO_UPDATES: &str = include_str!("sql/two_updates.pgbench");
 
-/// Copies whole tables, one after the other, without checking anything; answers seconds.
-pub(crate) async fn pipe(world: &World) -> Result<f64, Trouble> {
-    let begun = Instant::now();
-    for table in MOVED_TABLES {
-        let mut from = psql(world, "old", &format!("COPY {table} TO STDOUT")).stdout(Stdio::piped()).spawn()?;
-        let rows: Stdio = from.stdout.take().ok_or("psql has no output")?.try_into()?;
-        let to = psql(world, "new", &format!("COPY {table} FROM STDIN"))
-            .env("PGOPTIONS", "-c session_replication_role=replica")
-            .stdin(rows)
-            .spawn()?
-            .wait()
-            .await?;
-        if !from.wait().await?.success() || !to.success() {
-            return Err(format!("psql could not copy {table}").into());
+/// Copies whole tables in two streams, the largest first, without checking anything; answers seconds.
+pub(crate) async fn pipes(world: &World) -> Result<f64, Trouble> {
+    let names: Vec<&str> = MOVED_TABLES.into_iter().collect();
+    let sorted = world.client("old").await?.query(include_str!("sql/largest_first.sql"), &[&names]).await?;
+    let tables: Mutex<VecDeque<String>> = Mutex::new(sorted.iter().map(|row| row.get(0)).collect());
+    let next = || tables.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+    let stream = async || {
+        while let Some(table) = next() {
+            pipe(world, &table).await?;
         }
-    }
+        Ok::<(), Trouble>(())
+    };
+    let begun = Instant::now();
+    tokio::try_join!(stream(), stream())?;
     Ok(begun.elapsed().as_secs_f64())
+}
+
+async fn pipe(world: &World, table: &str) -> Result<(), Trouble> {
+    let mut from = psql(world, "old", &format!("COPY {table} TO STDOUT")).stdout(Stdio::piped()).spawn()?;
+    let rows: Stdio = from.stdout.take().ok_or("psql has no output")?.try_into()?;
+    let to = psql(world, "new", &format!("COPY {table} FROM STDIN"))
+        .env("PGOPTIONS", "-c session_replication_role=replica")
+        .stdin(rows)
+        .spawn()?
+        .wait()
+        .await?;
+    match from.wait().await?.success() && to.success() {
+        true => Ok(()),
+        false => Err(format!("psql could not copy {table}").into()),
+    }
 }
 
 fn psql(world: &World, database: &str, command: &str) -> Command {
@@ -46,44 +56,6 @@ fn psql(world: &World, database: &str, command: &str) -> Command {
         .args(["--command", command])
         .kill_on_drop(true);
     psql
-}
-
-/// Transactions a second that update one row each, over a pool of so many connections.
-pub(crate) async fn commits(world: &World, connections: u32) -> Result<f64, Trouble> {
-    world.client("postgres").await?.batch_execute(PROBE).await?;
-    let config = world.postgres_url("postgres").parse()?;
-    let size = usize::try_from(connections)?;
-    let pool = Pool::builder(Manager::new(config, NoTls)).max_size(size).build()?;
-    let done = Arc::new(AtomicU64::new(0));
-    // Connecting and preparing are not measured, as they count for nothing in a campaign.
-    commit_until(&pool, size, Duration::from_millis(500), &done).await?;
-    done.store(0, Ordering::Relaxed);
-    let begun = Instant::now();
-    commit_until(&pool, size, RATE_OVER, &done).await?;
-    Ok(done.load(Ordering::Relaxed) as f64 / begun.elapsed().as_secs_f64())
-}
-
-async fn commit_until(pool: &Pool, tasks: usize, over: Duration, done: &Arc<AtomicU64>) -> Result<(), Trouble> {
-    let until = Instant::now() + over;
-    let mut running = tokio::task::JoinSet::new();
-    for task in 0..tasks {
-        let (pool, done) = (pool.clone(), done.clone());
-        running.spawn(async move {
-            let mut id = i32::try_from(task)? * 300;
-            while Instant::now() < until {
-                id = id % 20_000 + 1;
-                let client = pool.get().await?;
-                let statement = client.prepare_cached(UPDATE).await?;
-                client.execute(&statement, &[&id]).await?;
-                done.fetch_add(1, Ordering::Relaxed);
-            }
-            Ok::<(), Trouble>(())
-        });
-    }
-    while let Some(ended) = running.join_next().await {
-        ended??;
-    }
-    Ok(())
 }
 
 /// What pgbench reaches with two single-row updates a transaction and 8 clients; answers transactions a second.

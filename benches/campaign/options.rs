@@ -25,7 +25,7 @@ pub(crate) struct Options {
     pub(crate) runs: usize,
     /// BENCH_SCALE: 0.1 for a quick look at a tenth of the orgs and rows.
     pub(crate) scale: f64,
-    /// BENCH_WORKERS: orgs in flight at once, instead of what is best for the set.
+    /// BENCH_WORKERS: another number of workers.
     workers: Option<u32>,
 }
 
@@ -37,13 +37,12 @@ impl Options {
         Ok(Self { sets, runs, scale: read("BENCH_SCALE")?.unwrap_or(1.0), workers: read("BENCH_WORKERS")? })
     }
 
-    /// Orgs in flight at once.
+    /// The default number of workers; doubled where nothing is copied.
     pub(crate) fn workers(&self, set: Set) -> u32 {
         self.workers.unwrap_or(match set {
             Set::Uneven => 8,
-            // More than there are connections: while some wait for one, the others' steps are written together.
-            Set::Small => 64,
-            Set::Empty => 256,
+            Set::Small => 8,
+            Set::Empty => 16,
         })
     }
 

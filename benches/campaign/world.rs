@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use mover::demo::WHOLE_ORG_OFFLINE;
 use mover::demo::sample::{MOVED_TABLES, Sample, Shape};
+use mover::demo::{WHOLE_ORG, WHOLE_ORG_OFFLINE};
 use mover::embedded::{Options, Private};
 use tempfile::TempDir;
 use tokio_postgres::{Client, NoTls};
@@ -56,8 +56,9 @@ impl World {
     /// Makes the target, the move log and the flags as they were before the first run, and puts all else on disk.
     pub(crate) async fn reset(&self) -> Result<(), Trouble> {
         let new = self.client("new").await?;
-        new.batch_execute(&format!("TRUNCATE {}; DROP SCHEMA IF EXISTS mover CASCADE", MOVED_TABLES.join(", ")))
-            .await?;
+        let no_guard = "DROP SCHEMA IF EXISTS mover CASCADE";
+        self.client("old").await?.batch_execute(no_guard).await?;
+        new.batch_execute(&format!("{no_guard}; TRUNCATE {}", MOVED_TABLES.join(", "))).await?;
         self.servers.drop_database(STATE).await?;
         self.servers.ensure_database(STATE).await?;
         redis::cmd("FLUSHALL").query_async::<()>(&mut self.redis().await?).await?;
@@ -74,6 +75,7 @@ impl World {
         let migrations = self.dir.path().join("migrations");
         std::fs::create_dir_all(&migrations)?;
         std::fs::write(migrations.join("whole_org_offline.toml"), WHOLE_ORG_OFFLINE)?;
+        std::fs::write(migrations.join("whole_org.toml"), WHOLE_ORG)?;
         std::fs::write(migrations.join("flags_only.toml"), FLAGS_ONLY)?;
         let database =
             |section: &str, name: &str| format!("[{section}]\nurl = \"{}\"\n", self.servers.postgres_url(name));

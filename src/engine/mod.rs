@@ -59,7 +59,7 @@ use mover_actors::domain::state::{Strategy, Way};
 use mover_actors::domain::verified::{Mismatch, Tally};
 use mover_actors::failpoint;
 use mover_actors::ports::{BackedUp, Blocked, CaughtUp, Copied, Engine, EngineError, Limits, Side};
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
 
 pub use guard::{GuardStatus, GuardedOrgs};
 pub use live::LiveLimits;
@@ -98,12 +98,15 @@ pub struct PgEngine {
     proofs: Arc<Proofs>,
     drain_budget: Duration,
     live: live::Live,
+    /// As many as the smaller pool has connections: whoever wants to work when there are none stands in line.
+    turns: Arc<Semaphore>,
 }
 
 impl PgEngine {
     /// An engine over these stores; nothing is connected or read yet.
     pub fn new(stores: impl IntoIterator<Item = Store>, definitions: impl IntoIterator<Item = Definition>) -> Self {
         let stores: HashMap<StoreName, Store> = stores.into_iter().map(|store| (store.name().clone(), store)).collect();
+        let connections = stores.values().map(|store| store.pool_status().max_size).min().unwrap_or(1);
         Self {
             guarded: stores.keys().map(|name| (name.clone(), OnceCell::new())).collect(),
             stores,
@@ -113,6 +116,7 @@ impl PgEngine {
             proofs: Arc::default(),
             drain_budget: DRAIN_BUDGET,
             live: live::Live::default(),
+            turns: Arc::new(Semaphore::new(connections)),
         }
     }
 
@@ -242,6 +246,14 @@ impl PgEngine {
         self.definitions.get(migration).ok_or_else(unknown)
     }
 
+    /// Waits until there are so many connections to each store, or all that there ever are. Who has a turn never waits for
+    /// another, so nobody waits for ever.
+    async fn turn(&self, connections: usize) -> Result<OwnedSemaphorePermit, EngineError> {
+        let most = self.stores.values().map(|store| store.pool_status().max_size).min().unwrap_or(1);
+        let wanted = u32::try_from(connections.min(most)).unwrap_or(u32::MAX);
+        self.turns.clone().acquire_many_owned(wanted).await.map_err(|error| permanent(error.to_string()))
+    }
+
     /// The definition of these orgs' migration, unless it moves no rows: then there is nothing to do in the stores.
     fn with_tables(&self, claims: &[Claim]) -> Result<Option<(&Definition, Cohort)>, EngineError> {
         let Some(cohort) = Cohort::of(claims.to_vec()) else { return Ok(None) };
@@ -324,6 +336,7 @@ impl Engine for PgEngine {
     }
 
     async fn sizes(&self, claims: &[Claim]) -> Result<Vec<i64>, EngineError> {
+        let _turn = self.turn(1).await?;
         let Some((definition, cohort)) = self.with_tables(claims)? else { return Ok(vec![0; claims.len()]) };
         let plan = self.plan(definition).await?;
         let sizes = sizes::sizes(&plan, self.store(&definition.from)?, &cohort).await;
@@ -332,12 +345,14 @@ impl Engine for PgEngine {
     }
 
     async fn drain(&self, claims: &[Claim]) -> Result<(), EngineError> {
+        let _turn = self.turn(1).await?;
         let Some((definition, _)) = self.with_tables(claims)? else { return Ok(()) };
         let plan = self.plan(definition).await?;
         drain::drain(self.store(&definition.from)?, &plan.source_oids, self.drain_budget).await
     }
 
     async fn copy(&self, claims: &[Claim]) -> Result<Copied, EngineError> {
+        let _turn = self.turn(1).await?;
         let Some((definition, cohort)) = self.with_tables(claims)? else { return self.carry_out_steps(claims).await };
         self.guard_target(definition).await?;
         let plan = self.plan(definition).await?;
@@ -347,6 +362,7 @@ impl Engine for PgEngine {
     }
 
     async fn tally(&self, claims: &[Claim], side: Side) -> Result<Vec<Tally>, EngineError> {
+        let _turn = self.turn(1).await?;
         let Some((definition, cohort)) = self.with_tables(claims)? else {
             return Ok(vec![Tally::default(); claims.len()]);
         };
@@ -368,6 +384,7 @@ impl Engine for PgEngine {
     }
 
     async fn settle(&self, claims: &[Claim]) -> Result<(), EngineError> {
+        let _turn = self.turn(1).await?;
         let Some((definition, cohort)) = self.with_tables(claims)? else { return Ok(()) };
         self.prove_settling(definition, &cohort).await?;
         let target = self.store(&definition.to)?;
@@ -382,6 +399,7 @@ impl Engine for PgEngine {
     }
 
     async fn discard(&self, claim: &Claim) -> Result<(), EngineError> {
+        let _turn = self.turn(1).await?;
         let definition = self.definition(&claim.migration)?;
         if definition.tables.is_empty() && definition.steps.is_empty() {
             return Ok(());
@@ -403,50 +421,62 @@ impl Engine for PgEngine {
     }
 
     async fn capture(&self, claims: &[Claim]) -> Result<(), EngineError> {
+        let _turn = self.turn(1).await?;
         self.live_capture(claims).await
     }
 
     async fn copy_live(&self, claims: &[Claim]) -> Result<Copied, EngineError> {
+        let _turn = self.turn(self.live.connections_of_copy(claims.len())).await?;
         self.live_copy(claims).await
     }
 
     async fn catch_up(&self, claims: &[Claim], way: Way) -> Result<CaughtUp, EngineError> {
+        let _turn = self.turn(1).await?;
         self.live_catch_up(claims, way).await
     }
 
     async fn compare(&self, claims: &[Claim], way: Way) -> Result<Vec<(Tally, Tally)>, EngineError> {
+        let _turn = self.turn(1).await?;
         self.live_compare(claims, way).await
     }
 
     async fn has_moved(&self, claim: &Claim, way: Way) -> Result<bool, EngineError> {
+        let _turn = self.turn(1).await?;
         self.live_has_moved(claim, way).await
     }
 
     async fn block(&self, claims: &[Claim], way: Way) -> Result<Blocked, EngineError> {
-        self.live_block(claims, way).await
+        let turn = self.turn(1).await?;
+        self.live_block(claims, way, turn).await
     }
 
     async fn complete(&self, claims: &[Claim], way: Way) -> Result<(), EngineError> {
+        let _turn = self.turn(1).await?;
         self.live_complete(claims, way).await
     }
 
     async fn release(&self, claim: &Claim) -> Result<(), EngineError> {
+        let _turn = self.turn(1).await?;
         self.live_release_source(claim).await
     }
 
     async fn discard_rolled_back(&self, claim: &Claim) -> Result<(), EngineError> {
+        let _turn = self.turn(1).await?;
         self.live_discard_target(claim).await
     }
 
     async fn back_up(&self, claim: &Claim) -> Result<BackedUp, EngineError> {
+        let _turn = self.turn(1).await?;
         self.live_back_up(claim).await
     }
 
     async fn close(&self, claim: &Claim) -> Result<(), EngineError> {
+        let _turn = self.turn(1).await?;
         self.live_close(claim).await
     }
 
     async fn purge(&self, claim: &Claim) -> Result<i64, EngineError> {
+        let _turn = self.turn(1).await?;
         self.live_purge(claim).await
     }
 }

@@ -89,11 +89,6 @@ impl Types {
         }
     }
 
-    /// Whether values may be equal that are written differently, because the type says so.
-    pub(super) fn has_own_equality(&self, oid: Oid) -> bool {
-        self.own_equality(oid).is_some()
-    }
-
     /// The equality of a type that not every Postgres has.
     fn own_equality(&self, oid: Oid) -> Option<&str> {
         let found = self.base_of(oid)?;

@@ -89,7 +89,7 @@ fn is_forward(place: &str) -> bool {
 
 async fn killed_at(places: &[&str]) {
     println!("killed at {places:?}");
-    let world = World::ready(OFFLINE).await;
+    let world = World::ready_one_by_one(OFFLINE).await;
     let mut command = "migrate whole_org_offline all workers=2";
     for place in places {
         world.start_to_die(command, place).end().await.by_sigkill();

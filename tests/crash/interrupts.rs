@@ -18,7 +18,7 @@ async fn sigterm_drains_too() {
 
 /// Orgs in flight go on to their end, the others stay ready, and a later campaign takes them.
 async fn stopped_by(signal: Signal) {
-    let world = World::ready(OFFLINE).await;
+    let world = World::ready_one_by_one(OFFLINE).await;
     let campaign = world.start("migrate whole_org_offline all workers=2");
     world.until(|states| in_flight(states) > 0).await;
     campaign.signal(signal);
@@ -39,7 +39,7 @@ async fn stopped_by(signal: Signal) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_second_ctrl_c_stops_at_once() {
-    let world = World::ready(OFFLINE).await;
+    let world = World::ready_one_by_one(OFFLINE).await;
     let gate = Gate::in_copy(&world).await;
     let mut campaign = world.start("migrate whole_org_offline all");
     gate.somebody_waits().await;

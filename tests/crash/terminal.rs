@@ -59,7 +59,7 @@ async fn a_campaign_is_shown_steered_left_and_found_again() {
     let still = ready().await;
     let mut terminal = open(&still);
     terminal.prompts().await;
-    terminal.press(&format!("migrate whole_org_offline all workers=1 sleep=1500{ENTER}"));
+    terminal.press(&format!("migrate whole_org_offline all workers=1 sleep=1500 pace=1{ENTER}"));
     terminal.shows("b background").await;
     terminal.shows(" drain").await;
     terminal.press("p");
@@ -88,7 +88,7 @@ async fn ctrl_c_halts_what_is_shown_and_a_wrong_answer_changes_nothing() {
     let still = ready().await;
     let mut terminal = open(&still);
     terminal.prompts().await;
-    terminal.press(&format!("migrate whole_org_offline all workers=1 sleep=700{ENTER}"));
+    terminal.press(&format!("migrate whole_org_offline all workers=1 sleep=700 pace=1{ENTER}"));
     terminal.shows(" drain").await;
     terminal.press(CTRL_C);
     terminal.shows("campaign 1 ended: 1 migrated, 0 failed").await;

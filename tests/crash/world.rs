@@ -7,6 +7,7 @@ use mover::demo::audit::audit;
 use mover::demo::clients::{ClientOptions, Clients};
 use mover::demo::route::{Route, RouteBy, Store};
 use mover::demo::sample::{MOVED_TABLES, Sample, SampleOrg, Shape};
+use mover::demo::{WHOLE_ORG, WHOLE_ORG_OFFLINE};
 use mover::embedded::{Options, Private};
 use tempfile::TempDir;
 use tokio_postgres::{Client, NoTls};
@@ -28,6 +29,9 @@ const WRITES_MIN: u64 = 10;
 /// Tables of which clients change something. The others must stay the same wherever they are.
 pub(crate) const WRITTEN: [&str; 3] = ["containers", "nodes", "client_writes"];
 
+/// Where the shipped definitions are.
+const SHIPPED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/migrations");
+
 pub(crate) struct World {
     pub(crate) servers: Private,
     dir: TempDir,
@@ -38,8 +42,20 @@ pub(crate) struct World {
 }
 
 impl World {
-    /// Everything is in place, all orgs are ready, and clients write.
+    /// Everything is in place, all orgs are ready, and clients write. Orgs move in cohorts.
     pub(crate) async fn ready(migration: &str) -> Self {
+        Self::with_definitions(migration, &[]).await
+    }
+
+    /// The same, and each org goes alone.
+    pub(crate) async fn ready_one_by_one(migration: &str) -> Self {
+        let alone = |text: &str| format!("{text}\n[limits]\ncohort_orgs = 1\n");
+        let definitions = [("whole_org", alone(WHOLE_ORG)), ("whole_org_offline", alone(WHOLE_ORG_OFFLINE))];
+        Self::with_definitions(migration, &definitions).await
+    }
+
+    /// With definitions of its own, or with the shipped ones.
+    async fn with_definitions(migration: &str, definitions: &[(&str, String)]) -> Self {
         let template = Path::new(env!("CARGO_TARGET_TMPDIR")).join("postgres-template");
         let servers = Private::start(Options::throwaway().template(template)).await.unwrap();
         for database in ["mover", "old", "new"] {
@@ -50,7 +66,15 @@ impl World {
         let orgs = sample.orgs().await.unwrap();
         let untouched = digests(&connect(&sample.old_url).await).await;
         let dir = tempfile::tempdir().unwrap();
-        std::fs::write(dir.path().join("mover.toml"), configuration(&servers)).unwrap();
+        let mut configured = configuration(&servers);
+        if !definitions.is_empty() {
+            std::fs::create_dir(dir.path().join("migrations")).unwrap();
+            configured = configured.replace(SHIPPED, "migrations");
+        }
+        std::fs::write(dir.path().join("mover.toml"), configured).unwrap();
+        for (name, text) in definitions {
+            std::fs::write(dir.path().join(format!("migrations/{name}.toml")), text).unwrap();
+        }
         let (capture, ready) = (format!("orgs capture {migration}"), format!("orgs ready {migration} all"));
         for command in ["darklaunch default cell=old", &capture, &ready] {
             Program::start(dir.path(), &["exec", "--yes", command], None).end().await.with_code(0);
@@ -247,7 +271,7 @@ pub(crate) fn in_flight(states: &BTreeMap<String, i64>) -> i64 {
 
 pub(crate) fn configuration(servers: &Private) -> String {
     let (state, old, new) = (servers.postgres_url("mover"), servers.postgres_url("old"), servers.postgres_url("new"));
-    let (redis, migrations) = (servers.redis_url(), concat!(env!("CARGO_MANIFEST_DIR"), "/migrations"));
+    let (redis, migrations) = (servers.redis_url(), SHIPPED);
     format!(
         "[state]\nurl = {state:?}\n[redis]\nurl = {redis:?}\n[stores.old]\nurl = {old:?}\n[stores.new]\nurl = {new:?}\n\
          [migrations]\ndir = {migrations:?}\n[campaign]\nconcurrency = 3\nsleep_time_ms = 150\n\

@@ -289,7 +289,10 @@ async fn what_only_one_store_holds_its_rows_to_is_told() {
         ),
         (
             "ALTER TABLE notes ADD CONSTRAINT f FOREIGN KEY (org_id) REFERENCES orgs",
-            ["foreign key f", "ALTER TABLE notes ADD CONSTRAINT f FOREIGN KEY (org_id) REFERENCES orgs(id)"],
+            [
+                "foreign key f",
+                "ALTER TABLE public.notes ADD CONSTRAINT f FOREIGN KEY (org_id) REFERENCES public.orgs(id)",
+            ],
         ),
         ("ALTER TABLE notes ADD CONSTRAINT p CHECK (id > 0)", ["check p", "ADD CONSTRAINT p CHECK"]),
         (

@@ -249,7 +249,7 @@ async fn a_console_elsewhere_is_a_console_on_a_terminal_too() {
     terminal.until("those orgs", |screen| screen.contains("org_0001") && screen.contains("org_0008")).await;
     terminal.press(CTRL_C);
     terminal.prompts().await;
-    terminal.press(&format!("migrate whole_org all workers=1 sleep=1500{ENTER}"));
+    terminal.press(&format!("migrate whole_org all workers=1 sleep=1500 pace=1{ENTER}"));
     terminal.shows("b background").await;
     terminal.press("p");
     terminal.shows("paused").await;

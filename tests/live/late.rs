@@ -8,6 +8,7 @@ use mover_actors::domain::campaign::Tuning;
 use mover_actors::domain::ids::{MigrationName, StoreName};
 use mover_actors::tree::{Patience, Ports, Settings, Tree};
 use tokio_postgres::Client;
+use tokio_postgres::error::SqlState;
 
 use crate::campaign::{ONLINE, World, in_system};
 
@@ -70,8 +71,10 @@ fn a_late_point_of_no_return_is_refused_after_the_abort_was_stored() {
         let sent = begun(&log, "switch").await;
         begun(&log, "abort").await;
         let snapshot = stuck.query_one("SELECT pg_current_snapshot()::text", &[]).await.unwrap();
-        let moved = stuck.query_one(MOVED, &[&ONLINE, &key, &snapshot.get::<_, String>(0), &sent]).await.unwrap();
-        assert_eq!(moved.get::<_, i64>(0), 0, "the org has left its source after its move was given up");
+        let snapshot: String = snapshot.get(0);
+        let moved = stuck.query_one(MOVED, &[&ONLINE, &[key.as_str()].as_slice(), &[sent].as_slice(), &snapshot]).await;
+        let refused = moved.expect_err("the org has left its source after its move was given up");
+        assert_eq!(refused.code(), Some(&SqlState::DIVISION_BY_ZERO));
         stuck.batch_execute("SELECT pg_advisory_unlock_all()").await.unwrap();
 
         let ended = world.ended(&tree, &campaign).await;

@@ -30,7 +30,7 @@ const KEYS: [(&str, &str, &str); 5] = [
 ];
 
 fn engine(world: &World, tables: &[(&str, &str)]) -> PgEngine {
-    let limits = Limits { max_block_ms: 5_000, max_change_backlog: 10_000 };
+    let limits = Limits { max_block_ms: 5_000, max_change_backlog: 10_000, cohort_orgs: 100, cohort_rows: 16_000 };
     let rule = |(table, key): &(&str, &str)| TableRule {
         name: table.parse().unwrap(),
         tenancy: Tenancy::Key(key.parse().unwrap()),

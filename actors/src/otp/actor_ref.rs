@@ -91,6 +91,11 @@ impl<A: Child> ActorRef<A> {
         self.post(Letter { envelope: Envelope::new(message, None), counted })
     }
 
+    /// Whether both stand for the same child; another may have had the same name.
+    pub fn is_same_as(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// Whether an incarnation is there to take messages.
     pub fn is_running(&self) -> bool {
         self.0.line.borrow().is_some()

@@ -163,9 +163,12 @@ impl Office {
         if claimed.is_empty() && self.log.campaign(campaign.id).await?.in_flight() == 0 {
             return self.close(campaign).await;
         }
+        // What is left at the end is for all workers, also for those that are still busy.
+        let is_rest = claimed.len() < wanted as usize;
+        let workers = if is_rest { (campaign.tuning.concurrency as usize).max(leases.len()) } else { leases.len() };
         let sized = self.sized(claimed, bounds).await;
         let mut leases = leases.into_iter();
-        for cohort in pack(sized, leases.len(), bounds) {
+        for cohort in pack(sized, workers, bounds) {
             self.orgs.start_together(cohort, leases.next()).await;
         }
         Ok(Beat::GoesOn(note))

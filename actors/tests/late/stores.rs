@@ -12,7 +12,7 @@ use mover_actors::domain::ids::{Epoch, MigrationName};
 use mover_actors::domain::record::{Claim, Place};
 use mover_actors::domain::state::Way;
 use mover_actors::domain::verified::{Mismatch, Tally};
-use mover_actors::ports::{BackedUp, CaughtUp, Copied, Engine, EngineError, Limits, Side, WriteBlock};
+use mover_actors::ports::{Access, BackedUp, Blocked, CaughtUp, Copied, Engine, EngineError, Limits, Side, WriteBlock};
 use tokio::time::sleep;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -165,6 +165,12 @@ impl Guards {
     }
 }
 
+/// There is one org.
+fn only(claims: &[Claim]) -> &Claim {
+    assert_eq!(claims.len(), 1);
+    &claims[0]
+}
+
 fn both_equal() -> (Tally, Tally) {
     (Tally::default(), Tally::default())
 }
@@ -175,24 +181,24 @@ impl Engine for Stores {
         Ok(super::node::routing())
     }
 
-    async fn drain(&self, claim: &Claim) -> Result<(), EngineError> {
-        self.call("drain", claim, |_, _| true)
+    async fn drain(&self, claims: &[Claim]) -> Result<(), EngineError> {
+        self.call("drain", only(claims), |_, _| true)
     }
 
-    async fn copy(&self, claim: &Claim) -> Result<Copied, EngineError> {
-        self.call("copy", claim, Guards::copied).map(|()| Copied::default())
+    async fn copy(&self, claims: &[Claim]) -> Result<Copied, EngineError> {
+        self.call("copy", only(claims), Guards::copied).map(|()| Copied::default())
     }
 
-    async fn tally(&self, claim: &Claim, _: Side) -> Result<Tally, EngineError> {
-        self.call("tally", claim, |_, _| true).map(|()| Tally::default())
+    async fn tally(&self, claims: &[Claim], _: Side) -> Result<Vec<Tally>, EngineError> {
+        self.call("tally", only(claims), |_, _| true).map(|()| vec![Tally::default()])
     }
 
     async fn explain(&self, _: &Claim, _: &Mismatch) -> Result<Place, EngineError> {
         Ok(Place::default())
     }
 
-    async fn settle(&self, claim: &Claim) -> Result<(), EngineError> {
-        self.call("settle", claim, |guards, epoch| {
+    async fn settle(&self, claims: &[Claim]) -> Result<(), EngineError> {
+        self.call("settle", only(claims), |guards, epoch| {
             guards.new.put(Mode::Settled, epoch, &[Mode::Incoming, Mode::Settled])
         })
     }
@@ -204,32 +210,36 @@ impl Engine for Stores {
     }
 
     fn limits(&self, _: &MigrationName) -> Result<Limits, EngineError> {
-        Ok(Limits { max_block_ms: 500, max_change_backlog: 10_000 })
+        Ok(Limits { max_block_ms: 500, max_change_backlog: 10_000, cohort_orgs: 1, cohort_rows: 0 })
     }
 
-    async fn capture(&self, claim: &Claim) -> Result<(), EngineError> {
-        self.call("capture", claim, |guards, epoch| {
+    async fn sizes(&self, claims: &[Claim]) -> Result<Vec<i64>, EngineError> {
+        Ok(vec![0; claims.len()])
+    }
+
+    async fn capture(&self, claims: &[Claim]) -> Result<(), EngineError> {
+        self.call("capture", only(claims), |guards, epoch| {
             guards.old.put(Mode::Capturing, epoch, &[Mode::Unknown, Mode::Settled, Mode::Capturing])
         })
     }
 
-    async fn copy_live(&self, claim: &Claim) -> Result<Copied, EngineError> {
+    async fn copy_live(&self, claims: &[Claim]) -> Result<Copied, EngineError> {
         self.diary.lock().unwrap().push("begun");
         let _under_way = UnderWay(self.diary.clone());
         if self.hangs.swap(false, Relaxed) {
             pending::<()>().await;
         }
-        self.call("copy_live", claim, Guards::copied).map(|()| Copied::default())
+        self.call("copy_live", only(claims), Guards::copied).map(|()| Copied::default())
     }
 
-    async fn catch_up(&self, claim: &Claim, _: Way) -> Result<CaughtUp, EngineError> {
+    async fn catch_up(&self, claims: &[Claim], _: Way) -> Result<CaughtUp, EngineError> {
         let round_ms = self.round_ms.load(Relaxed);
         sleep(Duration::from_millis(round_ms)).await;
-        self.call("catch_up", claim, |_, _| true).map(|()| CaughtUp { keys: 1, left: 0 })
+        self.call("catch_up", only(claims), |_, _| true).map(|()| CaughtUp { keys: 1, left: 0 })
     }
 
-    async fn compare(&self, claim: &Claim, _: Way) -> Result<(Tally, Tally), EngineError> {
-        self.call("compare", claim, |_, _| true).map(|()| both_equal())
+    async fn compare(&self, claims: &[Claim], _: Way) -> Result<Vec<(Tally, Tally)>, EngineError> {
+        self.call("compare", only(claims), |_, _| true).map(|()| vec![both_equal()])
     }
 
     async fn has_moved(&self, claim: &Claim, way: Way) -> Result<bool, EngineError> {
@@ -248,19 +258,22 @@ impl Engine for Stores {
         Ok(has_moved)
     }
 
-    async fn block(&self, claim: &Claim, way: Way) -> Result<Option<Box<dyn WriteBlock>>, EngineError> {
+    async fn block(&self, claims: &[Claim], way: Way) -> Result<Blocked, EngineError> {
         let mut has_moved = false;
-        self.call("block", claim, |guards, epoch| {
+        self.call("block", only(claims), |guards, epoch| {
             let (leaving, _) = guards.of(way);
             has_moved = leaving.mode == Mode::Moved;
             leaving.put(leaving.mode, epoch, &[leaving.mode])
         })?;
-        Ok((!has_moved)
-            .then(|| Box::new(Block { stores: self.clone(), claim: claim.clone(), way }) as Box<dyn WriteBlock>))
+        if has_moved {
+            return Ok(Blocked { orgs: vec![Access::Moved], block: None });
+        }
+        let block = Block { stores: self.clone(), claim: only(claims).clone(), way };
+        Ok(Blocked { orgs: vec![Access::Held], block: Some(Box::new(block)) })
     }
 
-    async fn complete(&self, claim: &Claim, way: Way) -> Result<(), EngineError> {
-        self.call("complete", claim, |guards, epoch| guards.receive(way, epoch))
+    async fn complete(&self, claims: &[Claim], way: Way) -> Result<(), EngineError> {
+        self.call("complete", only(claims), |guards, epoch| guards.receive(way, epoch))
     }
 
     async fn release(&self, claim: &Claim) -> Result<(), EngineError> {

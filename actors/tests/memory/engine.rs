@@ -124,7 +124,8 @@ impl Engine for MemoryEngine {
     }
 
     async fn settle(&self, claims: &[Claim]) -> Result<(), EngineError> {
-        for claim in claims.iter().cloned() {
+        for claim in claims {
+            let claim = claim.clone();
             self.ask_for_guard("settle", move |scene| scene.settle(&claim)).await?;
         }
         Ok(())

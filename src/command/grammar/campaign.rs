@@ -19,7 +19,7 @@ pub(super) const SPECS: &[Spec] = &[
         syntax: "migrate MIGRATION all | N | N% | NAME,… | @FILE [workers=N] [sleep=MS] [pace=MS] [error_halts=true|false] \
                  [failures_max=N]",
         summary: "start a campaign: move ready orgs",
-        details: "workers: how many orgs are in flight at once. sleep: wait after the 503 for admitted requests to end. \
+        details: "workers: how many cohorts of orgs are in flight at once. sleep: wait after the 503 for admitted requests to end. \
                   pace: pause of a worker between two orgs. error_halts: halt at the first failed org. failures_max: \
                   halt when more orgs than this have failed. What is not given comes from [campaign] in mover.toml.",
         examples: &[
@@ -95,7 +95,7 @@ pub(super) const SPECS: &[Spec] = &[
     Spec {
         words: &["set", "concurrency"],
         syntax: "set concurrency N",
-        summary: "change how many orgs are in flight at once",
+        summary: "change how many cohorts of orgs are in flight at once",
         details: "Takes effect at once. Lowered: orgs in flight go on to their end, and no more are claimed until there \
                   are fewer.",
         examples: &["set concurrency 12"],

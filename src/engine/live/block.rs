@@ -8,6 +8,7 @@ use futures_util::try_join;
 use mover_actors::domain::record::Claim;
 use mover_actors::failpoint;
 use mover_actors::ports::{CaughtUp, EngineError, WriteBlock};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout_at};
 use tokio_postgres::error::SqlState;
 
@@ -51,6 +52,8 @@ pub(super) struct Block {
     is_at_rest: bool,
     /// Whether the transaction in the receiving store is still open that has held the guard rows since the last round.
     is_receiving: bool,
+    /// For the connections.
+    _turn: OwnedSemaphorePermit,
 }
 
 /// Makes everything ready, catches up, and takes the locks. For one org that is tried within the budget; of several those are left
@@ -60,8 +63,8 @@ pub(super) async fn block(
     (source, target): (&Store, &Store),
     cohort: Cohort,
     proof: Proven,
-    bound: Duration,
-    limits: LiveLimits,
+    turn: OwnedSemaphorePermit,
+    (bound, limits): (Duration, LiveLimits),
 ) -> Result<Option<Block>, EngineError> {
     let (from, to) = try_join!(source.session(), target.session())?;
     // Statements of a plan that is outdated could not be prepared. This one costs little when writers wait, once it was run.
@@ -100,7 +103,19 @@ pub(super) async fn block(
         return Ok(None);
     };
     failpoint::hit("lock.held");
-    Ok(Some(Block { live, cohort, proof, from, to, since, deadline, bound, is_at_rest: true, is_receiving: false }))
+    Ok(Some(Block {
+        live,
+        cohort,
+        proof,
+        from,
+        to,
+        since,
+        deadline,
+        bound,
+        is_at_rest: true,
+        is_receiving: false,
+        _turn: turn,
+    }))
 }
 
 /// The last round, two commits and the flags may each take as long as the bound. If we hang, the stores end our sessions.

@@ -45,6 +45,8 @@ use mover_actors::domain::verified::{Tally, Verified};
 use mover_actors::failpoint;
 use mover_actors::ports::{Access, BackedUp, Blocked, CaughtUp, Copied, EngineError, WriteBlock};
 
+use tokio::sync::OwnedSemaphorePermit;
+
 pub use limits::LiveLimits;
 use plan::LivePlan;
 use prove::Proven;
@@ -73,6 +75,11 @@ impl Live {
 
     pub(super) fn with_backups_in(self, backups: PathBuf) -> Self {
         Self { backups, ..self }
+    }
+
+    /// How many connections to a store a copy has at once. Only an org that goes alone is copied in ranges.
+    pub(super) fn connections_of_copy(&self, orgs: usize) -> usize {
+        if orgs == 1 { 1 + self.limits.ranges_at_once.max(1) } else { 1 }
     }
 
     pub(super) fn lock_budget(&self) -> Duration {
@@ -201,7 +208,12 @@ impl PgEngine {
     }
 
     /// Lets writers wait.
-    pub(in crate::engine) async fn live_block(&self, claims: &[Claim], way: Way) -> Result<Blocked, EngineError> {
+    pub(in crate::engine) async fn live_block(
+        &self,
+        claims: &[Claim],
+        way: Way,
+        turn: OwnedSemaphorePermit,
+    ) -> Result<Blocked, EngineError> {
         let Some((definition, cohort)) = self.with_tables(claims)? else {
             return Ok(Blocked { orgs: vec![Access::Held; claims.len()], block: Some(Box::new(NoTables)) });
         };
@@ -218,7 +230,7 @@ impl PgEngine {
                 };
                 let bound = Duration::from_millis(definition.limits.max_block_ms);
                 let stores = (leaving, receiving);
-                let block = block::block(route.live, stores, unmoved, proof, bound, self.live.limits).await;
+                let block = block::block(route.live, stores, unmoved, proof, turn, (bound, self.live.limits)).await;
                 self.reconsider(definition, block)?
             }
             None => None,

@@ -14,23 +14,24 @@ use tokio::time::timeout;
 use tracing::{Instrument, Span};
 
 use crate::domain::ids::MoveId;
-use crate::domain::record::{Findings, MoveRecord};
+use crate::domain::record::MoveRecord;
 use crate::domain::state::Step;
 use crate::ports::LogError;
 use crate::tree::workers::{Lease, Perform};
 
-use super::effects::{Effects, Progress, StepError};
+use super::effects::{Effects, Outcome, Progress, StepError};
 use super::machine::Surroundings;
 
-/// What became of a step that a member asked for.
-pub(crate) enum Attempt {
-    /// The effect ended.
-    Ended(Result<Findings, StepError>),
+/// Why a step that a member asked for did not come to its end.
+pub(crate) enum Unfinished {
     /// The effect panicked, and no other org had to do with it.
     Crashed(String),
     /// It was not begun: there is no worker now.
     NotBegun(String),
 }
+
+/// What became of a step that a member asked for.
+pub(crate) type Attempt = Result<Outcome, Unfinished>;
 
 /// A worker that fell is back sooner, unless its whole pool was replaced.
 const WORKER_BACK_MAX: Duration = Duration::from_secs(6);
@@ -96,9 +97,10 @@ impl Member {
             state.due()
         };
         self.cohort.begin(due);
-        let answer = answer
-            .await
-            .unwrap_or_else(|_| Answer { attempt: Attempt::NotBegun("the step was interrupted".into()), stays: false });
+        let answer = answer.await.unwrap_or_else(|_| Answer {
+            attempt: Err(Unfinished::NotBegun("the step was interrupted".into())),
+            stays: false,
+        });
         if !answer.stays {
             let Cohort { around, worker, .. } = self.cohort.as_ref();
             let alone = Cohort::new(around.clone(), 1, worker.clone());
@@ -182,17 +184,17 @@ impl Cohort {
             let (mut now, later): (Vec<_>, Vec<_>) = asking.into_iter().partition(|asking| asking.step == step);
             asking = later;
             let attempts = self.perform(step, &mut now).await;
-            let is_done = |attempt: &Attempt| matches!(attempt, Attempt::Ended(Ok(_)));
+            let is_done = |attempt: &Attempt| matches!(attempt, Ok(Ok(_)));
             let goes_on = attempts.iter().any(is_done);
             for (asking, attempt) in now.into_iter().zip(attempts) {
                 let stays = match &attempt {
-                    Attempt::Ended(Ok(_)) => true,
+                    Ok(Ok(_)) => true,
                     // What ails all of them passes for all of them.
-                    Attempt::Ended(Err(StepError::Transient { .. })) | Attempt::NotBegun(_) => !goes_on,
-                    Attempt::Ended(Err(
-                        StepError::Permanent { .. } | StepError::Apart | StepError::HasMoved | StepError::Lost,
-                    )) => false,
-                    Attempt::Crashed(_) => false,
+                    Ok(Err(StepError::Transient { .. })) | Err(Unfinished::NotBegun(_)) => !goes_on,
+                    Ok(Err(StepError::Permanent { .. } | StepError::Apart | StepError::HasMoved | StepError::Lost)) => {
+                        false
+                    }
+                    Err(Unfinished::Crashed(_)) => false,
                 };
                 // The asker may have died meanwhile; its successor reloads from the move log.
                 let _ = asking.answer.send(Answer { attempt, stays });
@@ -205,7 +207,7 @@ impl Cohort {
         let Some(first) = asking.first() else { return Vec::new() };
         let lease = match self.worker.lease(&self.around).await {
             Ok(lease) => lease,
-            Err(error) => return asking.iter().map(|_| Attempt::NotBegun(error.to_string())).collect(),
+            Err(error) => return asking.iter().map(|_| Err(Unfinished::NotBegun(error.to_string()))).collect(),
         };
         let (org, span) = (&first.record.org, first.span.clone());
         let what = match asking.len() - 1 {
@@ -235,18 +237,18 @@ impl Cohort {
             }
         };
         match performed {
-            Ok(Ok(outcomes)) => outcomes.into_iter().map(Attempt::Ended).collect(),
-            Ok(Err(panic)) if asking.len() == 1 => vec![Attempt::Crashed(panic)],
+            Ok(Ok(outcomes)) => outcomes.into_iter().map(Ok).collect(),
+            Ok(Err(panic)) if asking.len() == 1 => vec![Err(Unfinished::Crashed(panic))],
             Ok(Err(panic)) => {
                 tracing::error!(orgs = asking.len(), %step, %panic, "a step crashed; its orgs go on one by one");
-                asking.iter().map(|_| Attempt::Ended(Err(StepError::Apart))).collect()
+                asking.iter().map(|_| Ok(Err(StepError::Apart))).collect()
             }
             // The worker is being replaced, or was of a pool that is gone.
             Err(error) => {
-                if timeout(WORKER_BACK_MAX, lease.worker().running()).await.is_err() {
-                    self.worker.give_back(&lease).await;
-                }
-                asking.iter().map(|_| Attempt::NotBegun(error.to_string())).collect()
+                // Whether it is back or not, a free one is asked for.
+                let _ = timeout(WORKER_BACK_MAX, lease.worker().running()).await;
+                self.worker.give_back(&lease).await;
+                asking.iter().map(|_| Err(Unfinished::NotBegun(error.to_string()))).collect()
             }
         }
     }

@@ -14,7 +14,7 @@ use crate::otp::{ActorRef, RefError};
 use crate::ports::{LogError, MoveLog};
 use crate::tree::journal::{Journal, Renew, Write};
 
-use super::cohort::{Attempt, Member};
+use super::cohort::{Member, Unfinished};
 use super::effects::{Effects, StepError};
 use super::spans;
 
@@ -190,15 +190,15 @@ impl Drive {
     async fn attempt(&mut self, step: Step) -> Result<Findings, StepError> {
         let span = spans::of_step(step);
         match self.member.perform(self.record.clone(), step, span.clone()).await {
-            Attempt::Ended(outcome) => {
+            Ok(outcome) => {
                 if let Err(error) = &outcome {
                     spans::tell_error(&span, error);
                     error.kind().into_iter().for_each(|kind| metering::step_failed(step, kind));
                 }
                 outcome
             }
-            Attempt::NotBegun(reason) => Err(StepError::Transient { reason, place: Place::default() }),
-            Attempt::Crashed(panic) => {
+            Err(Unfinished::NotBegun(reason)) => Err(StepError::Transient { reason, place: Place::default() }),
+            Err(Unfinished::Crashed(panic)) => {
                 metering::step_failed(step, FailureKind::Crash);
                 self.crashes += 1;
                 tracing::error!(org = %self.record.org, migration = %self.record.migration, %step, %panic, "a step crashed");

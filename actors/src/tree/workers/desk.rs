@@ -200,8 +200,8 @@ impl Handler<Returned> for Desk {
 
     /// The pause between two orgs is the worker's rest.
     fn handle(&mut self, Returned { worker, worked }: Returned, ctx: &mut Self::Context) {
-        if self.crew.child(worker.name()).is_none() {
-            return; // of the crew before this one
+        if !self.crew.child(worker.name()).is_some_and(|ours| ours.is_same_as(&worker)) {
+            return; // of the crew before this one, which may have had the same names
         }
         if !worked {
             // Whoever reserved it found nothing for it to do; told of a vacancy, they would look again at once, for ever.

@@ -1,1 +1,0 @@
-UPDATE probe SET n = n + 1 WHERE id = $1
