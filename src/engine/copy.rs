@@ -1,5 +1,6 @@
 //! Orgs' rows on their way from one store to the other, in constant memory, whatever their number.
 
+use std::collections::HashSet;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -95,23 +96,35 @@ pub(super) async fn discard<F>(
 where
     F: Future<Output = Result<Arc<Plan>, EngineError>> + Send,
 {
-    let to = target.session().await?;
     let doing = Doing::new(target.name(), "removing the copied rows");
     let failed = |error| doing.failed(error);
     let cohort = Cohort::one(claim);
-    let begun = send(to.batch_execute("BEGIN")).await;
-    let incoming = guard::enter(&to, &cohort, Mode::Discarded, doing).await?;
-    begun.answer().await.map_err(failed)?;
-    if !incoming.is_empty() {
+    let mut to = target.session().await?;
+    if !enter_to_discard(&to, &cohort, doing).await?.is_empty() {
+        // Whoever makes a plan needs a connection: not while one is held, and with it the org's guard row.
+        to.batch_execute("ROLLBACK").await.map_err(failed)?;
+        to.release();
         let plan = plan().await?;
-        clear(&plan, &to, &cohort, doing).await?;
-        forget_ranges(&to, &cohort, doing).await?;
+        to = target.session().await?;
+        if !enter_to_discard(&to, &cohort, doing).await?.is_empty() {
+            clear(&plan, &to, &cohort, doing).await?;
+            forget_ranges(&to, &cohort, doing).await?;
+        }
     }
     failpoint::hit("discard.before_commit");
     to.batch_execute("COMMIT").await.map_err(failed)?;
     failpoint::hit("discard.committed");
     to.release();
     Ok(())
+}
+
+/// Begins a transaction in which the copy is removed; answers as [`guard::enter`] does.
+async fn enter_to_discard(to: &Session, cohort: &Cohort, doing: Doing<'_>) -> Result<HashSet<String>, EngineError> {
+    guard::prepare(to, doing).await?;
+    let begun = send(to.batch_execute("BEGIN")).await;
+    let incoming = guard::enter(to, cohort, Mode::Discarded, doing).await?;
+    begun.answer().await.map_err(|error| doing.failed(error))?;
+    Ok(incoming)
 }
 
 /// Nothing of an online copy is left to go on with. A store that saw only offline moves has no such table.

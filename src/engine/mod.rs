@@ -100,6 +100,8 @@ pub struct PgEngine {
     live: live::Live,
     /// As many as the smaller pool has connections: whoever wants to work when there are none stands in line.
     turns: Arc<Semaphore>,
+    /// For copies in ranges, which take hours: some connections are always left to everybody else.
+    long_turns: Arc<Semaphore>,
 }
 
 impl PgEngine {
@@ -117,6 +119,7 @@ impl PgEngine {
             drain_budget: DRAIN_BUDGET,
             live: live::Live::default(),
             turns: Arc::new(Semaphore::new(connections)),
+            long_turns: Arc::new(Semaphore::new(connections.saturating_sub((connections / 4).max(2)).max(1))),
         }
     }
 
@@ -252,6 +255,16 @@ impl PgEngine {
         let most = self.stores.values().map(|store| store.pool_status().max_size).min().unwrap_or(1);
         let wanted = u32::try_from(connections.min(most)).unwrap_or(u32::MAX);
         self.turns.clone().acquire_many_owned(wanted).await.map_err(|error| permanent(error.to_string()))
+    }
+
+    /// The turn of a copy of so many orgs.
+    async fn turn_to_copy(&self, orgs: usize) -> Result<[OwnedSemaphorePermit; 2], EngineError> {
+        let connections = self.live.connections_of_copy(orgs);
+        let most = self.stores.values().map(|store| store.pool_status().max_size).min().unwrap_or(1);
+        let long = connections.min(most.saturating_sub((most / 4).max(2)).max(1));
+        let wanted = u32::try_from(long).unwrap_or(u32::MAX);
+        let long = self.long_turns.clone().acquire_many_owned(wanted).await;
+        Ok([long.map_err(|error| permanent(error.to_string()))?, self.turn(connections).await?])
     }
 
     /// The definition of these orgs' migration, unless it moves no rows: then there is nothing to do in the stores.
@@ -426,7 +439,7 @@ impl Engine for PgEngine {
     }
 
     async fn copy_live(&self, claims: &[Claim]) -> Result<Copied, EngineError> {
-        let _turn = self.turn(self.live.connections_of_copy(claims.len())).await?;
+        let _turn = self.turn_to_copy(claims.len()).await?;
         self.live_copy(claims).await
     }
 

@@ -31,7 +31,7 @@ pub(super) struct Plan {
     pub(super) begin: &'static str,
     /// Answers with the number of each table of the target that holds rows of the orgs.
     pub(super) occupied: String,
-    /// How many rows each org has in each table of the source.
+    /// How many rows each org has in each table of the source, counted up to [`COUNTED_MAX`].
     pub(super) sizes: String,
     pub(super) tally_on_source: String,
     pub(super) tally_on_target: String,
@@ -80,7 +80,18 @@ pub(super) struct SidePlan {
     pub(super) hash: String,
 }
 
+/// An org with more rows in a table is large, however many they are.
+const COUNTED_MAX: u32 = 50_000;
+
 impl SidePlan {
+    fn size_sql(&self) -> String {
+        format!(
+            ", o.number, count(*) FROM unnest($1::text[]) WITH ORDINALITY AS o (key, number) \
+             CROSS JOIN LATERAL (SELECT 1 {} LIMIT {COUNTED_MAX}) AS r GROUP BY o.number",
+            self.rows_of_one
+        )
+    }
+
     /// `FROM …` for an expression over each row of the orgs with the keys `$1`, as `r.value`, beside the org's place among
     /// them, `o.number`. LATERAL with OFFSET leads from each org to its rows, whatever the planner thinks of the table.
     pub(super) fn rows_by_org(&self, value: &str) -> String {
@@ -124,11 +135,7 @@ impl Plan {
             occupied: union(
                 tables.iter().map(|table: &TablePlan| format!("WHERE EXISTS (SELECT {})", table.target.rows)),
             ),
-            sizes: union(
-                tables
-                    .iter()
-                    .map(|table| format!(", o.number, count(*) {} GROUP BY o.number", table.source.rows_by_org("1"))),
-            ),
+            sizes: union(tables.iter().map(|table| table.source.size_sql())),
             tally_on_source: union(tables.iter().map(|table| tally_sql(&table.source))),
             tally_on_target: union(tables.iter().map(|table| tally_sql(&table.target))),
             references,

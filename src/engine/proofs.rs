@@ -52,7 +52,8 @@ impl Proofs {
         let proof = Proof { epoch: claim.epoch, basis: basis.clone(), is_broken: false };
         self.with(|proofs| {
             if proofs.len() >= PROOFS_MAX {
-                proofs.clear();
+                // A backup is good only with its proof; of all others there is another comparison.
+                proofs.retain(|(.., what), _| *what == What::BackedUp);
             }
             proofs.insert((claim.migration.clone(), claim.key.clone(), what), proof);
         });

@@ -103,7 +103,7 @@ async fn a_campaign_is_shown_steered_left_and_goes_on() {
     let mut served = Served::start(OFFLINE).await;
     let desk = Desk::of(&served, &served.operator);
     let gate = Gate::in_copy(&served.world).await;
-    let mut first = desk.start(&["exec", "migrate whole_org_offline all"]);
+    let mut first = desk.start(&["exec", "migrate whole_org_offline all pace=1"]);
     gate.somebody_waits().await;
     let busy = "mover_manager:migrate(all, 8, whole_org_offline).\nset concurrency 5\nmover_manager:ping().\n";
     let busy = desk.console(busy).await.with_code(0);

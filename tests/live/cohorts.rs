@@ -93,10 +93,11 @@ async fn an_org_whose_writers_are_at_work_is_left_out_of_the_switch() {
     block.release().await.unwrap();
     assert_eq!(world.modes("1").await, ("capturing".into(), "incoming".into()));
     assert_eq!(world.modes("2").await, ("moved".into(), "capturing".into()));
-    // The others are there; asked again, they have moved, and the one that is left goes.
+    // The others are there; asked again, they have moved, and are not to wait for the one that is left.
     let blocked = engine.block(&claims, Way::Forward).await.unwrap();
-    assert_eq!(blocked.orgs, [Access::Moved, Access::Held, Access::Moved]);
-    let mut block = blocked.block.unwrap();
+    assert_eq!(blocked.orgs, [Access::Moved, Access::Busy, Access::Moved]);
+    assert!(blocked.block.is_none());
+    let mut block = engine.block(&claims[1..2], Way::Forward).await.unwrap().block.unwrap();
     handed_over(&mut block).await.unwrap();
     block.release().await.unwrap();
     world.assert_alike("1").await;

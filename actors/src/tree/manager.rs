@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use actix::prelude::*;
 use tokio::sync::{Notify, watch};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use crate::domain::campaign::{Campaign, CampaignPlan, Phase, Steer, Tuning};
 use crate::domain::ids::NodeId;
@@ -33,6 +33,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 const WORKERS_MAX: u32 = 200;
 /// The most orgs claimed at once.
 const CLAIM_MAX: usize = 2_000;
+/// Claimed orgs do not wait longer for being counted.
+const SIZES_WITHIN: Duration = Duration::from_secs(2);
 /// So many orgs are claimed for a worker while nothing is known of their sizes.
 const FIRST_ORGS: usize = 8;
 
@@ -191,13 +193,17 @@ impl Office {
             return claimed.into_iter().map(|record| (record, 0)).collect();
         }
         let claims: Vec<_> = claimed.iter().map(MoveRecord::claim).collect();
-        let sizes = match self.engine.sizes(&claims).await {
-            Ok(sizes) => sizes,
-            Err(error) => {
-                tracing::warn!(%error, "the sizes of claimed orgs are not known; they go one by one");
-                vec![i64::MAX; claims.len()]
-            }
+        let unknown = match timeout(SIZES_WITHIN, self.engine.sizes(&claims)).await {
+            Ok(Ok(sizes)) => return self.with_sizes(claimed, sizes, bounds),
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => format!("no answer within {SIZES_WITHIN:?}"),
         };
+        tracing::warn!(reason = %unknown, "the sizes of claimed orgs are not known; they go one by one");
+        self.orgs_in_cohort.store(1, Ordering::Relaxed);
+        claimed.into_iter().map(|record| (record, i64::MAX)).collect()
+    }
+
+    fn with_sizes(&self, claimed: Vec<MoveRecord>, sizes: Vec<i64>, bounds: Bounds) -> Vec<(MoveRecord, i64)> {
         let rows: i64 = sizes.iter().fold(0, |sum, rows| sum.saturating_add(*rows));
         let mean = (rows / i64::try_from(sizes.len()).unwrap_or(i64::MAX)).max(1);
         let orgs = usize::try_from(bounds.rows_max / mean).unwrap_or(usize::MAX);

@@ -3,6 +3,7 @@
 
 #![allow(missing_docs, unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod cohorts;
 mod found;
 #[path = "../memory/mod.rs"]
 mod memory;

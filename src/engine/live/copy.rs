@@ -49,11 +49,14 @@ pub(super) async fn copy_live(
         return Err(reading.refused("one of these orgs is so big that it must be copied by itself"));
     };
     let (pieces, snapshot, is_resumed) = begin(live, (&from, &to), source, claim, limits).await?;
+    // One connection to each store is in use already.
+    let pool_size = source.pool_status().max_size.min(target.pool_status().max_size);
+    let at_once = limits.ranges_at_once.min(pool_size.saturating_sub(1)).max(1);
     let pouring = Pouring { live, source, target, claim, snapshot: &snapshot, is_resumed };
     for jobs in pieces::in_order(live, pieces) {
         // Rows are found through their parents, so these are complete before: an interrupted copy can be taken back.
         let running = stream::iter(jobs.into_iter().map(|job| pour(&pouring, job)));
-        running.buffer_unordered(limits.ranges_at_once.max(1)).try_collect::<()>().await?;
+        running.buffer_unordered(at_once).try_collect::<()>().await?;
     }
     from.batch_execute("COMMIT").await.map_err(|error| reading.failed(error))?;
     from.release();

@@ -53,6 +53,8 @@ struct Slot(tokio::sync::Mutex<Option<Arc<Lease>>>);
 struct State {
     members: usize,
     asking: Vec<Asking>,
+    /// How often in a row a step failed for all of them for a passing reason.
+    failed_in_a_row: u32,
 }
 
 /// A member that waits for the others.
@@ -101,12 +103,23 @@ impl Member {
             attempt: Err(Unfinished::NotBegun("the step was interrupted".into())),
             stays: false,
         });
-        if !answer.stays {
-            let Cohort { around, worker, .. } = self.cohort.as_ref();
-            let alone = Cohort::new(around.clone(), 1, worker.clone());
-            drop(std::mem::replace(self, Member { id: self.id, cohort: alone }));
+        match &answer.attempt {
+            // Nobody is shut out for it: it waits for a worker of its own.
+            Ok(Err(StepError::Apart)) => self.go_alone(Arc::default()),
+            _ if !answer.stays => self.leave(),
+            _ => {}
         }
         answer.attempt
+    }
+
+    /// Goes on alone, with the same worker.
+    pub(crate) fn leave(&mut self) {
+        self.go_alone(self.cohort.worker.clone());
+    }
+
+    fn go_alone(&mut self, worker: Arc<Slot>) {
+        let alone = Cohort::new(self.cohort.around.clone(), 1, worker);
+        drop(std::mem::replace(self, Member { id: self.id, cohort: alone }));
     }
 }
 
@@ -163,7 +176,7 @@ impl State {
 
 impl Cohort {
     fn new(around: Surroundings, members: usize, worker: Arc<Slot>) -> Arc<Self> {
-        let state = Mutex::new(State { members, asking: Vec::new() });
+        let state = Mutex::new(State { members, asking: Vec::new(), failed_in_a_row: 0 });
         Arc::new(Self { around, worker, state, progress: Progress::default() })
     }
 
@@ -183,9 +196,15 @@ impl Cohort {
         while let Some(step) = asking.first().map(|first| first.step) {
             let (mut now, later): (Vec<_>, Vec<_>) = asking.into_iter().partition(|asking| asking.step == step);
             asking = later;
-            let attempts = self.perform(step, &mut now).await;
+            let lease = self.worker.lease(&self.around).await;
+            // Whoever fell while it waited for a worker has a successor by now.
+            now.retain(|asking| !asking.answer.is_closed());
+            let attempts = match lease {
+                Ok(lease) => self.perform(step, &mut now, &lease).await,
+                Err(error) => now.iter().map(|_| Err(Unfinished::NotBegun(error.to_string()))).collect(),
+            };
             let is_done = |attempt: &Attempt| matches!(attempt, Ok(Ok(_)));
-            let goes_on = attempts.iter().any(is_done);
+            let goes_on = attempts.iter().any(is_done) || self.fails_again(&attempts);
             for (asking, attempt) in now.into_iter().zip(attempts) {
                 let stays = match &attempt {
                     Ok(Ok(_)) => true,
@@ -202,13 +221,17 @@ impl Cohort {
         }
     }
 
+    /// Whether a step failed for all of several members once more: then it may be their number, or one of them, and they part.
+    fn fails_again(&self, attempts: &[Attempt]) -> bool {
+        let has_failed = |attempt: &Attempt| matches!(attempt, Ok(Err(StepError::Transient { .. })));
+        let mut state = self.state();
+        state.failed_in_a_row = if attempts.iter().all(has_failed) { state.failed_in_a_row + 1 } else { 0 };
+        attempts.len() > 1 && state.failed_in_a_row > 1
+    }
+
     /// What became of the step, for each member in order.
-    async fn perform(&self, step: Step, asking: &mut [Asking]) -> Vec<Attempt> {
+    async fn perform(&self, step: Step, asking: &mut [Asking], lease: &Arc<Lease>) -> Vec<Attempt> {
         let Some(first) = asking.first() else { return Vec::new() };
-        let lease = match self.worker.lease(&self.around).await {
-            Ok(lease) => lease,
-            Err(error) => return asking.iter().map(|_| Err(Unfinished::NotBegun(error.to_string()))).collect(),
-        };
         let (org, span) = (&first.record.org, first.span.clone());
         let what = match asking.len() - 1 {
             0 => format!("{org} {step}"),
@@ -247,7 +270,7 @@ impl Cohort {
             Err(error) => {
                 // Whether it is back or not, a free one is asked for.
                 let _ = timeout(WORKER_BACK_MAX, lease.worker().running()).await;
-                self.worker.give_back(&lease).await;
+                self.worker.give_back(lease).await;
                 asking.iter().map(|_| Err(Unfinished::NotBegun(error.to_string()))).collect()
             }
         }

@@ -72,6 +72,7 @@ impl Drive {
                     (Event::StepDone(step), findings)
                 }
                 Err(StepError::HasMoved) => {
+                    self.member.leave();
                     tracing::warn!(org = %self.record.org, migration = %self.record.migration,
                         epoch = self.record.epoch.0, "the org has moved, so it is not taken back: it goes forward");
                     (Event::FoundMoved, Findings::default())
@@ -79,6 +80,8 @@ impl Drive {
                 Err(error) => match error.into_failure(step) {
                     None => return Ok(self.lost()),
                     Some(failure) => {
+                        // On the way back nobody waits for anybody.
+                        self.member.leave();
                         self.tell(&failure);
                         (Event::StepFailed(step), Findings { failure: Some(failure), ..Findings::default() })
                     }

@@ -33,6 +33,9 @@ pub(crate) enum StepError {
     HasMoved,
 }
 
+/// What took longer than this to fail is not tried again with half of the orgs.
+const HALVED_WITHIN: Duration = Duration::from_secs(10);
+
 /// What became of one org's step.
 pub(crate) type Outcome = Result<Findings, StepError>;
 
@@ -66,9 +69,18 @@ impl Effects {
         let mut outcomes = Vec::with_capacity(records.len());
         let mut parts = vec![records.as_slice()];
         while let Some(part) = parts.pop() {
+            let begun = Instant::now();
             match self.run_together(part, step).await {
                 Ok(found) => outcomes.extend(found),
-                Err(StepError::Permanent { .. }) if part.len() > 1 => {
+                // Open writers are those of tables: what is found of one org holds for all.
+                Err(error) if part.len() == 1 || step == Step::Drain => {
+                    outcomes.extend(part.iter().map(|_| Err(error.clone())));
+                }
+                // To look for the org would take too long.
+                Err(StepError::Permanent { .. }) if begun.elapsed() > HALVED_WITHIN => {
+                    outcomes.extend(part.iter().map(|_| Err(StepError::Apart)));
+                }
+                Err(StepError::Permanent { .. } | StepError::Lost) => {
                     // Somewhere among these orgs is one with which it cannot be done.
                     let (first, second) = part.split_at(part.len() / 2);
                     parts.extend([second, first]);

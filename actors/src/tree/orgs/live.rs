@@ -103,14 +103,20 @@ impl Effects {
             chosen.map(|((_, claim), order)| (claim.clone(), order.clone())).unzip()
         };
         let (held, orders_of_held) = of(Access::Held);
-        let mut held = match block {
-            Some(block) => self.carry_across(held, block, orders_of_held).await?,
-            None => Vec::new(),
-        }
-        .into_iter();
         // Somebody died on the way: go on from there.
         let (moved, orders_of_moved) = of(Access::Moved);
         let mut moved = self.complete(&moved, way, orders_of_moved).await?.into_iter();
+        let count = held.len();
+        let carried = match block {
+            Some(block) => self.carry_across(held, block, orders_of_held).await,
+            None => Ok(Vec::new()),
+        };
+        let mut held = match carried {
+            Ok(outcomes) => outcomes,
+            Err(error @ StepError::Transient { .. }) => vec![Err(error); count],
+            Err(error) => return Err(error),
+        }
+        .into_iter();
         failpoint::hit("switch.done");
         let outcome = |access: &Access| match access {
             Access::Held => held.next().unwrap_or(Err(StepError::Apart)),
