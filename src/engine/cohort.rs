@@ -1,5 +1,7 @@
 //! Orgs of one migration that are carried through a step together, as statements take them.
 
+use std::collections::HashSet;
+
 use mover_actors::domain::record::Claim;
 use mover_actors::ports::EngineError;
 use tokio_postgres::Row;
@@ -41,6 +43,11 @@ impl Cohort {
     /// Those of which `wanted` is true, if any.
     pub(super) fn only(&self, wanted: impl Fn(&Claim) -> bool) -> Option<Self> {
         Self::of(self.claims.iter().filter(|claim| wanted(claim)).cloned().collect())
+    }
+
+    /// The first claim whose key is not among `keys`.
+    pub(super) fn first_missing(&self, keys: &HashSet<String>) -> Option<&Claim> {
+        self.claims.iter().find(|claim| !keys.contains(claim.key.as_str()))
     }
 
     /// The only org.

@@ -17,16 +17,22 @@ async fn together(orgs: usize) -> Stage {
     stage
 }
 
+/// How often the engine is asked to wait for open writers, from now on.
+fn count_drains(stage: &Stage) -> Arc<AtomicU32> {
+    let drains = Arc::new(AtomicU32::new(0));
+    let seen = drains.clone();
+    stage.world.set_weather(move |_, call, _| {
+        seen.fetch_add(u32::from(is(call, Port::Engine, "drain")), Relaxed);
+        Fate::SMOOTH
+    });
+    drains
+}
+
 #[test]
 fn what_is_done_for_all_is_done_once() {
     play(async {
         let stage = together(4).await;
-        let drains = Arc::new(AtomicU32::new(0));
-        let seen = drains.clone();
-        stage.world.set_weather(move |_, call, _| {
-            seen.fetch_add(u32::from(is(call, Port::Engine, "drain")), Relaxed);
-            Fate::SMOOTH
-        });
+        let drains = count_drains(&stage);
         let node = stage.node("a").await;
         node.migrate_with(ONE_WORKER, Default::default()).await.unwrap();
         stage.until_all(State::Migrated).await;
@@ -71,12 +77,7 @@ fn a_crash_is_blamed_on_no_org_of_a_cohort() {
 fn orgs_with_a_pause_between_them_go_one_by_one() {
     play(async {
         let stage = together(3).await;
-        let drains = Arc::new(AtomicU32::new(0));
-        let seen = drains.clone();
-        stage.world.set_weather(move |_, call, _| {
-            seen.fetch_add(u32::from(is(call, Port::Engine, "drain")), Relaxed);
-            Fate::SMOOTH
-        });
+        let drains = count_drains(&stage);
         let node = stage.node("a").await;
         node.migrate_with(Tuning { pace_ms: 10, ..ONE_WORKER }, Default::default()).await.unwrap();
         stage.until_all(State::Migrated).await;

@@ -94,20 +94,20 @@ pub(super) async fn settle(session: &Session, cohort: &Cohort, doing: Doing<'_>)
     refuse_others(session, cohort, &settled, doing).await
 }
 
-/// An error for the first org that is not among those of which a statement changed the row.
+/// Refuses the first org whose guard row a statement did not change.
 async fn refuse_others(
     session: &Session,
     cohort: &Cohort,
     changed: &HashSet<String>,
     doing: Doing<'_>,
 ) -> Result<(), EngineError> {
-    match cohort.claims().iter().find(|claim| !changed.contains(claim.key.as_str())) {
+    match cohort.first_missing(changed) {
         Some(claim) => Err(why_refused(session, claim, doing).await?),
         None => Ok(()),
     }
 }
 
-/// The keys of those orgs that are copies which the holder of these claims may declare live.
+/// The keys of the orgs whose rows in this store are copies that these claims may declare live.
 pub(super) async fn incoming(store: &Store, cohort: &Cohort) -> Result<HashSet<String>, EngineError> {
     let doing = Doing::new(store.name(), "asking where the org stands");
     let failed = |error| doing.failed(error);

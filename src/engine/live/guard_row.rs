@@ -87,7 +87,7 @@ fn refusal(found: Option<&Standing>, claim: &Claim, doing: Doing<'_>) -> EngineE
     })
 }
 
-/// The error of whoever changed nothing: says what was found instead.
+/// The error for a claim under which no row was changed: says what the guard row holds instead.
 pub(super) async fn why_refused(
     session: &Session,
     claim: &Claim,
@@ -97,14 +97,14 @@ pub(super) async fn why_refused(
     Ok(refusal(standing.get(claim.key.as_str()), claim, doing))
 }
 
-/// An error for the first org that is not among those of which a statement changed the row.
+/// Refuses the first org whose guard row a statement did not change.
 pub(super) async fn refuse_others(
     session: &Session,
     cohort: &Cohort,
     changed: &HashSet<String>,
     doing: Doing<'_>,
 ) -> Result<(), EngineError> {
-    match cohort.claims().iter().find(|claim| !changed.contains(claim.key.as_str())) {
+    match cohort.first_missing(changed) {
         Some(claim) => Err(why_refused(session, claim, doing).await?),
         None => Ok(()),
     }

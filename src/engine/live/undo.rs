@@ -66,7 +66,7 @@ pub(super) async fn complete(
 ) -> Result<(), EngineError> {
     let doing = Doing::new(receiving.name(), "making the org live here");
     let gone = moved(leaving, cohort, limits).await?;
-    if let Some(claim) = cohort.claims().iter().find(|claim| !gone.contains(claim.key.as_str())) {
+    if let Some(claim) = cohort.first_missing(&gone) {
         return Err(doing.refused(format!("org {} has not left {} yet", claim.org, leaving.name())));
     }
     let session = receiving.session().await?;

@@ -16,7 +16,7 @@ use crate::domain::ids::MoveId;
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Alone(Arc<Mutex<HashMap<MoveId, Weak<Turn<()>>>>>);
 
-/// Held by whoever waits for an effect: dropped, the effect ends where it stands.
+/// Held by the waiter of an effect. When it is dropped, the effect is dropped where it stands.
 #[derive(Debug)]
 pub(super) struct Wanted(#[expect(dead_code, reason = "its drop is what counts")] oneshot::Sender<()>);
 
@@ -29,7 +29,7 @@ impl Alone {
         effect: F,
     ) -> (impl Future<Output = Option<F::Output>> + use<F>, Wanted) {
         let (wanted, unwanted) = oneshot::channel();
-        // Everybody waits for turns in one order.
+        // All take turns in the order of their ids, so that no two wait for each other.
         ids.sort();
         let turns: Vec<_> = ids.into_iter().map(|id| self.turn(id)).collect();
         let run = async move {

@@ -104,7 +104,7 @@ impl Member {
             stays: false,
         });
         match &answer.attempt {
-            // Nobody is shut out for it: it waits for a worker of its own.
+            // None of its users is shut out now, so it can wait for a worker of its own.
             Ok(Err(StepError::Apart)) => self.go_alone(Arc::default()),
             _ if !answer.stays => self.leave(),
             _ => {}
@@ -121,9 +121,7 @@ impl Member {
         let alone = Cohort::new(self.cohort.around.clone(), 1, worker);
         drop(std::mem::replace(self, Member { id: self.id, cohort: alone }));
     }
-}
 
-impl Member {
     /// How far the step under way has come.
     pub(crate) fn progress(&self) -> u64 {
         self.cohort.progress.so_far()
@@ -184,20 +182,20 @@ impl Cohort {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Carries out what all have asked for. The task is nobody's: whoever asked may end meanwhile.
+    /// Carries out what all members have asked for, in a task of its own, since the members may end meanwhile.
     fn begin(self: &Arc<Self>, asking: Vec<Asking>) {
         if let (false, Ok(runtime)) = (asking.is_empty(), tokio::runtime::Handle::try_current()) {
             runtime.spawn(self.clone().carry_out(asking));
         }
     }
 
-    /// Members go in step, but for one that was put back in the move log: each step is carried out for those who are at it.
+    /// Members are at the same step, unless the move log put one of them back: each step is carried out for the members at it.
     async fn carry_out(self: Arc<Self>, mut asking: Vec<Asking>) {
         while let Some(step) = asking.first().map(|first| first.step) {
             let (mut now, later): (Vec<_>, Vec<_>) = asking.into_iter().partition(|asking| asking.step == step);
             asking = later;
             let lease = self.worker.lease(&self.around).await;
-            // Whoever fell while it waited for a worker has a successor by now.
+            // A member that ended while a worker was waited for has a successor by now.
             now.retain(|asking| !asking.answer.is_closed());
             let attempts = match lease {
                 Ok(lease) => self.perform(step, &mut now, &lease).await,
@@ -221,7 +219,8 @@ impl Cohort {
         }
     }
 
-    /// Whether a step failed for all of several members once more: then it may be their number, or one of them, and they part.
+    /// Whether a step failed for all of several members twice in a row. The cause may be how many they are, or one of them, so they
+    /// go on alone.
     fn fails_again(&self, attempts: &[Attempt]) -> bool {
         let has_failed = |attempt: &Attempt| matches!(attempt, Ok(Err(StepError::Transient { .. })));
         let mut state = self.state();
@@ -253,7 +252,7 @@ impl Cohort {
         let performed = lease.worker().send(Perform { what, job });
         let performed = tokio::select! {
             performed = performed => performed,
-            // Whoever asked has fallen: the effect ends before their successors begin another.
+            // All members have ended: the effect ends, too, before their successors begin another.
             () = nobody_waits(asking) => {
                 drop(wanted);
                 return Vec::new();
@@ -277,7 +276,7 @@ impl Cohort {
     }
 }
 
-/// Comes when none of those who asked waits for the answer any more.
+/// Resolves when no member waits for its answer any more.
 async fn nobody_waits(asking: &mut [Asking]) {
     for asking in asking {
         asking.answer.closed().await;
