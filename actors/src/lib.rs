@@ -8,4 +8,5 @@ pub mod failpoint;
 pub mod metering;
 pub mod otp;
 pub mod ports;
+pub mod protocol;
 pub mod tree;

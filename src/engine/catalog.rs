@@ -7,8 +7,8 @@ use tokio_postgres::Row;
 use tokio_postgres::types::Oid;
 
 use super::connection::Session;
-use super::error::Doing;
-use super::fingerprint::Fingerprint;
+use super::error::{Doing, Failed};
+use super::fingerprint::Taken;
 use super::name::{TableName, quote};
 use super::resolve::{Resolved, resolve};
 use super::shape::Types;
@@ -20,7 +20,7 @@ const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 #[derive(Debug)]
 pub(super) struct Catalog {
     /// Taken in the same snapshot as all the rest.
-    pub(super) fingerprint: Fingerprint,
+    pub(super) fingerprint: Taken,
     pub(super) server: Server,
     /// The tables of the definition, each with what its name stands for here, if anything.
     pub(super) tables: HashMap<TableName, Table>,
@@ -156,7 +156,7 @@ async fn read_catalog(
     let failed = |error| doing.failed(error);
     let server = read_server(session, doing).await?;
     let qualified = resolved.iter().flatten().map(|found| found.quoted.clone()).collect();
-    let fingerprint = Fingerprint::read(session, qualified, doing).await?;
+    let fingerprint = Taken::read(session, qualified, doing).await?;
     let oids: Vec<Option<Oid>> = resolved.iter().map(|found| found.as_ref().map(|found| found.oid)).collect();
     let rows = session.query(include_str!("sql/tables.sql"), &[&oids]).await.map_err(failed)?;
     let mut tables = HashMap::new();

@@ -9,7 +9,7 @@ use super::check_keys::{check_compared, check_listed};
 use super::check_online::check_online;
 use super::check_sequences::check_sequences;
 use super::check_tables::{check_references, check_table};
-use super::error::Doing;
+use super::error::{Doing, Failed};
 use super::guard;
 use super::orgs::select;
 use super::ownership::tables_named;

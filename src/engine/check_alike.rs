@@ -7,7 +7,7 @@ use mover_actors::ports::EngineError;
 use tokio_postgres::types::Oid;
 
 use super::catalog::{Catalog, Table};
-use super::error::Doing;
+use super::error::{Doing, Failed};
 use super::name::quote;
 use super::report::Report;
 use super::store::Store;

@@ -8,7 +8,7 @@ use tokio_postgres::types::Oid;
 
 use super::catalog::Catalog;
 use super::connection::Session;
-use super::error::Doing;
+use super::error::{Doing, Failed};
 use super::name::TableName;
 use super::org_keys::{KeyForms, literal};
 use super::orgs::Walk;

@@ -3,7 +3,7 @@
 use mover_actors::ports::EngineError;
 
 use super::catalog::{Catalog, Sequence};
-use super::error::Doing;
+use super::error::{Doing, Failed};
 use super::report::Report;
 use super::sequences::setval;
 use super::store::Store;

@@ -1,96 +1,178 @@
-//! Orgs' rows on their way from one store to the other, in constant memory, whatever their number.
+//! All rows of orgs, read from a snapshot and written in one transaction: in the binary form in which they come, one table after the
+//! other, in constant memory, whatever their number.
 
-use std::collections::HashSet;
-use std::pin::Pin;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use bytes::Bytes;
+use async_trait::async_trait;
 use futures_util::future::{join, try_join_all};
-use futures_util::{SinkExt, StreamExt, TryStreamExt};
-use mover_actors::domain::record::Claim;
+use futures_util::{StreamExt, TryStreamExt, stream};
+use mover_actors::domain::ids::{OrgKey, StoreName};
+use mover_actors::domain::verified::Tally;
 use mover_actors::failpoint;
 use mover_actors::ports::{Copied, EngineError};
-use tokio_postgres::{CopyInSink, Row, RowStream, Statement};
+use mover_actors::protocol::store::{Entered, Leaving, Reader, Receiver, Receiving, Rows};
+use mover_actors::protocol::{Glance, send};
+use tokio_postgres::Row;
 
-use super::cohort::Cohort;
+use super::cohort::{Cohort, Parameters};
 use super::connection::Session;
-use super::error::Doing;
+use super::error::{Doing, Failed};
 use super::guard::{self, Mode};
-use super::pipeline::{Sent, send};
-use super::plan::{Plan, TablePlan};
-use super::reframe::CopyFrames;
-use super::sequences;
-use super::sequences::{FarBehind, Outermost};
+use super::plan::Plan;
+use super::rows::{Pour, of_tables};
+use super::side::{From, Leaves, Planned, Receives, To};
 use super::store::Store;
+use super::tally::tally;
+use super::{drain, sequences, sizes};
 
-const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+pub(super) const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+const READING: &str = "reading the org";
+const WRITING: &str = "writing the org";
+const COUNTING: &str = "counting and hashing the org";
 
-/// What a copy does first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum First {
-    /// Take the snapshot: faster, where nobody writes to the source.
-    Snapshot,
-    /// Take the orgs' guard on the target: whoever carried over what was logged before is then done, and seen by the
-    /// snapshot.
-    Guard,
+#[async_trait]
+impl<P: Planned> Leaving for Leaves<P> {
+    fn store(&self) -> &StoreName {
+        self.0.store.name()
+    }
+
+    async fn must_know(&self, cohort: &Cohort) -> Result<(), EngineError> {
+        self.0.plan().keys.must_be_canonical(&self.0.store, cohort).await
+    }
+
+    async fn sizes(&self, cohort: &Cohort) -> Result<HashMap<OrgKey, i64>, EngineError> {
+        sizes::sizes(self.0.plan(), &self.0.store, cohort).await
+    }
+
+    async fn drain(&self) -> Result<(), EngineError> {
+        drain::drain(&self.0.store, &self.0.plan().source_oids, self.0.terms.drain_budget).await
+    }
+
+    async fn reader(&self) -> Result<Box<dyn Reader>, EngineError> {
+        Ok(Box::new(From::open(&self.0).await?))
+    }
 }
 
-/// Copies orgs in one transaction of the target, from one snapshot of the source; answers how much that was over all of them.
-pub(super) async fn copy(
-    plan: &Plan,
-    source: &Store,
-    target: &Store,
-    cohort: &Cohort,
-    first: First,
-) -> Result<Copied, EngineError> {
-    let from = source.session().await?;
-    let to = target.session().await?;
-    let reading = Doing::new(&plan.source, "reading the org");
-    let keys = cohort.keys();
-    let selects = prepare(&from, plan.tables.iter().map(|table| table.select.as_str()), reading).await?;
-    let copies = prepare(&to, plan.tables.iter().map(|table| table.copy.as_str()), writing(plan)).await?;
+#[async_trait]
+impl<P: Planned> Receiving for Receives<P> {
+    fn store(&self) -> &StoreName {
+        self.0.store.name()
+    }
 
-    if first == First::Guard {
-        enter(plan, &to, cohort).await?;
+    async fn drain(&self) -> Result<(), EngineError> {
+        drain::drain(&self.0.store, &self.0.plan().target_oids, self.0.terms.drain_budget).await
     }
-    // The source gets everything to do at once, and works while the target makes ready.
-    let snapshot = send(from.batch_execute(SNAPSHOT)).await;
-    let mut results = Vec::with_capacity(selects.len());
-    for select in &selects {
-        results.push(send(from.query_raw(select, [keys])).await);
-    }
-    let end_of_snapshot = send(from.batch_execute("COMMIT")).await;
 
-    if first == First::Snapshot {
-        enter(plan, &to, cohort).await?;
+    async fn receiver(&self) -> Result<Box<dyn Receiver>, EngineError> {
+        Ok(Box::new(To::open(&self.0).await?))
     }
-    failpoint::hit("copy.cleared");
-    snapshot.answer().await.map_err(|error| reading.failed(error))?;
-    let mut pour = Pour::new(plan, &to);
-    for ((table, result), copy) in plan.tables.iter().zip(results).zip(&copies) {
-        let rows = result.answer().await.map_err(|error| reading.on(&table.label).failed(error))?;
-        pour.table(table, rows, copy).await?;
-    }
-    let (copied, outermost) = pour.end().await?;
-    end_of_snapshot.answer().await.map_err(|error| reading.failed(error))?;
-    from.release();
+}
 
-    let (proven, ahead) =
-        join(plan.references.prove(&to, plan, keys), sequences::keep_ahead(&to, plan, &outermost, FarBehind::Refuse))
-            .await;
-    proven.and(ahead)?;
-    failpoint::hit("copy.before_commit");
-    to.batch_execute("COMMIT").await.map_err(|error| writing(plan).failed(error))?;
-    failpoint::hit("copy.committed");
-    to.release();
-    Ok(copied)
+#[async_trait]
+impl<P: Planned> Reader for From<P> {
+    async fn rows<'a>(&'a self, cohort: &'a Cohort) -> Result<Rows<'a>, EngineError> {
+        let (plan, doing) = (self.plan(), self.doing(READING));
+        let failed = move |error| doing.failed(error);
+        let statements = plan.tables.iter().map(|table| self.session.prepared(&table.select));
+        let statements = try_join_all(statements).await.map_err(failed)?;
+        let begun = send(self.session.batch_execute(SNAPSHOT)).await;
+        let mut requests = Vec::with_capacity(statements.len());
+        for (number, statement) in statements.into_iter().enumerate() {
+            let request = async move { self.session.query_raw(&statement, [cohort.keys()]).await };
+            requests.push((number, send(request).await));
+        }
+        let ended = send(self.session.batch_execute("COMMIT")).await;
+        let first = stream::once(async move { begun.answer().await.map_err(failed) });
+        let last = stream::once(async move { ended.answer().await.map_err(failed) });
+        // Neither holds a row; an error of either ends the stream.
+        let rows = first.map_ok(|()| stream::empty()).try_flatten().chain(of_tables(plan, requests, READING));
+        Ok(Box::pin(rows.chain(last.map_ok(|()| stream::empty()).try_flatten())))
+    }
+
+    async fn tally(&self, cohort: &Cohort) -> Result<HashMap<OrgKey, Tally>, EngineError> {
+        let plan = self.plan();
+        tally(plan, &self.session, &plan.tally_on_source, cohort, self.doing(COUNTING)).await
+    }
+
+    async fn glance(&self) -> Result<Glance, EngineError> {
+        self.side.glance(&self.session).await
+    }
+
+    fn release(self: Box<Self>) {
+        self.session.release();
+    }
+}
+
+#[async_trait]
+impl<P: Planned> Receiver for To<P> {
+    async fn enter(&self, cohort: &Cohort) -> Result<Entered, EngineError> {
+        let (plan, doing) = (self.plan(), self.doing(WRITING));
+        let failed = |error| doing.failed(error);
+        // What is prepared beforehand is sent at once, so it runs in this order.
+        let occupied = self.session.prepared(&plan.occupied).await.map_err(failed)?;
+        guard::prepare(&self.session, doing).await?;
+        let begun = send(self.session.batch_execute(plan.begin)).await;
+        let entered = send(guard::enter(&self.session, cohort, Mode::Incoming, doing)).await;
+        let found = send(self.session.query_raw(&occupied, [cohort.keys()])).await;
+        begun.answer().await.map_err(failed)?;
+        let again = entered.answer().await?;
+        let found: Vec<Row> = found.answer().await.map_err(failed)?.try_collect().await.map_err(failed)?;
+        Ok(Entered { again, has_rows: !found.is_empty() })
+    }
+
+    async fn clear(&self, cohort: &Cohort) -> Result<(), EngineError> {
+        clear(self.plan(), &self.session, cohort, self.doing(WRITING)).await
+    }
+
+    async fn refuse_foreign(&self, cohort: &Cohort) -> Result<(), EngineError> {
+        refuse_foreign_rows(self.plan(), &self.session, cohort, self.doing(WRITING)).await
+    }
+
+    async fn write(&self, rows: Rows<'_>) -> Result<Copied, EngineError> {
+        let copies = self.prepare_copies(|_| true).await?;
+        Pour::all(self.plan(), &self.session, &copies, &self.outermost, |_| false, rows).await
+    }
+
+    async fn prove(&self, cohort: &Cohort) -> Result<(), EngineError> {
+        let plan = self.plan();
+        let outermost = self.take_outermost();
+        let far_behind = self.side.terms.plan.far_behind();
+        let (proven, ahead) = join(
+            plan.references.prove(&self.session, plan, cohort.keys()),
+            sequences::keep_ahead(&self.session, plan, &outermost, far_behind),
+        )
+        .await;
+        proven.and(ahead)
+    }
+
+    async fn tally(&self, cohort: &Cohort) -> Result<HashMap<OrgKey, Tally>, EngineError> {
+        let plan = self.plan();
+        tally(plan, &self.session, &plan.tally_on_target, cohort, self.doing(COUNTING)).await
+    }
+
+    async fn glance(&self) -> Result<Glance, EngineError> {
+        self.side.glance(&self.session).await
+    }
+
+    async fn commit(&self) -> Result<(), EngineError> {
+        self.session.batch_execute("COMMIT").await.map_err(|error| self.doing(WRITING).failed(error))
+    }
+
+    async fn roll_back(&self) -> Result<(), EngineError> {
+        self.session.batch_execute("ROLLBACK").await.map_err(|error| self.doing(COUNTING).failed(error))
+    }
+
+    fn release(self: Box<Self>) {
+        self.session.release();
+    }
 }
 
 /// Removes what a copy brought, unless it is live. Only if there is anything to remove a plan is needed: the way back must
 /// be open even when the stores' schemas are not what they should be.
 pub(super) async fn discard<F>(
     target: &Store,
-    claim: &Claim,
+    cohort: &Cohort,
     plan: impl FnOnce() -> F + Send,
 ) -> Result<(), EngineError>
 where
@@ -98,17 +180,16 @@ where
 {
     let doing = Doing::new(target.name(), "removing the copied rows");
     let failed = |error| doing.failed(error);
-    let cohort = Cohort::one(claim);
     let mut to = target.session().await?;
-    if !enter_to_discard(&to, &cohort, doing).await?.is_empty() {
+    if !enter_to_discard(&to, cohort, doing).await?.is_empty() {
         // Whoever makes a plan needs a connection: not while one is held, and with it the org's guard row.
         to.batch_execute("ROLLBACK").await.map_err(failed)?;
         to.release();
         let plan = plan().await?;
         to = target.session().await?;
-        if !enter_to_discard(&to, &cohort, doing).await?.is_empty() {
-            clear(&plan, &to, &cohort, doing).await?;
-            forget_ranges(&to, &cohort, doing).await?;
+        if !enter_to_discard(&to, cohort, doing).await?.is_empty() {
+            clear(&plan, &to, cohort, doing).await?;
+            forget_ranges(&to, cohort, doing).await?;
         }
     }
     failpoint::hit("discard.before_commit");
@@ -119,7 +200,7 @@ where
 }
 
 /// Begins a transaction in which the copy is removed; answers as [`guard::enter`] does.
-async fn enter_to_discard(to: &Session, cohort: &Cohort, doing: Doing<'_>) -> Result<HashSet<String>, EngineError> {
+async fn enter_to_discard(to: &Session, cohort: &Cohort, doing: Doing<'_>) -> Result<HashSet<OrgKey>, EngineError> {
     guard::prepare(to, doing).await?;
     let begun = send(to.batch_execute("BEGIN")).await;
     let incoming = guard::enter(to, cohort, Mode::Discarded, doing).await?;
@@ -138,50 +219,8 @@ async fn forget_ranges(to: &Session, cohort: &Cohort, doing: Doing<'_>) -> Resul
     to.execute(sql, &cohort.names()).await.map(drop).map_err(failed)
 }
 
-fn writing(plan: &Plan) -> Doing<'_> {
-    Doing::new(&plan.target, "writing the org")
-}
-
-async fn prepare(
-    session: &Session,
-    statements: impl Iterator<Item = &str>,
-    doing: Doing<'_>,
-) -> Result<Vec<Statement>, EngineError> {
-    try_join_all(statements.map(|sql| session.prepared(sql))).await.map_err(|error| doing.failed(error))
-}
-
-/// Begins the transaction on the target, takes the orgs' guard, and leaves no row of theirs there.
-async fn enter(plan: &Plan, to: &Session, cohort: &Cohort) -> Result<(), EngineError> {
-    let doing = writing(plan);
-    let failed = |error| doing.failed(error);
-    // What is prepared beforehand is sent at once, so it runs in this order.
-    let occupied = to.prepared(&plan.occupied).await.map_err(failed)?;
-    guard::prepare(to, doing).await?;
-    let begun = send(to.batch_execute(plan.begin)).await;
-    let entered = send(guard::enter(to, cohort, Mode::Incoming, doing)).await;
-    let found = send(to.query_raw(&occupied, [cohort.keys()])).await;
-    begun.answer().await.map_err(failed)?;
-    let incoming = entered.answer().await?;
-    let found: Vec<Row> = found.answer().await.map_err(failed)?.try_collect().await.map_err(failed)?;
-    if found.is_empty() {
-        return Ok(());
-    }
-    if let Some(tried_before) = cohort.only(|claim| incoming.contains(claim.key.as_str())) {
-        clear(plan, to, &tried_before, doing).await?;
-    }
-    match cohort.only(|claim| !incoming.contains(claim.key.as_str())) {
-        Some(untried) => refuse_foreign_rows(plan, to, &untried, doing).await,
-        None => Ok(()),
-    }
-}
-
 /// Rows that Mover did not bring are not replaced (P6).
-pub(super) async fn refuse_foreign_rows(
-    plan: &Plan,
-    to: &Session,
-    cohort: &Cohort,
-    doing: Doing<'_>,
-) -> Result<(), EngineError> {
+async fn refuse_foreign_rows(plan: &Plan, to: &Session, cohort: &Cohort, doing: Doing<'_>) -> Result<(), EngineError> {
     let failed = |error| doing.failed(error);
     let occupied = to.prepared(&plan.occupied).await.map_err(failed)?;
     let Some(row) = to.query(&occupied, &[&cohort.keys()]).await.map_err(failed)?.into_iter().next() else {
@@ -202,78 +241,11 @@ pub(super) async fn refuse_foreign_rows(
 }
 
 /// Removes the orgs' rows, children first.
-pub(super) async fn clear(plan: &Plan, to: &Session, cohort: &Cohort, doing: Doing<'_>) -> Result<(), EngineError> {
+async fn clear(plan: &Plan, to: &Session, cohort: &Cohort, doing: Doing<'_>) -> Result<(), EngineError> {
     for table in plan.tables.iter().rev() {
         let failed = |error| doing.on(&table.label).failed(error);
         let delete = to.prepared(&table.delete).await.map_err(failed)?;
         to.execute(&delete, &[&cohort.keys()]).await.map_err(failed)?;
     }
     Ok(())
-}
-
-type Ending = Pin<Box<dyn Future<Output = Result<u64, tokio_postgres::Error>> + Send>>;
-
-/// Rows being poured into the tables of the target, one COPY after the other on one connection, of which nothing else may be
-/// asked until the end.
-pub(super) struct Pour<'a> {
-    plan: &'a Plan,
-    to: &'a Session,
-    pub(super) copied: Copied,
-    outermost: Outermost,
-    /// The COPY before, whose end is on its way and need not be waited for before the next begins.
-    ending: Option<(&'a str, Sent<Ending>)>,
-}
-
-impl<'a> Pour<'a> {
-    pub(super) fn new(plan: &'a Plan, to: &'a Session) -> Self {
-        Self { plan, to, copied: Copied::default(), outermost: Outermost::new(plan), ending: None }
-    }
-
-    /// Pours a table. A table without a row costs the target nothing.
-    pub(super) async fn table(
-        &mut self,
-        table: &'a TablePlan,
-        rows: RowStream,
-        copy: &Statement,
-    ) -> Result<(), EngineError> {
-        let reading = |error| Doing::new(&self.plan.source, "reading the org").on(&table.label).failed(error);
-        let writing = |error| writing(self.plan).on(&table.label).failed(error);
-        let mut rows = std::pin::pin!(rows);
-        let mut next = rows.next().await;
-        if next.is_none() {
-            return Ok(());
-        }
-        let begun: Result<CopyInSink<Bytes>, _> = match self.ending.take() {
-            None => self.to.copy_in(copy).await,
-            Some((label, ending)) => {
-                let (ended, begun) = join(ending.answer(), self.to.copy_in(copy)).await;
-                ended.map_err(|error| self::writing(self.plan).on(label).failed(error))?;
-                begun
-            }
-        };
-        let mut sink = Box::pin(begun.map_err(writing)?);
-        let mut frames = CopyFrames::begin();
-        while let Some(row) = next {
-            let row = row.map_err(reading)?;
-            self.outermost.see(self.plan, &row, &table.sequence_columns).map_err(reading)?;
-            frames.push(&row).map_err(reading)?;
-            while let Some(chunk) = frames.full_chunk() {
-                sink.feed(chunk).await.map_err(writing)?;
-            }
-            next = rows.next().await;
-        }
-        sink.feed(frames.end()).await.map_err(writing)?;
-        self.copied.rows += frames.rows();
-        self.copied.bytes += frames.bytes();
-        let ending: Ending = Box::pin(async move { sink.as_mut().finish().await });
-        self.ending = Some((&table.label, send(ending).await));
-        Ok(())
-    }
-
-    pub(super) async fn end(self) -> Result<(Copied, Outermost), EngineError> {
-        if let Some((label, ending)) = self.ending {
-            ending.answer().await.map_err(|error| writing(self.plan).on(label).failed(error))?;
-        }
-        Ok((self.copied, self.outermost))
-    }
 }

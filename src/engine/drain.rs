@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep};
 use tokio_postgres::types::Oid;
 
 use super::connection::Session;
-use super::error::Doing;
+use super::error::{Doing, Failed};
 use super::store::Store;
 
 const PAUSE_FIRST: Duration = Duration::from_millis(1);

@@ -2,35 +2,20 @@
 
 use std::error::Error as _;
 
-use mover_actors::domain::ids::StoreName;
 use mover_actors::domain::record::Place;
 use mover_actors::ports::EngineError;
+pub(super) use mover_actors::protocol::{Doing, shortened};
 use tokio_postgres::error::{DbError, SqlState};
 
 use crate::passing::is_passing;
 
-/// The most characters of a row that are kept in a failure.
-const ROW_CHARACTERS_MAX: usize = 500;
-
-/// What was being done, and where: every error of the driver is told against this.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Doing<'a> {
-    pub(super) store: &'a StoreName,
-    pub(super) what: &'a str,
-    pub(super) table: Option<&'a str>,
+/// What the driver said, as an engine error with its place.
+pub(super) trait Failed {
+    fn failed(self, error: tokio_postgres::Error) -> EngineError;
 }
 
-impl<'a> Doing<'a> {
-    pub(super) fn new(store: &'a StoreName, what: &'a str) -> Self {
-        Self { store, what, table: None }
-    }
-
-    pub(super) fn on(self, table: &'a str) -> Self {
-        Self { table: Some(table), ..self }
-    }
-
-    /// What the driver said, as an engine error with its place.
-    pub(super) fn failed(self, error: tokio_postgres::Error) -> EngineError {
+impl Failed for Doing<'_> {
+    fn failed(self, error: tokio_postgres::Error) -> EngineError {
         let mut place = self.place();
         let transient = is_transient(&error);
         let cause = match error.as_db_error() {
@@ -41,23 +26,6 @@ impl<'a> Doing<'a> {
             None => driver_sentence(&error),
         };
         EngineError { transient, reason: format!("{}: {cause}", self.prefix()), place: Box::new(place) }
-    }
-
-    /// A fault that stays until somebody mends it.
-    pub(super) fn refused(self, problem: impl AsRef<str>) -> EngineError {
-        let reason = format!("{}: {}", self.prefix(), problem.as_ref());
-        EngineError { transient: false, reason, place: Box::new(self.place()) }
-    }
-
-    pub(super) fn place(self) -> Place {
-        Place { store: Some(self.store.to_string()), table: self.table.map(Into::into), ..Place::default() }
-    }
-
-    fn prefix(self) -> String {
-        match self.table {
-            Some(table) => format!("{} (store {}, table {table})", self.what, self.store),
-            None => format!("{} (store {})", self.what, self.store),
-        }
     }
 }
 
@@ -137,14 +105,6 @@ fn driver_sentence(error: &tokio_postgres::Error) -> String {
     }
 }
 
-/// At most [`ROW_CHARACTERS_MAX`] characters of a text.
-pub(super) fn shortened(text: &str) -> String {
-    match text.char_indices().nth(ROW_CHARACTERS_MAX) {
-        Some((end, _)) => format!("{}… ({} characters)", &text[..end], text.chars().count()),
-        None => text.into(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -157,11 +117,5 @@ mod tests {
             Some(("a", "has (parens)) already exists"))
         );
         assert_eq!(key_of("Failing row contains (1, null)."), None);
-    }
-
-    #[test]
-    fn long_rows_are_shortened() {
-        let short = shortened(&"ä".repeat(10_000));
-        assert!(short.starts_with('ä') && short.chars().count() < 600 && short.ends_with("(10000 characters)"));
     }
 }

@@ -11,7 +11,7 @@ use mover_actors::ports::EngineError;
 use tokio_postgres::RowStream;
 
 use super::connection::Session;
-use super::error::{Doing, shortened};
+use super::error::{Doing, Failed, shortened};
 use super::name::quote;
 use super::plan::{Plan, SidePlan, TablePlan};
 use super::store::Store;

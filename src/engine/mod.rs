@@ -27,18 +27,17 @@ mod order;
 mod org_keys;
 mod orgs;
 mod ownership;
-mod pipeline;
 mod plan;
 mod plans;
-mod proofs;
 mod reach;
 mod references;
 mod reframe;
 mod report;
 mod resolve;
+mod rows;
 mod sequences;
-mod settle;
 mod shape;
+mod side;
 mod sizes;
 mod sql_steps;
 mod store;
@@ -52,17 +51,18 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use futures_util::Stream;
-use mover_actors::domain::flags::Routing;
 use mover_actors::domain::ids::{MigrationName, OrgKey, OrgName, StoreName};
 use mover_actors::domain::record::{Claim, Place};
-use mover_actors::domain::state::{Strategy, Way};
-use mover_actors::domain::verified::{Mismatch, Tally};
-use mover_actors::failpoint;
-use mover_actors::ports::{BackedUp, Blocked, CaughtUp, Copied, Engine, EngineError, Limits, Side};
-use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
+use mover_actors::domain::state::Way;
+use mover_actors::domain::verified::Mismatch;
+#[cfg(doc)]
+use mover_actors::ports::Engine;
+use mover_actors::ports::{Copied, EngineError};
+pub use mover_actors::protocol::LiveLimits;
+use mover_actors::protocol::{CopyRoute, LiveRoute, Migration, Moves, Proofs, Stores, Turns};
+use tokio::sync::OnceCell;
 
 pub use guard::{GuardStatus, GuardedOrgs};
-pub use live::LiveLimits;
 pub use name::{ColumnName, NameError, TableName, split_identifiers};
 pub use orgs::{Listed, names_no_org};
 pub use report::{Finding, Level, Report};
@@ -72,13 +72,13 @@ pub use survey::Guarded;
 use crate::config::Definition;
 use catalog::Catalog;
 use cohort::Cohort;
-use copy::First;
-use error::Doing;
+use fingerprint::Tables;
 use guard::{Guard, Readiness};
+use live::{LivePlan, OrgGuard};
 use org_keys::KeyForms;
 use plan::Plan;
 use plans::{Kept, Pair, Plans};
-use proofs::{Proofs, What};
+use side::{Leaves, Receives, Side, Terms};
 
 /// How long a move waits for open writers before it gives up.
 pub const DRAIN_BUDGET: Duration = Duration::from_secs(30);
@@ -86,22 +86,30 @@ pub const DRAIN_BUDGET: Duration = Duration::from_secs(30);
 /// How old a look at the schemas may be on which a plan rests, where nothing depends on it yet.
 const PLAN_AGE: Duration = Duration::from_millis(100);
 
-/// The stores and the migrations between them.
+/// A migration as it is defined, and what the protocol knows of it.
+#[derive(Debug)]
+struct Known {
+    definition: Arc<Definition>,
+    migration: Migration,
+}
+
+/// The leaving and the receiving side of a way.
+type Pairing<P> = (Arc<Side<P>>, Arc<Side<P>>);
+
+/// The Postgres stores and the migrations between them. As [`Stores`], it is an engine.
 #[derive(Debug)]
 pub struct PgEngine {
     stores: HashMap<StoreName, Store>,
-    /// The stores whose guard table is known to be there.
-    guarded: HashMap<StoreName, OnceCell<()>>,
-    definitions: HashMap<MigrationName, Definition>,
+    guards: HashMap<StoreName, OrgGuard>,
+    migrations: HashMap<MigrationName, Known>,
     plans: Plans<MigrationName, Plan>,
+    live_plans: Plans<(MigrationName, Way), LivePlan>,
     plan_age: Duration,
     proofs: Arc<Proofs>,
     drain_budget: Duration,
-    live: live::Live,
-    /// As many as the smaller pool has connections: whoever wants to work when there are none stands in line.
-    turns: Arc<Semaphore>,
-    /// For copies in ranges, which take hours: some connections are always left to everybody else.
-    long_turns: Arc<Semaphore>,
+    live_limits: LiveLimits,
+    backups: PathBuf,
+    turns: Turns,
 }
 
 impl PgEngine {
@@ -109,17 +117,23 @@ impl PgEngine {
     pub fn new(stores: impl IntoIterator<Item = Store>, definitions: impl IntoIterator<Item = Definition>) -> Self {
         let stores: HashMap<StoreName, Store> = stores.into_iter().map(|store| (store.name().clone(), store)).collect();
         let connections = stores.values().map(|store| store.pool_status().max_size).min().unwrap_or(1);
+        let known = |definition: Definition| {
+            let migration = migration_of(&definition);
+            (definition.name.clone(), Known { definition: Arc::new(definition), migration })
+        };
+        let live_limits = LiveLimits::default();
         Self {
-            guarded: stores.keys().map(|name| (name.clone(), OnceCell::new())).collect(),
+            guards: guards(&stores, live_limits),
             stores,
-            definitions: definitions.into_iter().map(|definition| (definition.name.clone(), definition)).collect(),
+            migrations: definitions.into_iter().map(known).collect(),
             plans: Plans::default(),
+            live_plans: Plans::default(),
             plan_age: PLAN_AGE,
             proofs: Arc::default(),
             drain_budget: DRAIN_BUDGET,
-            live: live::Live::default(),
-            turns: Arc::new(Semaphore::new(connections)),
-            long_turns: Arc::new(Semaphore::new(connections.saturating_sub((connections / 4).max(2)).max(1))),
+            live_limits,
+            backups: PathBuf::default(),
+            turns: Turns::over(connections),
         }
     }
 
@@ -134,13 +148,13 @@ impl PgEngine {
     }
 
     /// Sets the bounds of online moves.
-    pub fn with_live_limits(self, limits: LiveLimits) -> Self {
-        Self { live: self.live.with_limits(limits), ..self }
+    pub fn with_live_limits(self, live_limits: LiveLimits) -> Self {
+        Self { guards: guards(&self.stores, live_limits), live_limits, ..self }
     }
 
     /// Sets where the rows of finalized orgs are written before they are removed.
-    pub fn with_backups_in(self, directory: PathBuf) -> Self {
-        Self { live: self.live.with_backups_in(directory), ..self }
+    pub fn with_backups_in(self, backups: PathBuf) -> Self {
+        Self { backups, ..self }
     }
 
     /// How the connections to each store are used.
@@ -196,7 +210,7 @@ impl PgEngine {
         let definition = self.definition(migration)?;
         let store = self.store_of(definition, store)?;
         let catalog = Catalog::read(store, &ownership::tables_named(&definition.tables)).await?;
-        Ok(Guard::of(definition, store, &catalog).patient_for(self.live.lock_budget()))
+        Ok(Guard::of(definition, store, &catalog).patient_for(self.live_limits.lock_budget))
     }
 
     /// One of the two stores of a migration.
@@ -244,58 +258,16 @@ impl PgEngine {
         Ok(KeyForms::of(definition, &catalog))
     }
 
+    fn known(&self, migration: &MigrationName) -> Result<&Known, EngineError> {
+        self.migrations.get(migration).ok_or_else(|| permanent(format!("there is no migration {migration}")))
+    }
+
     fn definition(&self, migration: &MigrationName) -> Result<&Definition, EngineError> {
-        let unknown = || permanent(format!("there is no migration {migration}"));
-        self.definitions.get(migration).ok_or_else(unknown)
-    }
-
-    /// Waits until there are so many connections to each store, or all that there ever are. Who has a turn never waits for
-    /// another, so nobody waits for ever.
-    async fn turn(&self, connections: usize) -> Result<OwnedSemaphorePermit, EngineError> {
-        let most = self.stores.values().map(|store| store.pool_status().max_size).min().unwrap_or(1);
-        let wanted = u32::try_from(connections.min(most)).unwrap_or(u32::MAX);
-        self.turns.clone().acquire_many_owned(wanted).await.map_err(|error| permanent(error.to_string()))
-    }
-
-    /// The turn of a copy of so many orgs.
-    async fn turn_to_copy(&self, orgs: usize) -> Result<[OwnedSemaphorePermit; 2], EngineError> {
-        let connections = self.live.connections_of_copy(orgs);
-        let most = self.stores.values().map(|store| store.pool_status().max_size).min().unwrap_or(1);
-        let long = connections.min(most.saturating_sub((most / 4).max(2)).max(1));
-        let wanted = u32::try_from(long).unwrap_or(u32::MAX);
-        let long = self.long_turns.clone().acquire_many_owned(wanted).await;
-        Ok([long.map_err(|error| permanent(error.to_string()))?, self.turn(connections).await?])
-    }
-
-    /// The definition of these orgs' migration, unless it moves no rows: then there is nothing to do in the stores.
-    fn with_tables(&self, claims: &[Claim]) -> Result<Option<(&Definition, Cohort)>, EngineError> {
-        let Some(cohort) = Cohort::of(claims.to_vec()) else { return Ok(None) };
-        let definition = self.definition(&cohort.claims()[0].migration)?;
-        Ok((!definition.tables.is_empty()).then_some((definition, cohort)))
-    }
-
-    /// What a migration without tables does instead of copying rows.
-    async fn carry_out_steps(&self, claims: &[Claim]) -> Result<Copied, EngineError> {
-        let mut copied = Copied::default();
-        for claim in claims {
-            let definition = self.definition(&claim.migration)?;
-            if definition.steps.is_empty() {
-                continue;
-            }
-            self.guard_target(definition).await?;
-            let touched = sql_steps::carry_out(self.store(&definition.to)?, claim, &definition.steps).await?;
-            copied.rows += touched.rows;
-        }
-        Ok(copied)
+        Ok(&self.known(migration)?.definition)
     }
 
     fn store(&self, name: &StoreName) -> Result<&Store, EngineError> {
-        self.stores.get(name).ok_or_else(|| permanent(format!("there is no store {name} in the configuration")))
-    }
-
-    /// The plan for the schemas as they were a moment ago.
-    async fn plan(&self, definition: &Definition) -> Result<Arc<Plan>, EngineError> {
-        Ok(self.plan_since(definition, self.a_moment_ago()).await?.plan)
+        self.stores.get(name).ok_or_else(|| unknown_store(name))
     }
 
     /// The plan for schemas that were looked at no earlier than `not_before`.
@@ -304,7 +276,51 @@ impl PgEngine {
         self.plans.current(definition.name.clone(), self.both(definition)?, not_before, make).await
     }
 
-    fn a_moment_ago(&self) -> Instant {
+    /// The same for orgs that are written.
+    async fn live_plan(
+        &self,
+        definition: &Definition,
+        way: Way,
+        not_before: Instant,
+    ) -> Result<Kept<LivePlan>, EngineError> {
+        let make = |source, target| LivePlan::make(definition, source, target, way);
+        self.live_plans.current((definition.name.clone(), way), self.both(definition)?, not_before, make).await
+    }
+
+    /// A plan by which a copy can be removed from the target. What the source is like does not matter for that: a copy that
+    /// was given up because the schemas differ must not stay.
+    async fn plan_to_remove(&self, definition: &Definition) -> Result<Arc<Plan>, EngineError> {
+        match self.plan_since(definition, self.moment_ago()).await {
+            Err(error) if !error.transient => {
+                let names = ownership::tables_named(&definition.tables);
+                let target = Catalog::read(self.store(&definition.to)?, &names).await?;
+                Plan::make(definition, &target, &target).map(Arc::new)
+            }
+            answer => answer.map(|kept| kept.plan),
+        }
+    }
+
+    /// Both sides of a way.
+    fn sides<P>(&self, definition: &Arc<Definition>, way: Way, kept: &Kept<P>) -> Result<Pairing<P>, EngineError> {
+        let terms = Arc::new(Terms {
+            plan: kept.plan.clone(),
+            definition: definition.clone(),
+            limits: self.live_limits,
+            drain_budget: self.drain_budget,
+            backups: self.backups.clone(),
+        });
+        let [source, target] = &kept.tables;
+        let side = |store, tables: &Tables| -> Result<Arc<Side<P>>, EngineError> {
+            Ok(Arc::new(Side { store: self.store(store)?.clone(), tables: tables.clone(), terms: terms.clone() }))
+        };
+        let (source, target) = (side(&definition.from, source)?, side(&definition.to, target)?);
+        Ok(match way {
+            Way::Forward => (source, target),
+            Way::Back => (target, source),
+        })
+    }
+
+    fn moment_ago(&self) -> Instant {
         let now = Instant::now();
         now.checked_sub(self.plan_age).unwrap_or(now)
     }
@@ -312,186 +328,123 @@ impl PgEngine {
     fn both<'a>(&'a self, definition: &'a Definition) -> Result<Pair<'a>, EngineError> {
         Ok(Pair { definition, source: self.store(&definition.from)?, target: self.store(&definition.to)? })
     }
+}
 
-    fn forget_plan(&self, migration: &MigrationName) {
-        self.plans.doubt(|planned| planned == migration);
-        self.live.forget_plan(migration);
-    }
-
-    /// A fault that stays may come from a schema that was changed, or be mended by changing it: look at it anew next time.
-    fn reconsider<T>(&self, definition: &Definition, result: Result<T, EngineError>) -> Result<T, EngineError> {
-        if result.as_ref().is_err_and(|error| !error.transient) {
-            self.forget_plan(&definition.name);
-        }
-        result
-    }
-
-    /// Makes sure that the target has its guard table.
-    async fn guard_target(&self, definition: &Definition) -> Result<(), EngineError> {
-        let target = self.store(&definition.to)?;
-        let ensure = || async {
-            if guard::ensure(target).await? {
-                return Ok(());
-            }
-            Err(Doing::new(target.name(), "creating the guard table").refused(guard::MISSING_RIGHT))
-        };
-        match self.guarded.get(&definition.to) {
-            Some(cell) => cell.get_or_try_init(ensure).await.copied(),
-            None => ensure().await,
-        }
+/// What the protocol knows of a definition.
+fn migration_of(definition: &Definition) -> Migration {
+    Migration {
+        name: definition.name.clone(),
+        strategy: definition.strategy,
+        routing: definition.routing.clone(),
+        limits: definition.limits,
+        from: definition.from.clone(),
+        to: definition.to.clone(),
+        moves: match (definition.tables.is_empty(), definition.steps.is_empty()) {
+            (false, _) => Moves::Rows,
+            (true, false) => Moves::Steps,
+            (true, true) => Moves::Flags,
+        },
     }
 }
 
+fn guards(stores: &HashMap<StoreName, Store>, limits: LiveLimits) -> HashMap<StoreName, OrgGuard> {
+    let guard = |store: &Store| OrgGuard { store: store.clone(), limits, has_fence: OnceCell::new() };
+    stores.iter().map(|(name, store)| (name.clone(), guard(store))).collect()
+}
+
 #[async_trait]
-impl Engine for PgEngine {
-    fn routing(&self, migration: &MigrationName) -> Result<Routing, EngineError> {
-        Ok(self.definition(migration)?.routing.clone())
+impl Stores for PgEngine {
+    fn migration(&self, name: &MigrationName) -> Result<&Migration, EngineError> {
+        Ok(&self.known(name)?.migration)
     }
 
-    async fn sizes(&self, claims: &[Claim]) -> Result<Vec<i64>, EngineError> {
-        let _turn = self.turn(1).await?;
-        let Some((definition, cohort)) = self.with_tables(claims)? else { return Ok(vec![0; claims.len()]) };
-        let plan = self.plan(definition).await?;
-        let sizes = sizes::sizes(&plan, self.store(&definition.from)?, &cohort).await;
-        let sizes = self.reconsider(definition, sizes)?;
-        Ok(claims.iter().map(|claim| sizes.get(&claim.key).copied().unwrap_or_default()).collect())
+    fn live_limits(&self) -> LiveLimits {
+        self.live_limits
     }
 
-    async fn drain(&self, claims: &[Claim]) -> Result<(), EngineError> {
-        let _turn = self.turn(1).await?;
-        let Some((definition, _)) = self.with_tables(claims)? else { return Ok(()) };
-        let plan = self.plan(definition).await?;
-        drain::drain(self.store(&definition.from)?, &plan.source_oids, self.drain_budget).await
+    fn proofs(&self) -> &Arc<Proofs> {
+        &self.proofs
     }
 
-    async fn copy(&self, claims: &[Claim]) -> Result<Copied, EngineError> {
-        let _turn = self.turn(1).await?;
-        let Some((definition, cohort)) = self.with_tables(claims)? else { return self.carry_out_steps(claims).await };
-        self.guard_target(definition).await?;
-        let plan = self.plan(definition).await?;
-        let (source, target) = (self.store(&definition.from)?, self.store(&definition.to)?);
-        self.reconsider(definition, plan.keys.must_be_canonical(source, &cohort).await)?;
-        self.reconsider(definition, copy::copy(&plan, source, target, &cohort, First::Snapshot).await)
+    fn turns(&self) -> &Turns {
+        &self.turns
     }
 
-    async fn tally(&self, claims: &[Claim], side: Side) -> Result<Vec<Tally>, EngineError> {
-        let _turn = self.turn(1).await?;
-        let Some((definition, cohort)) = self.with_tables(claims)? else {
-            return Ok(vec![Tally::default(); claims.len()]);
-        };
-        let kept = self.plan_since(definition, self.a_moment_ago()).await?;
-        let mut tallies = self.tally_by(&kept.plan, definition, &cohort, side).await?;
-        if definition.strategy == Strategy::Offline {
-            claims.iter().for_each(|claim| self.proofs.keep(claim, What::Tallied(side), &kept.basis));
+    fn guard(&self, store: &StoreName) -> Result<&dyn mover_actors::protocol::store::Guard, EngineError> {
+        let guard = self.guards.get(store).ok_or_else(|| unknown_store(store))?;
+        Ok(guard)
+    }
+
+    async fn copy_route(&self, migration: &Migration, not_before: Instant) -> Result<CopyRoute, EngineError> {
+        let definition = &self.known(&migration.name)?.definition;
+        let kept = self.plan_since(definition, not_before).await?;
+        let (leaving, receiving) = self.sides(definition, Way::Forward, &kept)?;
+        Ok(CopyRoute {
+            leaving: Arc::new(Leaves(leaving)),
+            receiving: Arc::new(Receives(receiving)),
+            basis: kept.basis,
+        })
+    }
+
+    async fn live_route(&self, migration: &Migration, way: Way, not_before: Instant) -> Result<LiveRoute, EngineError> {
+        let definition = &self.known(&migration.name)?.definition;
+        let kept = self.live_plan(definition, way, not_before).await?;
+        let (leaving, receiving) = self.sides(definition, way, &kept)?;
+        Ok(LiveRoute {
+            way,
+            leaving: Arc::new(Leaves(leaving)),
+            receiving: Arc::new(Receives(receiving)),
+            tables: kept.plan.outline.clone(),
+            basis: kept.basis,
+        })
+    }
+
+    fn doubt(&self, migration: &MigrationName) {
+        self.plans.doubt(|planned| planned == migration);
+        self.live_plans.doubt(|(planned, _)| planned == migration);
+    }
+
+    fn a_moment_ago(&self) -> Instant {
+        self.moment_ago()
+    }
+
+    async fn discard(&self, migration: &Migration, cohort: &Cohort) -> Result<(), EngineError> {
+        let target = self.store(&migration.to)?;
+        if !guard::ensure(target).await? {
+            // Without a guard table nothing was ever copied.
+            return Ok(());
         }
-        Ok(claims.iter().map(|claim| tallies.remove(&claim.key).unwrap_or_default()).collect())
+        let definition = &self.known(&migration.name)?.definition;
+        copy::discard(target, cohort, || self.plan_to_remove(definition)).await
     }
 
     async fn explain(&self, claim: &Claim, mismatch: &Mismatch) -> Result<Place, EngineError> {
         let definition = self.definition(&claim.migration)?;
-        let plan = self.plan(definition).await?;
+        let plan = self.plan_since(definition, self.moment_ago()).await?.plan;
         let unknown = || permanent(format!("migration {} moves no table {}", definition.name, mismatch.table));
         let table = plan.table(&mismatch.table).ok_or_else(unknown)?;
         let (source, target) = (self.store(&definition.from)?, self.store(&definition.to)?);
         explain::explain(&plan, table, source, target, &claim.key).await
     }
 
-    async fn settle(&self, claims: &[Claim]) -> Result<(), EngineError> {
-        let _turn = self.turn(1).await?;
-        let Some((definition, cohort)) = self.with_tables(claims)? else { return Ok(()) };
-        self.prove_settling(definition, &cohort).await?;
-        let target = self.store(&definition.to)?;
-        let session = target.session().await?;
-        // One statement is one transaction: before it nothing is changed, after it everything is.
-        failpoint::hit("settle.before_commit");
-        guard::settle(&session, &cohort, Doing::new(target.name(), "declaring the org live")).await?;
-        failpoint::hit("settle.committed");
-        session.release();
-        claims.iter().for_each(|claim| self.proofs.forget(claim, &settle::TALLIES));
-        Ok(())
-    }
-
-    async fn discard(&self, claim: &Claim) -> Result<(), EngineError> {
-        let _turn = self.turn(1).await?;
+    async fn carry_out_steps(&self, claim: &Claim) -> Result<Copied, EngineError> {
         let definition = self.definition(&claim.migration)?;
-        if definition.tables.is_empty() && definition.steps.is_empty() {
-            return Ok(());
-        }
+        sql_steps::carry_out(self.store(&definition.to)?, claim, &definition.steps).await
+    }
+
+    async fn take_back_steps(&self, claim: &Claim) -> Result<(), EngineError> {
+        let definition = self.definition(&claim.migration)?;
         let target = self.store(&definition.to)?;
-        if !guard::ensure(target).await? {
-            // Without a guard table nothing was ever copied.
-            return Ok(());
+        // Without a guard table nothing was ever carried out.
+        match guard::ensure(target).await? {
+            true => sql_steps::take_back(target, claim, &definition.steps).await,
+            false => Ok(()),
         }
-        if !definition.steps.is_empty() {
-            return sql_steps::take_back(target, claim, &definition.steps).await;
-        }
-        let discarded = copy::discard(target, claim, || self.plan_to_remove(definition)).await;
-        self.reconsider(definition, discarded)
     }
+}
 
-    fn limits(&self, migration: &MigrationName) -> Result<Limits, EngineError> {
-        Ok(self.definition(migration)?.limits)
-    }
-
-    async fn capture(&self, claims: &[Claim]) -> Result<(), EngineError> {
-        let _turn = self.turn(1).await?;
-        self.live_capture(claims).await
-    }
-
-    async fn copy_live(&self, claims: &[Claim]) -> Result<Copied, EngineError> {
-        let _turn = self.turn_to_copy(claims.len()).await?;
-        self.live_copy(claims).await
-    }
-
-    async fn catch_up(&self, claims: &[Claim], way: Way) -> Result<CaughtUp, EngineError> {
-        let _turn = self.turn(1).await?;
-        self.live_catch_up(claims, way).await
-    }
-
-    async fn compare(&self, claims: &[Claim], way: Way) -> Result<Vec<(Tally, Tally)>, EngineError> {
-        let _turn = self.turn(1).await?;
-        self.live_compare(claims, way).await
-    }
-
-    async fn has_moved(&self, claim: &Claim, way: Way) -> Result<bool, EngineError> {
-        let _turn = self.turn(1).await?;
-        self.live_has_moved(claim, way).await
-    }
-
-    async fn block(&self, claims: &[Claim], way: Way) -> Result<Blocked, EngineError> {
-        let turn = self.turn(1).await?;
-        self.live_block(claims, way, turn).await
-    }
-
-    async fn complete(&self, claims: &[Claim], way: Way) -> Result<(), EngineError> {
-        let _turn = self.turn(1).await?;
-        self.live_complete(claims, way).await
-    }
-
-    async fn release(&self, claim: &Claim) -> Result<(), EngineError> {
-        let _turn = self.turn(1).await?;
-        self.live_release_source(claim).await
-    }
-
-    async fn discard_rolled_back(&self, claim: &Claim) -> Result<(), EngineError> {
-        let _turn = self.turn(1).await?;
-        self.live_discard_target(claim).await
-    }
-
-    async fn back_up(&self, claim: &Claim) -> Result<BackedUp, EngineError> {
-        let _turn = self.turn(1).await?;
-        self.live_back_up(claim).await
-    }
-
-    async fn close(&self, claim: &Claim) -> Result<(), EngineError> {
-        let _turn = self.turn(1).await?;
-        self.live_close(claim).await
-    }
-
-    async fn purge(&self, claim: &Claim) -> Result<i64, EngineError> {
-        let _turn = self.turn(1).await?;
-        self.live_purge(claim).await
-    }
+fn unknown_store(name: &StoreName) -> EngineError {
+    permanent(format!("there is no store {name} in the configuration"))
 }
 
 fn permanent(reason: String) -> EngineError {

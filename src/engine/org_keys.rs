@@ -12,7 +12,7 @@ use tokio_postgres::types::Oid;
 use super::catalog::Catalog;
 use super::cohort::Cohort;
 use super::connection::Session;
-use super::error::{Doing, shortened};
+use super::error::{Doing, Failed, shortened};
 use super::shape::Types;
 use super::store::Store;
 use crate::config::{Definition, Tenancy};

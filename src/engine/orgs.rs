@@ -10,7 +10,7 @@ use mover_actors::ports::EngineError;
 use tokio_postgres::Row;
 
 use super::connection::Session;
-use super::error::{Doing, shortened};
+use super::error::{Doing, Failed, shortened};
 use super::org_keys::KeyForms;
 use super::resolve::qualified;
 use super::store::Store;

@@ -9,12 +9,13 @@ use std::time::Instant;
 
 use futures_util::try_join;
 use mover_actors::ports::EngineError;
+use mover_actors::protocol::{Basis, Glance};
 use tokio::sync::Mutex as Queue;
 use tracing::warn;
 
 use super::catalog::Catalog;
 use super::error::Doing;
-use super::fingerprint::{Fingerprint, Glance, sentence};
+use super::fingerprint::{Tables, glance};
 use super::ownership::tables_named;
 use super::store::Store;
 use crate::config::Definition;
@@ -27,40 +28,18 @@ pub(super) struct Pair<'a> {
     pub(super) target: &'a Store,
 }
 
-/// What both stores were like.
-#[derive(Debug, Clone)]
-pub(super) struct Basis {
-    pub(super) source: Fingerprint,
-    pub(super) target: Fingerprint,
-}
-
-impl Basis {
-    pub(super) fn is_same(&self, other: &Self) -> bool {
-        self.source.glance == other.source.glance && self.target.glance == other.target.glance
-    }
-
-    fn has_schemas(&self, source: &Glance, target: &Glance) -> bool {
-        self.source.glance.has_schema_of(source) && self.target.glance.has_schema_of(target)
-    }
-
-    /// What has changed since, in words; `None` if nothing has.
-    pub(super) fn changes(&self, now: &Self, definition: &Definition) -> Option<String> {
-        let mut changes = self.source.changes(&now.source, &definition.from);
-        changes.extend(self.target.changes(&now.target, &definition.to));
-        sentence(&changes)
-    }
-}
-
 /// A plan, and what it was made from.
 #[derive(Debug)]
 pub(super) struct Kept<P> {
     pub(super) plan: Arc<P>,
-    pub(super) basis: Basis,
+    pub(super) basis: Arc<Basis>,
+    /// Of which tables of the source and of the target the basis is.
+    pub(super) tables: [Tables; 2],
 }
 
 impl<P> Clone for Kept<P> {
     fn clone(&self) -> Self {
-        Self { plan: self.plan.clone(), basis: self.basis.clone() }
+        Self { plan: self.plan.clone(), basis: self.basis.clone(), tables: self.tables.clone() }
     }
 }
 
@@ -105,17 +84,18 @@ impl<K: Hash + Eq, P> Plans<K, P> {
                 return Ok(known.kept.clone());
             }
             let (source, target) = {
-                let Basis { source, target } = &known.kept.basis;
-                try_join!(glance(pair.source, source), glance(pair.target, target))?
+                let [source, target] = &known.kept.tables;
+                try_join!(look(pair.source, source), look(pair.target, target))?
             };
             if known.kept.basis.has_schemas(&source, &target) {
                 known.looked_at = looked_at;
-                (known.kept.basis.source.glance, known.kept.basis.target.glance) = (source, target);
+                let basis = Arc::make_mut(&mut known.kept.basis);
+                (basis.source.1.glance, basis.target.1.glance) = (source, target);
                 return Ok(known.kept.clone());
             }
         }
         entry.is_doubted.store(false, Ordering::Relaxed);
-        let made = make_anew(pair, known.as_ref().map(|known| &known.kept.basis), make).await;
+        let made = make_anew(pair, known.as_ref().map(|known| &*known.kept.basis), make).await;
         match made {
             Ok(kept) => {
                 *known = Some(Known { kept: kept.clone(), looked_at });
@@ -148,14 +128,18 @@ async fn make_anew<P>(
 ) -> Result<Kept<P>, EngineError> {
     let names = tables_named(&pair.definition.tables);
     let (source, target) = try_join!(Catalog::read(pair.source, &names), Catalog::read(pair.target, &names))?;
-    let basis = Basis { source: source.fingerprint.clone(), target: target.fingerprint.clone() };
-    let changes = before.and_then(|before| before.changes(&basis, pair.definition));
+    let tables = [source.fingerprint.tables.clone(), target.fingerprint.tables.clone()];
+    let basis = Arc::new(Basis {
+        source: (pair.definition.from.clone(), source.fingerprint.fingerprint.clone()),
+        target: (pair.definition.to.clone(), target.fingerprint.fingerprint.clone()),
+    });
+    let changes = before.and_then(|before| before.changes(&basis));
     match (make(source, target), changes) {
         (Ok(plan), changes) => {
             if let Some(changes) = changes {
                 warn!(migration = %pair.definition.name, %changes, "the plan is made anew");
             }
-            Ok(Kept { plan: Arc::new(plan), basis })
+            Ok(Kept { plan: Arc::new(plan), basis, tables })
         }
         (Err(error), Some(changes)) => {
             Err(EngineError { reason: format!("{}; since the last plan {changes}", error.reason), ..error })
@@ -164,10 +148,10 @@ async fn make_anew<P>(
     }
 }
 
-async fn glance(store: &Store, before: &Fingerprint) -> Result<Glance, EngineError> {
+async fn look(store: &Store, tables: &Tables) -> Result<Glance, EngineError> {
     let session = store.session().await?;
     let doing = Doing::new(store.name(), "looking whether the schema has changed");
-    let taken = Glance::take(&session, &before.tables, doing).await?;
+    let taken = glance(&session, tables, doing).await?;
     session.release();
     Ok(taken)
 }

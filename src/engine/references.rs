@@ -4,7 +4,7 @@ use mover_actors::ports::EngineError;
 
 use super::catalog::{Catalog, Reference};
 use super::connection::Session;
-use super::error::{Doing, shortened};
+use super::error::{Doing, Failed, shortened};
 use super::name::quote;
 use super::ownership::{Orgs, Ownership};
 use super::plan::{Plan, union};

@@ -1,15 +1,17 @@
 //! Rows as a query delivers them in binary, put into the frames of COPY's binary format without being decoded: both
 //! write a field as its length and its bytes.
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{Buf, BufMut, Bytes, BytesMut};
 use tokio_postgres::Row;
 use tokio_postgres::types::{FromSql, Type};
 
 /// Messages of this size cost little each, and bigger ones gain nothing.
 const CHUNK_BYTES: usize = 64 * 1024;
-const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
+/// Before the rows of a COPY.
+pub(super) const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
 const NULL: i32 = -1;
-const TRAILER: i16 = -1;
+/// After them.
+pub(super) const TRAILER: &[u8] = &[0xff, 0xff];
 
 /// A field's bytes as they came; `None` is NULL.
 pub(super) struct RawField<'a>(pub(super) Option<&'a [u8]>);
@@ -26,19 +28,14 @@ impl<'a> FromSql<'a> for RawField<'a> {
     }
 }
 
-/// The data of one COPY, in chunks.
-#[derive(Debug)]
-pub(super) struct CopyFrames {
+/// Rows of one table on their way, until there are enough for a message.
+#[derive(Debug, Default)]
+pub(super) struct Frames {
     buffer: BytesMut,
-    bytes: i64,
     rows: i64,
 }
 
-impl CopyFrames {
-    pub(super) fn begin() -> Self {
-        Self { buffer: BytesMut::from(HEADER), bytes: 0, rows: 0 }
-    }
-
+impl Frames {
     /// Appends a row.
     pub(super) fn push(&mut self, row: &Row) -> Result<(), tokio_postgres::Error> {
         // A table has at most 1,600 columns.
@@ -57,29 +54,37 @@ impl CopyFrames {
         Ok(())
     }
 
-    /// A chunk to send, as soon as one is full.
-    pub(super) fn full_chunk(&mut self) -> Option<Bytes> {
-        (self.buffer.len() >= CHUNK_BYTES).then(|| self.take(CHUNK_BYTES))
+    /// Whether there are enough rows.
+    pub(super) fn is_full(&self) -> bool {
+        self.buffer.len() >= CHUNK_BYTES
     }
 
-    /// The last chunk.
-    pub(super) fn end(&mut self) -> Bytes {
-        self.buffer.put_i16(TRAILER);
-        self.take(self.buffer.len())
+    /// All rows so far, and how many: whole rows, without what COPY has before and after them. `None` if there are none.
+    pub(super) fn take(&mut self) -> Option<(Bytes, i64)> {
+        let rows = std::mem::take(&mut self.rows);
+        (rows > 0).then(|| (self.buffer.split().freeze(), rows))
     }
+}
 
-    pub(super) fn rows(&self) -> i64 {
-        self.rows
+/// The fields of each row in some whole rows.
+pub(super) fn each_row(mut rows: &[u8], mut see: impl FnMut(&[Option<&[u8]>])) -> Option<()> {
+    let mut fields = Vec::new();
+    while rows.has_remaining() {
+        fields.clear();
+        for _ in 0..rows.try_get_i16().ok()? {
+            let length = usize::try_from(rows.try_get_i32().ok()?).ok();
+            fields.push(match length {
+                None => None,
+                Some(length) => {
+                    let (field, rest) = rows.split_at_checked(length)?;
+                    rows = rest;
+                    Some(field)
+                }
+            });
+        }
+        see(&fields);
     }
-
-    pub(super) fn bytes(&self) -> i64 {
-        self.bytes
-    }
-
-    fn take(&mut self, length: usize) -> Bytes {
-        self.bytes += i64::try_from(length).unwrap_or(i64::MAX);
-        self.buffer.split_to(length).freeze()
-    }
+    Some(())
 }
 
 /// An integer column's value, of whichever width.

@@ -6,7 +6,7 @@ use tokio_postgres::types::Oid;
 use tokio_postgres::{SimpleQueryMessage, SimpleQueryRow};
 
 use super::connection::Session;
-use super::error::Doing;
+use super::error::{Doing, Failed};
 use super::name::{TableName, literal, quote};
 
 /// A table or view in a store.

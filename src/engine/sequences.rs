@@ -2,18 +2,17 @@
 //! take a number that is there already.
 
 use mover_actors::ports::EngineError;
-use tokio_postgres::Row;
 
 use super::connection::Session;
-use super::error::Doing;
+use super::error::{Doing, Failed};
 use super::plan::{Plan, SequencePlan};
-use super::reframe::{RawField, integer};
+use super::reframe::integer;
 
 /// So many numbers are drawn in well under a second.
 const GAP_MAX: i64 = 1_000_000;
 
 /// The outermost copied value for each sequence of a plan.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Outermost(Vec<Option<i64>>);
 
 impl Outermost {
@@ -22,14 +21,9 @@ impl Outermost {
     }
 
     /// Looks at a row that is being copied.
-    pub(super) fn see(
-        &mut self,
-        plan: &Plan,
-        row: &Row,
-        columns: &[(usize, usize)],
-    ) -> Result<(), tokio_postgres::Error> {
+    pub(super) fn see(&mut self, plan: &Plan, row: &[Option<&[u8]>], columns: &[(usize, usize)]) {
         for &(place, sequence) in columns {
-            let value = row.try_get::<_, RawField<'_>>(place)?.0.and_then(integer);
+            let value = row.get(place).copied().flatten().and_then(integer);
             let (Some(value), Some(slot)) = (value, self.0.get_mut(sequence)) else { continue };
             let downwards = plan.sequences.get(sequence).is_some_and(|sequence| sequence.increment < 0);
             let further = slot.is_none_or(|seen| if downwards { value < seen } else { value > seen });
@@ -37,7 +31,6 @@ impl Outermost {
                 *slot = Some(value);
             }
         }
-        Ok(())
     }
 
     fn is_empty(&self) -> bool {

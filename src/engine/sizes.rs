@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use mover_actors::domain::ids::OrgKey;
 use mover_actors::ports::EngineError;
 
-use super::cohort::Cohort;
-use super::error::Doing;
+use super::cohort::{Cohort, Parameters};
+use super::error::{Doing, Failed};
 use super::plan::Plan;
 use super::store::Store;
 

@@ -10,7 +10,7 @@ use tokio_postgres::types::Type;
 
 use super::cohort::Cohort;
 use super::connection::Session;
-use super::error::Doing;
+use super::error::{Doing, Failed};
 use super::guard::{self, Mode};
 use super::name::literal;
 use super::report::Report;

@@ -3,7 +3,7 @@
 use mover_actors::domain::ids::{Epoch, MigrationName, OrgKey};
 use mover_actors::ports::{EngineError, Side};
 
-use super::error::Doing;
+use super::error::{Doing, Failed};
 use super::{PgEngine, guard};
 
 /// How many orgs are read at once.

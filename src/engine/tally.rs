@@ -8,9 +8,9 @@ use mover_actors::domain::verified::{TableTally, Tally};
 use mover_actors::ports::EngineError;
 
 use super::catalog::Table;
-use super::cohort::Cohort;
+use super::cohort::{Cohort, Parameters};
 use super::connection::Session;
-use super::error::Doing;
+use super::error::{Doing, Failed};
 use super::name::quote;
 use super::plan::{Plan, SidePlan};
 use super::shape::Types;

@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep};
 use tokio_postgres::error::SqlState;
 
 use super::super::connection::Session;
-use super::super::error::Doing;
+use super::super::error::{Doing, Failed};
 
 /// Nobody is kept waiting longer by one try.
 const LOCK_TIMEOUT_MS: u64 = 200;

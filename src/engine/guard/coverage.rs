@@ -3,7 +3,7 @@
 use mover_actors::ports::EngineError;
 use tokio_postgres::types::Oid;
 
-use super::super::error::Doing;
+use super::super::error::{Doing, Failed};
 use super::super::store::Store;
 use super::trigger::trigger_names;
 use crate::config::Definition;

@@ -3,7 +3,7 @@
 use mover_actors::ports::EngineError;
 
 use super::super::connection::Session;
-use super::super::error::Doing;
+use super::super::error::{Doing, Failed};
 use super::body::{Guarded, Pointed};
 
 /// Tables that triggers could be put on, but would not be right for, each with what to do.

@@ -10,8 +10,7 @@ use serde::Serialize;
 
 use super::super::catalog::Catalog;
 use super::super::connection::Session;
-use super::super::error::Doing;
-use super::super::live::LiveLimits;
+use super::super::error::{Doing, Failed};
 use super::super::name::literal;
 use super::super::org_keys::KeyForms;
 use super::super::orgs::Walk;
@@ -23,6 +22,7 @@ use super::places::{Place, Standing, places};
 use super::trigger::Trigger;
 use super::watch::{is_watching, watch_anew};
 use crate::config::Definition;
+use mover_actors::protocol::LiveLimits;
 
 /// What the guard of a migration looks like in one store.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]

@@ -12,14 +12,14 @@ mod watch;
 
 use std::collections::HashSet;
 
-use mover_actors::domain::ids::Epoch;
+use mover_actors::domain::ids::{Epoch, OrgKey};
 use mover_actors::domain::record::Claim;
 use mover_actors::ports::EngineError;
 use tokio_postgres::error::SqlState;
 
-use crate::engine::cohort::Cohort;
+use crate::engine::cohort::{Cohort, Parameters};
 use crate::engine::connection::Session;
-use crate::engine::error::Doing;
+use crate::engine::error::{Doing, Failed};
 use crate::engine::store::Store;
 
 pub(super) use coverage::must_watch;
@@ -66,7 +66,7 @@ pub(super) async fn enter(
     cohort: &Cohort,
     mode: Mode,
     doing: Doing<'_>,
-) -> Result<HashSet<String>, EngineError> {
+) -> Result<HashSet<OrgKey>, EngineError> {
     let failed = |error| doing.failed(error);
     let statement = session.prepared(ENTER).await.map_err(failed)?;
     let [migration, keys, epochs] = cohort.parameters();
@@ -74,9 +74,9 @@ pub(super) async fn enter(
     let mut entered = HashSet::new();
     let mut incoming = HashSet::new();
     for row in rows {
-        let (key, before): (String, Option<String>) =
-            (row.try_get(0).map_err(failed)?, row.try_get(1).map_err(failed)?);
-        if before.as_deref() == Some("incoming") {
+        let key = cohort.keyed(&row, 0, doing)?.key.clone();
+        let before: Option<&str> = row.try_get(1).map_err(failed)?;
+        if before == Some("incoming") {
             incoming.insert(key.clone());
         }
         entered.insert(key);
@@ -90,32 +90,21 @@ pub(super) async fn settle(session: &Session, cohort: &Cohort, doing: Doing<'_>)
     let failed = |error| doing.failed(error);
     let statement = session.prepared(SETTLE).await.map_err(failed)?;
     let rows = session.query(&statement, &cohort.parameters()).await.map_err(failed)?;
-    let settled = rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>().map_err(failed)?;
-    refuse_others(session, cohort, &settled, doing).await
+    let settled = rows.iter().map(|row| Ok(cohort.keyed(row, 0, doing)?.key.clone()));
+    refuse_others(session, cohort, &settled.collect::<Result<_, EngineError>>()?, doing).await
 }
 
 /// Refuses the first org whose guard row a statement did not change.
 async fn refuse_others(
     session: &Session,
     cohort: &Cohort,
-    changed: &HashSet<String>,
+    changed: &HashSet<OrgKey>,
     doing: Doing<'_>,
 ) -> Result<(), EngineError> {
     match cohort.first_missing(changed) {
         Some(claim) => Err(why_refused(session, claim, doing).await?),
         None => Ok(()),
     }
-}
-
-/// The keys of the orgs whose rows in this store are copies that these claims may declare live.
-pub(super) async fn incoming(store: &Store, cohort: &Cohort) -> Result<HashSet<String>, EngineError> {
-    let doing = Doing::new(store.name(), "asking where the org stands");
-    let failed = |error| doing.failed(error);
-    let session = store.session().await?;
-    let statement = session.prepared(include_str!("sql/incoming.sql")).await.map_err(failed)?;
-    let rows = session.query(&statement, &cohort.parameters()).await.map_err(failed)?;
-    session.release();
-    rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>().map_err(failed)
 }
 
 async fn why_refused(session: &Session, claim: &Claim, doing: Doing<'_>) -> Result<EngineError, EngineError> {

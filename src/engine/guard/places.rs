@@ -4,7 +4,7 @@ use mover_actors::ports::EngineError;
 use tokio_postgres::Row;
 
 use super::super::connection::Session;
-use super::super::error::Doing;
+use super::super::error::{Doing, Failed};
 use super::body::Guarded;
 use super::trigger::{PREFIX, Trigger};
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use mover_actors::ports::EngineError;
 
 use super::super::connection::Session;
-use super::super::error::Doing;
+use super::super::error::{Doing, Failed};
 use super::briefly::{Asking, Beside, briefly};
 use super::install::{Guard, GuardedOrgs};
 use super::trigger::{functions_begin, trigger_names};

@@ -6,7 +6,7 @@ use mover_actors::ports::EngineError;
 
 use super::super::cohort::Cohort;
 use super::super::connection::Session;
-use super::super::error::Doing;
+use super::super::error::{Doing, Failed};
 use super::super::shape::EQUALS;
 use super::super::store::Store;
 

@@ -7,15 +7,16 @@ use std::path::Path;
 use futures_util::TryStreamExt;
 use mover_actors::domain::record::Claim;
 use mover_actors::ports::{BackedUp, EngineError};
+use mover_actors::protocol::Mode;
 use tokio::fs;
 
-use super::super::error::Doing;
-use super::super::reframe::CopyFrames;
+use super::super::copy::SNAPSHOT;
+use super::super::error::{Doing, Failed};
+use super::super::reframe::{Frames, HEADER, TRAILER};
 use super::super::store::Store;
 use super::backup_file::{FORMAT, Header, HeaderTable, Writer, failed};
-use super::guard_row;
-use super::log::SNAPSHOT;
 use super::plan::LivePlan;
+use super::standing;
 
 /// Writes the org's rows to a file in `directory`. It gets its name when it is complete and on the disk, so a file with
 /// that name is good; writing it again replaces it.
@@ -46,23 +47,30 @@ pub(super) async fn back_up(
     let session = store.session().await?;
     session.batch_execute(SNAPSHOT).await.map_err(|error| doing.failed(error))?;
     // Somebody might write to it otherwise, after the backup.
-    guard_row::must_be(&session, guard_row::READ, "moved", claim, doing).await?;
+    standing::must_be(&session, standing::READ, Mode::Moved, claim, doing).await?;
     let mut rows_by_table = BTreeMap::new();
     for table in &live.plan.tables {
         let reading = |error| doing.on(&table.label).failed(error);
         let select = session.prepared(&table.select).await.map_err(reading)?;
         let mut rows =
             std::pin::pin!(session.query_raw(&select, [[claim.key.as_str()].as_slice()]).await.map_err(reading)?);
-        let mut frames = CopyFrames::begin();
-        while let Some(row) = rows.try_next().await.map_err(reading)? {
-            frames.push(&row).map_err(reading)?;
-            while let Some(chunk) = frames.full_chunk() {
-                writer.part(&chunk).await.map_err(written)?;
+        writer.part(HEADER).await.map_err(written)?;
+        let (mut frames, mut count) = (Frames::default(), 0);
+        loop {
+            let row = rows.try_next().await.map_err(reading)?;
+            let is_over = row.is_none();
+            row.map_or(Ok(()), |row| frames.push(&row)).map_err(reading)?;
+            if let Some((part, rows)) = (is_over || frames.is_full()).then(|| frames.take()).flatten() {
+                writer.part(&part).await.map_err(written)?;
+                count += rows;
+            }
+            if is_over {
+                break;
             }
         }
-        writer.part(&frames.end()).await.map_err(written)?;
+        writer.part(TRAILER).await.map_err(written)?;
         writer.end_table().await.map_err(written)?;
-        rows_by_table.insert(table.label.clone(), frames.rows());
+        rows_by_table.insert(table.label.clone(), count);
     }
     session.batch_execute("COMMIT").await.map_err(|error| doing.failed(error))?;
     session.release();

@@ -4,17 +4,18 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use futures_util::TryStreamExt;
+use mover_actors::domain::ids::OrgKey;
 use mover_actors::domain::record::Claim;
 use mover_actors::ports::EngineError;
+use mover_actors::protocol::store::Hold;
+use mover_actors::protocol::{LiveLimits, send};
 use tokio::time::{Instant, sleep};
 use tokio_postgres::Row;
 use tokio_postgres::error::SqlState;
 
-use super::super::cohort::Cohort;
+use super::super::cohort::{Cohort, Parameters};
 use super::super::connection::Session;
-use super::super::error::Doing;
-use super::super::pipeline::send;
-use super::limits::LiveLimits;
+use super::super::error::{Doing, Failed};
 
 const LOCK: &str = include_str!("sql/lock.sql");
 const TRY_LOCK: &str = include_str!("sql/try_lock.sql");
@@ -24,26 +25,16 @@ const IDLE_MAX: Duration = Duration::from_secs(2);
 const PAUSE_FIRST: Duration = Duration::from_millis(20);
 const PAUSE_MAX: Duration = Duration::from_secs(1);
 
-/// For how long the lock is asked for, and kept by somebody who does nothing.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Hold {
-    pub(super) wait: Duration,
-    /// If we hang, or the network to us does, the store ends our session after this, and writers go on (P8).
-    pub(super) idle: Duration,
+fn begin(hold: Hold) -> String {
+    format!("{}; {}", begin_impatiently(hold.wait), idle_no_longer(hold))
 }
 
-impl Hold {
-    fn begin(self) -> String {
-        format!("{}; {}", begin_impatiently(self.wait), self.idle_no_longer())
-    }
-
-    fn idle_no_longer(self) -> String {
-        format!(
-            "SELECT set_config(name, '{}', false) FROM pg_settings
-             WHERE name IN ('idle_session_timeout', 'idle_in_transaction_session_timeout')",
-            self.idle.as_millis().max(1)
-        )
-    }
+fn idle_no_longer(hold: Hold) -> String {
+    format!(
+        "SELECT set_config(name, '{}', false) FROM pg_settings
+         WHERE name IN ('idle_session_timeout', 'idle_in_transaction_session_timeout')",
+        hold.idle.as_millis().max(1)
+    )
 }
 
 /// How long somebody has been trying, and how long to wait before the next try.
@@ -98,10 +89,10 @@ pub(super) async fn lock_free(
     cohort: &Cohort,
     hold: Hold,
     doing: Doing<'_>,
-) -> Result<HashSet<String>, EngineError> {
+) -> Result<HashSet<OrgKey>, EngineError> {
     let failed = |error| doing.failed(error);
     let statement = session.prepared(TRY_LOCK).await.map_err(failed)?;
-    let idle = hold.idle_no_longer();
+    let idle = idle_no_longer(hold);
     let prepared = send(session.batch_execute(&idle)).await;
     let locked = send(session.query_raw(&statement, cohort.names())).await;
     prepared.answer().await.map_err(failed)?;
@@ -109,7 +100,7 @@ pub(super) async fn lock_free(
     let mut ours = HashSet::new();
     for row in &rows {
         if row.try_get(1).map_err(failed)? {
-            ours.insert(cohort.numbered(row, 0, doing)?.key.as_str().to_owned());
+            ours.insert(cohort.numbered(row, 0, doing)?.key.clone());
         }
     }
     Ok(ours)
@@ -127,9 +118,9 @@ pub(super) async fn try_lock(
     let failed = |error| doing.failed(error);
     let statement = session.prepared(LOCK).await.map_err(failed)?;
     let org: [&(dyn tokio_postgres::types::ToSql + Sync); 2] = [&claim.migration.as_str(), &claim.key.as_str()];
-    let begin = hold.begin();
+    let beginning = begin(hold);
     // The wait ends with the transaction, the lock does not.
-    let begun = send(session.batch_execute(&begin)).await;
+    let begun = send(session.batch_execute(&beginning)).await;
     let locked = send(session.query_one(&statement, &org)).await;
     let ended = send(session.batch_execute("COMMIT")).await;
     begun.answer().await.map_err(failed)?;
@@ -180,7 +171,7 @@ pub(super) async fn patient_again(session: &Session, doing: Doing<'_>) -> Result
 }
 
 /// The error that names the transactions which hold the lock.
-async fn in_the_way(
+pub(super) async fn in_the_way(
     session: &Session,
     claim: &Claim,
     doing: Doing<'_>,

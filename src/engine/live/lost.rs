@@ -1,13 +1,15 @@
 //! Columns that only the target has: the way back has no place for what was written there, and must not lose it without a word.
 
 use mover_actors::ports::EngineError;
+use mover_actors::protocol::RowKeys;
 use tokio_postgres::types::ToSql;
 
 use super::super::catalog::{Column, Table};
 use super::super::cohort::Cohort;
 use super::super::connection::Session;
-use super::super::error::Doing;
+use super::super::error::{Doing, Failed};
 use super::super::name::quote;
+use super::arrays::Arrays;
 use super::plan::{LivePlan, LiveTable};
 
 /// What of one table could be lost.
@@ -63,36 +65,33 @@ impl Lost {
     }
 }
 
-/// Refuses to bring orgs back of which one has values in such columns.
-pub(super) async fn refuse_orgs(live: &LivePlan, from: &Session, cohort: &Cohort) -> Result<(), EngineError> {
-    for (planned, table) in live.plan.tables.iter().zip(&live.tables) {
-        if let Some(lost) = &table.lost {
-            let doing = doing(live).on(&planned.label);
-            refuse(lost, &lost.in_org, from, &[&cohort.keys()], doing).await?;
+/// Refuses to bring orgs back of which one has values in such columns: in any row, or in one of those with these keys.
+pub(super) async fn refuse(
+    live: &LivePlan,
+    from: &Session,
+    cohort: &Cohort,
+    keys: Option<&RowKeys>,
+) -> Result<(), EngineError> {
+    for (number, (planned, table)) in live.plan.tables.iter().zip(&live.tables).enumerate() {
+        let Some(lost) = &table.lost else { continue };
+        let doing = Doing::new(&live.plan.source, "looking what would be lost on the way back").on(&planned.label);
+        match keys {
+            None => refuse_found(lost, &lost.in_org, from, &[cohort.keys()], doing).await?,
+            Some(keys) => {
+                let arrays = Arrays::of(table.key.len(), keys.of(number));
+                refuse_found(lost, &lost.in_keys, from, &arrays.after(cohort.keys()), doing).await?;
+            }
         }
     }
     Ok(())
 }
 
-/// The same for rows that are about to be carried over: they may have been written since.
-pub(super) async fn refuse_rows(
-    live: &LivePlan,
-    table: &LiveTable,
-    label: &str,
-    from: &Session,
-    parameters: &[&(dyn ToSql + Sync)],
-) -> Result<(), EngineError> {
-    match &table.lost {
-        Some(lost) => refuse(lost, &lost.in_keys, from, parameters, doing(live).on(label)).await,
-        None => Ok(()),
-    }
+/// What [`refuse`] asks about rows with keys.
+pub(super) fn asked_of(table: &LiveTable) -> Option<&str> {
+    table.lost.as_ref().map(|lost| lost.in_keys.as_str())
 }
 
-fn doing(live: &LivePlan) -> Doing<'_> {
-    Doing::new(&live.plan.source, "looking what would be lost on the way back")
-}
-
-async fn refuse(
+async fn refuse_found(
     lost: &Lost,
     sql: &str,
     from: &Session,

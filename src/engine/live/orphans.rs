@@ -4,7 +4,7 @@ use mover_actors::ports::EngineError;
 use tokio_postgres::Row;
 
 use super::super::catalog::{Catalog, Reference, Table};
-use super::super::error::{Doing, shortened};
+use super::super::error::{Doing, Failed, shortened};
 use super::super::name::quote;
 use super::super::plan::union;
 use super::keyed::{self, KeyColumn};

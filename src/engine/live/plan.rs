@@ -1,10 +1,12 @@
 //! What an online move needs beyond a [`Plan`]: statements about single rows, put together from both catalogs.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use mover_actors::domain::ids::StoreName;
 use mover_actors::domain::state::Way;
 use mover_actors::ports::EngineError;
+use mover_actors::protocol::Outline;
 
 use super::super::catalog::{Catalog, Table};
 use super::super::error::Doing;
@@ -22,8 +24,10 @@ use crate::config::{Definition, TableRule, Tenancy};
 /// An online move in one direction: the plan's source is the store that orgs leave, its target the one that receives them.
 #[derive(Debug)]
 pub(in crate::engine) struct LivePlan {
-    pub(super) plan: Plan,
-    pub(super) way: Way,
+    pub(in crate::engine) plan: Plan,
+    way: Way,
+    /// The tables as the protocol knows them.
+    pub(in crate::engine) outline: Arc<[Outline]>,
     /// Parallel to the plan's tables.
     pub(super) tables: Vec<LiveTable>,
 }
@@ -45,8 +49,8 @@ pub(super) struct LiveTable {
     pub(super) orphans: Orphans,
     /// The tables whose rows are found through rows of this one.
     pub(super) branches: Vec<Branch>,
-    /// How many hops it is away from a table with a key column, at most.
-    pub(super) depth: usize,
+    /// See [`Outline::depth`].
+    depth: usize,
     pub(super) ranging: Ranging,
     /// What the receiving store has no place for.
     pub(super) lost: Option<Lost>,
@@ -63,7 +67,7 @@ pub(super) struct LiveSide {
 
 impl LivePlan {
     /// Puts the statements together, or says what is in the way.
-    pub(super) fn make(
+    pub(in crate::engine) fn make(
         definition: &Definition,
         source: Catalog,
         target: Catalog,
@@ -91,12 +95,18 @@ impl LivePlan {
         })?;
         let maker = Maker { definition: &definition, leaving: &leaving, receiving: &receiving, lost };
         let made = plan.tables.iter().zip(branches).map(|(table, branches)| maker.table(table, branches));
-        let tables = made.collect::<Result<_, _>>()?;
-        Ok(Self { plan, way, tables })
+        let tables = made.collect::<Result<Vec<LiveTable>, _>>()?;
+        let outline = plan.tables.iter().zip(&tables).map(|(table, live)| Outline {
+            label: table.label.clone(),
+            key: live.key.clone(),
+            depth: live.depth,
+            has_branches: !live.branches.is_empty(),
+        });
+        Ok(Self { way, outline: outline.collect(), plan, tables })
     }
 
     /// What becomes of sequences of the receiving store that are far behind.
-    pub(super) fn far_behind(&self) -> FarBehind {
+    pub(in crate::engine) fn far_behind(&self) -> FarBehind {
         match self.way {
             Way::Forward => FarBehind::Refuse,
             Way::Back => FarBehind::Leave,

@@ -3,13 +3,14 @@
 use mover_actors::domain::record::Claim;
 use mover_actors::failpoint;
 use mover_actors::ports::EngineError;
+use mover_actors::protocol::Mode;
 
 use super::super::cohort::Cohort;
 use super::super::connection::Session;
-use super::super::error::Doing;
+use super::super::error::{Doing, Failed};
 use super::super::store::Store;
-use super::guard_row;
 use super::plan::LivePlan;
+use super::standing::{self, LOCK_ROW};
 
 /// Removes the org's rows from the store that receives orgs by `live`, children first; answers how many. In each transaction
 /// the org must have moved away from there.
@@ -45,11 +46,11 @@ async fn batch(
 ) -> Result<i64, EngineError> {
     let failed = |error| doing.failed(error);
     session.batch_execute("BEGIN").await.map_err(failed)?;
-    guard_row::must_be(session, include_str!("sql/lock_row.sql"), "moved", claim, doing).await?;
+    standing::must_be(session, LOCK_ROW, Mode::Moved, claim, doing).await?;
     let cohort = Cohort::one(claim);
-    guard_row::raise(session, &cohort, doing).await?;
+    standing::raise(session, &cohort, doing).await?;
     let statement = session.prepared(sql).await.map_err(failed)?;
-    let rows = session.execute(&statement, &[&cohort.keys(), &rows_at_once]).await.map_err(failed)?;
+    let rows = session.execute(&statement, &[cohort.keys(), &rows_at_once]).await.map_err(failed)?;
     session.batch_execute("COMMIT").await.map_err(failed)?;
     failpoint::hit("purge.batch");
     Ok(i64::try_from(rows).unwrap_or(i64::MAX))

@@ -8,7 +8,7 @@ use mover_actors::ports::EngineError;
 use tokio_postgres::CopyInSink;
 
 use super::super::connection::Session;
-use super::super::error::Doing;
+use super::super::error::{Doing, Failed};
 use super::super::name::{TableName, quote};
 use super::super::resolve::resolve;
 use super::super::store::Store;

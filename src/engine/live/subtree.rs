@@ -1,16 +1,8 @@
 //! Rows that are found through other rows. When a parent comes, goes, or changes hands, they do too, without being written.
 
-use mover_actors::domain::ids::StoreName;
-use mover_actors::ports::EngineError;
-use tokio_postgres::types::ToSql;
-
 use super::super::catalog::{Catalog, Table};
-use super::super::connection::Session;
-use super::super::error::Doing;
 use super::super::plan::Plan;
 use super::keyed::{self, KeyColumn};
-use super::keys::{Arrays, Keys};
-use super::plan::LivePlan;
 use crate::config::{Definition, TableRule, Tenancy, Via};
 
 /// A table whose rows are found through rows of another.
@@ -19,8 +11,8 @@ pub(super) struct Branch {
     /// The number of the table that hangs on.
     pub(super) child: usize,
     /// Finds the keys of its rows, as text, by the keys of their parents (`$1` and after).
-    leaving: String,
-    receiving: String,
+    pub(super) leaving: String,
+    pub(super) receiving: String,
 }
 
 /// What hangs on each table of the plan.
@@ -75,58 +67,4 @@ fn find_sql(catalog: &Catalog, rule: &TableRule, chain: &[Via], orders_keys: &Ca
     let columns = key(&rule.name, table(&rule.name)?)?;
     let columns: Vec<String> = columns.iter().map(|column| format!("{above}.{}::text", column.quoted)).collect();
     Ok(format!("SELECT DISTINCT {} {from}", columns.join(", ")))
-}
-
-/// Adds to `keys` all rows that hang on rows of `keys`, as either store has them now.
-pub(super) async fn grow(live: &LivePlan, from: &Session, to: &Session, keys: &mut Keys) -> Result<(), EngineError> {
-    // Parents come first in the plan, so what is found here is looked through when its own turn comes.
-    for (number, table) in live.tables.iter().enumerate() {
-        if table.branches.is_empty() {
-            continue;
-        }
-        let parents = keys.parents(number);
-        if parents.is_empty() {
-            continue;
-        }
-        for branch in &table.branches {
-            let label = &live.plan.tables[branch.child].label;
-            let leaving = find(from, &branch.leaving, &parents, reading(&live.plan.source, label));
-            let receiving = find(to, &branch.receiving, &parents, reading(&live.plan.target, label));
-            let (here, there) = futures_util::try_join!(leaving, receiving)?;
-            for key in here.into_iter().chain(there) {
-                keys.add(branch.child, key, true);
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Looks for what hangs on no row at all.
-pub(super) async fn rehearse(live: &LivePlan, number: usize, from: &Session, to: &Session) -> Result<(), EngineError> {
-    let nobody = Arrays::none(live.tables[number].key.len());
-    for branch in &live.tables[number].branches {
-        let label = &live.plan.tables[branch.child].label;
-        let leaving = find(from, &branch.leaving, &nobody, reading(&live.plan.source, label));
-        let receiving = find(to, &branch.receiving, &nobody, reading(&live.plan.target, label));
-        futures_util::try_join!(leaving, receiving)?;
-    }
-    Ok(())
-}
-
-fn reading<'a>(store: &'a StoreName, label: &'a str) -> Doing<'a> {
-    Doing::new(store, "looking for rows that hang on changed ones").on(label)
-}
-
-async fn find(
-    session: &Session,
-    sql: &str,
-    parents: &Arrays,
-    doing: Doing<'_>,
-) -> Result<Vec<Vec<String>>, EngineError> {
-    let failed = |error| doing.failed(error);
-    let statement = session.prepared(sql).await.map_err(failed)?;
-    let parameters: Vec<&(dyn ToSql + Sync)> = parents.parameters().collect();
-    let rows = session.query(&statement, &parameters).await.map_err(failed)?;
-    let key = |row: &tokio_postgres::Row| (0..row.len()).map(|index| row.try_get(index)).collect();
-    rows.iter().map(key).collect::<Result<_, _>>().map_err(failed)
 }

@@ -2,17 +2,14 @@
 //! one, or with one of other schemas or of an earlier life of a store, an org is compared again before it is switched.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use mover_actors::domain::ids::{Epoch, MigrationName, OrgKey};
-use mover_actors::domain::record::Claim;
-use mover_actors::domain::state::Way;
-use mover_actors::ports::{EngineError, Side};
+use crate::domain::ids::{Epoch, MigrationName, OrgKey};
+use crate::domain::record::Claim;
+use crate::domain::state::Way;
+use crate::ports::Side;
 
-use super::connection::Session;
-use super::error::Doing;
-use super::fingerprint::{Fingerprint, Glance, Tables};
-use super::plans::Basis;
+use super::fingerprint::Basis;
 
 /// More than are ever in flight. To forget a proof is safe.
 const PROOFS_MAX: usize = 10_000;
@@ -32,7 +29,7 @@ pub(super) enum What {
 #[derive(Debug, Clone)]
 pub(super) struct Proof {
     epoch: Epoch,
-    pub(super) basis: Basis,
+    pub(super) basis: Arc<Basis>,
     /// Something is known to have changed since.
     pub(super) is_broken: bool,
 }
@@ -43,12 +40,12 @@ impl Proof {
     }
 }
 
-/// All of an engine.
+/// All of a process.
 #[derive(Debug, Default)]
-pub(super) struct Proofs(Mutex<HashMap<(MigrationName, OrgKey, What), Proof>>);
+pub struct Proofs(Mutex<HashMap<(MigrationName, OrgKey, What), Proof>>);
 
 impl Proofs {
-    pub(super) fn keep(&self, claim: &Claim, what: What, basis: &Basis) {
+    pub(super) fn keep(&self, claim: &Claim, what: What, basis: &Arc<Basis>) {
         let proof = Proof { epoch: claim.epoch, basis: basis.clone(), is_broken: false };
         self.with(|proofs| {
             if proofs.len() >= PROOFS_MAX {
@@ -82,37 +79,5 @@ impl Proofs {
 
     fn with<T>(&self, work: impl FnOnce(&mut HashMap<(MigrationName, OrgKey, What), Proof>) -> T) -> T {
         work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
-/// What both stores must still be like when writers wait.
-#[derive(Debug)]
-pub(super) struct Unchanged {
-    leaving: (Tables, Glance),
-    receiving: (Tables, Glance),
-}
-
-impl Unchanged {
-    pub(super) fn since(basis: &Basis, way: Way) -> Self {
-        let of = |store: &Fingerprint| (store.tables.clone(), store.glance.clone());
-        let (source, target) = (of(&basis.source), of(&basis.target));
-        let (leaving, receiving) = match way {
-            Way::Forward => (source, target),
-            Way::Back => (target, source),
-        };
-        Self { leaving, receiving }
-    }
-
-    /// Looks at both stores at the same time, inside the sessions' transactions.
-    pub(super) async fn is_so(
-        &self,
-        (from, leaving): (&Session, Doing<'_>),
-        (to, receiving): (&Session, Doing<'_>),
-    ) -> Result<bool, EngineError> {
-        let (here, there) = futures_util::try_join!(
-            Glance::take(from, &self.leaving.0, leaving),
-            Glance::take(to, &self.receiving.0, receiving)
-        )?;
-        Ok(here == self.leaving.1 && there == self.receiving.1)
     }
 }

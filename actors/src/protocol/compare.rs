@@ -1,0 +1,190 @@
+//! All rows of orgs compared while they are written: those that stand still, in one snapshot of the store that they leave. Rows with
+//! a logged key are compared when they are carried over.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Instant;
+
+use futures_util::try_join;
+use tracing::{info, warn};
+
+use crate::domain::ids::OrgKey;
+use crate::domain::record::Claim;
+use crate::domain::state::Way;
+use crate::domain::verified::{Mismatch, TableTally, Tally, Verified};
+use crate::ports::EngineError;
+
+use super::cohort::Cohort;
+use super::doing::Doing;
+use super::proofs::What;
+use super::round::{Round, grow};
+use super::route::{LiveRoute, Migration, Stores};
+use super::store::Part;
+
+/// So many rows are compared one by one, and so many keys carried over, at once.
+const ROWS_AT_ONCE: i64 = 50_000;
+
+/// Tallies of each org in the leaving and in the receiving store.
+type Tallies = HashMap<OrgKey, (Tally, Tally)>;
+
+/// The rows of each org in both stores, without those whose keys are logged. Keeps a proof for each org that is equal.
+pub(super) async fn compare(
+    stores: &(impl Stores + ?Sized),
+    route: &LiveRoute,
+    cohort: &Cohort,
+) -> Result<Tallies, EngineError> {
+    let (from, to) = try_join!(route.leaving.session(), route.receiving.session())?;
+    let round = Round { route, cohort, from: &*from, to: &*to };
+    if route.way == Way::Back {
+        from.refuse_lost(cohort, None).await?;
+    }
+    let mut tallies = tally(round).await?;
+    if route.way == Way::Back && carry_over_differences(round, &tallies).await? > 0 {
+        tallies = tally(round).await?;
+    }
+    from.release();
+    to.release();
+    for claim in cohort.claims() {
+        if tallies.get(&claim.key).is_some_and(|(left, right)| Verified::compare(left, right).is_ok()) {
+            stores.proofs().keep(claim, What::Compared(route.way), &route.basis);
+        }
+    }
+    Ok(tallies)
+}
+
+/// Also proves all that the receiving store demands of the rows.
+async fn tally(round: Round<'_>) -> Result<Tallies, EngineError> {
+    let Round { route, cohort, from, to } = round;
+    // Nobody carries over meanwhile.
+    round.hold(None).await?;
+    let logged = round.log().await?;
+    let there = async {
+        let tallies = to.tally(cohort).await?;
+        to.prove(cohort).await?;
+        Ok(tallies)
+    };
+    let (mut here, mut there) = try_join!(from.tally(cohort), there)?;
+    for (key, mut keys) in logged.by_org {
+        let Some(claim) = cohort.claim(key.as_str()) else { continue };
+        let alone = Cohort::one(claim);
+        grow(round, &mut keys).await?;
+        let (left, right) = try_join!(from.tally_of(&alone, &keys), to.tally_of(&alone, &keys))?;
+        take_away(route, here.get_mut(&claim.key), &left, route.leaving.store())?;
+        take_away(route, there.get_mut(&claim.key), &right, route.receiving.store())?;
+    }
+    from.end_snapshot().await?;
+    to.roll_back().await?;
+    let paired = here.into_iter().filter_map(|(key, left)| there.remove(&key).map(|right| (key, (left, right))));
+    Ok(paired.collect())
+}
+
+/// Sums can be taken apart again: what is left is the tally of the other rows.
+fn take_away(
+    route: &LiveRoute,
+    tally: Option<&mut Tally>,
+    parts: &BTreeMap<usize, TableTally>,
+    store: &crate::domain::ids::StoreName,
+) -> Result<(), EngineError> {
+    let Some(tally) = tally else { return Ok(()) };
+    for (number, part) in parts {
+        let Some(table) = route.tables.get(*number) else { continue };
+        let doing = Doing::new(store, "counting and hashing the org").on(&table.label);
+        let number = |text: &str| {
+            text.parse::<i128>().map_err(|_| doing.refused("the store answered with a sum that is no number"))
+        };
+        let Some(whole) = tally.0.get_mut(&table.label) else { continue };
+        whole.rows -= part.rows;
+        whole.hash = (number(&whole.hash)? - number(&part.hash)?).to_string();
+    }
+    Ok(())
+}
+
+/// On the way back the store that an org leaves has the truth, and nobody writes to the stale rows in the other. Rows that differ
+/// although nothing was logged were changed by a statement about the schema (a column that was added with a default of its own for
+/// each row): they are carried over like rows that were written. Answers how many that were.
+async fn carry_over_differences(round: Round<'_>, tallies: &Tallies) -> Result<usize, EngineError> {
+    let mut carried = 0;
+    for claim in round.cohort.claims() {
+        let Some((left, right)) = tallies.get(&claim.key).filter(|(left, right)| left != right) else { continue };
+        let alone = Cohort::one(claim);
+        let round = Round { cohort: &alone, ..round };
+        for (number, table) in round.route.tables.iter().enumerate() {
+            let (here, there) = (left.0.get(&table.label), right.0.get(&table.label));
+            if here == there {
+                continue;
+            }
+            let rows = [here, there].into_iter().flatten().map(|tally| tally.rows).max().unwrap_or_default();
+            let of = rows / ROWS_AT_ONCE + 1;
+            for part in 0..of {
+                carried += carry_over_part(round, claim, number, Part { number: part, of }).await?;
+            }
+        }
+    }
+    Ok(carried)
+}
+
+async fn carry_over_part(round: Round<'_>, claim: &Claim, table: usize, part: Part) -> Result<usize, EngineError> {
+    let (mut here, there) =
+        try_join!(round.from.hashes_in(claim, table, part), round.to.hashes_in(claim, table, part))?;
+    let unlike = |(key, hash): (String, i64)| (here.remove(&key) != Some(hash)).then_some(key);
+    let mut differing: Vec<String> = there.into_iter().filter_map(unlike).collect();
+    differing.extend(here.into_keys());
+    if differing.is_empty() {
+        return Ok(0);
+    }
+    let label = round.route.tables.get(table).map(|table| table.label.as_str());
+    warn!(org = %claim.org, table = label, rows = differing.len(), "rows that were not logged differ and are carried over");
+    round.from.note(claim, table, &differing).await?;
+    round.run().await?;
+    Ok(differing.len())
+}
+
+/// The way for orgs that are equal in both stores; where no proof of that is left, or it is of other schemas or of an earlier life of
+/// a store, both are compared again.
+pub(super) async fn proven_route<S: Stores + ?Sized>(
+    stores: &S,
+    migration: &Migration,
+    cohort: &Cohort,
+    way: Way,
+) -> Result<LiveRoute, EngineError> {
+    let proof_of = |claim: &Claim| stores.proofs().of(claim, What::Compared(way));
+    let is_broken = |claim: &Claim| proof_of(claim).is_some_and(|proof| proof.is_broken);
+    let not_before = if cohort.claims().iter().any(is_broken) { Instant::now() } else { stores.a_moment_ago() };
+    let route = stores.live_route(migration, way, not_before).await?;
+    let holds = |claim: &Claim| proof_of(claim).is_some_and(|proof| proof.holds(claim, &route.basis));
+    if let Some(unproven) = cohort.only(|claim| !holds(claim)) {
+        prove_again(stores, &route, &unproven).await?;
+    }
+    Ok(route)
+}
+
+async fn prove_again<S: Stores + ?Sized>(stores: &S, route: &LiveRoute, cohort: &Cohort) -> Result<(), EngineError> {
+    let way = route.way;
+    let before = |claim: &Claim| stores.proofs().of(claim, What::Compared(way));
+    let changes = cohort.claims().iter().find_map(|claim| before(claim)?.basis.changes(&Arc::clone(&route.basis)));
+    info!(
+        migration = cohort.migration(),
+        orgs = cohort.claims().len(),
+        changes = changes.as_deref(),
+        "orgs are compared again"
+    );
+    // A table that was put in the place of another brings no triggers.
+    try_join!(route.leaving.must_watch(), route.receiving.must_watch())?;
+    let tallies = compare(stores, route, cohort).await?;
+    let mismatch = cohort.claims().iter().find_map(|claim| Some((claim, mismatch(way, tallies.get(&claim.key)?)?)));
+    let Some((claim, mismatch)) = mismatch else { return Ok(()) };
+    let place = Box::new(stores.explain(claim, &mismatch).await?);
+    let reason = match changes {
+        Some(changes) => format!("{mismatch}; since the org was compared {changes}"),
+        None => mismatch.to_string(),
+    };
+    Err(EngineError { transient: false, reason, place })
+}
+
+fn mismatch(way: Way, (leaving, receiving): &(Tally, Tally)) -> Option<Mismatch> {
+    match way {
+        Way::Forward => Verified::compare(leaving, receiving),
+        Way::Back => Verified::compare(receiving, leaving),
+    }
+    .err()
+}

@@ -1,0 +1,280 @@
+//! The [`Engine`] of whoever has [`Stores`].
+
+use std::time::{Duration, SystemTime};
+
+use async_trait::async_trait;
+
+use crate::domain::flags::Routing;
+use crate::domain::ids::MigrationName;
+use crate::domain::record::{Claim, Place};
+use crate::domain::state::{Strategy, Way};
+use crate::domain::verified::{Mismatch, Tally};
+use crate::ports::{Access, BackedUp, Blocked, CaughtUp, Copied, Engine, EngineError, Limits, Side, WriteBlock};
+
+use super::cohort::Cohort;
+use super::copy::{First, copy};
+use super::proofs::What;
+use super::round::Round;
+use super::route::{Migration, Moves, Stores, pair};
+use super::store::Keeps;
+use super::switch::block;
+use super::{capture, compare, leave, settle};
+
+/// A fault that stays may come from a schema that was changed, or be mended by changing it: look at it anew next time.
+fn reconsider<T>(
+    stores: &(impl Stores + ?Sized),
+    migration: &Migration,
+    result: Result<T, EngineError>,
+) -> Result<T, EngineError> {
+    if result.as_ref().is_err_and(|error| !error.transient) {
+        stores.doubt(&migration.name);
+    }
+    result
+}
+
+/// The migration and the cohort of these claims, unless it moves no rows: then there is nothing to do in the stores.
+fn moving_rows<'a>(
+    stores: &'a (impl Stores + ?Sized),
+    claims: &[Claim],
+) -> Result<Option<(&'a Migration, Cohort)>, EngineError> {
+    let Some(cohort) = Cohort::of(claims.to_vec()) else { return Ok(None) };
+    let Some(claim) = claims.first() else { return Ok(None) };
+    let migration = stores.migration(&claim.migration)?;
+    Ok((migration.moves == Moves::Rows).then_some((migration, cohort)))
+}
+
+fn in_order<T: Default>(
+    claims: &[Claim],
+    mut found: std::collections::HashMap<crate::domain::ids::OrgKey, T>,
+) -> Vec<T> {
+    claims.iter().map(|claim| found.remove(&claim.key).unwrap_or_default()).collect()
+}
+
+#[async_trait]
+impl<S: Stores> Engine for S {
+    fn routing(&self, migration: &MigrationName) -> Result<Routing, EngineError> {
+        Ok(self.migration(migration)?.routing.clone())
+    }
+
+    fn limits(&self, migration: &MigrationName) -> Result<Limits, EngineError> {
+        Ok(self.migration(migration)?.limits)
+    }
+
+    async fn sizes(&self, claims: &[Claim]) -> Result<Vec<i64>, EngineError> {
+        let _turn = self.turns().take(1).await?;
+        let Some((migration, cohort)) = moving_rows(self, claims)? else { return Ok(vec![0; claims.len()]) };
+        let sizes = async {
+            let route = self.copy_route(migration, self.a_moment_ago()).await?;
+            route.leaving.sizes(&cohort).await
+        };
+        Ok(in_order(claims, reconsider(self, migration, sizes.await)?))
+    }
+
+    async fn drain(&self, claims: &[Claim]) -> Result<(), EngineError> {
+        let _turn = self.turns().take(1).await?;
+        let Some((migration, _)) = moving_rows(self, claims)? else { return Ok(()) };
+        self.copy_route(migration, self.a_moment_ago()).await?.leaving.drain().await
+    }
+
+    async fn copy(&self, claims: &[Claim]) -> Result<Copied, EngineError> {
+        let _turn = self.turns().take(1).await?;
+        let Some((migration, cohort)) = moving_rows(self, claims)? else {
+            return carry_out_steps(self, claims).await;
+        };
+        let copied = async {
+            self.guard(&migration.to)?.ensure(Keeps::Standings).await?;
+            let route = self.copy_route(migration, self.a_moment_ago()).await?;
+            route.leaving.must_know(&cohort).await?;
+            copy((&*route.leaving, &*route.receiving), &cohort, First::Snapshot).await
+        };
+        reconsider(self, migration, copied.await)
+    }
+
+    async fn tally(&self, claims: &[Claim], side: Side) -> Result<Vec<Tally>, EngineError> {
+        let _turn = self.turns().take(1).await?;
+        let Some((migration, cohort)) = moving_rows(self, claims)? else {
+            return Ok(vec![Tally::default(); claims.len()]);
+        };
+        let route = self.copy_route(migration, self.a_moment_ago()).await?;
+        let tallies = reconsider(self, migration, settle::tally(&route, &cohort, side).await)?;
+        if migration.strategy == Strategy::Offline {
+            claims.iter().for_each(|claim| self.proofs().keep(claim, What::Tallied(side), &route.basis));
+        }
+        Ok(in_order(claims, tallies))
+    }
+
+    async fn explain(&self, claim: &Claim, mismatch: &Mismatch) -> Result<Place, EngineError> {
+        Stores::explain(self, claim, mismatch).await
+    }
+
+    async fn settle(&self, claims: &[Claim]) -> Result<(), EngineError> {
+        let _turn = self.turns().take(1).await?;
+        let Some((migration, cohort)) = moving_rows(self, claims)? else { return Ok(()) };
+        reconsider(self, migration, settle::settle(self, migration, &cohort).await)
+    }
+
+    async fn discard(&self, claim: &Claim) -> Result<(), EngineError> {
+        let _turn = self.turns().take(1).await?;
+        let migration = self.migration(&claim.migration)?;
+        match migration.moves {
+            Moves::Flags => Ok(()),
+            Moves::Steps => self.take_back_steps(claim).await,
+            Moves::Rows => reconsider(self, migration, Stores::discard(self, migration, &Cohort::one(claim)).await),
+        }
+    }
+
+    async fn capture(&self, claims: &[Claim]) -> Result<(), EngineError> {
+        let _turn = self.turns().take(1).await?;
+        let Some((migration, cohort)) = moving_rows(self, claims)? else { return Ok(()) };
+        reconsider(self, migration, capture::capture(self, migration, &cohort).await)
+    }
+
+    async fn copy_live(&self, claims: &[Claim]) -> Result<Copied, EngineError> {
+        // Only an org that goes alone is copied in ranges.
+        let connections = if claims.len() == 1 { 1 + self.live_limits().ranges_at_once.max(1) } else { 1 };
+        let _turn = self.turns().take_for_long(connections).await?;
+        let Some((migration, cohort)) = moving_rows(self, claims)? else { return Ok(Copied::default()) };
+        reconsider(self, migration, capture::copy(self, migration, &cohort).await)
+    }
+
+    async fn catch_up(&self, claims: &[Claim], way: Way) -> Result<CaughtUp, EngineError> {
+        let _turn = self.turns().take(1).await?;
+        let Some((migration, cohort)) = moving_rows(self, claims)? else { return Ok(CaughtUp::default()) };
+        let caught_up = async {
+            let route = self.live_route(migration, way, self.a_moment_ago()).await?;
+            route.leaving.must_know(&cohort).await?;
+            let (from, to) = futures_util::try_join!(route.leaving.session(), route.receiving.session())?;
+            let caught_up = Round { route: &route, cohort: &cohort, from: &*from, to: &*to }.run().await?;
+            from.release();
+            to.release();
+            Ok(caught_up)
+        };
+        reconsider(self, migration, caught_up.await)
+    }
+
+    async fn compare(&self, claims: &[Claim], way: Way) -> Result<Vec<(Tally, Tally)>, EngineError> {
+        let _turn = self.turns().take(1).await?;
+        let Some((migration, cohort)) = moving_rows(self, claims)? else {
+            return Ok(vec![(Tally::default(), Tally::default()); claims.len()]);
+        };
+        let tallies = async {
+            let route = self.live_route(migration, way, self.a_moment_ago()).await?;
+            compare::compare(self, &route, &cohort).await
+        };
+        Ok(in_order(claims, reconsider(self, migration, tallies.await)?))
+    }
+
+    async fn has_moved(&self, claim: &Claim, way: Way) -> Result<bool, EngineError> {
+        let _turn = self.turns().take(1).await?;
+        match moving_rows(self, std::slice::from_ref(claim))? {
+            Some((migration, _)) => leave::has_moved(self, migration, claim, way).await,
+            None => Ok(false),
+        }
+    }
+
+    async fn block(&self, claims: &[Claim], way: Way) -> Result<Blocked, EngineError> {
+        let turn = self.turns().take(1).await?;
+        let Some((migration, cohort)) = moving_rows(self, claims)? else {
+            return Ok(Blocked { orgs: vec![Access::Held; claims.len()], block: Some(Box::new(NoRows)) });
+        };
+        let guard = self.guard(pair(migration, way).0)?;
+        guard.ensure(Keeps::Changes).await?;
+        let moved = leave::moved(guard, &cohort).await?;
+        // An org that has moved is to go on at once, and waits for nobody's switch.
+        let block = match moved.is_empty().then_some(cohort) {
+            Some(unmoved) => {
+                let block = async {
+                    let route = compare::proven_route(self, migration, &unmoved, way).await?;
+                    let bound = Duration::from_millis(migration.limits.max_block_ms);
+                    block(route, unmoved, self.proofs().clone(), turn, (bound, self.live_limits())).await
+                };
+                reconsider(self, migration, block.await)?
+            }
+            None => None,
+        };
+        let access = |claim: &Claim| match &block {
+            _ if moved.contains(&claim.key) => Access::Moved,
+            Some(block) if block.holds(claim) => Access::Held,
+            _ => Access::Busy,
+        };
+        let orgs = claims.iter().map(access).collect();
+        Ok(Blocked { orgs, block: block.map(|block| Box::new(block) as Box<dyn WriteBlock>) })
+    }
+
+    async fn complete(&self, claims: &[Claim], way: Way) -> Result<(), EngineError> {
+        let _turn = self.turns().take(1).await?;
+        match moving_rows(self, claims)? {
+            Some((migration, cohort)) => leave::complete(self, migration, &cohort, way).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn release(&self, claim: &Claim) -> Result<(), EngineError> {
+        let _turn = self.turns().take(1).await?;
+        match moving_rows(self, std::slice::from_ref(claim))? {
+            Some((migration, _)) => leave::stop_capture(self.guard(&migration.from)?, claim).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn discard_rolled_back(&self, claim: &Claim) -> Result<(), EngineError> {
+        let _turn = self.turns().take(1).await?;
+        let Some((migration, _)) = moving_rows(self, std::slice::from_ref(claim))? else { return Ok(()) };
+        reconsider(self, migration, leave::remove(self, migration, claim, Way::Forward).await.map(drop))
+    }
+
+    async fn back_up(&self, claim: &Claim) -> Result<BackedUp, EngineError> {
+        let _turn = self.turns().take(1).await?;
+        let migration = self.migration(&claim.migration)?;
+        reconsider(self, migration, leave::back_up(self, migration, claim).await)
+    }
+
+    async fn close(&self, claim: &Claim) -> Result<(), EngineError> {
+        let _turn = self.turns().take(1).await?;
+        match moving_rows(self, std::slice::from_ref(claim))? {
+            Some((migration, _)) => leave::stop_capture(self.guard(&migration.to)?, claim).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn purge(&self, claim: &Claim) -> Result<i64, EngineError> {
+        let _turn = self.turns().take(1).await?;
+        let Some((migration, _)) = moving_rows(self, std::slice::from_ref(claim))? else { return Ok(0) };
+        reconsider(self, migration, leave::purge(self, migration, claim).await)
+    }
+}
+
+/// What a migration without tables does instead of copying rows.
+async fn carry_out_steps(stores: &(impl Stores + ?Sized), claims: &[Claim]) -> Result<Copied, EngineError> {
+    let mut copied = Copied::default();
+    for claim in claims {
+        let migration = stores.migration(&claim.migration)?;
+        if migration.moves == Moves::Steps {
+            stores.guard(&migration.to)?.ensure(Keeps::Standings).await?;
+            copied.rows += stores.carry_out_steps(claim).await?.rows;
+        }
+    }
+    Ok(copied)
+}
+
+/// An org that moves by its flags alone has no writers to wait for.
+struct NoRows;
+
+#[async_trait]
+impl WriteBlock for NoRows {
+    async fn leave(&mut self) -> Result<CaughtUp, EngineError> {
+        Ok(CaughtUp::default())
+    }
+
+    async fn arrive(&mut self) -> Result<(), EngineError> {
+        Ok(())
+    }
+
+    fn since(&self) -> SystemTime {
+        SystemTime::now()
+    }
+
+    async fn release(self: Box<Self>) -> Result<SystemTime, EngineError> {
+        Ok(SystemTime::now())
+    }
+}

@@ -1,0 +1,59 @@
+//! Keys of rows that were written, table by table.
+
+use std::collections::HashMap;
+
+/// Keys of rows by the number of their table in the outline of the route. A key is the texts of the columns of the primary key.
+#[derive(Debug, Clone)]
+pub struct RowKeys {
+    /// Each key with whether rows that hang on the row are meant as well.
+    tables: Vec<HashMap<Vec<String>, bool>>,
+}
+
+impl RowKeys {
+    /// None, for so many tables.
+    pub fn none(tables: usize) -> Self {
+        Self { tables: vec![HashMap::new(); tables] }
+    }
+
+    /// Adds a key; with `subtree`, rows that are found through this one are meant as well.
+    pub fn add(&mut self, table: usize, key: Vec<String>, subtree: bool) {
+        if let Some(keys) = self.tables.get_mut(table) {
+            *keys.entry(key).or_default() |= subtree;
+        }
+    }
+
+    /// Adds all of another collection, for the same tables.
+    pub fn add_all(&mut self, others: RowKeys) {
+        for (table, keys) in others.tables.into_iter().enumerate() {
+            for (key, subtree) in keys {
+                self.add(table, key, subtree);
+            }
+        }
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.tables.iter().all(HashMap::is_empty)
+    }
+
+    /// How many there are over all tables.
+    pub fn count(&self) -> i64 {
+        self.tables.iter().map(|keys| i64::try_from(keys.len()).unwrap_or(i64::MAX)).sum()
+    }
+
+    /// The tables that have any, in the order of the outline.
+    pub fn tables(&self) -> impl DoubleEndedIterator<Item = usize> + '_ {
+        self.tables.iter().enumerate().filter(|(_, keys)| !keys.is_empty()).map(|(number, _)| number)
+    }
+
+    /// All keys of a table.
+    pub fn of(&self, table: usize) -> impl Iterator<Item = &Vec<String>> {
+        self.tables.get(table).into_iter().flat_map(HashMap::keys)
+    }
+
+    /// Those keys of a table whose rows others hang on.
+    pub fn parents(&self, table: usize) -> Vec<Vec<String>> {
+        let marked = self.tables.get(table).into_iter().flatten().filter(|(_, subtree)| **subtree);
+        marked.map(|(key, _)| key.clone()).collect()
+    }
+}

@@ -1,0 +1,123 @@
+//! Whether an org has left a store, how that is completed or taken back, and how the rows that it left behind are removed.
+
+use std::collections::HashSet;
+use std::time::Instant;
+
+use crate::domain::ids::OrgKey;
+use crate::domain::record::Claim;
+use crate::domain::state::Way;
+use crate::ports::{BackedUp, EngineError};
+
+use super::cohort::Cohort;
+use super::doing::Doing;
+use super::proofs::What;
+use super::route::{Migration, Stores, pair};
+use super::standing::{Mode, Standing};
+use super::store::{Guard, Keeps};
+
+/// The orgs that have moved away; older epochs are refused from now on.
+pub(super) async fn moved(guard: &dyn Guard, cohort: &Cohort) -> Result<HashSet<OrgKey>, EngineError> {
+    let modes = guard.fence(cohort).await?;
+    Ok(modes.into_iter().filter(|(_, mode)| *mode == Mode::Moved).map(|(key, _)| key).collect())
+}
+
+/// Whether the org has left; older epochs are refused from now on by both stores. The receiving store comes first: what the other one
+/// says then stays true.
+pub(super) async fn has_moved<S: Stores + ?Sized>(
+    stores: &S,
+    migration: &Migration,
+    claim: &Claim,
+    way: Way,
+) -> Result<bool, EngineError> {
+    let (leaving, receiving) = pair(migration, way);
+    let (leaving, receiving) = (stores.guard(leaving)?, stores.guard(receiving)?);
+    leaving.ensure(Keeps::Changes).await?;
+    // Where there is no room for it, nothing was ever sent.
+    if receiving.exists().await? {
+        receiving.refuse_older(claim).await?;
+    }
+    Ok(!moved(leaving, &Cohort::one(claim)).await?.is_empty())
+}
+
+/// The orgs live in the receiving store, after they have left the other.
+pub(super) async fn complete<S: Stores + ?Sized>(
+    stores: &S,
+    migration: &Migration,
+    cohort: &Cohort,
+    way: Way,
+) -> Result<(), EngineError> {
+    let (leaving, receiving) = pair(migration, way);
+    let gone = moved(stores.guard(leaving)?, cohort).await?;
+    if let Some(claim) = cohort.first_missing(&gone) {
+        let doing = Doing::new(receiving, "making the org live here");
+        return Err(doing.refused(format!("org {} has not left {leaving} yet", claim.org)));
+    }
+    stores.guard(receiving)?.arrive(cohort, way).await
+}
+
+/// The org lives in the store and nothing is logged there any more; refused if it has moved away.
+pub(super) async fn stop_capture(guard: &dyn Guard, claim: &Claim) -> Result<(), EngineError> {
+    let what = "ending to log what is written";
+    guard.ensure(Keeps::Changes).await?;
+    if !moved(guard, &Cohort::one(claim)).await?.is_empty() {
+        let doing = Doing::new(guard.store(), what);
+        return Err(doing.refused("the org has moved away: what is done now must lead forward"));
+    }
+    guard.stop_capture(claim, what).await
+}
+
+/// Removes the org's rows from the store that would receive it on this way; answers how many.
+pub(super) async fn remove<S: Stores + ?Sized>(
+    stores: &S,
+    migration: &Migration,
+    claim: &Claim,
+    way: Way,
+) -> Result<i64, EngineError> {
+    let route = stores.live_route(migration, way, stores.a_moment_ago()).await?;
+    let removed = route.receiving.purge(claim).await;
+    route.receiving.watch(&Cohort::one(claim)).await?;
+    removed
+}
+
+/// Writes the org's rows in the source to a file.
+pub(super) async fn back_up<S: Stores + ?Sized>(
+    stores: &S,
+    migration: &Migration,
+    claim: &Claim,
+) -> Result<BackedUp, EngineError> {
+    let route = stores.live_route(migration, Way::Forward, Instant::now()).await?;
+    route.leaving.must_know(&Cohort::one(claim)).await?;
+    let written = route.leaving.back_up(claim).await?;
+    stores.proofs().keep(claim, What::BackedUp, &route.basis);
+    Ok(written)
+}
+
+/// Removes the org's rows from the source; answers how many. The way back must have been closed.
+pub(super) async fn purge<S: Stores + ?Sized>(
+    stores: &S,
+    migration: &Migration,
+    claim: &Claim,
+) -> Result<i64, EngineError> {
+    let cohort = Cohort::one(claim);
+    let standings = stores.guard(&migration.to)?.standings(&cohort).await?;
+    let doing = Doing::new(&migration.to, "asking whether the way back is closed");
+    Standing::all_must_be(&standings, Mode::Settled, &cohort, doing)?;
+    back_up_what_changed(stores, migration, claim).await?;
+    remove(stores, migration, claim, Way::Back).await
+}
+
+/// Writes the backup again, to the same file, if the schema has changed since: what is removed must be in it.
+async fn back_up_what_changed<S: Stores + ?Sized>(
+    stores: &S,
+    migration: &Migration,
+    claim: &Claim,
+) -> Result<(), EngineError> {
+    // After a restart, or when some rows may be gone already, the file that is there is the better one.
+    let Some(backup) = stores.proofs().of(claim, What::BackedUp) else { return Ok(()) };
+    let now = stores.live_route(migration, Way::Forward, Instant::now()).await?.basis;
+    if !backup.basis.source.1.glance.has_schema_of(&now.source.1.glance) {
+        back_up(stores, migration, claim).await?;
+    }
+    stores.proofs().forget(claim, &[What::BackedUp]);
+    Ok(())
+}

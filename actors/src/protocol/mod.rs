@@ -1,0 +1,51 @@
+//! How orgs are moved from one store to another, written once for every kind of store.
+//!
+//! A store shows what it can do as *capabilities* ([`store`]): it reads the rows of orgs from a snapshot ([`store::Reader`]), logs what is
+//! written ([`store::Capture`]), closes an org for its writers ([`store::Gate`]), receives rows ([`store::Receiver`]), and remembers where
+//! each org stands ([`store::Guard`]). A kind of store implements these, and [`Stores`] says which two of them a migration leads between.
+//! Everything else is here: whoever has [`Stores`] has an [`Engine`](crate::ports::Engine).
+//!
+//! | file | what it decides |
+//! |---|---|
+//! | `engine` | which of the following a step calls, and how many run at once |
+//! | `copy`, `ranges` | how rows come to the receiving store: in one transaction, or range by range |
+//! | `capture`, `round`, `compare` | how what is written meanwhile is carried over and proven |
+//! | `switch` | the order of the last round, `moved`, the arrival and the release of writers |
+//! | `settle` | when an offline copy may be declared live |
+//! | `leave` | has an org moved, how a move is taken back, and how the rows that it left are removed |
+//! | `proofs`, `fingerprint` | how long a proof of equality counts |
+//!
+//! Nothing here knows a query language, a wire format or a driver.
+
+mod capture;
+mod cohort;
+mod compare;
+mod copy;
+mod doing;
+mod engine;
+mod fingerprint;
+mod keys;
+mod leave;
+mod limits;
+mod pipeline;
+mod proofs;
+mod ranges;
+mod round;
+mod route;
+mod settle;
+mod standing;
+pub mod store;
+mod switch;
+mod turns;
+
+pub use cohort::Cohort;
+pub use doing::{Doing, shortened};
+pub use fingerprint::{Basis, Fingerprint, Glance, PartName, sentence};
+pub use keys::RowKeys;
+pub use limits::LiveLimits;
+pub use pipeline::{Sent, send};
+pub use proofs::Proofs;
+pub use ranges::Piece;
+pub use route::{CopyRoute, LiveRoute, Migration, Moves, Outline, Stores};
+pub use standing::{Mode, Standing, after_arrival, before_arrival, refusal};
+pub use turns::Turns;

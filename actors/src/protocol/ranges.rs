@@ -1,0 +1,179 @@
+//! Copying orgs while they are written. A large org is copied in ranges of its keys, several at a time, each in a transaction that also
+//! notes that it is done; so a copy that was interrupted goes on where it was, from a new snapshot, after what was logged in between has
+//! been carried over.
+
+use std::collections::BTreeMap;
+
+use futures_util::{StreamExt, TryStreamExt, stream, try_join};
+
+use crate::domain::record::Claim;
+use crate::failpoint;
+use crate::ports::{Copied, EngineError};
+
+use super::cohort::Cohort;
+use super::copy::{First, copy, make_room};
+use super::doing::Doing;
+use super::keys::RowKeys;
+use super::limits::LiveLimits;
+use super::round::{Round, apply, keys_of};
+use super::route::{LiveRoute, Outline};
+use super::standing::{Mode, Standing};
+use super::store::{Guard, LeavingSession, Prove, ReceivingSession, Snapshot};
+
+/// Rows of one table whose keys are in a range.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Piece {
+    /// The table's number in the outline of the route.
+    pub table: usize,
+    /// The range's number within the table.
+    pub number: i32,
+    /// Keys are greater than this.
+    pub above: Option<Vec<String>>,
+    /// Keys are not greater than this.
+    pub upto: Option<Vec<String>>,
+    /// Whether it was copied.
+    pub is_done: bool,
+}
+
+impl Piece {
+    fn is_whole_table(&self) -> bool {
+        self.above.is_none() && self.upto.is_none()
+    }
+}
+
+/// Copies the orgs, or the rest of them.
+pub(super) async fn copy_live(
+    route: &LiveRoute,
+    guard: &dyn Guard,
+    cohort: &Cohort,
+    limits: LiveLimits,
+) -> Result<Copied, EngineError> {
+    let reading = Doing::new(route.leaving.store(), "reading the org");
+    // Unless writes are logged, a snapshot is outdated at once.
+    Standing::all_must_be(&guard.standings(cohort).await?, Mode::Capturing, cohort, reading)?;
+    let (from, to) = try_join!(route.leaving.session(), route.receiving.session())?;
+    let (is_large, begun) = try_join!(from.is_large(cohort, limits.range_rows), to.pieces(cohort))?;
+    if !is_large && begun.is_empty() {
+        from.release();
+        to.release();
+        return copy((&*route.leaving, &*route.receiving), cohort, First::Entry).await;
+    }
+    let Some(claim) = cohort.single() else {
+        return Err(reading.refused("one of these orgs is so big that it must be copied by itself"));
+    };
+    let begun = begin(route, (&*from, &*to), claim, limits).await?;
+    // One connection to each store is in use already.
+    let at_once = limits.ranges_at_once.min(route.receiving.sessions_max().saturating_sub(1)).max(1);
+    for jobs in in_order(&route.tables, begun.pieces) {
+        // Rows are found through their parents, so these are complete before: an interrupted copy can be taken back.
+        let running = jobs.into_iter().map(|job| write_pieces(route, claim, &begun.snapshot, begun.is_resumed, job));
+        stream::iter(running).buffer_unordered(at_once).try_collect::<()>().await?;
+    }
+    from.end_snapshot().await?;
+    from.release();
+    to.prove(cohort).await?;
+    let copied = to.copied(claim).await?;
+    to.release();
+    Ok(copied)
+}
+
+/// What is left to copy.
+struct Begun {
+    pieces: Vec<Piece>,
+    /// The snapshot that all read from.
+    snapshot: String,
+    /// Whether rows may be there already: those that were carried over after an earlier try.
+    is_resumed: bool,
+}
+
+/// Takes the org in and a snapshot, and plans the pieces; or, if an earlier try has left some, brings what it copied to the state of
+/// the new snapshot.
+async fn begin(
+    route: &LiveRoute,
+    (from, to): (&dyn LeavingSession, &dyn ReceivingSession),
+    claim: &Claim,
+    limits: LiveLimits,
+) -> Result<Begun, EngineError> {
+    let cohort = Cohort::one(claim);
+    let entered = to.enter(&cohort).await?;
+    let begun = to.pieces(&cohort).await?;
+    // Only now the snapshot: it sees all that whoever was here before has carried over and forgotten.
+    let logged = from.log(&cohort, Snapshot::Long).await?;
+    let reading = Doing::new(route.leaving.store(), "reading the org");
+    Standing::all_must_be(&logged.standings, Mode::Capturing, &cohort, reading)?;
+    let snapshot = from.export().await?;
+    let is_resumed = !entered.again.is_empty() && !begun.is_empty();
+    let seen = logged.seen.clone();
+    let pieces = if is_resumed {
+        let round = Round { route, cohort: &cohort, from, to };
+        apply(round, &mut keys_of(route, logged), Prove::OnlyContents).await?;
+        begun.into_iter().filter(|piece| !piece.is_done).collect()
+    } else {
+        make_room(to, &cohort, &entered).await?;
+        let pieces = from.cut(claim, limits.range_rows).await?;
+        to.plan_pieces(claim, &pieces).await?;
+        pieces
+    };
+    to.commit().await?;
+    failpoint::hit("copy.cleared");
+    if is_resumed {
+        // Carried over, and committed where it counts. The snapshot is still in use.
+        let session = route.leaving.session().await?;
+        session.forget(&cohort, &seen).await?;
+        failpoint::hit("catch_up.forgotten");
+        session.release();
+    }
+    Ok(Begun { pieces, snapshot, is_resumed })
+}
+
+/// Copies some pieces in one transaction, and notes that they are done.
+async fn write_pieces(
+    route: &LiveRoute,
+    claim: &Claim,
+    snapshot: &str,
+    is_resumed: bool,
+    job: Vec<Piece>,
+) -> Result<(), EngineError> {
+    let cohort = Cohort::one(claim);
+    let (from, to) = try_join!(route.leaving.session(), route.receiving.session())?;
+    try_join!(from.join_snapshot(snapshot), to.begin_piece(claim))?;
+    if is_resumed {
+        for piece in job.iter().rev() {
+            to.clear_piece(claim, piece).await?;
+        }
+    }
+    for piece in &job {
+        let rows = from.rows_in(claim, piece).await?;
+        let copied = to.write(rows).await?;
+        to.piece_done(claim, piece, copied).await?;
+    }
+    to.prove_rows(&cohort, &RowKeys::none(route.tables.len()), Prove::OnlyContents).await?;
+    failpoint::hit("range.before_commit");
+    to.commit().await?;
+    failpoint::hit("range.committed");
+    from.end_snapshot().await?;
+    from.release();
+    to.release();
+    Ok(())
+}
+
+/// What may be copied at the same time, group after group; each item is one transaction. Tables that others hang on come
+/// in an earlier group.
+fn in_order(tables: &[Outline], pieces: Vec<Piece>) -> Vec<Vec<Vec<Piece>>> {
+    let mut groups: BTreeMap<usize, (Vec<Piece>, Vec<Vec<Piece>>)> = BTreeMap::new();
+    for piece in pieces {
+        let depth = tables.get(piece.table).map_or(0, |table| table.depth);
+        let (small, ranges) = groups.entry(depth).or_default();
+        match piece.is_whole_table() {
+            true => small.push(piece),
+            false => ranges.push(vec![piece]),
+        }
+    }
+    let jobs = |(small, mut ranges): (Vec<Piece>, Vec<Vec<Piece>>)| {
+        if !small.is_empty() {
+            ranges.insert(0, small);
+        }
+        ranges
+    };
+    groups.into_values().map(jobs).collect()
+}

@@ -1,0 +1,105 @@
+//! Before an offline move declares a copy live: the proof must be of both stores as they are now.
+
+use std::collections::HashMap;
+use std::time::Instant;
+
+use futures_util::try_join;
+use tracing::warn;
+
+use crate::domain::ids::OrgKey;
+use crate::domain::record::Claim;
+use crate::domain::verified::{Mismatch, Tally, Verified};
+use crate::failpoint;
+use crate::ports::{EngineError, Side};
+
+use super::cohort::Cohort;
+use super::copy::{First, copy};
+use super::proofs::What;
+use super::route::{CopyRoute, Migration, Stores};
+use super::standing::Mode;
+
+/// Both sides of an offline proof.
+const TALLIES: [What; 2] = [What::Tallied(Side::Source), What::Tallied(Side::Target)];
+
+/// Declares copies live.
+pub(super) async fn settle<S: Stores + ?Sized>(
+    stores: &S,
+    migration: &Migration,
+    cohort: &Cohort,
+) -> Result<(), EngineError> {
+    prove(stores, migration, cohort).await?;
+    let guard = stores.guard(&migration.to)?;
+    // One request is one transaction: before it nothing is changed, after it everything is.
+    failpoint::hit("settle.before_commit");
+    guard.settle(cohort).await?;
+    failpoint::hit("settle.committed");
+    cohort.claims().iter().for_each(|claim| stores.proofs().forget(claim, &TALLIES));
+    Ok(())
+}
+
+/// Counts and hashes the orgs' rows in one store.
+pub(super) async fn tally(
+    route: &CopyRoute,
+    cohort: &Cohort,
+    side: Side,
+) -> Result<HashMap<OrgKey, Tally>, EngineError> {
+    match side {
+        Side::Source => {
+            let session = route.leaving.reader().await?;
+            let tallies = session.tally(cohort).await?;
+            session.release();
+            Ok(tallies)
+        }
+        Side::Target => {
+            let session = route.receiving.receiver().await?;
+            let tallies = session.tally(cohort).await?;
+            session.release();
+            Ok(tallies)
+        }
+    }
+}
+
+/// Refuses unless both stores hold the same rows of each org. They need not be read again if neither has changed since they were
+/// tallied; otherwise they are compared anew and, if they differ, copied anew: nobody writes to the orgs, and there is no way back from
+/// this step.
+async fn prove<S: Stores + ?Sized>(stores: &S, migration: &Migration, cohort: &Cohort) -> Result<(), EngineError> {
+    let route = stores.copy_route(migration, Instant::now()).await;
+    let is_proven = |claim: &Claim| {
+        let holds = |what, basis| stores.proofs().of(claim, what).is_some_and(|proof| proof.holds(claim, basis));
+        route.as_ref().is_ok_and(|route| TALLIES.into_iter().all(|what| holds(what, &route.basis)))
+    };
+    let Some(unproven) = cohort.only(|claim| !is_proven(claim)) else { return Ok(()) };
+    // Others are live already, or the guard says why they must not be.
+    let standings = stores.guard(&migration.to)?.standings(&unproven).await?;
+    let is_copy = |claim: &Claim| {
+        standings.get(&claim.key).is_some_and(|found| found.mode == Mode::Incoming && found.epoch <= claim.epoch)
+    };
+    let Some(unproven) = unproven.only(is_copy) else { return Ok(()) };
+    let route = route?;
+    let found = mismatches(&route, &unproven).await?;
+    let Some(unlike) = unproven.only(|claim| found.contains_key(&claim.key)) else { return Ok(()) };
+    for claim in unlike.claims() {
+        let before = stores.proofs().of(claim, What::Tallied(Side::Source));
+        let changes = before.and_then(|before| before.basis.changes(&route.basis)).unwrap_or_default();
+        warn!(migration = %migration.name, org = %claim.org, %changes, "the copy is not as it was proven and is made anew");
+    }
+    copy((&*route.leaving, &*route.receiving), &unlike, First::Snapshot).await?;
+    let found = mismatches(&route, &unlike).await?;
+    match unlike.claims().iter().find_map(|claim| Some((claim, found.get(&claim.key)?))) {
+        None => Ok(()),
+        Some((claim, mismatch)) => {
+            let place = Box::new(stores.explain(claim, mismatch).await?);
+            Err(EngineError { transient: false, reason: mismatch.to_string(), place })
+        }
+    }
+}
+
+/// Those orgs whose rows are not alike in both stores.
+async fn mismatches(route: &CopyRoute, cohort: &Cohort) -> Result<HashMap<OrgKey, Mismatch>, EngineError> {
+    let (source, mut target) = try_join!(tally(route, cohort, Side::Source), tally(route, cohort, Side::Target))?;
+    let compared = source.into_iter().filter_map(|(key, source)| {
+        let target = target.remove(&key).unwrap_or_default();
+        Verified::compare(&source, &target).err().map(|mismatch| (key, mismatch))
+    });
+    Ok(compared.collect())
+}

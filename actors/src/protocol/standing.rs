@@ -1,0 +1,122 @@
+//! Where an org stands in a store.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::str::FromStr;
+
+use crate::domain::ids::{Epoch, OrgKey};
+use crate::domain::record::Claim;
+use crate::domain::state::Way;
+use crate::ports::EngineError;
+
+use super::cohort::Cohort;
+use super::doing::Doing;
+
+/// What an org's rows in a store are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Mode {
+    /// Live, and nothing is logged.
+    Settled,
+    /// Live, and what is written is logged.
+    Capturing,
+    /// Left behind: writes are refused.
+    Moved,
+    /// A copy in progress: writes of others are refused.
+    Incoming,
+    /// A copy that was removed again.
+    Discarded,
+}
+
+impl Mode {
+    /// Every mode.
+    pub const ALL: [Mode; 5] = [Mode::Settled, Mode::Capturing, Mode::Moved, Mode::Incoming, Mode::Discarded];
+
+    /// The name that stores keep.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Mode::Settled => "settled",
+            Mode::Capturing => "capturing",
+            Mode::Moved => "moved",
+            Mode::Incoming => "incoming",
+            Mode::Discarded => "discarded",
+        }
+    }
+}
+
+impl fmt::Display for Mode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for Mode {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let known = Mode::ALL.into_iter().find(|mode| mode.as_str() == text);
+        known.ok_or_else(|| format!("a mode that this Mover does not know: {text:?}"))
+    }
+}
+
+/// What a store remembers of an org.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    /// What its rows are.
+    pub mode: Mode,
+    /// The newest epoch that was here.
+    pub epoch: Epoch,
+}
+
+impl Standing {
+    /// Refuses unless all orgs of a cohort stand as `wanted`, under no newer epoch.
+    pub fn all_must_be(
+        found: &HashMap<OrgKey, Self>,
+        wanted: Mode,
+        cohort: &Cohort,
+        doing: Doing<'_>,
+    ) -> Result<(), EngineError> {
+        cohort.claims().iter().try_for_each(|claim| Self::must_be(found.get(&claim.key), wanted, claim, doing))
+    }
+
+    /// Refuses a claim with an older epoch, and an org that does not stand as `wanted`.
+    pub fn must_be(found: Option<&Self>, wanted: Mode, claim: &Claim, doing: Doing<'_>) -> Result<(), EngineError> {
+        match found {
+            Some(standing) if standing.epoch <= claim.epoch && standing.mode == wanted => Ok(()),
+            found => Err(refusal(found, claim, doing)),
+        }
+    }
+}
+
+/// In which mode the receiving store has an org until the switch.
+pub fn before_arrival(way: Way) -> Mode {
+    match way {
+        Way::Forward => Mode::Incoming,
+        Way::Back => Mode::Moved,
+    }
+}
+
+/// In which mode the receiving store has an org after the switch.
+pub fn after_arrival(way: Way) -> Mode {
+    match way {
+        // What is written there is logged, so that there is a way back.
+        Way::Forward => Mode::Capturing,
+        Way::Back => Mode::Settled,
+    }
+}
+
+/// Why an org's standing does not allow what was asked.
+pub fn refusal(found: Option<&Standing>, claim: &Claim, doing: Doing<'_>) -> EngineError {
+    let Some(Standing { mode, epoch }) = found else {
+        return doing.refused("nothing is known of the org here");
+    };
+    if *epoch > claim.epoch {
+        let ours = claim.epoch;
+        return doing.refused(format!("somebody with the newer epoch {epoch} was here, ours is {ours}"));
+    }
+    doing.refused(match mode {
+        Mode::Settled => "the org lives here, and its writes are not logged",
+        Mode::Capturing => "the org lives here",
+        Mode::Moved => "the org has moved away",
+        Mode::Incoming => "the org is still being copied here",
+        Mode::Discarded => "the copy of the org was removed",
+    })
+}

@@ -1,0 +1,247 @@
+//! The switch: writers wait, what they wrote last is carried over, and the orgs live in the other store.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use async_trait::async_trait;
+use futures_util::try_join;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::{Instant, sleep, timeout_at};
+
+use crate::domain::ids::OrgKey;
+use crate::domain::record::Claim;
+use crate::failpoint;
+use crate::ports::{CaughtUp, EngineError, WriteBlock};
+
+use super::cohort::Cohort;
+use super::doing::Doing;
+use super::limits::LiveLimits;
+use super::proofs::{Proofs, What};
+use super::round::{Round, keys_of};
+use super::route::LiveRoute;
+use super::store::{Hold, LeavingSession, ReceivingSession, Seen};
+
+/// Before writers wait, so few keys should be left to carry over.
+const KEYS_LEFT_MAX: i64 = 50;
+/// An org that is written all the time would never have so few.
+const ROUNDS_MAX: usize = 10;
+const PAUSE_FIRST: Duration = Duration::from_millis(20);
+const PAUSE_MAX: Duration = Duration::from_secs(1);
+
+/// The locks of all these orgs are held. Dropped, the sessions end, and with them the locks are gone.
+pub(super) struct Block {
+    route: LiveRoute,
+    cohort: Cohort,
+    proofs: Arc<Proofs>,
+    /// Holds the locks.
+    from: Box<dyn LeavingSession>,
+    to: Box<dyn ReceivingSession>,
+    /// When the locks were asked for.
+    since: SystemTime,
+    /// Until then writers may wait.
+    deadline: Instant,
+    bound: Duration,
+    /// Whether the sessions are at rest, so that they can be used again.
+    is_at_rest: bool,
+    /// Whether the transaction in the receiving store is still open that has held the guard rows since the last round.
+    is_receiving: bool,
+    /// For the connections.
+    _turn: OwnedSemaphorePermit,
+}
+
+/// Makes everything ready, catches up, and takes the locks. For one org that is tried within the budget; of several those are left
+/// out whose lock is not free. `None` if no lock is.
+pub(super) async fn block(
+    route: LiveRoute,
+    cohort: Cohort,
+    proofs: Arc<Proofs>,
+    turn: OwnedSemaphorePermit,
+    (bound, limits): (Duration, LiveLimits),
+) -> Result<Option<Block>, EngineError> {
+    let (from, to) = try_join!(route.leaving.session(), route.receiving.session())?;
+    let round = Round { route: &route, cohort: &cohort, from: &*from, to: &*to };
+    // Statements of a plan that is outdated could not be prepared. This one costs little when writers wait, once it was run.
+    must_stand(round, &proofs).await?;
+    try_join!(from.rehearse(&cohort, limits.lock_timeout), to.rehearse(&cohort, limits.lock_timeout))?;
+    let hold = Hold { wait: limits.lock_timeout.min(bound), idle: idle_max(bound) };
+    let mut patience = Patience::new(limits.lock_budget);
+    let (since, deadline, held) = loop {
+        for _ in 0..ROUNDS_MAX {
+            if round.run().await?.keys <= KEYS_LEFT_MAX {
+                break;
+            }
+        }
+        let (since, deadline) = (SystemTime::now(), Instant::now() + bound);
+        let Some(claim) = cohort.single() else {
+            let free = from.lock_free(&cohort, hold).await?;
+            break (since, deadline, cohort.only(|claim| free.contains(&claim.key)));
+        };
+        if from.try_lock(claim, hold).await? {
+            break (since, deadline, Some(cohort.clone()));
+        }
+        if patience.is_over() {
+            return Err(from.in_the_way(claim, limits.lock_budget).await?);
+        }
+        patience.pause(&claim.key).await;
+    };
+    let Some(cohort) = held else {
+        try_join!(from.rest(), to.rest())?;
+        from.release();
+        to.release();
+        return Ok(None);
+    };
+    failpoint::hit("lock.held");
+    Ok(Some(Block {
+        route,
+        cohort,
+        proofs,
+        from,
+        to,
+        since,
+        deadline,
+        bound,
+        is_at_rest: true,
+        is_receiving: false,
+        _turn: turn,
+    }))
+}
+
+/// The last round, two commits and the flags may each take as long as the bound. If Mover hangs, the stores end its sessions.
+fn idle_max(bound: Duration) -> Duration {
+    bound * 4
+}
+
+/// Refuses, for now, if a schema was changed or a store was started again since the comparison: writers go on, and the next try compares
+/// anew.
+async fn must_stand(round: Round<'_>, proofs: &Proofs) -> Result<(), EngineError> {
+    let Round { route, cohort, from, to } = round;
+    let (leaving, receiving) = route.basis.glances(route.way);
+    let (here, there) = try_join!(from.glance(), to.glance())?;
+    if here == *leaving && there == *receiving {
+        return Ok(());
+    }
+    cohort.claims().iter().for_each(|claim| proofs.breaks(claim, What::Compared(route.way)));
+    let doing = Doing::new(route.leaving.store(), "looking whether both stores are as they were compared");
+    Err(doing
+        .not_now("a schema was changed or a store was started again since the org was compared; it is compared again"))
+}
+
+/// How long a lock has been tried for, and how long to let writers work before the next try.
+struct Patience {
+    ends: Instant,
+    pause: Duration,
+    tries: u32,
+}
+
+impl Patience {
+    fn new(budget: Duration) -> Self {
+        Self { ends: Instant::now() + budget, pause: PAUSE_FIRST, tries: 0 }
+    }
+
+    fn is_over(&self) -> bool {
+        Instant::now() >= self.ends
+    }
+
+    /// Half to one and a half times the pause, by the org's key: several that try for the same writer do not keep step.
+    async fn pause(&mut self, key: &OrgKey) {
+        use std::hash::{DefaultHasher, Hash, Hasher};
+        let mut hasher = DefaultHasher::new();
+        (key.as_str(), self.tries).hash(&mut hasher);
+        let share = 0.5 + f64::from(u16::try_from(hasher.finish() % 1_000).unwrap_or_default()) / 1_000.0;
+        sleep(self.pause.mul_f64(share)).await;
+        self.pause = (self.pause * 2).min(PAUSE_MAX);
+        self.tries += 1;
+    }
+}
+
+#[async_trait]
+impl WriteBlock for Block {
+    async fn leave(&mut self) -> Result<CaughtUp, EngineError> {
+        self.is_at_rest = false;
+        let last = timeout_at(self.deadline, self.last_round()).await.map_err(|_| self.too_long())??;
+        let moved = self.from.move_away(&self.cohort, &last.seen, last.is_open);
+        failpoint::hit("moved.before_commit");
+        self.until_commits_end(moved).await?;
+        failpoint::hit("moved.committed");
+        let served = [What::Compared(self.route.way)];
+        self.cohort.claims().iter().for_each(|claim| self.proofs.forget(claim, &served));
+        self.is_receiving = last.is_open;
+        Ok(CaughtUp { keys: last.keys, left: 0 })
+    }
+
+    async fn arrive(&mut self) -> Result<(), EngineError> {
+        let received = async {
+            // The commit ends the transaction that has held the guard rows all the time, if there was nothing to carry over.
+            self.to.receive(&self.cohort, self.route.way, self.is_receiving).await?;
+            self.to.commit().await
+        };
+        self.until_commits_end(received).await?;
+        failpoint::hit("capturing.committed");
+        self.is_at_rest = true;
+        Ok(())
+    }
+
+    fn since(&self) -> SystemTime {
+        self.since
+    }
+
+    async fn release(self: Box<Self>) -> Result<SystemTime, EngineError> {
+        if !self.is_at_rest {
+            // The end of the session releases the lock.
+            return Ok(SystemTime::now());
+        }
+        self.from.unlock(&self.cohort).await?;
+        let released_at = SystemTime::now();
+        failpoint::hit("lock.released");
+        self.from.rest().await?;
+        self.to.rest().await?;
+        self.to.forget_pieces(&self.cohort).await?;
+        let Self { from, to, .. } = *self;
+        from.release();
+        to.release();
+        Ok(released_at)
+    }
+}
+
+/// What the last round found.
+struct Last {
+    keys: i64,
+    seen: Seen,
+    /// Whether both transactions are still open, because nothing was carried over.
+    is_open: bool,
+}
+
+impl Block {
+    /// Whether the org's writers wait for this.
+    pub(super) fn holds(&self, claim: &Claim) -> bool {
+        self.cohort.claim(claim.key.as_str()).is_some()
+    }
+
+    /// With all writers waiting one snapshot sees everything.
+    async fn last_round(&self) -> Result<Last, EngineError> {
+        let round = Round { route: &self.route, cohort: &self.cohort, from: &*self.from, to: &*self.to };
+        round.hold(Some(idle_max(self.bound))).await?;
+        // Sent together: what the proof says is looked at in the same snapshot.
+        let (logged, ()) = try_join!(round.log(), must_stand(round, &self.proofs))?;
+        let seen = logged.seen.clone();
+        let mut keys = keys_of(&self.route, logged);
+        let is_open = keys.is_empty();
+        let keys = if is_open { 0 } else { round.carry_over(&mut keys).await? };
+        Ok(Last { keys, seen, is_open })
+    }
+
+    /// Two commits are left. If a store hangs in one, writers are not kept waiting for it.
+    async fn until_commits_end(
+        &self,
+        commit: impl Future<Output = Result<(), EngineError>>,
+    ) -> Result<(), EngineError> {
+        timeout_at(self.deadline + self.bound, commit).await.map_err(|_| self.too_long())?
+    }
+
+    fn too_long(&self) -> EngineError {
+        Doing::new(self.route.leaving.store(), "bringing over what was written last").not_now(format!(
+            "it took longer than writers may wait ({:?}); they go on now, and the switch is tried again",
+            self.bound
+        ))
+    }
+}

@@ -1,0 +1,107 @@
+//! The switch as the store that orgs leave sees it.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures_util::future::{join_all, try_join_all};
+use mover_actors::domain::ids::OrgKey;
+use mover_actors::domain::record::Claim;
+use mover_actors::ports::EngineError;
+use mover_actors::protocol::store::{Gate, Hold, Seen};
+use mover_actors::protocol::{Mode, send};
+use tokio_postgres::error::SqlState;
+
+use super::super::cohort::{Cohort, Parameters};
+use super::super::connection::Session;
+use super::super::error::{Doing, Failed};
+use super::super::side::From;
+use super::capture::STATEMENTS;
+use super::plan::LivePlan;
+use super::standing::{self, why_refused};
+use super::{lock, lost};
+
+const MOVED: &str = include_str!("sql/moved.sql");
+const REHEARSING: &str = "making ready for the switch";
+const WAITING: &str = "waiting for the lock that keeps writers out";
+
+/// No lock is waited for any longer than this.
+pub(super) async fn impatient(session: &Session, wait: Duration, doing: Doing<'_>) -> Result<(), EngineError> {
+    let sql = format!("SET lock_timeout = {}", wait.as_millis().max(1));
+    session.batch_execute(&sql).await.map_err(|error| doing.failed(error))
+}
+
+#[async_trait]
+impl Gate for From<LivePlan> {
+    async fn rehearse(&self, cohort: &Cohort, wait: Duration) -> Result<(), EngineError> {
+        let doing = self.doing(REHEARSING);
+        let statements = STATEMENTS.into_iter().chain([MOVED]).map(|sql| self.session.prepared(sql));
+        try_join_all(statements).await.map_err(|error| doing.failed(error))?;
+        lock::prepare(&self.session, doing).await?;
+        let of_tables = self.live().tables.iter().enumerate().map(|(number, table)| async move {
+            let mut asked = vec![table.select.as_str(), table.leaving.tally.as_str()];
+            asked.extend(lost::asked_of(table));
+            self.view().rehearse(number, cohort, &asked).await
+        });
+        join_all(of_tables).await.into_iter().collect::<Result<(), _>>()?;
+        impatient(&self.session, wait, doing).await
+    }
+
+    async fn try_lock(&self, claim: &Claim, hold: Hold) -> Result<bool, EngineError> {
+        lock::try_lock(&self.session, claim, hold, self.doing(WAITING)).await
+    }
+
+    async fn lock_free(&self, cohort: &Cohort, hold: Hold) -> Result<HashSet<OrgKey>, EngineError> {
+        lock::lock_free(&self.session, cohort, hold, self.doing(WAITING)).await
+    }
+
+    async fn in_the_way(&self, claim: &Claim, waited: Duration) -> Result<EngineError, EngineError> {
+        lock::in_the_way(&self.session, claim, self.doing(WAITING), waited).await
+    }
+
+    async fn move_away(&self, cohort: &Cohort, seen: &Seen, has_snapshot: bool) -> Result<(), EngineError> {
+        let doing = self.doing("moving the org away");
+        let failed = |error| doing.failed(error);
+        let statement = self.session.prepared(MOVED).await.map_err(failed)?;
+        let ended = match has_snapshot {
+            true => Some(send(self.session.batch_execute("COMMIT")).await),
+            false => None,
+        };
+        let [migration, keys, epochs] = cohort.parameters();
+        let parameters = [migration, keys, epochs, &seen.0];
+        let moved = send(self.session.query_one(&statement, &parameters)).await;
+        if let Some(ended) = ended {
+            ended.answer().await.map_err(failed)?;
+        }
+        match moved.answer().await {
+            Ok(_) => Ok(()),
+            Err(error) if error.code() == Some(&SqlState::DIVISION_BY_ZERO) => {
+                Err(self.not_moved(cohort, doing).await?)
+            }
+            Err(error) => Err(failed(error)),
+        }
+    }
+
+    async fn unlock(&self, cohort: &Cohort) -> Result<(), EngineError> {
+        lock::unlock(&self.session, cohort, self.doing("letting writers go on")).await
+    }
+
+    async fn rest(&self) -> Result<(), EngineError> {
+        lock::patient_again(&self.session, self.doing("letting writers go on")).await
+    }
+}
+
+impl From<LivePlan> {
+    /// Why the orgs were not moved away.
+    async fn not_moved(&self, cohort: &Cohort, doing: Doing<'_>) -> Result<EngineError, EngineError> {
+        let found = standing::read(&self.session, standing::READ, cohort, doing).await?;
+        for claim in cohort.claims() {
+            let is_ours =
+                |found: &mover_actors::protocol::Standing| found.mode == Mode::Capturing && found.epoch == claim.epoch;
+            if !found.get(&claim.key).is_some_and(is_ours) {
+                return why_refused(&self.session, claim, doing).await;
+            }
+        }
+        Ok(doing.refused("something was logged although all writers wait: a trigger does not take the lock"))
+    }
+}

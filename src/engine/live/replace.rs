@@ -1,0 +1,194 @@
+//! Single rows brought to their present state in the receiving store.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures_util::TryStreamExt;
+use futures_util::future::{join, join_all, try_join_all};
+use mover_actors::domain::ids::OrgKey;
+use mover_actors::domain::record::Claim;
+use mover_actors::domain::state::Way;
+use mover_actors::domain::verified::TableTally;
+use mover_actors::ports::EngineError;
+use mover_actors::protocol::store::{Part, Prove, Replace, Rows};
+use mover_actors::protocol::{RowKeys, Standing, send};
+use tokio_postgres::Row;
+use tokio_postgres::error::SqlState;
+
+use super::super::cohort::Cohort;
+use super::super::error::Failed;
+use super::super::rows::Pour;
+use super::super::sequences;
+use super::super::side::To;
+use super::arrays::Arrays;
+use super::gate::impatient;
+use super::lock;
+use super::plan::LivePlan;
+use super::rows_of::{View, run};
+use super::standing::{self, FORGET_PIECES, LOCK_ROW, RAISE, RECEIVE};
+
+const WRITING: &str = "carrying over what was written";
+const REHEARSING: &str = "making ready for the switch";
+
+impl To<LivePlan> {
+    pub(super) fn view(&self) -> View<'_> {
+        View {
+            live: &self.side.terms.plan,
+            store: self.side.store.name(),
+            session: &self.session,
+            side: |table| &table.receiving,
+            branch: |branch| &branch.receiving,
+        }
+    }
+
+    pub(super) fn live(&self) -> &LivePlan {
+        &self.side.terms.plan
+    }
+
+    async fn delete(&self, cohort: &Cohort, keys: &RowKeys) -> Result<(), EngineError> {
+        let live = self.live();
+        // Rows are found through their parents: children go first.
+        let of_table = |number: usize| async move {
+            let failed = |error| self.doing(WRITING).on(&live.plan.tables[number].label).failed(error);
+            let table = &live.tables[number];
+            let statement = self.session.prepared(&table.delete).await.map_err(failed)?;
+            let arrays = Arrays::of(table.key.len(), keys.of(number));
+            self.session.execute(&statement, &arrays.after(cohort.keys())).await.map(drop).map_err(failed)
+        };
+        // In this order they are sent only if all are prepared.
+        for number in keys.tables() {
+            let failed = |error| self.doing(WRITING).on(&live.plan.tables[number].label).failed(error);
+            self.session.prepared(&live.tables[number].delete).await.map_err(failed)?;
+        }
+        let mut sent = Vec::new();
+        for number in keys.tables().rev() {
+            sent.push(send(of_table(number)).await);
+        }
+        for delete in sent {
+            delete.answer().await?;
+        }
+        Ok(())
+    }
+
+    async fn prove_foreign_keys(&self, cohort: &Cohort, keys: &RowKeys) -> Result<(), EngineError> {
+        let live = self.live();
+        let of_table = |number: usize| async move {
+            let doing = self.doing("comparing what was written").on(&live.plan.tables[number].label);
+            let failed = |error| doing.failed(error);
+            let table = &live.tables[number];
+            let Some(probe) = &table.orphans.probe else { return Ok(()) };
+            let statement = self.session.prepared(probe).await.map_err(failed)?;
+            let arrays = Arrays::of(table.key.len(), keys.of(number));
+            let broken = self.session.query_raw(&statement, arrays.after(cohort.keys())).await.map_err(failed)?;
+            let broken: Vec<Row> = broken.try_collect().await.map_err(failed)?;
+            broken.first().map_or(Ok(()), |row| Err(table.orphans.accuse(row, doing)))
+        };
+        try_join_all(keys.tables().map(of_table)).await.map(drop)
+    }
+}
+
+/// A row that went from one org to another, both of which are being moved, is in the way until the other has let it go.
+fn is_taken(error: &tokio_postgres::Error) -> bool {
+    const TAKEN: [SqlState; 2] = [SqlState::UNIQUE_VIOLATION, SqlState::EXCLUSION_VIOLATION];
+    error.code().is_some_and(|code| TAKEN.contains(code))
+}
+
+#[async_trait]
+impl Replace for To<LivePlan> {
+    async fn hold(&self, cohort: &Cohort, idle: Option<Duration>) -> Result<HashMap<OrgKey, Standing>, EngineError> {
+        let doing = self.doing(WRITING);
+        self.session.prepared(LOCK_ROW).await.map_err(|error| doing.failed(error))?;
+        let begin = match idle {
+            None => "BEGIN".into(),
+            Some(idle) => format!("BEGIN; SET LOCAL idle_in_transaction_session_timeout = {}", idle.as_millis()),
+        };
+        let begun = send(self.session.batch_execute(&begin)).await;
+        let found = standing::read(&self.session, LOCK_ROW, cohort, doing).await?;
+        begun.answer().await.map_err(|error| doing.failed(error))?;
+        Ok(found)
+    }
+
+    async fn replace(&self, cohort: &Cohort, keys: &RowKeys, rows: Rows<'_>) -> Result<(), EngineError> {
+        let wanted: std::collections::HashSet<usize> = keys.tables().collect();
+        let copies = self.prepare_copies(|number| wanted.contains(&number)).await?;
+        self.delete(cohort, keys).await?;
+        // Of a cohort the org is looked for first: what it lets go must not wait for what others take.
+        let passes = if cohort.single().is_some() { is_taken } else { |_: &_| false };
+        Pour::all(self.plan(), &self.session, &copies, &self.outermost, passes, rows).await.map(drop)
+    }
+
+    async fn tally_of(&self, cohort: &Cohort, keys: &RowKeys) -> Result<BTreeMap<usize, TableTally>, EngineError> {
+        self.view().tally(cohort, keys).await
+    }
+
+    async fn hashes_of(
+        &self,
+        cohort: &Cohort,
+        keys: &RowKeys,
+        table: usize,
+    ) -> Result<BTreeMap<String, i64>, EngineError> {
+        self.view().hashes(cohort, keys, table).await
+    }
+
+    async fn branches_of(
+        &self,
+        table: usize,
+        parents: &[Vec<String>],
+    ) -> Result<Vec<(usize, Vec<String>)>, EngineError> {
+        self.view().branches(table, parents).await
+    }
+
+    async fn hashes_in(&self, claim: &Claim, table: usize, part: Part) -> Result<HashMap<String, i64>, EngineError> {
+        self.view().hashes_in(claim, table, &self.live().plan.tables[table].target, part).await
+    }
+
+    async fn prove_rows(&self, cohort: &Cohort, keys: &RowKeys, prove: Prove) -> Result<(), EngineError> {
+        let outermost = self.take_outermost();
+        let proven = async {
+            match prove {
+                Prove::All => self.prove_foreign_keys(cohort, keys).await,
+                Prove::OnlyContents => Ok(()),
+            }
+        };
+        let far_behind = self.live().far_behind();
+        let ahead = sequences::keep_ahead(&self.session, self.plan(), &outermost, far_behind);
+        let (proven, ahead) = join(proven, ahead).await;
+        proven.and(ahead)
+    }
+
+    async fn raise(&self, cohort: &Cohort) -> Result<(), EngineError> {
+        standing::raise(&self.session, cohort, self.doing(WRITING)).await
+    }
+
+    async fn receive(&self, cohort: &Cohort, way: Way, is_open: bool) -> Result<(), EngineError> {
+        let doing = self.doing("making the org live here");
+        if !is_open {
+            self.session.batch_execute("BEGIN").await.map_err(|error| doing.failed(error))?;
+        }
+        standing::receive(&self.session, cohort, way, doing).await
+    }
+
+    async fn rehearse(&self, cohort: &Cohort, wait: Duration) -> Result<(), EngineError> {
+        let doing = self.doing(REHEARSING);
+        let failed = |error| doing.failed(error);
+        let statements = [LOCK_ROW, RAISE, RECEIVE, FORGET_PIECES].map(|sql| self.session.prepared(sql));
+        try_join_all(statements).await.map_err(failed)?;
+        self.prepare_copies(|_| true).await?;
+        let of_tables = self.live().tables.iter().enumerate().map(|(number, table)| async move {
+            let mut asked = vec![table.delete.as_str(), table.receiving.tally.as_str()];
+            asked.extend(table.orphans.probe.as_deref());
+            self.view().rehearse(number, cohort, &asked).await
+        });
+        join_all(of_tables).await.into_iter().collect::<Result<(), _>>()?;
+        if !self.plan().sequences.is_empty() {
+            let statement = self.session.prepared(&self.plan().sequences_stand).await.map_err(failed)?;
+            run(&self.session, &statement, &[]).await.map_err(failed)?;
+        }
+        impatient(&self.session, wait, doing).await
+    }
+
+    async fn rest(&self) -> Result<(), EngineError> {
+        lock::patient_again(&self.session, self.doing("leaving the switch")).await
+    }
+}
