@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
+use futures_util::try_join;
 use thiserror::Error;
 
 use crate::domain::campaign::{Campaign, CampaignPlan, Selection, Steer};
@@ -239,6 +240,11 @@ pub trait Engine: Send + Sync + 'static {
     async fn copy(&self, claims: &[Claim]) -> Result<Copied, EngineError>;
     /// Counts and hashes the orgs' rows in one snapshot; in order.
     async fn tally(&self, claims: &[Claim], side: Side) -> Result<Vec<Tally>, EngineError>;
+    /// Counts and hashes the orgs' rows in the source and in the target, while nobody writes to them; in order.
+    async fn verify(&self, claims: &[Claim]) -> Result<Vec<(Tally, Tally)>, EngineError> {
+        let (source, target) = try_join!(self.tally(claims, Side::Source), self.tally(claims, Side::Target))?;
+        Ok(source.into_iter().zip(target).collect())
+    }
     /// Finds the rows and columns behind a mismatch.
     async fn explain(&self, claim: &Claim, mismatch: &Mismatch) -> Result<Place, EngineError>;
     /// Declares the copied rows to be live: from now on they are never replaced or removed.

@@ -33,6 +33,8 @@ pub(super) struct Plan {
     pub(super) occupied: String,
     /// How many rows each org has in each table of the source, counted up to [`COUNTED_MAX`].
     pub(super) sizes: String,
+    /// How many rows each org has in each table of the source, and whether one of them was written after the snapshot `$2`.
+    pub(super) written_since: String,
     pub(super) tally_on_source: String,
     pub(super) tally_on_target: String,
     /// Foreign keys to prove after a copy without triggers.
@@ -53,6 +55,10 @@ pub(super) struct TablePlan {
     pub(super) label: String,
     /// Reads the orgs' rows from the source.
     pub(super) select: String,
+    /// Reads them with the place of their org among the keys in one more column, the last; org after org.
+    pub(super) select_by_org: String,
+    /// The types of the copied columns, if the rows can be hashed as they are read.
+    pub(super) hashed: Option<Vec<Oid>>,
     /// Takes these rows in the target.
     pub(super) copy: String,
     /// Removes the orgs' rows from the target.
@@ -84,10 +90,25 @@ pub(super) struct SidePlan {
 const COUNTED_MAX: u32 = 50_000;
 
 impl SidePlan {
+    /// What writes a row leaves its number in it, and the numbers of transactions that had not ended when a snapshot was taken are not
+    /// lower than the snapshot's lowest. A row may be taken for written that was not.
+    fn written_since(&self) -> String {
+        let is_written = "pg_catalog.age(t.xmin) OPERATOR(pg_catalog.<=) (SELECT pg_catalog.age(pg_catalog.xid(pg_catalog.pg_snapshot_xmin($2::text::pg_snapshot))))";
+        format!(", o.number, count(*), bool_or(r.value) {} GROUP BY o.number", self.rows_by_org(is_written))
+    }
+
     fn size_sql(&self) -> String {
         format!(
             ", o.number, count(*) FROM unnest($1::text[]) WITH ORDINALITY AS o (key, number) \
              CROSS JOIN LATERAL (SELECT 1 {} LIMIT {COUNTED_MAX}) AS r GROUP BY o.number",
+            self.rows_of_one
+        )
+    }
+
+    fn select_by_org(&self, columns: &str) -> String {
+        format!(
+            "SELECT r.*, o.number FROM unnest($1::text[]) WITH ORDINALITY AS o (key, number) \
+             CROSS JOIN LATERAL (SELECT {columns} {} OFFSET 0) AS r",
             self.rows_of_one
         )
     }
@@ -136,6 +157,7 @@ impl Plan {
                 tables.iter().map(|table: &TablePlan| format!("WHERE EXISTS (SELECT {})", table.target.rows)),
             ),
             sizes: union(tables.iter().map(|table| table.source.size_sql())),
+            written_since: union(tables.iter().map(|table| table.source.written_since())),
             tally_on_source: union(tables.iter().map(|table| tally_sql(&table.source))),
             tally_on_target: union(tables.iter().map(|table| tally_sql(&table.target))),
             references,
@@ -224,6 +246,7 @@ fn table_plan(
     let list = |prefix: &str| {
         columns.copied.iter().map(|name| format!("{prefix}{}", quote(name))).collect::<Vec<_>>().join(", ")
     };
+    let hashed = hashed(definition, rule, &columns, (source, from), (target, to));
     let mut sequence_columns = Vec::new();
     for sequence in &to.sequences {
         if let Some(place) = columns.copied.iter().position(|name| *name == sequence.column) {
@@ -240,6 +263,8 @@ fn table_plan(
     let key_is_compared = !key.is_empty() && key.iter().all(|name| columns.compared.contains(name));
     Ok(TablePlan {
         select: format!("SELECT {} {}", list("t."), source_side.rows),
+        select_by_org: source_side.select_by_org(&list("t.")),
+        hashed,
         copy: format!("COPY {} ({}) FROM STDIN (FORMAT binary)", to.quoted, list("")),
         delete: format!("DELETE {}", target_side.rows),
         sequence_columns,
@@ -250,6 +275,30 @@ fn table_plan(
         target: target_side,
         label,
     })
+}
+
+/// The types of the copied columns if Mover can hash rows as both stores do: all that is compared is copied, in its binary form, and
+/// whose row it is depends on rows of moved tables alone.
+fn hashed(
+    definition: &Definition,
+    rule: &TableRule,
+    columns: &Columns,
+    (source, from): (&Catalog, &Table),
+    (target, to): (&Catalog, &Table),
+) -> Option<Vec<Oid>> {
+    let is_moved = |hop: &Via| definition.tables.iter().any(|other| other.name == hop.parent);
+    let is_known = match &rule.tenancy {
+        Tenancy::Key(_) => true,
+        Tenancy::Via(hops) => hops.iter().all(is_moved),
+    };
+    if !is_known || columns.copied != columns.compared || !other_types(source, target, from, to).is_empty() {
+        return None;
+    }
+    let oid = |name: &String| {
+        let (here, there) = (from.column(name)?.type_oid, to.column(name)?.type_oid);
+        (here == there).then_some(here)
+    };
+    columns.copied.iter().map(oid).collect()
 }
 
 /// Which of the compared columns have, in one store or the other, a type that not every Postgres knows.

@@ -38,9 +38,14 @@ pub(super) struct Frames {
 impl Frames {
     /// Appends a row.
     pub(super) fn push(&mut self, row: &Row) -> Result<(), tokio_postgres::Error> {
+        self.push_first(row, row.len())
+    }
+
+    /// Appends so many columns of a row.
+    pub(super) fn push_first(&mut self, row: &Row, columns: usize) -> Result<(), tokio_postgres::Error> {
         // A table has at most 1,600 columns.
-        self.buffer.put_i16(i16::try_from(row.len()).unwrap_or(i16::MAX));
-        for index in 0..row.len() {
+        self.buffer.put_i16(i16::try_from(columns).unwrap_or(i16::MAX));
+        for index in 0..columns {
             match row.try_get::<_, RawField<'_>>(index)?.0 {
                 None => self.buffer.put_i32(NULL),
                 Some(bytes) => {

@@ -37,7 +37,8 @@ pub(super) async fn copy<S: Stores + ?Sized>(
     let route = stores.live_route(migration, Way::Forward, stores.a_moment_ago()).await?;
     route.leaving.must_know(cohort).await?;
     stores.guard(&migration.to)?.ensure(Keeps::Changes).await?;
-    let copied = copy_live(&route, stores.guard(&migration.from)?, cohort, stores.live_limits()).await?;
+    let kept = (stores.guard(&migration.from)?, &**stores.proofs());
+    let copied = copy_live(&route, kept, cohort, stores.live_limits()).await?;
     route.receiving.watch(cohort).await?;
     // A client that went astray and wrote to the target before the org was coming there may not have committed yet.
     route.receiving.drain().await?;

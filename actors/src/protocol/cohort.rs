@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use crate::domain::ids::OrgKey;
+use crate::domain::ids::{MigrationName, OrgKey};
 use crate::domain::record::Claim;
 
 /// The claims of a cohort: at least one, all of one migration, no org twice.
@@ -60,7 +60,12 @@ impl Cohort {
         &self.claims
     }
 
-    /// The name of the migration.
+    /// The migration.
+    pub fn migration_name(&self) -> &MigrationName {
+        &self.claims[0].migration
+    }
+
+    /// Its name, as a parameter of requests.
     pub fn migration(&self) -> &String {
         &self.migration
     }

@@ -1,10 +1,15 @@
 //! Copying orgs in one transaction of the receiving store, from one snapshot of the store that they leave.
 
+use std::sync::Arc;
+
 use crate::failpoint;
 use crate::ports::{Copied, EngineError};
 
 use super::cohort::Cohort;
-use super::store::{Entered, Leaving, Reader, Receiver, Receiving};
+use super::fingerprint::Basis;
+use super::proofs::Proofs;
+use super::store::{Entered, Leaving, Prove, Reader, Receiver, Receiving, Seen, Snapshotted};
+use super::streamed::Counting;
 
 /// What a copy does first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,34 +25,45 @@ pub(super) async fn copy(
     (leaving, receiving): (&dyn Leaving, &dyn Receiving),
     cohort: &Cohort,
     first: First,
+    (proofs, basis): (&Proofs, &Arc<Basis>),
 ) -> Result<Copied, EngineError> {
     let (from, to) = futures_util::try_join!(leaving.reader(), receiving.receiver())?;
-    let copied = copy_between((&*from, &*to), cohort, first).await?;
+    proofs.streams.forget(cohort);
+    let counting = Counting::default();
+    let (copied, seen) = copy_between((&*from, &*to), cohort, first, &counting).await?;
+    if let Some(seen) = seen {
+        proofs.streams.keep(cohort, &counting, &seen, basis);
+    }
     from.release();
     to.release();
     Ok(copied)
 }
 
+/// Also answers what the snapshot saw, if all rows were counted.
 async fn copy_between(
     (from, to): (&dyn Reader, &dyn Receiver),
     cohort: &Cohort,
     first: First,
-) -> Result<Copied, EngineError> {
+    counting: &Counting,
+) -> Result<(Copied, Option<Seen>), EngineError> {
     if first == First::Entry {
         enter(to, cohort).await?;
     }
     // The leaving store gets everything to do at once, and works while the other makes ready.
-    let rows = from.rows(cohort).await?;
+    let Snapshotted { rows, seen, is_tallied } = from.rows(cohort).await?;
     if first == First::Snapshot {
         enter(to, cohort).await?;
     }
     failpoint::hit("copy.cleared");
-    let copied = to.write(rows).await?;
-    to.prove(cohort).await?;
+    let seen = seen.await?;
+    let copied = to.write(counting.over(rows)).await?;
+    // Orgs that are written are proven when they are compared, with all that was written meanwhile.
+    let prove = if first == First::Entry { Prove::OnlyContents } else { Prove::All };
+    to.prove(cohort, prove).await?;
     failpoint::hit("copy.before_commit");
     to.commit().await?;
     failpoint::hit("copy.committed");
-    Ok(copied)
+    Ok((copied, is_tallied.then_some(seen)))
 }
 
 /// Takes the orgs in, and leaves no row of theirs there.

@@ -7,13 +7,12 @@ use async_trait::async_trait;
 use crate::domain::flags::Routing;
 use crate::domain::ids::MigrationName;
 use crate::domain::record::{Claim, Place};
-use crate::domain::state::{Strategy, Way};
+use crate::domain::state::Way;
 use crate::domain::verified::{Mismatch, Tally};
 use crate::ports::{Access, BackedUp, Blocked, CaughtUp, Copied, Engine, EngineError, Limits, Side, WriteBlock};
 
 use super::cohort::Cohort;
 use super::copy::{First, copy};
-use super::proofs::What;
 use super::round::Round;
 use super::route::{Migration, Moves, Stores, pair};
 use super::store::Keeps;
@@ -85,7 +84,8 @@ impl<S: Stores> Engine for S {
             self.guard(&migration.to)?.ensure(Keeps::Standings).await?;
             let route = self.copy_route(migration, self.a_moment_ago()).await?;
             route.leaving.must_know(&cohort).await?;
-            copy((&*route.leaving, &*route.receiving), &cohort, First::Snapshot).await
+            let kept = (&**self.proofs(), &route.basis);
+            copy((&*route.leaving, &*route.receiving), &cohort, First::Snapshot, kept).await
         };
         reconsider(self, migration, copied.await)
     }
@@ -96,11 +96,16 @@ impl<S: Stores> Engine for S {
             return Ok(vec![Tally::default(); claims.len()]);
         };
         let route = self.copy_route(migration, self.a_moment_ago()).await?;
-        let tallies = reconsider(self, migration, settle::tally(&route, &cohort, side).await)?;
-        if migration.strategy == Strategy::Offline {
-            claims.iter().for_each(|claim| self.proofs().keep(claim, What::Tallied(side), &route.basis));
-        }
-        Ok(in_order(claims, tallies))
+        Ok(in_order(claims, reconsider(self, migration, settle::tally(&route, &cohort, side).await)?))
+    }
+
+    async fn verify(&self, claims: &[Claim]) -> Result<Vec<(Tally, Tally)>, EngineError> {
+        let _turn = self.turns().take(1).await?;
+        let Some((migration, cohort)) = moving_rows(self, claims)? else {
+            return Ok(vec![(Tally::default(), Tally::default()); claims.len()]);
+        };
+        let route = self.copy_route(migration, self.a_moment_ago()).await?;
+        Ok(in_order(claims, reconsider(self, migration, settle::verify(self, &route, &cohort).await)?))
     }
 
     async fn explain(&self, claim: &Claim, mismatch: &Mismatch) -> Result<Place, EngineError> {

@@ -14,6 +14,7 @@
 //! | `settle` | when an offline copy may be declared live |
 //! | `leave` | has an org moved, how a move is taken back, and how the rows that it left are removed |
 //! | `proofs`, `fingerprint` | how long a proof of equality counts |
+//! | `streamed` | when rows need not be read again to be compared |
 //!
 //! Nothing here knows a query language, a wire format or a driver.
 
@@ -35,6 +36,7 @@ mod route;
 mod settle;
 mod standing;
 pub mod store;
+mod streamed;
 mod switch;
 mod turns;
 

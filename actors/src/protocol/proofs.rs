@@ -10,6 +10,7 @@ use crate::domain::state::Way;
 use crate::ports::Side;
 
 use super::fingerprint::Basis;
+use super::streamed::Streams;
 
 /// More than are ever in flight. To forget a proof is safe.
 const PROOFS_MAX: usize = 10_000;
@@ -42,7 +43,10 @@ impl Proof {
 
 /// All of a process.
 #[derive(Debug, Default)]
-pub struct Proofs(Mutex<HashMap<(MigrationName, OrgKey, What), Proof>>);
+pub struct Proofs {
+    proofs: Mutex<HashMap<(MigrationName, OrgKey, What), Proof>>,
+    pub(super) streams: Streams,
+}
 
 impl Proofs {
     pub(super) fn keep(&self, claim: &Claim, what: What, basis: &Arc<Basis>) {
@@ -78,6 +82,6 @@ impl Proofs {
     }
 
     fn with<T>(&self, work: impl FnOnce(&mut HashMap<(MigrationName, OrgKey, What), Proof>) -> T) -> T {
-        work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        work(&mut self.proofs.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }

@@ -15,6 +15,7 @@ use super::copy::{First, copy, make_room};
 use super::doing::Doing;
 use super::keys::RowKeys;
 use super::limits::LiveLimits;
+use super::proofs::Proofs;
 use super::round::{Round, apply, keys_of};
 use super::route::{LiveRoute, Outline};
 use super::standing::{Mode, Standing};
@@ -44,7 +45,7 @@ impl Piece {
 /// Copies the orgs, or the rest of them.
 pub(super) async fn copy_live(
     route: &LiveRoute,
-    guard: &dyn Guard,
+    (guard, proofs): (&dyn Guard, &Proofs),
     cohort: &Cohort,
     limits: LiveLimits,
 ) -> Result<Copied, EngineError> {
@@ -52,14 +53,21 @@ pub(super) async fn copy_live(
     // Unless writes are logged, a snapshot is outdated at once.
     Standing::all_must_be(&guard.standings(cohort).await?, Mode::Capturing, cohort, reading)?;
     let (from, to) = try_join!(route.leaving.session(), route.receiving.session())?;
-    let (is_large, begun) = try_join!(from.is_large(cohort, limits.range_rows), to.pieces(cohort))?;
+    // Orgs that go together are not large.
+    let is_large = async {
+        match cohort.single() {
+            Some(_) => from.is_large(cohort, limits.range_rows).await,
+            None => Ok(false),
+        }
+    };
+    let (is_large, begun) = try_join!(is_large, to.pieces(cohort))?;
     if !is_large && begun.is_empty() {
         from.release();
         to.release();
-        return copy((&*route.leaving, &*route.receiving), cohort, First::Entry).await;
+        return copy((&*route.leaving, &*route.receiving), cohort, First::Entry, (proofs, &route.basis)).await;
     }
     let Some(claim) = cohort.single() else {
-        return Err(reading.refused("one of these orgs is so big that it must be copied by itself"));
+        return Err(reading.refused("a part of one of these orgs was copied already, so it must go alone"));
     };
     let begun = begin(route, (&*from, &*to), claim, limits).await?;
     // One connection to each store is in use already.
@@ -71,7 +79,6 @@ pub(super) async fn copy_live(
     }
     from.end_snapshot().await?;
     from.release();
-    to.prove(cohort).await?;
     let copied = to.copied(claim).await?;
     to.release();
     Ok(copied)

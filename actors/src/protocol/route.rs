@@ -70,6 +70,8 @@ pub struct CopyRoute {
     pub receiving: Arc<dyn Receiving>,
     /// What both were like when they agreed.
     pub basis: Arc<Basis>,
+    /// The names of the tables, parents first.
+    pub labels: Arc<[String]>,
 }
 
 /// The way of orgs that are written.

@@ -38,6 +38,29 @@ pub struct Batch {
     pub rows: i64,
     /// What they hold.
     pub content: Content,
+    /// What was counted and hashed of them on the way, as [`Reader::tally`] would; empty where the store does not.
+    pub tallied: Vec<Tallied>,
+}
+
+/// Rows of one org in a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tallied {
+    /// The org's place in the cohort.
+    pub org: usize,
+    /// How many rows.
+    pub rows: i64,
+    /// The sum of their hashes.
+    pub hash: i128,
+}
+
+/// All rows of some orgs, read from one snapshot.
+pub struct Snapshotted<'a> {
+    /// The rows.
+    pub rows: Rows<'a>,
+    /// What the snapshot sees: known before the first row.
+    pub seen: Pin<Box<dyn Future<Output = Answer<Seen>> + Send + 'a>>,
+    /// Whether every row is counted and hashed on the way.
+    pub is_tallied: bool,
 }
 
 /// Rows as both stores of a route have agreed to pass them on.
@@ -127,7 +150,14 @@ pub trait Receiving: Send + Sync {
 #[async_trait]
 pub trait Reader: Send + Sync {
     /// All rows of the orgs as one snapshot has them. The snapshot is taken by the time this answers.
-    async fn rows<'a>(&'a self, cohort: &'a Cohort) -> Answer<Rows<'a>>;
+    async fn rows<'a>(&'a self, cohort: &'a Cohort) -> Answer<Snapshotted<'a>>;
+    /// Those orgs none of whose rows was written after the snapshot that has `seen`, with how many rows they have in each table. A row
+    /// that is gone can only be told by their number. In one snapshot, or in the one that is open.
+    async fn unwritten_since(
+        &self,
+        cohort: &Cohort,
+        seen: &Seen,
+    ) -> Answer<HashMap<OrgKey, BTreeMap<usize, i64>>>;
     /// Counts and hashes the rows of each org in one snapshot, or in the one that is open.
     async fn tally(&self, cohort: &Cohort) -> Answer<HashMap<OrgKey, Tally>>;
     /// What the store is like now.
@@ -157,9 +187,9 @@ pub trait Receiver: Send + Sync {
     async fn refuse_foreign(&self, cohort: &Cohort) -> Answer<()>;
     /// Writes rows, and keeps in mind what [`Receiver::prove`] has to look at.
     async fn write(&self, rows: Rows<'_>) -> Answer<Copied>;
-    /// Proves all that the store demands of the orgs' rows and did not check while they were written, and sees to it that what is
-    /// written next does not collide with them.
-    async fn prove(&self, cohort: &Cohort) -> Answer<()>;
+    /// Proves all that the store demands of the orgs' rows and did not check while they were written, unless that is left for later, and
+    /// sees to it that what is written next does not collide with them.
+    async fn prove(&self, cohort: &Cohort, prove: Prove) -> Answer<()>;
     /// Counts and hashes the rows of each org in one snapshot, or in the transaction that is open.
     async fn tally(&self, cohort: &Cohort) -> Answer<HashMap<OrgKey, Tally>>;
     /// What the store is like now.
@@ -335,7 +365,7 @@ pub trait Replace: Send + Sync {
 pub enum Prove {
     /// It can.
     All,
-    /// The rows that they point to may not have been copied.
+    /// The rows that they point to may not have been copied, or it is proven later.
     OnlyContents,
 }
 

@@ -15,7 +15,7 @@ use crate::domain::state::{Aim, Step, Strategy};
 use crate::domain::verified::{Tally, Verified};
 use crate::failpoint;
 use crate::metering::{self, FailureKind};
-use crate::ports::{Copied, Engine, EngineError, LogError, Side};
+use crate::ports::{Copied, Engine, EngineError, LogError};
 use crate::tree::darklaunch::{DarklaunchError, FlagOrder, Flagger};
 
 /// Why a step's effect is not done.
@@ -191,9 +191,8 @@ impl Effects {
 
     async fn verify(&self, records: &[MoveRecord], claims: &[Claim]) -> Result<Vec<Outcome>, StepError> {
         failpoint::hit("verify.begin");
-        let (source, target) =
-            tokio::try_join!(self.engine.tally(claims, Side::Source), self.engine.tally(claims, Side::Target))?;
-        Ok(self.proofs(records, claims, source.into_iter().zip(target)).await)
+        let tallies = self.engine.verify(claims).await?;
+        Ok(self.proofs(records, claims, tallies.into_iter()).await)
     }
 
     /// A verdict for each org.

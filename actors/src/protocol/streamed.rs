@@ -1,0 +1,134 @@
+//! What was counted and hashed while rows were copied, so that they need not be read once more to be compared. It stands for the rows of
+//! the leaving store as long as none of them was written since the snapshot that they were read from.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures_util::StreamExt;
+
+use crate::domain::ids::{Epoch, MigrationName, OrgKey};
+use crate::domain::record::Claim;
+use crate::domain::verified::{TableTally, Tally};
+use crate::ports::EngineError;
+
+use super::cohort::Cohort;
+use super::fingerprint::Basis;
+use super::store::{Batch, Reader, Rows, Seen};
+
+/// More than are ever in flight. To forget one only costs time.
+const STREAMS_MAX: usize = 10_000;
+
+/// The rows of one org as they were read.
+#[derive(Debug, Clone)]
+pub(super) struct Streamed {
+    epoch: Epoch,
+    basis: Arc<Basis>,
+    /// What the snapshot saw.
+    seen: Seen,
+    /// Rows and the sum of their hashes, by the number of the table.
+    tables: BTreeMap<usize, (i64, i128)>,
+}
+
+/// Counts and hashes rows on their way, org by org.
+#[derive(Debug, Default)]
+pub(super) struct Counting(Mutex<BTreeMap<(usize, usize), (i64, i128)>>);
+
+impl Counting {
+    /// The same rows, counted as they pass.
+    pub(super) fn over<'a>(&'a self, rows: Rows<'a>) -> Rows<'a> {
+        Box::pin(rows.inspect(|batch| {
+            if let Ok(batch) = batch {
+                self.add(batch);
+            }
+        }))
+    }
+
+    fn add(&self, batch: &Batch) {
+        let mut counted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for part in &batch.tallied {
+            let (rows, hash) = counted.entry((part.org, batch.table)).or_default();
+            (*rows, *hash) = (*rows + part.rows, *hash + part.hash);
+        }
+    }
+
+    fn of_org(&self, org: usize) -> BTreeMap<usize, (i64, i128)> {
+        let counted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        counted.range((org, 0)..=(org, usize::MAX)).map(|((_, table), sums)| (*table, *sums)).collect()
+    }
+}
+
+/// What was streamed in this process.
+#[derive(Debug, Default)]
+pub(super) struct Streams(Mutex<HashMap<(MigrationName, OrgKey), Arc<Streamed>>>);
+
+impl Streams {
+    /// Keeps what was counted of the orgs of a cohort, once they were copied.
+    pub(super) fn keep(&self, cohort: &Cohort, counting: &Counting, seen: &Seen, basis: &Arc<Basis>) {
+        let mut streams = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if streams.len() + cohort.claims().len() > STREAMS_MAX {
+            streams.clear();
+        }
+        for (org, claim) in cohort.claims().iter().enumerate() {
+            let tables = counting.of_org(org);
+            let streamed = Streamed { epoch: claim.epoch, basis: basis.clone(), seen: seen.clone(), tables };
+            streams.insert((claim.migration.clone(), claim.key.clone()), Arc::new(streamed));
+        }
+    }
+
+    /// Forgets what was streamed of orgs: it has served, or is outdated.
+    pub(super) fn forget(&self, cohort: &Cohort) {
+        let mut streams = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for claim in cohort.claims() {
+            streams.remove(&(claim.migration.clone(), claim.key.clone()));
+        }
+    }
+
+    fn of(&self, claim: &Claim, basis: &Basis) -> Option<Arc<Streamed>> {
+        let streams = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = streams.get(&(claim.migration.clone(), claim.key.clone()))?;
+        (found.epoch == claim.epoch && found.basis.is_same(basis)).then(|| found.clone())
+    }
+
+    /// The tallies in the leaving store of those orgs of which no row was written since they were copied. `from` looks for such rows in
+    /// one snapshot, or in the one that is open. `labels` are the names of the tables by their numbers.
+    pub(super) async fn still_true(
+        &self,
+        from: &dyn Reader,
+        cohort: &Cohort,
+        basis: &Basis,
+        labels: &[String],
+    ) -> Result<HashMap<OrgKey, Tally>, EngineError> {
+        let known: HashMap<&OrgKey, Arc<Streamed>> =
+            cohort.claims().iter().filter_map(|claim| Some((&claim.key, self.of(claim, basis)?))).collect();
+        let mut true_still = HashMap::with_capacity(known.len());
+        // Orgs that were copied together were read from the same snapshot: there is one of them, or a few.
+        let mut rest: Vec<&OrgKey> = known.keys().copied().collect();
+        while let Some(seen) = rest.first().and_then(|key| known.get(*key)).map(|streamed| streamed.seen.clone()) {
+            let is_of_it = |key: &&OrgKey| known.get(*key).is_some_and(|streamed| streamed.seen == seen);
+            let (of_it, others): (Vec<&OrgKey>, Vec<&OrgKey>) = rest.into_iter().partition(is_of_it);
+            rest = others;
+            let Some(part) = cohort.only(|claim| of_it.contains(&&claim.key)) else { continue };
+            for (key, rows) in from.unwritten_since(&part, &seen).await? {
+                let Some(streamed) = known.get(&key).filter(|streamed| streamed.has_rows(&rows)) else { continue };
+                true_still.insert(key, streamed.tally(labels));
+            }
+        }
+        Ok(true_still)
+    }
+}
+
+impl Streamed {
+    /// Whether there were as many rows in each table. A row that is gone leaves nothing that could be seen.
+    fn has_rows(&self, rows: &BTreeMap<usize, i64>) -> bool {
+        let ours = self.tables.iter().map(|(table, (rows, _))| (*table, *rows)).filter(|(_, rows)| *rows > 0);
+        ours.eq(rows.iter().map(|(table, rows)| (*table, *rows)).filter(|(_, rows)| *rows > 0))
+    }
+
+    fn tally(&self, labels: &[String]) -> Tally {
+        let of_table = |(number, label): (usize, &String)| {
+            let (rows, hash) = self.tables.get(&number).copied().unwrap_or_default();
+            (label.clone(), TableTally { rows, hash: hash.to_string() })
+        };
+        Tally(labels.iter().enumerate().map(of_table).collect())
+    }
+}
