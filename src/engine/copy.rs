@@ -1,17 +1,18 @@
 //! All rows of orgs, read from a snapshot and written in one transaction: in the binary form in which they come, one table after the
 //! other, in constant memory, whatever their number.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures_util::future::{join, try_join_all};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use mover_actors::domain::ids::{OrgKey, StoreName};
+use mover_actors::domain::record::Claim;
 use mover_actors::domain::verified::Tally;
 use mover_actors::failpoint;
 use mover_actors::ports::{Copied, EngineError};
-use mover_actors::protocol::store::{Entered, Leaving, Reader, Receiver, Receiving, Rows};
+use mover_actors::protocol::store::{Entered, Leaving, Prove, Reader, Receiver, Receiving, Rows, Seen, Snapshotted};
 use mover_actors::protocol::{Glance, send};
 use tokio_postgres::Row;
 
@@ -20,13 +21,14 @@ use super::connection::Session;
 use super::error::{Doing, Failed};
 use super::guard::{self, Mode};
 use super::plan::Plan;
-use super::rows::{Pour, of_tables};
+use super::rows::{Asked, Pour, of_tables};
 use super::side::{From, Leaves, Planned, Receives, To};
 use super::store::Store;
 use super::tally::tally;
 use super::{drain, sequences, sizes};
 
 pub(super) const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+const SEEN: &str = "SELECT pg_current_snapshot()::text";
 const READING: &str = "reading the org";
 const WRITING: &str = "writing the org";
 const COUNTING: &str = "counting and hashing the org";
@@ -71,23 +73,60 @@ impl<P: Planned> Receiving for Receives<P> {
 
 #[async_trait]
 impl<P: Planned> Reader for From<P> {
-    async fn rows<'a>(&'a self, cohort: &'a Cohort) -> Result<Rows<'a>, EngineError> {
+    fn tallies_rows(&self) -> bool {
+        self.plan().tables.iter().all(|table| table.hashed.is_some())
+    }
+
+    async fn rows<'a>(&'a self, cohort: &'a Cohort) -> Result<Snapshotted<'a>, EngineError> {
         let (plan, doing) = (self.plan(), self.doing(READING));
         let failed = move |error| doing.failed(error);
-        let statements = plan.tables.iter().map(|table| self.session.prepared(&table.select));
+        let statements = plan.tables.iter().map(|table| self.session.prepared(&table.select_by_org));
         let statements = try_join_all(statements).await.map_err(failed)?;
+        let seen = self.session.prepared(SEEN).await.map_err(failed)?;
         let begun = send(self.session.batch_execute(SNAPSHOT)).await;
+        let seen = async move { self.session.query_one(&seen, &[]).await };
+        let seen = send(seen).await;
         let mut requests = Vec::with_capacity(statements.len());
         for (number, statement) in statements.into_iter().enumerate() {
             let request = async move { self.session.query_raw(&statement, [cohort.keys()]).await };
             requests.push((number, send(request).await));
         }
         let ended = send(self.session.batch_execute("COMMIT")).await;
-        let first = stream::once(async move { begun.answer().await.map_err(failed) });
+        let seen = async move {
+            begun.answer().await.map_err(failed)?;
+            let row = seen.answer().await.map_err(failed)?;
+            row.try_get(0).map(Seen).map_err(failed)
+        };
+        // It holds no row; its error ends the stream.
         let last = stream::once(async move { ended.answer().await.map_err(failed) });
-        // Neither holds a row; an error of either ends the stream.
-        let rows = first.map_ok(|()| stream::empty()).try_flatten().chain(of_tables(plan, requests, READING));
-        Ok(Box::pin(rows.chain(last.map_ok(|()| stream::empty()).try_flatten())))
+        let last = last.map_ok(|()| stream::empty()).try_flatten();
+        let rows = of_tables(plan, requests, (Asked::ByOrg, READING)).chain(last);
+        Ok(Snapshotted { rows: Box::pin(rows), seen: Box::pin(seen) })
+    }
+
+    async fn unwritten_since(
+        &self,
+        cohort: &Cohort,
+        seen: &Seen,
+    ) -> Result<HashMap<OrgKey, BTreeMap<usize, i64>>, EngineError> {
+        let doing = self.doing("looking for rows that were written since they were copied");
+        let failed = |error| doing.failed(error);
+        let statement = self.session.prepared(&self.plan().written_since).await.map_err(failed)?;
+        let nothing = |claim: &Claim| (claim.key.clone(), BTreeMap::new());
+        let mut unwritten: HashMap<_, _> = cohort.claims().iter().map(nothing).collect();
+        for row in self.session.query(&statement, &[cohort.keys(), &seen.0]).await.map_err(failed)? {
+            let (table, rows): (i32, i64) = (row.try_get(0).map_err(failed)?, row.try_get(2).map_err(failed)?);
+            let key = &cohort.numbered(&row, 1, doing)?.key;
+            match (row.try_get(3).map_err(failed)?, usize::try_from(table)) {
+                (false, Ok(table)) => {
+                    if let Some(rows_of) = unwritten.get_mut(key) {
+                        rows_of.insert(table, rows);
+                    }
+                }
+                _ => drop(unwritten.remove(key)),
+            }
+        }
+        Ok(unwritten)
     }
 
     async fn tally(&self, cohort: &Cohort) -> Result<HashMap<OrgKey, Tally>, EngineError> {
@@ -134,15 +173,18 @@ impl<P: Planned> Receiver for To<P> {
         Pour::all(self.plan(), &self.session, &copies, &self.outermost, |_| false, rows).await
     }
 
-    async fn prove(&self, cohort: &Cohort) -> Result<(), EngineError> {
+    async fn prove(&self, cohort: &Cohort, prove: Prove) -> Result<(), EngineError> {
         let plan = self.plan();
+        let references = async {
+            match prove {
+                Prove::All => plan.references.prove(&self.session, plan, cohort.keys()).await,
+                Prove::OnlyContents => Ok(()),
+            }
+        };
         let outermost = self.take_outermost();
         let far_behind = self.side.terms.plan.far_behind();
-        let (proven, ahead) = join(
-            plan.references.prove(&self.session, plan, cohort.keys()),
-            sequences::keep_ahead(&self.session, plan, &outermost, far_behind),
-        )
-        .await;
+        let (proven, ahead) =
+            join(references, sequences::keep_ahead(&self.session, plan, &outermost, far_behind)).await;
         proven.and(ahead)
     }
 

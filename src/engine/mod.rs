@@ -34,6 +34,7 @@ mod references;
 mod reframe;
 mod report;
 mod resolve;
+mod row_hash;
 mod rows;
 mod sequences;
 mod shape;
@@ -382,6 +383,7 @@ impl Stores for PgEngine {
         Ok(CopyRoute {
             leaving: Arc::new(Leaves(leaving)),
             receiving: Arc::new(Receives(receiving)),
+            labels: kept.plan.tables.iter().map(|table| table.label.clone()).collect(),
             basis: kept.basis,
         })
     }

@@ -73,18 +73,11 @@ fn hash_bytes(bytes: &[u8], seed: i64) -> i64 {
 }
 
 fn mix([mut a, mut b, mut c]: [u32; 3]) -> [u32; 3] {
-    let mut round = |first: u32, by: u32| {
-        a = a.wrapping_sub(c) ^ c.rotate_left(first);
+    for rotated in [4, 6, 8, 16, 19, 4] {
+        a = a.wrapping_sub(c) ^ c.rotate_left(rotated);
         c = c.wrapping_add(b);
         (a, b, c) = (b, c, a);
-        let _ = by;
-    };
-    round(4, 0);
-    round(6, 0);
-    round(8, 0);
-    round(16, 0);
-    round(19, 0);
-    round(4, 0);
+    }
     [a, b, c]
 }
 
@@ -97,4 +90,30 @@ fn finish([mut a, mut b, mut c]: [u32; 3]) -> [u32; 3] {
     b = (b ^ a).wrapping_sub(a.rotate_left(14));
     c = (c ^ b).wrapping_sub(b.rotate_left(24));
     [a, b, c]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Answered by PostgreSQL 15.18: `hash_record_extended(ROW(substring('\\x00010203…'::bytea FROM 1 FOR n)), seed)`.
+    #[test]
+    fn bytes_are_hashed_as_postgres_does() {
+        let bytes: Vec<u8> = (0..32).collect();
+        for (length, seeded, unseeded) in [
+            (0, 8_916_764_959_076_707_537, -6_939_563_903_564_495_251),
+            (1, 7_334_610_012_960_191_107, -4_194_760_714_999_882_651),
+            (5, -3_505_995_231_202_519_226, 6_337_427_694_993_076_522),
+            (8, 2_440_241_955_239_840_414, 4_646_862_414_158_011_804),
+            (9, 8_421_738_834_579_264_607, -5_331_920_357_031_723_859),
+            (11, -2_928_078_008_571_566_047, -5_508_356_841_497_088_037),
+            (12, -7_337_709_018_990_524_842, -4_011_551_736_052_134_804),
+            (13, -7_641_440_722_808_267_229, 4_734_898_044_692_404_888),
+            (24, 8_046_172_058_619_504_050, -6_092_754_882_180_216_172),
+            (31, 7_204_121_383_603_149_235, 5_759_134_757_904_501_917),
+        ] {
+            assert_eq!(hash_bytes(&bytes[..length], 8_640_912_357), seeded, "{length} bytes");
+            assert_eq!(hash_bytes(&bytes[..length], 0), unseeded, "{length} bytes");
+        }
+    }
 }

@@ -6,21 +6,34 @@ use bytes::Bytes;
 use futures_util::future::join;
 use futures_util::{SinkExt, Stream, StreamExt, TryStreamExt, stream};
 use mover_actors::ports::{Copied, EngineError};
-use mover_actors::protocol::store::{Batch, Content, Rows};
+use mover_actors::protocol::store::{Batch, Content, Rows, Tallied};
 use mover_actors::protocol::{Sent, send};
-use tokio_postgres::{CopyInSink, RowStream, Statement};
+use tokio_postgres::{CopyInSink, Row, RowStream, Statement};
 
 use super::connection::Session;
 use super::error::{Doing, Failed};
-use super::plan::Plan;
+use super::plan::{Plan, TablePlan};
 use super::reframe::{Frames, HEADER, TRAILER, each_row};
+use super::row_hash::RowHasher;
 use super::sequences::Outermost;
+use super::tally::SEED;
+
+/// Whose rows a query answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Asked {
+    /// Those of orgs as `select_by_org` does, whose last column is the org's place among the keys.
+    ByOrg,
+    /// Those of a single org.
+    OfOne,
+    /// Any; they are not counted.
+    Any,
+}
 
 /// The rows of some tables, each of which was requested before; table after table.
 pub(super) fn of_tables<'a, F>(
     plan: &'a Plan,
     requests: Vec<(usize, Sent<F>)>,
-    what: &'a str,
+    (asked, what): (Asked, &'a str),
 ) -> impl Stream<Item = Result<Batch, EngineError>> + Send + 'a
 where
     F: Future<Output = Result<RowStream, tokio_postgres::Error>> + Send + 'a,
@@ -28,7 +41,8 @@ where
     let of_table = move |(table, request): (usize, Sent<F>)| async move {
         let doing = Doing::new(&plan.source, what).on(&plan.tables[table].label);
         let rows = request.answer().await.map_err(|error| doing.failed(error))?;
-        Ok(of_one(table, rows, doing))
+        let counting = (asked != Asked::Any).then(|| Counting::of(&plan.tables[table], asked));
+        Ok(of_one(table, rows, counting, doing))
     };
     stream::iter(requests).then(of_table).try_flatten()
 }
@@ -37,24 +51,63 @@ where
 fn of_one<'a>(
     table: usize,
     rows: RowStream,
+    counting: Option<Counting<'a>>,
     doing: Doing<'a>,
 ) -> impl Stream<Item = Result<Batch, EngineError>> + Send + 'a {
-    let begun = (Some(Box::pin(rows)), Frames::default());
-    stream::try_unfold(begun, move |(rows, mut frames)| async move {
+    let begun = (Some(Box::pin(rows)), Frames::default(), counting);
+    stream::try_unfold(begun, move |(rows, mut frames, mut counting)| async move {
         let Some(mut rows) = rows else { return Ok(None) };
         let failed = |error| doing.failed(error);
         while let Some(row) = rows.try_next().await.map_err(failed)? {
-            frames.push(&row).map_err(failed)?;
+            match &mut counting {
+                Some(counting) => counting.push(&row, &mut frames),
+                None => frames.push(&row),
+            }
+            .map_err(failed)?;
             if frames.is_full() {
-                return Ok(frames.take().map(|taken| (batch(table, taken), (Some(rows), frames))));
+                return Ok(
+                    batch(table, &mut frames, &mut counting).map(|batch| (batch, (Some(rows), frames, counting)))
+                );
             }
         }
-        Ok(frames.take().map(|taken| (batch(table, taken), (None, frames))))
+        Ok(batch(table, &mut frames, &mut counting).map(|batch| (batch, (None, frames, counting))))
     })
 }
 
-fn batch(table: usize, (bytes, rows): (Bytes, i64)) -> Batch {
-    Batch { table, rows, content: Content::Opaque(bytes) }
+fn batch(table: usize, frames: &mut Frames, counting: &mut Option<Counting<'_>>) -> Option<Batch> {
+    let (bytes, rows) = frames.take()?;
+    let tallied = counting.as_mut().map(|counting| std::mem::take(&mut counting.tallied)).unwrap_or_default();
+    Some(Batch { table, rows, content: Content::Opaque(bytes), tallied })
+}
+
+/// Counts and hashes rows of one table as they come, org after org.
+struct Counting<'a> {
+    columns: usize,
+    asked: Asked,
+    hasher: Option<RowHasher<'a>>,
+    tallied: Vec<Tallied>,
+}
+
+impl<'a> Counting<'a> {
+    fn of(table: &'a TablePlan, asked: Asked) -> Self {
+        let hasher = table.hashed.as_ref().map(|types| RowHasher::new(types, SEED));
+        Self { columns: table.copied.len(), asked, hasher, tallied: Vec::new() }
+    }
+
+    fn push(&mut self, row: &Row, frames: &mut Frames) -> Result<(), tokio_postgres::Error> {
+        frames.push_first(row, self.columns)?;
+        let Some(hasher) = &mut self.hasher else { return Ok(()) };
+        let hash = i128::from(hasher.hash(row)?);
+        let org = match self.asked {
+            Asked::ByOrg => usize::try_from(row.try_get::<_, i64>(self.columns)? - 1).unwrap_or(usize::MAX),
+            Asked::OfOne | Asked::Any => 0,
+        };
+        match self.tallied.last_mut().filter(|last| last.org == org) {
+            Some(last) => (last.rows, last.hash) = (last.rows + 1, last.hash + hash),
+            None => self.tallied.push(Tallied { org, rows: 1, hash }),
+        }
+        Ok(())
+    }
 }
 
 type Ending = std::pin::Pin<Box<dyn Future<Output = Result<u64, tokio_postgres::Error>> + Send>>;

@@ -16,7 +16,7 @@ use super::plan::{Plan, SidePlan};
 use super::shape::Types;
 
 /// Any number but 0 makes Postgres hash into 64 bits.
-const SEED: i64 = 8_640_912_357;
+pub(super) const SEED: i64 = 8_640_912_357;
 
 /// SQL for the hash of row `t`. Columns of types that only this database knows are hashed as text, because their binary
 /// form contains the number that the type has here. The bytes are hashed in one go: Postgres joins the hashes of several

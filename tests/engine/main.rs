@@ -17,6 +17,7 @@ mod paths;
 mod schema_changes;
 mod sequences;
 mod stores;
+mod streamed;
 mod tenancy;
 mod types;
 mod verification;

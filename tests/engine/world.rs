@@ -103,8 +103,9 @@ pub(crate) fn claim(key: &str, epoch: i64) -> Claim {
 }
 
 pub(crate) async fn verify(engine: &PgEngine, claim: &Claim) -> Result<Verified, Mismatch> {
-    let source = engine.tally(claim, Side::Source).await.unwrap();
-    let target = engine.tally(claim, Side::Target).await.unwrap();
+    let (source, target) = engine.verify(claim).await.unwrap();
+    // What was hashed while it was copied is what the store says.
+    assert_eq!(source, engine.tally(claim, Side::Source).await.unwrap());
     Verified::compare(&source, &target)
 }
 

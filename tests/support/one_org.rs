@@ -18,6 +18,7 @@ pub(crate) trait OneOrg {
     async fn drain(&self, claim: &Claim) -> Result<(), EngineError>;
     async fn copy(&self, claim: &Claim) -> Result<Copied, EngineError>;
     async fn tally(&self, claim: &Claim, side: Side) -> Result<Tally, EngineError>;
+    async fn verify(&self, claim: &Claim) -> Result<(Tally, Tally), EngineError>;
     async fn explain(&self, claim: &Claim, mismatch: &Mismatch) -> Result<Place, EngineError>;
     async fn settle(&self, claim: &Claim) -> Result<(), EngineError>;
     async fn discard(&self, claim: &Claim) -> Result<(), EngineError>;
@@ -48,6 +49,10 @@ impl OneOrg for PgEngine {
 
     async fn tally(&self, claim: &Claim, side: Side) -> Result<Tally, EngineError> {
         Engine::tally(self, std::slice::from_ref(claim), side).await.map(only)
+    }
+
+    async fn verify(&self, claim: &Claim) -> Result<(Tally, Tally), EngineError> {
+        Engine::verify(self, std::slice::from_ref(claim)).await.map(only)
     }
 
     async fn explain(&self, claim: &Claim, mismatch: &Mismatch) -> Result<Place, EngineError> {

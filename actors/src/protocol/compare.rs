@@ -41,9 +41,8 @@ pub(super) async fn compare(
     }
     let streams = &stores.proofs().streams;
     let mut tallies = tally(round, streams).await?;
-    let unlike = |tallies: &Tallies| {
-        cohort.only(|claim| tallies.get(&claim.key).is_some_and(|(left, right)| left != right))
-    };
+    let unlike =
+        |tallies: &Tallies| cohort.only(|claim| tallies.get(&claim.key).is_some_and(|(left, right)| left != right));
     if route.way == Way::Back && carry_over_differences(round, &tallies).await? > 0 {
         tallies = tally(round, streams).await?;
     } else if let Some(unlike) = unlike(&tallies) {

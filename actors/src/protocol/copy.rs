@@ -50,7 +50,7 @@ async fn copy_between(
         enter(to, cohort).await?;
     }
     // The leaving store gets everything to do at once, and works while the other makes ready.
-    let Snapshotted { rows, seen, is_tallied } = from.rows(cohort).await?;
+    let Snapshotted { rows, seen } = from.rows(cohort).await?;
     if first == First::Snapshot {
         enter(to, cohort).await?;
     }
@@ -63,7 +63,7 @@ async fn copy_between(
     failpoint::hit("copy.before_commit");
     to.commit().await?;
     failpoint::hit("copy.committed");
-    Ok((copied, is_tallied.then_some(seen)))
+    Ok((copied, from.tallies_rows().then_some(seen)))
 }
 
 /// Takes the orgs in, and leaves no row of theirs there.

@@ -19,7 +19,8 @@ use super::proofs::Proofs;
 use super::round::{Round, apply, keys_of};
 use super::route::{LiveRoute, Outline};
 use super::standing::{Mode, Standing};
-use super::store::{Guard, LeavingSession, Prove, ReceivingSession, Snapshot};
+use super::store::{Guard, LeavingSession, Prove, ReceivingSession, Seen, Snapshot};
+use super::streamed::Counting;
 
 /// Rows of one table whose keys are in a range.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,14 +71,19 @@ pub(super) async fn copy_live(
         return Err(reading.refused("a part of one of these orgs was copied already, so it must go alone"));
     };
     let begun = begin(route, (&*from, &*to), claim, limits).await?;
+    let counting = Counting::default();
+    proofs.streams.forget(cohort);
     // One connection to each store is in use already.
     let at_once = limits.ranges_at_once.min(route.receiving.sessions_max().saturating_sub(1)).max(1);
-    for jobs in in_order(&route.tables, begun.pieces) {
+    for jobs in in_order(&route.tables, &begun.pieces) {
         // Rows are found through their parents, so these are complete before: an interrupted copy can be taken back.
-        let running = jobs.into_iter().map(|job| write_pieces(route, claim, &begun.snapshot, begun.is_resumed, job));
+        let running = jobs.into_iter().map(|job| write_pieces(route, claim, &begun, &counting, job));
         stream::iter(running).buffer_unordered(at_once).try_collect::<()>().await?;
     }
     from.end_snapshot().await?;
+    if from.tallies_rows() && !begun.is_resumed {
+        proofs.streams.keep(cohort, &counting, &begun.seen, &route.basis);
+    }
     from.release();
     let copied = to.copied(claim).await?;
     to.release();
@@ -87,8 +93,9 @@ pub(super) async fn copy_live(
 /// What is left to copy.
 struct Begun {
     pieces: Vec<Piece>,
-    /// The snapshot that all read from.
+    /// The snapshot that all read from, and what it sees.
     snapshot: String,
+    seen: Seen,
     /// Whether rows may be there already: those that were carried over after an earlier try.
     is_resumed: bool,
 }
@@ -130,28 +137,28 @@ async fn begin(
         failpoint::hit("catch_up.forgotten");
         session.release();
     }
-    Ok(Begun { pieces, snapshot, is_resumed })
+    Ok(Begun { pieces, snapshot, seen, is_resumed })
 }
 
 /// Copies some pieces in one transaction, and notes that they are done.
 async fn write_pieces(
     route: &LiveRoute,
     claim: &Claim,
-    snapshot: &str,
-    is_resumed: bool,
+    begun: &Begun,
+    counting: &Counting,
     job: Vec<Piece>,
 ) -> Result<(), EngineError> {
     let cohort = Cohort::one(claim);
     let (from, to) = try_join!(route.leaving.session(), route.receiving.session())?;
-    try_join!(from.join_snapshot(snapshot), to.begin_piece(claim))?;
-    if is_resumed {
+    try_join!(from.join_snapshot(&begun.snapshot), to.begin_piece(claim))?;
+    if begun.is_resumed {
         for piece in job.iter().rev() {
             to.clear_piece(claim, piece).await?;
         }
     }
     for piece in &job {
         let rows = from.rows_in(claim, piece).await?;
-        let copied = to.write(rows).await?;
+        let copied = to.write(counting.over(rows)).await?;
         to.piece_done(claim, piece, copied).await?;
     }
     to.prove_rows(&cohort, &RowKeys::none(route.tables.len()), Prove::OnlyContents).await?;
@@ -166,14 +173,14 @@ async fn write_pieces(
 
 /// What may be copied at the same time, group after group; each item is one transaction. Tables that others hang on come
 /// in an earlier group.
-fn in_order(tables: &[Outline], pieces: Vec<Piece>) -> Vec<Vec<Vec<Piece>>> {
+fn in_order(tables: &[Outline], pieces: &[Piece]) -> Vec<Vec<Vec<Piece>>> {
     let mut groups: BTreeMap<usize, (Vec<Piece>, Vec<Vec<Piece>>)> = BTreeMap::new();
     for piece in pieces {
         let depth = tables.get(piece.table).map_or(0, |table| table.depth);
         let (small, ranges) = groups.entry(depth).or_default();
         match piece.is_whole_table() {
-            true => small.push(piece),
-            false => ranges.push(vec![piece]),
+            true => small.push(piece.clone()),
+            false => ranges.push(vec![piece.clone()]),
         }
     }
     let jobs = |(small, mut ranges): (Vec<Piece>, Vec<Vec<Piece>>)| {

@@ -59,8 +59,6 @@ pub struct Snapshotted<'a> {
     pub rows: Rows<'a>,
     /// What the snapshot sees: known before the first row.
     pub seen: Pin<Box<dyn Future<Output = Answer<Seen>> + Send + 'a>>,
-    /// Whether every row is counted and hashed on the way.
-    pub is_tallied: bool,
 }
 
 /// Rows as both stores of a route have agreed to pass them on.
@@ -149,15 +147,13 @@ pub trait Receiving: Send + Sync {
 /// Reads rows of orgs.
 #[async_trait]
 pub trait Reader: Send + Sync {
+    /// Whether every row is counted and hashed on its way.
+    fn tallies_rows(&self) -> bool;
     /// All rows of the orgs as one snapshot has them. The snapshot is taken by the time this answers.
     async fn rows<'a>(&'a self, cohort: &'a Cohort) -> Answer<Snapshotted<'a>>;
     /// Those orgs none of whose rows was written after the snapshot that has `seen`, with how many rows they have in each table. A row
     /// that is gone can only be told by their number. In one snapshot, or in the one that is open.
-    async fn unwritten_since(
-        &self,
-        cohort: &Cohort,
-        seen: &Seen,
-    ) -> Answer<HashMap<OrgKey, BTreeMap<usize, i64>>>;
+    async fn unwritten_since(&self, cohort: &Cohort, seen: &Seen) -> Answer<HashMap<OrgKey, BTreeMap<usize, i64>>>;
     /// Counts and hashes the rows of each org in one snapshot, or in the one that is open.
     async fn tally(&self, cohort: &Cohort) -> Answer<HashMap<OrgKey, Tally>>;
     /// What the store is like now.

@@ -165,6 +165,7 @@ impl WriteBlock for Block {
         failpoint::hit("moved.committed");
         let served = [What::Compared(self.route.way)];
         self.cohort.claims().iter().for_each(|claim| self.proofs.forget(claim, &served));
+        self.proofs.streams.forget(&self.cohort);
         self.is_receiving = last.is_open;
         Ok(CaughtUp { keys: last.keys, left: 0 })
     }

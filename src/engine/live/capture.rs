@@ -14,7 +14,7 @@ use tokio_postgres::types::ToSql;
 use super::super::cohort::{Cohort, Parameters};
 use super::super::copy::SNAPSHOT;
 use super::super::error::{Doing, Failed};
-use super::super::rows::of_tables;
+use super::super::rows::{Asked, of_tables};
 use super::super::side::From;
 use super::arrays::Arrays;
 use super::lost;
@@ -118,7 +118,7 @@ impl Capture for From<LivePlan> {
             };
             requests.push((number, send(request).await));
         }
-        Ok(Box::pin(of_tables(&live.plan, requests, READING)))
+        Ok(Box::pin(of_tables(&live.plan, requests, (Asked::Any, READING))))
     }
 
     async fn tally_of(&self, cohort: &Cohort, keys: &RowKeys) -> Result<BTreeMap<usize, TableTally>, EngineError> {

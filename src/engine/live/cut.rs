@@ -11,7 +11,7 @@ use tokio_postgres::types::ToSql;
 use super::super::cohort::Cohort;
 use super::super::error::Failed;
 use super::super::plan::union;
-use super::super::rows::of_tables;
+use super::super::rows::{Asked, of_tables};
 use super::super::side::From;
 use super::plan::LivePlan;
 
@@ -68,7 +68,7 @@ impl Ranges for From<LivePlan> {
             let orgs = [claim.key.as_str()];
             self.session.query_raw(&statement, parameters(&orgs.as_slice(), piece)).await
         };
-        Ok(Box::pin(of_tables(&live.plan, vec![(piece.table, send(request).await)], READING)))
+        Ok(Box::pin(of_tables(&live.plan, vec![(piece.table, send(request).await)], (Asked::OfOne, READING))))
     }
 }
 
