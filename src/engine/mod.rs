@@ -1,49 +1,25 @@
-//! The stores: copying, comparing and fencing an org's rows, Postgres to Postgres.
+//! Postgres stores: what the protocol (`mover_actors::protocol`) asks of them, and what operators do.
 //!
-//! A migration's statements are put together from its definition and the catalogs of both stores (`plan`), and anew when these
-//! have changed (`plans`, `fingerprint`); what was proven before counts no more then (`proofs`). An org is
-//! then copied in one transaction of the target from one snapshot of the source (`copy`): rows are passed on in the binary
-//! form in which they come, so an org of any size takes the same memory. The target's guard table (`guard`) says whose an
-//! org's rows are and refuses whoever comes with an older epoch, so every call may be repeated after a crash.
+//! | folder | what is in it |
+//! |---|---|
+//! | `store` | connections, sessions, what an error of the driver means |
+//! | `schema` | what a store is made of: tables, types, names, fingerprints |
+//! | `plan` | what two schemas agree on, as statements; whose row is whose, in `ownership` |
+//! | `rows` | all rows of orgs: read, written, drained, explained |
+//! | `live` | orgs that are written while they move: log, single rows, locks, ranges, backups |
+//! | `guard` | what Mover keeps in a store, and the triggers that log or refuse writes |
+//! | `orgs` | the directory of orgs, and how many rows nobody would move |
+//! | `check` | everything that would keep a migration from working |
 
-mod catalog;
 mod check;
-mod check_alike;
-mod check_keys;
-mod check_online;
-mod check_sequences;
-mod check_tables;
-mod cohort;
-mod connection;
-mod copy;
-mod drain;
-mod error;
-mod explain;
-mod fingerprint;
 mod guard;
 mod live;
-mod name;
-mod order;
-mod org_keys;
 mod orgs;
-mod ownership;
 mod plan;
-mod plans;
-mod reach;
-mod references;
-mod reframe;
-mod report;
-mod resolve;
-mod row_hash;
 mod rows;
-mod sequences;
-mod shape;
-mod side;
-mod sizes;
-mod sql_steps;
+mod schema;
+mod steps;
 mod store;
-mod survey;
-mod tally;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -63,23 +39,24 @@ pub use mover_actors::protocol::LiveLimits;
 use mover_actors::protocol::{CopyRoute, LiveRoute, Migration, Moves, Proofs, Stores, Turns};
 use tokio::sync::OnceCell;
 
+pub use check::report::{Finding, Level, Report};
 pub use guard::{GuardStatus, GuardedOrgs};
-pub use name::{ColumnName, NameError, TableName, split_identifiers};
+pub use orgs::survey::Guarded;
 pub use orgs::{Listed, names_no_org};
-pub use report::{Finding, Level, Report};
+pub use schema::name::{ColumnName, NameError, TableName, split_identifiers};
 pub use store::{Store, StoreError};
-pub use survey::Guarded;
 
 use crate::config::Definition;
-use catalog::Catalog;
-use cohort::Cohort;
-use fingerprint::Tables;
 use guard::{Guard, Readiness};
 use live::{LivePlan, OrgGuard};
-use org_keys::KeyForms;
-use plan::Plan;
-use plans::{Kept, Pair, Plans};
-use side::{Leaves, Receives, Side, Terms};
+use plan::org_keys::KeyForms;
+use plan::plans::{Kept, Pair, Plans};
+use plan::{Plan, ownership};
+use rows::side::{Leaves, Receives, Side, Terms};
+use rows::{copy, explain};
+use schema::catalog::Catalog;
+use schema::fingerprint::Tables;
+use store::cohort::Cohort;
 
 /// How long a move waits for open writers before it gives up.
 pub const DRAIN_BUDGET: Duration = Duration::from_secs(30);
@@ -431,7 +408,7 @@ impl Stores for PgEngine {
 
     async fn carry_out_steps(&self, claim: &Claim) -> Result<Copied, EngineError> {
         let definition = self.definition(&claim.migration)?;
-        sql_steps::carry_out(self.store(&definition.to)?, claim, &definition.steps).await
+        steps::carry_out(self.store(&definition.to)?, claim, &definition.steps).await
     }
 
     async fn take_back_steps(&self, claim: &Claim) -> Result<(), EngineError> {
@@ -439,7 +416,7 @@ impl Stores for PgEngine {
         let target = self.store(&definition.to)?;
         // Without a guard table nothing was ever carried out.
         match guard::ensure(target).await? {
-            true => sql_steps::take_back(target, claim, &definition.steps).await,
+            true => steps::take_back(target, claim, &definition.steps).await,
             false => Ok(()),
         }
     }

@@ -60,7 +60,7 @@ async fn row(client: &Client, sql: &str, epoch: i64) -> bool {
 }
 
 async fn enter(client: &Client, mode: &str, epoch: i64) -> bool {
-    let sql = include_str!("../../src/engine/sql/guard_enter.sql");
+    let sql = include_str!("../../src/engine/guard/sql/guard_enter.sql");
     client.query_opt(sql, &[&MIGRATION, &ORGS, &[epoch].as_slice(), &mode]).await.unwrap().is_some()
 }
 

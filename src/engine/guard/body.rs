@@ -3,15 +3,15 @@
 
 use crate::config::{Definition, TableRule, Tenancy, Via};
 
-use super::super::catalog::{Catalog, Column, Table};
-use super::super::name::{literal, quote};
-use super::super::org_keys::canonical_text;
-use super::super::shape::EQUALS;
-use super::trigger::{
+use crate::engine::guard::trigger::{
     DELETE, DELETE_OF_ROW, Firing, INSERT, INSERT_OF_ROW, NEW_ROWS, OLD_ROWS, TRUNCATE, Trigger, UPDATE, UPDATE_OF_ROW,
     functions_begin, hash, trigger_name,
 };
-use super::watch::{ANY, Kind};
+use crate::engine::guard::watch::{ANY, Kind};
+use crate::engine::plan::org_keys::canonical_text;
+use crate::engine::schema::catalog::{Catalog, Column, Table};
+use crate::engine::schema::name::{literal, quote};
+use crate::engine::schema::shape::EQUALS;
 
 /// Types whose text is the same whatever a session has set.
 const PLAIN_TYPES: [&str; 8] =

@@ -6,8 +6,8 @@ use mover_actors::ports::EngineError;
 use tokio::time::{Instant, sleep};
 use tokio_postgres::error::SqlState;
 
-use super::super::connection::Session;
-use super::super::error::{Doing, Failed};
+use crate::engine::store::connection::Session;
+use crate::engine::store::error::{Doing, Failed};
 
 /// Nobody is kept waiting longer by one try.
 const LOCK_TIMEOUT_MS: u64 = 200;
@@ -67,7 +67,7 @@ async fn holders(session: &Session, place: &str, beside: Beside, doing: Doing<'_
     for row in session.query(include_str!("sql/holders.sql"), &[&place, &readers_too]).await.map_err(failed)? {
         let (transaction, pid): (String, Option<i32>) =
             (row.try_get("transaction").map_err(failed)?, row.try_get("pid").map_err(failed)?);
-        let sql = include_str!("../sql/writer_describe.sql");
+        let sql = include_str!("../rows/sql/writer_describe.sql");
         let told = session.query_one(sql, &[&transaction, &pid]).await.map_err(failed)?;
         described.push(told.try_get(0).map_err(failed)?);
     }

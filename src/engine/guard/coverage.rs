@@ -3,10 +3,10 @@
 use mover_actors::ports::EngineError;
 use tokio_postgres::types::Oid;
 
-use super::super::error::{Doing, Failed};
-use super::super::store::Store;
-use super::trigger::trigger_names;
 use crate::config::Definition;
+use crate::engine::guard::trigger::trigger_names;
+use crate::engine::store::Store;
+use crate::engine::store::error::{Doing, Failed};
 
 /// Refuses if one of the tables, or a partition that was attached since, has not all triggers.
 pub(in crate::engine) async fn must_watch(

@@ -2,9 +2,9 @@
 
 use mover_actors::ports::EngineError;
 
-use super::super::connection::Session;
-use super::super::error::{Doing, Failed};
-use super::body::{Guarded, Pointed};
+use crate::engine::guard::body::{Guarded, Pointed};
+use crate::engine::store::connection::Session;
+use crate::engine::store::error::{Doing, Failed};
 
 /// Tables that triggers could be put on, but would not be right for, each with what to do.
 pub(super) async fn unfit(

@@ -8,20 +8,20 @@ use std::time::Duration;
 use mover_actors::ports::EngineError;
 use serde::Serialize;
 
-use super::super::catalog::Catalog;
-use super::super::connection::Session;
-use super::super::error::{Doing, Failed};
-use super::super::name::literal;
-use super::super::org_keys::KeyForms;
-use super::super::orgs::Walk;
-use super::super::store::Store;
-use super::body::{Guarded, triggers};
-use super::briefly::{Asking, Beside, briefly};
-use super::fitness::{missing_rights, unfit};
-use super::places::{Place, Standing, places};
-use super::trigger::Trigger;
-use super::watch::{is_watching, watch_anew};
 use crate::config::Definition;
+use crate::engine::guard::body::{Guarded, triggers};
+use crate::engine::guard::briefly::{Asking, Beside, briefly};
+use crate::engine::guard::fitness::{missing_rights, unfit};
+use crate::engine::guard::places::{Place, Standing, places};
+use crate::engine::guard::trigger::Trigger;
+use crate::engine::guard::watch::{is_watching, watch_anew};
+use crate::engine::orgs::Walk;
+use crate::engine::plan::org_keys::KeyForms;
+use crate::engine::schema::catalog::Catalog;
+use crate::engine::schema::name::literal;
+use crate::engine::store::Store;
+use crate::engine::store::connection::Session;
+use crate::engine::store::error::{Doing, Failed};
 use mover_actors::protocol::LiveLimits;
 
 /// What the guard of a migration looks like in one store.
@@ -98,12 +98,12 @@ impl<'a> Guard<'a> {
         }
         // Whoever holds a connection and asks for a second one may wait for itself.
         session.release();
-        if !super::ensure_tables(self.store).await? {
-            return Err(doing.refused(super::MISSING_RIGHT));
+        if !crate::engine::guard::ensure_tables(self.store).await? {
+            return Err(doing.refused(crate::engine::guard::MISSING_RIGHT));
         }
         let session = self.store.session().await?;
-        if !super::admits(&session, doing).await? {
-            super::make_admit(&session, doing).await?;
+        if !crate::engine::guard::admits(&session, doing).await? {
+            crate::engine::guard::make_admit(&session, doing).await?;
         }
         let is_quiet = !is_watching(&session, doing).await?;
         let readiness = if is_quiet { readiness } else { Readiness::Awake };
@@ -190,12 +190,12 @@ impl<'a> Guard<'a> {
     pub(in crate::engine) async fn status(&self) -> Result<GuardStatus, EngineError> {
         let doing = Doing::new(self.store.name(), "looking for the guard's triggers");
         let tables = self.tables()?;
-        if !super::has_tables(self.store).await? {
+        if !crate::engine::guard::has_tables(self.store).await? {
             let unguarded = tables.iter().map(|table| table.label.clone()).collect();
             return Ok(GuardStatus { unguarded, ..GuardStatus::default() });
         }
         let session = self.store.session().await?;
-        let admits = super::admits(&session, doing).await?;
+        let admits = crate::engine::guard::admits(&session, doing).await?;
         let is_quiet = !is_watching(&session, doing).await?;
         let orgs = self.orgs(&session).await?;
         let mut status = GuardStatus { orgs, ..GuardStatus::default() };

@@ -17,22 +17,22 @@ use mover_actors::domain::record::Claim;
 use mover_actors::ports::EngineError;
 use tokio_postgres::error::SqlState;
 
-use crate::engine::cohort::{Cohort, Parameters};
-use crate::engine::connection::Session;
-use crate::engine::error::{Doing, Failed};
 use crate::engine::store::Store;
+use crate::engine::store::cohort::{Cohort, Parameters};
+use crate::engine::store::connection::Session;
+use crate::engine::store::error::{Doing, Failed};
 
 pub(super) use coverage::must_watch;
 pub(super) use install::{Guard, Readiness};
 pub use install::{GuardStatus, GuardedOrgs};
 pub(super) use watch::watch;
 
-const ENTER: &str = include_str!("../sql/guard_enter.sql");
-const SETTLE: &str = include_str!("../sql/guard_settle.sql");
-const READ: &str = include_str!("../sql/guard_read.sql");
+const ENTER: &str = include_str!("sql/guard_enter.sql");
+const SETTLE: &str = include_str!("sql/guard_settle.sql");
+const READ: &str = include_str!("sql/guard_read.sql");
 const ADMIT: &str = include_str!("sql/admit.sql");
-const FOUND: &str = include_str!("../sql/guard_found.sql");
-const CREATE: &str = concat!(include_str!("../sql/guard_create.sql"), include_str!("../sql/guard_watch.sql"));
+const FOUND: &str = include_str!("sql/guard_found.sql");
+const CREATE: &str = concat!(include_str!("sql/guard_create.sql"), include_str!("sql/guard_watch.sql"));
 
 /// What to do when the guard's table can be neither found nor made.
 pub(super) const MISSING_RIGHT: &str = "no right to create it; run in this store as its owner: CREATE SCHEMA mover; \

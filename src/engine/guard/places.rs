@@ -3,10 +3,10 @@
 use mover_actors::ports::EngineError;
 use tokio_postgres::Row;
 
-use super::super::connection::Session;
-use super::super::error::{Doing, Failed};
-use super::body::Guarded;
-use super::trigger::{PREFIX, Trigger};
+use crate::engine::guard::body::Guarded;
+use crate::engine::guard::trigger::{PREFIX, Trigger};
+use crate::engine::store::connection::Session;
+use crate::engine::store::error::{Doing, Failed};
 
 const FOUND: &str = include_str!("sql/found.sql");
 

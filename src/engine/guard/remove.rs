@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use mover_actors::ports::EngineError;
 
-use super::super::connection::Session;
-use super::super::error::{Doing, Failed};
-use super::briefly::{Asking, Beside, briefly};
-use super::install::{Guard, GuardedOrgs};
-use super::trigger::{functions_begin, trigger_names};
+use crate::engine::guard::briefly::{Asking, Beside, briefly};
+use crate::engine::guard::install::{Guard, GuardedOrgs};
+use crate::engine::guard::trigger::{functions_begin, trigger_names};
+use crate::engine::store::connection::Session;
+use crate::engine::store::error::{Doing, Failed};
 
 impl Guard<'_> {
     /// Takes everything of the migration away, and the schema `mover` if nothing else is in it; answers from which tables and
@@ -17,7 +17,7 @@ impl Guard<'_> {
     pub(in crate::engine) async fn remove(&self, force: bool) -> Result<Vec<String>, EngineError> {
         let doing = Doing::new(self.store.name(), "removing the guard");
         let failed = |error| doing.failed(error);
-        if !super::has_tables(self.store).await? {
+        if !crate::engine::guard::has_tables(self.store).await? {
             return Ok(Vec::new());
         }
         let session = self.store.session().await?;

@@ -1,7 +1,7 @@
 //! One trigger: what it is called, how it is made, and whether one that is found is it.
 
-use super::super::name::{literal, quote};
-use super::places::FoundTrigger;
+use crate::engine::guard::places::FoundTrigger;
+use crate::engine::schema::name::{literal, quote};
 
 /// What all functions run with, whoever calls them. Reliance on it is the last resort: they name everything in full.
 const PATH: &str = "search_path=pg_catalog, pg_temp";

@@ -4,11 +4,11 @@
 
 use mover_actors::ports::EngineError;
 
-use super::super::cohort::Cohort;
-use super::super::connection::Session;
-use super::super::error::{Doing, Failed};
-use super::super::shape::EQUALS;
-use super::super::store::Store;
+use crate::engine::schema::shape::EQUALS;
+use crate::engine::store::Store;
+use crate::engine::store::cohort::Cohort;
+use crate::engine::store::connection::Session;
+use crate::engine::store::error::{Doing, Failed};
 
 /// Whether any org moves or has moved here: for triggers that cannot know whose rows they are given.
 pub(super) const ANY: &str =

@@ -10,13 +10,13 @@ use mover_actors::ports::{BackedUp, EngineError};
 use mover_actors::protocol::Mode;
 use tokio::fs;
 
-use super::super::copy::SNAPSHOT;
-use super::super::error::{Doing, Failed};
-use super::super::reframe::{Frames, HEADER, TRAILER};
-use super::super::store::Store;
-use super::backup_file::{FORMAT, Header, HeaderTable, Writer, failed};
-use super::plan::LivePlan;
-use super::standing;
+use crate::engine::live::backup_file::{FORMAT, Header, HeaderTable, Writer, failed};
+use crate::engine::live::plan::LivePlan;
+use crate::engine::live::standing;
+use crate::engine::rows::copy::SNAPSHOT;
+use crate::engine::rows::reframe::{Frames, HEADER, TRAILER};
+use crate::engine::store::Store;
+use crate::engine::store::error::{Doing, Failed};
 
 /// Writes the org's rows to a file in `directory`. It gets its name when it is complete and on the disk, so a file with
 /// that name is good; writing it again replaces it.

@@ -11,16 +11,16 @@ use mover_actors::protocol::store::{Capture, Logged, Part, Rows, Seen, Snapshot}
 use mover_actors::protocol::{RowKeys, send};
 use tokio_postgres::types::ToSql;
 
-use super::super::cohort::{Cohort, Parameters};
-use super::super::copy::SNAPSHOT;
-use super::super::error::{Doing, Failed};
-use super::super::rows::{Asked, of_tables};
-use super::super::side::From;
-use super::arrays::Arrays;
-use super::lost;
-use super::plan::LivePlan;
-use super::rows_of::View;
-use super::standing::standing;
+use crate::engine::live::arrays::Arrays;
+use crate::engine::live::lost;
+use crate::engine::live::plan::LivePlan;
+use crate::engine::live::rows_of::View;
+use crate::engine::live::standing::standing;
+use crate::engine::rows::copy::SNAPSHOT;
+use crate::engine::rows::side::From;
+use crate::engine::rows::{Asked, of_tables};
+use crate::engine::store::cohort::{Cohort, Parameters};
+use crate::engine::store::error::{Doing, Failed};
 
 const STANDING: &str = include_str!("sql/snapshot.sql");
 const ENTRIES: &str = include_str!("sql/entries.sql");

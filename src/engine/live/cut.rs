@@ -8,12 +8,12 @@ use mover_actors::protocol::send;
 use mover_actors::protocol::store::{Ranges, Rows};
 use tokio_postgres::types::ToSql;
 
-use super::super::cohort::Cohort;
-use super::super::error::Failed;
-use super::super::plan::union;
-use super::super::rows::{Asked, of_tables};
-use super::super::side::From;
-use super::plan::LivePlan;
+use crate::engine::live::plan::LivePlan;
+use crate::engine::plan::union;
+use crate::engine::rows::side::From;
+use crate::engine::rows::{Asked, of_tables};
+use crate::engine::store::cohort::Cohort;
+use crate::engine::store::error::Failed;
 
 const READING: &str = "reading a range of the org";
 

@@ -12,14 +12,14 @@ use mover_actors::protocol::store::{Gate, Hold, Seen};
 use mover_actors::protocol::{Mode, send};
 use tokio_postgres::error::SqlState;
 
-use super::super::cohort::{Cohort, Parameters};
-use super::super::connection::Session;
-use super::super::error::{Doing, Failed};
-use super::super::side::From;
-use super::capture::STATEMENTS;
-use super::plan::LivePlan;
-use super::standing::{self, why_refused};
-use super::{lock, lost};
+use crate::engine::live::capture::STATEMENTS;
+use crate::engine::live::plan::LivePlan;
+use crate::engine::live::standing::{self, why_refused};
+use crate::engine::live::{lock, lost};
+use crate::engine::rows::side::From;
+use crate::engine::store::cohort::{Cohort, Parameters};
+use crate::engine::store::connection::Session;
+use crate::engine::store::error::{Doing, Failed};
 
 const MOVED: &str = include_str!("sql/moved.sql");
 const REHEARSING: &str = "making ready for the switch";

@@ -1,7 +1,7 @@
 //! SQL about rows with given keys. The keys come as one array of texts for each column of the primary key.
 
-use super::super::catalog::{Catalog, Table};
-use super::super::name::quote;
+use crate::engine::schema::catalog::{Catalog, Table};
+use crate::engine::schema::name::quote;
 
 /// A column of a primary key in one store.
 #[derive(Debug, Clone)]

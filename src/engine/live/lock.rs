@@ -13,9 +13,9 @@ use tokio::time::{Instant, sleep};
 use tokio_postgres::Row;
 use tokio_postgres::error::SqlState;
 
-use super::super::cohort::{Cohort, Parameters};
-use super::super::connection::Session;
-use super::super::error::{Doing, Failed};
+use crate::engine::store::cohort::{Cohort, Parameters};
+use crate::engine::store::connection::Session;
+use crate::engine::store::error::{Doing, Failed};
 
 const LOCK: &str = include_str!("sql/lock.sql");
 const TRY_LOCK: &str = include_str!("sql/try_lock.sql");
@@ -183,7 +183,7 @@ pub(super) async fn in_the_way(
     for row in session.query(include_str!("sql/holders.sql"), &org).await.map_err(failed)? {
         let (transaction, pid): (String, Option<i32>) =
             (row.try_get(0).map_err(failed)?, row.try_get(1).map_err(failed)?);
-        let sql = include_str!("../sql/writer_describe.sql");
+        let sql = include_str!("../rows/sql/writer_describe.sql");
         let told = session.query_one(sql, &[&transaction, &pid]).await.map_err(failed)?;
         described.push(told.try_get::<_, String>(0).map_err(failed)?);
     }

@@ -4,13 +4,13 @@ use mover_actors::ports::EngineError;
 use mover_actors::protocol::RowKeys;
 use tokio_postgres::types::ToSql;
 
-use super::super::catalog::{Column, Table};
-use super::super::cohort::Cohort;
-use super::super::connection::Session;
-use super::super::error::{Doing, Failed};
-use super::super::name::quote;
-use super::arrays::Arrays;
-use super::plan::{LivePlan, LiveTable};
+use crate::engine::live::arrays::Arrays;
+use crate::engine::live::plan::{LivePlan, LiveTable};
+use crate::engine::schema::catalog::{Column, Table};
+use crate::engine::schema::name::quote;
+use crate::engine::store::cohort::Cohort;
+use crate::engine::store::connection::Session;
+use crate::engine::store::error::{Doing, Failed};
 
 /// What of one table could be lost.
 #[derive(Debug)]

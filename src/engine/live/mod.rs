@@ -37,9 +37,10 @@ use mover_actors::protocol::store::{LeavingSession, LiveLeaving, LiveReceiving, 
 pub(super) use plan::LivePlan;
 pub(super) use standing::OrgGuard;
 
-use super::cohort::Cohort;
-use super::side::{From, Leaves, Receives, To};
-use super::{PgEngine, guard};
+use crate::engine::PgEngine;
+use crate::engine::guard;
+use crate::engine::rows::side::{From, Leaves, Receives, To};
+use crate::engine::store::cohort::Cohort;
 
 #[async_trait]
 impl LiveLeaving for Leaves<LivePlan> {

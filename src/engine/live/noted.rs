@@ -7,12 +7,12 @@ use mover_actors::protocol::store::Noted;
 use mover_actors::protocol::{Mode, Piece};
 use tokio_postgres::Row;
 
-use super::super::cohort::{Cohort, Parameters};
-use super::super::error::{Doing, Failed};
-use super::super::side::To;
-use super::cut::parameters;
-use super::plan::LivePlan;
-use super::standing::{self, SHARE_ROW};
+use crate::engine::live::cut::parameters;
+use crate::engine::live::plan::LivePlan;
+use crate::engine::live::standing::{self, SHARE_ROW};
+use crate::engine::rows::side::To;
+use crate::engine::store::cohort::{Cohort, Parameters};
+use crate::engine::store::error::{Doing, Failed};
 
 const WRITING: &str = "writing a range of the org";
 

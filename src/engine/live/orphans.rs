@@ -3,11 +3,11 @@
 use mover_actors::ports::EngineError;
 use tokio_postgres::Row;
 
-use super::super::catalog::{Catalog, Reference, Table};
-use super::super::error::{Doing, Failed, shortened};
-use super::super::name::quote;
-use super::super::plan::union;
-use super::keyed::{self, KeyColumn};
+use crate::engine::live::keyed::{self, KeyColumn};
+use crate::engine::plan::union;
+use crate::engine::schema::catalog::{Catalog, Reference, Table};
+use crate::engine::schema::name::quote;
+use crate::engine::store::error::{Doing, Failed, shortened};
 
 /// The foreign keys of one table.
 #[derive(Debug)]

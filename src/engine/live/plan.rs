@@ -8,18 +8,18 @@ use mover_actors::domain::state::Way;
 use mover_actors::ports::EngineError;
 use mover_actors::protocol::Outline;
 
-use super::super::catalog::{Catalog, Table};
-use super::super::error::Doing;
-use super::super::name::TableName;
-use super::super::ownership::{Orgs, Ownership};
-use super::super::plan::{Plan, TablePlan};
-use super::super::sequences::FarBehind;
-use super::keyed::{self, KeyColumn};
-use super::lost::{self, Lost, LostColumn};
-use super::orphans::Orphans;
-use super::range::Ranging;
-use super::subtree::{self, Branch};
 use crate::config::{Definition, TableRule, Tenancy};
+use crate::engine::live::keyed::{self, KeyColumn};
+use crate::engine::live::lost::{self, Lost, LostColumn};
+use crate::engine::live::orphans::Orphans;
+use crate::engine::live::range::Ranging;
+use crate::engine::live::subtree::{self, Branch};
+use crate::engine::plan::ownership::{Orgs, Ownership};
+use crate::engine::plan::sequences::FarBehind;
+use crate::engine::plan::{Plan, TablePlan};
+use crate::engine::schema::catalog::{Catalog, Table};
+use crate::engine::schema::name::TableName;
+use crate::engine::store::error::Doing;
 
 /// An online move in one direction: the plan's source is the store that orgs leave, its target the one that receives them.
 #[derive(Debug)]
@@ -152,7 +152,7 @@ impl Maker<'_> {
         let left = self.side(rule, self.leaving, here, &key, &table.source.hash).map_err(|p| refused(from, p))?;
         let right = self.side(rule, self.receiving, there, &key, &table.target.hash).map_err(|p| refused(to, p))?;
         let columns: Vec<String> =
-            table.copied.iter().map(|name| format!("t.{}", super::super::name::quote(name))).collect();
+            table.copied.iter().map(|name| format!("t.{}", crate::engine::schema::name::quote(name))).collect();
         Ok(LiveTable {
             select: format!("SELECT {} {}", columns.join(", "), left.rows),
             delete: keyed::delete(there, &format!("SELECT t.tableoid, t.ctid {}", right.rows)),

@@ -5,12 +5,12 @@ use mover_actors::failpoint;
 use mover_actors::ports::EngineError;
 use mover_actors::protocol::Mode;
 
-use super::super::cohort::Cohort;
-use super::super::connection::Session;
-use super::super::error::{Doing, Failed};
-use super::super::store::Store;
-use super::plan::LivePlan;
-use super::standing::{self, LOCK_ROW};
+use crate::engine::live::plan::LivePlan;
+use crate::engine::live::standing::{self, LOCK_ROW};
+use crate::engine::store::Store;
+use crate::engine::store::cohort::Cohort;
+use crate::engine::store::connection::Session;
+use crate::engine::store::error::{Doing, Failed};
 
 /// Removes the org's rows from the store that receives orgs by `live`, children first; answers how many. In each transaction
 /// the org must have moved away from there.

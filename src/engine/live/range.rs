@@ -1,8 +1,8 @@
 //! A table cut into ranges of its key.
 
-use super::super::catalog::Table;
-use super::keyed::KeyColumn;
 use crate::config::{TableRule, Tenancy};
+use crate::engine::live::keyed::KeyColumn;
+use crate::engine::schema::catalog::Table;
 
 /// Types whose values have the same order in every store, and whose index can be walked.
 const PLAIN_TYPES: [&str; 10] =

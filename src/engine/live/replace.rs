@@ -16,17 +16,17 @@ use mover_actors::protocol::{RowKeys, Standing, send};
 use tokio_postgres::Row;
 use tokio_postgres::error::SqlState;
 
-use super::super::cohort::Cohort;
-use super::super::error::Failed;
-use super::super::rows::Pour;
-use super::super::sequences;
-use super::super::side::To;
-use super::arrays::Arrays;
-use super::gate::impatient;
-use super::lock;
-use super::plan::LivePlan;
-use super::rows_of::{View, run};
-use super::standing::{self, FORGET_PIECES, LOCK_ROW, RAISE, RECEIVE};
+use crate::engine::live::arrays::Arrays;
+use crate::engine::live::gate::impatient;
+use crate::engine::live::lock;
+use crate::engine::live::plan::LivePlan;
+use crate::engine::live::rows_of::{View, run};
+use crate::engine::live::standing::{self, FORGET_PIECES, LOCK_ROW, RAISE, RECEIVE};
+use crate::engine::plan::sequences;
+use crate::engine::rows::Pour;
+use crate::engine::rows::side::To;
+use crate::engine::store::cohort::Cohort;
+use crate::engine::store::error::Failed;
 
 const WRITING: &str = "carrying over what was written";
 const REHEARSING: &str = "making ready for the switch";

@@ -7,13 +7,13 @@ use futures_util::SinkExt;
 use mover_actors::ports::EngineError;
 use tokio_postgres::CopyInSink;
 
-use super::super::connection::Session;
-use super::super::error::{Doing, Failed};
-use super::super::name::{TableName, quote};
-use super::super::resolve::resolve;
-use super::super::store::Store;
-use super::backup_file::{Footer, Header, HeaderTable, Reader, failed};
-use super::plan::LivePlan;
+use crate::engine::live::backup_file::{Footer, Header, HeaderTable, Reader, failed};
+use crate::engine::live::plan::LivePlan;
+use crate::engine::schema::name::{TableName, quote};
+use crate::engine::schema::resolve::resolve;
+use crate::engine::store::Store;
+use crate::engine::store::connection::Session;
+use crate::engine::store::error::{Doing, Failed};
 
 /// Loads all rows in one transaction into the store that receives orgs by `live`, and compares their numbers.
 pub(super) async fn restore(live: &LivePlan, store: &Store, file: &Path, header: &Header) -> Result<i64, EngineError> {

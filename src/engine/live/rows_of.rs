@@ -13,14 +13,14 @@ use mover_actors::protocol::store::Part;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Row, Statement};
 
-use super::super::cohort::Cohort;
-use super::super::connection::Session;
-use super::super::error::{Doing, Failed};
-use super::super::name::quote;
-use super::super::plan::SidePlan;
-use super::arrays::Arrays;
-use super::plan::{LivePlan, LiveSide, LiveTable};
-use super::subtree::Branch;
+use crate::engine::live::arrays::Arrays;
+use crate::engine::live::plan::{LivePlan, LiveSide, LiveTable};
+use crate::engine::live::subtree::Branch;
+use crate::engine::plan::SidePlan;
+use crate::engine::schema::name::quote;
+use crate::engine::store::cohort::Cohort;
+use crate::engine::store::connection::Session;
+use crate::engine::store::error::{Doing, Failed};
 
 /// One store's view of a plan.
 #[derive(Clone, Copy)]

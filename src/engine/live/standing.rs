@@ -15,12 +15,12 @@ use tokio_postgres::Row;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
 
-use super::super::cohort::{Cohort, Parameters};
-use super::super::connection::Session;
-use super::super::error::{Doing, Failed};
-use super::super::guard;
-use super::super::store::Store;
-use super::lock::{self, Patience};
+use crate::engine::guard;
+use crate::engine::live::lock::{self, Patience};
+use crate::engine::store::Store;
+use crate::engine::store::cohort::{Cohort, Parameters};
+use crate::engine::store::connection::Session;
+use crate::engine::store::error::{Doing, Failed};
 
 pub(super) const READ: &str = include_str!("sql/read_row.sql");
 pub(super) const LOCK_ROW: &str = include_str!("sql/lock_row.sql");

@@ -1,9 +1,9 @@
 //! Rows that are found through other rows. When a parent comes, goes, or changes hands, they do too, without being written.
 
-use super::super::catalog::{Catalog, Table};
-use super::super::plan::Plan;
-use super::keyed::{self, KeyColumn};
 use crate::config::{Definition, TableRule, Tenancy, Via};
+use crate::engine::live::keyed::{self, KeyColumn};
+use crate::engine::plan::Plan;
+use crate::engine::schema::catalog::{Catalog, Table};
 
 /// A table whose rows are found through rows of another.
 #[derive(Debug)]

@@ -1,0 +1,174 @@
+//! `check`: what the tables of one store are held to and those of the other are not. Rows that are good in one store are refused
+//! in the other, or what is written after the switch is no longer held to what it was.
+
+use mover_actors::domain::ids::StoreName;
+use mover_actors::domain::state::Strategy;
+use mover_actors::ports::EngineError;
+use tokio_postgres::types::Oid;
+
+use crate::config::{Definition, TableRule};
+use crate::engine::check::report::Report;
+use crate::engine::schema::catalog::{Catalog, Table};
+use crate::engine::schema::name::quote;
+use crate::engine::store::Store;
+use crate::engine::store::error::{Doing, Failed};
+
+/// One thing that a table is held to.
+struct Feature {
+    table: Oid,
+    kind: String,
+    column: Option<String>,
+    name: String,
+    what: String,
+    sql: String,
+}
+
+/// Compares the tables of both stores.
+pub(in crate::engine) async fn check_alike(
+    report: &mut Report,
+    definition: &Definition,
+    (source, from): (&Store, &Catalog),
+    (target, to): (&Store, &Catalog),
+) -> Result<(), EngineError> {
+    let (here, there) = (features(source, from).await?, features(target, to).await?);
+    for rule in &definition.tables {
+        let (Some(left), Some(right)) = (from.tables.get(&rule.name), to.tables.get(&rule.name)) else { continue };
+        check_primary_keys(report, definition, rule, (left, &here), (right, &there));
+        if definition.strategy == Strategy::Online {
+            check_columns_of_target(report, definition, rule, left, (right, &there));
+        }
+        let left = Side { store: &definition.from, table: left, features: &here };
+        let right = Side { store: &definition.to, table: right, features: &there };
+        lacking(report, rule, &left, &right);
+        lacking(report, rule, &right, &left);
+    }
+    Ok(())
+}
+
+struct Side<'a> {
+    store: &'a StoreName,
+    table: &'a Table,
+    features: &'a [Feature],
+}
+
+impl Side<'_> {
+    fn own(&self) -> impl Iterator<Item = &Feature> {
+        self.features.iter().filter(|feature| feature.table == self.table.oid)
+    }
+}
+
+async fn features(store: &Store, catalog: &Catalog) -> Result<Vec<Feature>, EngineError> {
+    let doing = Doing::new(store.name(), "reading what the tables are held to");
+    let failed = |error| doing.failed(error);
+    let oids: Vec<Oid> = catalog.tables.values().map(|table| table.oid).collect();
+    let session = store.session().await?;
+    let rows = session.query(include_str!("sql/alike.sql"), &[&oids]).await.map_err(failed)?;
+    session.release();
+    let feature = |row: &tokio_postgres::Row| {
+        Ok(Feature {
+            table: row.try_get("table_oid")?,
+            kind: row.try_get("kind")?,
+            column: row.try_get("column_name")?,
+            name: row.try_get("name")?,
+            what: row.try_get("what")?,
+            sql: row.try_get("sql")?,
+        })
+    };
+    rows.iter().map(feature).collect::<Result<_, _>>().map_err(failed)
+}
+
+fn check_primary_keys(
+    report: &mut Report,
+    definition: &Definition,
+    rule: &TableRule,
+    (here, _): (&Table, &[Feature]),
+    (there, theirs): (&Table, &[Feature]),
+) {
+    let names = |table: &Table| -> Vec<String> { table.primary_key().iter().map(|c| c.name.clone()).collect() };
+    let (key, twin) = (names(here), names(there));
+    let sorted = |names: &[String]| {
+        let mut sorted = names.to_vec();
+        sorted.sort();
+        sorted
+    };
+    // That there is none is told where it matters.
+    if key.is_empty() || twin.is_empty() || sorted(&key) == sorted(&twin) {
+        return;
+    }
+    let columns = key.iter().map(|name| quote(name)).collect::<Vec<_>>().join(", ");
+    let is_key = |feature: &&Feature| feature.table == there.oid && feature.kind == "primary key";
+    let drop = theirs.iter().find(is_key).map(|found| format!("DROP CONSTRAINT {}, ", found.sql)).unwrap_or_default();
+    let remedy = format!("run in {}: ALTER TABLE {} {drop}ADD PRIMARY KEY ({columns})", definition.to, there.quoted);
+    let text = format!(
+        "its primary key is ({}) in {} and ({}) in {}: a changed row could not be found again",
+        key.join(", "),
+        definition.from,
+        twin.join(", "),
+        definition.to
+    );
+    let subject = format!("table {}", rule.name);
+    match definition.strategy {
+        Strategy::Online => report.problem(subject, text, remedy),
+        Strategy::Offline | Strategy::Window => report.warning(subject, text, remedy),
+    }
+}
+
+/// On the way back what is in such a column has no place.
+fn check_columns_of_target(
+    report: &mut Report,
+    definition: &Definition,
+    rule: &TableRule,
+    here: &Table,
+    (there, theirs): (&Table, &[Feature]),
+) {
+    for column in there.columns.iter().filter(|column| here.column(&column.name).is_none() && !column.generated) {
+        let of_column = |kind: &str| {
+            let is_it =
+                |f: &&Feature| f.table == there.oid && f.kind == kind && f.column.as_ref() == Some(&column.name);
+            theirs.iter().find(is_it)
+        };
+        let expression = of_column("default")
+            .and_then(|default| default.sql.split_once(" SET DEFAULT "))
+            .map(|(_, expression)| format!(" DEFAULT {expression}"))
+            .unwrap_or_default();
+        let not_null = if column.not_null && !expression.is_empty() { " NOT NULL" } else { "" };
+        let remedy = format!(
+            "run in {}: ALTER TABLE {} ADD COLUMN {} {}{not_null}{expression}; or do not roll back once it is written",
+            definition.from,
+            here.quoted,
+            quote(&column.name),
+            column.written
+        );
+        let text = format!("only {} has it: a rollback drops what was written there after the switch", definition.to);
+        report.warning(format!("table {}, column {}", rule.name, column.name), text, remedy);
+    }
+}
+
+/// What `has` has and `lacks` lacks.
+fn lacking(report: &mut Report, rule: &TableRule, has: &Side<'_>, lacks: &Side<'_>) {
+    for feature in has.own().filter(|feature| feature.kind != "primary key") {
+        let is_twin = |twin: &Feature| twin.kind == feature.kind && twin.what == feature.what;
+        // A column that one store lacks is told as such.
+        let is_columns = feature.column.as_ref().is_some_and(|column| lacks.table.column(column).is_none());
+        if lacks.own().any(is_twin) || is_columns {
+            continue;
+        }
+        let keyed = |table: &Table| table.primary_key().iter().any(|key| Some(&key.name) == feature.column.as_ref());
+        if feature.kind == "NOT NULL" && (keyed(has.table) || keyed(lacks.table) || is_told(report, rule, feature)) {
+            continue;
+        }
+        let what = match feature.kind.as_str() {
+            "NOT NULL" => feature.name.clone(),
+            _ => format!("{} ({})", feature.name, feature.what),
+        };
+        let text = format!("{} {what} is in {} and not like that in {}", feature.kind, has.store, lacks.store);
+        let remedy = format!("run in {}: {}; or drop it in {}", lacks.store, feature.sql, has.store);
+        report.warning(format!("table {} in {}", rule.name, lacks.store), text, remedy);
+    }
+}
+
+/// Whether the comparison of columns has told it.
+fn is_told(report: &Report, rule: &TableRule, feature: &Feature) -> bool {
+    let subject = format!("table {}, column {}", rule.name, feature.name);
+    report.findings.iter().any(|known| known.subject == subject && known.text.starts_with("NOT NULL only"))
+}

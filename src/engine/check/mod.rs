@@ -1,0 +1,219 @@
+//! `check`: everything that would keep a migration from working, found before anything runs. Changes nothing.
+
+pub(in crate::engine) mod alike;
+pub(in crate::engine) mod keys;
+pub(in crate::engine) mod online;
+pub(in crate::engine) mod report;
+pub(in crate::engine) mod sequences;
+pub(in crate::engine) mod tables;
+
+use mover_actors::domain::state::Strategy;
+use mover_actors::ports::EngineError;
+
+use crate::config::{Definition, TableRule, Tenancy};
+use crate::engine::check::alike::check_alike;
+use crate::engine::check::keys::{check_compared, check_listed};
+use crate::engine::check::online::check_online;
+use crate::engine::check::report::Report;
+use crate::engine::check::sequences::check_sequences;
+use crate::engine::check::tables::{check_references, check_table};
+use crate::engine::guard;
+use crate::engine::orgs::select;
+use crate::engine::plan::ownership::tables_named;
+use crate::engine::schema::catalog::Catalog;
+use crate::engine::steps;
+use crate::engine::store::Store;
+use crate::engine::store::error::{Doing, Failed};
+
+/// The oldest Postgres that has what the engine uses (`hash_record_extended`).
+const VERSION_MIN: i32 = 140_000;
+
+pub(in crate::engine) async fn check(
+    definition: &Definition,
+    source: Option<&Store>,
+    target: Option<&Store>,
+) -> Report {
+    let mut report = Report::default();
+    let (Some(source), Some(target)) = (source, target) else {
+        for (name, store) in [(&definition.from, source), (&definition.to, target)] {
+            if store.is_none() {
+                let remedy =
+                    format!("add [stores.{name}] to the configuration, or name another store in the definition");
+                report.problem(format!("store {name}"), "is not configured", remedy);
+            }
+        }
+        return report;
+    };
+    let names = tables_named(&definition.tables);
+    let from = reach(&mut report, source, Catalog::read(source, &names).await);
+    let to = reach(&mut report, target, Catalog::read(target, &names).await);
+    let (Some(from), Some(to)) = (from, to) else { return report };
+    if let Err(error) = check_both(&mut report, definition, (source, &from), (target, &to)).await {
+        report.problem("check", error.reason, "mend this and check again");
+    }
+    report
+}
+
+fn reach(report: &mut Report, store: &Store, read: Result<Catalog, EngineError>) -> Option<Catalog> {
+    let subject = format!("store {}", store.name());
+    match read {
+        Ok(catalog) => {
+            let text = format!("connected to {}, PostgreSQL {}", store.address(), catalog.server.version);
+            report.ok(&*subject, text);
+            if catalog.server.version_number < VERSION_MIN {
+                report.problem(subject, "the server is too old", "use PostgreSQL 14 or later");
+            }
+            Some(catalog)
+        }
+        Err(error) => {
+            let of_the_store = format!("{subject} ");
+            let reason = error.reason.strip_prefix(&of_the_store).unwrap_or(&error.reason);
+            report.problem(&*subject, reason, "mend this and check again");
+            None
+        }
+    }
+}
+
+async fn check_both(
+    report: &mut Report,
+    definition: &Definition,
+    (source, from): (&Store, &Catalog),
+    (target, to): (&Store, &Catalog),
+) -> Result<(), EngineError> {
+    if is_same_database(source, target).await? {
+        let text = format!("it is the same database as store {}", source.name());
+        report.problem(
+            format!("store {}", target.name()),
+            text,
+            "an org cannot move to where it is: change `from` or `to`",
+        );
+    }
+    check_target(report, definition, target, to);
+    if check_directory(report, definition, source).await && !definition.tables.is_empty() {
+        check_listed(report, definition, source, from).await?;
+    }
+    for rule in &definition.tables {
+        check_table(report, definition, rule, from, to);
+    }
+    check_references(report, definition, to);
+    for (store, catalog) in [(source, from), (target, to)] {
+        check_compared(report, definition, store, catalog).await?;
+    }
+    check_alike(report, definition, (source, from), (target, to)).await?;
+    if definition.strategy == Strategy::Online && !definition.tables.is_empty() {
+        check_online(report, definition, source, from).await?;
+        check_online(report, definition, target, to).await?;
+    }
+    if !definition.steps.is_empty() {
+        return steps::check(report, definition, target).await;
+    }
+    check_uncovered(report, definition, source, from).await?;
+    check_sequences(report, definition, (source, from), (target, to)).await
+}
+
+/// Takes a lock in one and looks for it in the other: addresses can differ for the same database, and system identifiers
+/// be the same for copied ones.
+async fn is_same_database(source: &Store, target: &Store) -> Result<bool, EngineError> {
+    let (here, there) = (source.session().await?, target.session().await?);
+    let probe: i32 = rand::random();
+    let failed = |store: &Store, error| Doing::new(store.name(), "comparing the databases").failed(error);
+    here.execute("SELECT pg_advisory_lock(1297045074, $1)", &[&probe]).await.map_err(|error| failed(source, error))?;
+    let sql = "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND classid = 1297045074 \
+               AND objid = ($1::int8 & 4294967295)::oid AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))";
+    let row = there.query_one(sql, &[&i64::from(probe)]).await.map_err(|error| failed(target, error))?;
+    here.execute("SELECT pg_advisory_unlock(1297045074, $1)", &[&probe])
+        .await
+        .map_err(|error| failed(source, error))?;
+    here.release();
+    there.release();
+    row.try_get(0).map_err(|error| failed(target, error))
+}
+
+fn check_target(report: &mut Report, definition: &Definition, target: &Store, to: &Catalog) {
+    let subject = format!("store {}", target.name());
+    let is_online = definition.strategy == Strategy::Online;
+    if to.server.is_standby {
+        report.problem(&*subject, "it is a read-only standby", "name its primary in the store's url");
+    }
+    let server = &to.server;
+    let may_guard =
+        if server.has_schema { server.has_guard || server.may_use_schema } else { server.may_create_schema };
+    if !may_guard && !is_online {
+        report.problem(&*subject, "the guard table mover.org_guard is missing", guard::MISSING_RIGHT);
+    }
+    if server.skips_triggers {
+        report.ok(subject, "rows are written without triggers; foreign keys are proven afterwards");
+    } else if !is_online {
+        let text = "foreign keys are checked row by row and the target's own triggers run while copying: about half as fast, \
+                    and a trigger that changes rows fails the move";
+        let remedy = "run in the target as superuser: GRANT SET ON PARAMETER session_replication_role TO the role that \
+                      Mover logs in as (PostgreSQL 15 and later)";
+        report.warning(subject, text, remedy);
+    }
+}
+
+/// Whether it can be read.
+async fn check_directory(report: &mut Report, definition: &Definition, source: &Store) -> bool {
+    let org = &definition.org;
+    let subject = format!("org directory {}", org.table);
+    let doing = Doing::new(source.name(), "reading the org directory");
+    let read = async {
+        let session = source.session().await?;
+        let sql = format!("{} LIMIT 1", select(org, &session, doing).await?);
+        let rows = session.query(&sql, &[]).await.map_err(|error| doing.failed(error))?;
+        session.release();
+        Ok::<_, EngineError>(rows.len())
+    };
+    let read = read.await;
+    let may_read = read.is_ok();
+    match read {
+        Ok(0) => report.warning(subject, "it lists no org", "nothing can be captured until it does"),
+        Ok(_) => report.ok(subject, "can be read"),
+        Err(error) => {
+            report.problem(subject, error.reason, "correct [org] in the definition, or grant SELECT on the table")
+        }
+    }
+    may_read
+}
+
+async fn check_uncovered(
+    report: &mut Report,
+    definition: &Definition,
+    source: &Store,
+    from: &Catalog,
+) -> Result<(), EngineError> {
+    if definition.tables.is_empty() {
+        return Ok(());
+    }
+    let oids: Vec<u32> = from.tables.values().map(|table| table.oid).collect();
+    let key_columns: Vec<&str> = definition.tables.iter().filter_map(|rule| key_column(rule, from)).collect();
+    let doing = Doing::new(source.name(), "looking for tables that the definition leaves out");
+    let session = source.session().await?;
+    let rows = session
+        .query(include_str!("sql/uncovered.sql"), &[&oids, &key_columns])
+        .await
+        .map_err(|error| doing.failed(error))?;
+    session.release();
+    for row in rows {
+        let failed = |error| doing.failed(error);
+        let name: String = row.try_get("name").map_err(failed)?;
+        let points_to: Option<String> = row.try_get("points_to").map_err(failed)?;
+        let key: Option<String> = row.try_get("key_column").map_err(failed)?;
+        let why = match (points_to, key) {
+            (Some(parents), _) => format!("it points to {parents}"),
+            (None, Some(column)) => format!("it has a column {column}"),
+            (None, None) => continue,
+        };
+        let text = format!("no part of this migration, but {why}: if it holds rows of orgs, they stay behind");
+        report.warning(format!("table {name}"), text, "add it as a [[table]], or leave it if its rows are shared");
+    }
+    Ok(())
+}
+
+/// The key column's name, where it says something: an `id` that is the whole primary key is in every table.
+fn key_column<'a>(rule: &'a TableRule, from: &Catalog) -> Option<&'a str> {
+    let Tenancy::Key(column) = &rule.tenancy else { return None };
+    let table = from.tables.get(&rule.name)?;
+    let is_own_id = matches!(table.primary_key().as_slice(), [only] if only.name == column.as_str());
+    (!is_own_id).then_some(column.as_str())
+}

@@ -1,0 +1,109 @@
+//! `check`, for online migrations: what the guard needs in both stores, because orgs can come back.
+
+use mover_actors::ports::EngineError;
+
+use crate::config::Definition;
+use crate::engine::check::report::{Level, Report};
+use crate::engine::guard::Guard;
+use crate::engine::schema::catalog::Catalog;
+use crate::engine::store::Store;
+
+/// Whether orgs can be written while they move, in one of the stores.
+pub(in crate::engine) async fn check_online(
+    report: &mut Report,
+    definition: &Definition,
+    store: &Store,
+    catalog: &Catalog,
+) -> Result<(), EngineError> {
+    let subject = format!("store {}", store.name());
+    let server = &catalog.server;
+    if server.is_standby && *store.name() == definition.from {
+        let text = "it is a read-only standby, on which no writer can be seen or stopped";
+        report.problem(&*subject, text, "name its primary in the store's url");
+    }
+    if !server.skips_triggers {
+        let text = "Mover may not write without triggers here, which an online move needs: the guard would refuse and log Mover's \
+                    own writes";
+        let remedy = "run as superuser: GRANT SET ON PARAMETER session_replication_role TO the role that Mover logs in as \
+                      (PostgreSQL 15 and later), or move the orgs with strategy = \"offline\"";
+        report.problem(&*subject, text, remedy);
+    }
+    let may_create = if server.has_schema { server.may_use_schema } else { server.may_create_schema };
+    if !may_create {
+        let text = "the guard's tables and functions cannot be made in schema mover";
+        let remedy = format!(
+            "run in {} as its owner: CREATE SCHEMA mover; GRANT CREATE, USAGE ON SCHEMA mover TO the role that Mover logs in as",
+            store.name()
+        );
+        report.problem(&*subject, text, remedy);
+    }
+    check_writing(report, definition, store, catalog);
+    let is_complete = definition.tables.iter().all(|rule| catalog.tables.contains_key(&rule.name));
+    if is_complete {
+        check_guard(report, definition, store, catalog).await?;
+    }
+    Ok(())
+}
+
+/// Rows are written in both stores: in the source when orgs come back, and removed there in the end.
+fn check_writing(report: &mut Report, definition: &Definition, store: &Store, catalog: &Catalog) {
+    if *store.name() != definition.from {
+        // This is checked for every strategy.
+        return;
+    }
+    for rule in &definition.tables {
+        let Some(table) = catalog.tables.get(&rule.name) else { continue };
+        if table.may_insert && table.may_delete {
+            continue;
+        }
+        let remedy = format!(
+            "run in {}: GRANT SELECT, INSERT, DELETE ON {} TO the role that Mover logs in as",
+            store.name(),
+            table.quoted
+        );
+        let text = "it may not be written, which a rollback needs, and finalizing too";
+        report.problem(format!("table {} in {}", rule.name, store.name()), text, remedy);
+    }
+}
+
+async fn check_guard(
+    report: &mut Report,
+    definition: &Definition,
+    store: &Store,
+    catalog: &Catalog,
+) -> Result<(), EngineError> {
+    let guard = Guard::of(definition, store, catalog);
+    let blockers = guard.blockers().await?;
+    for (table, problem) in &blockers {
+        let subject = format!("table {table} in {}", store.name());
+        // A column that does not exist is found by others, too.
+        let is_known = report.of_level(Level::Problem).any(|known| known.subject == subject && known.text == *problem);
+        if !is_known {
+            let (text, remedy) = problem.rsplit_once("; ").unwrap_or((problem, "correct it in the definition"));
+            report.problem(subject, text, remedy);
+        }
+    }
+    if !blockers.is_empty() {
+        return Ok(());
+    }
+    let subject = format!("guard in {}", store.name());
+    let status = guard.status().await?;
+    let there = status.guarded.len() + status.asleep.len();
+    match (there, status.unguarded.is_empty()) {
+        (1.., true) if status.guarded.is_empty() => {
+            report.ok(
+                subject,
+                format!("on {there} tables and partitions, asleep; a campaign wakes it up when it starts"),
+            );
+        }
+        (1.., true) => report.ok(subject, format!("on {there} tables and partitions")),
+        (0, _) => report.ok(subject, "can be installed; a campaign does it when it starts"),
+        (1.., false) => {
+            let text = format!("is not complete: {} lack triggers", status.unguarded.join(", "));
+            let remedy =
+                format!("mover guard install {} {}; a campaign does it when it starts", store.name(), definition.name);
+            report.warning(subject, text, remedy);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,365 @@
+//! How a migration is carried out between two stores: every statement, put together from both catalogs.
+
+pub(in crate::engine) mod org_keys;
+pub(in crate::engine) mod ownership;
+pub(in crate::engine) mod plans;
+pub(in crate::engine) mod references;
+pub(in crate::engine) mod sequences;
+pub(in crate::engine) mod sizes;
+pub(in crate::engine) mod tally;
+
+use std::collections::HashMap;
+use std::fmt::Display;
+
+use mover_actors::domain::ids::StoreName;
+use mover_actors::ports::EngineError;
+use tokio_postgres::Row;
+use tokio_postgres::types::Oid;
+
+use crate::config::{Definition, TableRule, Tenancy, Via};
+use crate::engine::plan::org_keys::KeyForms;
+use crate::engine::plan::ownership::{Orgs, Ownership};
+use crate::engine::plan::references::References;
+use crate::engine::plan::tally::{row_hash, tally_sql};
+use crate::engine::schema::catalog::{Catalog, Reference, Table};
+use crate::engine::schema::name::quote;
+use crate::engine::schema::order::parents_first;
+use crate::engine::store::error::Doing;
+
+/// A migration between two stores.
+#[derive(Debug)]
+pub(in crate::engine) struct Plan {
+    /// How keys of orgs are written.
+    pub(in crate::engine) keys: KeyForms,
+    pub(in crate::engine) source: StoreName,
+    pub(in crate::engine) target: StoreName,
+    /// Parents first.
+    pub(in crate::engine) tables: Vec<TablePlan>,
+    /// Begins a transaction that writes to the target.
+    pub(in crate::engine) begin: &'static str,
+    /// Answers with the number of each table of the target that holds rows of the orgs.
+    pub(in crate::engine) occupied: String,
+    /// How many rows each org has in each table of the source, counted up to [`COUNTED_MAX`].
+    pub(in crate::engine) sizes: String,
+    /// How many rows each org has in each table of the source, and whether one of them was written after the snapshot `$2`.
+    pub(in crate::engine) written_since: String,
+    pub(in crate::engine) tally_on_source: String,
+    pub(in crate::engine) tally_on_target: String,
+    /// Foreign keys to prove after a copy without triggers.
+    pub(in crate::engine) references: References,
+    pub(in crate::engine) sequences: Vec<SequencePlan>,
+    /// Where each sequence stands.
+    pub(in crate::engine) sequences_stand: String,
+    /// Tables in the source whose writers are waited for.
+    pub(in crate::engine) source_oids: Vec<Oid>,
+    /// The same tables in the target.
+    pub(in crate::engine) target_oids: Vec<Oid>,
+}
+
+/// One table of a migration.
+#[derive(Debug)]
+pub(in crate::engine) struct TablePlan {
+    /// Its name, as the definition has it.
+    pub(in crate::engine) label: String,
+    /// Reads the orgs' rows from the source.
+    pub(in crate::engine) select: String,
+    /// Reads them with the place of their org among the keys in one more column, the last; org after org.
+    pub(in crate::engine) select_by_org: String,
+    /// The types of the copied columns, if the rows can be hashed as they are read.
+    pub(in crate::engine) hashed: Option<Vec<Oid>>,
+    /// Takes these rows in the target.
+    pub(in crate::engine) copy: String,
+    /// Removes the orgs' rows from the target.
+    pub(in crate::engine) delete: String,
+    /// Copied columns that a sequence of the target fills: (their place in a row, the sequence's in the plan).
+    pub(in crate::engine) sequence_columns: Vec<(usize, usize)>,
+    /// Columns that are copied, in the order in which [`TablePlan::select`] reads them.
+    pub(in crate::engine) copied: Vec<String>,
+    /// Columns that are compared.
+    pub(in crate::engine) compared: Vec<String>,
+    /// Columns of the primary key; all compared columns where there is none.
+    pub(in crate::engine) key: Vec<String>,
+    pub(in crate::engine) source: SidePlan,
+    pub(in crate::engine) target: SidePlan,
+}
+
+/// One table in one store.
+#[derive(Debug)]
+pub(in crate::engine) struct SidePlan {
+    /// `FROM … AS t WHERE …`: the rows of the orgs with the keys `$1`.
+    pub(in crate::engine) rows: String,
+    /// The same for the org with the key `o.key`.
+    rows_of_one: String,
+    /// The hash of a row.
+    pub(in crate::engine) hash: String,
+}
+
+/// An org with more rows in a table is large, however many they are.
+const COUNTED_MAX: u32 = 50_000;
+
+impl SidePlan {
+    /// What writes a row leaves its number in it, and the numbers of transactions that had not ended when a snapshot was taken are not
+    /// lower than the snapshot's lowest. A row may be taken for written that was not.
+    fn written_since(&self) -> String {
+        let is_written = "pg_catalog.age(t.xmin) OPERATOR(pg_catalog.<=) (SELECT pg_catalog.age(pg_catalog.xid(pg_catalog.pg_snapshot_xmin($2::text::pg_snapshot))))";
+        format!(", o.number, count(*), bool_or(r.value) {} GROUP BY o.number", self.rows_by_org(is_written))
+    }
+
+    fn size_sql(&self) -> String {
+        format!(
+            ", o.number, count(*) FROM unnest($1::text[]) WITH ORDINALITY AS o (key, number) \
+             CROSS JOIN LATERAL (SELECT 1 {} LIMIT {COUNTED_MAX}) AS r GROUP BY o.number",
+            self.rows_of_one
+        )
+    }
+
+    fn select_by_org(&self, columns: &str) -> String {
+        format!(
+            "SELECT r.*, o.number FROM unnest($1::text[]) WITH ORDINALITY AS o (key, number) \
+             CROSS JOIN LATERAL (SELECT {columns} {} OFFSET 0) AS r",
+            self.rows_of_one
+        )
+    }
+
+    /// `FROM …` for an expression over each row of the orgs with the keys `$1`, as `r.value`, beside the org's place among
+    /// them, `o.number`. LATERAL with OFFSET leads from each org to its rows, whatever the planner thinks of the table.
+    pub(in crate::engine) fn rows_by_org(&self, value: &str) -> String {
+        format!(
+            "FROM unnest($1::text[]) WITH ORDINALITY AS o (key, number) \
+             CROSS JOIN LATERAL (SELECT {value} AS value {} OFFSET 0) AS r",
+            self.rows_of_one
+        )
+    }
+}
+
+/// A sequence of the target that must stay ahead of what was copied.
+#[derive(Debug)]
+pub(in crate::engine) struct SequencePlan {
+    /// Quoted, with its schema.
+    pub(in crate::engine) quoted: String,
+    pub(in crate::engine) increment: i64,
+    pub(in crate::engine) table: String,
+    pub(in crate::engine) column: String,
+}
+
+/// Keys that can wait until the end let rows come in any order.
+const BEGIN_WITH_TRIGGERS: &str = "BEGIN; SET CONSTRAINTS ALL DEFERRED";
+
+impl Plan {
+    /// Puts the statements together, or says what is in the way.
+    pub(in crate::engine) fn make(
+        definition: &Definition,
+        source: &Catalog,
+        target: &Catalog,
+    ) -> Result<Self, EngineError> {
+        let rules: Vec<&TableRule> = definition.tables.iter().collect();
+        let mut sequences = Vec::new();
+        let mut tables = Vec::new();
+        for index in fill_order(definition, target) {
+            tables.push(table_plan(definition, rules[index], source, target, &mut sequences)?);
+        }
+        let skips_triggers = target.server.skips_triggers;
+        let references = if skips_triggers { References::of(definition, target) } else { References::default() };
+        Ok(Self {
+            keys: KeyForms::of(definition, source),
+            source: definition.from.clone(),
+            target: definition.to.clone(),
+            begin: if skips_triggers { "BEGIN" } else { BEGIN_WITH_TRIGGERS },
+            occupied: union(
+                tables.iter().map(|table: &TablePlan| format!("WHERE EXISTS (SELECT {})", table.target.rows)),
+            ),
+            sizes: union(tables.iter().map(|table| table.source.size_sql())),
+            written_since: union(tables.iter().map(|table| table.source.written_since())),
+            tally_on_source: union(tables.iter().map(|table| tally_sql(&table.source))),
+            tally_on_target: union(tables.iter().map(|table| tally_sql(&table.target))),
+            references,
+            sequences_stand: union(
+                sequences
+                    .iter()
+                    .map(|sequence: &SequencePlan| format!(", last_value, is_called FROM {}", sequence.quoted)),
+            ),
+            sequences,
+            source_oids: oids(definition, source),
+            target_oids: oids(definition, target),
+            tables,
+        })
+    }
+
+    /// The table with this name.
+    pub(in crate::engine) fn table(&self, label: &str) -> Option<&TablePlan> {
+        self.tables.iter().find(|table| table.label == label)
+    }
+
+    /// The table that a row of a statement over all tables is about.
+    pub(in crate::engine) fn table_of(&self, row: &Row) -> Result<Option<&TablePlan>, tokio_postgres::Error> {
+        let number: i32 = row.try_get(0)?;
+        Ok(usize::try_from(number).ok().and_then(|number| self.tables.get(number)))
+    }
+}
+
+fn oids(definition: &Definition, catalog: &Catalog) -> Vec<Oid> {
+    definition.tables.iter().filter_map(|rule| catalog.tables.get(&rule.name)).map(|table| table.oid).collect()
+}
+
+/// The definition's tables, parents first.
+fn fill_order(definition: &Definition, target: &Catalog) -> Vec<usize> {
+    parents_first(definition.tables.len(), &edges(definition, target, |_| true)).0
+}
+
+/// Tables whose foreign keys lead around in a circle that no deferrable key breaks.
+pub(in crate::engine) fn circles(definition: &Definition, target: &Catalog) -> Vec<usize> {
+    parents_first(definition.tables.len(), &edges(definition, target, |reference| !reference.deferrable)).1
+}
+
+/// Which tables depend on which, as (child, parent).
+fn edges(definition: &Definition, target: &Catalog, counts: fn(&Reference) -> bool) -> Vec<(usize, usize)> {
+    let oid = |rule: &TableRule| Some(target.tables.get(&rule.name)?.oid);
+    let rules = definition.tables.iter().enumerate();
+    let by_oid: HashMap<Oid, usize> = rules.filter_map(|(index, rule)| Some((oid(rule)?, index))).collect();
+    let keys = target.references.iter().filter(|reference| counts(reference));
+    let mut edges: Vec<(usize, usize)> =
+        keys.filter_map(|key| Some((*by_oid.get(&key.child_root)?, *by_oid.get(&key.parent_oid)?))).collect();
+    // The rows of a `via` table are found through its parents: these are removed last, so they come first.
+    for (index, rule) in definition.tables.iter().enumerate() {
+        if let Tenancy::Via(hops) = &rule.tenancy {
+            let place = |hop: &Via| definition.tables.iter().position(|other| other.name == hop.parent);
+            edges.extend(hops.iter().filter_map(place).map(|parent| (index, parent)));
+        }
+    }
+    edges
+}
+
+fn table_plan(
+    definition: &Definition,
+    rule: &TableRule,
+    source: &Catalog,
+    target: &Catalog,
+    sequences: &mut Vec<SequencePlan>,
+) -> Result<TablePlan, EngineError> {
+    let label = rule.name.to_string();
+    let refused = |store: &StoreName, problem: String| {
+        Doing::new(store, "planning the copy").on(&label).refused(format!("{problem}; `mover check` says more"))
+    };
+    let missing = |store| refused(store, "the table does not exist".into());
+    let from = source.tables.get(&rule.name).ok_or_else(|| missing(&definition.from))?;
+    let to = target.tables.get(&rule.name).ok_or_else(|| missing(&definition.to))?;
+    let columns = Columns::of(from, to, source, target).map_err(|problem| refused(&definition.to, problem))?;
+    let side = |store: &StoreName, catalog: &Catalog, table: &Table| -> Result<SidePlan, EngineError> {
+        let ownership = Ownership::new(catalog, &definition.tables);
+        let rows = |orgs| ownership.rows_of(rule, orgs).map_err(|problem| refused(store, problem));
+        Ok(SidePlan {
+            rows: format!("FROM {} AS t WHERE {}", table.from, rows(Orgs::Cohort)?),
+            rows_of_one: format!("FROM {} AS t WHERE {}", table.from, rows(Orgs::One("o.key"))?),
+            hash: row_hash(&columns.compared, table, &catalog.types, &other_types(source, target, from, to)),
+        })
+    };
+    let source_side = side(&definition.from, source, from)?;
+    let target_side = side(&definition.to, target, to)?;
+    let list = |prefix: &str| {
+        columns.copied.iter().map(|name| format!("{prefix}{}", quote(name))).collect::<Vec<_>>().join(", ")
+    };
+    let hashed = hashed(definition, rule, &columns, (source, from), (target, to));
+    let mut sequence_columns = Vec::new();
+    for sequence in &to.sequences {
+        if let Some(place) = columns.copied.iter().position(|name| *name == sequence.column) {
+            sequence_columns.push((place, sequences.len()));
+            sequences.push(SequencePlan {
+                quoted: sequence.quoted.clone(),
+                increment: sequence.increment,
+                table: label.clone(),
+                column: sequence.column.clone(),
+            });
+        }
+    }
+    let key: Vec<String> = to.primary_key().iter().map(|column| column.name.clone()).collect();
+    let key_is_compared = !key.is_empty() && key.iter().all(|name| columns.compared.contains(name));
+    Ok(TablePlan {
+        select: format!("SELECT {} {}", list("t."), source_side.rows),
+        select_by_org: source_side.select_by_org(&list("t.")),
+        hashed,
+        copy: format!("COPY {} ({}) FROM STDIN (FORMAT binary)", to.quoted, list("")),
+        delete: format!("DELETE {}", target_side.rows),
+        sequence_columns,
+        key: if key_is_compared { key } else { columns.compared.clone() },
+        copied: columns.copied,
+        compared: columns.compared,
+        source: source_side,
+        target: target_side,
+        label,
+    })
+}
+
+/// The types of the copied columns if Mover can hash rows as both stores do: all that is compared is copied, in its binary form, and
+/// whose row it is depends on rows of moved tables alone.
+fn hashed(
+    definition: &Definition,
+    rule: &TableRule,
+    columns: &Columns,
+    (source, from): (&Catalog, &Table),
+    (target, to): (&Catalog, &Table),
+) -> Option<Vec<Oid>> {
+    let is_moved = |hop: &Via| definition.tables.iter().any(|other| other.name == hop.parent);
+    let is_known = match &rule.tenancy {
+        Tenancy::Key(_) => true,
+        Tenancy::Via(hops) => hops.iter().all(is_moved),
+    };
+    if !is_known || columns.copied != columns.compared || !other_types(source, target, from, to).is_empty() {
+        return None;
+    }
+    let oid = |name: &String| {
+        let (here, there) = (from.column(name)?.type_oid, to.column(name)?.type_oid);
+        (here == there).then_some(here)
+    };
+    columns.copied.iter().map(oid).collect()
+}
+
+/// Which of the compared columns have, in one store or the other, a type that not every Postgres knows.
+fn other_types(source: &Catalog, target: &Catalog, from: &Table, to: &Table) -> Vec<String> {
+    let own = |catalog: &Catalog, table: &Table| -> Vec<String> {
+        let unusual = table.columns.iter().filter(|column| !catalog.types.is_built_in(column.type_oid));
+        unusual.map(|column| column.name.clone()).collect()
+    };
+    [own(source, from), own(target, to)].concat()
+}
+
+/// What is copied and compared of a table.
+struct Columns {
+    copied: Vec<String>,
+    compared: Vec<String>,
+}
+
+impl Columns {
+    fn of(from: &Table, to: &Table, source: &Catalog, target: &Catalog) -> Result<Self, String> {
+        let mut columns = Columns { copied: Vec::new(), compared: Vec::new() };
+        for column in &from.columns {
+            let Some(twin) = to.column(&column.name) else {
+                return Err(format!(
+                    "the target lacks column {}; next: run there: ALTER TABLE {} ADD COLUMN {} {}",
+                    column.name,
+                    to.quoted,
+                    quote(&column.name),
+                    column.written
+                ));
+            };
+            source
+                .types
+                .carries_to(column.type_oid, &target.types, twin.type_oid)
+                .map_err(|why| format!("column {} cannot be copied: {why}", column.name))?;
+            // A generated column is worked out by the target, and compared like the others.
+            if !twin.generated {
+                columns.copied.push(column.name.clone());
+            }
+            columns.compared.push(column.name.clone());
+        }
+        if columns.copied.is_empty() {
+            return Err("it has no column to copy".into());
+        }
+        Ok(columns)
+    }
+}
+
+/// One statement of many: each part follows its number.
+pub(in crate::engine) fn union<T: Display>(parts: impl Iterator<Item = T>) -> String {
+    let numbered: Vec<String> = parts.enumerate().map(|(number, part)| format!("(SELECT {number} {part})")).collect();
+    numbered.join("\nUNION ALL\n")
+}

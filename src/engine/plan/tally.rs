@@ -1,0 +1,63 @@
+//! Count and hash of an org's rows. The hash is over each row's binary form, which is the same in every Postgres and, unlike
+//! text, costs little to make; the sum over the rows does not depend on their order.
+
+use std::collections::HashMap;
+
+use mover_actors::domain::ids::OrgKey;
+use mover_actors::domain::verified::{TableTally, Tally};
+use mover_actors::ports::EngineError;
+
+use crate::engine::plan::{Plan, SidePlan};
+use crate::engine::schema::catalog::Table;
+use crate::engine::schema::name::quote;
+use crate::engine::schema::shape::Types;
+use crate::engine::store::cohort::{Cohort, Parameters};
+use crate::engine::store::connection::Session;
+use crate::engine::store::error::{Doing, Failed};
+
+/// Any number but 0 makes Postgres hash into 64 bits.
+pub(in crate::engine) const SEED: i64 = 8_640_912_357;
+
+/// SQL for the hash of row `t`. Columns of types that only this database knows are hashed as text, because their binary
+/// form contains the number that the type has here. The bytes are hashed in one go: Postgres joins the hashes of several
+/// columns by a sum, in which values swapped between rows would go unnoticed.
+pub(in crate::engine) fn row_hash(columns: &[String], table: &Table, types: &Types, as_text: &[String]) -> String {
+    let written = |name: &String| {
+        let known = table.column(name).is_some_and(|column| types.is_built_in(column.type_oid));
+        let cast = if known && !as_text.contains(name) { "" } else { "::text" };
+        format!("t.{}{cast}", quote(name))
+    };
+    let fields: Vec<String> = columns.iter().map(written).collect();
+    format!("hash_record_extended(ROW(record_send(ROW({}))), {SEED})", fields.join(", "))
+}
+
+/// What the statement selects for one table.
+pub(in crate::engine) fn tally_sql(side: &SidePlan) -> String {
+    let rows = side.rows_by_org(&side.hash);
+    format!(", o.number, count(*), coalesce(sum(r.value), 0)::text {rows} GROUP BY o.number")
+}
+
+/// Counts and hashes all tables of each org in one statement, so in one snapshot; in the order of the cohort.
+pub(in crate::engine) async fn tally(
+    plan: &Plan,
+    session: &Session,
+    sql: &str,
+    cohort: &Cohort,
+    doing: Doing<'_>,
+) -> Result<HashMap<OrgKey, Tally>, EngineError> {
+    let failed = |error| doing.failed(error);
+    let statement = session.prepared(sql).await.map_err(failed)?;
+    let none = TableTally { rows: 0, hash: "0".into() };
+    let nothing = || Tally(plan.tables.iter().map(|table| (table.label.clone(), none.clone())).collect());
+    let mut tallies: HashMap<OrgKey, Tally> =
+        cohort.claims().iter().map(|claim| (claim.key.clone(), nothing())).collect();
+    for row in session.query(&statement, &[&cohort.keys()]).await.map_err(failed)? {
+        let Some(table) = plan.table_of(&row).map_err(failed)? else { continue };
+        let claim = cohort.numbered(&row, 1, doing)?;
+        let found = TableTally { rows: row.try_get(2).map_err(failed)?, hash: row.try_get(3).map_err(failed)? };
+        if let Some(tally) = tallies.get_mut(&claim.key) {
+            tally.0.insert(table.label.clone(), found);
+        }
+    }
+    Ok(tallies)
+}

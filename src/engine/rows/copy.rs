@@ -1,0 +1,295 @@
+//! All rows of orgs, read from a snapshot and written in one transaction: in the binary form in which they come, one table after the
+//! other, in constant memory, whatever their number.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use futures_util::future::{join, try_join_all};
+use futures_util::{StreamExt, TryStreamExt, stream};
+use mover_actors::domain::ids::{OrgKey, StoreName};
+use mover_actors::domain::record::Claim;
+use mover_actors::domain::verified::Tally;
+use mover_actors::failpoint;
+use mover_actors::ports::{Copied, EngineError};
+use mover_actors::protocol::store::{Entered, Leaving, Prove, Reader, Receiver, Receiving, Rows, Seen, Snapshotted};
+use mover_actors::protocol::{Glance, send};
+use tokio_postgres::Row;
+
+use crate::engine::guard::{self, Mode};
+use crate::engine::plan::Plan;
+use crate::engine::plan::sequences;
+use crate::engine::plan::sizes;
+use crate::engine::plan::tally::tally;
+use crate::engine::rows::drain;
+use crate::engine::rows::side::{From, Leaves, Planned, Receives, To};
+use crate::engine::rows::{Asked, Pour, of_tables};
+use crate::engine::store::Store;
+use crate::engine::store::cohort::{Cohort, Parameters};
+use crate::engine::store::connection::Session;
+use crate::engine::store::error::{Doing, Failed};
+
+pub(in crate::engine) const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+const SEEN: &str = "SELECT pg_current_snapshot()::text";
+const READING: &str = "reading the org";
+const WRITING: &str = "writing the org";
+const COUNTING: &str = "counting and hashing the org";
+
+#[async_trait]
+impl<P: Planned> Leaving for Leaves<P> {
+    fn store(&self) -> &StoreName {
+        self.0.store.name()
+    }
+
+    async fn must_know(&self, cohort: &Cohort) -> Result<(), EngineError> {
+        self.0.plan().keys.must_be_canonical(&self.0.store, cohort).await
+    }
+
+    async fn sizes(&self, cohort: &Cohort) -> Result<HashMap<OrgKey, i64>, EngineError> {
+        sizes::sizes(self.0.plan(), &self.0.store, cohort).await
+    }
+
+    async fn drain(&self) -> Result<(), EngineError> {
+        drain::drain(&self.0.store, &self.0.plan().source_oids, self.0.terms.drain_budget).await
+    }
+
+    async fn reader(&self) -> Result<Box<dyn Reader>, EngineError> {
+        Ok(Box::new(From::open(&self.0).await?))
+    }
+}
+
+#[async_trait]
+impl<P: Planned> Receiving for Receives<P> {
+    fn store(&self) -> &StoreName {
+        self.0.store.name()
+    }
+
+    async fn drain(&self) -> Result<(), EngineError> {
+        drain::drain(&self.0.store, &self.0.plan().target_oids, self.0.terms.drain_budget).await
+    }
+
+    async fn receiver(&self) -> Result<Box<dyn Receiver>, EngineError> {
+        Ok(Box::new(To::open(&self.0).await?))
+    }
+}
+
+#[async_trait]
+impl<P: Planned> Reader for From<P> {
+    fn tallies_rows(&self) -> bool {
+        self.plan().tables.iter().all(|table| table.hashed.is_some())
+    }
+
+    async fn rows<'a>(&'a self, cohort: &'a Cohort) -> Result<Snapshotted<'a>, EngineError> {
+        let (plan, doing) = (self.plan(), self.doing(READING));
+        let failed = move |error| doing.failed(error);
+        let statements = plan.tables.iter().map(|table| self.session.prepared(&table.select_by_org));
+        let statements = try_join_all(statements).await.map_err(failed)?;
+        let seen = self.session.prepared(SEEN).await.map_err(failed)?;
+        let begun = send(self.session.batch_execute(SNAPSHOT)).await;
+        let seen = async move { self.session.query_one(&seen, &[]).await };
+        let seen = send(seen).await;
+        let mut requests = Vec::with_capacity(statements.len());
+        for (number, statement) in statements.into_iter().enumerate() {
+            let request = async move { self.session.query_raw(&statement, [cohort.keys()]).await };
+            requests.push((number, send(request).await));
+        }
+        let ended = send(self.session.batch_execute("COMMIT")).await;
+        let seen = async move {
+            begun.answer().await.map_err(failed)?;
+            let row = seen.answer().await.map_err(failed)?;
+            row.try_get(0).map(Seen).map_err(failed)
+        };
+        // It holds no row; its error ends the stream.
+        let last = stream::once(async move { ended.answer().await.map_err(failed) });
+        let last = last.map_ok(|()| stream::empty()).try_flatten();
+        let rows = of_tables(plan, requests, (Asked::ByOrg, READING)).chain(last);
+        Ok(Snapshotted { rows: Box::pin(rows), seen: Box::pin(seen) })
+    }
+
+    async fn unwritten_since(
+        &self,
+        cohort: &Cohort,
+        seen: &Seen,
+    ) -> Result<HashMap<OrgKey, BTreeMap<usize, i64>>, EngineError> {
+        let doing = self.doing("looking for rows that were written since they were copied");
+        let failed = |error| doing.failed(error);
+        let statement = self.session.prepared(&self.plan().written_since).await.map_err(failed)?;
+        let nothing = |claim: &Claim| (claim.key.clone(), BTreeMap::new());
+        let mut unwritten: HashMap<_, _> = cohort.claims().iter().map(nothing).collect();
+        for row in self.session.query(&statement, &[cohort.keys(), &seen.0]).await.map_err(failed)? {
+            let (table, rows): (i32, i64) = (row.try_get(0).map_err(failed)?, row.try_get(2).map_err(failed)?);
+            let key = &cohort.numbered(&row, 1, doing)?.key;
+            match (row.try_get(3).map_err(failed)?, usize::try_from(table)) {
+                (false, Ok(table)) => {
+                    if let Some(rows_of) = unwritten.get_mut(key) {
+                        rows_of.insert(table, rows);
+                    }
+                }
+                _ => drop(unwritten.remove(key)),
+            }
+        }
+        Ok(unwritten)
+    }
+
+    async fn tally(&self, cohort: &Cohort) -> Result<HashMap<OrgKey, Tally>, EngineError> {
+        let plan = self.plan();
+        tally(plan, &self.session, &plan.tally_on_source, cohort, self.doing(COUNTING)).await
+    }
+
+    async fn glance(&self) -> Result<Glance, EngineError> {
+        self.side.glance(&self.session).await
+    }
+
+    fn release(self: Box<Self>) {
+        self.session.release();
+    }
+}
+
+#[async_trait]
+impl<P: Planned> Receiver for To<P> {
+    async fn enter(&self, cohort: &Cohort) -> Result<Entered, EngineError> {
+        let (plan, doing) = (self.plan(), self.doing(WRITING));
+        let failed = |error| doing.failed(error);
+        // What is prepared beforehand is sent at once, so it runs in this order.
+        let occupied = self.session.prepared(&plan.occupied).await.map_err(failed)?;
+        guard::prepare(&self.session, doing).await?;
+        let begun = send(self.session.batch_execute(plan.begin)).await;
+        let entered = send(guard::enter(&self.session, cohort, Mode::Incoming, doing)).await;
+        let found = send(self.session.query_raw(&occupied, [cohort.keys()])).await;
+        begun.answer().await.map_err(failed)?;
+        let again = entered.answer().await?;
+        let found: Vec<Row> = found.answer().await.map_err(failed)?.try_collect().await.map_err(failed)?;
+        Ok(Entered { again, has_rows: !found.is_empty() })
+    }
+
+    async fn clear(&self, cohort: &Cohort) -> Result<(), EngineError> {
+        clear(self.plan(), &self.session, cohort, self.doing(WRITING)).await
+    }
+
+    async fn refuse_foreign(&self, cohort: &Cohort) -> Result<(), EngineError> {
+        refuse_foreign_rows(self.plan(), &self.session, cohort, self.doing(WRITING)).await
+    }
+
+    async fn write(&self, rows: Rows<'_>) -> Result<Copied, EngineError> {
+        let copies = self.prepare_copies(|_| true).await?;
+        Pour::all(self.plan(), &self.session, &copies, &self.outermost, |_| false, rows).await
+    }
+
+    async fn prove(&self, cohort: &Cohort, prove: Prove) -> Result<(), EngineError> {
+        let plan = self.plan();
+        let references = async {
+            match prove {
+                Prove::All => plan.references.prove(&self.session, plan, cohort.keys()).await,
+                Prove::OnlyContents => Ok(()),
+            }
+        };
+        let outermost = self.take_outermost();
+        let far_behind = self.side.terms.plan.far_behind();
+        let (proven, ahead) =
+            join(references, sequences::keep_ahead(&self.session, plan, &outermost, far_behind)).await;
+        proven.and(ahead)
+    }
+
+    async fn tally(&self, cohort: &Cohort) -> Result<HashMap<OrgKey, Tally>, EngineError> {
+        let plan = self.plan();
+        tally(plan, &self.session, &plan.tally_on_target, cohort, self.doing(COUNTING)).await
+    }
+
+    async fn glance(&self) -> Result<Glance, EngineError> {
+        self.side.glance(&self.session).await
+    }
+
+    async fn commit(&self) -> Result<(), EngineError> {
+        self.session.batch_execute("COMMIT").await.map_err(|error| self.doing(WRITING).failed(error))
+    }
+
+    async fn roll_back(&self) -> Result<(), EngineError> {
+        self.session.batch_execute("ROLLBACK").await.map_err(|error| self.doing(COUNTING).failed(error))
+    }
+
+    fn release(self: Box<Self>) {
+        self.session.release();
+    }
+}
+
+/// Removes what a copy brought, unless it is live. Only if there is anything to remove a plan is needed: the way back must
+/// be open even when the stores' schemas are not what they should be.
+pub(in crate::engine) async fn discard<F>(
+    target: &Store,
+    cohort: &Cohort,
+    plan: impl FnOnce() -> F + Send,
+) -> Result<(), EngineError>
+where
+    F: Future<Output = Result<Arc<Plan>, EngineError>> + Send,
+{
+    let doing = Doing::new(target.name(), "removing the copied rows");
+    let failed = |error| doing.failed(error);
+    let mut to = target.session().await?;
+    if !enter_to_discard(&to, cohort, doing).await?.is_empty() {
+        // Whoever makes a plan needs a connection: not while one is held, and with it the org's guard row.
+        to.batch_execute("ROLLBACK").await.map_err(failed)?;
+        to.release();
+        let plan = plan().await?;
+        to = target.session().await?;
+        if !enter_to_discard(&to, cohort, doing).await?.is_empty() {
+            clear(&plan, &to, cohort, doing).await?;
+            forget_ranges(&to, cohort, doing).await?;
+        }
+    }
+    failpoint::hit("discard.before_commit");
+    to.batch_execute("COMMIT").await.map_err(failed)?;
+    failpoint::hit("discard.committed");
+    to.release();
+    Ok(())
+}
+
+/// Begins a transaction in which the copy is removed; answers as [`guard::enter`] does.
+async fn enter_to_discard(to: &Session, cohort: &Cohort, doing: Doing<'_>) -> Result<HashSet<OrgKey>, EngineError> {
+    guard::prepare(to, doing).await?;
+    let begun = send(to.batch_execute("BEGIN")).await;
+    let incoming = guard::enter(to, cohort, Mode::Discarded, doing).await?;
+    begun.answer().await.map_err(|error| doing.failed(error))?;
+    Ok(incoming)
+}
+
+/// Nothing of an online copy is left to go on with. A store that saw only offline moves has no such table.
+async fn forget_ranges(to: &Session, cohort: &Cohort, doing: Doing<'_>) -> Result<(), EngineError> {
+    let failed = |error| doing.failed(error);
+    let found = to.query_one("SELECT to_regclass('mover.copy_range') IS NOT NULL", &[]).await.map_err(failed)?;
+    if !found.try_get::<_, bool>(0).map_err(failed)? {
+        return Ok(());
+    }
+    let sql = include_str!("../live/sql/ranges_remove.sql");
+    to.execute(sql, &cohort.names()).await.map(drop).map_err(failed)
+}
+
+/// Rows that Mover did not bring are not replaced (P6).
+async fn refuse_foreign_rows(plan: &Plan, to: &Session, cohort: &Cohort, doing: Doing<'_>) -> Result<(), EngineError> {
+    let failed = |error| doing.failed(error);
+    let occupied = to.prepared(&plan.occupied).await.map_err(failed)?;
+    let Some(row) = to.query(&occupied, &[&cohort.keys()]).await.map_err(failed)?.into_iter().next() else {
+        return Ok(());
+    };
+    let unknown = || doing.refused("the store answered with a table that was not asked for");
+    let table = plan.table_of(&row).map_err(failed)?.ok_or_else(unknown)?;
+    let doing = doing.on(&table.label);
+    let failed = |error| doing.failed(error);
+    let sql = format!("SELECT o.number, count(*) {} GROUP BY o.number LIMIT 1", table.target.rows_by_org("1"));
+    let Some(row) = to.query_opt(&sql, &[&cohort.keys()]).await.map_err(failed)? else { return Ok(()) };
+    let (claim, rows) = (cohort.numbered(&row, 0, doing)?, row.try_get::<_, i64>(1).map_err(failed)?);
+    let rows = if rows == 1 { "1 row".into() } else { format!("{rows} rows") };
+    Err(doing.refused(format!(
+        "the target already holds {rows} of org {} that Mover did not bring; remove them or leave this org out",
+        claim.org
+    )))
+}
+
+/// Removes the orgs' rows, children first.
+async fn clear(plan: &Plan, to: &Session, cohort: &Cohort, doing: Doing<'_>) -> Result<(), EngineError> {
+    for table in plan.tables.iter().rev() {
+        let failed = |error| doing.on(&table.label).failed(error);
+        let delete = to.prepared(&table.delete).await.map_err(failed)?;
+        to.execute(&delete, &[&cohort.keys()]).await.map_err(failed)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,69 @@
+//! Which tables the names of a definition stand for. Sessions look up nothing but what is Postgres' own; the names of tables are
+//! looked up as their role would.
+
+use mover_actors::ports::EngineError;
+use tokio_postgres::types::Oid;
+use tokio_postgres::{SimpleQueryMessage, SimpleQueryRow};
+
+use crate::engine::schema::name::{TableName, literal, quote};
+use crate::engine::store::connection::Session;
+use crate::engine::store::error::{Doing, Failed};
+
+/// A table or view in a store.
+#[derive(Debug, Clone)]
+pub(in crate::engine) struct Resolved {
+    pub(in crate::engine) oid: Oid,
+    /// In quotes, with its schema.
+    pub(in crate::engine) quoted: String,
+}
+
+/// What each name stands for, if anything. Not to be asked inside of a transaction.
+pub(in crate::engine) async fn resolve(
+    session: &Session,
+    names: &[TableName],
+    doing: Doing<'_>,
+) -> Result<Vec<Option<Resolved>>, EngineError> {
+    let mut found = vec![None; names.len()];
+    if names.is_empty() {
+        return Ok(found);
+    }
+    let asked = names.iter().enumerate().map(|(number, name)| format!("({number}, {})", literal(&name.quoted())));
+    // Whatever the role's path leads to, this names all in full.
+    let sql = format!(
+        "BEGIN READ ONLY; SELECT pg_catalog.set_config('search_path', {}, true);\n\
+         SELECT w.number, c.oid, n.nspname, c.relname FROM (VALUES {}) AS w (number, name) \
+         JOIN pg_catalog.pg_class AS c \
+         ON c.oid OPERATOR(pg_catalog.=) pg_catalog.to_regclass(w.name)::pg_catalog.oid \
+         JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace;\n\
+         COMMIT",
+        literal(session.role_path()),
+        asked.collect::<Vec<_>>().join(", ")
+    );
+    for answer in session.simple_query(&sql).await.map_err(|error| doing.failed(error))? {
+        let SimpleQueryMessage::Row(row) = answer else { continue };
+        if let Some((number, resolved)) = resolved(&row)
+            && let Some(slot) = found.get_mut(number)
+        {
+            *slot = Some(resolved);
+        }
+    }
+    Ok(found)
+}
+
+/// None for the row that set_config answers with.
+fn resolved(row: &SimpleQueryRow) -> Option<(usize, Resolved)> {
+    let column = |index| row.try_get(index).ok().flatten();
+    let (number, oid): (&str, &str) = (column(0)?, column(1)?);
+    let quoted = format!("{}.{}", quote(column(2)?), quote(column(3)?));
+    Some((number.parse().ok()?, Resolved { oid: oid.parse().ok()?, quoted }))
+}
+
+/// The table in quotes, with its schema; as it is written if there is none, of which the store then says that there is none.
+pub(in crate::engine) async fn qualified(
+    session: &Session,
+    name: &TableName,
+    doing: Doing<'_>,
+) -> Result<String, EngineError> {
+    let found = resolve(session, std::slice::from_ref(name), doing).await?;
+    Ok(found.into_iter().flatten().next().map_or_else(|| name.quoted(), |found| found.quoted))
+}

@@ -1,0 +1,142 @@
+//! Types of two databases compared: whether a value written in binary by one is the same value in the other.
+
+use std::collections::HashMap;
+
+use tokio_postgres::Row;
+use tokio_postgres::types::Oid;
+
+use crate::engine::schema::name::quote;
+
+/// Types of one database, with all that they are made of.
+#[derive(Debug, Default)]
+pub(in crate::engine) struct Types(HashMap<Oid, TypeRow>);
+
+#[derive(Debug)]
+struct TypeRow {
+    schema: String,
+    name: String,
+    kind: String,
+    category: String,
+    base: Oid,
+    element: Oid,
+    has_binary_form: bool,
+    labels: Vec<String>,
+    fields: Vec<(String, Oid)>,
+    subtype: Option<Oid>,
+    equality: Option<String>,
+}
+
+/// The operator that compares values of types which every Postgres has.
+pub(in crate::engine) const EQUALS: &str = "OPERATOR(pg_catalog.=)";
+
+/// Their values are numbers of objects, which differ from database to database.
+const OBJECT_NUMBERS: [&str; 11] = [
+    "regclass",
+    "regcollation",
+    "regconfig",
+    "regdictionary",
+    "regnamespace",
+    "regoper",
+    "regoperator",
+    "regproc",
+    "regprocedure",
+    "regrole",
+    "regtype",
+];
+
+impl Types {
+    pub(in crate::engine) fn of_rows(rows: &[Row]) -> Result<Self, tokio_postgres::Error> {
+        let mut types = HashMap::new();
+        for row in rows {
+            let names: Vec<String> = row.try_get("field_names")?;
+            let field_types: Vec<Oid> = row.try_get("field_types")?;
+            let found = TypeRow {
+                schema: row.try_get("schema")?,
+                name: row.try_get("name")?,
+                kind: row.try_get("kind")?,
+                category: row.try_get("category")?,
+                base: row.try_get("base")?,
+                element: row.try_get("element")?,
+                has_binary_form: row.try_get("has_binary_form")?,
+                labels: row.try_get("labels")?,
+                fields: names.into_iter().zip(field_types).collect(),
+                subtype: row.try_get("subtype")?,
+                equality: row.try_get("equality")?,
+            };
+            types.insert(row.try_get("oid")?, found);
+        }
+        Ok(Self(types))
+    }
+
+    /// The type's name for a cast, without a modifier (a cast to `character` would keep one character).
+    pub(in crate::engine) fn cast(&self, oid: Oid) -> Option<String> {
+        self.0.get(&oid).map(|found| format!("{}.{}", quote(&found.schema), quote(&found.name)))
+    }
+
+    /// Whether the type is known to every Postgres under the same number.
+    pub(in crate::engine) fn is_built_in(&self, oid: Oid) -> bool {
+        let built_in = |found: &TypeRow| found.schema == "pg_catalog" && found.kind != "c";
+        self.0.get(&oid).is_some_and(built_in)
+    }
+
+    /// The operator, in full, that compares two values of these types. A type of an extension brings its own, wherever that is:
+    /// what is found by the name `=` may be somebody else's. Values of two such types are compared as what Postgres makes of
+    /// both.
+    pub(in crate::engine) fn equality(&self, left: Oid, right: Oid) -> &str {
+        match (self.own_equality(left), self.own_equality(right)) {
+            (Some(left), Some(right)) if std::ptr::eq(left, right) => left,
+            _ => EQUALS,
+        }
+    }
+
+    /// The equality of a type that not every Postgres has.
+    fn own_equality(&self, oid: Oid) -> Option<&str> {
+        let found = self.base_of(oid)?;
+        let is_own = found.kind == "b" && found.category != "A" && found.schema != "pg_catalog";
+        found.equality.as_deref().filter(|_| is_own)
+    }
+
+    /// Whether values can be carried from here to a type of another database in binary form; if not, why.
+    pub(in crate::engine) fn carries_to(&self, oid: Oid, others: &Types, other: Oid) -> Result<(), String> {
+        let (Some(here), Some(there)) = (self.base_of(oid), others.base_of(other)) else {
+            return Err("the type is unknown".into());
+        };
+        if here.name != there.name || here.kind != there.kind {
+            return Err(format!("type {} became {}", here.name, there.name));
+        }
+        if !(here.has_binary_form && there.has_binary_form) {
+            return Err(format!("type {} has no binary form", here.name));
+        }
+        if OBJECT_NUMBERS.contains(&here.name.as_str()) {
+            return Err(format!("values of type {} are numbers that mean another object in each database", here.name));
+        }
+        if let Some(label) = here.labels.iter().find(|label| !there.labels.contains(label)) {
+            return Err(format!("the target's type {} lacks the value '{label}'", there.name));
+        }
+        if here.category == "A" && here.element != 0 {
+            return self.carries_to(here.element, others, there.element);
+        }
+        if let (Some(here), Some(there)) = (here.subtype, there.subtype) {
+            return self.carries_to(here, others, there);
+        }
+        let names = |found: &TypeRow| found.fields.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();
+        if names(here) != names(there) {
+            return Err(format!("type {} has other fields", here.name));
+        }
+        here.fields
+            .iter()
+            .zip(&there.fields)
+            .try_for_each(|((_, here), (_, there))| self.carries_to(*here, others, *there))
+    }
+
+    /// What a type is made of in the end, as (schema, name, kind): a domain is what it restricts.
+    pub(in crate::engine) fn base(&self, oid: Oid) -> Option<(&str, &str, &str)> {
+        self.base_of(oid).map(|found| (found.schema.as_str(), found.name.as_str(), found.kind.as_str()))
+    }
+
+    /// A domain is carried as what it restricts.
+    fn base_of(&self, oid: Oid) -> Option<&TypeRow> {
+        let found = self.0.get(&oid)?;
+        if found.kind == "d" { self.base_of(found.base) } else { Some(found) }
+    }
+}

@@ -1,0 +1,128 @@
+//! Connections to a store: opened with known settings, with their prepared statements, never reused half-done.
+
+use std::collections::HashMap;
+use std::ops::Deref;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use deadpool::managed::{self, Metrics, RecycleError, RecycleResult};
+use tokio::task::JoinHandle;
+use tokio_postgres::{Client, Config, Statement};
+
+use crate::home::Home;
+use crate::session;
+use crate::tls::Encryption;
+
+const SESSION_SETTINGS: &str = include_str!("sql/session.sql");
+
+/// Opens connections for the pool.
+#[derive(Debug)]
+pub(in crate::engine) struct Connector {
+    pub(in crate::engine) config: Config,
+    pub(in crate::engine) encryption: Encryption,
+    pub(in crate::engine) home: Home,
+}
+
+/// A connection with its prepared statements.
+#[derive(Debug)]
+pub(in crate::engine) struct Connection {
+    client: Client,
+    task: JoinHandle<()>,
+    /// The `search_path` of the role, which ours takes the place of.
+    role_path: String,
+    statements: Mutex<HashMap<String, Statement>>,
+    /// Whether a session has it. In the pool that means: left in the middle of something.
+    in_use: AtomicBool,
+}
+
+impl managed::Manager for Connector {
+    type Type = Connection;
+    type Error = tokio_postgres::Error;
+
+    async fn create(&self) -> Result<Connection, tokio_postgres::Error> {
+        let (config, encryption) = (self.config.clone(), self.encryption.clone());
+        let opening = async move { encryption.connect(&config).await };
+        let (client, task) = self.home.open(Box::pin(opening)).await?;
+        let (role_path, statements, in_use) = (String::new(), Mutex::default(), AtomicBool::new(false));
+        let mut fresh = Connection { client, task, role_path, statements, in_use };
+        fresh.role_path = session::begin(&fresh.client).await?;
+        fresh.client.batch_execute(SESSION_SETTINGS).await?;
+        Ok(fresh)
+    }
+
+    async fn recycle(&self, connection: &mut Connection, _: &Metrics) -> RecycleResult<tokio_postgres::Error> {
+        if connection.client.is_closed() || connection.in_use.load(Ordering::Relaxed) {
+            return Err(RecycleError::message("left in the middle of something"));
+        }
+        Ok(())
+    }
+}
+
+impl Connection {
+    /// Prepares a statement once for the life of the connection.
+    pub(in crate::engine) async fn prepared(&self, sql: &str) -> Result<Statement, tokio_postgres::Error> {
+        let known = self.statements.lock().unwrap_or_else(PoisonError::into_inner).get(sql).cloned();
+        if let Some(statement) = known {
+            return Ok(statement);
+        }
+        let statement = self.client.prepare(sql).await?;
+        self.statements.lock().unwrap_or_else(PoisonError::into_inner).insert(sql.into(), statement.clone());
+        Ok(statement)
+    }
+
+    /// The `search_path` that names of others are looked up in.
+    pub(in crate::engine) fn role_path(&self) -> &str {
+        &self.role_path
+    }
+}
+
+impl Deref for Connection {
+    type Target = Client;
+    fn deref(&self) -> &Client {
+        &self.client
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// A connection taken from the pool. It goes back only through [`Session::release`]: dropped anywhere else, on an error or
+/// because its future was dropped, it is closed, and what it was doing ends with it.
+#[derive(Debug)]
+pub(in crate::engine) struct Session {
+    connection: managed::Object<Connector>,
+}
+
+impl Session {
+    pub(in crate::engine) fn over(connection: managed::Object<Connector>) -> Self {
+        connection.in_use.store(true, Ordering::Relaxed);
+        Self { connection }
+    }
+
+    /// Gives the connection back, at rest.
+    pub(in crate::engine) fn release(self) {
+        self.connection.in_use.store(false, Ordering::Relaxed);
+    }
+}
+
+impl Deref for Session {
+    type Target = Connection;
+    fn deref(&self) -> &Connection {
+        &self.connection
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        if !self.connection.in_use.load(Ordering::Relaxed) {
+            return;
+        }
+        // Ending its task closes the socket, and with it the transaction and its locks. A server that is in the middle of a long
+        // statement notices by itself (session.sql). It is not sent a cancel request: one that meets a commit which waits for a
+        // standby ends the wait, and shows to others what may still be lost.
+        self.connection.task.abort();
+    }
+}

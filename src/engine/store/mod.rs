@@ -1,0 +1,162 @@
+//! A store: a Postgres database with a pool of connections.
+
+pub(in crate::engine) mod cohort;
+pub(in crate::engine) mod connection;
+pub(in crate::engine) mod error;
+pub(in crate::engine) mod reach;
+
+use std::time::Duration;
+
+use deadpool::managed::{self, Timeouts};
+use mover_actors::domain::ids::StoreName;
+use mover_actors::domain::record::Place;
+use mover_actors::ports::EngineError;
+use thiserror::Error;
+use tokio_postgres::Config;
+use tokio_postgres::config::Host;
+use tokio_postgres::error::SqlState;
+
+use crate::config::Postgres;
+use crate::engine::store::connection::{Connector, Session};
+use crate::engine::store::error::is_transient;
+use crate::home::Home;
+use crate::tls::{self, Trouble};
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+const WAIT_FOR_CONNECTION: Duration = Duration::from_secs(30);
+const LOOK_THERE: &str = "see that Postgres runs there, or correct url in";
+
+/// Why a store's address cannot be used.
+#[derive(Debug, Error)]
+pub enum StoreError {
+    /// The address is not one of Postgres.
+    #[error("the address of store {store} cannot be used: {cause}")]
+    Address {
+        /// Which store.
+        store: StoreName,
+        /// What is wrong with it; without the address, which may hold a password.
+        cause: String,
+    },
+    /// No pool can be made of it.
+    #[error("no connection pool for store {store}: {cause}")]
+    Pool {
+        /// Which store.
+        store: StoreName,
+        /// What the pool said.
+        cause: String,
+    },
+}
+
+/// A store that orgs come from or go to.
+#[derive(Debug, Clone)]
+pub struct Store {
+    name: StoreName,
+    address: String,
+    pool: managed::Pool<Connector>,
+}
+
+impl Store {
+    /// Makes a pool of at most `connections_max` connections; the first use connects. They live in the runtime of this call.
+    pub fn open(name: StoreName, url: &str, connections_max: usize) -> Result<Self, StoreError> {
+        let postgres = Postgres::at(url, connections_max)
+            .map_err(|error| StoreError::Address { store: name.clone(), cause: error.to_string() })?;
+        Self::over(name, &postgres)
+    }
+
+    /// The same, where the address was read before.
+    pub fn over(name: StoreName, postgres: &Postgres) -> Result<Self, StoreError> {
+        let (mut config, encryption) = (postgres.options().clone(), postgres.encryption().clone());
+        config.application_name("mover").connect_timeout(CONNECT_TIMEOUT);
+        // A host that vanished without a word is noticed within a minute.
+        config
+            .keepalives_idle(Duration::from_secs(30))
+            .keepalives_interval(Duration::from_secs(10))
+            .keepalives_retries(3);
+        let address = address_of(&config);
+        let timeouts = Timeouts { wait: Some(WAIT_FOR_CONNECTION), create: Some(CONNECT_TIMEOUT), recycle: None };
+        let pool = managed::Pool::builder(Connector { config, encryption, home: Home::here() })
+            .max_size(postgres.pool_size)
+            .timeouts(timeouts)
+            .runtime(deadpool::Runtime::Tokio1)
+            .build()
+            .map_err(|error| StoreError::Pool { store: name.clone(), cause: error.to_string() })?;
+        Ok(Self { name, address, pool })
+    }
+
+    /// The name in the configuration.
+    pub fn name(&self) -> &StoreName {
+        &self.name
+    }
+
+    /// Where it is, without the password.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// How its connections are used.
+    pub(in crate::engine) fn pool_status(&self) -> deadpool::Status {
+        self.pool.status()
+    }
+
+    /// A connection of one's own until [`Session::release`].
+    pub(in crate::engine) async fn session(&self) -> Result<Session, EngineError> {
+        match self.pool.get().await {
+            Ok(connection) => Ok(Session::over(connection)),
+            Err(managed::PoolError::Backend(error)) => Err(self.cannot_connect(&error)),
+            Err(managed::PoolError::Timeout(managed::TimeoutType::Wait)) => Err(self.unusable(
+                true,
+                format!("all {} connections of the pool were busy for 30 s", self.pool.status().max_size),
+            )),
+            Err(managed::PoolError::Timeout(_)) => {
+                let seconds = CONNECT_TIMEOUT.as_secs();
+                Err(self
+                    .unusable(true, format!("no answer within {seconds} s; next: {LOOK_THERE} [stores.{}]", self.name)))
+            }
+            Err(other) => Err(self.unusable(true, other.to_string())),
+        }
+    }
+
+    fn cannot_connect(&self, error: &tokio_postgres::Error) -> EngineError {
+        if let Some(Trouble { problem, next }) = tls::explain(error, &format!("[stores.{}]", self.name)) {
+            return self.unusable(false, format!("{problem}; next: {next}"));
+        }
+        let code = error.code();
+        let source = std::error::Error::source(error);
+        let said = error.as_db_error().map(|said| said.message().to_owned());
+        let cause = said.or_else(|| source.map(ToString::to_string)).unwrap_or_else(|| error.to_string());
+        let next = match code {
+            Some(code) if *code == SqlState::INVALID_CATALOG_NAME => "create it, or correct url in",
+            None if cause != "password missing" => LOOK_THERE,
+            Some(_) if is_transient(error) => LOOK_THERE,
+            _ => "correct user and password in",
+        };
+        let problem = match code {
+            Some(code) if *code == SqlState::INVALID_PASSWORD => format!("the password is wrong: {cause}"),
+            Some(code) if *code == SqlState::INVALID_AUTHORIZATION_SPECIFICATION => format!("login refused: {cause}"),
+            Some(code) if *code == SqlState::INVALID_CATALOG_NAME => format!("unknown database: {cause}"),
+            Some(_) => cause,
+            None if cause == "password missing" => "it wants a password and none is given".into(),
+            None => format!("cannot be reached: {cause}"),
+        };
+        self.unusable(
+            is_transient(error) || code.is_none() && source.is_some_and(|s| s.is::<std::io::Error>()),
+            format!("{problem}; next: {next} [stores.{}]", self.name),
+        )
+    }
+
+    fn unusable(&self, transient: bool, problem: String) -> EngineError {
+        let place = Box::new(Place { store: Some(self.name.to_string()), ..Place::default() });
+        EngineError { transient, reason: format!("store {} at {}: {problem}", self.name, self.address), place }
+    }
+}
+
+fn address_of(config: &Config) -> String {
+    let host = match config.get_hosts().first() {
+        Some(Host::Tcp(host)) => host.clone(),
+        Some(Host::Unix(directory)) => directory.display().to_string(),
+        None => "localhost".into(),
+    };
+    let port = config.get_ports().first().copied().unwrap_or(5432);
+    let user = config.get_user().unwrap_or("postgres");
+    format!("{host}:{port}/{} (as {user})", config.get_dbname().unwrap_or(user))
+}

@@ -1,0 +1,19 @@
+//! Which stores answer.
+
+use mover_actors::ports::EngineError;
+
+use crate::engine::PgEngine;
+
+impl PgEngine {
+    /// Why stores cannot be connected to; empty when all can.
+    pub async fn unreachable_stores(&self) -> Vec<EngineError> {
+        let mut unreachable = Vec::new();
+        for store in self.stores.values() {
+            match store.session().await {
+                Ok(session) => session.release(),
+                Err(error) => unreachable.push(error),
+            }
+        }
+        unreachable
+    }
+}
