@@ -11,7 +11,7 @@ use thiserror::Error;
 use crate::domain::campaign::{Campaign, CampaignPlan, Selection, Steer};
 use crate::domain::flags::{Fields, FlagImage, FlagKey, FoundFlags, Routing};
 use crate::domain::ids::{CampaignId, Epoch, MigrationName, MoveId, NodeId};
-use crate::domain::record::{Advance, Claim, MoveRecord, Place};
+use crate::domain::record::{Advance, Lease, MoveRecord, Place};
 use crate::domain::state::{Refused, Way};
 use crate::domain::verified::{Mismatch, Tally};
 
@@ -70,8 +70,8 @@ impl LogError {
 pub struct Desire {
     /// Which hash.
     pub key: FlagKey,
-    /// The claim under which a move asks for it; checked inside the same transaction. `None` for an operator.
-    pub claim: Option<(MoveId, Epoch)>,
+    /// The lease under which a move asks for it; checked inside the same transaction. `None` for an operator.
+    pub lease: Option<(MoveId, Epoch)>,
     /// What Redis holds now for the fields of `base` and `overlay`, where the caller read it. Becomes the
     /// base of fields in `overlay` while there is no overlay, if Redis is at the stored epoch (so it lost nothing)
     /// or the hash was never stored; so an operator's own 503 comes back after the block.
@@ -109,8 +109,8 @@ pub trait MoveLog: Send + Sync + 'static {
     /// Ends a campaign.
     async fn close_campaign(&self, id: CampaignId, reason: Option<&str>) -> Result<(), LogError>;
     /// Claims at most `limit` ready orgs of the campaign's selection: now `started` at their first step, each with a new
-    /// epoch. An org that is in flight in another migration is left out. Empty: nothing is left to claim now.
-    async fn claim(&self, campaign: CampaignId, node: NodeId, limit: u32) -> Result<Vec<MoveRecord>, LogError>;
+    /// epoch. An org that is in flight in another migration is left out. Empty: nothing is left to lease now.
+    async fn lease(&self, campaign: CampaignId, node: NodeId, limit: u32) -> Result<Vec<MoveRecord>, LogError>;
 
     /// One move.
     async fn load(&self, id: MoveId) -> Result<MoveRecord, LogError>;
@@ -222,7 +222,7 @@ pub struct Copied {
 /// The stores. Every call may be repeated after a crash at any instant, and is refused by the store itself if a newer
 /// epoch was there.
 ///
-/// Calls that take several claims are about a cohort: at least one org, all of one migration. What they do is done for all of them or, as
+/// Calls that take several leases are about a cohort: at least one org, all of one migration. What they do is done for all of them or, as
 /// far as the answer tells, for none: a fault that stays is found by asking again for a part of them.
 #[async_trait]
 pub trait Engine: Send + Sync + 'static {
@@ -231,57 +231,57 @@ pub trait Engine: Send + Sync + 'static {
     /// How patient online moves of this migration are, and how large cohorts may be.
     fn limits(&self, migration: &MigrationName) -> Result<Limits, EngineError>;
     /// About how many rows each org has in the source, in order: to tell which orgs are carried together.
-    async fn sizes(&self, claims: &[Claim]) -> Result<Vec<i64>, EngineError>;
+    async fn sizes(&self, leases: &[Lease]) -> Result<Vec<i64>, EngineError>;
 
     /// Waits until the transactions that may still write to the orgs in the source have ended.
-    async fn drain(&self, claims: &[Claim]) -> Result<(), EngineError>;
+    async fn drain(&self, leases: &[Lease]) -> Result<(), EngineError>;
     /// Copies the orgs' rows in one transaction; answers how much that was over all of them. Rows of an earlier try are replaced,
     /// foreign rows refused (P6).
-    async fn copy(&self, claims: &[Claim]) -> Result<Copied, EngineError>;
+    async fn copy(&self, leases: &[Lease]) -> Result<Copied, EngineError>;
     /// Counts and hashes the orgs' rows in one snapshot; in order.
-    async fn tally(&self, claims: &[Claim], side: Side) -> Result<Vec<Tally>, EngineError>;
+    async fn tally(&self, leases: &[Lease], side: Side) -> Result<Vec<Tally>, EngineError>;
     /// Counts and hashes the orgs' rows in the source and in the target, while nobody writes to them; in order.
-    async fn verify(&self, claims: &[Claim]) -> Result<Vec<(Tally, Tally)>, EngineError> {
-        let (source, target) = try_join!(self.tally(claims, Side::Source), self.tally(claims, Side::Target))?;
+    async fn verify(&self, leases: &[Lease]) -> Result<Vec<(Tally, Tally)>, EngineError> {
+        let (source, target) = try_join!(self.tally(leases, Side::Source), self.tally(leases, Side::Target))?;
         Ok(source.into_iter().zip(target).collect())
     }
     /// Finds the rows and columns behind a mismatch.
-    async fn explain(&self, claim: &Claim, mismatch: &Mismatch) -> Result<Place, EngineError>;
+    async fn explain(&self, lease: &Lease, mismatch: &Mismatch) -> Result<Place, EngineError>;
     /// Declares the copied rows to be live: from now on they are never replaced or removed.
-    async fn settle(&self, claims: &[Claim]) -> Result<(), EngineError>;
+    async fn settle(&self, leases: &[Lease]) -> Result<(), EngineError>;
     /// Removes the rows that [`Engine::copy`] or [`Engine::copy_live`] brought, unless they are live.
-    async fn discard(&self, claim: &Claim) -> Result<(), EngineError>;
+    async fn discard(&self, lease: &Lease) -> Result<(), EngineError>;
 
     /// Lets the source log the keys of all that is written of the orgs, and waits until nobody is left who began to write
     /// before.
-    async fn capture(&self, claims: &[Claim]) -> Result<(), EngineError>;
+    async fn capture(&self, leases: &[Lease]) -> Result<(), EngineError>;
     /// Copies the orgs' rows while they are written; answers as [`Engine::copy`] does. Goes on where an earlier try of the same
     /// move was interrupted.
-    async fn copy_live(&self, claims: &[Claim]) -> Result<Copied, EngineError>;
+    async fn copy_live(&self, leases: &[Lease]) -> Result<Copied, EngineError>;
     /// One round: brings all rows whose keys are logged now to their present state in the receiving store, compares
     /// them there, and forgets the keys.
-    async fn catch_up(&self, claims: &[Claim], way: Way) -> Result<CaughtUp, EngineError>;
+    async fn catch_up(&self, leases: &[Lease], way: Way) -> Result<CaughtUp, EngineError>;
     /// Counts and hashes each org's rows in the store it leaves and in the one that receives it, without those whose keys are
     /// logged at that instant: [`Engine::catch_up`] compares these. In order.
-    async fn compare(&self, claims: &[Claim], way: Way) -> Result<Vec<(Tally, Tally)>, EngineError>;
+    async fn compare(&self, leases: &[Lease], way: Way) -> Result<Vec<(Tally, Tally)>, EngineError>;
     /// Whether the point of no return has been passed. Whoever asks has both stores refuse all with an older epoch from
     /// then on: asked with an epoch under which nothing was sent before, the answer `false` stays true.
-    async fn has_moved(&self, claim: &Claim, way: Way) -> Result<bool, EngineError>;
+    async fn has_moved(&self, lease: &Lease, way: Way) -> Result<bool, EngineError>;
     /// Lets the orgs' writers wait, once those at work have committed. A single org is waited for; of several, those whose writers are
     /// at work are left out.
-    async fn block(&self, claims: &[Claim], way: Way) -> Result<Blocked, EngineError>;
+    async fn block(&self, leases: &[Lease], way: Way) -> Result<Blocked, EngineError>;
     /// Makes the orgs live in the receiving store, after they have left the other.
-    async fn complete(&self, claims: &[Claim], way: Way) -> Result<(), EngineError>;
+    async fn complete(&self, leases: &[Lease], way: Way) -> Result<(), EngineError>;
     /// Undoes [`Engine::capture`]; refused if the org has moved.
-    async fn release(&self, claim: &Claim) -> Result<(), EngineError>;
+    async fn release(&self, lease: &Lease) -> Result<(), EngineError>;
     /// Removes the rows of an org that was rolled back from the target.
-    async fn discard_rolled_back(&self, claim: &Claim) -> Result<(), EngineError>;
+    async fn discard_rolled_back(&self, lease: &Lease) -> Result<(), EngineError>;
     /// Writes the org's rows in the source to a file that can be restored.
-    async fn back_up(&self, claim: &Claim) -> Result<BackedUp, EngineError>;
+    async fn back_up(&self, lease: &Lease) -> Result<BackedUp, EngineError>;
     /// Lets the target stop logging what is written of the org.
-    async fn close(&self, claim: &Claim) -> Result<(), EngineError>;
+    async fn close(&self, lease: &Lease) -> Result<(), EngineError>;
     /// Removes the org's rows from the source, a few at a time; answers how many. Only after [`Engine::close`].
-    async fn purge(&self, claim: &Claim) -> Result<i64, EngineError>;
+    async fn purge(&self, lease: &Lease) -> Result<i64, EngineError>;
 }
 
 /// How far [`Engine::block`] got with one org.

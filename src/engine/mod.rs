@@ -29,7 +29,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use futures_util::Stream;
 use mover_actors::domain::ids::{MigrationName, OrgKey, OrgName, StoreName};
-use mover_actors::domain::record::{Claim, Place};
+use mover_actors::domain::record::{Lease, Place};
 use mover_actors::domain::state::Way;
 use mover_actors::domain::verified::Mismatch;
 #[cfg(doc)]
@@ -397,26 +397,26 @@ impl Stores for PgEngine {
         copy::discard(target, cohort, || self.plan_to_remove(definition)).await
     }
 
-    async fn explain(&self, claim: &Claim, mismatch: &Mismatch) -> Result<Place, EngineError> {
-        let definition = self.definition(&claim.migration)?;
+    async fn explain(&self, lease: &Lease, mismatch: &Mismatch) -> Result<Place, EngineError> {
+        let definition = self.definition(&lease.migration)?;
         let plan = self.plan_since(definition, self.moment_ago()).await?.plan;
         let unknown = || permanent(format!("migration {} moves no table {}", definition.name, mismatch.table));
         let table = plan.table(&mismatch.table).ok_or_else(unknown)?;
         let (source, target) = (self.store(&definition.from)?, self.store(&definition.to)?);
-        explain::explain(&plan, table, source, target, &claim.key).await
+        explain::explain(&plan, table, source, target, &lease.key).await
     }
 
-    async fn carry_out_steps(&self, claim: &Claim) -> Result<Copied, EngineError> {
-        let definition = self.definition(&claim.migration)?;
-        steps::carry_out(self.store(&definition.to)?, claim, &definition.steps).await
+    async fn carry_out_steps(&self, lease: &Lease) -> Result<Copied, EngineError> {
+        let definition = self.definition(&lease.migration)?;
+        steps::carry_out(self.store(&definition.to)?, lease, &definition.steps).await
     }
 
-    async fn take_back_steps(&self, claim: &Claim) -> Result<(), EngineError> {
-        let definition = self.definition(&claim.migration)?;
+    async fn take_back_steps(&self, lease: &Lease) -> Result<(), EngineError> {
+        let definition = self.definition(&lease.migration)?;
         let target = self.store(&definition.to)?;
         // Without a guard table nothing was ever carried out.
         match guard::ensure(target).await? {
-            true => steps::take_back(target, claim, &definition.steps).await,
+            true => steps::take_back(target, lease, &definition.steps).await,
             false => Ok(()),
         }
     }

@@ -1,7 +1,7 @@
 //! Rows that were hashed while they were copied are not read again to be compared, unless one of them may have been written since.
 
 use crate::one_org::OneOrg;
-use crate::world::{World, claim, keyed, verify, via};
+use crate::world::{World, lease, keyed, verify, via};
 use mover::engine::PgEngine;
 
 const SCHEMA: &str = "
@@ -37,15 +37,15 @@ async fn has_hashed(world: &World) -> bool {
 async fn rows_that_nobody_wrote_are_not_read_again() {
     let world = world().await;
     let engine = engine(&world);
-    engine.copy(&claim("1", 1)).await.unwrap();
-    let (source, target) = engine.verify(&claim("1", 1)).await.unwrap();
+    engine.copy(&lease("1", 1)).await.unwrap();
+    let (source, target) = engine.verify(&lease("1", 1)).await.unwrap();
     assert_eq!((source.rows(), &source), (500, &target));
     assert!(!has_hashed(&world).await, "the source was read once more");
     // What others have is their own.
     world.old.batch_execute("UPDATE groups SET name = 'x' WHERE org = 2").await.unwrap();
-    engine.verify(&claim("1", 1)).await.unwrap();
+    engine.verify(&lease("1", 1)).await.unwrap();
     assert!(!has_hashed(&world).await, "the source was read once more");
-    verify(&engine, &claim("1", 1)).await.unwrap();
+    verify(&engine, &lease("1", 1)).await.unwrap();
     assert!(has_hashed(&world).await, "the look at what was asked sees nothing");
 }
 
@@ -53,7 +53,7 @@ async fn rows_that_nobody_wrote_are_not_read_again() {
 async fn whatever_is_written_after_the_copy_is_seen() {
     let world = world().await;
     let engine = engine(&world);
-    let (mut epoch, one) = (0, |epoch| claim("1", epoch));
+    let (mut epoch, one) = (0, |epoch| lease("1", epoch));
     for change in [
         "UPDATE groups SET name = name || '!' WHERE id = 3",
         "DELETE FROM members WHERE group_id = 3 AND name = 'm1'",
@@ -84,10 +84,10 @@ async fn what_was_open_during_the_copy_is_seen() {
     for _ in 0..3 {
         world.old.batch_execute("UPDATE groups SET name = 'x' WHERE org = 2").await.unwrap();
     }
-    engine.copy(&claim("1", 1)).await.unwrap();
-    verify(&engine, &claim("1", 1)).await.unwrap();
+    engine.copy(&lease("1", 1)).await.unwrap();
+    verify(&engine, &lease("1", 1)).await.unwrap();
     other.batch_execute("COMMIT").await.unwrap();
-    verify(&engine, &claim("1", 1)).await.unwrap_err();
+    verify(&engine, &lease("1", 1)).await.unwrap_err();
 }
 
 /// Rows belong to another org without being written, where a table that is only passed through has changed.
@@ -99,13 +99,13 @@ async fn tables_whose_owner_depends_on_others_are_read_again() {
     let hops = [("passed_id", "passed", "id"), ("group_id", "groups", "id")];
     let engine = world.engine(vec![keyed("groups", "org"), via("far", &hops)]);
     world.new.batch_execute(rows.split(';').next().unwrap()).await.unwrap();
-    engine.copy(&claim("1", 1)).await.unwrap();
-    verify(&engine, &claim("1", 1)).await.unwrap();
+    engine.copy(&lease("1", 1)).await.unwrap();
+    verify(&engine, &lease("1", 1)).await.unwrap();
     // As many as before.
     world
         .old
         .batch_execute("UPDATE passed SET group_id = CASE id WHEN 3 THEN 4 ELSE 3 END WHERE id IN (3, 4)")
         .await
         .unwrap();
-    verify(&engine, &claim("1", 1)).await.unwrap_err();
+    verify(&engine, &lease("1", 1)).await.unwrap_err();
 }

@@ -3,66 +3,66 @@
 use std::collections::HashSet;
 
 use crate::domain::ids::{MigrationName, OrgKey};
-use crate::domain::record::Claim;
+use crate::domain::record::Lease;
 
-/// The claims of a cohort: at least one, all of one migration, no org twice.
+/// The leases of a cohort: at least one, all of one migration, no org twice.
 #[derive(Debug, Clone)]
 pub struct Cohort {
     /// In the order of their keys, in which everybody locks guard rows.
-    claims: Vec<Claim>,
+    leases: Vec<Lease>,
     migration: String,
     keys: Vec<String>,
     epochs: Vec<i64>,
 }
 
 impl Cohort {
-    /// `None` if there are no claims.
-    pub fn of(mut claims: Vec<Claim>) -> Option<Self> {
-        claims.sort_by(|one, other| one.key.cmp(&other.key));
+    /// `None` if there are no leases.
+    pub fn of(mut leases: Vec<Lease>) -> Option<Self> {
+        leases.sort_by(|one, other| one.key.cmp(&other.key));
         Some(Self {
-            migration: claims.first()?.migration.to_string(),
-            keys: claims.iter().map(|claim| claim.key.to_string()).collect(),
-            epochs: claims.iter().map(|claim| claim.epoch.0).collect(),
-            claims,
+            migration: leases.first()?.migration.to_string(),
+            keys: leases.iter().map(|lease| lease.key.to_string()).collect(),
+            epochs: leases.iter().map(|lease| lease.epoch.0).collect(),
+            leases,
         })
     }
 
     /// One org alone.
-    pub fn one(claim: &Claim) -> Self {
+    pub fn one(lease: &Lease) -> Self {
         Self {
-            migration: claim.migration.to_string(),
-            keys: vec![claim.key.to_string()],
-            epochs: vec![claim.epoch.0],
-            claims: vec![claim.clone()],
+            migration: lease.migration.to_string(),
+            keys: vec![lease.key.to_string()],
+            epochs: vec![lease.epoch.0],
+            leases: vec![lease.clone()],
         }
     }
 
     /// Those of which `wanted` is true, if any.
-    pub fn only(&self, wanted: impl Fn(&Claim) -> bool) -> Option<Self> {
-        Self::of(self.claims.iter().filter(|claim| wanted(claim)).cloned().collect())
+    pub fn only(&self, wanted: impl Fn(&Lease) -> bool) -> Option<Self> {
+        Self::of(self.leases.iter().filter(|lease| wanted(lease)).cloned().collect())
     }
 
-    /// The first claim whose key is not among `keys`.
-    pub fn first_missing(&self, keys: &HashSet<OrgKey>) -> Option<&Claim> {
-        self.claims.iter().find(|claim| !keys.contains(&claim.key))
+    /// The first lease whose key is not among `keys`.
+    pub fn first_missing(&self, keys: &HashSet<OrgKey>) -> Option<&Lease> {
+        self.leases.iter().find(|lease| !keys.contains(&lease.key))
     }
 
     /// The only org.
-    pub fn single(&self) -> Option<&Claim> {
-        match self.claims.as_slice() {
+    pub fn single(&self) -> Option<&Lease> {
+        match self.leases.as_slice() {
             [only] => Some(only),
             _ => None,
         }
     }
 
     /// In the order of their keys.
-    pub fn claims(&self) -> &[Claim] {
-        &self.claims
+    pub fn leases(&self) -> &[Lease] {
+        &self.leases
     }
 
     /// The migration.
     pub fn migration_name(&self) -> &MigrationName {
-        &self.claims[0].migration
+        &self.leases[0].migration
     }
 
     /// Its name, as a parameter of requests.
@@ -80,9 +80,9 @@ impl Cohort {
         &self.epochs
     }
 
-    /// The claim with this key.
-    pub fn claim(&self, key: &str) -> Option<&Claim> {
+    /// The lease with this key.
+    pub fn lease(&self, key: &str) -> Option<&Lease> {
         let place = self.keys.binary_search_by(|known| known.as_str().cmp(key)).ok()?;
-        self.claims.get(place)
+        self.leases.get(place)
     }
 }

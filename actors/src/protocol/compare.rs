@@ -9,7 +9,7 @@ use futures_util::try_join;
 use tracing::{info, warn};
 
 use crate::domain::ids::OrgKey;
-use crate::domain::record::Claim;
+use crate::domain::record::Lease;
 use crate::domain::state::Way;
 use crate::domain::verified::{Mismatch, TableTally, Tally, Verified};
 use crate::ports::EngineError;
@@ -42,7 +42,7 @@ pub(super) async fn compare(
     let streams = &stores.proofs().streams;
     let mut tallies = tally(round, streams).await?;
     let unlike =
-        |tallies: &Tallies| cohort.only(|claim| tallies.get(&claim.key).is_some_and(|(left, right)| left != right));
+        |tallies: &Tallies| cohort.only(|lease| tallies.get(&lease.key).is_some_and(|(left, right)| left != right));
     if route.way == Way::Back && carry_over_differences(round, &tallies).await? > 0 {
         tallies = tally(round, streams).await?;
     } else if let Some(unlike) = unlike(&tallies) {
@@ -52,9 +52,9 @@ pub(super) async fn compare(
     }
     from.release();
     to.release();
-    for claim in cohort.claims() {
-        if tallies.get(&claim.key).is_some_and(|(left, right)| Verified::compare(left, right).is_ok()) {
-            stores.proofs().keep(claim, What::Compared(route.way), &route.basis);
+    for lease in cohort.leases() {
+        if tallies.get(&lease.key).is_some_and(|(left, right)| Verified::compare(left, right).is_ok()) {
+            stores.proofs().keep(lease, What::Compared(route.way), &route.basis);
         }
     }
     Ok(tallies)
@@ -74,12 +74,12 @@ async fn tally(round: Round<'_>, streams: &Streams) -> Result<Tallies, EngineErr
     let here = tally_leaving(round, &logged, streams);
     let (mut here, mut there) = try_join!(here, there)?;
     for (key, mut keys) in logged.by_org {
-        let Some(claim) = cohort.claim(key.as_str()) else { continue };
-        let alone = Cohort::one(claim);
+        let Some(lease) = cohort.lease(key.as_str()) else { continue };
+        let alone = Cohort::one(lease);
         grow(round, &mut keys).await?;
         let (left, right) = try_join!(from.tally_of(&alone, &keys), to.tally_of(&alone, &keys))?;
-        take_away(route, here.get_mut(&claim.key), &left, route.leaving.store())?;
-        take_away(route, there.get_mut(&claim.key), &right, route.receiving.store())?;
+        take_away(route, here.get_mut(&lease.key), &left, route.leaving.store())?;
+        take_away(route, there.get_mut(&lease.key), &right, route.receiving.store())?;
     }
     from.end_snapshot().await?;
     to.roll_back().await?;
@@ -95,11 +95,11 @@ async fn tally_leaving(
 ) -> Result<HashMap<OrgKey, Tally>, EngineError> {
     let Round { route, cohort, from, .. } = round;
     let labels: Vec<String> = route.tables.iter().map(|table| table.label.clone()).collect();
-    let mut tallies = match cohort.only(|claim| !logged.by_org.contains_key(&claim.key)) {
+    let mut tallies = match cohort.only(|lease| !logged.by_org.contains_key(&lease.key)) {
         Some(unlogged) => streams.still_true(from, &unlogged, &route.basis, &labels).await?,
         None => HashMap::new(),
     };
-    if let Some(rest) = cohort.only(|claim| !tallies.contains_key(&claim.key)) {
+    if let Some(rest) = cohort.only(|lease| !tallies.contains_key(&lease.key)) {
         tallies.extend(from.tally(&rest).await?);
     }
     Ok(tallies)
@@ -131,9 +131,9 @@ fn take_away(
 /// each row): they are carried over like rows that were written. Answers how many that were.
 async fn carry_over_differences(round: Round<'_>, tallies: &Tallies) -> Result<usize, EngineError> {
     let mut carried = 0;
-    for claim in round.cohort.claims() {
-        let Some((left, right)) = tallies.get(&claim.key).filter(|(left, right)| left != right) else { continue };
-        let alone = Cohort::one(claim);
+    for lease in round.cohort.leases() {
+        let Some((left, right)) = tallies.get(&lease.key).filter(|(left, right)| left != right) else { continue };
+        let alone = Cohort::one(lease);
         let round = Round { cohort: &alone, ..round };
         for (number, table) in round.route.tables.iter().enumerate() {
             let (here, there) = (left.0.get(&table.label), right.0.get(&table.label));
@@ -143,16 +143,16 @@ async fn carry_over_differences(round: Round<'_>, tallies: &Tallies) -> Result<u
             let rows = [here, there].into_iter().flatten().map(|tally| tally.rows).max().unwrap_or_default();
             let of = rows / ROWS_AT_ONCE + 1;
             for part in 0..of {
-                carried += carry_over_part(round, claim, number, Part { number: part, of }).await?;
+                carried += carry_over_part(round, lease, number, Part { number: part, of }).await?;
             }
         }
     }
     Ok(carried)
 }
 
-async fn carry_over_part(round: Round<'_>, claim: &Claim, table: usize, part: Part) -> Result<usize, EngineError> {
+async fn carry_over_part(round: Round<'_>, lease: &Lease, table: usize, part: Part) -> Result<usize, EngineError> {
     let (mut here, there) =
-        try_join!(round.from.hashes_in(claim, table, part), round.to.hashes_in(claim, table, part))?;
+        try_join!(round.from.hashes_in(lease, table, part), round.to.hashes_in(lease, table, part))?;
     let unlike = |(key, hash): (String, i64)| (here.remove(&key) != Some(hash)).then_some(key);
     let mut differing: Vec<String> = there.into_iter().filter_map(unlike).collect();
     differing.extend(here.into_keys());
@@ -160,8 +160,8 @@ async fn carry_over_part(round: Round<'_>, claim: &Claim, table: usize, part: Pa
         return Ok(0);
     }
     let label = round.route.tables.get(table).map(|table| table.label.as_str());
-    warn!(org = %claim.org, table = label, rows = differing.len(), "rows that were not logged differ and are carried over");
-    round.from.note(claim, table, &differing).await?;
+    warn!(org = %lease.org, table = label, rows = differing.len(), "rows that were not logged differ and are carried over");
+    round.from.note(lease, table, &differing).await?;
     round.run().await?;
     Ok(differing.len())
 }
@@ -174,12 +174,12 @@ pub(super) async fn proven_route<S: Stores + ?Sized>(
     cohort: &Cohort,
     way: Way,
 ) -> Result<LiveRoute, EngineError> {
-    let proof_of = |claim: &Claim| stores.proofs().of(claim, What::Compared(way));
-    let is_broken = |claim: &Claim| proof_of(claim).is_some_and(|proof| proof.is_broken);
-    let not_before = if cohort.claims().iter().any(is_broken) { Instant::now() } else { stores.a_moment_ago() };
+    let proof_of = |lease: &Lease| stores.proofs().of(lease, What::Compared(way));
+    let is_broken = |lease: &Lease| proof_of(lease).is_some_and(|proof| proof.is_broken);
+    let not_before = if cohort.leases().iter().any(is_broken) { Instant::now() } else { stores.a_moment_ago() };
     let route = stores.live_route(migration, way, not_before).await?;
-    let holds = |claim: &Claim| proof_of(claim).is_some_and(|proof| proof.holds(claim, &route.basis));
-    if let Some(unproven) = cohort.only(|claim| !holds(claim)) {
+    let holds = |lease: &Lease| proof_of(lease).is_some_and(|proof| proof.holds(lease, &route.basis));
+    if let Some(unproven) = cohort.only(|lease| !holds(lease)) {
         prove_again(stores, &route, &unproven).await?;
     }
     Ok(route)
@@ -187,20 +187,20 @@ pub(super) async fn proven_route<S: Stores + ?Sized>(
 
 async fn prove_again<S: Stores + ?Sized>(stores: &S, route: &LiveRoute, cohort: &Cohort) -> Result<(), EngineError> {
     let way = route.way;
-    let before = |claim: &Claim| stores.proofs().of(claim, What::Compared(way));
-    let changes = cohort.claims().iter().find_map(|claim| before(claim)?.basis.changes(&Arc::clone(&route.basis)));
+    let before = |lease: &Lease| stores.proofs().of(lease, What::Compared(way));
+    let changes = cohort.leases().iter().find_map(|lease| before(lease)?.basis.changes(&Arc::clone(&route.basis)));
     info!(
         migration = cohort.migration(),
-        orgs = cohort.claims().len(),
+        orgs = cohort.leases().len(),
         changes = changes.as_deref(),
         "orgs are compared again"
     );
     // A table that was put in the place of another brings no triggers.
     try_join!(route.leaving.must_watch(), route.receiving.must_watch())?;
     let tallies = compare(stores, route, cohort).await?;
-    let mismatch = cohort.claims().iter().find_map(|claim| Some((claim, mismatch(way, tallies.get(&claim.key)?)?)));
-    let Some((claim, mismatch)) = mismatch else { return Ok(()) };
-    let place = Box::new(stores.explain(claim, &mismatch).await?);
+    let mismatch = cohort.leases().iter().find_map(|lease| Some((lease, mismatch(way, tallies.get(&lease.key)?)?)));
+    let Some((lease, mismatch)) = mismatch else { return Ok(()) };
+    let place = Box::new(stores.explain(lease, &mismatch).await?);
     let reason = match changes {
         Some(changes) => format!("{mismatch}; since the org was compared {changes}"),
         None => mismatch.to_string(),

@@ -77,10 +77,10 @@ pub(super) async fn make_room(to: &dyn Receiver, cohort: &Cohort, entered: &Ente
     if !entered.has_rows {
         return Ok(());
     }
-    if let Some(tried_before) = cohort.only(|claim| entered.again.contains(&claim.key)) {
+    if let Some(tried_before) = cohort.only(|lease| entered.again.contains(&lease.key)) {
         to.clear(&tried_before).await?;
     }
-    match cohort.only(|claim| !entered.again.contains(&claim.key)) {
+    match cohort.only(|lease| !entered.again.contains(&lease.key)) {
         Some(untried) => to.refuse_foreign(&untried).await,
         None => Ok(()),
     }

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use crate::domain::flags::Routing;
 use crate::domain::ids::MigrationName;
-use crate::domain::record::{Claim, Place};
+use crate::domain::record::{Lease, Place};
 use crate::domain::state::Way;
 use crate::domain::verified::{Mismatch, Tally};
 use crate::ports::{Access, BackedUp, Blocked, CaughtUp, Copied, Engine, EngineError, Limits, Side, WriteBlock};
@@ -31,22 +31,22 @@ fn reconsider<T>(
     result
 }
 
-/// The migration and the cohort of these claims, unless it moves no rows: then there is nothing to do in the stores.
+/// The migration and the cohort of these leases, unless it moves no rows: then there is nothing to do in the stores.
 fn moving_rows<'a>(
     stores: &'a (impl Stores + ?Sized),
-    claims: &[Claim],
+    leases: &[Lease],
 ) -> Result<Option<(&'a Migration, Cohort)>, EngineError> {
-    let Some(cohort) = Cohort::of(claims.to_vec()) else { return Ok(None) };
-    let Some(claim) = claims.first() else { return Ok(None) };
-    let migration = stores.migration(&claim.migration)?;
+    let Some(cohort) = Cohort::of(leases.to_vec()) else { return Ok(None) };
+    let Some(lease) = leases.first() else { return Ok(None) };
+    let migration = stores.migration(&lease.migration)?;
     Ok((migration.moves == Moves::Rows).then_some((migration, cohort)))
 }
 
 fn in_order<T: Default>(
-    claims: &[Claim],
+    leases: &[Lease],
     mut found: std::collections::HashMap<crate::domain::ids::OrgKey, T>,
 ) -> Vec<T> {
-    claims.iter().map(|claim| found.remove(&claim.key).unwrap_or_default()).collect()
+    leases.iter().map(|lease| found.remove(&lease.key).unwrap_or_default()).collect()
 }
 
 #[async_trait]
@@ -59,26 +59,26 @@ impl<S: Stores> Engine for S {
         Ok(self.migration(migration)?.limits)
     }
 
-    async fn sizes(&self, claims: &[Claim]) -> Result<Vec<i64>, EngineError> {
+    async fn sizes(&self, leases: &[Lease]) -> Result<Vec<i64>, EngineError> {
         let _turn = self.turns().take(1).await?;
-        let Some((migration, cohort)) = moving_rows(self, claims)? else { return Ok(vec![0; claims.len()]) };
+        let Some((migration, cohort)) = moving_rows(self, leases)? else { return Ok(vec![0; leases.len()]) };
         let sizes = async {
             let route = self.copy_route(migration, self.a_moment_ago()).await?;
             route.leaving.sizes(&cohort).await
         };
-        Ok(in_order(claims, reconsider(self, migration, sizes.await)?))
+        Ok(in_order(leases, reconsider(self, migration, sizes.await)?))
     }
 
-    async fn drain(&self, claims: &[Claim]) -> Result<(), EngineError> {
+    async fn drain(&self, leases: &[Lease]) -> Result<(), EngineError> {
         let _turn = self.turns().take(1).await?;
-        let Some((migration, _)) = moving_rows(self, claims)? else { return Ok(()) };
+        let Some((migration, _)) = moving_rows(self, leases)? else { return Ok(()) };
         self.copy_route(migration, self.a_moment_ago()).await?.leaving.drain().await
     }
 
-    async fn copy(&self, claims: &[Claim]) -> Result<Copied, EngineError> {
+    async fn copy(&self, leases: &[Lease]) -> Result<Copied, EngineError> {
         let _turn = self.turns().take(1).await?;
-        let Some((migration, cohort)) = moving_rows(self, claims)? else {
-            return carry_out_steps(self, claims).await;
+        let Some((migration, cohort)) = moving_rows(self, leases)? else {
+            return carry_out_steps(self, leases).await;
         };
         let copied = async {
             self.guard(&migration.to)?.ensure(Keeps::Standings).await?;
@@ -90,61 +90,61 @@ impl<S: Stores> Engine for S {
         reconsider(self, migration, copied.await)
     }
 
-    async fn tally(&self, claims: &[Claim], side: Side) -> Result<Vec<Tally>, EngineError> {
+    async fn tally(&self, leases: &[Lease], side: Side) -> Result<Vec<Tally>, EngineError> {
         let _turn = self.turns().take(1).await?;
-        let Some((migration, cohort)) = moving_rows(self, claims)? else {
-            return Ok(vec![Tally::default(); claims.len()]);
+        let Some((migration, cohort)) = moving_rows(self, leases)? else {
+            return Ok(vec![Tally::default(); leases.len()]);
         };
         let route = self.copy_route(migration, self.a_moment_ago()).await?;
-        Ok(in_order(claims, reconsider(self, migration, settle::tally(&route, &cohort, side).await)?))
+        Ok(in_order(leases, reconsider(self, migration, settle::tally(&route, &cohort, side).await)?))
     }
 
-    async fn verify(&self, claims: &[Claim]) -> Result<Vec<(Tally, Tally)>, EngineError> {
+    async fn verify(&self, leases: &[Lease]) -> Result<Vec<(Tally, Tally)>, EngineError> {
         let _turn = self.turns().take(1).await?;
-        let Some((migration, cohort)) = moving_rows(self, claims)? else {
-            return Ok(vec![(Tally::default(), Tally::default()); claims.len()]);
+        let Some((migration, cohort)) = moving_rows(self, leases)? else {
+            return Ok(vec![(Tally::default(), Tally::default()); leases.len()]);
         };
         let route = self.copy_route(migration, self.a_moment_ago()).await?;
-        Ok(in_order(claims, reconsider(self, migration, settle::verify(self, &route, &cohort).await)?))
+        Ok(in_order(leases, reconsider(self, migration, settle::verify(self, &route, &cohort).await)?))
     }
 
-    async fn explain(&self, claim: &Claim, mismatch: &Mismatch) -> Result<Place, EngineError> {
-        Stores::explain(self, claim, mismatch).await
+    async fn explain(&self, lease: &Lease, mismatch: &Mismatch) -> Result<Place, EngineError> {
+        Stores::explain(self, lease, mismatch).await
     }
 
-    async fn settle(&self, claims: &[Claim]) -> Result<(), EngineError> {
+    async fn settle(&self, leases: &[Lease]) -> Result<(), EngineError> {
         let _turn = self.turns().take(1).await?;
-        let Some((migration, cohort)) = moving_rows(self, claims)? else { return Ok(()) };
+        let Some((migration, cohort)) = moving_rows(self, leases)? else { return Ok(()) };
         reconsider(self, migration, settle::settle(self, migration, &cohort).await)
     }
 
-    async fn discard(&self, claim: &Claim) -> Result<(), EngineError> {
+    async fn discard(&self, lease: &Lease) -> Result<(), EngineError> {
         let _turn = self.turns().take(1).await?;
-        let migration = self.migration(&claim.migration)?;
+        let migration = self.migration(&lease.migration)?;
         match migration.moves {
             Moves::Flags => Ok(()),
-            Moves::Steps => self.take_back_steps(claim).await,
-            Moves::Rows => reconsider(self, migration, Stores::discard(self, migration, &Cohort::one(claim)).await),
+            Moves::Steps => self.take_back_steps(lease).await,
+            Moves::Rows => reconsider(self, migration, Stores::discard(self, migration, &Cohort::one(lease)).await),
         }
     }
 
-    async fn capture(&self, claims: &[Claim]) -> Result<(), EngineError> {
+    async fn capture(&self, leases: &[Lease]) -> Result<(), EngineError> {
         let _turn = self.turns().take(1).await?;
-        let Some((migration, cohort)) = moving_rows(self, claims)? else { return Ok(()) };
+        let Some((migration, cohort)) = moving_rows(self, leases)? else { return Ok(()) };
         reconsider(self, migration, capture::capture(self, migration, &cohort).await)
     }
 
-    async fn copy_live(&self, claims: &[Claim]) -> Result<Copied, EngineError> {
+    async fn copy_live(&self, leases: &[Lease]) -> Result<Copied, EngineError> {
         // Only an org that goes alone is copied in ranges.
-        let connections = if claims.len() == 1 { 1 + self.live_limits().ranges_at_once.max(1) } else { 1 };
+        let connections = if leases.len() == 1 { 1 + self.live_limits().ranges_at_once.max(1) } else { 1 };
         let _turn = self.turns().take_for_long(connections).await?;
-        let Some((migration, cohort)) = moving_rows(self, claims)? else { return Ok(Copied::default()) };
+        let Some((migration, cohort)) = moving_rows(self, leases)? else { return Ok(Copied::default()) };
         reconsider(self, migration, capture::copy(self, migration, &cohort).await)
     }
 
-    async fn catch_up(&self, claims: &[Claim], way: Way) -> Result<CaughtUp, EngineError> {
+    async fn catch_up(&self, leases: &[Lease], way: Way) -> Result<CaughtUp, EngineError> {
         let _turn = self.turns().take(1).await?;
-        let Some((migration, cohort)) = moving_rows(self, claims)? else { return Ok(CaughtUp::default()) };
+        let Some((migration, cohort)) = moving_rows(self, leases)? else { return Ok(CaughtUp::default()) };
         let caught_up = async {
             let route = self.live_route(migration, way, self.a_moment_ago()).await?;
             route.leaving.must_know(&cohort).await?;
@@ -157,30 +157,30 @@ impl<S: Stores> Engine for S {
         reconsider(self, migration, caught_up.await)
     }
 
-    async fn compare(&self, claims: &[Claim], way: Way) -> Result<Vec<(Tally, Tally)>, EngineError> {
+    async fn compare(&self, leases: &[Lease], way: Way) -> Result<Vec<(Tally, Tally)>, EngineError> {
         let _turn = self.turns().take(1).await?;
-        let Some((migration, cohort)) = moving_rows(self, claims)? else {
-            return Ok(vec![(Tally::default(), Tally::default()); claims.len()]);
+        let Some((migration, cohort)) = moving_rows(self, leases)? else {
+            return Ok(vec![(Tally::default(), Tally::default()); leases.len()]);
         };
         let tallies = async {
             let route = self.live_route(migration, way, self.a_moment_ago()).await?;
             compare::compare(self, &route, &cohort).await
         };
-        Ok(in_order(claims, reconsider(self, migration, tallies.await)?))
+        Ok(in_order(leases, reconsider(self, migration, tallies.await)?))
     }
 
-    async fn has_moved(&self, claim: &Claim, way: Way) -> Result<bool, EngineError> {
+    async fn has_moved(&self, lease: &Lease, way: Way) -> Result<bool, EngineError> {
         let _turn = self.turns().take(1).await?;
-        match moving_rows(self, std::slice::from_ref(claim))? {
-            Some((migration, _)) => leave::has_moved(self, migration, claim, way).await,
+        match moving_rows(self, std::slice::from_ref(lease))? {
+            Some((migration, _)) => leave::has_moved(self, migration, lease, way).await,
             None => Ok(false),
         }
     }
 
-    async fn block(&self, claims: &[Claim], way: Way) -> Result<Blocked, EngineError> {
+    async fn block(&self, leases: &[Lease], way: Way) -> Result<Blocked, EngineError> {
         let turn = self.turns().take(1).await?;
-        let Some((migration, cohort)) = moving_rows(self, claims)? else {
-            return Ok(Blocked { orgs: vec![Access::Held; claims.len()], block: Some(Box::new(NoRows)) });
+        let Some((migration, cohort)) = moving_rows(self, leases)? else {
+            return Ok(Blocked { orgs: vec![Access::Held; leases.len()], block: Some(Box::new(NoRows)) });
         };
         let guard = self.guard(pair(migration, way).0)?;
         guard.ensure(Keeps::Changes).await?;
@@ -197,66 +197,66 @@ impl<S: Stores> Engine for S {
             }
             None => None,
         };
-        let access = |claim: &Claim| match &block {
-            _ if moved.contains(&claim.key) => Access::Moved,
-            Some(block) if block.holds(claim) => Access::Held,
+        let access = |lease: &Lease| match &block {
+            _ if moved.contains(&lease.key) => Access::Moved,
+            Some(block) if block.holds(lease) => Access::Held,
             _ => Access::Busy,
         };
-        let orgs = claims.iter().map(access).collect();
+        let orgs = leases.iter().map(access).collect();
         Ok(Blocked { orgs, block: block.map(|block| Box::new(block) as Box<dyn WriteBlock>) })
     }
 
-    async fn complete(&self, claims: &[Claim], way: Way) -> Result<(), EngineError> {
+    async fn complete(&self, leases: &[Lease], way: Way) -> Result<(), EngineError> {
         let _turn = self.turns().take(1).await?;
-        match moving_rows(self, claims)? {
+        match moving_rows(self, leases)? {
             Some((migration, cohort)) => leave::complete(self, migration, &cohort, way).await,
             None => Ok(()),
         }
     }
 
-    async fn release(&self, claim: &Claim) -> Result<(), EngineError> {
+    async fn release(&self, lease: &Lease) -> Result<(), EngineError> {
         let _turn = self.turns().take(1).await?;
-        match moving_rows(self, std::slice::from_ref(claim))? {
-            Some((migration, _)) => leave::stop_capture(self.guard(&migration.from)?, claim).await,
+        match moving_rows(self, std::slice::from_ref(lease))? {
+            Some((migration, _)) => leave::stop_capture(self.guard(&migration.from)?, lease).await,
             None => Ok(()),
         }
     }
 
-    async fn discard_rolled_back(&self, claim: &Claim) -> Result<(), EngineError> {
+    async fn discard_rolled_back(&self, lease: &Lease) -> Result<(), EngineError> {
         let _turn = self.turns().take(1).await?;
-        let Some((migration, _)) = moving_rows(self, std::slice::from_ref(claim))? else { return Ok(()) };
-        reconsider(self, migration, leave::remove(self, migration, claim, Way::Forward).await.map(drop))
+        let Some((migration, _)) = moving_rows(self, std::slice::from_ref(lease))? else { return Ok(()) };
+        reconsider(self, migration, leave::remove(self, migration, lease, Way::Forward).await.map(drop))
     }
 
-    async fn back_up(&self, claim: &Claim) -> Result<BackedUp, EngineError> {
+    async fn back_up(&self, lease: &Lease) -> Result<BackedUp, EngineError> {
         let _turn = self.turns().take(1).await?;
-        let migration = self.migration(&claim.migration)?;
-        reconsider(self, migration, leave::back_up(self, migration, claim).await)
+        let migration = self.migration(&lease.migration)?;
+        reconsider(self, migration, leave::back_up(self, migration, lease).await)
     }
 
-    async fn close(&self, claim: &Claim) -> Result<(), EngineError> {
+    async fn close(&self, lease: &Lease) -> Result<(), EngineError> {
         let _turn = self.turns().take(1).await?;
-        match moving_rows(self, std::slice::from_ref(claim))? {
-            Some((migration, _)) => leave::stop_capture(self.guard(&migration.to)?, claim).await,
+        match moving_rows(self, std::slice::from_ref(lease))? {
+            Some((migration, _)) => leave::stop_capture(self.guard(&migration.to)?, lease).await,
             None => Ok(()),
         }
     }
 
-    async fn purge(&self, claim: &Claim) -> Result<i64, EngineError> {
+    async fn purge(&self, lease: &Lease) -> Result<i64, EngineError> {
         let _turn = self.turns().take(1).await?;
-        let Some((migration, _)) = moving_rows(self, std::slice::from_ref(claim))? else { return Ok(0) };
-        reconsider(self, migration, leave::purge(self, migration, claim).await)
+        let Some((migration, _)) = moving_rows(self, std::slice::from_ref(lease))? else { return Ok(0) };
+        reconsider(self, migration, leave::purge(self, migration, lease).await)
     }
 }
 
 /// What a migration without tables does instead of copying rows.
-async fn carry_out_steps(stores: &(impl Stores + ?Sized), claims: &[Claim]) -> Result<Copied, EngineError> {
+async fn carry_out_steps(stores: &(impl Stores + ?Sized), leases: &[Lease]) -> Result<Copied, EngineError> {
     let mut copied = Copied::default();
-    for claim in claims {
-        let migration = stores.migration(&claim.migration)?;
+    for lease in leases {
+        let migration = stores.migration(&lease.migration)?;
         if migration.moves == Moves::Steps {
             stores.guard(&migration.to)?.ensure(Keeps::Standings).await?;
-            copied.rows += stores.carry_out_steps(claim).await?.rows;
+            copied.rows += stores.carry_out_steps(lease).await?.rows;
         }
     }
     Ok(copied)

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::time::Instant;
 
 use crate::domain::ids::OrgKey;
-use crate::domain::record::Claim;
+use crate::domain::record::Lease;
 use crate::domain::state::Way;
 use crate::ports::{BackedUp, EngineError};
 
@@ -26,7 +26,7 @@ pub(super) async fn moved(guard: &dyn Guard, cohort: &Cohort) -> Result<HashSet<
 pub(super) async fn has_moved<S: Stores + ?Sized>(
     stores: &S,
     migration: &Migration,
-    claim: &Claim,
+    lease: &Lease,
     way: Way,
 ) -> Result<bool, EngineError> {
     let (leaving, receiving) = pair(migration, way);
@@ -34,9 +34,9 @@ pub(super) async fn has_moved<S: Stores + ?Sized>(
     leaving.ensure(Keeps::Changes).await?;
     // Where there is no room for it, nothing was ever sent.
     if receiving.exists().await? {
-        receiving.refuse_older(claim).await?;
+        receiving.refuse_older(lease).await?;
     }
-    Ok(!moved(leaving, &Cohort::one(claim)).await?.is_empty())
+    Ok(!moved(leaving, &Cohort::one(lease)).await?.is_empty())
 }
 
 /// The orgs live in the receiving store, after they have left the other.
@@ -48,34 +48,34 @@ pub(super) async fn complete<S: Stores + ?Sized>(
 ) -> Result<(), EngineError> {
     let (leaving, receiving) = pair(migration, way);
     let gone = moved(stores.guard(leaving)?, cohort).await?;
-    if let Some(claim) = cohort.first_missing(&gone) {
+    if let Some(lease) = cohort.first_missing(&gone) {
         let doing = Doing::new(receiving, "making the org live here");
-        return Err(doing.refused(format!("org {} has not left {leaving} yet", claim.org)));
+        return Err(doing.refused(format!("org {} has not left {leaving} yet", lease.org)));
     }
     stores.guard(receiving)?.arrive(cohort, way).await
 }
 
 /// The org lives in the store and nothing is logged there any more; refused if it has moved away.
-pub(super) async fn stop_capture(guard: &dyn Guard, claim: &Claim) -> Result<(), EngineError> {
+pub(super) async fn stop_capture(guard: &dyn Guard, lease: &Lease) -> Result<(), EngineError> {
     let what = "ending to log what is written";
     guard.ensure(Keeps::Changes).await?;
-    if !moved(guard, &Cohort::one(claim)).await?.is_empty() {
+    if !moved(guard, &Cohort::one(lease)).await?.is_empty() {
         let doing = Doing::new(guard.store(), what);
         return Err(doing.refused("the org has moved away: what is done now must lead forward"));
     }
-    guard.stop_capture(claim, what).await
+    guard.stop_capture(lease, what).await
 }
 
 /// Removes the org's rows from the store that would receive it on this way; answers how many.
 pub(super) async fn remove<S: Stores + ?Sized>(
     stores: &S,
     migration: &Migration,
-    claim: &Claim,
+    lease: &Lease,
     way: Way,
 ) -> Result<i64, EngineError> {
     let route = stores.live_route(migration, way, stores.a_moment_ago()).await?;
-    let removed = route.receiving.purge(claim).await;
-    route.receiving.watch(&Cohort::one(claim)).await?;
+    let removed = route.receiving.purge(lease).await;
+    route.receiving.watch(&Cohort::one(lease)).await?;
     removed
 }
 
@@ -83,12 +83,12 @@ pub(super) async fn remove<S: Stores + ?Sized>(
 pub(super) async fn back_up<S: Stores + ?Sized>(
     stores: &S,
     migration: &Migration,
-    claim: &Claim,
+    lease: &Lease,
 ) -> Result<BackedUp, EngineError> {
     let route = stores.live_route(migration, Way::Forward, Instant::now()).await?;
-    route.leaving.must_know(&Cohort::one(claim)).await?;
-    let written = route.leaving.back_up(claim).await?;
-    stores.proofs().keep(claim, What::BackedUp, &route.basis);
+    route.leaving.must_know(&Cohort::one(lease)).await?;
+    let written = route.leaving.back_up(lease).await?;
+    stores.proofs().keep(lease, What::BackedUp, &route.basis);
     Ok(written)
 }
 
@@ -96,28 +96,28 @@ pub(super) async fn back_up<S: Stores + ?Sized>(
 pub(super) async fn purge<S: Stores + ?Sized>(
     stores: &S,
     migration: &Migration,
-    claim: &Claim,
+    lease: &Lease,
 ) -> Result<i64, EngineError> {
-    let cohort = Cohort::one(claim);
+    let cohort = Cohort::one(lease);
     let standings = stores.guard(&migration.to)?.standings(&cohort).await?;
     let doing = Doing::new(&migration.to, "asking whether the way back is closed");
     Standing::all_must_be(&standings, Mode::Settled, &cohort, doing)?;
-    back_up_what_changed(stores, migration, claim).await?;
-    remove(stores, migration, claim, Way::Back).await
+    back_up_what_changed(stores, migration, lease).await?;
+    remove(stores, migration, lease, Way::Back).await
 }
 
 /// Writes the backup again, to the same file, if the schema has changed since: what is removed must be in it.
 async fn back_up_what_changed<S: Stores + ?Sized>(
     stores: &S,
     migration: &Migration,
-    claim: &Claim,
+    lease: &Lease,
 ) -> Result<(), EngineError> {
     // After a restart, or when some rows may be gone already, the file that is there is the better one.
-    let Some(backup) = stores.proofs().of(claim, What::BackedUp) else { return Ok(()) };
+    let Some(backup) = stores.proofs().of(lease, What::BackedUp) else { return Ok(()) };
     let now = stores.live_route(migration, Way::Forward, Instant::now()).await?.basis;
     if !backup.basis.source.1.glance.has_schema_of(&now.source.1.glance) {
-        back_up(stores, migration, claim).await?;
+        back_up(stores, migration, lease).await?;
     }
-    stores.proofs().forget(claim, &[What::BackedUp]);
+    stores.proofs().forget(lease, &[What::BackedUp]);
     Ok(())
 }

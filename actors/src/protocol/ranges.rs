@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use futures_util::{StreamExt, TryStreamExt, stream, try_join};
 
-use crate::domain::record::Claim;
+use crate::domain::record::Lease;
 use crate::failpoint;
 use crate::ports::{Copied, EngineError};
 
@@ -67,17 +67,17 @@ pub(super) async fn copy_live(
         to.release();
         return copy((&*route.leaving, &*route.receiving), cohort, First::Entry, (proofs, &route.basis)).await;
     }
-    let Some(claim) = cohort.single() else {
+    let Some(lease) = cohort.single() else {
         return Err(reading.refused("a part of one of these orgs was copied already, so it must go alone"));
     };
-    let begun = begin(route, (&*from, &*to), claim, limits).await?;
+    let begun = begin(route, (&*from, &*to), lease, limits).await?;
     let counting = Counting::default();
     proofs.streams.forget(cohort);
     // One connection to each store is in use already.
     let at_once = limits.ranges_at_once.min(route.receiving.sessions_max().saturating_sub(1)).max(1);
     for jobs in in_order(&route.tables, &begun.pieces) {
         // Rows are found through their parents, so these are complete before: an interrupted copy can be taken back.
-        let running = jobs.into_iter().map(|job| write_pieces(route, claim, &begun, &counting, job));
+        let running = jobs.into_iter().map(|job| write_pieces(route, lease, &begun, &counting, job));
         stream::iter(running).buffer_unordered(at_once).try_collect::<()>().await?;
     }
     from.end_snapshot().await?;
@@ -85,7 +85,7 @@ pub(super) async fn copy_live(
         proofs.streams.keep(cohort, &counting, &begun.seen, &route.basis);
     }
     from.release();
-    let copied = to.copied(claim).await?;
+    let copied = to.copied(lease).await?;
     to.release();
     Ok(copied)
 }
@@ -105,10 +105,10 @@ struct Begun {
 async fn begin(
     route: &LiveRoute,
     (from, to): (&dyn LeavingSession, &dyn ReceivingSession),
-    claim: &Claim,
+    lease: &Lease,
     limits: LiveLimits,
 ) -> Result<Begun, EngineError> {
-    let cohort = Cohort::one(claim);
+    let cohort = Cohort::one(lease);
     let entered = to.enter(&cohort).await?;
     let begun = to.pieces(&cohort).await?;
     // Only now the snapshot: it sees all that whoever was here before has carried over and forgotten.
@@ -124,8 +124,8 @@ async fn begin(
         begun.into_iter().filter(|piece| !piece.is_done).collect()
     } else {
         make_room(to, &cohort, &entered).await?;
-        let pieces = from.cut(claim, limits.range_rows).await?;
-        to.plan_pieces(claim, &pieces).await?;
+        let pieces = from.cut(lease, limits.range_rows).await?;
+        to.plan_pieces(lease, &pieces).await?;
         pieces
     };
     to.commit().await?;
@@ -143,23 +143,23 @@ async fn begin(
 /// Copies some pieces in one transaction, and notes that they are done.
 async fn write_pieces(
     route: &LiveRoute,
-    claim: &Claim,
+    lease: &Lease,
     begun: &Begun,
     counting: &Counting,
     job: Vec<Piece>,
 ) -> Result<(), EngineError> {
-    let cohort = Cohort::one(claim);
+    let cohort = Cohort::one(lease);
     let (from, to) = try_join!(route.leaving.session(), route.receiving.session())?;
-    try_join!(from.join_snapshot(&begun.snapshot), to.begin_piece(claim))?;
+    try_join!(from.join_snapshot(&begun.snapshot), to.begin_piece(lease))?;
     if begun.is_resumed {
         for piece in job.iter().rev() {
-            to.clear_piece(claim, piece).await?;
+            to.clear_piece(lease, piece).await?;
         }
     }
     for piece in &job {
-        let rows = from.rows_in(claim, piece).await?;
+        let rows = from.rows_in(lease, piece).await?;
         let copied = to.write(counting.over(rows)).await?;
-        to.piece_done(claim, piece, copied).await?;
+        to.piece_done(lease, piece, copied).await?;
     }
     to.prove_rows(&cohort, &RowKeys::none(route.tables.len()), Prove::OnlyContents).await?;
     failpoint::hit("range.before_commit");

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 
 use crate::domain::flags::Routing;
 use crate::domain::ids::{MigrationName, StoreName};
-use crate::domain::record::{Claim, Place};
+use crate::domain::record::{Lease, Place};
 use crate::domain::state::{Strategy, Way};
 use crate::domain::verified::Mismatch;
 use crate::ports::{Copied, EngineError, Limits};
@@ -113,11 +113,11 @@ pub trait Stores: Send + Sync + 'static {
     /// Removes what a copy brought to the target, unless it is live, even if both stores do not agree any more.
     async fn discard(&self, migration: &Migration, cohort: &Cohort) -> Result<(), EngineError>;
     /// Finds the rows and columns behind a mismatch.
-    async fn explain(&self, claim: &Claim, mismatch: &Mismatch) -> Result<Place, EngineError>;
+    async fn explain(&self, lease: &Lease, mismatch: &Mismatch) -> Result<Place, EngineError>;
     /// Carries out the statements of a migration that moves no rows, unless they were.
-    async fn carry_out_steps(&self, claim: &Claim) -> Result<Copied, EngineError>;
+    async fn carry_out_steps(&self, lease: &Lease) -> Result<Copied, EngineError>;
     /// Takes them back.
-    async fn take_back_steps(&self, claim: &Claim) -> Result<(), EngineError>;
+    async fn take_back_steps(&self, lease: &Lease) -> Result<(), EngineError>;
 }
 
 /// The stores that orgs leave and that receive them, on a way.

@@ -7,7 +7,7 @@ use futures_util::try_join;
 use tracing::warn;
 
 use crate::domain::ids::OrgKey;
-use crate::domain::record::Claim;
+use crate::domain::record::Lease;
 use crate::domain::state::Strategy;
 use crate::domain::verified::{Mismatch, Tally, Verified};
 use crate::failpoint;
@@ -34,7 +34,7 @@ pub(super) async fn settle<S: Stores + ?Sized>(
     failpoint::hit("settle.before_commit");
     guard.settle(cohort).await?;
     failpoint::hit("settle.committed");
-    cohort.claims().iter().for_each(|claim| stores.proofs().forget(claim, &TALLIES));
+    cohort.leases().iter().for_each(|lease| stores.proofs().forget(lease, &TALLIES));
     stores.proofs().streams.forget(cohort);
     Ok(())
 }
@@ -72,7 +72,7 @@ pub(super) async fn verify<S: Stores + ?Sized>(
         let session = route.leaving.reader().await?;
         let streams = &stores.proofs().streams;
         let mut tallies = streams.still_true(&*session, cohort, &route.basis, &route.labels).await?;
-        if let Some(rest) = cohort.only(|claim| !tallies.contains_key(&claim.key)) {
+        if let Some(rest) = cohort.only(|lease| !tallies.contains_key(&lease.key)) {
             tallies.extend(session.tally(&rest).await?);
         }
         session.release();
@@ -81,14 +81,14 @@ pub(super) async fn verify<S: Stores + ?Sized>(
     let (source, target) = try_join!(source, tally(route, cohort, Side::Target))?;
     let mut tallies = pairs(source, target);
     // A hash that was worked out on the way may be at fault, too.
-    if let Some(unlike) = cohort.only(|claim| tallies.get(&claim.key).is_none_or(|(left, right)| left != right)) {
+    if let Some(unlike) = cohort.only(|lease| tallies.get(&lease.key).is_none_or(|(left, right)| left != right)) {
         stores.proofs().streams.forget(&unlike);
         let (source, target) = try_join!(tally(route, &unlike, Side::Source), tally(route, &unlike, Side::Target))?;
         tallies.extend(pairs(source, target));
     }
     if stores.migration(cohort.migration_name())?.strategy == Strategy::Offline {
-        for claim in cohort.claims() {
-            TALLIES.into_iter().for_each(|what| stores.proofs().keep(claim, what, &route.basis));
+        for lease in cohort.leases() {
+            TALLIES.into_iter().for_each(|what| stores.proofs().keep(lease, what, &route.basis));
         }
     }
     Ok(tallies)
@@ -107,32 +107,32 @@ fn pairs(source: HashMap<OrgKey, Tally>, mut target: HashMap<OrgKey, Tally>) -> 
 /// this step.
 async fn prove<S: Stores + ?Sized>(stores: &S, migration: &Migration, cohort: &Cohort) -> Result<(), EngineError> {
     let route = stores.copy_route(migration, Instant::now()).await;
-    let is_proven = |claim: &Claim| {
-        let holds = |what, basis| stores.proofs().of(claim, what).is_some_and(|proof| proof.holds(claim, basis));
+    let is_proven = |lease: &Lease| {
+        let holds = |what, basis| stores.proofs().of(lease, what).is_some_and(|proof| proof.holds(lease, basis));
         route.as_ref().is_ok_and(|route| TALLIES.into_iter().all(|what| holds(what, &route.basis)))
     };
-    let Some(unproven) = cohort.only(|claim| !is_proven(claim)) else { return Ok(()) };
+    let Some(unproven) = cohort.only(|lease| !is_proven(lease)) else { return Ok(()) };
     // Others are live already, or the guard says why they must not be.
     let standings = stores.guard(&migration.to)?.standings(&unproven).await?;
-    let is_copy = |claim: &Claim| {
-        standings.get(&claim.key).is_some_and(|found| found.mode == Mode::Incoming && found.epoch <= claim.epoch)
+    let is_copy = |lease: &Lease| {
+        standings.get(&lease.key).is_some_and(|found| found.mode == Mode::Incoming && found.epoch <= lease.epoch)
     };
     let Some(unproven) = unproven.only(is_copy) else { return Ok(()) };
     let route = route?;
     let found = mismatches(&route, &unproven).await?;
-    let Some(unlike) = unproven.only(|claim| found.contains_key(&claim.key)) else { return Ok(()) };
-    for claim in unlike.claims() {
-        let before = stores.proofs().of(claim, What::Tallied(Side::Source));
+    let Some(unlike) = unproven.only(|lease| found.contains_key(&lease.key)) else { return Ok(()) };
+    for lease in unlike.leases() {
+        let before = stores.proofs().of(lease, What::Tallied(Side::Source));
         let changes = before.and_then(|before| before.basis.changes(&route.basis)).unwrap_or_default();
-        warn!(migration = %migration.name, org = %claim.org, %changes, "the copy is not as it was proven and is made anew");
+        warn!(migration = %migration.name, org = %lease.org, %changes, "the copy is not as it was proven and is made anew");
     }
     let kept = (&**stores.proofs(), &route.basis);
     copy((&*route.leaving, &*route.receiving), &unlike, First::Snapshot, kept).await?;
     let found = mismatches(&route, &unlike).await?;
-    match unlike.claims().iter().find_map(|claim| Some((claim, found.get(&claim.key)?))) {
+    match unlike.leases().iter().find_map(|lease| Some((lease, found.get(&lease.key)?))) {
         None => Ok(()),
-        Some((claim, mismatch)) => {
-            let place = Box::new(stores.explain(claim, mismatch).await?);
+        Some((lease, mismatch)) => {
+            let place = Box::new(stores.explain(lease, mismatch).await?);
             Err(EngineError { transient: false, reason: mismatch.to_string(), place })
         }
     }

@@ -5,7 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::domain::ids::{Epoch, OrgKey};
-use crate::domain::record::Claim;
+use crate::domain::record::Lease;
 use crate::domain::state::Way;
 use crate::ports::EngineError;
 
@@ -74,14 +74,14 @@ impl Standing {
         cohort: &Cohort,
         doing: Doing<'_>,
     ) -> Result<(), EngineError> {
-        cohort.claims().iter().try_for_each(|claim| Self::must_be(found.get(&claim.key), wanted, claim, doing))
+        cohort.leases().iter().try_for_each(|lease| Self::must_be(found.get(&lease.key), wanted, lease, doing))
     }
 
-    /// Refuses a claim with an older epoch, and an org that does not stand as `wanted`.
-    pub fn must_be(found: Option<&Self>, wanted: Mode, claim: &Claim, doing: Doing<'_>) -> Result<(), EngineError> {
+    /// Refuses a lease with an older epoch, and an org that does not stand as `wanted`.
+    pub fn must_be(found: Option<&Self>, wanted: Mode, lease: &Lease, doing: Doing<'_>) -> Result<(), EngineError> {
         match found {
-            Some(standing) if standing.epoch <= claim.epoch && standing.mode == wanted => Ok(()),
-            found => Err(refusal(found, claim, doing)),
+            Some(standing) if standing.epoch <= lease.epoch && standing.mode == wanted => Ok(()),
+            found => Err(refusal(found, lease, doing)),
         }
     }
 }
@@ -104,12 +104,12 @@ pub fn after_arrival(way: Way) -> Mode {
 }
 
 /// Why an org's standing does not allow what was asked.
-pub fn refusal(found: Option<&Standing>, claim: &Claim, doing: Doing<'_>) -> EngineError {
+pub fn refusal(found: Option<&Standing>, lease: &Lease, doing: Doing<'_>) -> EngineError {
     let Some(Standing { mode, epoch }) = found else {
         return doing.refused("nothing is known of the org here");
     };
-    if *epoch > claim.epoch {
-        let ours = claim.epoch;
+    if *epoch > lease.epoch {
+        let ours = lease.epoch;
         return doing.refused(format!("somebody with the newer epoch {epoch} was here, ours is {ours}"));
     }
     doing.refused(match mode {

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use futures_util::Stream;
 
 use crate::domain::ids::{OrgKey, StoreName};
-use crate::domain::record::Claim;
+use crate::domain::record::Lease;
 use crate::domain::state::Way;
 use crate::domain::verified::{TableTally, Tally};
 use crate::ports::{BackedUp, Copied, EngineError};
@@ -108,12 +108,12 @@ pub trait Guard: Send + Sync {
     async fn fence(&self, cohort: &Cohort) -> Answer<HashMap<OrgKey, Mode>>;
     /// Has the store refuse older epochs from now on, if it knows the org. Where it does not, nothing may be written down that would
     /// be taken for a decision.
-    async fn refuse_older(&self, claim: &Claim) -> Answer<()>;
+    async fn refuse_older(&self, lease: &Lease) -> Answer<()>;
     /// The orgs live here from now on, and how they were copied is forgotten. Repeating it is harmless.
     async fn arrive(&self, cohort: &Cohort, way: Way) -> Answer<()>;
     /// The org is settled here from now on: once its writers at work have committed, nothing is logged any more, and what was logged is
     /// forgotten. `what` says what for.
-    async fn stop_capture(&self, claim: &Claim, what: &'static str) -> Answer<()>;
+    async fn stop_capture(&self, lease: &Lease, what: &'static str) -> Answer<()>;
     /// Copies are live from now on, and never replaced or removed. Repeating it is harmless.
     async fn settle(&self, cohort: &Cohort) -> Answer<()>;
 }
@@ -208,7 +208,7 @@ pub trait LiveLeaving: Leaving {
     /// A session for all that is done with an org that is written.
     async fn session(&self) -> Answer<Box<dyn LeavingSession>>;
     /// Writes the org's rows to a file from which they can be restored; the org must have moved away.
-    async fn back_up(&self, claim: &Claim) -> Answer<BackedUp>;
+    async fn back_up(&self, lease: &Lease) -> Answer<BackedUp>;
 }
 
 /// A store that receives orgs while they are written.
@@ -221,7 +221,7 @@ pub trait LiveReceiving: Receiving {
     /// A session for all that is done with an org that is written.
     async fn session(&self) -> Answer<Box<dyn ReceivingSession>>;
     /// Removes the org's rows, a few at a time; answers how many. The org must have moved away.
-    async fn purge(&self, claim: &Claim) -> Answer<i64>;
+    async fn purge(&self, lease: &Lease) -> Answer<i64>;
     /// How many sessions there can be at once.
     fn sessions_max(&self) -> usize;
 }
@@ -266,9 +266,9 @@ pub trait Capture: Send + Sync {
     /// The rows that are found through rows of `table` with one of the keys `parents`: their tables and keys.
     async fn branches_of(&self, table: usize, parents: &[Vec<String>]) -> Answer<Vec<(usize, Vec<String>)>>;
     /// The hash of each row of one org and table whose key falls into one of so many parts, by its key as text.
-    async fn hashes_in(&self, claim: &Claim, table: usize, part: Part) -> Answer<HashMap<String, i64>>;
+    async fn hashes_in(&self, lease: &Lease, table: usize, part: Part) -> Answer<HashMap<String, i64>>;
     /// Logs keys as if their rows had been written.
-    async fn note(&self, claim: &Claim, table: usize, keys: &[String]) -> Answer<()>;
+    async fn note(&self, lease: &Lease, table: usize, keys: &[String]) -> Answer<()>;
     /// Refuses orgs that have values for which the receiving store has no place: all of their rows, or those with these keys.
     async fn refuse_lost(&self, cohort: &Cohort, keys: Option<&RowKeys>) -> Answer<()>;
     /// Forgets what a snapshot has seen, unless a newer epoch was here; answers how much has come since.
@@ -299,11 +299,11 @@ pub trait Gate: Send + Sync {
     /// Prepares and plans everything that may be asked while writers wait.
     async fn rehearse(&self, cohort: &Cohort, wait: Duration) -> Answer<()>;
     /// Takes the lock of one org, for which its writers at work are waited for. Whether it was to be had in that time.
-    async fn try_lock(&self, claim: &Claim, hold: Hold) -> Answer<bool>;
+    async fn try_lock(&self, lease: &Lease, hold: Hold) -> Answer<bool>;
     /// Takes those locks that nobody holds, without waiting for any; answers whose these are.
     async fn lock_free(&self, cohort: &Cohort, hold: Hold) -> Answer<HashSet<OrgKey>>;
     /// Why the lock of an org is not to be had: the error names who is in the way.
-    async fn in_the_way(&self, claim: &Claim, waited: Duration) -> Answer<EngineError>;
+    async fn in_the_way(&self, lease: &Lease, waited: Duration) -> Answer<EngineError>;
     /// The point of no return: all orgs are `moved`, durably, or none is. With an entry in the log that the snapshot has not `seen`, or
     /// under another epoch, none is. Ends the open snapshot before, if there is one.
     async fn move_away(&self, cohort: &Cohort, seen: &Seen, has_snapshot: bool) -> Answer<()>;
@@ -321,11 +321,11 @@ pub trait Ranges: Send + Sync {
     /// A name by which other sessions can read from the open snapshot.
     async fn export(&self) -> Answer<String>;
     /// Cuts all tables of the org, as the open snapshot has them, into pieces of about so many rows.
-    async fn cut(&self, claim: &Claim, rows: i64) -> Answer<Vec<Piece>>;
+    async fn cut(&self, lease: &Lease, rows: i64) -> Answer<Vec<Piece>>;
     /// Reads from a snapshot that was exported by another session.
     async fn join_snapshot(&self, name: &str) -> Answer<()>;
     /// The rows of one piece, as the snapshot has them.
-    async fn rows_in<'a>(&'a self, claim: &'a Claim, piece: &'a Piece) -> Answer<Rows<'a>>;
+    async fn rows_in<'a>(&'a self, lease: &'a Lease, piece: &'a Piece) -> Answer<Rows<'a>>;
 }
 
 /// Replaces single rows, and notes how far a copy in ranges has come. Inside the transaction that [`Replace::hold`] has begun.
@@ -343,7 +343,7 @@ pub trait Replace: Send + Sync {
     /// See [`Capture::branches_of`].
     async fn branches_of(&self, table: usize, parents: &[Vec<String>]) -> Answer<Vec<(usize, Vec<String>)>>;
     /// See [`Capture::hashes_in`].
-    async fn hashes_in(&self, claim: &Claim, table: usize, part: Part) -> Answer<HashMap<String, i64>>;
+    async fn hashes_in(&self, lease: &Lease, table: usize, part: Part) -> Answer<HashMap<String, i64>>;
     /// Proves what [`Receiver::prove`] does for rows with these keys, or only that what is written next does not collide with them.
     async fn prove_rows(&self, cohort: &Cohort, keys: &RowKeys, prove: Prove) -> Answer<()>;
     /// Has the store refuse older epochs from now on, once the transaction has been committed.
@@ -371,15 +371,15 @@ pub trait Noted: Send + Sync {
     /// The pieces that an earlier try has planned.
     async fn pieces(&self, cohort: &Cohort) -> Answer<Vec<Piece>>;
     /// Notes how the org is cut, in the open transaction.
-    async fn plan_pieces(&self, claim: &Claim, pieces: &[Piece]) -> Answer<()>;
+    async fn plan_pieces(&self, lease: &Lease, pieces: &[Piece]) -> Answer<()>;
     /// Begins a transaction in which a piece is written: the org must be `incoming`, and others write other pieces of it meanwhile.
-    async fn begin_piece(&self, claim: &Claim) -> Answer<()>;
+    async fn begin_piece(&self, lease: &Lease) -> Answer<()>;
     /// Removes the rows of a piece.
-    async fn clear_piece(&self, claim: &Claim, piece: &Piece) -> Answer<()>;
+    async fn clear_piece(&self, lease: &Lease, piece: &Piece) -> Answer<()>;
     /// Notes that a piece is there, once the transaction has been committed.
-    async fn piece_done(&self, claim: &Claim, piece: &Piece, copied: Copied) -> Answer<()>;
+    async fn piece_done(&self, lease: &Lease, piece: &Piece, copied: Copied) -> Answer<()>;
     /// How much was copied by all pieces.
-    async fn copied(&self, claim: &Claim) -> Answer<Copied>;
+    async fn copied(&self, lease: &Lease) -> Answer<Copied>;
     /// Forgets how the orgs were copied.
     async fn forget_pieces(&self, cohort: &Cohort) -> Answer<()>;
 }

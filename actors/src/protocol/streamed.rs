@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures_util::StreamExt;
 
 use crate::domain::ids::{Epoch, MigrationName, OrgKey};
-use crate::domain::record::Claim;
+use crate::domain::record::Lease;
 use crate::domain::verified::{TableTally, Tally};
 use crate::ports::EngineError;
 
@@ -65,28 +65,28 @@ impl Streams {
     /// Keeps what was counted of the orgs of a cohort, once they were copied.
     pub(super) fn keep(&self, cohort: &Cohort, counting: &Counting, seen: &Seen, basis: &Arc<Basis>) {
         let mut streams = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if streams.len() + cohort.claims().len() > STREAMS_MAX {
+        if streams.len() + cohort.leases().len() > STREAMS_MAX {
             streams.clear();
         }
-        for (org, claim) in cohort.claims().iter().enumerate() {
+        for (org, lease) in cohort.leases().iter().enumerate() {
             let tables = counting.of_org(org);
-            let streamed = Streamed { epoch: claim.epoch, basis: basis.clone(), seen: seen.clone(), tables };
-            streams.insert((claim.migration.clone(), claim.key.clone()), Arc::new(streamed));
+            let streamed = Streamed { epoch: lease.epoch, basis: basis.clone(), seen: seen.clone(), tables };
+            streams.insert((lease.migration.clone(), lease.key.clone()), Arc::new(streamed));
         }
     }
 
     /// Forgets what was streamed of orgs: it has served, or is outdated.
     pub(super) fn forget(&self, cohort: &Cohort) {
         let mut streams = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        for claim in cohort.claims() {
-            streams.remove(&(claim.migration.clone(), claim.key.clone()));
+        for lease in cohort.leases() {
+            streams.remove(&(lease.migration.clone(), lease.key.clone()));
         }
     }
 
-    fn of(&self, claim: &Claim, basis: &Basis) -> Option<Arc<Streamed>> {
+    fn of(&self, lease: &Lease, basis: &Basis) -> Option<Arc<Streamed>> {
         let streams = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let found = streams.get(&(claim.migration.clone(), claim.key.clone()))?;
-        (found.epoch == claim.epoch && found.basis.is_same(basis)).then(|| found.clone())
+        let found = streams.get(&(lease.migration.clone(), lease.key.clone()))?;
+        (found.epoch == lease.epoch && found.basis.is_same(basis)).then(|| found.clone())
     }
 
     /// The tallies in the leaving store of those orgs of which no row was written since they were copied. `from` looks for such rows in
@@ -99,7 +99,7 @@ impl Streams {
         labels: &[String],
     ) -> Result<HashMap<OrgKey, Tally>, EngineError> {
         let known: HashMap<&OrgKey, Arc<Streamed>> =
-            cohort.claims().iter().filter_map(|claim| Some((&claim.key, self.of(claim, basis)?))).collect();
+            cohort.leases().iter().filter_map(|lease| Some((&lease.key, self.of(lease, basis)?))).collect();
         let mut true_still = HashMap::with_capacity(known.len());
         // Orgs that were copied together were read from the same snapshot: there is one of them, or a few.
         let mut rest: Vec<&OrgKey> = known.keys().copied().collect();
@@ -107,7 +107,7 @@ impl Streams {
             let is_of_it = |key: &&OrgKey| known.get(*key).is_some_and(|streamed| streamed.seen == seen);
             let (of_it, others): (Vec<&OrgKey>, Vec<&OrgKey>) = rest.into_iter().partition(is_of_it);
             rest = others;
-            let Some(part) = cohort.only(|claim| of_it.contains(&&claim.key)) else { continue };
+            let Some(part) = cohort.only(|lease| of_it.contains(&&lease.key)) else { continue };
             for (key, rows) in from.unwritten_since(&part, &seen).await? {
                 let Some(streamed) = known.get(&key).filter(|streamed| streamed.has_rows(&rows)) else { continue };
                 true_still.insert(key, streamed.tally(labels));

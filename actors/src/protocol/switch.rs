@@ -9,7 +9,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::domain::ids::OrgKey;
-use crate::domain::record::Claim;
+use crate::domain::record::Lease;
 use crate::failpoint;
 use crate::ports::{CaughtUp, EngineError, WriteBlock};
 
@@ -72,17 +72,17 @@ pub(super) async fn block(
             }
         }
         let (since, deadline) = (SystemTime::now(), Instant::now() + bound);
-        let Some(claim) = cohort.single() else {
+        let Some(lease) = cohort.single() else {
             let free = from.lock_free(&cohort, hold).await?;
-            break (since, deadline, cohort.only(|claim| free.contains(&claim.key)));
+            break (since, deadline, cohort.only(|lease| free.contains(&lease.key)));
         };
-        if from.try_lock(claim, hold).await? {
+        if from.try_lock(lease, hold).await? {
             break (since, deadline, Some(cohort.clone()));
         }
         if patience.is_over() {
-            return Err(from.in_the_way(claim, limits.lock_budget).await?);
+            return Err(from.in_the_way(lease, limits.lock_budget).await?);
         }
-        patience.pause(&claim.key).await;
+        patience.pause(&lease.key).await;
     };
     let Some(cohort) = held else {
         try_join!(from.rest(), to.rest())?;
@@ -120,7 +120,7 @@ async fn must_stand(round: Round<'_>, proofs: &Proofs) -> Result<(), EngineError
     if here == *leaving && there == *receiving {
         return Ok(());
     }
-    cohort.claims().iter().for_each(|claim| proofs.breaks(claim, What::Compared(route.way)));
+    cohort.leases().iter().for_each(|lease| proofs.breaks(lease, What::Compared(route.way)));
     let doing = Doing::new(route.leaving.store(), "looking whether both stores are as they were compared");
     Err(doing
         .not_now("a schema was changed or a store was started again since the org was compared; it is compared again"))
@@ -164,7 +164,7 @@ impl WriteBlock for Block {
         self.until_commits_end(moved).await?;
         failpoint::hit("moved.committed");
         let served = [What::Compared(self.route.way)];
-        self.cohort.claims().iter().for_each(|claim| self.proofs.forget(claim, &served));
+        self.cohort.leases().iter().for_each(|lease| self.proofs.forget(lease, &served));
         self.proofs.streams.forget(&self.cohort);
         self.is_receiving = last.is_open;
         Ok(CaughtUp { keys: last.keys, left: 0 })
@@ -214,8 +214,8 @@ struct Last {
 
 impl Block {
     /// Whether the org's writers wait for this.
-    pub(super) fn holds(&self, claim: &Claim) -> bool {
-        self.cohort.claim(claim.key.as_str()).is_some()
+    pub(super) fn holds(&self, lease: &Lease) -> bool {
+        self.cohort.lease(lease.key.as_str()).is_some()
     }
 
     /// With all writers waiting one snapshot sees everything.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use async_trait::async_trait;
 use futures_util::TryStreamExt;
-use mover_actors::domain::record::Claim;
+use mover_actors::domain::record::Lease;
 use mover_actors::domain::verified::TableTally;
 use mover_actors::ports::EngineError;
 use mover_actors::protocol::store::{Capture, Logged, Part, Rows, Seen, Snapshot};
@@ -142,16 +142,16 @@ impl Capture for From<LivePlan> {
         self.view().branches(table, parents).await
     }
 
-    async fn hashes_in(&self, claim: &Claim, table: usize, part: Part) -> Result<HashMap<String, i64>, EngineError> {
-        self.view().hashes_in(claim, table, &self.live().plan.tables[table].source, part).await
+    async fn hashes_in(&self, lease: &Lease, table: usize, part: Part) -> Result<HashMap<String, i64>, EngineError> {
+        self.view().hashes_in(lease, table, &self.live().plan.tables[table].source, part).await
     }
 
-    async fn note(&self, claim: &Claim, table: usize, keys: &[String]) -> Result<(), EngineError> {
+    async fn note(&self, lease: &Lease, table: usize, keys: &[String]) -> Result<(), EngineError> {
         let label = self.live().plan.tables[table].label.as_str();
         let failed = |error| self.doing("looking for rows that differ").on(label).failed(error);
         let statement = self.session.prepared(include_str!("sql/log_keys.sql")).await.map_err(failed)?;
         let parameters: [&(dyn ToSql + Sync); 5] =
-            [&claim.migration.as_str(), &claim.key.as_str(), &label, &keys, &claim.epoch.0];
+            [&lease.migration.as_str(), &lease.key.as_str(), &label, &keys, &lease.epoch.0];
         self.session.execute(&statement, &parameters).await.map(drop).map_err(failed)
     }
 

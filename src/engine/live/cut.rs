@@ -1,7 +1,7 @@
 //! A large org cut into ranges of its keys.
 
 use async_trait::async_trait;
-use mover_actors::domain::record::Claim;
+use mover_actors::domain::record::Lease;
 use mover_actors::ports::EngineError;
 use mover_actors::protocol::Piece;
 use mover_actors::protocol::send;
@@ -39,10 +39,10 @@ impl Ranges for From<LivePlan> {
         row.try_get(0).map_err(failed)
     }
 
-    async fn cut(&self, claim: &Claim, rows: i64) -> Result<Vec<Piece>, EngineError> {
+    async fn cut(&self, lease: &Lease, rows: i64) -> Result<Vec<Piece>, EngineError> {
         let mut pieces = Vec::new();
         for table in 0..self.live().tables.len() {
-            let ends = self.ends(claim, table, rows).await?;
+            let ends = self.ends(lease, table, rows).await?;
             let above = std::iter::once(None).chain(ends.iter().cloned().map(Some));
             let upto = ends.iter().cloned().map(Some).chain([None]);
             let piece = |(number, (above, upto))| Piece { table, number, above, upto, is_done: false };
@@ -58,14 +58,14 @@ impl Ranges for From<LivePlan> {
         self.session.batch_execute(&begin).await.map_err(|error| self.doing(READING).failed(error))
     }
 
-    async fn rows_in<'a>(&'a self, claim: &'a Claim, piece: &'a Piece) -> Result<Rows<'a>, EngineError> {
+    async fn rows_in<'a>(&'a self, lease: &'a Lease, piece: &'a Piece) -> Result<Rows<'a>, EngineError> {
         let live = self.live();
         let planned = &live.plan.tables[piece.table];
         let condition = live.tables[piece.table].ranging.on_leaving(piece.above.is_some(), piece.upto.is_some());
         let statement = self.session.prepared(&format!("{}{condition}", planned.select)).await;
         let statement = statement.map_err(|error| self.doing(READING).on(&planned.label).failed(error))?;
         let request = async move {
-            let orgs = [claim.key.as_str()];
+            let orgs = [lease.key.as_str()];
             self.session.query_raw(&statement, parameters(&orgs.as_slice(), piece)).await
         };
         Ok(Box::pin(of_tables(&live.plan, vec![(piece.table, send(request).await)], (Asked::OfOne, READING))))
@@ -74,10 +74,10 @@ impl Ranges for From<LivePlan> {
 
 impl From<LivePlan> {
     /// The keys at the ends of the ranges of one table; none if its rows are few.
-    async fn ends(&self, claim: &Claim, table: usize, rows_wanted: i64) -> Result<Vec<Vec<String>>, EngineError> {
+    async fn ends(&self, lease: &Lease, table: usize, rows_wanted: i64) -> Result<Vec<Vec<String>>, EngineError> {
         let (planned, ranging) = (&self.plan().tables[table], &self.live().tables[table].ranging);
         let failed = |error| self.doing("cutting the org into ranges").on(&planned.label).failed(error);
-        let orgs = [claim.key.as_str()];
+        let orgs = [lease.key.as_str()];
         let count = format!("SELECT count(*) {}", planned.source.rows);
         let counted = self.session.query_one(&count, &[&orgs.as_slice()]).await.map_err(failed)?;
         let rows: i64 = counted.try_get(0).map_err(failed)?;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures_util::future::{join_all, try_join_all};
 use mover_actors::domain::ids::OrgKey;
-use mover_actors::domain::record::Claim;
+use mover_actors::domain::record::Lease;
 use mover_actors::ports::EngineError;
 use mover_actors::protocol::store::{Gate, Hold, Seen};
 use mover_actors::protocol::{Mode, send};
@@ -47,16 +47,16 @@ impl Gate for From<LivePlan> {
         impatient(&self.session, wait, doing).await
     }
 
-    async fn try_lock(&self, claim: &Claim, hold: Hold) -> Result<bool, EngineError> {
-        lock::try_lock(&self.session, claim, hold, self.doing(WAITING)).await
+    async fn try_lock(&self, lease: &Lease, hold: Hold) -> Result<bool, EngineError> {
+        lock::try_lock(&self.session, lease, hold, self.doing(WAITING)).await
     }
 
     async fn lock_free(&self, cohort: &Cohort, hold: Hold) -> Result<HashSet<OrgKey>, EngineError> {
         lock::lock_free(&self.session, cohort, hold, self.doing(WAITING)).await
     }
 
-    async fn in_the_way(&self, claim: &Claim, waited: Duration) -> Result<EngineError, EngineError> {
-        lock::in_the_way(&self.session, claim, self.doing(WAITING), waited).await
+    async fn in_the_way(&self, lease: &Lease, waited: Duration) -> Result<EngineError, EngineError> {
+        lock::in_the_way(&self.session, lease, self.doing(WAITING), waited).await
     }
 
     async fn move_away(&self, cohort: &Cohort, seen: &Seen, has_snapshot: bool) -> Result<(), EngineError> {
@@ -95,11 +95,11 @@ impl From<LivePlan> {
     /// Why the orgs were not moved away.
     async fn not_moved(&self, cohort: &Cohort, doing: Doing<'_>) -> Result<EngineError, EngineError> {
         let found = standing::read(&self.session, standing::READ, cohort, doing).await?;
-        for claim in cohort.claims() {
+        for lease in cohort.leases() {
             let is_ours =
-                |found: &mover_actors::protocol::Standing| found.mode == Mode::Capturing && found.epoch == claim.epoch;
-            if !found.get(&claim.key).is_some_and(is_ours) {
-                return why_refused(&self.session, claim, doing).await;
+                |found: &mover_actors::protocol::Standing| found.mode == Mode::Capturing && found.epoch == lease.epoch;
+            if !found.get(&lease.key).is_some_and(is_ours) {
+                return why_refused(&self.session, lease, doing).await;
             }
         }
         Ok(doing.refused("something was logged although all writers wait: a trigger does not take the lock"))

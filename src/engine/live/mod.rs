@@ -29,7 +29,7 @@ use std::path::Path;
 
 use async_trait::async_trait;
 use mover_actors::domain::ids::StoreName;
-use mover_actors::domain::record::Claim;
+use mover_actors::domain::record::Lease;
 use mover_actors::domain::state::Way;
 use mover_actors::ports::{BackedUp, EngineError};
 use mover_actors::protocol::store::{LeavingSession, LiveLeaving, LiveReceiving, ReceivingSession};
@@ -56,8 +56,8 @@ impl LiveLeaving for Leaves<LivePlan> {
         Ok(Box::new(From::open(&self.0).await?))
     }
 
-    async fn back_up(&self, claim: &Claim) -> Result<BackedUp, EngineError> {
-        backup::back_up(&self.0.terms.plan, &self.0.store, claim, &self.0.terms.backups).await
+    async fn back_up(&self, lease: &Lease) -> Result<BackedUp, EngineError> {
+        backup::back_up(&self.0.terms.plan, &self.0.store, lease, &self.0.terms.backups).await
     }
 }
 
@@ -75,8 +75,8 @@ impl LiveReceiving for Receives<LivePlan> {
         Ok(Box::new(To::open(&self.0).await?))
     }
 
-    async fn purge(&self, claim: &Claim) -> Result<i64, EngineError> {
-        purge::purge(&self.0.terms.plan, &self.0.store, claim, self.0.terms.limits.purge_rows).await
+    async fn purge(&self, lease: &Lease) -> Result<i64, EngineError> {
+        purge::purge(&self.0.terms.plan, &self.0.store, lease, self.0.terms.limits.purge_rows).await
     }
 
     fn sessions_max(&self) -> usize {

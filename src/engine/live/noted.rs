@@ -1,7 +1,7 @@
 //! How far the copy of a large org has come, in the receiving store.
 
 use async_trait::async_trait;
-use mover_actors::domain::record::Claim;
+use mover_actors::domain::record::Lease;
 use mover_actors::ports::{Copied, EngineError};
 use mover_actors::protocol::store::Noted;
 use mover_actors::protocol::{Mode, Piece};
@@ -26,12 +26,12 @@ impl Noted for To<LivePlan> {
         rows.iter().map(|row| self.piece(row, doing)).collect()
     }
 
-    async fn plan_pieces(&self, claim: &Claim, pieces: &[Piece]) -> Result<(), EngineError> {
+    async fn plan_pieces(&self, lease: &Lease, pieces: &[Piece]) -> Result<(), EngineError> {
         let doing = self.doing("noting how the org is copied");
         let failed = |error| doing.failed(error);
-        standing::forget_pieces(&self.session, &Cohort::one(claim), doing).await?;
+        standing::forget_pieces(&self.session, &Cohort::one(lease), doing).await?;
         let statement = self.session.prepared(include_str!("sql/range_add.sql")).await.map_err(failed)?;
-        let (migration, key) = (claim.migration.as_str(), claim.key.as_str());
+        let (migration, key) = (lease.migration.as_str(), lease.key.as_str());
         for Piece { table, number, above, upto, .. } in pieces {
             let label = self.plan().tables[*table].label.as_str();
             let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 6] =
@@ -41,37 +41,37 @@ impl Noted for To<LivePlan> {
         Ok(())
     }
 
-    async fn begin_piece(&self, claim: &Claim) -> Result<(), EngineError> {
+    async fn begin_piece(&self, lease: &Lease) -> Result<(), EngineError> {
         let doing = self.doing(WRITING);
         self.session.batch_execute("BEGIN").await.map_err(|error| doing.failed(error))?;
-        standing::must_be(&self.session, SHARE_ROW, Mode::Incoming, claim, doing).await
+        standing::must_be(&self.session, SHARE_ROW, Mode::Incoming, lease, doing).await
     }
 
-    async fn clear_piece(&self, claim: &Claim, piece: &Piece) -> Result<(), EngineError> {
+    async fn clear_piece(&self, lease: &Lease, piece: &Piece) -> Result<(), EngineError> {
         let planned = &self.plan().tables[piece.table];
         let failed = |error| self.doing(WRITING).on(&planned.label).failed(error);
         let ranging = &self.live().tables[piece.table].ranging;
         let condition = ranging.on_receiving(piece.above.is_some(), piece.upto.is_some());
         let delete = self.session.prepared(&format!("{}{condition}", planned.delete)).await.map_err(failed)?;
-        let orgs = [claim.key.as_str()];
+        let orgs = [lease.key.as_str()];
         self.session.execute(&delete, &parameters(&orgs.as_slice(), piece)).await.map(drop).map_err(failed)
     }
 
-    async fn piece_done(&self, claim: &Claim, piece: &Piece, copied: Copied) -> Result<(), EngineError> {
+    async fn piece_done(&self, lease: &Lease, piece: &Piece, copied: Copied) -> Result<(), EngineError> {
         let failed = |error| self.doing(WRITING).failed(error);
         let done = self.session.prepared(include_str!("sql/range_done.sql")).await.map_err(failed)?;
-        let (migration, key) = (claim.migration.as_str(), claim.key.as_str());
+        let (migration, key) = (lease.migration.as_str(), lease.key.as_str());
         let label = self.plan().tables[piece.table].label.as_str();
         let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 6] =
             [&migration, &key, &label, &piece.number, &copied.rows, &copied.bytes];
         self.session.execute(&done, &parameters).await.map(drop).map_err(failed)
     }
 
-    async fn copied(&self, claim: &Claim) -> Result<Copied, EngineError> {
+    async fn copied(&self, lease: &Lease) -> Result<Copied, EngineError> {
         let failed = |error| self.doing("counting what was copied").failed(error);
         let statement = self.session.prepared(include_str!("sql/ranges_sum.sql")).await.map_err(failed)?;
         let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 2] =
-            [&claim.migration.as_str(), &claim.key.as_str()];
+            [&lease.migration.as_str(), &lease.key.as_str()];
         let row = self.session.query_one(&statement, &parameters).await.map_err(failed)?;
         Ok(Copied { rows: row.try_get(0).map_err(failed)?, bytes: row.try_get(1).map_err(failed)? })
     }

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use futures_util::TryStreamExt;
 use futures_util::future::{join, join_all, try_join_all};
 use mover_actors::domain::ids::OrgKey;
-use mover_actors::domain::record::Claim;
+use mover_actors::domain::record::Lease;
 use mover_actors::domain::state::Way;
 use mover_actors::domain::verified::TableTally;
 use mover_actors::ports::EngineError;
@@ -139,8 +139,8 @@ impl Replace for To<LivePlan> {
         self.view().branches(table, parents).await
     }
 
-    async fn hashes_in(&self, claim: &Claim, table: usize, part: Part) -> Result<HashMap<String, i64>, EngineError> {
-        self.view().hashes_in(claim, table, &self.live().plan.tables[table].target, part).await
+    async fn hashes_in(&self, lease: &Lease, table: usize, part: Part) -> Result<HashMap<String, i64>, EngineError> {
+        self.view().hashes_in(lease, table, &self.live().plan.tables[table].target, part).await
     }
 
     async fn prove_rows(&self, cohort: &Cohort, keys: &RowKeys, prove: Prove) -> Result<(), EngineError> {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use futures_util::TryStreamExt;
 use futures_util::future::try_join_all;
 use mover_actors::domain::ids::StoreName;
-use mover_actors::domain::record::Claim;
+use mover_actors::domain::record::Lease;
 use mover_actors::domain::verified::TableTally;
 use mover_actors::ports::EngineError;
 use mover_actors::protocol::RowKeys;
@@ -97,7 +97,7 @@ impl<'a> View<'a> {
     /// Key and hash of each row of an org in one table whose key falls into a part.
     pub(super) async fn hashes_in(
         self,
-        claim: &Claim,
+        lease: &Lease,
         table: usize,
         side: &SidePlan,
         part: Part,
@@ -105,7 +105,7 @@ impl<'a> View<'a> {
         let failed = |error| self.doing("looking for rows that differ", table).failed(error);
         let statement =
             self.session.prepared(&rows_of_part(side, &self.live.tables[table].key)).await.map_err(failed)?;
-        let orgs = [claim.key.as_str()];
+        let orgs = [lease.key.as_str()];
         let parameters: [&(dyn ToSql + Sync); 3] = [&orgs.as_slice(), &part.of, &part.number];
         let rows = self.session.query_raw(&statement, parameters).await.map_err(failed)?;
         let pair = |row: Row| Ok((row.try_get(0)?, row.try_get(1)?));

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use async_trait::async_trait;
 use mover_actors::domain::ids::{Epoch, OrgKey, StoreName};
-use mover_actors::domain::record::Claim;
+use mover_actors::domain::record::Lease;
 use mover_actors::domain::state::Way;
 use mover_actors::failpoint;
 use mover_actors::ports::EngineError;
@@ -77,9 +77,9 @@ impl Guard for OrgGuard {
         self.change(include_str!("sql/fence.sql"), cohort, doing).await
     }
 
-    async fn refuse_older(&self, claim: &Claim) -> Result<(), EngineError> {
+    async fn refuse_older(&self, lease: &Lease) -> Result<(), EngineError> {
         let doing = Doing::new(self.store.name(), "keeping out what was sent before");
-        let (session, cohort) = (self.store.session().await?, Cohort::one(claim));
+        let (session, cohort) = (self.store.session().await?, Cohort::one(lease));
         let mut patience = Patience::new(self.limits);
         loop {
             match try_change(&session, RAISE, &cohort, self.limits).await {
@@ -88,7 +88,7 @@ impl Guard for OrgGuard {
                     return Ok(());
                 }
                 Err(error) if error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE) => {
-                    patience.again(&session, claim, doing).await?;
+                    patience.again(&session, lease, doing).await?;
                 }
                 Err(error) => return Err(doing.failed(error)),
             }
@@ -105,13 +105,13 @@ impl Guard for OrgGuard {
         Ok(())
     }
 
-    async fn stop_capture(&self, claim: &Claim, what: &'static str) -> Result<(), EngineError> {
+    async fn stop_capture(&self, lease: &Lease, what: &'static str) -> Result<(), EngineError> {
         let doing = Doing::new(self.store.name(), what);
         let failed = |error| doing.failed(error);
-        let (session, cohort) = (self.store.session().await?, Cohort::one(claim));
+        let (session, cohort) = (self.store.session().await?, Cohort::one(lease));
         session.prepared(SETTLE).await.map_err(failed)?;
         // Writers at work have begun to log. Afterwards nobody does, so nothing is left behind in the log.
-        lock::lock(&session, claim, self.limits, doing).await?;
+        lock::lock(&session, lease, self.limits, doing).await?;
         failpoint::hit("release.before_commit");
         // Writers wait for us; we wait for nobody as long.
         let settled = try_change(&session, SETTLE, &cohort, self.limits).await.map_err(failed)?;
@@ -155,7 +155,7 @@ impl OrgGuard {
             };
             match cohort.single() {
                 _ if error.code() != Some(&SqlState::LOCK_NOT_AVAILABLE) => return Err(doing.failed(error)),
-                Some(claim) => patience.again(&session, claim, doing).await?,
+                Some(lease) => patience.again(&session, lease, doing).await?,
                 None => return Err(doing.refused("the row of one of these orgs is locked by its writers")),
             }
         }
@@ -224,21 +224,21 @@ pub(super) async fn must_be(
     session: &Session,
     sql: &str,
     wanted: Mode,
-    claim: &Claim,
+    lease: &Lease,
     doing: Doing<'_>,
 ) -> Result<(), EngineError> {
-    let found = read(session, sql, &Cohort::one(claim), doing).await?;
-    Standing::must_be(found.get(&claim.key), wanted, claim, doing)
+    let found = read(session, sql, &Cohort::one(lease), doing).await?;
+    Standing::must_be(found.get(&lease.key), wanted, lease, doing)
 }
 
 /// Why an org does not stand as it should.
 pub(super) async fn why_refused(
     session: &Session,
-    claim: &Claim,
+    lease: &Lease,
     doing: Doing<'_>,
 ) -> Result<EngineError, EngineError> {
-    let found = read(session, READ, &Cohort::one(claim), doing).await?;
-    Ok(refusal(found.get(&claim.key), claim, doing))
+    let found = read(session, READ, &Cohort::one(lease), doing).await?;
+    Ok(refusal(found.get(&lease.key), lease, doing))
 }
 
 /// Refuses the first org whose guard row a statement did not change.
@@ -249,7 +249,7 @@ async fn refuse_others(
     doing: Doing<'_>,
 ) -> Result<(), EngineError> {
     match cohort.first_missing(changed) {
-        Some(claim) => Err(why_refused(session, claim, doing).await?),
+        Some(lease) => Err(why_refused(session, lease, doing).await?),
         None => Ok(()),
     }
 }

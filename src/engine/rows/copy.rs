@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use futures_util::future::{join, try_join_all};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use mover_actors::domain::ids::{OrgKey, StoreName};
-use mover_actors::domain::record::Claim;
+use mover_actors::domain::record::Lease;
 use mover_actors::domain::verified::Tally;
 use mover_actors::failpoint;
 use mover_actors::ports::{Copied, EngineError};
@@ -114,8 +114,8 @@ impl<P: Planned> Reader for From<P> {
         let doing = self.doing("looking for rows that were written since they were copied");
         let failed = |error| doing.failed(error);
         let statement = self.session.prepared(&self.plan().written_since).await.map_err(failed)?;
-        let nothing = |claim: &Claim| (claim.key.clone(), BTreeMap::new());
-        let mut unwritten: HashMap<_, _> = cohort.claims().iter().map(nothing).collect();
+        let nothing = |lease: &Lease| (lease.key.clone(), BTreeMap::new());
+        let mut unwritten: HashMap<_, _> = cohort.leases().iter().map(nothing).collect();
         for row in self.session.query(&statement, &[cohort.keys(), &seen.0]).await.map_err(failed)? {
             let (table, rows): (i32, i64) = (row.try_get(0).map_err(failed)?, row.try_get(2).map_err(failed)?);
             let key = &cohort.numbered(&row, 1, doing)?.key;
@@ -276,11 +276,11 @@ async fn refuse_foreign_rows(plan: &Plan, to: &Session, cohort: &Cohort, doing: 
     let failed = |error| doing.failed(error);
     let sql = format!("SELECT o.number, count(*) {} GROUP BY o.number LIMIT 1", table.target.rows_by_org("1"));
     let Some(row) = to.query_opt(&sql, &[&cohort.keys()]).await.map_err(failed)? else { return Ok(()) };
-    let (claim, rows) = (cohort.numbered(&row, 0, doing)?, row.try_get::<_, i64>(1).map_err(failed)?);
+    let (lease, rows) = (cohort.numbered(&row, 0, doing)?, row.try_get::<_, i64>(1).map_err(failed)?);
     let rows = if rows == 1 { "1 row".into() } else { format!("{rows} rows") };
     Err(doing.refused(format!(
         "the target already holds {rows} of org {} that Mover did not bring; remove them or leave this org out",
-        claim.org
+        lease.org
     )))
 }
 

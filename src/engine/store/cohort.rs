@@ -1,6 +1,6 @@
 //! A cohort as statements take it.
 
-use mover_actors::domain::record::Claim;
+use mover_actors::domain::record::Lease;
 use mover_actors::ports::EngineError;
 pub(in crate::engine) use mover_actors::protocol::Cohort;
 use tokio_postgres::Row;
@@ -14,10 +14,10 @@ pub(in crate::engine) trait Parameters {
     fn parameters(&self) -> [&(dyn ToSql + Sync); 3];
     /// The migration and the keys.
     fn names(&self) -> [&(dyn ToSql + Sync); 2];
-    /// The claim that a row is about which has its org's place among the keys, from 1, in a column.
-    fn numbered(&self, row: &Row, column: usize, doing: Doing<'_>) -> Result<&Claim, EngineError>;
-    /// The claim that a row is about which has its org's key in a column.
-    fn keyed(&self, row: &Row, column: usize, doing: Doing<'_>) -> Result<&Claim, EngineError>;
+    /// The lease that a row is about which has its org's place among the keys, from 1, in a column.
+    fn numbered(&self, row: &Row, column: usize, doing: Doing<'_>) -> Result<&Lease, EngineError>;
+    /// The lease that a row is about which has its org's key in a column.
+    fn keyed(&self, row: &Row, column: usize, doing: Doing<'_>) -> Result<&Lease, EngineError>;
 }
 
 impl Parameters for Cohort {
@@ -29,15 +29,15 @@ impl Parameters for Cohort {
         [self.migration(), self.keys()]
     }
 
-    fn numbered(&self, row: &Row, column: usize, doing: Doing<'_>) -> Result<&Claim, EngineError> {
+    fn numbered(&self, row: &Row, column: usize, doing: Doing<'_>) -> Result<&Lease, EngineError> {
         let number: i64 = row.try_get(column).map_err(|error| doing.failed(error))?;
         let place = usize::try_from(number - 1).ok();
-        place.and_then(|place| self.claims().get(place)).ok_or_else(|| unasked(doing))
+        place.and_then(|place| self.leases().get(place)).ok_or_else(|| unasked(doing))
     }
 
-    fn keyed(&self, row: &Row, column: usize, doing: Doing<'_>) -> Result<&Claim, EngineError> {
+    fn keyed(&self, row: &Row, column: usize, doing: Doing<'_>) -> Result<&Lease, EngineError> {
         let key: &str = row.try_get(column).map_err(|error| doing.failed(error))?;
-        self.claim(key).ok_or_else(|| unasked(doing))
+        self.lease(key).ok_or_else(|| unasked(doing))
     }
 }
 
