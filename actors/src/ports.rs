@@ -1,4 +1,4 @@
-//! What the tree needs from the world. The crate `mover` implements these for Postgres and Redis; the
+//! The interfaces of the tree to Postgres, Redis and the stores. The crate `mover` implements these for Postgres and Redis; the
 //! simulation implements them in memory, and both pass the same contract suite.
 
 use std::path::PathBuf;
@@ -7,25 +7,25 @@ use std::time::{Duration, SystemTime};
 use async_trait::async_trait;
 use thiserror::Error;
 
-use crate::domain::campaign::{Campaign, CampaignPlan, Selection, Steer};
+use crate::domain::campaign::{Campaign, CampaignPlan, Control, Selection};
 use crate::domain::flags::{Fields, FlagImage, FlagKey, FoundFlags, Routing};
 use crate::domain::ids::{CampaignId, Epoch, MigrationName, MoveId, NodeId};
-use crate::domain::record::{Advance, Claim, MoveRecord, Place};
+use crate::domain::record::{Advance, Lease, MoveRecord, Place};
 use crate::domain::state::{Refused, Way};
 use crate::domain::verified::{Mismatch, Tally};
 
 /// Why the move log did not do what it was asked.
 #[derive(Debug, Clone, Error)]
 pub enum LogError {
-    /// It cannot be reached, or lost the connection: nobody knows whether the change was made. Try again.
+    /// It is unreachable, or the connection was lost: whether the change was made is unknown. Try again.
     #[error("the move log cannot be reached while {doing}: {cause}")]
     Unreachable {
         /// What was being done.
         doing: String,
-        /// What the driver said.
+        /// The message of the driver.
         cause: String,
     },
-    /// Somebody else holds the move by now, or it is in another state.
+    /// The move has another owner, or is in another state.
     #[error("move {id} is no longer ours: our epoch is {ours}")]
     Fenced {
         /// Which move.
@@ -69,8 +69,8 @@ impl LogError {
 pub struct Desire {
     /// Which hash.
     pub key: FlagKey,
-    /// The claim under which a move asks for it; checked inside the same transaction. `None` for an operator.
-    pub claim: Option<(MoveId, Epoch)>,
+    /// The lease under which a move asks for it; checked inside the same transaction. `None` for an operator.
+    pub lease: Option<(MoveId, Epoch)>,
     /// What Redis holds now for the fields of `base` and `overlay`, where the caller read it. Becomes the
     /// base of fields in `overlay` while there is no overlay, if Redis is at the stored epoch (so it lost nothing)
     /// or the hash was never stored; so an operator's own 503 comes back after the block.
@@ -104,20 +104,20 @@ pub trait MoveLog: Send + Sync + 'static {
     /// Makes this node drive the live campaign of a dead one, running; nothing if there is no such campaign.
     async fn adopt_campaign(&self, node: NodeId) -> Result<Option<Campaign>, LogError>;
     /// Changes the live campaign; [`LogError::NoCampaign`] if none is live.
-    async fn steer(&self, change: Steer, reason: Option<&str>) -> Result<Campaign, LogError>;
+    async fn control(&self, change: Control, reason: Option<&str>) -> Result<Campaign, LogError>;
     /// Ends a campaign.
     async fn close_campaign(&self, id: CampaignId, reason: Option<&str>) -> Result<(), LogError>;
     /// Claims at most `limit` ready orgs of the campaign's selection: now `started` at their first step, each with a new
-    /// epoch. An org that is in flight in another migration is left out. Empty: nothing is left to claim now.
+    /// epoch. An org that is in flight in another migration is left out. Empty: no org can be claimed now.
     async fn claim(&self, campaign: CampaignId, node: NodeId, limit: u32) -> Result<Vec<MoveRecord>, LogError>;
 
     /// One move.
     async fn load(&self, id: MoveId) -> Result<MoveRecord, LogError>;
     /// Gives a started move that this node holds with this epoch a new one, under which nothing has been sent to a store;
-    /// answers it. Repeated after a lost answer, it answers the same. [`LogError::Fenced`] if somebody else has the move.
+    /// answers it. Repeated after a lost answer, it answers the same. [`LogError::Fenced`] if the move has another owner.
     async fn renew(&self, node: NodeId, id: MoveId, epoch: Epoch) -> Result<Epoch, LogError>;
     /// Writes many transitions in one transaction, each on its own merits: an answer for each, in order.
-    /// The outer error means that none was written, or that nobody knows. A transition that was
+    /// The outer error means that none was written, or that it is unknown. A transition that was
     /// already written with the same epoch is answered with Ok (so that trying again is harmless).
     async fn advance(&self, node: NodeId, advances: &[Advance]) -> Result<Vec<Result<(), LogError>>, LogError>;
     /// Releases captured orgs; answers how many.
@@ -144,7 +144,7 @@ pub enum FlagsError {
     Unreachable {
         /// What was being done.
         doing: String,
-        /// What the driver said.
+        /// The message of the driver.
         cause: String,
     },
     /// Redis answered with an error, e.g. a wrong type or no permission.
@@ -152,7 +152,7 @@ pub enum FlagsError {
     Rejected {
         /// What was being done, with the key.
         doing: String,
-        /// What it said.
+        /// Its message.
         cause: String,
     },
 }
@@ -178,13 +178,13 @@ pub trait Flags: Send + Sync + 'static {
     async fn read(&self, wanted: &[(FlagKey, Vec<String>)]) -> Result<Vec<FoundFlags>, FlagsError>;
     /// Makes hashes look like their images, each hash atomically and only if it carries no newer epoch. `dl_default`
     /// lets applications work, so it waits for all others: it is written only while Redis is whole, or has lost nothing
-    /// since [`Flags::is_whole`] last told the caller that it is not; checked in the same instant.
+    /// since [`Flags::is_whole`] last answered `false`; checked atomically.
     async fn write(&self, images: &[FlagImage]) -> Result<Vec<Written>, FlagsError>;
-    /// Whether Redis still knows what it knew: false after it lost its memory, until [`Flags::mark_whole`]. Whoever hears
+    /// Whether Redis still has all flags: false after it lost its data, until [`Flags::mark_whole`]. A caller that receives
     /// `false` writes everything again, `dl_default` last.
     async fn is_whole(&self) -> Result<bool, FlagsError>;
-    /// Notes in Redis that all desired flags were written since [`Flags::is_whole`] last said `false`. Does nothing if
-    /// Redis has lost its memory again since then, or if it said `true`.
+    /// Marks in Redis that all desired flags were written since [`Flags::is_whole`] last answered `false`. Does nothing if
+    /// Redis has lost its data again since then, or if it answered `true`.
     async fn mark_whole(&self) -> Result<(), FlagsError>;
 }
 
@@ -221,7 +221,7 @@ pub struct Copied {
 /// The stores. Every call may be repeated after a crash at any instant, and is refused by the store itself if a newer
 /// epoch was there.
 ///
-/// Calls that take several claims are about a cohort: at least one org, all of one migration. What they do is done for all of them or, as
+/// Calls that take several leases are about a cohort: at least one org, all of one migration. What they do is done for all of them or, as
 /// far as the answer tells, for none: a fault that stays is found by asking again for a part of them.
 #[async_trait]
 pub trait Engine: Send + Sync + 'static {
@@ -229,53 +229,53 @@ pub trait Engine: Send + Sync + 'static {
     fn routing(&self, migration: &MigrationName) -> Result<Routing, EngineError>;
     /// How patient online moves of this migration are, and how large cohorts may be.
     fn limits(&self, migration: &MigrationName) -> Result<Limits, EngineError>;
-    /// About how many rows each org has in the source, in order: to tell which orgs are carried together.
-    async fn sizes(&self, claims: &[Claim]) -> Result<Vec<i64>, EngineError>;
+    /// About how many rows each org has in the source, in order: used to pack cohorts.
+    async fn sizes(&self, leases: &[Lease]) -> Result<Vec<i64>, EngineError>;
 
     /// Waits until the transactions that may still write to the orgs in the source have ended.
-    async fn drain(&self, claims: &[Claim]) -> Result<(), EngineError>;
+    async fn drain(&self, leases: &[Lease]) -> Result<(), EngineError>;
     /// Copies the orgs' rows in one transaction; answers how much that was over all of them. Rows of an earlier try are replaced,
     /// foreign rows refused (P6).
-    async fn copy(&self, claims: &[Claim]) -> Result<Copied, EngineError>;
+    async fn copy(&self, leases: &[Lease]) -> Result<Copied, EngineError>;
     /// Counts and hashes the orgs' rows in one snapshot; in order.
-    async fn tally(&self, claims: &[Claim], side: Side) -> Result<Vec<Tally>, EngineError>;
+    async fn tally(&self, leases: &[Lease], side: Side) -> Result<Vec<Tally>, EngineError>;
     /// Finds the rows and columns behind a mismatch.
-    async fn explain(&self, claim: &Claim, mismatch: &Mismatch) -> Result<Place, EngineError>;
+    async fn explain(&self, lease: &Lease, mismatch: &Mismatch) -> Result<Place, EngineError>;
     /// Declares the copied rows to be live: from now on they are never replaced or removed.
-    async fn settle(&self, claims: &[Claim]) -> Result<(), EngineError>;
+    async fn settle(&self, leases: &[Lease]) -> Result<(), EngineError>;
     /// Removes the rows that [`Engine::copy`] or [`Engine::copy_live`] brought, unless they are live.
-    async fn discard(&self, claim: &Claim) -> Result<(), EngineError>;
+    async fn discard(&self, lease: &Lease) -> Result<(), EngineError>;
 
     /// Lets the source log the keys of all that is written of the orgs, and waits until nobody is left who began to write
     /// before.
-    async fn capture(&self, claims: &[Claim]) -> Result<(), EngineError>;
+    async fn capture(&self, leases: &[Lease]) -> Result<(), EngineError>;
     /// Copies the orgs' rows while they are written; answers as [`Engine::copy`] does. Goes on where an earlier try of the same
     /// move was interrupted.
-    async fn copy_live(&self, claims: &[Claim]) -> Result<Copied, EngineError>;
+    async fn copy_live(&self, leases: &[Lease]) -> Result<Copied, EngineError>;
     /// One round: brings all rows whose keys are logged now to their present state in the receiving store, compares
     /// them there, and forgets the keys.
-    async fn catch_up(&self, claims: &[Claim], way: Way) -> Result<CaughtUp, EngineError>;
+    async fn catch_up(&self, leases: &[Lease], way: Way) -> Result<CaughtUp, EngineError>;
     /// Counts and hashes each org's rows in the store it leaves and in the one that receives it, without those whose keys are
     /// logged at that instant: [`Engine::catch_up`] compares these. In order.
-    async fn compare(&self, claims: &[Claim], way: Way) -> Result<Vec<(Tally, Tally)>, EngineError>;
+    async fn compare(&self, leases: &[Lease], way: Way) -> Result<Vec<(Tally, Tally)>, EngineError>;
     /// Whether the point of no return has been passed. Whoever asks has both stores refuse all with an older epoch from
     /// then on: asked with an epoch under which nothing was sent before, the answer `false` stays true.
-    async fn has_moved(&self, claim: &Claim, way: Way) -> Result<bool, EngineError>;
+    async fn has_moved(&self, lease: &Lease, way: Way) -> Result<bool, EngineError>;
     /// Lets the orgs' writers wait, once those at work have committed. A single org is waited for; of several, those whose writers are
     /// at work are left out.
-    async fn block(&self, claims: &[Claim], way: Way) -> Result<Blocked, EngineError>;
+    async fn block(&self, leases: &[Lease], way: Way) -> Result<Blocked, EngineError>;
     /// Makes the orgs live in the receiving store, after they have left the other.
-    async fn complete(&self, claims: &[Claim], way: Way) -> Result<(), EngineError>;
+    async fn complete(&self, leases: &[Lease], way: Way) -> Result<(), EngineError>;
     /// Undoes [`Engine::capture`]; refused if the org has moved.
-    async fn release(&self, claim: &Claim) -> Result<(), EngineError>;
+    async fn release(&self, lease: &Lease) -> Result<(), EngineError>;
     /// Removes the rows of an org that was rolled back from the target.
-    async fn discard_rolled_back(&self, claim: &Claim) -> Result<(), EngineError>;
+    async fn discard_rolled_back(&self, lease: &Lease) -> Result<(), EngineError>;
     /// Writes the org's rows in the source to a file that can be restored.
-    async fn back_up(&self, claim: &Claim) -> Result<BackedUp, EngineError>;
+    async fn back_up(&self, lease: &Lease) -> Result<BackedUp, EngineError>;
     /// Lets the target stop logging what is written of the org.
-    async fn close(&self, claim: &Claim) -> Result<(), EngineError>;
+    async fn close(&self, lease: &Lease) -> Result<(), EngineError>;
     /// Removes the org's rows from the source, a few at a time; answers how many. Only after [`Engine::close`].
-    async fn purge(&self, claim: &Claim) -> Result<i64, EngineError>;
+    async fn purge(&self, lease: &Lease) -> Result<i64, EngineError>;
 }
 
 /// How far [`Engine::block`] got with one org.
@@ -283,7 +283,7 @@ pub trait Engine: Send + Sync + 'static {
 pub enum Access {
     /// Its writers wait.
     Held,
-    /// Its writers are at work, and nobody waits.
+    /// Its writers hold the lock; no writer waits.
     Busy,
     /// It has moved already: [`Engine::complete`] goes on from there.
     Moved,
@@ -306,7 +306,7 @@ pub trait WriteBlock: Send {
     async fn leave(&mut self) -> Result<CaughtUp, EngineError>;
     /// Makes the orgs live in the other store. After an error [`Engine::complete`] does. Writers still wait.
     async fn arrive(&mut self) -> Result<(), EngineError>;
-    /// Since when writers wait, at most: until then nobody asked for a lock.
+    /// Since when writers wait, at most: no lock was requested before.
     fn since(&self) -> SystemTime;
     /// Lets the writers go on; answers since when they do.
     async fn release(self: Box<Self>) -> Result<SystemTime, EngineError>;

@@ -9,7 +9,7 @@ use deadpool::managed::{self, Metrics, RecycleError, RecycleResult};
 use tokio::task::JoinHandle;
 use tokio_postgres::{Client, Config, Statement};
 
-use crate::home::Home;
+use crate::connection_runtime::ConnectionRuntime;
 use crate::session;
 use crate::tls::Encryption;
 
@@ -20,7 +20,7 @@ const SESSION_SETTINGS: &str = include_str!("sql/session.sql");
 pub(super) struct Connector {
     pub(super) config: Config,
     pub(super) encryption: Encryption,
-    pub(super) home: Home,
+    pub(super) runtime: ConnectionRuntime,
 }
 
 /// A connection with its prepared statements.
@@ -42,7 +42,7 @@ impl managed::Manager for Connector {
     async fn create(&self) -> Result<Connection, tokio_postgres::Error> {
         let (config, encryption) = (self.config.clone(), self.encryption.clone());
         let opening = async move { encryption.connect(&config).await };
-        let (client, task) = self.home.open(Box::pin(opening)).await?;
+        let (client, task) = self.runtime.open(Box::pin(opening)).await?;
         let (role_path, statements, in_use) = (String::new(), Mutex::default(), AtomicBool::new(false));
         let mut fresh = Connection { client, task, role_path, statements, in_use };
         fresh.role_path = session::begin(&fresh.client).await?;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::future::{join, try_join_all};
 use futures_util::{SinkExt, StreamExt, TryStreamExt};
-use mover_actors::domain::record::Claim;
+use mover_actors::domain::record::Lease;
 use mover_actors::failpoint;
 use mover_actors::ports::{Copied, EngineError};
 use tokio_postgres::{CopyInSink, Row, RowStream, Statement};
@@ -90,7 +90,7 @@ pub(super) async fn copy(
 /// be open even when the stores' schemas are not what they should be.
 pub(super) async fn discard<F>(
     target: &Store,
-    claim: &Claim,
+    lease: &Lease,
     plan: impl FnOnce() -> F + Send,
 ) -> Result<(), EngineError>
 where
@@ -98,7 +98,7 @@ where
 {
     let doing = Doing::new(target.name(), "removing the copied rows");
     let failed = |error| doing.failed(error);
-    let cohort = Cohort::one(claim);
+    let cohort = Cohort::one(lease);
     let mut to = target.session().await?;
     if !enter_to_discard(&to, &cohort, doing).await?.is_empty() {
         // Whoever makes a plan needs a connection: not while one is held, and with it the org's guard row.
@@ -166,10 +166,10 @@ async fn enter(plan: &Plan, to: &Session, cohort: &Cohort) -> Result<(), EngineE
     if found.is_empty() {
         return Ok(());
     }
-    if let Some(tried_before) = cohort.only(|claim| incoming.contains(claim.key.as_str())) {
+    if let Some(tried_before) = cohort.only(|lease| incoming.contains(lease.key.as_str())) {
         clear(plan, to, &tried_before, doing).await?;
     }
-    match cohort.only(|claim| !incoming.contains(claim.key.as_str())) {
+    match cohort.only(|lease| !incoming.contains(lease.key.as_str())) {
         Some(untried) => refuse_foreign_rows(plan, to, &untried, doing).await,
         None => Ok(()),
     }
@@ -193,11 +193,11 @@ pub(super) async fn refuse_foreign_rows(
     let failed = |error| doing.failed(error);
     let sql = format!("SELECT o.number, count(*) {} GROUP BY o.number LIMIT 1", table.target.rows_by_org("1"));
     let Some(row) = to.query_opt(&sql, &[&cohort.keys()]).await.map_err(failed)? else { return Ok(()) };
-    let (claim, rows) = (cohort.numbered(&row, 0, doing)?, row.try_get::<_, i64>(1).map_err(failed)?);
+    let (lease, rows) = (cohort.numbered(&row, 0, doing)?, row.try_get::<_, i64>(1).map_err(failed)?);
     let rows = if rows == 1 { "1 row".into() } else { format!("{rows} rows") };
     Err(doing.refused(format!(
         "the target already holds {rows} of org {} that Mover did not bring; remove them or leave this org out",
-        claim.org
+        lease.org
     )))
 }
 

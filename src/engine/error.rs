@@ -7,7 +7,7 @@ use mover_actors::domain::record::Place;
 use mover_actors::ports::EngineError;
 use tokio_postgres::error::{DbError, SqlState};
 
-use crate::passing::is_passing;
+use crate::transient;
 
 /// The most characters of a row that are kept in a failure.
 const ROW_CHARACTERS_MAX: usize = 500;
@@ -66,7 +66,7 @@ pub(super) fn is_transient(error: &tokio_postgres::Error) -> bool {
     // "cached plan must not change result type": a new connection plans anew.
     let full_or_stale = [SqlState::TOO_MANY_CONNECTIONS, SqlState::OUT_OF_MEMORY, SqlState::FEATURE_NOT_SUPPORTED];
     let may_work = error.code().is_some_and(|code| full_or_stale.contains(code)) && !is_really_unsupported(error);
-    may_work || is_passing(error)
+    may_work || transient::is_transient(error)
 }
 
 /// The code of a stale prepared statement is shared with features that will never be supported.

@@ -54,7 +54,7 @@ use async_trait::async_trait;
 use futures_util::Stream;
 use mover_actors::domain::flags::Routing;
 use mover_actors::domain::ids::{MigrationName, OrgKey, OrgName, StoreName};
-use mover_actors::domain::record::{Claim, Place};
+use mover_actors::domain::record::{Lease, Place};
 use mover_actors::domain::state::{Strategy, Way};
 use mover_actors::domain::verified::{Mismatch, Tally};
 use mover_actors::failpoint;
@@ -268,22 +268,22 @@ impl PgEngine {
     }
 
     /// The definition of these orgs' migration, unless it moves no rows: then there is nothing to do in the stores.
-    fn with_tables(&self, claims: &[Claim]) -> Result<Option<(&Definition, Cohort)>, EngineError> {
-        let Some(cohort) = Cohort::of(claims.to_vec()) else { return Ok(None) };
-        let definition = self.definition(&cohort.claims()[0].migration)?;
+    fn with_tables(&self, leases: &[Lease]) -> Result<Option<(&Definition, Cohort)>, EngineError> {
+        let Some(cohort) = Cohort::of(leases.to_vec()) else { return Ok(None) };
+        let definition = self.definition(&cohort.leases()[0].migration)?;
         Ok((!definition.tables.is_empty()).then_some((definition, cohort)))
     }
 
     /// What a migration without tables does instead of copying rows.
-    async fn carry_out_steps(&self, claims: &[Claim]) -> Result<Copied, EngineError> {
+    async fn carry_out_steps(&self, leases: &[Lease]) -> Result<Copied, EngineError> {
         let mut copied = Copied::default();
-        for claim in claims {
-            let definition = self.definition(&claim.migration)?;
+        for lease in leases {
+            let definition = self.definition(&lease.migration)?;
             if definition.steps.is_empty() {
                 continue;
             }
             self.guard_target(definition).await?;
-            let touched = sql_steps::carry_out(self.store(&definition.to)?, claim, &definition.steps).await?;
+            let touched = sql_steps::carry_out(self.store(&definition.to)?, lease, &definition.steps).await?;
             copied.rows += touched.rows;
         }
         Ok(copied)
@@ -348,25 +348,25 @@ impl Engine for PgEngine {
         Ok(self.definition(migration)?.routing.clone())
     }
 
-    async fn sizes(&self, claims: &[Claim]) -> Result<Vec<i64>, EngineError> {
+    async fn sizes(&self, leases: &[Lease]) -> Result<Vec<i64>, EngineError> {
         let _turn = self.turn(1).await?;
-        let Some((definition, cohort)) = self.with_tables(claims)? else { return Ok(vec![0; claims.len()]) };
+        let Some((definition, cohort)) = self.with_tables(leases)? else { return Ok(vec![0; leases.len()]) };
         let plan = self.plan(definition).await?;
         let sizes = sizes::sizes(&plan, self.store(&definition.from)?, &cohort).await;
         let sizes = self.reconsider(definition, sizes)?;
-        Ok(claims.iter().map(|claim| sizes.get(&claim.key).copied().unwrap_or_default()).collect())
+        Ok(leases.iter().map(|lease| sizes.get(&lease.key).copied().unwrap_or_default()).collect())
     }
 
-    async fn drain(&self, claims: &[Claim]) -> Result<(), EngineError> {
+    async fn drain(&self, leases: &[Lease]) -> Result<(), EngineError> {
         let _turn = self.turn(1).await?;
-        let Some((definition, _)) = self.with_tables(claims)? else { return Ok(()) };
+        let Some((definition, _)) = self.with_tables(leases)? else { return Ok(()) };
         let plan = self.plan(definition).await?;
         drain::drain(self.store(&definition.from)?, &plan.source_oids, self.drain_budget).await
     }
 
-    async fn copy(&self, claims: &[Claim]) -> Result<Copied, EngineError> {
+    async fn copy(&self, leases: &[Lease]) -> Result<Copied, EngineError> {
         let _turn = self.turn(1).await?;
-        let Some((definition, cohort)) = self.with_tables(claims)? else { return self.carry_out_steps(claims).await };
+        let Some((definition, cohort)) = self.with_tables(leases)? else { return self.carry_out_steps(leases).await };
         self.guard_target(definition).await?;
         let plan = self.plan(definition).await?;
         let (source, target) = (self.store(&definition.from)?, self.store(&definition.to)?);
@@ -374,31 +374,31 @@ impl Engine for PgEngine {
         self.reconsider(definition, copy::copy(&plan, source, target, &cohort, First::Snapshot).await)
     }
 
-    async fn tally(&self, claims: &[Claim], side: Side) -> Result<Vec<Tally>, EngineError> {
+    async fn tally(&self, leases: &[Lease], side: Side) -> Result<Vec<Tally>, EngineError> {
         let _turn = self.turn(1).await?;
-        let Some((definition, cohort)) = self.with_tables(claims)? else {
-            return Ok(vec![Tally::default(); claims.len()]);
+        let Some((definition, cohort)) = self.with_tables(leases)? else {
+            return Ok(vec![Tally::default(); leases.len()]);
         };
         let kept = self.plan_since(definition, self.a_moment_ago()).await?;
         let mut tallies = self.tally_by(&kept.plan, definition, &cohort, side).await?;
         if definition.strategy == Strategy::Offline {
-            claims.iter().for_each(|claim| self.proofs.keep(claim, What::Tallied(side), &kept.basis));
+            leases.iter().for_each(|lease| self.proofs.keep(lease, What::Tallied(side), &kept.basis));
         }
-        Ok(claims.iter().map(|claim| tallies.remove(&claim.key).unwrap_or_default()).collect())
+        Ok(leases.iter().map(|lease| tallies.remove(&lease.key).unwrap_or_default()).collect())
     }
 
-    async fn explain(&self, claim: &Claim, mismatch: &Mismatch) -> Result<Place, EngineError> {
-        let definition = self.definition(&claim.migration)?;
+    async fn explain(&self, lease: &Lease, mismatch: &Mismatch) -> Result<Place, EngineError> {
+        let definition = self.definition(&lease.migration)?;
         let plan = self.plan(definition).await?;
         let unknown = || permanent(format!("migration {} moves no table {}", definition.name, mismatch.table));
         let table = plan.table(&mismatch.table).ok_or_else(unknown)?;
         let (source, target) = (self.store(&definition.from)?, self.store(&definition.to)?);
-        explain::explain(&plan, table, source, target, &claim.key).await
+        explain::explain(&plan, table, source, target, &lease.key).await
     }
 
-    async fn settle(&self, claims: &[Claim]) -> Result<(), EngineError> {
+    async fn settle(&self, leases: &[Lease]) -> Result<(), EngineError> {
         let _turn = self.turn(1).await?;
-        let Some((definition, cohort)) = self.with_tables(claims)? else { return Ok(()) };
+        let Some((definition, cohort)) = self.with_tables(leases)? else { return Ok(()) };
         self.prove_settling(definition, &cohort).await?;
         let target = self.store(&definition.to)?;
         let session = target.session().await?;
@@ -407,13 +407,13 @@ impl Engine for PgEngine {
         guard::settle(&session, &cohort, Doing::new(target.name(), "declaring the org live")).await?;
         failpoint::hit("settle.committed");
         session.release();
-        claims.iter().for_each(|claim| self.proofs.forget(claim, &settle::TALLIES));
+        leases.iter().for_each(|lease| self.proofs.forget(lease, &settle::TALLIES));
         Ok(())
     }
 
-    async fn discard(&self, claim: &Claim) -> Result<(), EngineError> {
+    async fn discard(&self, lease: &Lease) -> Result<(), EngineError> {
         let _turn = self.turn(1).await?;
-        let definition = self.definition(&claim.migration)?;
+        let definition = self.definition(&lease.migration)?;
         if definition.tables.is_empty() && definition.steps.is_empty() {
             return Ok(());
         }
@@ -423,9 +423,9 @@ impl Engine for PgEngine {
             return Ok(());
         }
         if !definition.steps.is_empty() {
-            return sql_steps::take_back(target, claim, &definition.steps).await;
+            return sql_steps::take_back(target, lease, &definition.steps).await;
         }
-        let discarded = copy::discard(target, claim, || self.plan_to_remove(definition)).await;
+        let discarded = copy::discard(target, lease, || self.plan_to_remove(definition)).await;
         self.reconsider(definition, discarded)
     }
 
@@ -433,64 +433,64 @@ impl Engine for PgEngine {
         Ok(self.definition(migration)?.limits)
     }
 
-    async fn capture(&self, claims: &[Claim]) -> Result<(), EngineError> {
+    async fn capture(&self, leases: &[Lease]) -> Result<(), EngineError> {
         let _turn = self.turn(1).await?;
-        self.live_capture(claims).await
+        self.live_capture(leases).await
     }
 
-    async fn copy_live(&self, claims: &[Claim]) -> Result<Copied, EngineError> {
-        let _turn = self.turn_to_copy(claims.len()).await?;
-        self.live_copy(claims).await
+    async fn copy_live(&self, leases: &[Lease]) -> Result<Copied, EngineError> {
+        let _turn = self.turn_to_copy(leases.len()).await?;
+        self.live_copy(leases).await
     }
 
-    async fn catch_up(&self, claims: &[Claim], way: Way) -> Result<CaughtUp, EngineError> {
+    async fn catch_up(&self, leases: &[Lease], way: Way) -> Result<CaughtUp, EngineError> {
         let _turn = self.turn(1).await?;
-        self.live_catch_up(claims, way).await
+        self.live_catch_up(leases, way).await
     }
 
-    async fn compare(&self, claims: &[Claim], way: Way) -> Result<Vec<(Tally, Tally)>, EngineError> {
+    async fn compare(&self, leases: &[Lease], way: Way) -> Result<Vec<(Tally, Tally)>, EngineError> {
         let _turn = self.turn(1).await?;
-        self.live_compare(claims, way).await
+        self.live_compare(leases, way).await
     }
 
-    async fn has_moved(&self, claim: &Claim, way: Way) -> Result<bool, EngineError> {
+    async fn has_moved(&self, lease: &Lease, way: Way) -> Result<bool, EngineError> {
         let _turn = self.turn(1).await?;
-        self.live_has_moved(claim, way).await
+        self.live_has_moved(lease, way).await
     }
 
-    async fn block(&self, claims: &[Claim], way: Way) -> Result<Blocked, EngineError> {
+    async fn block(&self, leases: &[Lease], way: Way) -> Result<Blocked, EngineError> {
         let turn = self.turn(1).await?;
-        self.live_block(claims, way, turn).await
+        self.live_block(leases, way, turn).await
     }
 
-    async fn complete(&self, claims: &[Claim], way: Way) -> Result<(), EngineError> {
+    async fn complete(&self, leases: &[Lease], way: Way) -> Result<(), EngineError> {
         let _turn = self.turn(1).await?;
-        self.live_complete(claims, way).await
+        self.live_complete(leases, way).await
     }
 
-    async fn release(&self, claim: &Claim) -> Result<(), EngineError> {
+    async fn release(&self, lease: &Lease) -> Result<(), EngineError> {
         let _turn = self.turn(1).await?;
-        self.live_release_source(claim).await
+        self.live_release_source(lease).await
     }
 
-    async fn discard_rolled_back(&self, claim: &Claim) -> Result<(), EngineError> {
+    async fn discard_rolled_back(&self, lease: &Lease) -> Result<(), EngineError> {
         let _turn = self.turn(1).await?;
-        self.live_discard_target(claim).await
+        self.live_discard_target(lease).await
     }
 
-    async fn back_up(&self, claim: &Claim) -> Result<BackedUp, EngineError> {
+    async fn back_up(&self, lease: &Lease) -> Result<BackedUp, EngineError> {
         let _turn = self.turn(1).await?;
-        self.live_back_up(claim).await
+        self.live_back_up(lease).await
     }
 
-    async fn close(&self, claim: &Claim) -> Result<(), EngineError> {
+    async fn close(&self, lease: &Lease) -> Result<(), EngineError> {
         let _turn = self.turn(1).await?;
-        self.live_close(claim).await
+        self.live_close(lease).await
     }
 
-    async fn purge(&self, claim: &Claim) -> Result<i64, EngineError> {
+    async fn purge(&self, lease: &Lease) -> Result<i64, EngineError> {
         let _turn = self.turn(1).await?;
-        self.live_purge(claim).await
+        self.live_purge(lease).await
     }
 }
 

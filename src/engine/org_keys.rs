@@ -2,7 +2,7 @@
 //! `7.0`, a date in another order. Rows are selected by value, while the guard knows an org by the text that its rows have. Both
 //! mean the same rows only if Mover knows the org by that text, the canonical key.
 
-use mover_actors::domain::record::Claim;
+use mover_actors::domain::record::Lease;
 use mover_actors::domain::state::Strategy;
 use mover_actors::ports::EngineError;
 use tokio_postgres::Row;
@@ -158,15 +158,15 @@ impl KeyForms {
 
     /// Refuses orgs that are known by another text than their rows have.
     pub(super) async fn must_be_canonical(&self, store: &Store, cohort: &Cohort) -> Result<(), EngineError> {
-        let Some(asked) = cohort.only(|claim| !self.is_canonical(claim.key.as_str())) else { return Ok(()) };
+        let Some(asked) = cohort.only(|lease| !self.is_canonical(lease.key.as_str())) else { return Ok(()) };
         let doing = Doing::new(store.name(), "reading the org's key");
         let session = store.session().await?;
         let found = self.canonical(&session, asked.keys(), doing).await?;
         session.release();
-        for (claim, canonical) in asked.claims().iter().zip(found) {
+        for (lease, canonical) in asked.leases().iter().zip(found) {
             let canonical = canonical.map_err(|problem| doing.refused(problem))?;
-            if canonical != claim.key.as_str() && self.strategy == Some(Strategy::Online) {
-                return Err(doing.refused(known_otherwise(claim, &canonical)));
+            if canonical != lease.key.as_str() && self.strategy == Some(Strategy::Online) {
+                return Err(doing.refused(known_otherwise(lease, &canonical)));
             }
         }
         Ok(())
@@ -211,9 +211,9 @@ impl KeyForms {
 }
 
 /// What to do about an org that the move log knows by another text: its name, its key and where to write the right one.
-fn known_otherwise(claim: &Claim, canonical: &str) -> String {
+fn known_otherwise(lease: &Lease, canonical: &str) -> String {
     let (migration, org, key) =
-        (literal(claim.migration.as_str()), literal(claim.org.as_str()), literal(claim.key.as_str()));
+        (literal(lease.migration.as_str()), literal(lease.org.as_str()), literal(lease.key.as_str()));
     let right = literal(canonical);
     format!(
         "the move log knows the org by the key {key}, and its rows have {right}: what is written of it would not be seen. \

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use mover_actors::domain::ids::{Epoch, MigrationName, OrgKey};
-use mover_actors::domain::record::Claim;
+use mover_actors::domain::record::Lease;
 use mover_actors::domain::state::Way;
 use mover_actors::ports::{EngineError, Side};
 
@@ -38,8 +38,8 @@ pub(super) struct Proof {
 }
 
 impl Proof {
-    pub(super) fn holds(&self, claim: &Claim, now: &Basis) -> bool {
-        !self.is_broken && self.epoch == claim.epoch && self.basis.is_same(now)
+    pub(super) fn holds(&self, lease: &Lease, now: &Basis) -> bool {
+        !self.is_broken && self.epoch == lease.epoch && self.basis.is_same(now)
     }
 }
 
@@ -48,34 +48,34 @@ impl Proof {
 pub(super) struct Proofs(Mutex<HashMap<(MigrationName, OrgKey, What), Proof>>);
 
 impl Proofs {
-    pub(super) fn keep(&self, claim: &Claim, what: What, basis: &Basis) {
-        let proof = Proof { epoch: claim.epoch, basis: basis.clone(), is_broken: false };
+    pub(super) fn keep(&self, lease: &Lease, what: What, basis: &Basis) {
+        let proof = Proof { epoch: lease.epoch, basis: basis.clone(), is_broken: false };
         self.with(|proofs| {
             if proofs.len() >= PROOFS_MAX {
                 // A backup is good only with its proof; of all others there is another comparison.
                 proofs.retain(|(.., what), _| *what == What::BackedUp);
             }
-            proofs.insert((claim.migration.clone(), claim.key.clone(), what), proof);
+            proofs.insert((lease.migration.clone(), lease.key.clone(), what), proof);
         });
     }
 
-    pub(super) fn of(&self, claim: &Claim, what: What) -> Option<Proof> {
-        self.with(|proofs| proofs.get(&(claim.migration.clone(), claim.key.clone(), what)).cloned())
+    pub(super) fn of(&self, lease: &Lease, what: What) -> Option<Proof> {
+        self.with(|proofs| proofs.get(&(lease.migration.clone(), lease.key.clone(), what)).cloned())
     }
 
-    pub(super) fn breaks(&self, claim: &Claim, what: What) {
+    pub(super) fn breaks(&self, lease: &Lease, what: What) {
         self.with(|proofs| {
-            if let Some(proof) = proofs.get_mut(&(claim.migration.clone(), claim.key.clone(), what)) {
+            if let Some(proof) = proofs.get_mut(&(lease.migration.clone(), lease.key.clone(), what)) {
                 proof.is_broken = true;
             }
         });
     }
 
     /// It has served.
-    pub(super) fn forget(&self, claim: &Claim, whats: &[What]) {
+    pub(super) fn forget(&self, lease: &Lease, whats: &[What]) {
         self.with(|proofs| {
             for what in whats {
-                proofs.remove(&(claim.migration.clone(), claim.key.clone(), *what));
+                proofs.remove(&(lease.migration.clone(), lease.key.clone(), *what));
             }
         });
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use mover_actors::domain::ids::OrgKey;
-use mover_actors::domain::record::Claim;
+use mover_actors::domain::record::Lease;
 use mover_actors::domain::verified::{Mismatch, Tally, Verified};
 use mover_actors::ports::{Engine, EngineError, Side};
 use tracing::warn;
@@ -29,30 +29,30 @@ impl PgEngine {
     /// no way back from this step.
     pub(super) async fn prove_settling(&self, definition: &Definition, cohort: &Cohort) -> Result<(), EngineError> {
         let kept = self.plan_since(definition, Instant::now()).await;
-        let is_proven = |claim: &Claim| {
-            let holds = |what, basis| self.proofs.of(claim, what).is_some_and(|proof| proof.holds(claim, basis));
+        let is_proven = |lease: &Lease| {
+            let holds = |what, basis| self.proofs.of(lease, what).is_some_and(|proof| proof.holds(lease, basis));
             kept.as_ref().is_ok_and(|kept| TALLIES.into_iter().all(|what| holds(what, &kept.basis)))
         };
-        let Some(unproven) = cohort.only(|claim| !is_proven(claim)) else { return Ok(()) };
+        let Some(unproven) = cohort.only(|lease| !is_proven(lease)) else { return Ok(()) };
         let (source, target) = (self.store(&definition.from)?, self.store(&definition.to)?);
         // Others are live already, or the guard says why they must not be.
         let incoming = guard::incoming(target, &unproven).await?;
-        let Some(unproven) = unproven.only(|claim| incoming.contains(claim.key.as_str())) else { return Ok(()) };
+        let Some(unproven) = unproven.only(|lease| incoming.contains(lease.key.as_str())) else { return Ok(()) };
         let kept = kept?;
         let mismatches = self.mismatches(&kept.plan, definition, &unproven).await?;
-        let Some(unlike) = unproven.only(|claim| mismatches.contains_key(&claim.key)) else { return Ok(()) };
-        for claim in unlike.claims() {
-            let before = self.proofs.of(claim, What::Tallied(Side::Source));
+        let Some(unlike) = unproven.only(|lease| mismatches.contains_key(&lease.key)) else { return Ok(()) };
+        for lease in unlike.leases() {
+            let before = self.proofs.of(lease, What::Tallied(Side::Source));
             let changes = before.and_then(|before| before.basis.changes(&kept.basis, definition)).unwrap_or_default();
-            warn!(migration = %definition.name, org = %claim.org, %changes, "the copy is not as it was proven and is made anew");
+            warn!(migration = %definition.name, org = %lease.org, %changes, "the copy is not as it was proven and is made anew");
         }
         let copied = copy::copy(&kept.plan, source, target, &unlike, First::Snapshot).await;
         self.reconsider(definition, copied)?;
         let mismatches = self.mismatches(&kept.plan, definition, &unlike).await?;
-        match unlike.claims().iter().find_map(|claim| Some((claim, mismatches.get(&claim.key)?))) {
+        match unlike.leases().iter().find_map(|lease| Some((lease, mismatches.get(&lease.key)?))) {
             None => Ok(()),
-            Some((claim, mismatch)) => {
-                let place = Box::new(self.explain(claim, mismatch).await?);
+            Some((lease, mismatch)) => {
+                let place = Box::new(self.explain(lease, mismatch).await?);
                 Err(EngineError { transient: false, reason: mismatch.to_string(), place })
             }
         }

@@ -18,8 +18,8 @@ pub(super) async fn sizes(plan: &Plan, source: &Store, cohort: &Cohort) -> Resul
     let statement = session.prepared(&plan.sizes).await.map_err(failed)?;
     let mut sizes = HashMap::new();
     for row in session.query(&statement, &[&cohort.keys()]).await.map_err(failed)? {
-        let claim = cohort.numbered(&row, 1, doing)?;
-        *sizes.entry(claim.key.clone()).or_default() += row.try_get::<_, i64>(2).map_err(failed)?;
+        let lease = cohort.numbered(&row, 1, doing)?;
+        *sizes.entry(lease.key.clone()).or_default() += row.try_get::<_, i64>(2).map_err(failed)?;
     }
     session.release();
     Ok(sizes)

@@ -3,7 +3,7 @@
 //! The guard row of the org is written in the same transaction, so a Mover that was killed afterwards finds that they are done, and
 //! does not do them twice.
 
-use mover_actors::domain::record::Claim;
+use mover_actors::domain::record::Lease;
 use mover_actors::failpoint;
 use mover_actors::ports::{Copied, EngineError};
 use tokio_postgres::types::Type;
@@ -19,18 +19,18 @@ use crate::config::{Definition, SqlStep};
 use crate::session;
 
 /// Carries out all statements, unless they are done already; answers how many rows they touched.
-pub(super) async fn carry_out(target: &Store, claim: &Claim, steps: &[SqlStep]) -> Result<Copied, EngineError> {
+pub(super) async fn carry_out(target: &Store, lease: &Lease, steps: &[SqlStep]) -> Result<Copied, EngineError> {
     let to = target.session().await?;
     let entering = Doing::new(target.name(), "carrying out the steps of the org");
     begin(&to, entering).await?;
     let mut copied = Copied::default();
-    if guard::enter(&to, &Cohort::one(claim), Mode::Incoming, entering).await?.is_empty() {
+    if guard::enter(&to, &Cohort::one(lease), Mode::Incoming, entering).await?.is_empty() {
         look_up_as_the_role(&to, entering).await?;
         for step in steps {
             let doing = entering.on(&step.name);
-            copied.rows += i64::try_from(execute(&to, &step.sql, claim, doing).await?).unwrap_or(i64::MAX);
+            copied.rows += i64::try_from(execute(&to, &step.sql, lease, doing).await?).unwrap_or(i64::MAX);
             if let Some(check) = &step.check {
-                prove(&to, check, claim, doing).await?;
+                prove(&to, check, lease, doing).await?;
             }
         }
         begin_anew(&to, entering).await?;
@@ -43,16 +43,16 @@ pub(super) async fn carry_out(target: &Store, claim: &Claim, steps: &[SqlStep]) 
 }
 
 /// Takes back what was done, the last first. Nothing is to be taken back of an org whose statements were never committed.
-pub(super) async fn take_back(target: &Store, claim: &Claim, steps: &[SqlStep]) -> Result<(), EngineError> {
+pub(super) async fn take_back(target: &Store, lease: &Lease, steps: &[SqlStep]) -> Result<(), EngineError> {
     let to = target.session().await?;
     let entering = Doing::new(target.name(), "taking back the steps of the org");
     begin(&to, entering).await?;
-    if !guard::enter(&to, &Cohort::one(claim), Mode::Discarded, entering).await?.is_empty() {
+    if !guard::enter(&to, &Cohort::one(lease), Mode::Discarded, entering).await?.is_empty() {
         look_up_as_the_role(&to, entering).await?;
         for step in steps.iter().rev() {
             let doing = entering.on(&step.name);
             let undo = step.undo.as_ref().ok_or_else(|| doing.refused("this step has no undo in the definition"))?;
-            execute(&to, undo, claim, doing).await?;
+            execute(&to, undo, lease, doing).await?;
         }
         begin_anew(&to, entering).await?;
     }
@@ -104,16 +104,16 @@ async fn begin(to: &Session, doing: Doing<'_>) -> Result<(), EngineError> {
 }
 
 /// `$1` is the org's key, as a text.
-async fn execute(to: &Session, sql: &str, claim: &Claim, doing: Doing<'_>) -> Result<u64, EngineError> {
+async fn execute(to: &Session, sql: &str, lease: &Lease, doing: Doing<'_>) -> Result<u64, EngineError> {
     let failed = |error| doing.failed(error);
     let statement = to.prepare_typed(sql, &[Type::TEXT]).await.map_err(failed)?;
-    to.execute(&statement, &[&claim.key.as_str()]).await.map_err(failed)
+    to.execute(&statement, &[&lease.key.as_str()]).await.map_err(failed)
 }
 
-async fn prove(to: &Session, sql: &str, claim: &Claim, doing: Doing<'_>) -> Result<(), EngineError> {
+async fn prove(to: &Session, sql: &str, lease: &Lease, doing: Doing<'_>) -> Result<(), EngineError> {
     let failed = |error| doing.failed(error);
     let statement = to.prepare_typed(sql, &[Type::TEXT]).await.map_err(failed)?;
-    let row = to.query_opt(&statement, &[&claim.key.as_str()]).await.map_err(failed)?;
+    let row = to.query_opt(&statement, &[&lease.key.as_str()]).await.map_err(failed)?;
     let holds: Option<bool> = row.map(|row| row.try_get(0)).transpose().map_err(failed)?.flatten();
     match holds {
         Some(true) => Ok(()),

@@ -14,7 +14,7 @@ use tokio_postgres::error::SqlState;
 use super::connection::{Connector, Session};
 use super::error::is_transient;
 use crate::config::Postgres;
-use crate::home::Home;
+use crate::connection_runtime::ConnectionRuntime;
 use crate::tls::{self, Trouble};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -69,7 +69,7 @@ impl Store {
             .keepalives_retries(3);
         let address = address_of(&config);
         let timeouts = Timeouts { wait: Some(WAIT_FOR_CONNECTION), create: Some(CONNECT_TIMEOUT), recycle: None };
-        let pool = managed::Pool::builder(Connector { config, encryption, home: Home::here() })
+        let pool = managed::Pool::builder(Connector { config, encryption, runtime: ConnectionRuntime::current() })
             .max_size(postgres.pool_size)
             .timeouts(timeouts)
             .runtime(deadpool::Runtime::Tokio1)

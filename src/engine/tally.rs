@@ -50,12 +50,12 @@ pub(super) async fn tally(
     let none = TableTally { rows: 0, hash: "0".into() };
     let nothing = || Tally(plan.tables.iter().map(|table| (table.label.clone(), none.clone())).collect());
     let mut tallies: HashMap<OrgKey, Tally> =
-        cohort.claims().iter().map(|claim| (claim.key.clone(), nothing())).collect();
+        cohort.leases().iter().map(|lease| (lease.key.clone(), nothing())).collect();
     for row in session.query(&statement, &[&cohort.keys()]).await.map_err(failed)? {
         let Some(table) = plan.table_of(&row).map_err(failed)? else { continue };
-        let claim = cohort.numbered(&row, 1, doing)?;
+        let lease = cohort.numbered(&row, 1, doing)?;
         let found = TableTally { rows: row.try_get(2).map_err(failed)?, hash: row.try_get(3).map_err(failed)? };
-        if let Some(tally) = tallies.get_mut(&claim.key) {
+        if let Some(tally) = tallies.get_mut(&lease.key) {
             tally.0.insert(table.label.clone(), found);
         }
     }

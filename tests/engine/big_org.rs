@@ -2,7 +2,7 @@
 
 use crate::one_org::OneOrg;
 
-use crate::world::{World, carry, claim, keyed, verify};
+use crate::world::{World, carry, keyed, lease, verify};
 
 const MEGABYTE: i64 = 1024 * 1024;
 
@@ -21,13 +21,13 @@ async fn memory_stays_constant_for_a_big_org() {
         .await
         .unwrap();
     let engine = world.engine(vec![keyed("blobs", "org")]);
-    engine.copy(&claim("2", 1)).await.unwrap();
+    engine.copy(&lease("2", 1)).await.unwrap();
     let before = peak_memory();
-    let copied = carry(&engine, &claim("1", 1)).await;
+    let copied = carry(&engine, &lease("1", 1)).await;
     assert!(copied.bytes > 300_000_000, "{}", copied.bytes);
     world.new.batch_execute("DELETE FROM blobs WHERE id % 1000 = 0").await.unwrap();
-    let mismatch = verify(&engine, &claim("1", 1)).await.unwrap_err();
-    engine.explain(&claim("1", 1), &mismatch).await.unwrap();
+    let mismatch = verify(&engine, &lease("1", 1)).await.unwrap_err();
+    engine.explain(&lease("1", 1), &mismatch).await.unwrap();
     let growth = peak_memory() - before;
     assert!(growth < 50 * MEGABYTE, "memory grew by {} MB", growth / MEGABYTE);
 }

@@ -3,7 +3,7 @@
 use crate::one_org::OneOrg;
 use mover_actors::domain::record::Place;
 
-use crate::world::{World, claim, keyed, refused_copy, verify};
+use crate::world::{World, keyed, lease, refused_copy, verify};
 
 const SOURCE: &str = "
     CREATE TABLE users (id int PRIMARY KEY, email text);
@@ -35,31 +35,31 @@ fn at(place: &Place) -> (Option<&str>, Option<&str>, Vec<&str>) {
 async fn rows_that_the_target_refuses_are_named() {
     let world = world().await;
     let engine = world.engine(vec![keyed("notes", "org")]);
-    engine.copy(&claim("1", 1)).await.unwrap();
+    engine.copy(&lease("1", 1)).await.unwrap();
 
-    let (reason, place) = refused_copy(&engine, &claim("2", 2)).await;
+    let (reason, place) = refused_copy(&engine, &lease("2", 2)).await;
     assert!(reason.contains("notes_pages_check"), "{reason}");
     assert_eq!(at(&place), (Some("new"), Some("notes"), vec![]));
     let row = place.row.unwrap();
     assert!(row.starts_with("(2, 2, long long") && row.len() < 700, "{row}");
 
-    let (_, place) = refused_copy(&engine, &claim("3", 3)).await;
+    let (_, place) = refused_copy(&engine, &lease("3", 3)).await;
     assert_eq!(at(&place), (Some("new"), Some("notes"), vec!["body"]));
     assert_eq!(place.row.as_deref(), Some("(3, 3, null, 1, 1)"));
 
-    let (reason, place) = refused_copy(&engine, &claim("4", 4)).await;
+    let (reason, place) = refused_copy(&engine, &lease("4", 4)).await;
     assert!(reason.contains("already exists"), "{reason}");
     assert_eq!(at(&place), (Some("new"), Some("notes"), vec!["id"]));
     assert_eq!(place.row.as_deref(), Some("(id)=(4)"));
 
-    let (reason, place) = refused_copy(&engine, &claim("5", 5)).await;
+    let (reason, place) = refused_copy(&engine, &lease("5", 5)).await;
     assert!(reason.contains("foreign key notes_user_id_fkey"), "{reason}");
     assert_eq!(at(&place), (Some("new"), Some("notes"), vec!["user_id"]));
     assert_eq!(place.row.as_deref(), Some("(5)"));
 
     // Nothing of them is left, and the org that was copied is untouched.
     assert_eq!(world.count(&world.new, "notes").await, 2);
-    verify(&engine, &claim("1", 1)).await.unwrap();
+    verify(&engine, &lease("1", 1)).await.unwrap();
 }
 
 #[tokio::test]
@@ -68,7 +68,7 @@ async fn a_value_that_does_not_fit_names_its_column() {
     world.old.batch_execute("ALTER TABLE notes ALTER body TYPE varchar").await.unwrap();
     world.new.batch_execute("DELETE FROM notes; ALTER TABLE notes ALTER body TYPE varchar(5)").await.unwrap();
     let engine = world.engine(vec![keyed("notes", "org")]);
-    let (reason, place) = refused_copy(&engine, &claim("6", 6)).await;
+    let (reason, place) = refused_copy(&engine, &lease("6", 6)).await;
     assert!(reason.contains("value too long"), "{reason}");
     assert_eq!(at(&place), (Some("new"), Some("notes"), vec!["body"]));
 }
@@ -87,15 +87,15 @@ async fn without_the_right_to_skip_triggers_the_keys_are_checked_by_postgres() {
             .unwrap();
     }
     let engine = world.engine_as("lesser", vec![keyed("notes", "org")]);
-    engine.copy(&claim("1", 1)).await.unwrap();
-    let (reason, place) = refused_copy(&engine, &claim("5", 5)).await;
+    engine.copy(&lease("1", 1)).await.unwrap();
+    let (reason, place) = refused_copy(&engine, &lease("5", 5)).await;
     assert!(reason.contains("notes_user_id_fkey"), "{reason}");
     assert_eq!(at(&place), (Some("new"), Some("notes"), vec!["user_id"]));
     assert_eq!(place.row.as_deref(), Some("(user_id)=(77)"));
 
     world.new.batch_execute("GRANT SET ON PARAMETER session_replication_role TO lesser").await.unwrap();
     let engine = world.engine_as("lesser", vec![keyed("notes", "org")]);
-    let (reason, place) = refused_copy(&engine, &claim("5", 6)).await;
+    let (reason, place) = refused_copy(&engine, &lease("5", 6)).await;
     assert!(reason.contains("has no such row"), "{reason}");
     assert_eq!(place.row.as_deref(), Some("(5)"));
 }
@@ -105,13 +105,13 @@ async fn a_schema_that_was_mended_is_seen() {
     let world = world().await;
     world.new.batch_execute("ALTER TABLE notes RENAME COLUMN pages TO pages_2").await.unwrap();
     let engine = world.engine(vec![keyed("notes", "org")]);
-    let (reason, place) = refused_copy(&engine, &claim("1", 1)).await;
+    let (reason, place) = refused_copy(&engine, &lease("1", 1)).await;
     assert!(reason.contains("lacks column pages"), "{reason}");
     assert_eq!(place.table.as_deref(), Some("notes"));
     world.new.batch_execute("ALTER TABLE notes RENAME COLUMN pages_2 TO pages").await.unwrap();
-    engine.copy(&claim("1", 1)).await.unwrap();
+    engine.copy(&lease("1", 1)).await.unwrap();
     world.new.batch_execute("DROP TABLE notes").await.unwrap();
-    refused_copy(&engine, &claim("4", 1)).await;
-    let (reason, _) = refused_copy(&engine, &claim("4", 1)).await;
+    refused_copy(&engine, &lease("4", 1)).await;
+    let (reason, _) = refused_copy(&engine, &lease("4", 1)).await;
     assert!(reason.contains("does not exist"), "{reason}");
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::one_org::OneOrg;
 
-use crate::world::{World, claim, keyed};
+use crate::world::{World, keyed, lease};
 
 const SCHEMA: &str = "
     CREATE TABLE notes (id int PRIMARY KEY, org int) PARTITION BY HASH (id);
@@ -16,9 +16,9 @@ const SCHEMA: &str = "
 async fn an_open_writer_is_waited_for() {
     let world = World::with_schema(SCHEMA).await;
     let engine = world.engine(vec![keyed("notes", "org")]);
-    engine.drain(&claim("1", 1)).await.unwrap();
+    engine.drain(&lease("1", 1)).await.unwrap();
     world.old.batch_execute("BEGIN; INSERT INTO notes_0 VALUES (1, 1)").await.unwrap();
-    let org = claim("1", 1);
+    let org = lease("1", 1);
     let drain = engine.drain(&org);
     tokio::pin!(drain);
     tokio::select! {
@@ -40,16 +40,16 @@ async fn a_writer_that_does_not_end_is_named() {
     let engine = world.engine(vec![keyed("notes", "org")]).with_drain_budget(Duration::from_millis(50));
     let pid: i32 = world.old.query_one("SELECT pg_backend_pid()", &[]).await.unwrap().get(0);
     world.old.batch_execute("BEGIN; INSERT INTO notes VALUES (1, 1)").await.unwrap();
-    let error = engine.drain(&claim("1", 1)).await.unwrap_err();
+    let error = engine.drain(&lease("1", 1)).await.unwrap_err();
     assert!(!error.transient);
     for part in [&format!("process {pid} of user mover"), "idle in transaction", "INSERT INTO notes VALUES (1, 1)"] {
         assert!(error.reason.contains(part), "{error}");
     }
     world.old.batch_execute("PREPARE TRANSACTION 'left over'").await.unwrap();
-    let error = engine.drain(&claim("1", 1)).await.unwrap_err();
+    let error = engine.drain(&lease("1", 1)).await.unwrap_err();
     assert!(error.reason.contains("prepared transaction 'left over'"), "{error}");
     world.old.batch_execute("ROLLBACK PREPARED 'left over'").await.unwrap();
-    engine.drain(&claim("1", 1)).await.unwrap();
+    engine.drain(&lease("1", 1)).await.unwrap();
 }
 
 #[tokio::test]
@@ -57,5 +57,5 @@ async fn readers_and_writers_of_other_tables_are_not_waited_for() {
     let world = World::with_schema(SCHEMA).await;
     let engine = world.engine(vec![keyed("notes", "org")]).with_drain_budget(Duration::ZERO);
     world.old.batch_execute("BEGIN; SELECT * FROM notes; INSERT INTO other VALUES (1)").await.unwrap();
-    engine.drain(&claim("1", 1)).await.unwrap();
+    engine.drain(&lease("1", 1)).await.unwrap();
 }

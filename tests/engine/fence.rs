@@ -2,7 +2,7 @@
 
 use crate::one_org::OneOrg;
 
-use crate::world::{World, carry, claim, keyed, refused_copy, verify};
+use crate::world::{World, carry, keyed, lease, refused_copy, verify};
 
 const SCHEMA: &str =
     "CREATE TABLE notes (id int PRIMARY KEY, org int NOT NULL, body text); CREATE INDEX ON notes (org);";
@@ -21,15 +21,15 @@ async fn world() -> World {
 async fn a_copy_can_be_repeated_and_brings_what_changed() {
     let world = world().await;
     let engine = world.engine(vec![keyed("notes", "org")]);
-    engine.copy(&claim("1", 1)).await.unwrap();
+    engine.copy(&lease("1", 1)).await.unwrap();
     world
         .old
         .batch_execute("DELETE FROM notes WHERE id = 2; UPDATE notes SET body = 'new' WHERE id = 4")
         .await
         .unwrap();
-    // Another process, that knows nothing, with a newer claim.
+    // Another process, that knows nothing, with a newer lease.
     let engine = world.engine(vec![keyed("notes", "org")]);
-    carry(&engine, &claim("1", 2)).await;
+    carry(&engine, &lease("1", 2)).await;
     assert_eq!(world.count(&world.new, "notes").await, 49);
 }
 
@@ -37,13 +37,13 @@ async fn a_copy_can_be_repeated_and_brings_what_changed() {
 async fn what_was_discarded_can_be_copied_again() {
     let world = world().await;
     let engine = world.engine(vec![keyed("notes", "org")]);
-    engine.discard(&claim("1", 1)).await.unwrap();
-    engine.copy(&claim("1", 1)).await.unwrap();
-    engine.discard(&claim("1", 1)).await.unwrap();
-    engine.discard(&claim("1", 1)).await.unwrap();
+    engine.discard(&lease("1", 1)).await.unwrap();
+    engine.copy(&lease("1", 1)).await.unwrap();
+    engine.discard(&lease("1", 1)).await.unwrap();
+    engine.discard(&lease("1", 1)).await.unwrap();
     assert_eq!(world.count(&world.new, "notes").await, 0);
-    assert!(engine.settle(&claim("1", 1)).await.is_err());
-    carry(&engine, &claim("1", 2)).await;
+    assert!(engine.settle(&lease("1", 1)).await.is_err());
+    carry(&engine, &lease("1", 2)).await;
     assert_eq!(world.count(&world.new, "notes").await, 50);
 }
 
@@ -51,18 +51,18 @@ async fn what_was_discarded_can_be_copied_again() {
 async fn a_stale_claim_can_do_nothing() {
     let world = world().await;
     let engine = world.engine(vec![keyed("notes", "org")]);
-    engine.copy(&claim("1", 5)).await.unwrap();
+    engine.copy(&lease("1", 5)).await.unwrap();
     for stale in [
-        engine.copy(&claim("1", 4)).await.err(),
-        engine.settle(&claim("1", 4)).await.err(),
-        engine.discard(&claim("1", 4)).await.err(),
+        engine.copy(&lease("1", 4)).await.err(),
+        engine.settle(&lease("1", 4)).await.err(),
+        engine.discard(&lease("1", 4)).await.err(),
     ] {
-        let error = stale.expect("a stale claim is refused");
+        let error = stale.expect("a stale lease is refused");
         assert!(!error.transient && error.reason.contains("newer epoch 5"), "{error}");
     }
     // Also after the newer one took everything back.
-    engine.discard(&claim("1", 6)).await.unwrap();
-    let (reason, _) = refused_copy(&engine, &claim("1", 5)).await;
+    engine.discard(&lease("1", 6)).await.unwrap();
+    let (reason, _) = refused_copy(&engine, &lease("1", 5)).await;
     assert!(reason.contains("newer epoch 6"), "{reason}");
     assert_eq!(world.count(&world.new, "notes").await, 0);
 }
@@ -71,12 +71,12 @@ async fn a_stale_claim_can_do_nothing() {
 async fn a_settled_org_is_never_replaced_or_removed() {
     let world = world().await;
     let engine = world.engine(vec![keyed("notes", "org")]);
-    carry(&engine, &claim("1", 1)).await;
-    engine.settle(&claim("1", 1)).await.unwrap();
-    engine.settle(&claim("1", 2)).await.unwrap();
-    let (reason, _) = refused_copy(&engine, &claim("1", 3)).await;
+    carry(&engine, &lease("1", 1)).await;
+    engine.settle(&lease("1", 1)).await.unwrap();
+    engine.settle(&lease("1", 2)).await.unwrap();
+    let (reason, _) = refused_copy(&engine, &lease("1", 3)).await;
     assert!(reason.contains("live"), "{reason}");
-    let error = engine.discard(&claim("1", 3)).await.unwrap_err();
+    let error = engine.discard(&lease("1", 3)).await.unwrap_err();
     assert!(!error.transient && error.reason.contains("live"), "{error}");
     assert_eq!(world.count(&world.new, "notes").await, 50);
 }
@@ -86,10 +86,10 @@ async fn rows_that_mover_did_not_bring_are_refused_by_table_and_number() {
     let world = world().await;
     world.new.batch_execute("INSERT INTO notes VALUES (1001, 1, 'mine'), (1002, 1, 'mine')").await.unwrap();
     let engine = world.engine(vec![keyed("notes", "org")]);
-    let (reason, place) = refused_copy(&engine, &claim("1", 1)).await;
+    let (reason, place) = refused_copy(&engine, &lease("1", 1)).await;
     assert!(reason.contains("already holds 2 rows of org org 1"), "{reason}");
     assert_eq!((place.store.as_deref(), place.table.as_deref()), (Some("new"), Some("notes")));
-    engine.discard(&claim("1", 1)).await.unwrap();
+    engine.discard(&lease("1", 1)).await.unwrap();
     assert_eq!(world.count(&world.new, "notes").await, 2, "they are not ours to remove");
 }
 
@@ -102,11 +102,11 @@ async fn a_copy_that_is_dropped_in_the_middle_leaves_nothing_in_the_way() {
         .await
         .unwrap();
     let engine = world.engine(vec![keyed("notes", "org")]);
-    carry(&engine, &claim("1", 1)).await;
+    carry(&engine, &lease("1", 1)).await;
     // The writer of the target waits for this lock, with half of the rows on their way.
     world.new.batch_execute("BEGIN; LOCK TABLE notes IN SHARE MODE").await.unwrap();
     {
-        let doomed = claim("3", 2);
+        let doomed = lease("3", 2);
         let copy = engine.copy(&doomed);
         let waits = async {
             let sql = "pg_locks WHERE NOT granted AND relation = 'notes'::regclass";
@@ -117,19 +117,19 @@ async fn a_copy_that_is_dropped_in_the_middle_leaves_nothing_in_the_way() {
         tokio::select! { _ = copy => panic!("the copy cannot end"), () = waits => {} }
     }
     world.new.batch_execute("COMMIT").await.unwrap();
-    carry(&engine, &claim("3", 3)).await;
-    verify(&engine, &claim("1", 1)).await.unwrap();
+    carry(&engine, &lease("3", 3)).await;
+    verify(&engine, &lease("1", 1)).await.unwrap();
 }
 
 #[tokio::test]
 async fn two_copies_of_one_org_at_once_end_as_one() {
     let world = world().await;
     let engine = world.engine(vec![keyed("notes", "org")]);
-    let (first, second) = (claim("1", 1), claim("1", 2));
+    let (first, second) = (lease("1", 1), lease("1", 2));
     let (older, newer) = tokio::join!(engine.copy(&first), engine.copy(&second));
     newer.unwrap();
     if let Err(error) = older {
         assert!(error.reason.contains("newer epoch 2"), "{error}");
     }
-    verify(&engine, &claim("1", 2)).await.unwrap();
+    verify(&engine, &lease("1", 2)).await.unwrap();
 }

@@ -4,7 +4,7 @@ use crate::one_org::OneOrg;
 use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
 
-use crate::world::{World, claim, keyed, verify, via};
+use crate::world::{World, keyed, lease, verify, via};
 
 const SCHEMA: &str = "
     CREATE TABLE groups (id int PRIMARY KEY, org text NOT NULL, name text);
@@ -34,12 +34,12 @@ async fn random_steps_on_one_org_leave_the_others_alone() {
     for epoch in 1..60 {
         let org = *ORGS.choose(&mut random).unwrap();
         let before = others(&world, org).await;
-        let claim = claim(org, epoch);
+        let lease = lease(org, epoch);
         if random.random_bool(0.6) {
-            engine.copy(&claim).await.unwrap();
-            verify(&engine, &claim).await.unwrap();
+            engine.copy(&lease).await.unwrap();
+            verify(&engine, &lease).await.unwrap();
         } else {
-            engine.discard(&claim).await.unwrap();
+            engine.discard(&lease).await.unwrap();
         }
         assert_eq!(before, others(&world, org).await, "moving {org:?} changed another org");
     }

@@ -5,7 +5,7 @@ use futures_util::{StreamExt, TryStreamExt};
 use mover::engine::names_no_org;
 use mover_actors::domain::ids::OrgName;
 
-use crate::world::{World, claim, keyed, migration};
+use crate::world::{World, keyed, lease, migration};
 
 #[tokio::test]
 async fn orgs_are_listed_in_order_and_found_by_name() {
@@ -135,6 +135,6 @@ async fn an_org_that_two_tables_would_write_differently_is_not_copied() {
     )
     .await;
     let engine = world.engine(vec![keyed("a", "org"), keyed("b", "org")]);
-    let error = engine.copy(&claim("007", 1)).await.unwrap_err();
+    let error = engine.copy(&lease("007", 1)).await.unwrap_err();
     assert!(!error.transient && error.reason.contains("\"7\" in a.org and \"007\" in b.org"), "{error}");
 }

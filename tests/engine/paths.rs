@@ -5,7 +5,7 @@ use mover::config::SqlStep;
 use mover::engine::{PgEngine, Store};
 use mover_actors::domain::ids::OrgName;
 
-use crate::world::{World, carry, claim, definition, keyed, migration, refused_copy, store, via};
+use crate::world::{World, carry, definition, keyed, lease, migration, refused_copy, store, via};
 
 const SCHEMA: &str = "CREATE SCHEMA inner_part; SET search_path = inner_part;
     CREATE TABLE orgs (id int PRIMARY KEY, name text); INSERT INTO orgs VALUES (1, 'org 1'), (2, 'org 2');
@@ -19,7 +19,7 @@ async fn tables_are_found_where_the_path_of_the_role_leads() {
     let engine = world.engine(vec![keyed("notes", "org")]);
     let found = engine.find_org(&migration(), &OrgName::new("org 1").unwrap()).await.unwrap();
     assert_eq!(found.unwrap().as_str(), "1");
-    assert_eq!(carry(&engine, &claim("1", 1)).await.rows, 1);
+    assert_eq!(carry(&engine, &lease("1", 1)).await.rows, 1);
     assert_eq!(world.count(&world.new, "inner_part.notes").await, 1);
 }
 
@@ -47,7 +47,7 @@ async fn steps_are_looked_up_as_the_role_would_and_leave_nothing_behind() {
     let engine = PgEngine::new([open("old"), open("new")], [of_steps]);
     let report = engine.check(&migration()).await;
     assert!(report.findings.iter().any(|found| found.text.contains("understood by store new")), "{report:?}");
-    assert_eq!(engine.copy(&claim("1", 1)).await.unwrap().rows, 2);
+    assert_eq!(engine.copy(&lease("1", 1)).await.unwrap().rows, 2);
     world.server.crash().await;
     let new = world.server.connect("new").await;
     assert_eq!(world.count(&new, "inner_part.notes").await, 2);
@@ -71,7 +71,7 @@ async fn texts_that_are_equal_for_their_type_are_equal_wherever_the_type_is() {
         via("files", &[("code", "groups", "code")]),
     ];
     let engine = world.engine(tables);
-    assert_eq!(carry(&engine, &claim("org", 1)).await.rows, 5);
+    assert_eq!(carry(&engine, &lease("org", 1)).await.rows, 5);
 }
 
 #[tokio::test]
@@ -83,8 +83,8 @@ async fn a_function_that_does_not_find_what_it_names_is_named_itself() {
         ALTER TABLE inner_part.notes ADD CHECK (inner_part.few())";
     world.new.batch_execute(limited).await.unwrap();
     let engine = world.engine(vec![keyed("notes", "org")]);
-    let (reason, _) = refused_copy(&engine, &claim("1", 1)).await;
+    let (reason, _) = refused_copy(&engine, &lease("1", 1)).await;
     assert!(reason.contains("\"notes\" does not exist") && reason.contains("give inner_part.few()"), "{reason}");
     world.new.batch_execute("ALTER FUNCTION inner_part.few() SET search_path = inner_part").await.unwrap();
-    assert_eq!(carry(&engine, &claim("1", 1)).await.rows, 1);
+    assert_eq!(carry(&engine, &lease("1", 1)).await.rows, 1);
 }

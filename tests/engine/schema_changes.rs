@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::one_org::OneOrg;
 use mover::engine::PgEngine;
 
-use crate::world::{World, carry, claim, keyed, refused_copy, verify};
+use crate::world::{World, carry, keyed, lease, refused_copy, verify};
 
 const SCHEMA: &str =
     "CREATE TABLE notes (id int PRIMARY KEY, org int NOT NULL, body text); CREATE INDEX ON notes (org);";
@@ -27,14 +27,14 @@ fn watchful(world: &World) -> PgEngine {
 async fn orgs_that_come_later_bring_a_new_column_or_are_refused() {
     let world = world().await;
     let engine = watchful(&world);
-    carry(&engine, &claim("1", 1)).await;
+    carry(&engine, &lease("1", 1)).await;
     world.old.batch_execute(ADD).await.unwrap();
     world.old.batch_execute("UPDATE notes SET extra = 'kept' WHERE org = 2").await.unwrap();
-    let (reason, _) = refused_copy(&engine, &claim("2", 2)).await;
+    let (reason, _) = refused_copy(&engine, &lease("2", 2)).await;
     assert!(reason.contains("column public.notes.extra was added in old"), "{reason}");
     assert!(reason.contains("ALTER TABLE \"public\".\"notes\" ADD COLUMN \"extra\" text"), "{reason}");
     world.new.batch_execute(ADD).await.unwrap();
-    carry(&engine, &claim("2", 2)).await;
+    carry(&engine, &lease("2", 2)).await;
     assert_eq!(world.count(&world.new, "notes WHERE extra = 'kept'").await, 50);
 }
 
@@ -43,15 +43,15 @@ async fn orgs_that_come_later_bring_a_new_column_or_are_refused() {
 async fn a_column_that_was_added_after_the_proof_is_brought_before_the_org_goes_live() {
     let world = world().await;
     let engine = watchful(&world);
-    engine.copy(&claim("1", 1)).await.unwrap();
-    verify(&engine, &claim("1", 1)).await.unwrap();
+    engine.copy(&lease("1", 1)).await.unwrap();
+    verify(&engine, &lease("1", 1)).await.unwrap();
     world.old.batch_execute(ADD).await.unwrap();
     world.old.batch_execute("UPDATE notes SET extra = 'kept' WHERE org = 1").await.unwrap();
-    let error = engine.settle(&claim("1", 1)).await.unwrap_err();
+    let error = engine.settle(&lease("1", 1)).await.unwrap_err();
     assert!(error.reason.contains("column public.notes.extra was added in old"), "{error}");
     world.new.batch_execute(ADD).await.unwrap();
     for _ in 0..2 {
-        engine.settle(&claim("1", 1)).await.unwrap();
+        engine.settle(&lease("1", 1)).await.unwrap();
     }
     assert_eq!(world.count(&world.new, "notes WHERE extra = 'kept'").await, 50);
 }
@@ -60,9 +60,9 @@ async fn a_column_that_was_added_after_the_proof_is_brought_before_the_org_goes_
 async fn a_copy_that_is_given_up_because_the_schemas_differ_does_not_stay() {
     let world = world().await;
     let engine = watchful(&world);
-    engine.copy(&claim("1", 1)).await.unwrap();
+    engine.copy(&lease("1", 1)).await.unwrap();
     world.old.batch_execute(ADD).await.unwrap();
-    engine.discard(&claim("1", 1)).await.unwrap();
+    engine.discard(&lease("1", 1)).await.unwrap();
     assert_eq!(world.count(&world.new, "notes").await, 0);
 }
 
@@ -71,11 +71,11 @@ async fn a_table_that_a_crash_has_emptied_after_the_proof_is_filled_again() {
     let world = world().await;
     world.new.batch_execute("ALTER TABLE notes SET UNLOGGED").await.unwrap();
     let engine = world.engine(vec![keyed("notes", "org")]);
-    engine.copy(&claim("1", 1)).await.unwrap();
-    verify(&engine, &claim("1", 1)).await.unwrap();
+    engine.copy(&lease("1", 1)).await.unwrap();
+    verify(&engine, &lease("1", 1)).await.unwrap();
     world.server.crash().await;
     // The connections of before are found to be gone.
-    while let Err(error) = engine.settle(&claim("1", 1)).await {
+    while let Err(error) = engine.settle(&lease("1", 1)).await {
         assert!(error.transient, "{error}");
     }
     let new = world.server.connect("new").await;

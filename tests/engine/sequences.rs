@@ -2,7 +2,7 @@
 
 use mover::engine::Level;
 
-use crate::world::{World, carry, claim, keyed, migration, refused_copy};
+use crate::world::{World, carry, keyed, lease, migration, refused_copy};
 
 const SCHEMA: &str = "
     CREATE TABLE orgs (id int, name text);
@@ -25,7 +25,7 @@ async fn sequences_are_advanced_past_what_was_copied_and_never_back() {
     let world = world(500).await;
     world.new.batch_execute("SELECT setval('shared', 9000)").await.unwrap();
     let engine = world.engine(vec![keyed("notes", "org")]);
-    carry(&engine, &claim("1", 1)).await;
+    carry(&engine, &lease("1", 1)).await;
     let row = world.new.query_one("INSERT INTO notes (org) VALUES (2) RETURNING id, nr, s, d", &[]).await.unwrap();
     assert_eq!(
         (row.get::<_, i32>(0), row.get::<_, i64>(1), row.get::<_, i64>(2), row.get::<_, i32>(3)),
@@ -49,7 +49,7 @@ async fn clients_that_draw_meanwhile_never_get_a_copied_number() {
         }
         drawn
     });
-    carry(&engine, &claim("1", 1)).await;
+    carry(&engine, &lease("1", 1)).await;
     stop.send(true).unwrap();
     drawing.await.unwrap();
     let next: i64 = world.new.query_one("SELECT nextval('notes_id_seq')", &[]).await.unwrap().get(0);
@@ -61,11 +61,11 @@ async fn a_sequence_far_behind_is_an_error_that_says_what_to_run() {
     let world = world(1).await;
     world.old.batch_execute("UPDATE notes SET id = 2000000").await.unwrap();
     let engine = world.engine(vec![keyed("notes", "org")]);
-    let (reason, place) = refused_copy(&engine, &claim("1", 1)).await;
+    let (reason, place) = refused_copy(&engine, &lease("1", 1)).await;
     let command = reason.split("run in the target: ").nth(1).unwrap();
     assert_eq!((place.table.as_deref(), place.columns.as_slice()), (Some("notes"), &["id".to_owned()][..]));
     world.new.batch_execute(command).await.unwrap();
-    carry(&engine, &claim("1", 1)).await;
+    carry(&engine, &lease("1", 1)).await;
 }
 
 #[tokio::test]

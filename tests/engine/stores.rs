@@ -4,7 +4,7 @@ use crate::one_org::OneOrg;
 use mover::engine::{PgEngine, Store};
 use mover_actors::ports::Side;
 
-use crate::world::{World, carry, claim, definition, keyed, store};
+use crate::world::{World, carry, definition, keyed, lease, store};
 
 const SCHEMA: &str = "CREATE TABLE notes (id int PRIMARY KEY, org int); INSERT INTO notes VALUES (1, 1);";
 
@@ -17,7 +17,7 @@ async fn an_unreachable_store_is_worth_another_try_and_a_wrong_address_is_not() 
             Store::open(store("new"), &world.server.url("new"), 2).unwrap(),
         ];
         let engine = PgEngine::new(stores, [definition(vec![keyed("notes", "org")])]);
-        let error = engine.tally(&claim("1", 1), Side::Source).await.unwrap_err();
+        let error = engine.tally(&lease("1", 1), Side::Source).await.unwrap_err();
         assert_eq!(error.transient, transient, "{error}");
         assert!(error.reason.contains("store old") && !error.reason.contains("secret"), "{error}");
         assert_eq!(error.place.store.as_deref(), Some("old"));
@@ -59,7 +59,7 @@ async fn a_connection_that_is_cut_or_a_lock_that_is_held_is_worth_another_try() 
     let engine = world.engine(vec![keyed("notes", "org")]);
     engine.refresh(&crate::world::migration()).await.unwrap();
     world.new.batch_execute("BEGIN; LOCK TABLE notes").await.unwrap();
-    let org = claim("1", 1);
+    let org = lease("1", 1);
     let cut = async {
         let waiting =
             "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE NOT granted AND relation = 'notes'::regclass";
@@ -89,7 +89,7 @@ async fn a_session_that_was_ended_for_idling_is_worth_another_try() {
         );
         world.new.batch_execute(&ends).await.unwrap();
         engine.refresh(&crate::world::migration()).await.unwrap();
-        let error = engine.copy(&claim("1", 1)).await.unwrap_err();
+        let error = engine.copy(&lease("1", 1)).await.unwrap_err();
         assert!(error.transient && error.reason.contains(code), "{error}");
     }
 }
@@ -98,8 +98,8 @@ async fn a_session_that_was_ended_for_idling_is_worth_another_try() {
 async fn unknown_migrations_and_stores_are_said() {
     let world = World::with_schema(SCHEMA).await;
     let engine = PgEngine::new([], [definition(vec![keyed("notes", "org")])]);
-    assert!(engine.copy(&claim("1", 1)).await.unwrap_err().reason.contains("no store"));
-    let mut other = claim("1", 1);
+    assert!(engine.copy(&lease("1", 1)).await.unwrap_err().reason.contains("no store"));
+    let mut other = lease("1", 1);
     other.migration = mover_actors::domain::ids::MigrationName::new("phase_9").unwrap();
     let error = world.engine(vec![]).copy(&other).await.unwrap_err();
     assert!(error.reason.contains("no migration phase_9"));

@@ -2,7 +2,7 @@
 
 use crate::one_org::OneOrg;
 
-use crate::world::{World, carry, claim, keyed, refused_copy, via};
+use crate::world::{World, carry, keyed, lease, refused_copy, via};
 
 const SCHEMA: &str = "
     CREATE TABLE orgs (id int PRIMARY KEY, name text);
@@ -33,9 +33,9 @@ async fn chains_circles_and_self_references_are_followed() {
         keyed("groups", "org_id"),
         keyed("orgs", "id"),
     ]);
-    assert_eq!(carry(&engine, &claim("1", 1)).await.rows, 7);
+    assert_eq!(carry(&engine, &lease("1", 1)).await.rows, 7);
     assert_eq!(world.count(&world.new, "notes").await, 2);
-    assert_eq!(carry(&engine, &claim("2", 2)).await.rows, 4);
+    assert_eq!(carry(&engine, &lease("2", 2)).await.rows, 4);
     assert_eq!(world.count(&world.new, "notes").await, 3, "a note of nobody stays");
 }
 
@@ -51,7 +51,7 @@ async fn a_chain_may_pass_through_a_table_that_does_not_move() {
         keyed("groups", "org_id"),
         keyed("orgs", "id"),
     ]);
-    assert_eq!(carry(&engine, &claim("1", 1)).await.rows, 5);
+    assert_eq!(carry(&engine, &lease("1", 1)).await.rows, 5);
     assert_eq!(world.count(&world.new, "notes").await, 2);
 }
 
@@ -64,9 +64,9 @@ async fn a_via_that_leads_nowhere_is_refused() {
         (via("worn", &[("id", "worn", "id")]), "circle"),
     ] {
         let engine = world.engine(vec![rule]);
-        let (reason, place) = refused_copy(&engine, &claim("1", 1)).await;
+        let (reason, place) = refused_copy(&engine, &lease("1", 1)).await;
         assert!(reason.contains(says), "{reason}");
         assert_eq!(place.table.as_deref(), Some("worn"));
-        engine.discard(&claim("1", 1)).await.unwrap();
+        engine.discard(&lease("1", 1)).await.unwrap();
     }
 }

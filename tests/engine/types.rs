@@ -1,6 +1,6 @@
 //! Every kind of column and name arrives as it was.
 
-use crate::world::{World, carry, claim, keyed};
+use crate::world::{World, carry, keyed, lease};
 
 const TYPES: &str = r#"
 CREATE SCHEMA "Other Schema";
@@ -61,7 +61,7 @@ async fn every_type_arrives_as_it_was() {
     world.old.batch_execute(&format!("INSERT INTO things (org, n) VALUES ('{ORG}', 'NaN'), ('{ORG}', 'Infinity'), ('{ORG}', NULL), ('{ORG}', 1e1000)")).await.unwrap();
 
     let engine = world.engine(vec![keyed("things", "org")]);
-    let copied = carry(&engine, &claim(ORG, 1)).await;
+    let copied = carry(&engine, &lease(ORG, 1)).await;
     assert_eq!(copied.rows, 5);
     let columns = "SELECT string_agg(quote_ident(attname) || '::text', ', ' ORDER BY attname) FROM pg_attribute \
                    WHERE attrelid = 'things'::regclass AND attnum > 0 AND NOT attisdropped";
@@ -91,7 +91,7 @@ async fn odd_names_and_partitions_are_carried() {
         .await
         .unwrap();
     let engine = world.engine(vec![keyed(r#""Odd Schema"."We ""ird.T%s""#, "\"Org Id\""), keyed("events", "org")]);
-    assert_eq!(carry(&engine, &claim(org, 1)).await.rows, 22);
+    assert_eq!(carry(&engine, &lease(org, 1)).await.rows, 22);
     assert_eq!(world.count(&world.new, "events_1").await, 6);
     assert_eq!(world.count(&world.new, "events_2").await, 14);
 }
@@ -100,7 +100,7 @@ async fn odd_names_and_partitions_are_carried() {
 async fn an_org_without_rows_and_a_migration_without_tables_are_carried() {
     let world = World::with_schema("CREATE TABLE notes (org int, id int PRIMARY KEY)").await;
     let engine = world.engine(vec![keyed("notes", "org")]);
-    assert_eq!(carry(&engine, &claim("7", 1)).await.rows, 0);
+    assert_eq!(carry(&engine, &lease("7", 1)).await.rows, 0);
     let engine = world.engine(vec![]);
-    assert_eq!(carry(&engine, &claim("7", 1)).await.rows, 0);
+    assert_eq!(carry(&engine, &lease("7", 1)).await.rows, 0);
 }

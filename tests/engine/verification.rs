@@ -2,7 +2,7 @@
 
 use crate::one_org::OneOrg;
 
-use crate::world::{World, claim, keyed, verify};
+use crate::world::{World, keyed, lease, verify};
 
 const SCHEMA: &str = "
     CREATE TYPE mood AS ENUM ('sad', 'ok');
@@ -31,14 +31,14 @@ async fn world() -> World {
 async fn lesson_12_verification_finds_a_mismatch_and_names_rows_and_columns() {
     let world = world().await;
     let engine = world.engine(vec![keyed("notes", "org"), keyed("lines", "org"), keyed("a_good_one", "org")]);
-    engine.copy(&claim("1", 1)).await.unwrap();
-    let verified = verify(&engine, &claim("1", 1)).await.unwrap();
+    engine.copy(&lease("1", 1)).await.unwrap();
+    let verified = verify(&engine, &lease("1", 1)).await.unwrap();
     assert_eq!(verified.tally().rows(), 101);
 
     world.new.batch_execute("DELETE FROM notes WHERE id = 7; UPDATE notes SET body = 'x', m = 'sad' WHERE id = 9; INSERT INTO notes VALUES (1, 99, 'p')").await.unwrap();
-    let mismatch = verify(&engine, &claim("1", 1)).await.unwrap_err();
+    let mismatch = verify(&engine, &lease("1", 1)).await.unwrap_err();
     assert_eq!((mismatch.table.as_str(), mismatch.source_rows, mismatch.target_rows), ("notes", 50, 50));
-    let place = engine.explain(&claim("1", 1), &mismatch).await.unwrap();
+    let place = engine.explain(&lease("1", 1), &mismatch).await.unwrap();
     assert_eq!(place.table.as_deref(), Some("notes"));
     assert_eq!(place.columns, ["body", "m"]);
     assert_eq!(
@@ -59,12 +59,12 @@ async fn values_swapped_between_rows_are_noticed() {
         "UPDATE notes SET body = '' WHERE id = 1; UPDATE notes SET body = NULL WHERE id = 1",
         "UPDATE notes SET id = 101, part = 'q' WHERE id = 1",
     ] {
-        let claim = claim("1", 1);
-        engine.copy(&claim).await.unwrap();
-        verify(&engine, &claim).await.unwrap();
+        let lease = lease("1", 1);
+        engine.copy(&lease).await.unwrap();
+        verify(&engine, &lease).await.unwrap();
         world.new.batch_execute(change).await.unwrap();
-        let mismatch = verify(&engine, &claim).await.expect_err(change);
-        engine.explain(&claim, &mismatch).await.unwrap();
+        let mismatch = verify(&engine, &lease).await.expect_err(change);
+        engine.explain(&lease, &mismatch).await.unwrap();
     }
 }
 
@@ -72,15 +72,15 @@ async fn values_swapped_between_rows_are_noticed() {
 async fn rows_without_a_key_are_named_by_their_contents_and_at_most_five() {
     let world = world().await;
     let engine = world.engine(vec![keyed("lines", "org")]);
-    engine.copy(&claim("1", 1)).await.unwrap();
+    engine.copy(&lease("1", 1)).await.unwrap();
     world.new.batch_execute("DELETE FROM lines WHERE ctid = (SELECT min(ctid) FROM lines)").await.unwrap();
-    let mismatch = verify(&engine, &claim("1", 1)).await.unwrap_err();
-    let place = engine.explain(&claim("1", 1), &mismatch).await.unwrap();
+    let mismatch = verify(&engine, &lease("1", 1)).await.unwrap_err();
+    let place = engine.explain(&lease("1", 1), &mismatch).await.unwrap();
     assert_eq!(place.row.as_deref(), Some("(org, body, n)=(1,\"line 1\",1) is only in the source"));
     world.new.batch_execute("DELETE FROM lines").await.unwrap();
-    let place = engine.explain(&claim("1", 1), &mismatch).await.unwrap();
+    let place = engine.explain(&lease("1", 1), &mismatch).await.unwrap();
     assert_eq!(place.row.unwrap().matches("only in the source").count(), 5);
-    engine.copy(&claim("1", 1)).await.unwrap();
-    let place = engine.explain(&claim("1", 1), &mismatch).await.unwrap();
+    engine.copy(&lease("1", 1)).await.unwrap();
+    let place = engine.explain(&lease("1", 1), &mismatch).await.unwrap();
     assert!(place.row.unwrap().contains("equal by now"));
 }

@@ -1,11 +1,11 @@
-//! Two databases, a migration between them, and a claim on an org.
+//! Two databases, a migration between them, and a lease on an org.
 
 use crate::one_org::OneOrg;
 use mover::config::{Definition, OrgDirectory, TableRule, Tenancy, Via};
 use mover::engine::{PgEngine, Store};
 use mover_actors::domain::flags::Routing;
 use mover_actors::domain::ids::{Epoch, MigrationName, MoveId, OrgKey, OrgName, StoreName};
-use mover_actors::domain::record::{Claim, Place};
+use mover_actors::domain::record::{Lease, Place};
 use mover_actors::domain::state::Strategy;
 use mover_actors::domain::verified::{Mismatch, Verified};
 use mover_actors::ports::Limits;
@@ -92,8 +92,8 @@ pub(crate) fn via(table: &str, hops: &[(&str, &str, &str)]) -> TableRule {
     TableRule { name: table.parse().unwrap(), tenancy: Tenancy::Via(hops.iter().map(hop).collect()) }
 }
 
-pub(crate) fn claim(key: &str, epoch: i64) -> Claim {
-    Claim {
+pub(crate) fn lease(key: &str, epoch: i64) -> Lease {
+    Lease {
         id: MoveId(1),
         migration: migration(),
         org: OrgName::new(format!("org {key}")).unwrap(),
@@ -102,24 +102,24 @@ pub(crate) fn claim(key: &str, epoch: i64) -> Claim {
     }
 }
 
-pub(crate) async fn verify(engine: &PgEngine, claim: &Claim) -> Result<Verified, Mismatch> {
-    let source = engine.tally(claim, Side::Source).await.unwrap();
-    let target = engine.tally(claim, Side::Target).await.unwrap();
+pub(crate) async fn verify(engine: &PgEngine, lease: &Lease) -> Result<Verified, Mismatch> {
+    let source = engine.tally(lease, Side::Source).await.unwrap();
+    let target = engine.tally(lease, Side::Target).await.unwrap();
     Verified::compare(&source, &target)
 }
 
 /// Copies the org, compares it, and declares it live.
-pub(crate) async fn carry(engine: &PgEngine, claim: &Claim) -> Copied {
-    let copied = engine.copy(claim).await.unwrap();
-    let verified = verify(engine, claim).await.unwrap();
+pub(crate) async fn carry(engine: &PgEngine, lease: &Lease) -> Copied {
+    let copied = engine.copy(lease).await.unwrap();
+    let verified = verify(engine, lease).await.unwrap();
     assert_eq!(verified.tally().rows(), copied.rows);
-    engine.settle(claim).await.unwrap();
+    engine.settle(lease).await.unwrap();
     copied
 }
 
 /// Where a copy that must fail for good has failed.
-pub(crate) async fn refused_copy(engine: &PgEngine, claim: &Claim) -> (String, Place) {
-    let error: EngineError = engine.copy(claim).await.unwrap_err();
+pub(crate) async fn refused_copy(engine: &PgEngine, lease: &Lease) -> (String, Place) {
+    let error: EngineError = engine.copy(lease).await.unwrap_err();
     assert!(!error.transient, "{error}");
     (error.reason, *error.place)
 }

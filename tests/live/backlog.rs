@@ -6,7 +6,7 @@ use crate::one_org::OneOrg;
 use mover::engine::LiveLimits;
 use mover_actors::domain::state::Way;
 
-use crate::world::{World, caught_up, claim, proven, switched};
+use crate::world::{World, caught_up, lease, proven, switched};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_long_backlog_of_a_big_org_is_worked_off() {
@@ -28,9 +28,9 @@ async fn a_long_backlog_of_a_big_org_is_worked_off() {
         println!("{what}: {:?}", begun.elapsed());
         begun = Instant::now();
     };
-    engine.capture(&claim("1", 1)).await.unwrap();
+    engine.capture(&lease("1", 1)).await.unwrap();
     told("capture");
-    let copied = engine.copy_live(&claim("1", 1)).await.unwrap();
+    let copied = engine.copy_live(&lease("1", 1)).await.unwrap();
     told("copy");
     assert!(copied.rows > 140_000);
     // More than all rows: keys that are logged again and again count once.
@@ -50,17 +50,17 @@ async fn a_long_backlog_of_a_big_org_is_worked_off() {
         .await
         .unwrap();
     told("writing");
-    let keys = caught_up(&engine, &claim("1", 1), Way::Forward).await;
+    let keys = caught_up(&engine, &lease("1", 1), Way::Forward).await;
     told("catching up");
     assert!((30_000..100_000).contains(&keys), "{keys}");
-    proven(&engine.compare(&claim("1", 1), Way::Forward).await.unwrap());
+    proven(&engine.compare(&lease("1", 1), Way::Forward).await.unwrap());
     told("comparing");
-    switched(&engine, &claim("1", 1), Way::Forward).await;
+    switched(&engine, &lease("1", 1), Way::Forward).await;
     told("switching");
     world.new.batch_execute("UPDATE accounts SET touched = 0 WHERE org = 1 AND id % 2 = 0").await.unwrap();
     told("writing");
-    caught_up(&engine, &claim("1", 2), Way::Back).await;
+    caught_up(&engine, &lease("1", 2), Way::Back).await;
     told("catching up on the way back");
-    proven(&engine.compare(&claim("1", 2), Way::Back).await.unwrap());
+    proven(&engine.compare(&lease("1", 2), Way::Back).await.unwrap());
     world.assert_alike_in_numbers("1").await;
 }

@@ -3,7 +3,7 @@
 use crate::one_org::OneOrg;
 use mover_actors::domain::state::Way;
 
-use crate::world::{World, caught_up, claim, copied, proven};
+use crate::world::{World, caught_up, copied, lease, proven};
 
 /// Each is written by itself, after the copy, in the store that the org leaves.
 const CHANGES: [&str; 18] = [
@@ -39,13 +39,13 @@ const CHANGES: [&str; 18] = [
 async fn every_change_alone_is_carried_over() {
     let world = World::start().await;
     let engine = world.engine();
-    copied(&engine, &claim("1", 1)).await;
+    copied(&engine, &lease("1", 1)).await;
     for change in CHANGES {
         println!("{change}");
         world.old.batch_execute(change).await.unwrap();
-        assert!(caught_up(&engine, &claim("1", 1), Way::Forward).await > 0);
+        assert!(caught_up(&engine, &lease("1", 1), Way::Forward).await > 0);
         world.assert_alike("1").await;
-        proven(&engine.compare(&claim("1", 1), Way::Forward).await.unwrap());
+        proven(&engine.compare(&lease("1", 1), Way::Forward).await.unwrap());
     }
     assert_eq!(world.count(&world.old, "mover.change_log").await, 0);
 }
@@ -54,14 +54,14 @@ async fn every_change_alone_is_carried_over() {
 async fn all_changes_at_once_are_carried_over() {
     let world = World::start().await;
     let engine = world.engine();
-    copied(&engine, &claim("1", 1)).await;
+    copied(&engine, &lease("1", 1)).await;
     let others = world.others("1").await.len();
     for change in CHANGES {
         world.old.batch_execute(change).await.unwrap();
     }
     // What is still logged counts as not comparable, on both sides.
-    proven(&engine.compare(&claim("1", 1), Way::Forward).await.unwrap());
-    caught_up(&engine, &claim("1", 1), Way::Forward).await;
+    proven(&engine.compare(&lease("1", 1), Way::Forward).await.unwrap());
+    caught_up(&engine, &lease("1", 1), Way::Forward).await;
     world.assert_alike("1").await;
     assert!(others > 0);
     assert_eq!(world.count(&world.new, "accounts WHERE org <> 1").await, 0);
@@ -71,9 +71,9 @@ async fn all_changes_at_once_are_carried_over() {
 async fn rows_of_other_orgs_in_the_target_are_not_touched() {
     let world = World::start().await;
     let engine = world.engine();
-    copied(&engine, &claim("2", 1)).await;
+    copied(&engine, &lease("2", 1)).await;
     let before = world.rows(&world.new, "2").await;
-    copied(&engine, &claim("1", 2)).await;
+    copied(&engine, &lease("1", 2)).await;
     // Org 1 logs keys that belong to org 2 by now, in both stores.
     world.old.batch_execute("UPDATE groups SET name = 'of 1' WHERE org = 1 AND name = 'g1'").await.unwrap();
     world
@@ -86,7 +86,7 @@ async fn rows_of_other_orgs_in_the_target_are_not_touched() {
         )
         .await
         .unwrap();
-    caught_up(&engine, &claim("1", 2), Way::Forward).await;
+    caught_up(&engine, &lease("1", 2), Way::Forward).await;
     assert_eq!(world.rows(&world.new, "2").await, before);
     world.assert_alike("1").await;
 }
@@ -95,7 +95,7 @@ async fn rows_of_other_orgs_in_the_target_are_not_touched() {
 async fn a_key_that_is_written_in_other_ways_is_one_row() {
     let world = World::start().await;
     let engine = world.engine();
-    copied(&engine, &claim("1", 1)).await;
+    copied(&engine, &lease("1", 1)).await;
     world
         .old
         .batch_execute(
@@ -107,7 +107,7 @@ async fn a_key_that_is_written_in_other_ways_is_one_row() {
         )
         .await
         .unwrap();
-    assert!(caught_up(&engine, &claim("1", 1), Way::Forward).await > 60);
+    assert!(caught_up(&engine, &lease("1", 1), Way::Forward).await > 60);
     world.assert_alike("1").await;
 }
 
@@ -116,16 +116,16 @@ async fn a_row_that_the_target_refuses_is_named_and_nothing_is_forgotten() {
     let world = World::start().await;
     world.new.batch_execute("ALTER TABLE accounts ADD CHECK (touched < 1000)").await.unwrap();
     let engine = world.engine();
-    copied(&engine, &claim("1", 1)).await;
+    copied(&engine, &lease("1", 1)).await;
     world.old.batch_execute("UPDATE accounts SET touched = 1000 WHERE email = 'a1@1'").await.unwrap();
     for _ in 0..2 {
-        let error = engine.catch_up(&claim("1", 1), Way::Forward).await.unwrap_err();
+        let error = engine.catch_up(&lease("1", 1), Way::Forward).await.unwrap_err();
         assert!(!error.transient && error.reason.contains("accounts_touched_check"), "{error}");
         assert_eq!(error.place.table.as_deref(), Some("accounts"));
         assert!(error.place.row.as_deref().unwrap().contains("a1@1"), "{error:?}");
     }
     world.old.batch_execute("UPDATE accounts SET touched = 5 WHERE email = 'a1@1'").await.unwrap();
-    caught_up(&engine, &claim("1", 1), Way::Forward).await;
+    caught_up(&engine, &lease("1", 1), Way::Forward).await;
     world.assert_alike("1").await;
 }
 
@@ -142,17 +142,17 @@ async fn a_row_that_points_to_nothing_in_the_target_is_named() {
             .unwrap();
     }
     let engine = world.engine();
-    copied(&engine, &claim("1", 1)).await;
+    copied(&engine, &lease("1", 1)).await;
     world
         .old
         .batch_execute("INSERT INTO kinds VALUES ('new'); UPDATE events SET what = 'new' WHERE id = 1007")
         .await
         .unwrap();
-    let error = engine.catch_up(&claim("1", 1), Way::Forward).await.unwrap_err();
+    let error = engine.catch_up(&lease("1", 1), Way::Forward).await.unwrap_err();
     assert!(!error.transient && error.reason.contains("of_kind"), "{error}");
     assert_eq!(error.place.row.as_deref(), Some("(1007)"));
     world.new.batch_execute("INSERT INTO kinds VALUES ('new')").await.unwrap();
-    caught_up(&engine, &claim("1", 1), Way::Forward).await;
+    caught_up(&engine, &lease("1", 1), Way::Forward).await;
     world.assert_alike("1").await;
 }
 
@@ -160,10 +160,10 @@ async fn a_row_that_points_to_nothing_in_the_target_is_named() {
 async fn rows_that_differ_although_nobody_wrote_them_are_found() {
     let world = World::start().await;
     let engine = world.engine();
-    copied(&engine, &claim("1", 1)).await;
+    copied(&engine, &lease("1", 1)).await;
     world.new.batch_execute("SET session_replication_role = replica").await.unwrap();
     world.new.batch_execute("UPDATE accounts SET touched = 7 WHERE email = 'a5@1'").await.unwrap();
-    let (old, new) = engine.compare(&claim("1", 1), Way::Forward).await.unwrap();
+    let (old, new) = engine.compare(&lease("1", 1), Way::Forward).await.unwrap();
     assert_ne!(old, new);
     assert_eq!(old.0["events"], new.0["events"]);
 }
@@ -173,11 +173,11 @@ async fn rows_that_differ_although_nobody_wrote_them_are_found() {
 async fn a_row_that_goes_with_its_new_parent_takes_along_what_hangs_on_it() {
     let world = World::start().await;
     let engine = world.engine();
-    copied(&engine, &claim("1", 1)).await;
+    copied(&engine, &lease("1", 1)).await;
     let reassign = "UPDATE remarks SET group_id = (SELECT id FROM groups WHERE org = 1 AND name = 'g2') WHERE id = 'g1 \"ä\", {101}'";
     world.old.batch_execute(reassign).await.unwrap();
     world.old.batch_execute("DELETE FROM groups WHERE org = 1 AND name = 'g2'").await.unwrap();
-    caught_up(&engine, &claim("1", 1), Way::Forward).await;
+    caught_up(&engine, &lease("1", 1), Way::Forward).await;
     let orphans = "lines l WHERE NOT EXISTS (SELECT FROM remarks r WHERE r.id = l.remark)";
     assert_eq!(world.count(&world.old, orphans).await, 0);
     assert_eq!(world.count(&world.new, orphans).await, 0, "rows without a parent are left in the copy");

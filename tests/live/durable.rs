@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::one_org::OneOrg;
 use tokio::time::Instant;
 
-use crate::world::{World, claim, moved};
+use crate::world::{World, lease, moved};
 
 /// Commits that are not forced to the disk are gone after a crash.
 const LAZY: &str = "ALTER SYSTEM SET wal_writer_delay = '10s'";
@@ -23,7 +23,7 @@ async fn moved_and_crashed(settings: &[&str]) {
     for sql in settings {
         world.old.batch_execute(sql).await.unwrap();
     }
-    moved(&world.engine(), &claim("1", 1)).await;
+    moved(&world.engine(), &lease("1", 1)).await;
     world.server.crash().await;
     (world.old, world.new) = (world.server.connect("old").await, world.server.connect("new").await);
     assert_eq!(world.modes("1").await, ("moved".into(), "capturing".into()));
@@ -53,9 +53,9 @@ async fn without_its_standby() -> World {
 #[tokio::test]
 async fn a_commit_that_waits_for_a_standby_is_left_waiting() {
     let world = without_its_standby().await;
-    let (engine, claim) = (world.engine(), claim("1", 1));
+    let (engine, lease) = (world.engine(), lease("1", 1));
     tokio::select! {
-        ended = engine.capture(&claim) => panic!("nobody has the commit, but: {ended:?}"),
+        ended = engine.capture(&lease) => panic!("nobody has the commit, but: {ended:?}"),
         () = world.wait_for(&world.old, WAITING) => {}
     }
     // Nobody waits for the answer any more; the commit is nobody's to see until the standby has it.
@@ -67,21 +67,21 @@ async fn a_commit_that_waits_for_a_standby_is_left_waiting() {
     }
     reload(&world, "ALTER SYSTEM RESET synchronous_standby_names").await;
     world.wait_for(&world.old, "mover.org_guard WHERE org_key = '1' AND mode = 'capturing'").await;
-    engine.capture(&claim).await.unwrap();
+    engine.capture(&lease).await.unwrap();
 }
 
 #[tokio::test]
 async fn a_commit_whose_wait_was_ended_is_not_taken_for_done() {
     let world = without_its_standby().await;
     let engine = world.engine();
-    let claim = claim("1", 1);
+    let lease = lease("1", 1);
     let impatient = async {
         world.wait_for(&world.old, WAITING).await;
         world.old.query(&format!("SELECT pg_cancel_backend(pid) FROM {WAITING}"), &[]).await.unwrap();
     };
-    let (captured, ()) = tokio::join!(engine.capture(&claim), impatient);
+    let (captured, ()) = tokio::join!(engine.capture(&lease), impatient);
     let error = captured.unwrap_err();
     assert!(error.transient, "{error}");
     reload(&world, "ALTER SYSTEM RESET synchronous_standby_names").await;
-    engine.capture(&claim).await.unwrap();
+    engine.capture(&lease).await.unwrap();
 }

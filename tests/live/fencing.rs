@@ -5,13 +5,13 @@ use mover_actors::domain::state::Way;
 use mover_actors::ports::EngineError;
 
 use crate::support::handed_over;
-use crate::world::{MIGRATION, World, claim, copied, moved, refusal, switched};
+use crate::world::{MIGRATION, World, copied, lease, moved, refusal, switched};
 
 fn stale<T>(result: Result<T, EngineError>) -> String {
     match result {
         Err(error) if error.reason.contains("newer epoch") => error.reason,
         Err(error) => panic!("{error}"),
-        Ok(_) => panic!("a stale claim was not refused"),
+        Ok(_) => panic!("a stale lease was not refused"),
     }
 }
 
@@ -19,10 +19,10 @@ fn stale<T>(result: Result<T, EngineError>) -> String {
 async fn a_stale_claim_can_do_nothing_before_the_switch() {
     let world = World::start().await;
     let engine = world.engine();
-    copied(&engine, &claim("1", 5)).await;
+    copied(&engine, &lease("1", 5)).await;
     world.old.batch_execute("UPDATE accounts SET touched = 1 WHERE org = 1").await.unwrap();
     let before = world.rows(&world.new, "1").await;
-    let old = claim("1", 4);
+    let old = lease("1", 4);
     stale(engine.capture(&old).await);
     stale(engine.copy_live(&old).await);
     stale(engine.catch_up(&old, Way::Forward).await);
@@ -41,45 +41,45 @@ async fn a_stale_claim_can_do_nothing_before_the_switch() {
 async fn a_block_that_was_overtaken_cannot_hand_over() {
     let world = World::start().await;
     let (engine, other) = (world.engine(), world.engine());
-    copied(&engine, &claim("1", 5)).await;
-    let mut block = engine.block(&claim("1", 5), Way::Forward).await.unwrap().unwrap();
-    assert!(!other.has_moved(&claim("1", 6), Way::Forward).await.unwrap());
+    copied(&engine, &lease("1", 5)).await;
+    let mut block = engine.block(&lease("1", 5), Way::Forward).await.unwrap().unwrap();
+    assert!(!other.has_moved(&lease("1", 6), Way::Forward).await.unwrap());
     stale(handed_over(&mut block).await);
     block.release().await.unwrap();
     assert_eq!(world.modes("1").await, ("capturing".into(), "incoming".into()));
-    switched(&other, &claim("1", 6), Way::Forward).await;
+    switched(&other, &lease("1", 6), Way::Forward).await;
 }
 
 #[tokio::test]
 async fn whoever_asks_whether_an_org_has_moved_is_heeded_by_both_stores() {
     let world = World::start().await;
     let engine = world.engine();
-    copied(&engine, &claim("1", 5)).await;
-    assert!(!engine.has_moved(&claim("1", 6), Way::Forward).await.unwrap());
+    copied(&engine, &lease("1", 5)).await;
+    assert!(!engine.has_moved(&lease("1", 6), Way::Forward).await.unwrap());
     for client in [&world.old, &world.new] {
         assert_eq!(world.count(client, "mover.org_guard WHERE org_key = '1' AND epoch = 6").await, 1);
     }
     // A store that knows nothing of an org yet is not told that it lives there.
-    assert!(!engine.has_moved(&claim("2", 7), Way::Forward).await.unwrap());
+    assert!(!engine.has_moved(&lease("2", 7), Way::Forward).await.unwrap());
     assert_eq!(world.count(&world.new, "mover.org_guard WHERE org_key = '2'").await, 0);
-    moved(&engine, &claim("2", 8)).await;
+    moved(&engine, &lease("2", 8)).await;
 }
 
 #[tokio::test]
 async fn a_stale_claim_can_do_nothing_after_the_switch() {
     let world = World::start().await;
     let engine = world.engine();
-    moved(&engine, &claim("1", 5)).await;
-    let old = claim("1", 4);
+    moved(&engine, &lease("1", 5)).await;
+    let old = lease("1", 4);
     stale(engine.complete(&old, Way::Forward).await);
     stale(engine.catch_up(&old, Way::Back).await);
     stale(engine.block(&old, Way::Back).await);
     stale(engine.purge(&old).await);
     stale(engine.back_up(&old).await);
     stale(engine.discard_rolled_back(&old).await);
-    switched(&engine, &claim("1", 7), Way::Back).await;
-    stale(engine.discard_rolled_back(&claim("1", 6)).await);
-    stale(engine.complete(&claim("1", 6), Way::Back).await);
+    switched(&engine, &lease("1", 7), Way::Back).await;
+    stale(engine.discard_rolled_back(&lease("1", 6)).await);
+    stale(engine.complete(&lease("1", 6), Way::Back).await);
 }
 
 #[tokio::test]
@@ -87,18 +87,18 @@ async fn steps_that_do_not_fit_are_refused() {
     let world = World::start().await;
     let engine = world.engine();
     // Nothing is logged yet, so a copy would be outdated.
-    assert!(engine.copy_live(&claim("1", 1)).await.is_err());
-    assert!(engine.catch_up(&claim("1", 1), Way::Forward).await.is_err());
-    assert!(engine.catch_up(&claim("1", 1), Way::Back).await.is_err());
-    assert!(engine.complete(&claim("1", 1), Way::Forward).await.is_err());
-    moved(&engine, &claim("1", 1)).await;
+    assert!(engine.copy_live(&lease("1", 1)).await.is_err());
+    assert!(engine.catch_up(&lease("1", 1), Way::Forward).await.is_err());
+    assert!(engine.catch_up(&lease("1", 1), Way::Back).await.is_err());
+    assert!(engine.complete(&lease("1", 1), Way::Forward).await.is_err());
+    moved(&engine, &lease("1", 1)).await;
     for error in [
-        engine.capture(&claim("1", 2)).await.err(),
-        engine.copy_live(&claim("1", 2)).await.err(),
-        engine.catch_up(&claim("1", 2), Way::Forward).await.err(),
-        engine.discard_rolled_back(&claim("1", 2)).await.err(),
+        engine.capture(&lease("1", 2)).await.err(),
+        engine.copy_live(&lease("1", 2)).await.err(),
+        engine.catch_up(&lease("1", 2), Way::Forward).await.err(),
+        engine.discard_rolled_back(&lease("1", 2)).await.err(),
         // The way back is still open.
-        engine.purge(&claim("1", 2)).await.err(),
+        engine.purge(&lease("1", 2)).await.err(),
     ] {
         let error = error.unwrap();
         assert!(!error.transient, "{error}");
@@ -112,8 +112,8 @@ async fn a_stray_write_that_began_before_the_copy_is_waited_for_and_found() {
     let world = World::start().await;
     let engine = world.engine();
     world.new.batch_execute("BEGIN; INSERT INTO events VALUES (99, 1, 'astray')").await.unwrap();
-    engine.capture(&claim("1", 1)).await.unwrap();
-    let ours = claim("1", 1);
+    engine.capture(&lease("1", 1)).await.unwrap();
+    let ours = lease("1", 1);
     let copy = engine.copy_live(&ours);
     tokio::pin!(copy);
     tokio::select! {
@@ -132,8 +132,8 @@ async fn a_stray_write_that_began_before_the_copy_is_waited_for_and_found() {
 async fn two_that_carry_over_at_once_do_not_undo_each_other() {
     let world = World::start().await;
     let engine = world.engine();
-    copied(&engine, &claim("1", 1)).await;
-    let ours = claim("1", 1);
+    copied(&engine, &lease("1", 1)).await;
+    let ours = lease("1", 1);
     for round in 0..20 {
         let change = format!("UPDATE accounts SET touched = {round} WHERE org = 1 AND id % 3 = 0");
         world.old.batch_execute(&change).await.unwrap();
@@ -156,11 +156,11 @@ async fn nothing_is_captured_while_a_guard_has_gaps() {
     for client in [&world.old, &world.new] {
         let trigger = format!("mover_guard_{MIGRATION}_update");
         client.batch_execute(&format!("ALTER TABLE events_1 DISABLE TRIGGER {trigger}")).await.unwrap();
-        let reason = refusal(engine.capture(&claim("1", 1)).await);
+        let reason = refusal(engine.capture(&lease("1", 1)).await);
         let next = "it is not guarded; next: begin the campaign again";
         assert!(reason.contains("events_1") && reason.contains(next), "{reason}");
         assert_eq!(world.count(&world.old, "mover.org_guard WHERE mode <> 'settled'").await, 0);
         client.batch_execute(&format!("ALTER TABLE events_1 ENABLE TRIGGER {trigger}")).await.unwrap();
     }
-    engine.capture(&claim("1", 1)).await.unwrap();
+    engine.capture(&lease("1", 1)).await.unwrap();
 }

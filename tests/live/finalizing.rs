@@ -3,32 +3,32 @@
 use crate::one_org::OneOrg;
 use mover::engine::LiveLimits;
 
-use crate::world::{World, backups, claim, copied, moved, refusal, store};
+use crate::world::{World, backups, copied, lease, moved, refusal, store};
 
 #[tokio::test]
 async fn a_finalized_org_is_gone_from_the_source_and_its_backup_can_be_loaded() {
     let world = World::start().await;
     let limits = LiveLimits { purge_rows: 7, ..LiveLimits::default() };
     let engine = world.engine().with_live_limits(limits).with_backups_in(backups().join("finalized"));
-    copied(&engine, &claim("2", 1)).await;
-    assert!(refusal(engine.back_up(&claim("2", 1)).await).contains("lives here"));
-    moved(&engine, &claim("1", 2)).await;
+    copied(&engine, &lease("2", 1)).await;
+    assert!(refusal(engine.back_up(&lease("2", 1)).await).contains("lives here"));
+    moved(&engine, &lease("1", 2)).await;
     let rows = world.rows(&world.old, "1").await;
     let others = world.others("1").await;
 
-    let backup = engine.back_up(&claim("1", 3)).await.unwrap();
+    let backup = engine.back_up(&lease("1", 3)).await.unwrap();
     assert_eq!(usize::try_from(backup.rows).unwrap(), rows.len());
-    assert_eq!(engine.back_up(&claim("1", 3)).await.unwrap(), backup);
-    assert!(refusal(engine.purge(&claim("1", 3)).await).contains("lives here"));
+    assert_eq!(engine.back_up(&lease("1", 3)).await.unwrap(), backup);
+    assert!(refusal(engine.purge(&lease("1", 3)).await).contains("lives here"));
     world.new.batch_execute("UPDATE accounts SET touched = 1 WHERE org = 1").await.unwrap();
     for _ in 0..2 {
-        engine.close(&claim("1", 3)).await.unwrap();
+        engine.close(&lease("1", 3)).await.unwrap();
     }
     assert_eq!(world.modes("1").await, ("moved".into(), "settled".into()));
     world.new.batch_execute("UPDATE accounts SET touched = 2 WHERE org = 1").await.unwrap();
     assert_eq!(world.count(&world.new, "mover.change_log WHERE org_key = '1'").await, 0);
-    assert_eq!(engine.purge(&claim("1", 3)).await.unwrap(), backup.rows);
-    assert_eq!(engine.purge(&claim("1", 3)).await.unwrap(), 0);
+    assert_eq!(engine.purge(&lease("1", 3)).await.unwrap(), backup.rows);
+    assert_eq!(engine.purge(&lease("1", 3)).await.unwrap(), 0);
     assert!(world.rows(&world.old, "1").await.is_empty());
     assert_eq!(world.others("1").await, others);
     assert_eq!(world.modes("1").await, ("moved".into(), "settled".into()));
@@ -44,10 +44,10 @@ async fn a_finalized_org_is_gone_from_the_source_and_its_backup_can_be_loaded() 
 async fn a_damaged_backup_is_refused_before_anything_is_loaded() {
     let world = World::start().await;
     let engine = world.engine().with_backups_in(backups().join("damaged"));
-    moved(&engine, &claim("1", 1)).await;
-    let backup = engine.back_up(&claim("1", 2)).await.unwrap();
-    engine.close(&claim("1", 2)).await.unwrap();
-    engine.purge(&claim("1", 2)).await.unwrap();
+    moved(&engine, &lease("1", 1)).await;
+    let backup = engine.back_up(&lease("1", 2)).await.unwrap();
+    engine.close(&lease("1", 2)).await.unwrap();
+    engine.purge(&lease("1", 2)).await.unwrap();
     let whole = std::fs::read(&backup.path).unwrap();
     for damage in ["flipped", "cut", "no end", "empty", "other"] {
         let mut bytes = whole.clone();

@@ -5,7 +5,7 @@ use mover_actors::domain::ids::MigrationName;
 use mover_actors::domain::state::Way;
 use tokio_postgres::{Client, NoTls};
 
-use crate::world::{MIGRATION, World, backups, caught_up, claim, copied, moved, proven, store, switched};
+use crate::world::{MIGRATION, World, backups, caught_up, copied, lease, moved, proven, store, switched};
 
 const RIGHTS: &str = "GRANT CREATE, USAGE ON SCHEMA public TO app; GRANT ALL ON ALL TABLES IN SCHEMA public TO app;
     GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO app; CREATE SCHEMA evil AUTHORIZATION app";
@@ -56,25 +56,25 @@ async fn an_org_moves_there_and_back_and_away_by_what_is_postgres_own() {
     engine.check(migration).await;
     assert_nothing_ran(&world).await;
 
-    copied(&engine, &claim("1", 1)).await;
+    copied(&engine, &lease("1", 1)).await;
     app_old.batch_execute(WRITES).await.unwrap();
-    moved(&engine, &claim("1", 1)).await;
+    moved(&engine, &lease("1", 1)).await;
     world.assert_alike("1").await;
     assert_eq!(app_old.batch_execute(WRITES).await.unwrap_err().code().unwrap().code(), "MV001");
     assert_nothing_ran(&world).await;
 
     app_new.batch_execute(WRITES).await.unwrap();
-    assert!(caught_up(&engine, &claim("1", 2), Way::Back).await > 0);
-    proven(&engine.compare(&claim("1", 2), Way::Back).await.unwrap());
-    switched(&engine, &claim("1", 2), Way::Back).await;
+    assert!(caught_up(&engine, &lease("1", 2), Way::Back).await > 0);
+    proven(&engine.compare(&lease("1", 2), Way::Back).await.unwrap());
+    switched(&engine, &lease("1", 2), Way::Back).await;
     world.assert_alike("1").await;
-    engine.discard_rolled_back(&claim("1", 2)).await.unwrap();
+    engine.discard_rolled_back(&lease("1", 2)).await.unwrap();
     assert_nothing_ran(&world).await;
 
-    moved(&engine, &claim("1", 3)).await;
-    let backup = engine.back_up(&claim("1", 4)).await.unwrap();
-    engine.close(&claim("1", 4)).await.unwrap();
-    assert_eq!(engine.purge(&claim("1", 4)).await.unwrap(), backup.rows);
+    moved(&engine, &lease("1", 3)).await;
+    let backup = engine.back_up(&lease("1", 4)).await.unwrap();
+    engine.close(&lease("1", 4)).await.unwrap();
+    assert_eq!(engine.purge(&lease("1", 4)).await.unwrap(), backup.rows);
     assert_eq!(engine.restore(&backup.path, &store("old")).await.unwrap(), backup.rows);
     assert_nothing_ran(&world).await;
 }

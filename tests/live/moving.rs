@@ -4,7 +4,7 @@ use crate::one_org::OneOrg;
 use mover_actors::domain::state::Way;
 use rand::RngExt;
 
-use crate::world::{World, caught_up, claim, copied, proven, small_ranges, switched};
+use crate::world::{World, caught_up, copied, lease, proven, small_ranges, switched};
 use crate::writers::{Seen, Writers};
 
 fn seed() -> u64 {
@@ -33,34 +33,34 @@ async fn an_org_moves_there_and_back_while_it_is_written() {
     let writers = Writers::start(&world, "1", 4, seed()).await;
     writers.wrote(50).await;
 
-    copied(&engine, &claim("1", 1)).await;
+    copied(&engine, &lease("1", 1)).await;
     writers.wrote(100).await;
     for _ in 0..3 {
-        engine.catch_up(&claim("1", 1), Way::Forward).await.unwrap();
-        proven(&engine.compare(&claim("1", 1), Way::Forward).await.unwrap());
+        engine.catch_up(&lease("1", 1), Way::Forward).await.unwrap();
+        proven(&engine.compare(&lease("1", 1), Way::Forward).await.unwrap());
         writers.wrote(20).await;
     }
-    switched(&engine, &claim("1", 1), Way::Forward).await;
+    switched(&engine, &lease("1", 1), Way::Forward).await;
     assert_eq!(world.modes("1").await, ("moved".into(), "capturing".into()));
     // They find it by themselves.
     writers.wrote(200).await;
-    engine.catch_up(&claim("1", 2), Way::Back).await.unwrap();
-    proven(&engine.compare(&claim("1", 2), Way::Back).await.unwrap());
+    engine.catch_up(&lease("1", 2), Way::Back).await.unwrap();
+    proven(&engine.compare(&lease("1", 2), Way::Back).await.unwrap());
     writers.wrote(20).await;
-    switched(&engine, &claim("1", 2), Way::Back).await;
+    switched(&engine, &lease("1", 2), Way::Back).await;
     assert_eq!(world.modes("1").await, ("settled".into(), "moved".into()));
     writers.wrote(20).await;
     let seen = writers.stop().await;
 
     assert_all_there(&world, &world.old, seen).await;
-    engine.discard_rolled_back(&claim("1", 2)).await.unwrap();
+    engine.discard_rolled_back(&lease("1", 2)).await.unwrap();
     assert!(world.rows(&world.new, "1").await.is_empty());
     assert_eq!(world.others("1").await, others);
     for client in [&world.old, &world.new] {
         assert_eq!(world.count(client, "mover.change_log").await, 0);
     }
     // And it can go again.
-    crate::world::moved(&engine, &claim("1", 3)).await;
+    crate::world::moved(&engine, &lease("1", 3)).await;
     world.assert_alike("1").await;
 }
 
@@ -69,19 +69,19 @@ async fn a_big_org_moves_in_ranges_while_it_is_written() {
     let world = World::start().await;
     let engine = world.engine().with_live_limits(small_ranges());
     let writers = Writers::start(&world, "1", 3, seed()).await;
-    engine.capture(&claim("1", 1)).await.unwrap();
+    engine.capture(&lease("1", 1)).await.unwrap();
     writers.wrote(30).await;
-    let copied = engine.copy_live(&claim("1", 1)).await.unwrap();
+    let copied = engine.copy_live(&lease("1", 1)).await.unwrap();
     assert!(copied.rows > 200 && copied.bytes > 1000, "{copied:?}");
     assert!(world.count(&world.new, "mover.copy_range").await > 20);
     writers.wrote(30).await;
-    engine.catch_up(&claim("1", 1), Way::Forward).await.unwrap();
-    proven(&engine.compare(&claim("1", 1), Way::Forward).await.unwrap());
-    switched(&engine, &claim("1", 1), Way::Forward).await;
+    engine.catch_up(&lease("1", 1), Way::Forward).await.unwrap();
+    proven(&engine.compare(&lease("1", 1), Way::Forward).await.unwrap());
+    switched(&engine, &lease("1", 1), Way::Forward).await;
     assert_eq!(world.count(&world.new, "mover.copy_range").await, 0);
     writers.wrote(30).await;
     assert_all_there(&world, &world.new, writers.stop().await).await;
-    caught_up(&engine, &claim("1", 1), Way::Back).await;
+    caught_up(&engine, &lease("1", 1), Way::Back).await;
     world.assert_alike("1").await;
 }
 
@@ -89,7 +89,7 @@ async fn a_big_org_moves_in_ranges_while_it_is_written() {
 async fn lesson_13_ten_thousand_writes_after_the_switch_come_back() {
     let world = World::start().await;
     let engine = world.engine();
-    crate::world::moved(&engine, &claim("1", 1)).await;
+    crate::world::moved(&engine, &lease("1", 1)).await;
     world
         .new
         .batch_execute(
@@ -101,9 +101,9 @@ async fn lesson_13_ten_thousand_writes_after_the_switch_come_back() {
         .await
         .unwrap();
     let expected = world.rows(&world.new, "1").await;
-    assert!(caught_up(&engine, &claim("1", 2), Way::Back).await > 10_000);
-    proven(&engine.compare(&claim("1", 2), Way::Back).await.unwrap());
-    switched(&engine, &claim("1", 2), Way::Back).await;
+    assert!(caught_up(&engine, &lease("1", 2), Way::Back).await > 10_000);
+    proven(&engine.compare(&lease("1", 2), Way::Back).await.unwrap());
+    switched(&engine, &lease("1", 2), Way::Back).await;
     assert_eq!(world.rows(&world.old, "1").await, expected);
     // The source goes on with its own numbers, far from those that came back.
     world
@@ -118,10 +118,10 @@ async fn the_way_back_leaves_out_columns_that_only_the_target_has() {
     let world = World::start().await;
     world.new.batch_execute("ALTER TABLE events ADD extra text DEFAULT 'x'").await.unwrap();
     let engine = world.engine();
-    crate::world::moved(&engine, &claim("1", 1)).await;
+    crate::world::moved(&engine, &lease("1", 1)).await;
     world.new.batch_execute("UPDATE events SET what = 'there' WHERE id = 1001").await.unwrap();
-    caught_up(&engine, &claim("1", 2), Way::Back).await;
-    proven(&engine.compare(&claim("1", 2), Way::Back).await.unwrap());
-    switched(&engine, &claim("1", 2), Way::Back).await;
+    caught_up(&engine, &lease("1", 2), Way::Back).await;
+    proven(&engine.compare(&lease("1", 2), Way::Back).await.unwrap());
+    switched(&engine, &lease("1", 2), Way::Back).await;
     assert_eq!(world.count(&world.old, "events WHERE what = 'there'").await, 1);
 }

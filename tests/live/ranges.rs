@@ -8,7 +8,7 @@ use mover_actors::domain::state::Way;
 use tokio::time::timeout;
 use tokio_postgres::Client;
 
-use crate::world::{World, caught_up, claim, moved, proven, small_ranges, switched};
+use crate::world::{World, caught_up, lease, moved, proven, small_ranges, switched};
 
 const DONE: &str = "mover.copy_range WHERE rows IS NOT NULL";
 
@@ -22,11 +22,11 @@ async fn done(client: &Client) -> Vec<String> {
 /// Breaks off a copy when some ranges are done: rows of `accounts` beyond `email` cannot be written.
 async fn interrupted(world: &World) {
     let engine = world.engine().with_live_limits(small_ranges());
-    engine.capture(&claim("1", 1)).await.unwrap();
+    engine.capture(&lease("1", 1)).await.unwrap();
     // `remarks` waits for this lock, and whatever hangs on it does not begin.
     world.new.batch_execute("BEGIN; LOCK TABLE remarks IN SHARE MODE").await.unwrap();
     {
-        let ours = claim("1", 1);
+        let ours = lease("1", 1);
         let copy = engine.copy_live(&ours);
         let waits = world.wait_for(&world.new, "pg_locks WHERE NOT granted AND relation = 'remarks'::regclass");
         tokio::select! { copied = copy => panic!("it cannot end: {copied:?}"), () = waits => {} }
@@ -62,18 +62,18 @@ async fn an_interrupted_copy_goes_on_where_it_was() {
         .await
         .unwrap();
     let engine = world.engine().with_live_limits(small_ranges());
-    let copied = engine.copy_live(&claim("1", 2)).await.unwrap();
+    let copied = engine.copy_live(&lease("1", 2)).await.unwrap();
     assert!(copied.rows > 200, "{copied:?}");
     let after = done(&world.new).await;
     assert!(before.iter().all(|range| after.contains(range)), "a range was copied twice: {before:?} {after:?}");
     assert_eq!(world.count(&world.new, "mover.copy_range WHERE rows IS NULL").await, 0);
-    caught_up(&engine, &claim("1", 2), Way::Forward).await;
+    caught_up(&engine, &lease("1", 2), Way::Forward).await;
     world.assert_alike("1").await;
-    proven(&engine.compare(&claim("1", 2), Way::Forward).await.unwrap());
+    proven(&engine.compare(&lease("1", 2), Way::Forward).await.unwrap());
     // A copy that is complete is complete when it is repeated.
-    engine.copy_live(&claim("1", 3)).await.unwrap();
+    engine.copy_live(&lease("1", 3)).await.unwrap();
     assert_eq!(done(&world.new).await, after);
-    switched(&engine, &claim("1", 3), Way::Forward).await;
+    switched(&engine, &lease("1", 3), Way::Forward).await;
     world.assert_alike("1").await;
 }
 
@@ -82,12 +82,12 @@ async fn an_interrupted_copy_can_be_taken_back() {
     let world = World::start().await;
     interrupted(&world).await;
     let engine = world.engine();
-    engine.release(&claim("1", 2)).await.unwrap();
-    engine.discard(&claim("1", 2)).await.unwrap();
+    engine.release(&lease("1", 2)).await.unwrap();
+    engine.discard(&lease("1", 2)).await.unwrap();
     assert!(world.rows(&world.new, "1").await.is_empty());
     assert_eq!(world.count(&world.new, "members").await + world.count(&world.new, "remarks").await, 0);
     assert_eq!(world.count(&world.new, "mover.copy_range").await, 0);
-    moved(&engine, &claim("1", 3)).await;
+    moved(&engine, &lease("1", 3)).await;
     world.assert_alike("1").await;
 }
 
@@ -95,10 +95,10 @@ async fn an_interrupted_copy_can_be_taken_back() {
 async fn who_was_overtaken_copies_no_more_ranges() {
     let world = World::start().await;
     let engine = world.engine().with_live_limits(small_ranges());
-    engine.capture(&claim("1", 1)).await.unwrap();
+    engine.capture(&lease("1", 1)).await.unwrap();
     world.new.batch_execute("BEGIN; LOCK TABLE remarks IN SHARE MODE").await.unwrap();
     let other = world.server.connect("new").await;
-    let ours = claim("1", 1);
+    let ours = lease("1", 1);
     let (copied, ()) = tokio::join!(engine.copy_live(&ours), async {
         world.wait_for(&other, "pg_locks WHERE NOT granted AND relation = 'remarks'::regclass").await;
         // Waits for the transactions that are open, as whoever takes over does.
@@ -147,7 +147,7 @@ async fn a_copy_of_several_tables_in_one_transaction_does_not_wait_for_itself() 
         .unwrap();
     // The accounts are copied in ranges, members and remarks together.
     let engine = world.engine().with_live_limits(LiveLimits { range_rows: 100, ..LiveLimits::default() });
-    let ours = claim("1", 1);
+    let ours = lease("1", 1);
     engine.capture(&ours).await.unwrap();
     let copied = timeout(Duration::from_secs(60), engine.copy_live(&ours)).await.expect("the copy ends");
     assert!(copied.unwrap().bytes > 3_000_000);

@@ -4,11 +4,11 @@ use crate::one_org::OneOrg;
 use mover::config::{Definition, TableRule, Tenancy};
 use mover::engine::{PgEngine, Store};
 use mover_actors::domain::ids::{MigrationName, OrgKey};
-use mover_actors::domain::record::Claim;
+use mover_actors::domain::record::Lease;
 use mover_actors::domain::state::Way;
 use mover_actors::ports::Limits;
 
-use crate::world::{World, caught_up, claim, copied, definition, proven, refusal, store, switched};
+use crate::world::{World, caught_up, copied, definition, lease, proven, refusal, store, switched};
 
 const SCHEMA: &str = "
     CREATE EXTENSION citext;
@@ -52,8 +52,8 @@ async fn guarded(world: &World, tables: &[(&str, &str)]) -> PgEngine {
     engine
 }
 
-fn of(key: &str, epoch: i64) -> Claim {
-    Claim { migration: MigrationName::new("respelled").unwrap(), key: OrgKey::new(key).unwrap(), ..claim("1", epoch) }
+fn of(key: &str, epoch: i64) -> Lease {
+    Lease { migration: MigrationName::new("respelled").unwrap(), key: OrgKey::new(key).unwrap(), ..lease("1", epoch) }
 }
 
 async fn texts(client: &tokio_postgres::Client, table: &str) -> Vec<String> {

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use crate::one_org::OneOrg;
 use mover::engine::PgEngine;
-use mover_actors::domain::record::Claim;
+use mover_actors::domain::record::Lease;
 use mover_actors::domain::state::Way;
 use tokio_postgres::Client;
 
-use crate::world::{World, backups, blocked, claim, copied, moved, proven, refusal, store, switched};
+use crate::world::{World, backups, blocked, copied, lease, moved, proven, refusal, store, switched};
 
 const ADD: &str = "ALTER TABLE groups ADD COLUMN note text";
 
@@ -25,16 +25,16 @@ async fn in_both(world: &World, sql: &str) {
 }
 
 /// Copied, caught up, and found equal.
-async fn ready_to_switch(engine: &PgEngine, claim: &Claim) {
-    copied(engine, claim).await;
-    engine.catch_up(claim, Way::Forward).await.unwrap();
-    proven(&engine.compare(claim, Way::Forward).await.unwrap());
+async fn ready_to_switch(engine: &PgEngine, lease: &Lease) {
+    copied(engine, lease).await;
+    engine.catch_up(lease, Way::Forward).await.unwrap();
+    proven(&engine.compare(lease, Way::Forward).await.unwrap());
 }
 
 /// Tries to switch until it is refused for good.
-async fn refused_switch(engine: &PgEngine, claim: &Claim) -> String {
+async fn refused_switch(engine: &PgEngine, lease: &Lease) -> String {
     loop {
-        match engine.block(claim, Way::Forward).await {
+        match engine.block(lease, Way::Forward).await {
             Ok(_) => panic!("it was not refused"),
             Err(error) if error.transient => {}
             Err(error) => return error.reason,
@@ -43,21 +43,21 @@ async fn refused_switch(engine: &PgEngine, claim: &Claim) -> String {
 }
 
 /// What an abort does, and what must be left of it.
-async fn taken_back(world: &World, engine: &PgEngine, claim: &Claim) {
-    engine.release(claim).await.unwrap();
-    engine.discard(claim).await.unwrap();
-    assert_eq!(world.modes(claim.key.as_str()).await, ("settled".into(), "discarded".into()));
-    assert!(world.rows(&world.new, claim.key.as_str()).await.is_empty());
+async fn taken_back(world: &World, engine: &PgEngine, lease: &Lease) {
+    engine.release(lease).await.unwrap();
+    engine.discard(lease).await.unwrap();
+    assert_eq!(world.modes(lease.key.as_str()).await, ("settled".into(), "discarded".into()));
+    assert!(world.rows(&world.new, lease.key.as_str()).await.is_empty());
 }
 
 #[tokio::test]
 async fn orgs_that_come_later_bring_a_column_that_was_added_in_both_stores() {
     let world = World::start().await;
     let engine = watchful(&world);
-    moved(&engine, &claim("1", 1)).await;
+    moved(&engine, &lease("1", 1)).await;
     in_both(&world, ADD).await;
     world.old.batch_execute("UPDATE groups SET note = 'kept' WHERE org = 2").await.unwrap();
-    moved(&engine, &claim("2", 2)).await;
+    moved(&engine, &lease("2", 2)).await;
     assert_eq!(world.count(&world.new, "groups WHERE org = 2 AND note = 'kept'").await, 12);
     world.assert_alike("2").await;
 }
@@ -66,15 +66,15 @@ async fn orgs_that_come_later_bring_a_column_that_was_added_in_both_stores() {
 async fn a_column_that_only_the_source_has_lets_no_org_pass_and_says_what_to_do() {
     let world = World::start().await;
     let engine = watchful(&world);
-    ready_to_switch(&engine, &claim("1", 1)).await;
+    ready_to_switch(&engine, &lease("1", 1)).await;
     world.old.batch_execute(ADD).await.unwrap();
     let remedy = "ALTER TABLE \"public\".\"groups\" ADD COLUMN \"note\" text";
-    for reason in [refusal(engine.capture(&claim("2", 2)).await), refused_switch(&engine, &claim("1", 1)).await] {
+    for reason in [refusal(engine.capture(&lease("2", 2)).await), refused_switch(&engine, &lease("1", 1)).await] {
         assert!(reason.contains("column public.groups.note was added in old") && reason.contains(remedy), "{reason}");
     }
-    taken_back(&world, &engine, &claim("1", 1)).await;
+    taken_back(&world, &engine, &lease("1", 1)).await;
     world.new.batch_execute(remedy).await.unwrap();
-    moved(&engine, &claim("1", 3)).await;
+    moved(&engine, &lease("1", 3)).await;
     world.assert_alike("1").await;
 }
 
@@ -82,9 +82,9 @@ async fn a_column_that_only_the_source_has_lets_no_org_pass_and_says_what_to_do(
 async fn a_harmless_change_before_the_switch_costs_another_comparison() {
     let world = World::start().await;
     let engine = world.engine();
-    ready_to_switch(&engine, &claim("1", 1)).await;
+    ready_to_switch(&engine, &lease("1", 1)).await;
     in_both(&world, "CREATE INDEX ON groups (name); ALTER TABLE groups ADD COLUMN note text DEFAULT 'none'").await;
-    switched(&engine, &claim("1", 1), Way::Forward).await;
+    switched(&engine, &lease("1", 1), Way::Forward).await;
     world.assert_alike("1").await;
     assert_eq!(world.count(&world.new, "groups WHERE org = 1 AND note = 'none'").await, 12);
 }
@@ -93,17 +93,17 @@ async fn a_harmless_change_before_the_switch_costs_another_comparison() {
 async fn a_change_while_writers_wait_lets_them_go_on() {
     let world = World::start().await;
     let engine = world.engine();
-    ready_to_switch(&engine, &claim("1", 1)).await;
-    let mut block = blocked(&engine, &claim("1", 1)).await;
+    ready_to_switch(&engine, &lease("1", 1)).await;
+    let mut block = blocked(&engine, &lease("1", 1)).await;
     in_both(&world, "ALTER TABLE groups ADD COLUMN token uuid DEFAULT gen_random_uuid()").await;
     let error = block.leave().await.unwrap_err();
     assert!(error.transient && error.reason.contains("a schema was changed"), "{error}");
     drop(block);
     world.old.batch_execute("UPDATE accounts SET touched = 5 WHERE org = 1").await.unwrap();
-    let reason = refused_switch(&engine, &claim("1", 1)).await;
+    let reason = refused_switch(&engine, &lease("1", 1)).await;
     assert!(reason.contains("groups differs") && reason.contains("column public.groups.token was added"), "{reason}");
-    taken_back(&world, &engine, &claim("1", 1)).await;
-    moved(&engine, &claim("1", 2)).await;
+    taken_back(&world, &engine, &lease("1", 1)).await;
+    moved(&engine, &lease("1", 2)).await;
     world.assert_alike("1").await;
 }
 
@@ -115,7 +115,7 @@ async fn a_column_that_was_renamed_or_dropped_is_noticed() {
         (1, "ALTER TABLE accounts RENAME touched TO touches", "ALTER TABLE accounts RENAME touches TO touched"),
         (2, "ALTER TABLE lines DROP COLUMN n", "ALTER TABLE lines ADD COLUMN n int"),
     ] {
-        let ours = claim("1", epoch);
+        let ours = lease("1", epoch);
         ready_to_switch(&engine, &ours).await;
         world.new.batch_execute(change).await.unwrap();
         let reason = refused_switch(&engine, &ours).await;
@@ -123,7 +123,7 @@ async fn a_column_that_was_renamed_or_dropped_is_noticed() {
         taken_back(&world, &engine, &ours).await;
         world.new.batch_execute(mend).await.unwrap();
     }
-    moved(&engine, &claim("1", 3)).await;
+    moved(&engine, &lease("1", 3)).await;
     world.assert_alike("1").await;
 }
 
@@ -132,7 +132,7 @@ async fn a_column_that_was_renamed_or_dropped_is_noticed() {
 async fn a_table_that_was_swapped_by_renaming_is_noticed() {
     let world = World::start().await;
     let engine = world.engine();
-    ready_to_switch(&engine, &claim("1", 1)).await;
+    ready_to_switch(&engine, &lease("1", 1)).await;
     world
         .old
         .batch_execute(
@@ -141,7 +141,7 @@ async fn a_table_that_was_swapped_by_renaming_is_noticed() {
         )
         .await
         .unwrap();
-    let reason = refused_switch(&engine, &claim("1", 1)).await;
+    let reason = refused_switch(&engine, &lease("1", 1)).await;
     assert!(reason.contains("members"), "{reason}");
     assert_eq!(world.modes("1").await, ("capturing".into(), "incoming".into()));
 }
@@ -150,19 +150,19 @@ async fn a_table_that_was_swapped_by_renaming_is_noticed() {
 async fn the_backup_has_what_was_added_before_it_and_before_the_rows_are_removed() {
     let world = World::start().await;
     let engine = watchful(&world).with_backups_in(backups().join("added"));
-    moved(&engine, &claim("1", 1)).await;
+    moved(&engine, &lease("1", 1)).await;
     world.old.batch_execute(ADD).await.unwrap();
-    let reason = refusal(engine.back_up(&claim("1", 2)).await);
+    let reason = refusal(engine.back_up(&lease("1", 2)).await);
     assert!(reason.contains("the target lacks column note; next: run there: ALTER TABLE"), "{reason}");
     world.new.batch_execute(ADD).await.unwrap();
     let filled = "SET session_replication_role = replica; UPDATE groups SET note = 'filled' WHERE org = 1";
     world.old.batch_execute(filled).await.unwrap();
-    let backup = engine.back_up(&claim("1", 2)).await.unwrap();
-    engine.close(&claim("1", 2)).await.unwrap();
+    let backup = engine.back_up(&lease("1", 2)).await.unwrap();
+    engine.close(&lease("1", 2)).await.unwrap();
     in_both(&world, "ALTER TABLE accounts ADD COLUMN late text").await;
     world.old.batch_execute("UPDATE accounts SET late = 'filled' WHERE org = 1").await.unwrap();
     let rows = world.rows(&world.old, "1").await;
-    assert_eq!(engine.purge(&claim("1", 2)).await.unwrap(), backup.rows);
+    assert_eq!(engine.purge(&lease("1", 2)).await.unwrap(), backup.rows);
     assert_eq!(engine.restore(&backup.path, &store("old")).await.unwrap(), backup.rows);
     assert_eq!(world.rows(&world.old, "1").await, rows);
     assert_eq!(world.count(&world.old, "groups WHERE org = 1 AND note = 'filled'").await, 12);
@@ -182,7 +182,7 @@ async fn crash_between_verify_and_switch(crash: Crash) {
     let mut world = World::start().await;
     world.new.batch_execute("ALTER TABLE lines SET UNLOGGED").await.unwrap();
     let engine = world.engine();
-    ready_to_switch(&engine, &claim("1", 1)).await;
+    ready_to_switch(&engine, &lease("1", 1)).await;
     assert!(world.count(&world.new, "lines").await > 0);
     match crash {
         Crash::Server => world.server.crash().await,
@@ -192,10 +192,10 @@ async fn crash_between_verify_and_switch(crash: Crash) {
         }
     }
     (world.old, world.new) = (connected(&world, "old").await, connected(&world, "new").await);
-    let reason = refused_switch(&engine, &claim("1", 1)).await;
+    let reason = refused_switch(&engine, &lease("1", 1)).await;
     assert!(reason.contains("lines differs") && reason.contains("store new was started again"), "{reason}");
-    taken_back(&world, &engine, &claim("1", 1)).await;
-    moved(&engine, &claim("1", 2)).await;
+    taken_back(&world, &engine, &lease("1", 1)).await;
+    moved(&engine, &lease("1", 2)).await;
     world.assert_alike("1").await;
 }
 
@@ -228,9 +228,9 @@ async fn a_crash_of_one_of_its_processes_is_noticed() {
 #[tokio::test]
 async fn a_process_that_was_started_again_compares_before_it_switches() {
     let world = World::start().await;
-    ready_to_switch(&world.engine(), &claim("1", 1)).await;
+    ready_to_switch(&world.engine(), &lease("1", 1)).await;
     world.new.batch_execute("SET session_replication_role = replica; DELETE FROM lines").await.unwrap();
-    let reason = refused_switch(&world.engine(), &claim("1", 2)).await;
+    let reason = refused_switch(&world.engine(), &lease("1", 2)).await;
     assert!(reason.contains("lines differs"), "{reason}");
     assert_eq!(world.modes("1").await, ("capturing".into(), "incoming".into()));
 }

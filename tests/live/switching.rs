@@ -8,7 +8,7 @@ use mover_actors::domain::state::Way;
 use tokio_postgres::Client;
 
 use crate::support::handed_over;
-use crate::world::{World, blocked, claim, copied, impatient, refusal, switched};
+use crate::world::{World, blocked, copied, impatient, lease, refusal, switched};
 use crate::writers::Writers;
 
 const WRITE: &str = "INSERT INTO events VALUES (777, 1, 'waits')";
@@ -32,8 +32,8 @@ async fn writing(
 async fn writers_wait_while_the_lock_is_held_and_are_sent_on_then() {
     let world = World::start().await;
     let engine = world.engine();
-    copied(&engine, &claim("1", 1)).await;
-    let mut block = engine.block(&claim("1", 1), Way::Forward).await.unwrap().unwrap();
+    copied(&engine, &lease("1", 1)).await;
+    let mut block = engine.block(&lease("1", 1), Way::Forward).await.unwrap().unwrap();
     let read_committed = writing(&world, "old", WRITE).await;
     let repeatable_read =
         writing(&world, "old", "BEGIN ISOLATION LEVEL REPEATABLE READ; DELETE FROM accounts WHERE org = 1; COMMIT")
@@ -59,13 +59,13 @@ async fn writers_wait_while_the_lock_is_held_and_are_sent_on_then() {
 async fn a_block_that_is_dropped_lets_writers_go_on_where_they_were() {
     let world = World::start().await;
     let engine = world.engine();
-    copied(&engine, &claim("1", 1)).await;
-    let block = engine.block(&claim("1", 1), Way::Forward).await.unwrap().unwrap();
+    copied(&engine, &lease("1", 1)).await;
+    let block = engine.block(&lease("1", 1), Way::Forward).await.unwrap().unwrap();
     let writer = writing(&world, "old", WRITE).await;
     world.wait_for(&world.old, WAITING).await;
     drop(block);
     writer.await.unwrap().unwrap();
-    switched(&engine, &claim("1", 1), Way::Forward).await;
+    switched(&engine, &lease("1", 1), Way::Forward).await;
     world.assert_alike("1").await;
 }
 
@@ -74,15 +74,15 @@ async fn a_block_that_is_dropped_lets_writers_go_on_where_they_were() {
 async fn a_mover_that_hangs_keeps_nobody_waiting() {
     let world = World::start().await;
     let engine = world.engine_that_blocks_for(100);
-    copied(&engine, &claim("1", 1)).await;
-    let mut block = blocked(&engine, &claim("1", 1)).await;
+    copied(&engine, &lease("1", 1)).await;
+    let mut block = blocked(&engine, &lease("1", 1)).await;
     world.old.batch_execute(WRITE).await.unwrap();
     // It wakes up, too late, and stays in the middle of it.
     handed_over(&mut block).await.unwrap_err();
     let left = "pg_stat_activity WHERE datname = 'new' AND state LIKE 'idle in transaction%'";
     world.wait_for(&world.old, &format!("(SELECT WHERE NOT EXISTS (SELECT FROM {left})) s")).await;
-    assert!(!engine.has_moved(&claim("1", 1), Way::Forward).await.unwrap());
-    switched(&world.engine(), &claim("1", 1), Way::Forward).await;
+    assert!(!engine.has_moved(&lease("1", 1), Way::Forward).await.unwrap());
+    switched(&world.engine(), &lease("1", 1), Way::Forward).await;
     world.assert_alike("1").await;
 }
 
@@ -90,10 +90,10 @@ async fn a_mover_that_hangs_keeps_nobody_waiting() {
 async fn what_was_written_last_is_carried_over() {
     let world = World::start().await;
     let engine = world.engine();
-    copied(&engine, &claim("1", 1)).await;
+    copied(&engine, &lease("1", 1)).await;
     // Holds the lock until it commits, after the last round before the lock.
     world.old.batch_execute("BEGIN; UPDATE groups SET name = name || '!' WHERE org = 1").await.unwrap();
-    let ours = claim("1", 1);
+    let ours = lease("1", 1);
     let blocking = engine.block(&ours, Way::Forward);
     let (block, ()) = tokio::join!(blocking, async {
         world
@@ -112,18 +112,18 @@ async fn what_was_written_last_is_carried_over() {
 async fn a_transaction_that_does_not_end_is_named_and_keeps_nobody_waiting() {
     let world = World::start().await;
     let engine = world.engine().with_live_limits(impatient());
-    copied(&engine, &claim("1", 1)).await;
+    copied(&engine, &lease("1", 1)).await;
     let pid: i32 = world.old.query_one("SELECT pg_backend_pid()", &[]).await.unwrap().get(0);
     world.old.batch_execute("BEGIN; UPDATE groups SET name = name || '!' WHERE org = 1").await.unwrap();
-    let reason = refusal(engine.block(&claim("1", 1), Way::Forward).await);
+    let reason = refusal(engine.block(&lease("1", 1), Way::Forward).await);
     for part in [&format!("process {pid} of user mover"), "idle in transaction", "UPDATE groups SET name"] {
         assert!(reason.contains(part), "{reason}");
     }
     // The same for taking back, which needs the lock too.
-    let reason = refusal(engine.release(&claim("1", 1)).await);
+    let reason = refusal(engine.release(&lease("1", 1)).await);
     assert!(reason.contains(&format!("process {pid}")), "{reason}");
     world.old.batch_execute("COMMIT").await.unwrap();
-    switched(&engine, &claim("1", 1), Way::Forward).await;
+    switched(&engine, &lease("1", 1), Way::Forward).await;
     world.assert_alike("1").await;
 }
 
@@ -131,8 +131,8 @@ async fn a_transaction_that_does_not_end_is_named_and_keeps_nobody_waiting() {
 async fn a_switch_that_would_take_too_long_lets_writers_go_on() {
     let world = World::start().await;
     let engine = world.engine_that_blocks_for(100);
-    copied(&engine, &claim("1", 1)).await;
-    let mut block = blocked(&engine, &claim("1", 1)).await;
+    copied(&engine, &lease("1", 1)).await;
+    let mut block = blocked(&engine, &lease("1", 1)).await;
     // Somebody holds the row that must be locked in the target.
     world.new.batch_execute("BEGIN; SELECT FROM mover.org_guard WHERE org_key = '1' FOR UPDATE").await.unwrap();
     let error = handed_over(&mut block).await.unwrap_err();
@@ -141,7 +141,7 @@ async fn a_switch_that_would_take_too_long_lets_writers_go_on() {
     world.old.batch_execute(WRITE).await.unwrap();
     world.new.batch_execute("COMMIT").await.unwrap();
     assert_eq!(world.modes("1").await, ("capturing".into(), "incoming".into()));
-    switched(&world.engine(), &claim("1", 1), Way::Forward).await;
+    switched(&world.engine(), &lease("1", 1), Way::Forward).await;
     world.assert_alike("1").await;
 }
 
@@ -149,17 +149,17 @@ async fn a_switch_that_would_take_too_long_lets_writers_go_on() {
 async fn a_switch_that_died_past_the_point_of_no_return_is_completed() {
     let world = World::start().await;
     let engine = world.engine();
-    copied(&engine, &claim("1", 1)).await;
+    copied(&engine, &lease("1", 1)).await;
     world.old.batch_execute("UPDATE mover.org_guard SET mode = 'moved' WHERE org_key = '1'").await.unwrap();
     let engine = world.engine();
-    assert!(engine.has_moved(&claim("1", 2), Way::Forward).await.unwrap());
-    assert!(engine.block(&claim("1", 2), Way::Forward).await.unwrap().is_none());
-    assert!(refusal(engine.release(&claim("1", 2)).await).contains("moved away"));
+    assert!(engine.has_moved(&lease("1", 2), Way::Forward).await.unwrap());
+    assert!(engine.block(&lease("1", 2), Way::Forward).await.unwrap().is_none());
+    assert!(refusal(engine.release(&lease("1", 2)).await).contains("moved away"));
     for _ in 0..2 {
-        engine.complete(&claim("1", 2), Way::Forward).await.unwrap();
+        engine.complete(&lease("1", 2), Way::Forward).await.unwrap();
         assert_eq!(world.modes("1").await, ("moved".into(), "capturing".into()));
     }
-    assert!(refusal(engine.discard(&claim("1", 2)).await).contains("live"));
+    assert!(refusal(engine.discard(&lease("1", 2)).await).contains("live"));
 }
 
 #[tokio::test]
@@ -168,8 +168,8 @@ async fn writers_of_a_quiet_org_wait_for_milliseconds() {
     let engine = world.engine();
     let mut held = Vec::new();
     for (key, epoch) in [("1", 1), ("2", 2), ("3", 3)] {
-        copied(&engine, &claim(key, epoch)).await;
-        let mut block = engine.block(&claim(key, epoch), Way::Forward).await.unwrap().unwrap();
+        copied(&engine, &lease(key, epoch)).await;
+        let mut block = engine.block(&lease(key, epoch), Way::Forward).await.unwrap().unwrap();
         let begun = Instant::now();
         handed_over(&mut block).await.unwrap();
         block.release().await.unwrap();
@@ -183,10 +183,10 @@ async fn writers_of_a_quiet_org_wait_for_milliseconds() {
         let (way, client) = if epoch < 6 { (Way::Back, &world.new) } else { (Way::Forward, &world.old) };
         client.batch_execute("SET session_replication_role = replica").await.unwrap();
         if epoch >= 6 {
-            engine.discard_rolled_back(&claim(key, epoch)).await.unwrap();
-            copied(&engine, &claim(key, epoch)).await;
+            engine.discard_rolled_back(&lease(key, epoch)).await.unwrap();
+            copied(&engine, &lease(key, epoch)).await;
         }
-        let mut block = engine.block(&claim(key, epoch), way).await.unwrap().unwrap();
+        let mut block = engine.block(&lease(key, epoch), way).await.unwrap().unwrap();
         client
             .batch_execute(&format!(
                 "UPDATE accounts SET touched = {epoch} WHERE org = {key} AND id % 6 = 0;
@@ -216,8 +216,8 @@ async fn a_lock_that_came_too_late_is_not_kept() {
     let writers = Writers::start(&world, "1", 3, 7).await;
     for epoch in 1..=60 {
         // Whether it was had in the end or not, nothing of it may be left.
-        if engine.capture(&claim("1", epoch)).await.is_ok() {
-            engine.release(&claim("1", epoch)).await.ok();
+        if engine.capture(&lease("1", epoch)).await.is_ok() {
+            engine.release(&lease("1", epoch)).await.ok();
         }
         let kept = "pg_locks WHERE locktype = 'advisory' AND mode = 'ExclusiveLock' AND granted";
         let gone = format!("(SELECT WHERE NOT EXISTS (SELECT FROM {kept})) s");

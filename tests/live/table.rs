@@ -6,7 +6,7 @@ use mover_model::table::{Act, Line, OURS, lines};
 use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
 
-use crate::world::{MIGRATION, World, claim};
+use crate::world::{MIGRATION, World, lease};
 
 const ORG: &str = "1";
 const ORGS: &[&str] = &[ORG];
@@ -36,7 +36,7 @@ async fn put(world: &World, line: &Line) {
 async fn is_done(world: &World, act: Act) -> bool {
     let engine = world.engine();
     let epoch = BASE + i64::from(OURS);
-    let ours = claim(ORG, epoch);
+    let ours = lease(ORG, epoch);
     let (old, new) = (&world.old, &world.new);
     match act {
         Act::Capture => row(old, include_str!("../../src/engine/live/sql/capture.sql"), epoch).await,

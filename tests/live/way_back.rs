@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::one_org::OneOrg;
 use mover_actors::domain::state::Way;
 
-use crate::world::{World, caught_up, claim, moved, proven, refusal, switched};
+use crate::world::{World, caught_up, lease, moved, proven, refusal, switched};
 
 const RATED: &str = "ALTER TABLE groups ADD COLUMN rating int NOT NULL DEFAULT 3";
 
@@ -15,15 +15,15 @@ async fn what_was_written_to_a_column_of_the_target_alone_is_not_lost() {
     world.new.batch_execute(RATED).await.unwrap();
     let engine = world.engine().with_plan_age(Duration::ZERO);
     for (key, epoch) in [("1", 1), ("2", 2)] {
-        moved(&engine, &claim(key, epoch)).await;
+        moved(&engine, &lease(key, epoch)).await;
     }
     // Where nothing was written, nothing is lost.
-    caught_up(&engine, &claim("2", 3), Way::Back).await;
-    proven(&engine.compare(&claim("2", 3), Way::Back).await.unwrap());
-    switched(&engine, &claim("2", 3), Way::Back).await;
+    caught_up(&engine, &lease("2", 3), Way::Back).await;
+    proven(&engine.compare(&lease("2", 3), Way::Back).await.unwrap());
+    switched(&engine, &lease("2", 3), Way::Back).await;
 
     world.new.batch_execute("UPDATE groups SET rating = 5 WHERE org = 1 AND name = 'g1'").await.unwrap();
-    let ours = claim("1", 4);
+    let ours = lease("1", 4);
     for reason in [
         refusal(engine.catch_up(&ours, Way::Back).await),
         refusal(engine.compare(&ours, Way::Back).await),
@@ -47,8 +47,8 @@ async fn a_value_that_is_written_last_is_not_lost_either() {
     let world = World::start().await;
     world.new.batch_execute(RATED).await.unwrap();
     let engine = world.engine();
-    moved(&engine, &claim("1", 1)).await;
-    let ours = claim("1", 2);
+    moved(&engine, &lease("1", 1)).await;
+    let ours = lease("1", 2);
     caught_up(&engine, &ours, Way::Back).await;
     proven(&engine.compare(&ours, Way::Back).await.unwrap());
     world.new.batch_execute("UPDATE groups SET rating = 5 WHERE org = 1 AND name = 'g1'").await.unwrap();
@@ -62,7 +62,7 @@ async fn a_value_that_is_written_last_is_not_lost_either() {
 async fn values_that_a_new_column_gave_itself_are_carried_back() {
     let world = World::start().await;
     let engine = world.engine().with_plan_age(Duration::ZERO);
-    moved(&engine, &claim("1", 1)).await;
+    moved(&engine, &lease("1", 1)).await;
     for client in [&world.old, &world.new] {
         let sql = "ALTER TABLE groups ADD COLUMN token uuid NOT NULL DEFAULT gen_random_uuid();
                    ALTER TABLE accounts ADD COLUMN token uuid NOT NULL DEFAULT gen_random_uuid()";
@@ -70,9 +70,9 @@ async fn values_that_a_new_column_gave_itself_are_carried_back() {
     }
     let others = world.others("1").await;
     let rows = world.rows(&world.new, "1").await;
-    caught_up(&engine, &claim("1", 2), Way::Back).await;
-    proven(&engine.compare(&claim("1", 2), Way::Back).await.unwrap());
-    switched(&engine, &claim("1", 2), Way::Back).await;
+    caught_up(&engine, &lease("1", 2), Way::Back).await;
+    proven(&engine.compare(&lease("1", 2), Way::Back).await.unwrap());
+    switched(&engine, &lease("1", 2), Way::Back).await;
     assert_eq!(world.rows(&world.old, "1").await, rows);
     assert_eq!(world.others("1").await, others);
 }

@@ -1,4 +1,4 @@
-//! Two guarded databases, an online migration between them, and a claim on an org.
+//! Two guarded databases, an online migration between them, and a lease on an org.
 
 use std::path::Path;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use mover::config::{Definition, OrgDirectory, TableRule, Tenancy, Via};
 use mover::engine::{LiveLimits, PgEngine, Store};
 use mover_actors::domain::flags::Routing;
 use mover_actors::domain::ids::{Epoch, MigrationName, MoveId, OrgKey, OrgName, StoreName};
-use mover_actors::domain::record::Claim;
+use mover_actors::domain::record::Lease;
 use mover_actors::domain::state::{Strategy, Way};
 use mover_actors::domain::verified::{Tally, Verified};
 use mover_actors::ports::{CaughtUp, EngineError, Limits, WriteBlock};
@@ -135,16 +135,16 @@ async fn rows_where(client: &Client, compares: &str, key: &str) -> Vec<String> {
 }
 
 /// Copies an org that nobody writes to in between, until the switch could begin.
-pub(crate) async fn copied(engine: &PgEngine, claim: &Claim) {
-    engine.capture(claim).await.unwrap();
-    engine.copy_live(claim).await.unwrap();
+pub(crate) async fn copied(engine: &PgEngine, lease: &Lease) {
+    engine.capture(lease).await.unwrap();
+    engine.copy_live(lease).await.unwrap();
 }
 
 /// Rounds until nothing is left; answers how many keys there were.
-pub(crate) async fn caught_up(engine: &PgEngine, claim: &Claim, way: Way) -> i64 {
+pub(crate) async fn caught_up(engine: &PgEngine, lease: &Lease, way: Way) -> i64 {
     let mut sum = 0;
     loop {
-        let CaughtUp { keys, left } = engine.catch_up(claim, way).await.unwrap();
+        let CaughtUp { keys, left } = engine.catch_up(lease, way).await.unwrap();
         sum += keys;
         if left == 0 {
             return sum;
@@ -157,9 +157,9 @@ pub(crate) fn proven((leaving, receiving): &(Tally, Tally)) -> i64 {
 }
 
 /// The block of writers, if the org has not moved yet; a slow machine may need longer than a test allows.
-async fn asked_to_block(engine: &PgEngine, claim: &Claim, way: Way) -> Option<Box<dyn WriteBlock>> {
+async fn asked_to_block(engine: &PgEngine, lease: &Lease, way: Way) -> Option<Box<dyn WriteBlock>> {
     loop {
-        match engine.block(claim, way).await {
+        match engine.block(lease, way).await {
             Ok(block) => return block,
             Err(error) if error.transient => {}
             Err(error) => panic!("{error}"),
@@ -167,15 +167,15 @@ async fn asked_to_block(engine: &PgEngine, claim: &Claim, way: Way) -> Option<Bo
     }
 }
 
-pub(crate) async fn blocked(engine: &PgEngine, claim: &Claim) -> Box<dyn WriteBlock> {
-    asked_to_block(engine, claim, Way::Forward).await.unwrap()
+pub(crate) async fn blocked(engine: &PgEngine, lease: &Lease) -> Box<dyn WriteBlock> {
+    asked_to_block(engine, lease, Way::Forward).await.unwrap()
 }
 
 /// From the block to the release; tried again when it took too long.
-pub(crate) async fn switched(engine: &PgEngine, claim: &Claim, way: Way) {
+pub(crate) async fn switched(engine: &PgEngine, lease: &Lease, way: Way) {
     loop {
-        let Some(mut block) = asked_to_block(engine, claim, way).await else {
-            return engine.complete(claim, way).await.unwrap();
+        let Some(mut block) = asked_to_block(engine, lease, way).await else {
+            return engine.complete(lease, way).await.unwrap();
         };
         match handed_over(&mut block).await {
             Ok(_) => {
@@ -189,11 +189,11 @@ pub(crate) async fn switched(engine: &PgEngine, claim: &Claim, way: Way) {
 }
 
 /// A whole move.
-pub(crate) async fn moved(engine: &PgEngine, claim: &Claim) {
-    copied(engine, claim).await;
-    engine.catch_up(claim, Way::Forward).await.unwrap();
-    proven(&engine.compare(claim, Way::Forward).await.unwrap());
-    switched(engine, claim, Way::Forward).await;
+pub(crate) async fn moved(engine: &PgEngine, lease: &Lease) {
+    copied(engine, lease).await;
+    engine.catch_up(lease, Way::Forward).await.unwrap();
+    proven(&engine.compare(lease, Way::Forward).await.unwrap());
+    switched(engine, lease, Way::Forward).await;
 }
 
 /// A refusal that stays.
@@ -255,8 +255,8 @@ fn via(table: &str, (column, parent, parent_column): (&str, &str, &str)) -> Tabl
     TableRule { name: table.parse().unwrap(), tenancy: Tenancy::Via(vec![hop]) }
 }
 
-pub(crate) fn claim(key: &str, epoch: i64) -> Claim {
-    Claim {
+pub(crate) fn lease(key: &str, epoch: i64) -> Lease {
+    Lease {
         id: MoveId(1),
         migration: MigrationName::new(MIGRATION).unwrap(),
         org: OrgName::new(format!("org {key}")).unwrap(),

@@ -13,7 +13,7 @@ mod watch;
 use std::collections::HashSet;
 
 use mover_actors::domain::ids::Epoch;
-use mover_actors::domain::record::Claim;
+use mover_actors::domain::record::Lease;
 use mover_actors::ports::EngineError;
 use tokio_postgres::error::SqlState;
 
@@ -102,12 +102,12 @@ async fn refuse_others(
     doing: Doing<'_>,
 ) -> Result<(), EngineError> {
     match cohort.first_missing(changed) {
-        Some(claim) => Err(why_refused(session, claim, doing).await?),
+        Some(lease) => Err(why_refused(session, lease, doing).await?),
         None => Ok(()),
     }
 }
 
-/// The keys of the orgs whose rows in this store are copies that these claims may declare live.
+/// The keys of the orgs whose rows in this store are copies that these leases may declare live.
 pub(super) async fn incoming(store: &Store, cohort: &Cohort) -> Result<HashSet<String>, EngineError> {
     let doing = Doing::new(store.name(), "asking where the org stands");
     let failed = |error| doing.failed(error);
@@ -118,16 +118,16 @@ pub(super) async fn incoming(store: &Store, cohort: &Cohort) -> Result<HashSet<S
     rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>().map_err(failed)
 }
 
-async fn why_refused(session: &Session, claim: &Claim, doing: Doing<'_>) -> Result<EngineError, EngineError> {
+async fn why_refused(session: &Session, lease: &Lease, doing: Doing<'_>) -> Result<EngineError, EngineError> {
     let failed = |error| doing.failed(error);
     let statement = session.prepared(READ).await.map_err(failed)?;
-    let row = session.query_opt(&statement, &[&claim.migration.as_str(), &claim.key.as_str()]).await.map_err(failed)?;
+    let row = session.query_opt(&statement, &[&lease.migration.as_str(), &lease.key.as_str()]).await.map_err(failed)?;
     let Some(row) = row else {
         return Ok(doing.refused("nothing of the org was copied here, or it was removed since"));
     };
     let (mode, epoch): (String, i64) = (row.try_get(0).map_err(failed)?, row.try_get(1).map_err(failed)?);
-    Ok(doing.refused(if epoch > claim.epoch.0 {
-        format!("somebody with the newer epoch {} was here, ours is {}", Epoch(epoch), claim.epoch)
+    Ok(doing.refused(if epoch > lease.epoch.0 {
+        format!("somebody with the newer epoch {} was here, ours is {}", Epoch(epoch), lease.epoch)
     } else {
         match mode.as_str() {
             "settled" | "capturing" => "the org is live here: its rows are neither replaced nor removed".to_owned(),

@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 
 use futures_util::TryStreamExt;
-use mover_actors::domain::record::Claim;
+use mover_actors::domain::record::Lease;
 use mover_actors::ports::{BackedUp, EngineError};
 use tokio::fs;
 
@@ -22,10 +22,10 @@ use super::plan::LivePlan;
 pub(super) async fn back_up(
     live: &LivePlan,
     store: &Store,
-    claim: &Claim,
+    lease: &Lease,
     directory: &Path,
 ) -> Result<BackedUp, EngineError> {
-    let name = format!("{}.{}.{}.backup", claim.migration, file_name(claim.org.as_str()), claim.epoch);
+    let name = format!("{}.{}.{}.backup", lease.migration, file_name(lease.org.as_str()), lease.epoch);
     let path = directory.join(name);
     let partial = path.with_extension("partial");
     let written = |error: io::Error| failed(&path, error);
@@ -33,10 +33,10 @@ pub(super) async fn back_up(
     let tables = live.plan.tables.iter();
     let header = Header {
         format: FORMAT.into(),
-        migration: claim.migration.clone(),
-        org: claim.org.clone(),
-        key: claim.key.clone(),
-        epoch: claim.epoch,
+        migration: lease.migration.clone(),
+        org: lease.org.clone(),
+        key: lease.key.clone(),
+        epoch: lease.epoch,
         store: store.name().clone(),
         tables: tables.map(|table| HeaderTable { name: table.label.clone(), columns: table.copied.clone() }).collect(),
     };
@@ -46,13 +46,13 @@ pub(super) async fn back_up(
     let session = store.session().await?;
     session.batch_execute(SNAPSHOT).await.map_err(|error| doing.failed(error))?;
     // Somebody might write to it otherwise, after the backup.
-    guard_row::must_be(&session, guard_row::READ, "moved", claim, doing).await?;
+    guard_row::must_be(&session, guard_row::READ, "moved", lease, doing).await?;
     let mut rows_by_table = BTreeMap::new();
     for table in &live.plan.tables {
         let reading = |error| doing.on(&table.label).failed(error);
         let select = session.prepared(&table.select).await.map_err(reading)?;
         let mut rows =
-            std::pin::pin!(session.query_raw(&select, [[claim.key.as_str()].as_slice()]).await.map_err(reading)?);
+            std::pin::pin!(session.query_raw(&select, [[lease.key.as_str()].as_slice()]).await.map_err(reading)?);
         let mut frames = CopyFrames::begin();
         while let Some(row) = rows.try_next().await.map_err(reading)? {
             frames.push(&row).map_err(reading)?;

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use futures_util::try_join;
-use mover_actors::domain::record::Claim;
+use mover_actors::domain::record::Lease;
 use mover_actors::failpoint;
 use mover_actors::ports::{CaughtUp, EngineError, WriteBlock};
 use tokio::sync::OwnedSemaphorePermit;
@@ -86,14 +86,14 @@ pub(super) async fn block(
         }
         let (since, deadline) = (SystemTime::now(), Instant::now() + bound);
         let hold = Hold { wait: limits.lock_timeout.min(bound), idle: idle_max(bound) };
-        let Some(claim) = cohort.single() else {
+        let Some(lease) = cohort.single() else {
             let free = lock::lock_free(&from, &cohort, hold, waiting).await?;
-            break (since, deadline, cohort.only(|claim| free.contains(claim.key.as_str())));
+            break (since, deadline, cohort.only(|lease| free.contains(lease.key.as_str())));
         };
-        if lock::try_lock(&from, claim, hold, waiting).await? {
+        if lock::try_lock(&from, lease, hold, waiting).await? {
             break (since, deadline, Some(cohort));
         }
-        patience.again(&from, claim, waiting).await?;
+        patience.again(&from, lease, waiting).await?;
     };
     let Some(cohort) = held else {
         for (session, store) in [(from, &live.plan.source), (to, &live.plan.target)] {
@@ -205,8 +205,8 @@ async fn last_round(round: Round<'_>, proof: &Proven, idle_max: Duration) -> Res
 
 impl Block {
     /// Whether the org's writers wait for this.
-    pub(super) fn holds(&self, claim: &Claim) -> bool {
-        self.cohort.claim(claim.key.as_str()).is_some()
+    pub(super) fn holds(&self, lease: &Lease) -> bool {
+        self.cohort.lease(lease.key.as_str()).is_some()
     }
 
     /// The point of no return.
@@ -238,10 +238,10 @@ impl Block {
     /// Why the orgs were not moved away.
     async fn not_moved(&self, doing: Doing<'_>) -> Result<EngineError, EngineError> {
         let found = guard_row::read(&self.from, guard_row::READ, &self.cohort, doing).await?;
-        for claim in self.cohort.claims() {
-            let is_ours = |found: &guard_row::Standing| found.mode == "capturing" && found.epoch == claim.epoch;
-            if !found.get(claim.key.as_str()).is_some_and(is_ours) {
-                return guard_row::why_refused(&self.from, claim, doing).await;
+        for lease in self.cohort.leases() {
+            let is_ours = |found: &guard_row::Standing| found.mode == "capturing" && found.epoch == lease.epoch;
+            if !found.get(lease.key.as_str()).is_some_and(is_ours) {
+                return guard_row::why_refused(&self.from, lease, doing).await;
             }
         }
         Ok(doing.refused("something was logged although all writers wait: a trigger does not take the lock"))

@@ -31,12 +31,12 @@ pub(super) async fn compare(round: Round<'_>) -> Result<HashMap<OrgKey, (Tally, 
     };
     let (mut here, mut there) = futures_util::try_join!(here, there)?;
     for (key, mut keys) in reading.by_org {
-        let Some(claim) = cohort.claim(&key) else { continue };
+        let Some(lease) = cohort.lease(&key) else { continue };
         subtree::grow(live, from, to, &mut keys).await?;
-        for (number, (left, right)) in apply::tally(live, from, to, &Cohort::one(claim), &keys).await? {
+        for (number, (left, right)) in apply::tally(live, from, to, &Cohort::one(lease), &keys).await? {
             let label = &plan.tables[number].label;
-            take_away(here.get_mut(&claim.key), label, &left, counting(&plan.source))?;
-            take_away(there.get_mut(&claim.key), label, &right, counting(&plan.target))?;
+            take_away(here.get_mut(&lease.key), label, &left, counting(&plan.source))?;
+            take_away(there.get_mut(&lease.key), label, &right, counting(&plan.target))?;
         }
     }
     round.end_snapshot().await?;

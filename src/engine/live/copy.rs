@@ -3,7 +3,7 @@
 //! where it was, from a new snapshot, after what was logged in between has been carried over.
 
 use futures_util::{StreamExt, TryStreamExt, stream, try_join};
-use mover_actors::domain::record::Claim;
+use mover_actors::domain::record::Lease;
 use mover_actors::failpoint;
 use mover_actors::ports::{Copied, EngineError};
 
@@ -45,14 +45,14 @@ pub(super) async fn copy_live(
         to.release();
         return copy(&live.plan, source, target, cohort, First::Guard).await;
     }
-    let Some(claim) = cohort.single() else {
+    let Some(lease) = cohort.single() else {
         return Err(reading.refused("one of these orgs is so big that it must be copied by itself"));
     };
-    let (pieces, snapshot, is_resumed) = begin(live, (&from, &to), source, claim, limits).await?;
+    let (pieces, snapshot, is_resumed) = begin(live, (&from, &to), source, lease, limits).await?;
     // One connection to each store is in use already.
     let pool_size = source.pool_status().max_size.min(target.pool_status().max_size);
     let at_once = limits.ranges_at_once.min(pool_size.saturating_sub(1)).max(1);
-    let pouring = Pouring { live, source, target, claim, snapshot: &snapshot, is_resumed };
+    let pouring = Pouring { live, source, target, lease, snapshot: &snapshot, is_resumed };
     for jobs in pieces::in_order(live, pieces) {
         // Rows are found through their parents, so these are complete before: an interrupted copy can be taken back.
         let running = stream::iter(jobs.into_iter().map(|job| pour(&pouring, job)));
@@ -61,7 +61,7 @@ pub(super) async fn copy_live(
     from.batch_execute("COMMIT").await.map_err(|error| reading.failed(error))?;
     from.release();
     live.plan.references.prove(&to, &live.plan, cohort.keys()).await?;
-    let copied = pieces::sum(&live.plan, &to, claim).await?;
+    let copied = pieces::sum(&live.plan, &to, lease).await?;
     to.release();
     Ok(copied)
 }
@@ -91,14 +91,14 @@ async fn begin(
     live: &LivePlan,
     (from, to): (&Session, &Session),
     source: &Store,
-    claim: &Claim,
+    lease: &Lease,
     limits: LiveLimits,
 ) -> Result<Begun, EngineError> {
     let plan = &live.plan;
     let reading = Doing::new(&plan.source, "reading the org");
     let doing = Doing::new(&plan.target, "making ready for the copy");
     let failed = |error| doing.failed(error);
-    let cohort = Cohort::one(claim);
+    let cohort = Cohort::one(lease);
     to.batch_execute("BEGIN").await.map_err(failed)?;
     let was_incoming = !guard::enter(to, &cohort, guard::Mode::Incoming, doing).await?.is_empty();
     let begun = pieces::begun(live, to, &cohort).await?;
@@ -116,7 +116,7 @@ async fn begin(
             true => clear(plan, to, &cohort, doing).await?,
             false => refuse_foreign_rows(plan, to, &cohort, doing).await?,
         }
-        pieces::plan(live, from, to, claim, limits).await?
+        pieces::plan(live, from, to, lease, limits).await?
     };
     to.batch_execute("COMMIT").await.map_err(failed)?;
     failpoint::hit("copy.cleared");

@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 
 use futures_util::TryStreamExt;
-use mover_actors::domain::record::Claim;
+use mover_actors::domain::record::Lease;
 use mover_actors::domain::verified::Tally;
 use mover_actors::ports::EngineError;
 use tracing::warn;
@@ -22,7 +22,7 @@ const ROWS_AT_ONCE: i64 = 50_000;
 /// Carries over all rows that differ in tables whose tallies do; answers how many that were. The round is of this org alone.
 pub(super) async fn carry_over(
     round: Round<'_>,
-    claim: &Claim,
+    lease: &Lease,
     (leaving, receiving): &(Tally, Tally),
 ) -> Result<usize, EngineError> {
     let Round { live, from, to, .. } = round;
@@ -39,12 +39,12 @@ pub(super) async fn carry_over(
             let reading = Doing::new(&live.plan.source, "looking for rows that differ").on(&planned.label);
             let in_receiving = Doing { store: &live.plan.target, ..reading };
             let mut hashes: HashMap<String, i64> = HashMap::new();
-            for_each(from, &sql(&planned.source), claim, (parts, part), reading, |key, hash| {
+            for_each(from, &sql(&planned.source), lease, (parts, part), reading, |key, hash| {
                 hashes.insert(key, hash);
             })
             .await?;
             let mut differing = Vec::new();
-            for_each(to, &sql(&planned.target), claim, (parts, part), in_receiving, |key, hash| {
+            for_each(to, &sql(&planned.target), lease, (parts, part), in_receiving, |key, hash| {
                 if hashes.remove(&key) != Some(hash) {
                     differing.push(key);
                 }
@@ -54,8 +54,8 @@ pub(super) async fn carry_over(
             if differing.is_empty() {
                 continue;
             }
-            warn!(org = %claim.org, table = planned.label, rows = differing.len(), "rows that were not logged differ and are carried over");
-            log(from, claim, &planned.label, &differing, reading).await?;
+            warn!(org = %lease.org, table = planned.label, rows = differing.len(), "rows that were not logged differ and are carried over");
+            log(from, lease, &planned.label, &differing, reading).await?;
             round.run().await?;
             carried += differing.len();
         }
@@ -73,14 +73,14 @@ fn rows_of_part(side: &SidePlan, key: &[String]) -> String {
 async fn for_each(
     session: &Session,
     sql: &str,
-    claim: &Claim,
+    lease: &Lease,
     (parts, part): (i64, i64),
     doing: Doing<'_>,
     mut see: impl FnMut(String, i64),
 ) -> Result<(), EngineError> {
     let failed = |error| doing.failed(error);
     let statement = session.prepared(sql).await.map_err(failed)?;
-    let orgs = [claim.key.as_str()];
+    let orgs = [lease.key.as_str()];
     let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 3] = [&orgs.as_slice(), &parts, &part];
     let mut rows = std::pin::pin!(session.query_raw(&statement, parameters).await.map_err(failed)?);
     while let Some(row) = rows.try_next().await.map_err(failed)? {
@@ -89,10 +89,10 @@ async fn for_each(
     Ok(())
 }
 
-async fn log(from: &Session, claim: &Claim, label: &str, keys: &[String], doing: Doing<'_>) -> Result<(), EngineError> {
+async fn log(from: &Session, lease: &Lease, label: &str, keys: &[String], doing: Doing<'_>) -> Result<(), EngineError> {
     let failed = |error| doing.failed(error);
     let statement = from.prepared(include_str!("sql/log_keys.sql")).await.map_err(failed)?;
     let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 5] =
-        [&claim.migration.as_str(), &claim.key.as_str(), &label, &keys, &claim.epoch.0];
+        [&lease.migration.as_str(), &lease.key.as_str(), &label, &keys, &lease.epoch.0];
     from.execute(&statement, &parameters).await.map(drop).map_err(failed)
 }

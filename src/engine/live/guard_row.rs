@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use mover_actors::domain::ids::Epoch;
-use mover_actors::domain::record::Claim;
+use mover_actors::domain::record::Lease;
 use mover_actors::domain::state::Way;
 use mover_actors::ports::EngineError;
 use tokio_postgres::Row;
@@ -34,19 +34,19 @@ impl Standing {
         cohort: &Cohort,
         doing: Doing<'_>,
     ) -> Result<(), EngineError> {
-        cohort.claims().iter().try_for_each(|claim| Self::must_be(found.get(claim.key.as_str()), wanted, claim, doing))
+        cohort.leases().iter().try_for_each(|lease| Self::must_be(found.get(lease.key.as_str()), wanted, lease, doing))
     }
 
-    /// Refuses a claim that somebody has overtaken, and an org that does not stand as `wanted`.
+    /// Refuses a lease that somebody has overtaken, and an org that does not stand as `wanted`.
     pub(super) fn must_be(
         found: Option<&Self>,
         wanted: &str,
-        claim: &Claim,
+        lease: &Lease,
         doing: Doing<'_>,
     ) -> Result<(), EngineError> {
         match found {
-            Some(standing) if standing.epoch <= claim.epoch && standing.mode == wanted => Ok(()),
-            found => Err(refusal(found, claim, doing)),
+            Some(standing) if standing.epoch <= lease.epoch && standing.mode == wanted => Ok(()),
+            found => Err(refusal(found, lease, doing)),
         }
     }
 }
@@ -69,12 +69,12 @@ pub(super) fn after_arrival(way: Way) -> &'static str {
 }
 
 /// Why an org's row does not let us.
-fn refusal(found: Option<&Standing>, claim: &Claim, doing: Doing<'_>) -> EngineError {
+fn refusal(found: Option<&Standing>, lease: &Lease, doing: Doing<'_>) -> EngineError {
     let Some(Standing { mode, epoch }) = found else {
         return doing.refused("nothing is known of the org here");
     };
-    if *epoch > claim.epoch {
-        let ours = claim.epoch;
+    if *epoch > lease.epoch {
+        let ours = lease.epoch;
         return doing.refused(format!("somebody with the newer epoch {epoch} was here, ours is {ours}"));
     }
     doing.refused(match mode.as_str() {
@@ -87,14 +87,14 @@ fn refusal(found: Option<&Standing>, claim: &Claim, doing: Doing<'_>) -> EngineE
     })
 }
 
-/// The error for a claim under which no row was changed: says what the guard row holds instead.
+/// The error for a lease under which no row was changed: says what the guard row holds instead.
 pub(super) async fn why_refused(
     session: &Session,
-    claim: &Claim,
+    lease: &Lease,
     doing: Doing<'_>,
 ) -> Result<EngineError, EngineError> {
-    let standing = read(session, READ, &Cohort::one(claim), doing).await?;
-    Ok(refusal(standing.get(claim.key.as_str()), claim, doing))
+    let standing = read(session, READ, &Cohort::one(lease), doing).await?;
+    Ok(refusal(standing.get(lease.key.as_str()), lease, doing))
 }
 
 /// Refuses the first org whose guard row a statement did not change.
@@ -105,7 +105,7 @@ pub(super) async fn refuse_others(
     doing: Doing<'_>,
 ) -> Result<(), EngineError> {
     match cohort.first_missing(changed) {
-        Some(claim) => Err(why_refused(session, claim, doing).await?),
+        Some(lease) => Err(why_refused(session, lease, doing).await?),
         None => Ok(()),
     }
 }
@@ -128,14 +128,14 @@ pub(super) async fn must_be(
     session: &Session,
     sql: &str,
     wanted: &str,
-    claim: &Claim,
+    lease: &Lease,
     doing: Doing<'_>,
 ) -> Result<(), EngineError> {
-    let found = read(session, sql, &Cohort::one(claim), doing).await?;
-    Standing::must_be(found.get(claim.key.as_str()), wanted, claim, doing)
+    let found = read(session, sql, &Cohort::one(lease), doing).await?;
+    Standing::must_be(found.get(lease.key.as_str()), wanted, lease, doing)
 }
 
-/// Lets the store refuse older claims, if it does not yet. Inside the caller's transaction.
+/// Lets the store refuse older leases, if it does not yet. Inside the caller's transaction.
 pub(super) async fn raise(session: &Session, cohort: &Cohort, doing: Doing<'_>) -> Result<(), EngineError> {
     let failed = |error| doing.failed(error);
     let statement = session.prepared(include_str!("sql/raise.sql")).await.map_err(failed)?;

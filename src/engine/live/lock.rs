@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use futures_util::TryStreamExt;
-use mover_actors::domain::record::Claim;
+use mover_actors::domain::record::Lease;
 use mover_actors::ports::EngineError;
 use tokio::time::{Instant, sleep};
 use tokio_postgres::Row;
@@ -73,11 +73,11 @@ impl Patience {
     pub(super) async fn again(
         &mut self,
         session: &Session,
-        claim: &Claim,
+        lease: &Lease,
         doing: Doing<'_>,
     ) -> Result<(), EngineError> {
         if self.is_over() {
-            return Err(in_the_way(session, claim, doing, self.limits.lock_budget).await?);
+            return Err(in_the_way(session, lease, doing, self.limits.lock_budget).await?);
         }
         self.pause().await;
         Ok(())
@@ -120,13 +120,13 @@ pub(super) async fn lock_free(
 /// behind us. False: it was not to be had.
 pub(super) async fn try_lock(
     session: &Session,
-    claim: &Claim,
+    lease: &Lease,
     hold: Hold,
     doing: Doing<'_>,
 ) -> Result<bool, EngineError> {
     let failed = |error| doing.failed(error);
     let statement = session.prepared(LOCK).await.map_err(failed)?;
-    let org: [&(dyn tokio_postgres::types::ToSql + Sync); 2] = [&claim.migration.as_str(), &claim.key.as_str()];
+    let org: [&(dyn tokio_postgres::types::ToSql + Sync); 2] = [&lease.migration.as_str(), &lease.key.as_str()];
     let begin = hold.begin();
     // The wait ends with the transaction, the lock does not.
     let begun = send(session.batch_execute(&begin)).await;
@@ -155,14 +155,14 @@ pub(super) fn begin_impatiently(timeout: Duration) -> String {
 /// The same, again and again within the budget; then an error names who is in the way.
 pub(super) async fn lock(
     session: &Session,
-    claim: &Claim,
+    lease: &Lease,
     limits: LiveLimits,
     doing: Doing<'_>,
 ) -> Result<(), EngineError> {
     let mut patience = Patience::new(limits);
     let hold = Hold { wait: limits.lock_timeout, idle: IDLE_MAX };
-    while !try_lock(session, claim, hold, doing).await? {
-        patience.again(session, claim, doing).await?;
+    while !try_lock(session, lease, hold, doing).await? {
+        patience.again(session, lease, doing).await?;
     }
     Ok(())
 }
@@ -182,12 +182,12 @@ pub(super) async fn patient_again(session: &Session, doing: Doing<'_>) -> Result
 /// The error that names the transactions which hold the lock.
 async fn in_the_way(
     session: &Session,
-    claim: &Claim,
+    lease: &Lease,
     doing: Doing<'_>,
     budget: Duration,
 ) -> Result<EngineError, EngineError> {
     let failed = |error| doing.failed(error);
-    let org: [&(dyn tokio_postgres::types::ToSql + Sync); 2] = [&claim.migration.as_str(), &claim.key.as_str()];
+    let org: [&(dyn tokio_postgres::types::ToSql + Sync); 2] = [&lease.migration.as_str(), &lease.key.as_str()];
     let mut described = Vec::new();
     for row in session.query(include_str!("sql/holders.sql"), &org).await.map_err(failed)? {
         let (transaction, pid): (String, Option<i32>) =

@@ -39,7 +39,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use futures_util::try_join;
 use mover_actors::domain::ids::{MigrationName, OrgKey, StoreName};
-use mover_actors::domain::record::Claim;
+use mover_actors::domain::record::Lease;
 use mover_actors::domain::state::Way;
 use mover_actors::domain::verified::{Tally, Verified};
 use mover_actors::failpoint;
@@ -112,8 +112,8 @@ impl Route<'_> {
 
 impl PgEngine {
     /// Lets the source log what is written of the orgs, and waits for those who began to write before.
-    pub(in crate::engine) async fn live_capture(&self, claims: &[Claim]) -> Result<(), EngineError> {
-        let Some((definition, cohort)) = self.with_tables(claims)? else { return Ok(()) };
+    pub(in crate::engine) async fn live_capture(&self, leases: &[Lease]) -> Result<(), EngineError> {
+        let Some((definition, cohort)) = self.with_tables(leases)? else { return Ok(()) };
         let route = self.route(definition, Way::Forward).await?;
         self.reconsider(definition, route.must_know(&cohort).await)?;
         for (store, tables) in [
@@ -131,8 +131,8 @@ impl PgEngine {
     }
 
     /// Copies the orgs while they are written.
-    pub(in crate::engine) async fn live_copy(&self, claims: &[Claim]) -> Result<Copied, EngineError> {
-        let Some((definition, cohort)) = self.with_tables(claims)? else { return Ok(Copied::default()) };
+    pub(in crate::engine) async fn live_copy(&self, leases: &[Lease]) -> Result<Copied, EngineError> {
+        let Some((definition, cohort)) = self.with_tables(leases)? else { return Ok(Copied::default()) };
         let route = self.route(definition, Way::Forward).await?;
         self.reconsider(definition, route.must_know(&cohort).await)?;
         self.ensure_tables(route.receiving).await?;
@@ -146,8 +146,8 @@ impl PgEngine {
     }
 
     /// One round of catching up.
-    pub(in crate::engine) async fn live_catch_up(&self, claims: &[Claim], way: Way) -> Result<CaughtUp, EngineError> {
-        let Some((definition, cohort)) = self.with_tables(claims)? else { return Ok(CaughtUp::default()) };
+    pub(in crate::engine) async fn live_catch_up(&self, leases: &[Lease], way: Way) -> Result<CaughtUp, EngineError> {
+        let Some((definition, cohort)) = self.with_tables(leases)? else { return Ok(CaughtUp::default()) };
         let route = self.route(definition, way).await?;
         self.reconsider(definition, route.must_know(&cohort).await)?;
         let (from, to) = try_join!(route.leaving.session(), route.receiving.session())?;
@@ -161,15 +161,15 @@ impl PgEngine {
     /// Tallies of the leaving and of the receiving store, without rows whose keys are logged.
     pub(in crate::engine) async fn live_compare(
         &self,
-        claims: &[Claim],
+        leases: &[Lease],
         way: Way,
     ) -> Result<Vec<(Tally, Tally)>, EngineError> {
-        let Some((definition, cohort)) = self.with_tables(claims)? else {
-            return Ok(vec![(Tally::default(), Tally::default()); claims.len()]);
+        let Some((definition, cohort)) = self.with_tables(leases)? else {
+            return Ok(vec![(Tally::default(), Tally::default()); leases.len()]);
         };
         let route = self.route(definition, way).await?;
         let mut tallies = self.compare_on(&route, definition, &cohort, way).await?;
-        Ok(claims.iter().map(|claim| tallies.remove(&claim.key).unwrap_or_default()).collect())
+        Ok(leases.iter().map(|lease| tallies.remove(&lease.key).unwrap_or_default()).collect())
     }
 
     async fn compare_on(
@@ -187,11 +187,11 @@ impl PgEngine {
         let mut tallies = self.reconsider(definition, compare::compare(round).await)?;
         if way == Way::Back {
             let mut carried = 0;
-            for claim in cohort.claims() {
-                let Some(unlike) = tallies.get(&claim.key).filter(|(left, right)| left != right) else { continue };
-                let alone = Cohort::one(claim);
+            for lease in cohort.leases() {
+                let Some(unlike) = tallies.get(&lease.key).filter(|(left, right)| left != right) else { continue };
+                let alone = Cohort::one(lease);
                 let round = Round { cohort: &alone, ..round };
-                carried += self.reconsider(definition, differences::carry_over(round, claim, unlike).await)?;
+                carried += self.reconsider(definition, differences::carry_over(round, lease, unlike).await)?;
             }
             if carried > 0 {
                 tallies = self.reconsider(definition, compare::compare(round).await)?;
@@ -199,9 +199,9 @@ impl PgEngine {
         }
         from.release();
         to.release();
-        for claim in cohort.claims() {
-            if tallies.get(&claim.key).is_some_and(|(left, right)| Verified::compare(left, right).is_ok()) {
-                self.proofs.keep(claim, What::Compared(way), &route.basis);
+        for lease in cohort.leases() {
+            if tallies.get(&lease.key).is_some_and(|(left, right)| Verified::compare(left, right).is_ok()) {
+                self.proofs.keep(lease, What::Compared(way), &route.basis);
             }
         }
         Ok(tallies)
@@ -210,12 +210,12 @@ impl PgEngine {
     /// Lets writers wait.
     pub(in crate::engine) async fn live_block(
         &self,
-        claims: &[Claim],
+        leases: &[Lease],
         way: Way,
         turn: OwnedSemaphorePermit,
     ) -> Result<Blocked, EngineError> {
-        let Some((definition, cohort)) = self.with_tables(claims)? else {
-            return Ok(Blocked { orgs: vec![Access::Held; claims.len()], block: Some(Box::new(NoTables)) });
+        let Some((definition, cohort)) = self.with_tables(leases)? else {
+            return Ok(Blocked { orgs: vec![Access::Held; leases.len()], block: Some(Box::new(NoTables)) });
         };
         let (leaving, receiving) = self.pair(definition, way)?;
         self.ensure_tables(leaving).await?;
@@ -236,75 +236,75 @@ impl PgEngine {
             }
             None => None,
         };
-        let access = |claim: &Claim| match &block {
-            _ if moved.contains(claim.key.as_str()) => Access::Moved,
-            Some(block) if block.holds(claim) => Access::Held,
+        let access = |lease: &Lease| match &block {
+            _ if moved.contains(lease.key.as_str()) => Access::Moved,
+            Some(block) if block.holds(lease) => Access::Held,
             _ => Access::Busy,
         };
-        let orgs = claims.iter().map(access).collect();
+        let orgs = leases.iter().map(access).collect();
         Ok(Blocked { orgs, block: block.map(|block| Box::new(block) as Box<dyn WriteBlock>) })
     }
 
-    /// Whether the org has left; older claims are refused from now on by both stores. The receiving store comes first: what
+    /// Whether the org has left; older leases are refused from now on by both stores. The receiving store comes first: what
     /// the other one says then stays true.
-    pub(in crate::engine) async fn live_has_moved(&self, claim: &Claim, way: Way) -> Result<bool, EngineError> {
-        let Some(definition) = self.moving_rows(claim)? else { return Ok(false) };
+    pub(in crate::engine) async fn live_has_moved(&self, lease: &Lease, way: Way) -> Result<bool, EngineError> {
+        let Some(definition) = self.moving_rows(lease)? else { return Ok(false) };
         let (leaving, receiving) = self.pair(definition, way)?;
         self.ensure_tables(leaving).await?;
         // Where there are none, nothing was ever sent.
         if guard::has_tables(receiving).await? {
-            undo::refuse_older(receiving, claim, self.live.limits).await?;
+            undo::refuse_older(receiving, lease, self.live.limits).await?;
         }
-        undo::has_moved(leaving, claim, self.live.limits).await
+        undo::has_moved(leaving, lease, self.live.limits).await
     }
 
     /// Makes the orgs live in the receiving store, after they have left the other.
-    pub(in crate::engine) async fn live_complete(&self, claims: &[Claim], way: Way) -> Result<(), EngineError> {
-        let Some((definition, cohort)) = self.with_tables(claims)? else { return Ok(()) };
+    pub(in crate::engine) async fn live_complete(&self, leases: &[Lease], way: Way) -> Result<(), EngineError> {
+        let Some((definition, cohort)) = self.with_tables(leases)? else { return Ok(()) };
         undo::complete(self.pair(definition, way)?, &cohort, way, self.live.limits).await
     }
 
     /// Undoes [`PgEngine::live_capture`]; refused if the org has moved.
-    pub(in crate::engine) async fn live_release_source(&self, claim: &Claim) -> Result<(), EngineError> {
-        let Some(definition) = self.moving_rows(claim)? else { return Ok(()) };
+    pub(in crate::engine) async fn live_release_source(&self, lease: &Lease) -> Result<(), EngineError> {
+        let Some(definition) = self.moving_rows(lease)? else { return Ok(()) };
         let source = self.store(&definition.from)?;
         self.ensure_tables(source).await?;
         let doing = Doing::new(source.name(), "ending to log what is written");
-        undo::settle(source, claim, self.live.limits, doing).await
+        undo::settle(source, lease, self.live.limits, doing).await
     }
 
     /// Removes from the target what was rolled back.
-    pub(in crate::engine) async fn live_discard_target(&self, claim: &Claim) -> Result<(), EngineError> {
-        self.remove_from(claim, Way::Forward).await.map(drop)
+    pub(in crate::engine) async fn live_discard_target(&self, lease: &Lease) -> Result<(), EngineError> {
+        self.remove_from(lease, Way::Forward).await.map(drop)
     }
 
     /// Removes the org's rows from the source; answers how many. The way back must have been closed.
-    pub(in crate::engine) async fn live_purge(&self, claim: &Claim) -> Result<i64, EngineError> {
-        let definition = self.definition(&claim.migration)?;
+    pub(in crate::engine) async fn live_purge(&self, lease: &Lease) -> Result<i64, EngineError> {
+        let definition = self.definition(&lease.migration)?;
         if !definition.tables.is_empty() {
-            undo::must_be_settled(self.store(&definition.to)?, claim).await?;
-            self.back_up_what_changed(definition, claim).await?;
+            undo::must_be_settled(self.store(&definition.to)?, lease).await?;
+            self.back_up_what_changed(definition, lease).await?;
         }
-        self.remove_from(claim, Way::Back).await
+        self.remove_from(lease, Way::Back).await
     }
 
     /// Removes the org's rows from the store that would receive it on this way.
-    async fn remove_from(&self, claim: &Claim, way: Way) -> Result<i64, EngineError> {
-        let Some(definition) = self.moving_rows(claim)? else { return Ok(0) };
+    async fn remove_from(&self, lease: &Lease, way: Way) -> Result<i64, EngineError> {
+        let Some(definition) = self.moving_rows(lease)? else { return Ok(0) };
         let route = self.route(definition, way).await?;
-        let removed = purge::purge(&route.live, route.receiving, claim, self.live.limits.purge_rows).await;
-        guard::watch(route.receiving, &Cohort::one(claim)).await?;
+        let removed = purge::purge(&route.live, route.receiving, lease, self.live.limits.purge_rows).await;
+        guard::watch(route.receiving, &Cohort::one(lease)).await?;
         self.reconsider(definition, removed)
     }
 
     /// Writes the org's rows in the source to a file.
-    pub(in crate::engine) async fn live_back_up(&self, claim: &Claim) -> Result<BackedUp, EngineError> {
-        let definition = self.definition(&claim.migration)?;
+    pub(in crate::engine) async fn live_back_up(&self, lease: &Lease) -> Result<BackedUp, EngineError> {
+        let definition = self.definition(&lease.migration)?;
         let route = self.route_since(definition, Way::Forward, Instant::now()).await?;
-        self.reconsider(definition, route.must_know(&Cohort::one(claim)).await)?;
-        let written = backup::back_up(&route.live, route.leaving, claim, &self.live.backups).await;
+        self.reconsider(definition, route.must_know(&Cohort::one(lease)).await)?;
+        let written = backup::back_up(&route.live, route.leaving, lease, &self.live.backups).await;
         let written = self.reconsider(definition, written)?;
-        self.proofs.keep(claim, What::BackedUp, &route.basis);
+        self.proofs.keep(lease, What::BackedUp, &route.basis);
         Ok(written)
     }
 
@@ -320,16 +320,16 @@ impl PgEngine {
     }
 
     /// Ends the way back: the target logs no more.
-    pub(in crate::engine) async fn live_close(&self, claim: &Claim) -> Result<(), EngineError> {
-        let Some(definition) = self.moving_rows(claim)? else { return Ok(()) };
+    pub(in crate::engine) async fn live_close(&self, lease: &Lease) -> Result<(), EngineError> {
+        let Some(definition) = self.moving_rows(lease)? else { return Ok(()) };
         let target = self.store(&definition.to)?;
         let doing = Doing::new(target.name(), "ending to log what is written");
-        undo::settle(target, claim, self.live.limits, doing).await
+        undo::settle(target, lease, self.live.limits, doing).await
     }
 
     /// The definition, unless its orgs move by their flags alone: then there is nothing to do in the stores.
-    fn moving_rows(&self, claim: &Claim) -> Result<Option<&Definition>, EngineError> {
-        let definition = self.definition(&claim.migration)?;
+    fn moving_rows(&self, lease: &Lease) -> Result<Option<&Definition>, EngineError> {
+        let definition = self.definition(&lease.migration)?;
         Ok((!definition.tables.is_empty()).then_some(definition))
     }
 

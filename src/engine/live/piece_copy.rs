@@ -1,7 +1,7 @@
 //! One transaction of a copy in pieces.
 
 use futures_util::try_join;
-use mover_actors::domain::record::Claim;
+use mover_actors::domain::record::Lease;
 use mover_actors::failpoint;
 use mover_actors::ports::EngineError;
 use tokio_postgres::types::ToSql;
@@ -24,7 +24,7 @@ pub(super) struct Pouring<'a> {
     pub(super) live: &'a LivePlan,
     pub(super) source: &'a Store,
     pub(super) target: &'a Store,
-    pub(super) claim: &'a Claim,
+    pub(super) lease: &'a Lease,
     /// The snapshot that all read from.
     pub(super) snapshot: &'a str,
     /// Whether rows may be there already: those that were carried over after an earlier try.
@@ -33,7 +33,7 @@ pub(super) struct Pouring<'a> {
 
 /// Copies some pieces in one transaction, and notes that they are done.
 pub(super) async fn pour(pouring: &Pouring<'_>, job: Vec<Piece>) -> Result<(), EngineError> {
-    let Pouring { live, source, target, claim, snapshot, is_resumed } = *pouring;
+    let Pouring { live, source, target, lease, snapshot, is_resumed } = *pouring;
     let (reading, writing) = (
         Doing::new(&live.plan.source, "reading a range of the org"),
         Doing::new(&live.plan.target, "writing a range of the org"),
@@ -42,10 +42,10 @@ pub(super) async fn pour(pouring: &Pouring<'_>, job: Vec<Piece>) -> Result<(), E
     let begin = format!("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT '{snapshot}'");
     from.batch_execute(&begin).await.map_err(|error| reading.failed(error))?;
     to.batch_execute("BEGIN").await.map_err(|error| writing.failed(error))?;
-    guard_row::must_be(&to, SHARE_ROW, "incoming", claim, writing).await?;
+    guard_row::must_be(&to, SHARE_ROW, "incoming", lease, writing).await?;
     if is_resumed {
         for piece in job.iter().rev() {
-            remove(live, &to, claim, piece, writing).await?;
+            remove(live, &to, lease, piece, writing).await?;
         }
     }
     // While rows are poured nothing else may be asked of this connection: the end of one COPY is on its way when the next one
@@ -63,7 +63,7 @@ pub(super) async fn pour(pouring: &Pouring<'_>, job: Vec<Piece>) -> Result<(), E
         let condition = live.tables[piece.table].ranging.on_leaving(piece.above.is_some(), piece.upto.is_some());
         let sql = format!("{}{condition}", planned.select);
         let select = from.prepared(&sql).await.map_err(|error| doing.failed(error))?;
-        let orgs = [claim.key.as_str()];
+        let orgs = [lease.key.as_str()];
         let rows =
             from.query_raw(&select, parameters(&orgs.as_slice(), piece)).await.map_err(|error| doing.failed(error))?;
         let before = stream.copied;
@@ -74,7 +74,7 @@ pub(super) async fn pour(pouring: &Pouring<'_>, job: Vec<Piece>) -> Result<(), E
     sequences::keep_ahead(&to, &live.plan, &outermost, live.far_behind()).await?;
     let done = to.prepared(DONE).await.map_err(|error| writing.failed(error))?;
     for (piece, (rows, bytes)) in job.iter().zip(sizes) {
-        let (migration, key) = (claim.migration.as_str(), claim.key.as_str());
+        let (migration, key) = (lease.migration.as_str(), lease.key.as_str());
         let label = live.plan.tables[piece.table].label.as_str();
         to.execute(&done, &[&migration, &key, &label, &piece.number, &rows, &bytes])
             .await
@@ -93,7 +93,7 @@ pub(super) async fn pour(pouring: &Pouring<'_>, job: Vec<Piece>) -> Result<(), E
 async fn remove(
     live: &LivePlan,
     to: &Session,
-    claim: &Claim,
+    lease: &Lease,
     piece: &Piece,
     doing: Doing<'_>,
 ) -> Result<(), EngineError> {
@@ -101,7 +101,7 @@ async fn remove(
     let failed = |error| doing.on(&planned.label).failed(error);
     let condition = live.tables[piece.table].ranging.on_receiving(piece.above.is_some(), piece.upto.is_some());
     let delete = to.prepared(&format!("{}{condition}", planned.delete)).await.map_err(failed)?;
-    let orgs = [claim.key.as_str()];
+    let orgs = [lease.key.as_str()];
     to.execute(&delete, &parameters(&orgs.as_slice(), piece)).await.map(drop).map_err(failed)
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use mover_actors::domain::record::Claim;
+use mover_actors::domain::record::Lease;
 use mover_actors::ports::{Copied, EngineError};
 use tokio_postgres::Row;
 
@@ -60,18 +60,18 @@ pub(super) async fn plan(
     live: &LivePlan,
     from: &Session,
     to: &Session,
-    claim: &Claim,
+    lease: &Lease,
     limits: LiveLimits,
 ) -> Result<Vec<Piece>, EngineError> {
     let writing = Doing::new(&live.plan.target, "noting how the org is copied");
-    remove_ranges(to, &Cohort::one(claim), writing).await?;
+    remove_ranges(to, &Cohort::one(lease), writing).await?;
     let statement = to.prepared(include_str!("sql/range_add.sql")).await.map_err(|error| writing.failed(error))?;
     let mut pieces = Vec::new();
     for table in 0..live.tables.len() {
-        let cut = cut(live, table, from, claim, limits).await?;
+        let cut = cut(live, table, from, lease, limits).await?;
         let label = live.plan.tables[table].label.as_str();
         for piece in &cut {
-            let (migration, key) = (claim.migration.as_str(), claim.key.as_str());
+            let (migration, key) = (lease.migration.as_str(), lease.key.as_str());
             to.execute(&statement, &[&migration, &key, &label, &piece.number, &piece.above, &piece.upto])
                 .await
                 .map_err(|error| writing.failed(error))?;
@@ -85,20 +85,20 @@ async fn cut(
     live: &LivePlan,
     table: usize,
     from: &Session,
-    claim: &Claim,
+    lease: &Lease,
     limits: LiveLimits,
 ) -> Result<Vec<Piece>, EngineError> {
     let (planned, ranging) = (&live.plan.tables[table], &live.tables[table].ranging);
     let doing = Doing::new(&live.plan.source, "cutting the org into ranges").on(&planned.label);
     let failed = |error| doing.failed(error);
     let count = format!("SELECT count(*) {}", planned.source.rows);
-    let counted = from.query_one(&count, &[&[claim.key.as_str()].as_slice()]).await.map_err(failed)?;
+    let counted = from.query_one(&count, &[&[lease.key.as_str()].as_slice()]).await.map_err(failed)?;
     let rows: i64 = counted.try_get(0).map_err(failed)?;
     let mut ends = Vec::new();
     if rows > limits.range_rows {
         let rows_in_each = ranging.rows_in_each(rows, limits.range_rows);
         let found =
-            from.query(&ranging.ends(&planned.source.rows), &[&[claim.key.as_str()].as_slice(), &rows_in_each]).await;
+            from.query(&ranging.ends(&planned.source.rows), &[&[lease.key.as_str()].as_slice(), &rows_in_each]).await;
         for row in found.map_err(failed)? {
             let end = (0..row.len()).map(|index| row.try_get(index)).collect::<Result<Vec<String>, _>>();
             ends.push(end.map_err(failed)?);
@@ -131,10 +131,10 @@ pub(super) fn in_order(live: &LivePlan, pieces: Vec<Piece>) -> Vec<Vec<Vec<Piece
 }
 
 /// How much has been copied, by earlier tries too.
-pub(super) async fn sum(plan: &Plan, to: &Session, claim: &Claim) -> Result<Copied, EngineError> {
+pub(super) async fn sum(plan: &Plan, to: &Session, lease: &Lease) -> Result<Copied, EngineError> {
     let doing = Doing::new(&plan.target, "counting what was copied");
     let failed = |error| doing.failed(error);
     let statement = to.prepared(include_str!("sql/ranges_sum.sql")).await.map_err(failed)?;
-    let row = to.query_one(&statement, &[&claim.migration.as_str(), &claim.key.as_str()]).await.map_err(failed)?;
+    let row = to.query_one(&statement, &[&lease.migration.as_str(), &lease.key.as_str()]).await.map_err(failed)?;
     Ok(Copied { rows: row.try_get(0).map_err(failed)?, bytes: row.try_get(1).map_err(failed)? })
 }

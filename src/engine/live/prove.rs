@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use mover_actors::domain::record::Claim;
+use mover_actors::domain::record::Lease;
 use mover_actors::domain::state::Way;
 use mover_actors::domain::verified::Verified;
 use mover_actors::ports::{Engine, EngineError};
@@ -41,7 +41,7 @@ impl Proven {
         if self.unchanged.is_so((from, leaving), (to, receiving)).await? {
             return Ok(());
         }
-        cohort.claims().iter().for_each(|claim| self.proofs.breaks(claim, self.what));
+        cohort.leases().iter().for_each(|lease| self.proofs.breaks(lease, self.what));
         let problem =
             "a schema was changed or a store was started again since the org was compared; it is compared again";
         Err(EngineError { transient: true, ..leaving.refused(problem) })
@@ -49,7 +49,7 @@ impl Proven {
 
     /// The orgs have moved.
     pub(super) fn has_served(&self, cohort: &Cohort) {
-        cohort.claims().iter().for_each(|claim| self.proofs.forget(claim, &[self.what]));
+        cohort.leases().iter().for_each(|lease| self.proofs.forget(lease, &[self.what]));
     }
 }
 
@@ -62,12 +62,12 @@ impl PgEngine {
         cohort: &Cohort,
         way: Way,
     ) -> Result<Route<'a>, EngineError> {
-        let proof_of = |claim: &Claim| self.proofs.of(claim, What::Compared(way));
-        let is_broken = |claim: &Claim| proof_of(claim).is_some_and(|proof| proof.is_broken);
-        let not_before = if cohort.claims().iter().any(is_broken) { Instant::now() } else { self.a_moment_ago() };
+        let proof_of = |lease: &Lease| self.proofs.of(lease, What::Compared(way));
+        let is_broken = |lease: &Lease| proof_of(lease).is_some_and(|proof| proof.is_broken);
+        let not_before = if cohort.leases().iter().any(is_broken) { Instant::now() } else { self.a_moment_ago() };
         let route = self.route_since(definition, way, not_before).await?;
-        let holds = |claim: &Claim| proof_of(claim).is_some_and(|proof| proof.holds(claim, &route.basis));
-        if let Some(unproven) = cohort.only(|claim| !holds(claim)) {
+        let holds = |lease: &Lease| proof_of(lease).is_some_and(|proof| proof.holds(lease, &route.basis));
+        if let Some(unproven) = cohort.only(|lease| !holds(lease)) {
             self.prove_again(&route, definition, &unproven, way).await?;
         }
         Ok(route)
@@ -80,28 +80,28 @@ impl PgEngine {
         cohort: &Cohort,
         way: Way,
     ) -> Result<(), EngineError> {
-        let changed = |claim: &Claim| {
-            self.proofs.of(claim, What::Compared(way)).and_then(|before| before.basis.changes(&route.basis, definition))
+        let changed = |lease: &Lease| {
+            self.proofs.of(lease, What::Compared(way)).and_then(|before| before.basis.changes(&route.basis, definition))
         };
-        let changes = cohort.claims().iter().find_map(changed);
-        info!(migration = %definition.name, orgs = cohort.claims().len(), changes = changes.as_deref(), "orgs are compared again");
+        let changes = cohort.leases().iter().find_map(changed);
+        info!(migration = %definition.name, orgs = cohort.leases().len(), changes = changes.as_deref(), "orgs are compared again");
         // A table that was put in the place of another brings no triggers.
         let plan = &route.live.plan;
         for (store, tables) in [(route.leaving, &plan.source_oids), (route.receiving, &plan.target_oids)] {
             guard::must_watch(store, definition, tables).await?;
         }
         let tallies = self.compare_on(route, definition, cohort, way).await?;
-        let mismatch_of = |claim: &Claim| {
-            let (leaving, receiving) = tallies.get(&claim.key)?;
+        let mismatch_of = |lease: &Lease| {
+            let (leaving, receiving) = tallies.get(&lease.key)?;
             let compared = match way {
                 Way::Forward => Verified::compare(leaving, receiving),
                 Way::Back => Verified::compare(receiving, leaving),
             };
             compared.err()
         };
-        let mut mismatches = cohort.claims().iter().filter_map(|claim| Some((claim, mismatch_of(claim)?)));
-        let Some((claim, mismatch)) = mismatches.next() else { return Ok(()) };
-        let place = Box::new(self.explain(claim, &mismatch).await?);
+        let mut mismatches = cohort.leases().iter().filter_map(|lease| Some((lease, mismatch_of(lease)?)));
+        let Some((lease, mismatch)) = mismatches.next() else { return Ok(()) };
+        let place = Box::new(self.explain(lease, &mismatch).await?);
         let reason = match changes {
             Some(changes) => format!("{mismatch}; since the org was compared {changes}"),
             None => mismatch.to_string(),
@@ -110,14 +110,14 @@ impl PgEngine {
     }
 
     /// Writes the backup again, to the same file, if the schema has changed since: what is removed must be in it.
-    pub(super) async fn back_up_what_changed(&self, definition: &Definition, claim: &Claim) -> Result<(), EngineError> {
+    pub(super) async fn back_up_what_changed(&self, definition: &Definition, lease: &Lease) -> Result<(), EngineError> {
         // After a restart, or when some rows may be gone already, the file that is there is the better one.
-        let Some(backup) = self.proofs.of(claim, What::BackedUp) else { return Ok(()) };
+        let Some(backup) = self.proofs.of(lease, What::BackedUp) else { return Ok(()) };
         let route = self.route_since(definition, Way::Forward, Instant::now()).await?;
         if !backup.basis.source.glance.has_schema_of(&route.basis.source.glance) {
-            self.live_back_up(claim).await?;
+            self.live_back_up(lease).await?;
         }
-        self.proofs.forget(claim, &[What::BackedUp]);
+        self.proofs.forget(lease, &[What::BackedUp]);
         Ok(())
     }
 }

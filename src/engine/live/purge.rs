@@ -1,6 +1,6 @@
 //! Removing the rows of an org from a store that it has left: a few at a time, so that nobody who works there waits for long.
 
-use mover_actors::domain::record::Claim;
+use mover_actors::domain::record::Lease;
 use mover_actors::failpoint;
 use mover_actors::ports::EngineError;
 
@@ -16,7 +16,7 @@ use super::plan::LivePlan;
 pub(super) async fn purge(
     live: &LivePlan,
     store: &Store,
-    claim: &Claim,
+    lease: &Lease,
     rows_at_once: i64,
 ) -> Result<i64, EngineError> {
     let doing = Doing::new(store.name(), "removing the org's rows");
@@ -25,7 +25,7 @@ pub(super) async fn purge(
     for (planned, table) in live.plan.tables.iter().zip(&live.tables).rev() {
         let doing = doing.on(&planned.label);
         loop {
-            let rows = batch(&session, &table.remove_some, claim, rows_at_once, doing).await?;
+            let rows = batch(&session, &table.remove_some, lease, rows_at_once, doing).await?;
             if rows == 0 {
                 break;
             }
@@ -39,14 +39,14 @@ pub(super) async fn purge(
 async fn batch(
     session: &Session,
     sql: &str,
-    claim: &Claim,
+    lease: &Lease,
     rows_at_once: i64,
     doing: Doing<'_>,
 ) -> Result<i64, EngineError> {
     let failed = |error| doing.failed(error);
     session.batch_execute("BEGIN").await.map_err(failed)?;
-    guard_row::must_be(session, include_str!("sql/lock_row.sql"), "moved", claim, doing).await?;
-    let cohort = Cohort::one(claim);
+    guard_row::must_be(session, include_str!("sql/lock_row.sql"), "moved", lease, doing).await?;
+    let cohort = Cohort::one(lease);
     guard_row::raise(session, &cohort, doing).await?;
     let statement = session.prepared(sql).await.map_err(failed)?;
     let rows = session.execute(&statement, &[&cohort.keys(), &rows_at_once]).await.map_err(failed)?;

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use mover_actors::domain::record::Claim;
+use mover_actors::domain::record::Lease;
 use mover_actors::domain::state::Way;
 use mover_actors::failpoint;
 use mover_actors::ports::EngineError;
@@ -25,32 +25,32 @@ pub(super) async fn capture(store: &Store, cohort: &Cohort, limits: LiveLimits) 
     change(store, include_str!("sql/capture.sql"), cohort, limits, doing).await.map(drop)
 }
 
-/// The keys of those orgs that have moved away from this store; older claims are refused from now on.
+/// The keys of those orgs that have moved away from this store; older leases are refused from now on.
 pub(super) async fn moved(store: &Store, cohort: &Cohort, limits: LiveLimits) -> Result<HashSet<String>, EngineError> {
     let doing = Doing::new(store.name(), "asking whether the org has moved");
     let modes = change(store, include_str!("sql/fence.sql"), cohort, limits, doing).await?;
     Ok(modes.into_iter().filter(|(_, mode)| mode == "moved").map(|(key, _)| key).collect())
 }
 
-/// Whether the org has moved away from this store; older claims are refused from now on.
-pub(super) async fn has_moved(store: &Store, claim: &Claim, limits: LiveLimits) -> Result<bool, EngineError> {
-    Ok(!moved(store, &Cohort::one(claim), limits).await?.is_empty())
+/// Whether the org has moved away from this store; older leases are refused from now on.
+pub(super) async fn has_moved(store: &Store, lease: &Lease, limits: LiveLimits) -> Result<bool, EngineError> {
+    Ok(!moved(store, &Cohort::one(lease), limits).await?.is_empty())
 }
 
-/// Has the store refuse older claims from now on, if it knows the org. Where it does not, nothing may be written down that it
+/// Has the store refuse older leases from now on, if it knows the org. Where it does not, nothing may be written down that it
 /// would take for a decision.
-pub(super) async fn refuse_older(store: &Store, claim: &Claim, limits: LiveLimits) -> Result<(), EngineError> {
+pub(super) async fn refuse_older(store: &Store, lease: &Lease, limits: LiveLimits) -> Result<(), EngineError> {
     let doing = Doing::new(store.name(), "keeping out what was sent before");
     let session = store.session().await?;
     let mut patience = Patience::new(limits);
     loop {
-        match try_change(&session, include_str!("sql/raise.sql"), &Cohort::one(claim), limits).await {
+        match try_change(&session, include_str!("sql/raise.sql"), &Cohort::one(lease), limits).await {
             Ok(_) => {
                 session.release();
                 return Ok(());
             }
             Err(error) if error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE) => {
-                patience.again(&session, claim, doing).await?;
+                patience.again(&session, lease, doing).await?;
             }
             Err(error) => return Err(doing.failed(error)),
         }
@@ -66,8 +66,8 @@ pub(super) async fn complete(
 ) -> Result<(), EngineError> {
     let doing = Doing::new(receiving.name(), "making the org live here");
     let gone = moved(leaving, cohort, limits).await?;
-    if let Some(claim) = cohort.first_missing(&gone) {
-        return Err(doing.refused(format!("org {} has not left {} yet", claim.org, leaving.name())));
+    if let Some(lease) = cohort.first_missing(&gone) {
+        return Err(doing.refused(format!("org {} has not left {} yet", lease.org, leaving.name())));
     }
     let session = receiving.session().await?;
     guard_row::receive(&session, cohort, way, doing).await?;
@@ -80,34 +80,34 @@ pub(super) async fn complete(
 /// Lets the store log no more, and forgets what was logged: the org stays there. Refused if it has moved away.
 pub(super) async fn settle(
     store: &Store,
-    claim: &Claim,
+    lease: &Lease,
     limits: LiveLimits,
     doing: Doing<'_>,
 ) -> Result<(), EngineError> {
-    if has_moved(store, claim, limits).await? {
+    if has_moved(store, lease, limits).await? {
         return Err(doing.refused("the org has moved away: what is done now must lead forward"));
     }
     let failed = |error| doing.failed(error);
     let session = store.session().await?;
     session.prepared(SETTLE).await.map_err(failed)?;
     // Whoever writes now has begun to log. Afterwards nobody does, so nothing is left behind in the log.
-    lock::lock(&session, claim, limits, doing).await?;
+    lock::lock(&session, lease, limits, doing).await?;
     failpoint::hit("release.before_commit");
     // Writers wait for us; we wait for nobody as long.
-    if try_change(&session, SETTLE, &Cohort::one(claim), limits).await.map_err(failed)?.is_empty() {
-        return Err(guard_row::why_refused(&session, claim, doing).await?);
+    if try_change(&session, SETTLE, &Cohort::one(lease), limits).await.map_err(failed)?.is_empty() {
+        return Err(guard_row::why_refused(&session, lease, doing).await?);
     }
-    lock::unlock(&session, &Cohort::one(claim), doing).await?;
+    lock::unlock(&session, &Cohort::one(lease), doing).await?;
     lock::patient_again(&session, doing).await?;
     session.release();
     Ok(())
 }
 
 /// Refuses unless the org lives in this store and nothing is logged there any more.
-pub(super) async fn must_be_settled(store: &Store, claim: &Claim) -> Result<(), EngineError> {
+pub(super) async fn must_be_settled(store: &Store, lease: &Lease) -> Result<(), EngineError> {
     let doing = Doing::new(store.name(), "asking whether the way back is closed");
     let session = store.session().await?;
-    guard_row::must_be(&session, guard_row::READ, "settled", claim, doing).await?;
+    guard_row::must_be(&session, guard_row::READ, "settled", lease, doing).await?;
     session.release();
     Ok(())
 }
@@ -137,7 +137,7 @@ async fn change(
         };
         match cohort.single() {
             _ if error.code() != Some(&SqlState::LOCK_NOT_AVAILABLE) => return Err(failed(error)),
-            Some(claim) => patience.again(&session, claim, doing).await?,
+            Some(lease) => patience.again(&session, lease, doing).await?,
             None => return Err(doing.refused("the row of one of these orgs is locked by its writers")),
         }
     }

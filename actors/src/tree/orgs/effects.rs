@@ -10,20 +10,20 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::domain::campaign::Tuning;
 use crate::domain::flags::{Fields, FlagKey, Routing, present};
-use crate::domain::record::{Claim, Failure, Findings, MoveRecord, Place};
+use crate::domain::record::{Failure, Findings, Lease, MoveRecord, Place};
 use crate::domain::state::{Aim, Step, Strategy};
 use crate::domain::verified::{Tally, Verified};
 use crate::failpoint;
 use crate::metering::{self, FailureKind};
 use crate::ports::{Copied, Engine, EngineError, LogError, Side};
-use crate::tree::darklaunch::{DarklaunchError, FlagOrder, Flagger};
+use crate::tree::darklaunch::{DarklaunchError, FlagOrder, FlagWriter};
 
 /// Why a step's effect is not done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum StepError {
     /// It may succeed later.
     Transient { reason: String, place: Place },
-    /// It will fail again until somebody mends the cause.
+    /// It will fail again until a person fixes the cause.
     Permanent { reason: String, place: Place },
     /// Another node has taken the org over.
     Lost,
@@ -43,7 +43,7 @@ pub(crate) type Outcome = Result<Findings, StepError>;
 #[derive(Clone)]
 pub(crate) struct Effects {
     pub(crate) engine: Arc<dyn Engine>,
-    pub(crate) flags: Flagger,
+    pub(crate) flags: FlagWriter,
     pub(crate) tuning: watch::Receiver<Tuning>,
     pub(crate) progress: Progress,
 }
@@ -64,7 +64,7 @@ impl Progress {
 
 impl Effects {
     /// Runs the effect of the step that the records say was begun: for all of them at once, as far as a fault that stays does not
-    /// tell them apart. An outcome for each, in order.
+    /// find the org at fault. Answers an outcome for each, in order.
     pub(crate) async fn run(self, records: Vec<MoveRecord>, step: Step) -> Vec<Outcome> {
         let mut outcomes = Vec::with_capacity(records.len());
         let mut parts = vec![records.as_slice()];
@@ -94,26 +94,26 @@ impl Effects {
     /// One effect for orgs that are alike in what is done with them. The outer error is about all of them.
     async fn run_together(&self, records: &[MoveRecord], step: Step) -> Result<Vec<Outcome>, StepError> {
         let Some(first) = records.first() else { return Ok(Vec::new()) };
-        let claims: Vec<Claim> = records.iter().map(MoveRecord::claim).collect();
+        let leases: Vec<Lease> = records.iter().map(MoveRecord::lease).collect();
         let way = first.aim.way();
         let all = |findings: Findings| records.iter().map(|_| Ok(findings.clone())).collect();
         match (first.strategy, step) {
-            (_, Step::Block) => self.block(&claims).await,
-            (_, Step::Drain) => self.drain(&claims).await.map(all),
-            (_, Step::Capture) => self.capture(&claims).await.map(all),
-            (Strategy::Offline | Strategy::Window, Step::Copy) => self.copy(&claims).await.map(all),
-            (Strategy::Online, Step::Copy) => self.copy_live(&claims).await.map(all),
-            (_, Step::CatchUp) => self.catch_up(&claims, way).await.map(all),
-            (Strategy::Offline | Strategy::Window, Step::Verify) => self.verify(records, &claims).await,
-            (Strategy::Online, Step::Verify) => self.verify_live(records, &claims, way).await,
+            (_, Step::Block) => self.block(&leases).await,
+            (_, Step::Drain) => self.drain(&leases).await.map(all),
+            (_, Step::Capture) => self.capture(&leases).await.map(all),
+            (Strategy::Offline | Strategy::Window, Step::Copy) => self.copy(&leases).await.map(all),
+            (Strategy::Online, Step::Copy) => self.copy_live(&leases).await.map(all),
+            (_, Step::CatchUp) => self.catch_up(&leases, way).await.map(all),
+            (Strategy::Offline | Strategy::Window, Step::Verify) => self.verify(records, &leases).await,
+            (Strategy::Online, Step::Verify) => self.verify_live(records, &leases, way).await,
             // In a window the operator switches, so no course leads here.
-            (Strategy::Offline | Strategy::Window, Step::Switch) => self.switch(records, &claims).await,
-            (Strategy::Online, Step::Switch) => self.switch_live(records, &claims, way).await,
-            (_, Step::Unblock) => self.unblock(&claims).await,
+            (Strategy::Offline | Strategy::Window, Step::Switch) => self.switch(records, &leases).await,
+            (Strategy::Online, Step::Switch) => self.switch_live(records, &leases, way).await,
+            (_, Step::Unblock) => self.unblock(&leases).await,
             (_, Step::Discard | Step::Abort | Step::BackUp | Step::Close | Step::Purge) => {
                 let mut outcomes = Vec::with_capacity(records.len());
-                for (record, claim) in records.iter().zip(&claims) {
-                    outcomes.push(self.run_alone(record, claim, step).await);
+                for (record, lease) in records.iter().zip(&leases) {
+                    outcomes.push(self.run_alone(record, lease, step).await);
                 }
                 Ok(outcomes)
             }
@@ -121,15 +121,15 @@ impl Effects {
     }
 
     /// The effects of steps that lead back, and of those that remove rows for good.
-    async fn run_alone(&self, record: &MoveRecord, claim: &Claim, step: Step) -> Outcome {
+    async fn run_alone(&self, record: &MoveRecord, lease: &Lease, step: Step) -> Outcome {
         match (record.strategy, step) {
-            (Strategy::Window, Step::Discard | Step::Abort) => self.discard_copy(claim).await,
-            (_, Step::Discard) => self.discard_rolled_back(claim).await,
-            (_, Step::BackUp) => self.back_up(claim).await,
-            (_, Step::Close) => self.close(claim).await,
-            (_, Step::Purge) => self.purge(claim).await,
-            (Strategy::Offline, _) => self.abort(claim).await,
-            (Strategy::Online | Strategy::Window, _) => self.abort_live(record, claim).await,
+            (Strategy::Window, Step::Discard | Step::Abort) => self.discard_copy(lease).await,
+            (_, Step::Discard) => self.discard_rolled_back(lease).await,
+            (_, Step::BackUp) => self.back_up(lease).await,
+            (_, Step::Close) => self.close(lease).await,
+            (_, Step::Purge) => self.purge(lease).await,
+            (Strategy::Offline, _) => self.abort(lease).await,
+            (Strategy::Online | Strategy::Window, _) => self.abort_live(record, lease).await,
         }
     }
 
@@ -141,28 +141,28 @@ impl Effects {
         }
         match (record.strategy, step) {
             (Strategy::Online, Step::Switch) => {
-                matches!(self.engine.has_moved(&record.claim(), record.aim.way()).await, Ok(false))
+                matches!(self.engine.has_moved(&record.lease(), record.aim.way()).await, Ok(false))
             }
             _ => true,
         }
     }
 
-    async fn block(&self, claims: &[Claim]) -> Result<Vec<Outcome>, StepError> {
+    async fn block(&self, leases: &[Lease]) -> Result<Vec<Outcome>, StepError> {
         failpoint::hit("block.begin");
-        let blocked = present(&self.routing(claims)?.blocked);
+        let blocked = present(&self.routing(leases)?.blocked);
         let closed_at = Some(SystemTime::now());
-        let order = |claim: &Claim| FlagOrder::of_move(claim, "block.desired").lay_over(blocked.clone());
-        let applied = self.flags.apply_all(claims.iter().map(order).collect()).await?;
+        let order = |lease: &Lease| FlagOrder::of_move(lease, "block.desired").lay_over(blocked.clone());
+        let applied = self.flags.apply_all(leases.iter().map(order).collect()).await?;
         failpoint::hit("block.done");
         Ok(each(applied, || Findings { closed_at, ..Findings::default() }))
     }
 
     /// Admitted requests end in two ways: those that have not written yet give up after the sleep time, and
     /// those that have are waited for in the store.
-    async fn drain(&self, claims: &[Claim]) -> Result<Findings, StepError> {
+    async fn drain(&self, leases: &[Lease]) -> Result<Findings, StepError> {
         failpoint::hit("drain.begin");
         self.sleep_time().await;
-        self.engine.drain(claims).await?;
+        self.engine.drain(leases).await?;
         failpoint::hit("drain.done");
         Ok(Findings::default())
     }
@@ -183,34 +183,34 @@ impl Effects {
         }
     }
 
-    async fn copy(&self, claims: &[Claim]) -> Result<Findings, StepError> {
+    async fn copy(&self, leases: &[Lease]) -> Result<Findings, StepError> {
         failpoint::hit("copy.begin");
-        let copied = self.engine.copy(claims).await?;
-        Ok(share(copied, claims))
+        let copied = self.engine.copy(leases).await?;
+        Ok(share(copied, leases))
     }
 
-    async fn verify(&self, records: &[MoveRecord], claims: &[Claim]) -> Result<Vec<Outcome>, StepError> {
+    async fn verify(&self, records: &[MoveRecord], leases: &[Lease]) -> Result<Vec<Outcome>, StepError> {
         failpoint::hit("verify.begin");
         let (source, target) =
-            tokio::try_join!(self.engine.tally(claims, Side::Source), self.engine.tally(claims, Side::Target))?;
-        Ok(self.proofs(records, claims, source.into_iter().zip(target)).await)
+            tokio::try_join!(self.engine.tally(leases, Side::Source), self.engine.tally(leases, Side::Target))?;
+        Ok(self.proofs(records, leases, source.into_iter().zip(target)).await)
     }
 
     /// A verdict for each org.
     pub(super) async fn proofs(
         &self,
         records: &[MoveRecord],
-        claims: &[Claim],
+        leases: &[Lease],
         tallies: impl Iterator<Item = (Tally, Tally)>,
     ) -> Vec<Outcome> {
-        let mut outcomes = Vec::with_capacity(claims.len());
-        for ((record, claim), (source, target)) in records.iter().zip(claims).zip(tallies) {
-            outcomes.push(self.proof(record, claim, &source, &target).await);
+        let mut outcomes = Vec::with_capacity(leases.len());
+        for ((record, lease), (source, target)) in records.iter().zip(leases).zip(tallies) {
+            outcomes.push(self.proof(record, lease, &source, &target).await);
         }
         outcomes
     }
 
-    async fn proof(&self, record: &MoveRecord, claim: &Claim, source: &Tally, target: &Tally) -> Outcome {
+    async fn proof(&self, record: &MoveRecord, lease: &Lease, source: &Tally, target: &Tally) -> Outcome {
         match Verified::compare(source, target) {
             Ok(verified) => {
                 failpoint::hit("verify.done");
@@ -219,65 +219,65 @@ impl Effects {
                 Ok(Findings { verified: Some(verified), rows, ..Findings::default() })
             }
             Err(mismatch) => {
-                let place = self.engine.explain(claim, &mismatch).await?;
+                let place = self.engine.explain(lease, &mismatch).await?;
                 Err(StepError::Permanent { reason: mismatch.to_string(), place })
             }
         }
     }
 
     /// Declares the rows in the target live, then routes the orgs there, still blocked.
-    async fn switch(&self, records: &[MoveRecord], claims: &[Claim]) -> Result<Vec<Outcome>, StepError> {
+    async fn switch(&self, records: &[MoveRecord], leases: &[Lease]) -> Result<Vec<Outcome>, StepError> {
         failpoint::hit("switch.begin");
         proven(records)?;
-        self.engine.settle(claims).await?;
-        let on_target = present(&self.routing(claims)?.on_target);
-        let order = |claim: &Claim| FlagOrder::of_move(claim, "switch.desired").set(on_target.clone());
-        let applied = self.flags.apply_all(claims.iter().map(order).collect()).await?;
+        self.engine.settle(leases).await?;
+        let on_target = present(&self.routing(leases)?.on_target);
+        let order = |lease: &Lease| FlagOrder::of_move(lease, "switch.desired").set(on_target.clone());
+        let applied = self.flags.apply_all(leases.iter().map(order).collect()).await?;
         failpoint::hit("switch.done");
         Ok(each(applied, Findings::default))
     }
 
-    async fn unblock(&self, claims: &[Claim]) -> Result<Vec<Outcome>, StepError> {
+    async fn unblock(&self, leases: &[Lease]) -> Result<Vec<Outcome>, StepError> {
         failpoint::hit("unblock.begin");
-        let order = |claim: &Claim| FlagOrder::of_move(claim, "unblock.desired").lay_over(Fields::new());
-        let applied = self.flags.apply_all(claims.iter().map(order).collect()).await?;
+        let order = |lease: &Lease| FlagOrder::of_move(lease, "unblock.desired").lay_over(Fields::new());
+        let applied = self.flags.apply_all(leases.iter().map(order).collect()).await?;
         failpoint::hit("unblock.done");
         let opened_at = Some(SystemTime::now());
         Ok(each(applied, || Findings { opened_at, ..Findings::default() }))
     }
 
     /// How the orgs' migration routes them.
-    pub(super) fn routing(&self, claims: &[Claim]) -> Result<Routing, StepError> {
-        match claims.first() {
-            Some(claim) => Ok(self.engine.routing(&claim.migration)?),
+    pub(super) fn routing(&self, leases: &[Lease]) -> Result<Routing, StepError> {
+        match leases.first() {
+            Some(lease) => Ok(self.engine.routing(&lease.migration)?),
             None => Ok(Routing::default()),
         }
     }
 
-    /// Nobody was sent to these rows by Mover.
-    async fn discard_copy(&self, claim: &Claim) -> Result<Findings, StepError> {
+    /// Mover has routed no client to these rows.
+    async fn discard_copy(&self, lease: &Lease) -> Result<Findings, StepError> {
         failpoint::hit("discard.begin");
-        self.engine.discard(claim).await?;
+        self.engine.discard(lease).await?;
         failpoint::hit("discard.done");
         Ok(Findings::default())
     }
 
     /// The org is let in on its source first: whether the target can be cleaned now is not its users' concern.
-    async fn abort(&self, claim: &Claim) -> Result<Findings, StepError> {
+    async fn abort(&self, lease: &Lease) -> Result<Findings, StepError> {
         failpoint::hit("abort.begin");
-        self.flags.apply(FlagOrder::of_move(claim, "abort.desired").lay_over(Fields::new())).await?;
+        self.flags.apply(FlagOrder::of_move(lease, "abort.desired").lay_over(Fields::new())).await?;
         let opened_at = Some(SystemTime::now());
-        self.engine.discard(claim).await?;
+        self.engine.discard(lease).await?;
         failpoint::hit("abort.done");
         Ok(Findings { opened_at, ..Findings::default() })
     }
 }
 
 impl FlagOrder {
-    pub(super) fn of_move(claim: &Claim, desired_failpoint: &'static str) -> Self {
+    pub(super) fn of_move(lease: &Lease, desired_failpoint: &'static str) -> Self {
         FlagOrder {
-            key: FlagKey::org(&claim.org),
-            claim: Some((claim.id, claim.epoch)),
+            key: FlagKey::org(&lease.org),
+            lease: Some((lease.id, lease.epoch)),
             base: Fields::new(),
             overlay: None,
             desired_failpoint: Some(desired_failpoint),
@@ -300,9 +300,9 @@ pub(super) fn each<E: Into<StepError>>(answers: Vec<Result<(), E>>, findings: im
 
 /// What was copied, as far as it is known of each org. The rows of a cohort's orgs are counted when they are verified; the bytes are
 /// divided evenly.
-pub(super) fn share(copied: Copied, claims: &[Claim]) -> Findings {
+pub(super) fn share(copied: Copied, leases: &[Lease]) -> Findings {
     metering::copied(copied);
-    let orgs = i64::try_from(claims.len()).unwrap_or(i64::MAX).max(1);
+    let orgs = i64::try_from(leases.len()).unwrap_or(i64::MAX).max(1);
     Findings { rows: (orgs == 1).then_some(copied.rows), bytes: Some(copied.bytes / orgs), ..Findings::default() }
 }
 
