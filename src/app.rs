@@ -1,4 +1,4 @@
-//! From a configuration to a world that commands work on, and to a running tree.
+//! Builds the world that commands work on, and the running tree, from a configuration.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -12,10 +12,10 @@ use thiserror::Error;
 
 use crate::config::{AddressError, Config, Definitions, Mistakes, Override, Postgres, Store};
 use crate::demo;
-use crate::embedded::{Caretaker, EmbeddedError, Options, Servers};
+use crate::embedded::{EmbeddedError, Options, Servers, Watchdog};
 use crate::engine::{self, LiveLimits, PgEngine, StoreError};
 use crate::flags::RedisFlags;
-use crate::operations::{CampaignDefaults, Checkup, Needs, World};
+use crate::operations::{CampaignDefaults, Needs, StartupDoctor, World};
 use crate::state::{self, PgMoveLog, StateError};
 
 /// Where the private servers live, below the directory in which Mover is called.
@@ -128,9 +128,9 @@ impl App {
         Ok(App { world, config, servers })
     }
 
-    /// The same world with connections of its own to the move log and to Redis, for those who ask: however many they are, they
+    /// The same world with its own connections to the move log and to Redis, for read requests: however many there are, they
     /// never take one that a move waits for.
-    pub async fn world_for_askers(&self) -> Result<World, AppError> {
+    pub async fn world_for_readers(&self) -> Result<World, AppError> {
         let log = PgMoveLog::new(state_pool(&self.config, self.servers()).await?).acting_as(operator());
         Ok(World { log: Arc::new(log), flags: Arc::new(self.world.flags.beside()), ..self.world.clone() })
     }
@@ -148,12 +148,12 @@ impl App {
     /// Starts as much of the tree as is needed and waits until it is up.
     pub async fn start(&self, needs: Needs) -> Result<Option<Tree>, AppError> {
         let ports = self.world.ports();
-        let first: Vec<ChildSpec> = self.servers.iter().cloned().map(Caretaker::spec).collect();
+        let first: Vec<ChildSpec> = self.servers.iter().cloned().map(Watchdog::spec).collect();
         let mut tree = match needs {
             Needs::Nothing => return Ok(None),
             Needs::Flags => Tree::start_flags_only(ports, self.settings(), first).await?,
             Needs::Tree => {
-                let first = first.into_iter().chain([Checkup::spec(self.world.clone())]).collect();
+                let first = first.into_iter().chain([StartupDoctor::spec(self.world.clone())]).collect();
                 Tree::start(ports, self.settings(), first).await?
             }
         };
@@ -173,7 +173,7 @@ impl App {
         }
     }
 
-    /// Lets go of the private servers; whoever leaves last stops them.
+    /// Releases the private servers; the last user stops them.
     pub async fn close(self) -> Result<(), AppError> {
         if let Some(servers) = self.servers {
             servers.release().await?;
@@ -211,7 +211,7 @@ async fn stores(config: &Config, servers: Option<&Servers>) -> Result<Vec<engine
     Ok(stores)
 }
 
-/// A name that no other process has, and that tells an operator where to look.
+/// A name that is unique to this process and names its host and process id.
 fn node_name() -> String {
     let host = nix::unistd::gethostname().map_or_else(|_| "host".into(), |name| name.to_string_lossy().into_owned());
     format!("{host}/{}/{}", std::process::id(), &uuid::Uuid::new_v4().simple().to_string()[..8])

@@ -32,7 +32,7 @@ fn distance(one: &[char], other: &[char]) -> usize {
     last[other.len()]
 }
 
-/// The end of a sentence that says that `word` is not known.
+/// The end of a message about an unknown `word`.
 pub(crate) fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     nearest(word, known).map(|known| format!("; did you mean {known:?}?")).unwrap_or_default()
 }

@@ -1,5 +1,5 @@
-//! How every session with a store or the move log begins, whatever was set for its role or database: names that are ours alone, and
-//! commits that last.
+//! The settings at the start of every session with a store or the move log, which override those of role and database: name lookup in `pg_catalog`, and
+//! durable commits.
 
 use tokio_postgres::{Client, Error, SimpleQueryMessage};
 

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 use mover::command::{Command, FlagHash, MigrateOptions, StateKind, Which, help, parse, specs};
-use mover_actors::domain::campaign::{Selection, Steer};
+use mover_actors::domain::campaign::{Control, Selection};
 use mover_actors::domain::flags::Fields;
 use mover_actors::domain::ids::{MigrationName, OrgName};
 use mover_actors::domain::state::Aim;
@@ -196,12 +196,12 @@ fn options() -> impl Strategy<Value = MigrateOptions> {
     })
 }
 
-fn steer() -> impl Strategy<Value = Steer> {
+fn control() -> impl Strategy<Value = Control> {
     prop_oneof![
-        prop::sample::select(vec![Steer::Pause, Steer::Resume, Steer::Halt]),
-        (1..=10_000_u32).prop_map(Steer::Concurrency),
-        (0..=86_400_000_u64).prop_map(Steer::SleepTimeMs),
-        (0..=86_400_000_u64).prop_map(Steer::PaceMs),
+        prop::sample::select(vec![Control::Pause, Control::Resume, Control::Halt]),
+        (1..=10_000_u32).prop_map(Control::Concurrency),
+        (0..=86_400_000_u64).prop_map(Control::SleepTimeMs),
+        (0..=86_400_000_u64).prop_map(Control::PaceMs),
     ]
 }
 
@@ -248,7 +248,7 @@ fn any_command() -> impl Strategy<Value = Command> {
         ),
         (option::of(migration()), any::<bool>()).prop_map(|(migration, watch)| Command::Status { migration, watch }),
         option::of(1..=10_000_u32).prop_map(|limit| Command::History { limit }),
-        steer().prop_map(Command::Steer),
+        control().prop_map(Command::Control),
         (migration(), which()).prop_map(|(migration, which)| Command::Verify { migration, which }),
         (migration(), which()).prop_map(|(migration, which)| Command::Retry { migration, which }),
         hash().prop_map(|hash| Command::FlagsShow { hash }),

@@ -1,4 +1,4 @@
-//! Named places at which crash tests end the process.
+//! Failpoints: named places at which crash tests end the process.
 //!
 //! A place costs one load of an empty cell while nothing is armed. The crate `mover` arms one place from the environment
 //! variable `MOVER_FAILPOINT` and ends the process there with SIGKILL, as a power cut would.

@@ -1,6 +1,6 @@
-//! What happens when: the orchestration core of Mover.
+//! The orchestration core of Mover.
 //!
-//! `domain` holds the words and the state machine, `ports` what the core needs from the world,
+//! `domain` has the types and the state machine, `ports` the interfaces to the outside,
 //! `otp` Erlang-style supervision, `tree` the supervision tree. Nothing here knows SQL, Redis or HTTP.
 
 pub mod domain;

@@ -1,4 +1,4 @@
-//! What the tree needs from the world. The crate `mover` implements these for Postgres and Redis; the
+//! The interfaces of the tree to Postgres, Redis and the stores. The crate `mover` implements these for Postgres and Redis; the
 //! simulation implements them in memory, and both pass the same contract suite.
 
 use std::path::PathBuf;
@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use futures_util::try_join;
 use thiserror::Error;
 
-use crate::domain::campaign::{Campaign, CampaignPlan, Selection, Steer};
+use crate::domain::campaign::{Campaign, CampaignPlan, Control, Selection};
 use crate::domain::flags::{Fields, FlagImage, FlagKey, FoundFlags, Routing};
 use crate::domain::ids::{CampaignId, Epoch, MigrationName, MoveId, NodeId};
 use crate::domain::record::{Advance, Lease, MoveRecord, Place};
@@ -18,15 +18,15 @@ use crate::domain::verified::{Mismatch, Tally};
 /// Why the move log did not do what it was asked.
 #[derive(Debug, Clone, Error)]
 pub enum LogError {
-    /// It cannot be reached, or lost the connection: nobody knows whether the change was made. Try again.
+    /// It is unreachable, or the connection was lost: whether the change was made is unknown. Try again.
     #[error("the move log cannot be reached while {doing}: {cause}")]
     Unreachable {
         /// What was being done.
         doing: String,
-        /// What the driver said.
+        /// The message of the driver.
         cause: String,
     },
-    /// Somebody else holds the move by now, or it is in another state.
+    /// The move has another owner, or is in another state.
     #[error("move {id} is no longer ours: our epoch is {ours}")]
     Fenced {
         /// Which move.
@@ -105,20 +105,20 @@ pub trait MoveLog: Send + Sync + 'static {
     /// Makes this node drive the live campaign of a dead one, running; nothing if there is no such campaign.
     async fn adopt_campaign(&self, node: NodeId) -> Result<Option<Campaign>, LogError>;
     /// Changes the live campaign; [`LogError::NoCampaign`] if none is live.
-    async fn steer(&self, change: Steer, reason: Option<&str>) -> Result<Campaign, LogError>;
+    async fn control(&self, change: Control, reason: Option<&str>) -> Result<Campaign, LogError>;
     /// Ends a campaign.
     async fn close_campaign(&self, id: CampaignId, reason: Option<&str>) -> Result<(), LogError>;
     /// Claims at most `limit` ready orgs of the campaign's selection: now `started` at their first step, each with a new
-    /// epoch. An org that is in flight in another migration is left out. Empty: nothing is left to lease now.
-    async fn lease(&self, campaign: CampaignId, node: NodeId, limit: u32) -> Result<Vec<MoveRecord>, LogError>;
+    /// epoch. An org that is in flight in another migration is left out. Empty: no org can be claimed now.
+    async fn claim(&self, campaign: CampaignId, node: NodeId, limit: u32) -> Result<Vec<MoveRecord>, LogError>;
 
     /// One move.
     async fn load(&self, id: MoveId) -> Result<MoveRecord, LogError>;
     /// Gives a started move that this node holds with this epoch a new one, under which nothing has been sent to a store;
-    /// answers it. Repeated after a lost answer, it answers the same. [`LogError::Fenced`] if somebody else has the move.
+    /// answers it. Repeated after a lost answer, it answers the same. [`LogError::Fenced`] if the move has another owner.
     async fn renew(&self, node: NodeId, id: MoveId, epoch: Epoch) -> Result<Epoch, LogError>;
     /// Writes many transitions in one transaction, each on its own merits: an answer for each, in order.
-    /// The outer error means that none was written, or that nobody knows. A transition that was
+    /// The outer error means that none was written, or that it is unknown. A transition that was
     /// already written with the same epoch is answered with Ok (so that trying again is harmless).
     async fn advance(&self, node: NodeId, advances: &[Advance]) -> Result<Vec<Result<(), LogError>>, LogError>;
     /// Releases captured orgs; answers how many.
@@ -145,7 +145,7 @@ pub enum FlagsError {
     Unreachable {
         /// What was being done.
         doing: String,
-        /// What the driver said.
+        /// The message of the driver.
         cause: String,
     },
     /// Redis answered with an error, e.g. a wrong type or no permission.
@@ -153,7 +153,7 @@ pub enum FlagsError {
     Rejected {
         /// What was being done, with the key.
         doing: String,
-        /// What it said.
+        /// Its message.
         cause: String,
     },
 }
@@ -179,13 +179,13 @@ pub trait Flags: Send + Sync + 'static {
     async fn read(&self, wanted: &[(FlagKey, Vec<String>)]) -> Result<Vec<FoundFlags>, FlagsError>;
     /// Makes hashes look like their images, each hash atomically and only if it carries no newer epoch. `dl_default`
     /// lets applications work, so it waits for all others: it is written only while Redis is whole, or has lost nothing
-    /// since [`Flags::is_whole`] last told the caller that it is not; checked in the same instant.
+    /// since [`Flags::is_whole`] last answered `false`; checked atomically.
     async fn write(&self, images: &[FlagImage]) -> Result<Vec<Written>, FlagsError>;
-    /// Whether Redis still knows what it knew: false after it lost its memory, until [`Flags::mark_whole`]. Whoever hears
+    /// Whether Redis still has all flags: false after it lost its data, until [`Flags::mark_whole`]. A caller that receives
     /// `false` writes everything again, `dl_default` last.
     async fn is_whole(&self) -> Result<bool, FlagsError>;
-    /// Notes in Redis that all desired flags were written since [`Flags::is_whole`] last said `false`. Does nothing if
-    /// Redis has lost its memory again since then, or if it said `true`.
+    /// Marks in Redis that all desired flags were written since [`Flags::is_whole`] last answered `false`. Does nothing if
+    /// Redis has lost its data again since then, or if it answered `true`.
     async fn mark_whole(&self) -> Result<(), FlagsError>;
 }
 
@@ -230,7 +230,7 @@ pub trait Engine: Send + Sync + 'static {
     fn routing(&self, migration: &MigrationName) -> Result<Routing, EngineError>;
     /// How patient online moves of this migration are, and how large cohorts may be.
     fn limits(&self, migration: &MigrationName) -> Result<Limits, EngineError>;
-    /// About how many rows each org has in the source, in order: to tell which orgs are carried together.
+    /// About how many rows each org has in the source, in order: used to pack cohorts.
     async fn sizes(&self, leases: &[Lease]) -> Result<Vec<i64>, EngineError>;
 
     /// Waits until the transactions that may still write to the orgs in the source have ended.
@@ -289,7 +289,7 @@ pub trait Engine: Send + Sync + 'static {
 pub enum Access {
     /// Its writers wait.
     Held,
-    /// Its writers are at work, and nobody waits.
+    /// Its writers hold the lock; no writer waits.
     Busy,
     /// It has moved already: [`Engine::complete`] goes on from there.
     Moved,
@@ -312,7 +312,7 @@ pub trait WriteBlock: Send {
     async fn leave(&mut self) -> Result<CaughtUp, EngineError>;
     /// Makes the orgs live in the other store. After an error [`Engine::complete`] does. Writers still wait.
     async fn arrive(&mut self) -> Result<(), EngineError>;
-    /// Since when writers wait, at most: until then nobody asked for a lock.
+    /// Since when writers wait, at most: no lock was requested before.
     fn since(&self) -> SystemTime;
     /// Lets the writers go on; answers since when they do.
     async fn release(self: Box<Self>) -> Result<SystemTime, EngineError>;

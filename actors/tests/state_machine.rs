@@ -23,8 +23,8 @@ fn states() -> Vec<State> {
 
 fn events() -> Vec<Event> {
     let of_steps = Step::ALL.into_iter().flat_map(|step| [Event::StepDone(step), Event::StepFailed(step)]);
-    let claims = Aim::ALL.into_iter().map(Event::Claimed);
-    [Event::MadeReady, Event::FoundMoved, Event::Retried].into_iter().chain(claims).chain(of_steps).collect()
+    let leases = Aim::ALL.into_iter().map(Event::Claimed);
+    [Event::MadeReady, Event::FoundMoved, Event::Retried].into_iter().chain(leases).chain(of_steps).collect()
 }
 
 fn courses() -> Vec<Course> {

@@ -31,7 +31,7 @@ impl Condition {
     fn name(self) -> &'static str {
         match self {
             Self::None => "no guard",
-            Self::Asleep => "installed, asleep until a campaign begins",
+            Self::Asleep => "installed, disabled until a campaign begins",
             Self::Idle => "a campaign has begun, no org moves yet",
             Self::Moving => "one org is moving: its writes are logged",
             Self::AllLogged => "all orgs are moving",

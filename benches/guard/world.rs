@@ -7,7 +7,7 @@ use mover::config::Definitions;
 use mover::embedded::{Options, Private};
 use mover::engine::{PgEngine, Store};
 use mover_actors::domain::ids::{Epoch, MigrationName, MoveId, OrgKey, OrgName, StoreName};
-use mover_actors::domain::record::Claim;
+use mover_actors::domain::record::Lease;
 use mover_actors::domain::state::Way;
 use mover_actors::ports::Engine;
 use tokio_postgres::{Client, NoTls};
@@ -115,7 +115,7 @@ impl World {
     /// The writes of the first `orgs` orgs are logged from now on, as from the capture of a move until its switch.
     pub(crate) async fn log(&self, orgs: i32) -> Result<(), Trouble> {
         for branch in 1..=orgs {
-            self.engine.capture(&[self.claim(branch, 1)?]).await?;
+            self.engine.capture(&[self.lease(branch, 1)?]).await?;
         }
         Ok(())
     }
@@ -125,21 +125,21 @@ impl World {
     pub(crate) async fn copy_on_and_on(&self) -> Result<(), Trouble> {
         for epoch in 1.. {
             let branch = i32::try_from(epoch)? % self.orgs()? + 1;
-            let claim = self.claim(branch, epoch)?;
-            let claims = [claim];
-            self.engine.capture(&claims).await?;
-            self.engine.copy_live(&claims).await?;
-            while self.engine.catch_up(&claims, Way::Forward).await?.keys > 50 {}
-            self.engine.compare(&claims, Way::Forward).await?;
-            self.engine.release(&claims[0]).await?;
-            self.engine.discard(&claims[0]).await?;
+            let lease = self.lease(branch, epoch)?;
+            let leases = [lease];
+            self.engine.capture(&leases).await?;
+            self.engine.copy_live(&leases).await?;
+            while self.engine.catch_up(&leases, Way::Forward).await?.keys > 50 {}
+            self.engine.compare(&leases, Way::Forward).await?;
+            self.engine.release(&leases[0]).await?;
+            self.engine.discard(&leases[0]).await?;
         }
         Ok(())
     }
 
-    fn claim(&self, branch: i32, epoch: i64) -> Result<Claim, Trouble> {
+    fn lease(&self, branch: i32, epoch: i64) -> Result<Lease, Trouble> {
         let (key, org) = (OrgKey::new(branch.to_string())?, OrgName::new(branch.to_string())?);
-        Ok(Claim { id: MoveId(epoch), migration: self.migration.clone(), org, key, epoch: Epoch(epoch) })
+        Ok(Lease { id: MoveId(epoch), migration: self.migration.clone(), org, key, epoch: Epoch(epoch) })
     }
 
     async fn client(&self, database: &str) -> Result<Client, Trouble> {

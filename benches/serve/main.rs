@@ -4,8 +4,8 @@
 //! events, 20 who listen and never read, and a thousand requests a second for the status. Those who look run at the lowest priority, as they would be
 //! on other machines. Read the ratios, which are taken within a campaign.
 
-mod elsewhere;
-mod looking;
+mod client_process;
+mod clients;
 mod phases;
 mod serving;
 mod world;
@@ -19,8 +19,8 @@ type Trouble = Box<dyn std::error::Error + Send + Sync>;
 
 #[tokio::main]
 async fn main() -> Result<(), Trouble> {
-    if elsewhere::is_here() {
-        return elsewhere::look().await;
+    if client_process::is_here() {
+        return client_process::look().await;
     }
     let rounds = number("BENCH_RUNS", 3)?.max(1);
     let orgs = u32::try_from(number("BENCH_ORGS", 3000)?)?.max(10);

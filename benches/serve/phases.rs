@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use tokio::time::sleep;
 
 use crate::Trouble;
-use crate::elsewhere::Elsewhere;
-use crate::looking::Looks;
+use crate::client_process::ClientProcess;
+use crate::clients::Looks;
 use crate::serving::{Campaign, Serving};
 
 const PHASE: Duration = Duration::from_secs(5);
@@ -45,7 +45,7 @@ pub(crate) async fn measure(serving: &Serving, orgs: u32, looked_at_first: bool)
     let mut is_looked_at = looked_at_first;
     let mut phases = 0;
     loop {
-        let looking = if is_looked_at { Some(Elsewhere::start(serving)?) } else { None };
+        let looking = if is_looked_at { Some(ClientProcess::start(serving)?) } else { None };
         sleep(SETTLE).await;
         let (begun, before) = (Instant::now(), campaign.moved().await?);
         sleep(PHASE).await;

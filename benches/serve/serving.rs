@@ -8,7 +8,7 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
 use crate::Trouble;
-use crate::looking::Connection;
+use crate::clients::Connection;
 use crate::world::World;
 
 pub(crate) const WORKERS: u32 = 8;

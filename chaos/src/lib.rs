@@ -4,7 +4,7 @@
 //! - `servers`: two private Postgres and a Redis, and what is done to them;
 //! - `app`: what an application is to the trial; `shop` and `bank` are the two that there are;
 //! - `client`: writes, each until it is acknowledged, which the `ledger` remembers;
-//! - `operator`: starts Mover and kills it, `weather`: restarts servers;
+//! - `operator`: starts Mover and kills it, `restarts`: restarts servers;
 //! - `check`: when all is at rest, the rows of every org in both stores against the ledger.
 //!
 //! `docs/chaos.md` says what is checked and how a failure is read.
@@ -22,12 +22,12 @@ mod operator;
 mod options;
 mod postgres;
 mod program;
+mod restarts;
 mod servers;
 mod shop;
 mod tampering;
 mod trial;
 mod watcher;
-mod weather;
 
 pub use counters::Figures;
 pub use evidence::Wrong;

@@ -12,7 +12,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// Connects; the connection lives as long as the client.
 pub(crate) async fn connect(url: &str) -> Result<Client, Error> {
     let (client, connection) = tokio_postgres::connect(url, NoTls).await?;
-    // How it ended is told to whoever uses the client next.
+    // The next user of the client receives the error.
     tokio::spawn(connection);
     Ok(client)
 }

@@ -23,11 +23,11 @@ use crate::operator::{Operator, Site};
 use crate::options::Options;
 use crate::postgres::{causes, connect_patiently};
 use crate::program::{Death, Program};
+use crate::restarts::Restarts;
 use crate::servers::{Servers, Store};
 use crate::shop::Shop;
 use crate::tampering;
 use crate::watcher::watch;
-use crate::weather::Weather;
 
 /// With all servers up and no Mover in the way every write ends well before.
 const CLIENTS_REST_WITHIN: Duration = Duration::from_secs(60);
@@ -146,7 +146,7 @@ impl Trial {
         let mut random = StdRng::seed_from_u64(options.seed);
         // Dropped at the end, and with it all that is still at work.
         let mut tasks = JoinSet::new();
-        let weather = Weather {
+        let restarts = Restarts {
             servers: self.servers.clone(),
             counters: self.counters.clone(),
             evidence: self.evidence.clone(),
@@ -154,7 +154,7 @@ impl Trial {
             every: options.mishap_every,
             random: StdRng::from_rng(&mut random),
         };
-        tasks.spawn(weather.run());
+        tasks.spawn(restarts.run());
         for store in Store::BOTH {
             tasks.spawn(watch(self.servers.store_url(store), self.counters.clone(), self.evidence.clone()));
         }
@@ -202,7 +202,7 @@ impl Trial {
         }
     }
 
-    /// Fair weather, Mover finishes what it began, clients stop between two writes, and everything is looked at.
+    /// Fair restarts, Mover finishes what it began, clients stop between two writes, and everything is looked at.
     async fn come_to_rest(&self, operator: &mut Operator, for_good: bool) {
         let _fair = self.sky.write().await;
         match operator.finish().await {

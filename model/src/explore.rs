@@ -9,7 +9,7 @@ use crate::model::Cutover;
 use crate::mutations::Without;
 use crate::properties::Name;
 use crate::setting::Setting;
-use crate::story;
+use crate::trace;
 
 /// A path that decides a property.
 #[derive(Debug)]
@@ -17,7 +17,7 @@ pub struct Found {
     /// How many actions it has.
     pub actions: usize,
     /// It, line by line.
-    pub story: Vec<String>,
+    pub trace: Vec<String>,
 }
 
 /// What became of one property.
@@ -86,7 +86,7 @@ fn explore(model: Cutover, threads: usize, until: Option<Name>) -> Report {
         is_example: property.expectation == Expectation::Sometimes,
         found: discoveries.remove(property.name).map(|path| {
             let path = path.into_vec();
-            Found { actions: path.len() - 1, story: story::tell(model, &path) }
+            Found { actions: path.len() - 1, trace: trace::tell(model, &path) }
         }),
     };
     let verdicts = model.properties().into_iter().map(verdict).collect();

@@ -15,8 +15,8 @@ mod properties;
 mod setting;
 mod settings;
 mod state;
-mod story;
 pub mod table;
+mod trace;
 mod writer;
 
 pub use mutations::Without;

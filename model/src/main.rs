@@ -89,7 +89,7 @@ fn setting_holds(setting: &Setting) -> bool {
             (None, true) => println!("  MISSED   {}", verdict.property),
             (Some(found), false) => {
                 println!("  BROKEN   {}, after {} actions", verdict.property, found.actions);
-                found.story.iter().for_each(|line| println!("{line}"));
+                found.trace.iter().for_each(|line| println!("{line}"));
             }
         }
     }
@@ -122,7 +122,7 @@ fn tell_without(measure: Without) -> bool {
         return false;
     };
     println!("  breaks {property}, after {} actions", found.actions);
-    found.story.iter().for_each(|line| println!("{line}"));
+    found.trace.iter().for_each(|line| println!("{line}"));
     true
 }
 

@@ -8,8 +8,8 @@ fn every_property_holds_and_every_example_is_reached() {
         let report = explore::all(setting, 2);
         println!("{}: {} states, {} different, {:?}", setting.name, report.states, report.unique, report.took);
         for verdict in &report.verdicts {
-            let story = verdict.found.as_ref().map(|found| found.story.join("\n")).unwrap_or_default();
-            assert!(verdict.is_good(), "{}: {}\n{story}", setting.name, verdict.property);
+            let trace = verdict.found.as_ref().map(|found| found.trace.join("\n")).unwrap_or_default();
+            assert!(verdict.is_good(), "{}: {}\n{trace}", setting.name, verdict.property);
         }
     }
 }

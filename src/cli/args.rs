@@ -1,9 +1,9 @@
-//! What can be said on the command line.
+//! The arguments of the program.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, Parser, ValueEnum};
 
 use mover_actors::domain::ids::MigrationName;
 
@@ -18,7 +18,7 @@ pub(super) struct Cli {
     #[command(flatten)]
     pub(super) general: General,
     #[command(subcommand)]
-    pub(super) door: Door,
+    pub(super) subcommand: ProgramCommand,
 }
 
 const EXAMPLES: &str = "\
@@ -50,8 +50,8 @@ pub(super) struct General {
 }
 
 /// The ways in.
-#[derive(Debug, Subcommand)]
-pub(super) enum Door {
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum ProgramCommand {
     /// Show a whole campaign on sample data: two Postgres, Redis, and clients that write all the time
     Demo(Demo),
     /// Type commands, with completion, history, help and a live view of campaigns
@@ -72,7 +72,7 @@ pub(super) enum Door {
     Guard(Guard),
     /// Load the rows of a finalized org from its backup into a store
     Restore(Restore),
-    /// Hold what the stores' guards say of orgs against the move log; exit code 1 if something is left to mend
+    /// Compare the guards of the stores with the move log; exit code 1 if an inconsistency is left
     Doctor(Doctor),
     /// Say whether all is well: exit code 0 ok, 1 warning, 2 critical
     Health(Health),
@@ -152,7 +152,7 @@ pub(super) struct Exec {
     pub(super) json: bool,
 }
 
-/// A Mover elsewhere.
+/// A remote Mover.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "A Mover elsewhere")]
 pub(super) struct Connect {
@@ -162,7 +162,7 @@ pub(super) struct Connect {
     /// A file that holds the token [default: the token in MOVER_TOKEN]
     #[arg(long, value_name = "FILE", requires = "connect")]
     pub(super) token_file: Option<PathBuf>,
-    /// Who may sign its certificate, in PEM [default: whom this machine trusts]
+    /// The authorities that may sign its certificate, in PEM [default: those that this machine trusts]
     #[arg(long, value_name = "FILE", requires = "connect")]
     pub(super) ca_file: Option<PathBuf>,
 }
@@ -202,7 +202,7 @@ pub(super) struct Token {
 }
 
 /// What is done with tokens.
-#[derive(Debug, Subcommand)]
+#[derive(Debug, clap::Subcommand)]
 pub(super) enum TokenCommand {
     /// Make one, and show it this once
     Create {
@@ -284,7 +284,7 @@ Examples:
   mover guard remove new whole_org";
 
 /// What is done with the guard.
-#[derive(Debug, Subcommand)]
+#[derive(Debug, clap::Subcommand)]
 pub(super) enum GuardCommand {
     /// Make what is missing or outdated; waits only for moments, so a busy table is never stalled
     Install {
@@ -399,7 +399,7 @@ pub(super) struct Restore {
 /// `mover doctor`
 #[derive(Debug, Args)]
 pub(super) struct Doctor {
-    /// Mend what can be mended: let a source stop logging, remove a copy that nobody works on
+    /// Repair what can be repaired: stop the logging of a source, remove an abandoned copy
     #[arg(long)]
     pub(super) fix: bool,
     /// Print the findings as JSON

@@ -1,4 +1,4 @@
-//! Questions on the terminal.
+//! Prompts on the terminal.
 
 use std::io::{BufRead, IsTerminal, Write};
 
@@ -8,10 +8,10 @@ use crate::command::Command;
 use crate::operations::Danger;
 
 use super::error::CliError;
-use super::helm::{Carried, Consent, Giver, Helm};
+use super::host::{CommandHost, CommandOutcome, Consent, Issuer};
 use super::interrupts::Interrupts;
 
-/// Whether there is somebody who could answer.
+/// Whether a user can answer.
 pub(super) fn somebody_is_there() -> bool {
     std::io::stdin().is_terminal()
 }
@@ -21,7 +21,7 @@ pub(super) async fn ask(question: &str, interrupts: &mut Interrupts) -> Option<S
     print!("{question} ");
     let _ = std::io::stdout().flush();
     let (answered, answer) = oneshot::channel();
-    // A thread of its own: nobody waits for it if no answer comes.
+    // A separate thread: the program does not wait for it if no answer comes.
     std::thread::spawn(move || {
         let mut line = String::new();
         let read = std::io::stdin().lock().read_line(&mut line);
@@ -36,18 +36,18 @@ pub(super) async fn ask(question: &str, interrupts: &mut Interrupts) -> Option<S
     }
 }
 
-/// Carries a command out. Before a dangerous one it says what it would do, and has its giver show that it is meant; `yes` says so
+/// Carries a command out. A dangerous command needs confirmation after its effect was shown; `yes` confirms it
 /// beforehand.
 pub(super) async fn meant(
-    helm: &mut dyn Helm,
+    host: &mut dyn CommandHost,
     command: &Command,
     yes: bool,
-    giver: Giver,
+    issuer: Issuer,
     interrupts: &mut Interrupts,
-) -> Result<Carried, CliError> {
+) -> Result<CommandOutcome, CliError> {
     let consent = if yes { Consent::Beforehand } else { Consent::NotAsked };
-    let Danger { what, word } = match helm.carry_out(command, consent, giver, interrupts).await? {
-        Carried::Asks(danger) => danger,
+    let Danger { what, word } = match host.carry_out(command, consent, issuer, interrupts).await? {
+        CommandOutcome::NeedsConfirmation(danger) => danger,
         carried => return Ok(carried),
     };
     if !somebody_is_there() {
@@ -55,7 +55,7 @@ pub(super) async fn meant(
     }
     println!("{what}");
     match ask(&format!("Type {word} to go on:"), interrupts).await {
-        Some(answer) if answer == word => helm.carry_out(command, Consent::Typed(&word), giver, interrupts).await,
+        Some(answer) if answer == word => host.carry_out(command, Consent::Typed(&word), issuer, interrupts).await,
         _ => Err(CliError::NotMeant),
     }
 }

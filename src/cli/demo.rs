@@ -20,12 +20,12 @@ use crate::demo::quantiles::Quantiles;
 use crate::demo::report::{CampaignFigures, DemoReport};
 use crate::demo::sample::{Sample, SampleError, Shape};
 use crate::embedded::{Options, Servers};
-use crate::operations::{Door as CommandDoor, Needs, Outcome, Running, carry_out};
+use crate::operations::{Interface, Needs, Outcome, Running, carry_out};
 
 use super::args::{Demo, DemoStrategy};
 use super::error::CliError;
 use super::follow::follow;
-use super::helm::{Helm, Home};
+use super::host::{CommandHost, Local};
 use super::interrupts::Interrupts;
 use super::screen::Screen;
 
@@ -47,7 +47,7 @@ pub enum DemoError {
     /// The private Redis.
     #[error("emptying the private Redis: {0}")]
     Redis(#[from] redis::RedisError),
-    /// Somebody works on the private servers.
+    /// Another process uses the private servers.
     #[error("another Mover works on the private servers in {PRIVATE_DIR}/; end it first (`mover exec nodes` shows it)")]
     InUse,
 }
@@ -64,11 +64,11 @@ pub(super) async fn demo(args: &Demo, screen: &Screen) -> Result<ExitCode, CliEr
         () = interrupts.next() => return Err(CliError::Interrupted),
     };
     let app = App::open(config, false).await?;
-    let mut helm = Home::new(&app);
-    helm.prepare(Needs::Tree).await?;
-    let report = run(args, screen, &app, &mut helm, &sample, &servers, &mut interrupts).await;
-    helm.close().await?;
-    drop(helm);
+    let mut host = Local::new(&app);
+    host.prepare(Needs::Tree).await?;
+    let report = run(args, screen, &app, &mut host, &sample, &servers, &mut interrupts).await;
+    host.close().await?;
+    drop(host);
     app.close().await?;
     let report = report?;
     servers.release().await?;
@@ -122,12 +122,12 @@ async fn run(
     args: &Demo,
     screen: &Screen,
     app: &App,
-    helm: &mut Home<'_>,
+    host: &mut Local<'_>,
     sample: &Sample,
     servers: &Servers,
     interrupts: &mut Interrupts,
 ) -> Result<DemoReport, CliError> {
-    let Some(running) = helm.running() else { return Err(CliError::Interrupted) };
+    let Some(running) = host.running() else { return Err(CliError::Interrupted) };
     let orgs = sample.orgs().await.map_err(DemoError::from)?;
     let orgs_total = orgs.len() as u64;
     let options = ClientOptions {
@@ -157,7 +157,7 @@ async fn run(
         return Err(CliError::Interrupted);
     };
     let view = app.world.log.campaign_view(campaign.id).await?;
-    follow(helm, screen, interrupts, view.into(), total).await?;
+    follow(host, screen, interrupts, view.into(), total).await?;
     let ended = app.world.log.campaign(campaign.id).await?;
     let elapsed_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
     // A little longer, so that there are writes to every org in its new place.
@@ -174,7 +174,7 @@ async fn run(
 
 async fn command(app: &App, running: &Running, line: &str) -> Result<Outcome, CliError> {
     match command::parse(line)? {
-        Some(command) => Ok(carry_out(&app.world, Some(running), CommandDoor::Demo, &command).await?),
+        Some(command) => Ok(carry_out(&app.world, Some(running), Interface::Demo, &command).await?),
         None => Err(CliError::Interrupted),
     }
 }

@@ -1,4 +1,4 @@
-//! Why a door was closed early.
+//! Why an interface ended early.
 
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -20,7 +20,7 @@ use crate::telemetry::TelemetryError;
 use super::demo::DemoError;
 use super::run::RunError;
 
-/// Why Mover ended without doing what it was told.
+/// Why the program failed.
 #[derive(Debug, Error)]
 pub enum CliError {
     /// The line is not a command.
@@ -85,7 +85,7 @@ pub enum CliError {
     /// The terminal or a signal could not be used.
     #[error("the terminal: {0}")]
     Terminal(#[from] std::io::Error),
-    /// A dangerous command, and nobody could be asked.
+    /// A command that needs confirmation, without a terminal.
     #[error("{what}\nnobody is there to be asked whether that is meant, so nothing was done; --yes says that it is")]
     Unconfirmed {
         /// What it would do.
@@ -94,10 +94,10 @@ pub enum CliError {
     /// It was asked about, and the answer was no.
     #[error("nothing was done")]
     NotMeant,
-    /// A Mover elsewhere did not do it.
+    /// A remote Mover did not do it.
     #[error(transparent)]
     Remote(#[from] RemoteError),
-    /// Ctrl-C while a Mover elsewhere was at it.
+    /// Ctrl-C while a remote Mover was working on it.
     #[error("left; {place} {what}. next: status")]
     Left {
         /// Where.
@@ -111,7 +111,7 @@ pub enum CliError {
 }
 
 impl CliError {
-    /// Whether it only says that there is nothing to do.
+    /// Whether it only means that there is nothing to do.
     pub(super) fn is_idle(&self) -> bool {
         match self {
             CliError::Operation(error) => error.is_idle(),
@@ -129,15 +129,15 @@ impl CliError {
         }
     }
 
-    /// Whether whoever waits for something should go on waiting. At home everything comes back, or the tree gives up.
-    pub(super) fn is_passing(&self) -> bool {
+    /// Whether the caller should keep waiting. A local tree recovers or gives up.
+    pub(super) fn is_transient(&self) -> bool {
         match self {
-            CliError::Remote(error) => error.is_passing(),
+            CliError::Remote(error) => error.is_transient(),
             _ => true,
         }
     }
 
-    /// Whether what was told goes on, or may have been carried out, although nobody waits for it.
+    /// Whether the command continues, or may have been carried out, although the program stops waiting.
     pub(super) fn leaves_open(&self) -> bool {
         match self {
             CliError::Left { .. } | CliError::Run(RunError::Lost) => true,
@@ -146,7 +146,7 @@ impl CliError {
         }
     }
 
-    /// Whether the connection to a Mover elsewhere is lost.
+    /// Whether the connection to a remote Mover is lost.
     pub(super) fn is_lost(&self) -> bool {
         matches!(self, CliError::Remote(error) if error.is_lost())
     }

@@ -3,52 +3,52 @@
 use std::io::Write;
 use std::process::ExitCode;
 
-use mover_actors::domain::campaign::Steer;
+use mover_actors::domain::campaign::Control;
 use mover_actors::domain::state::Aim;
 use serde_json::json;
 
 use crate::command::{Command, verb};
-use crate::operations::{Answer, CampaignStatus, Door};
+use crate::operations::{Answer, CampaignStatus, Interface};
 
 use super::args;
 use super::ask::meant;
 use super::error::CliError;
-use super::fold;
 use super::follow::follow;
-use super::helm::{Carried, Giver, Helm, Told};
+use super::host::{CommandHost, CommandOutcome, CommandResult, Issuer};
 use super::interrupts::Interrupts;
 use super::screen::Screen;
+use super::wrap;
 
 /// Carries out a command; a campaign is followed to its end. The exit code is not zero if an org failed.
 pub(super) async fn exec(
-    helm: &mut dyn Helm,
+    host: &mut dyn CommandHost,
     screen: &Screen,
     command: &Command,
     args: &args::Exec,
 ) -> Result<ExitCode, CliError> {
     let mut interrupts = Interrupts::listen()?;
-    let carried = match meant(helm, command, args.yes, Giver::At(Door::Exec), &mut interrupts).await {
-        Ok(Carried::Waits(waiting)) => {
+    let carried = match meant(host, command, args.yes, Issuer::At(Interface::Exec), &mut interrupts).await {
+        Ok(CommandOutcome::NeedsApproval(waiting)) => {
             eprintln!("{}", waiting.how);
-            helm.decided(waiting, &mut interrupts).await
+            host.decided(waiting, &mut interrupts).await
         }
-        Ok(Carried::Out(told)) => Ok(told),
-        Ok(Carried::Asks(_)) => Err(CliError::NotMeant),
-        Err(error) if matches!(command, Command::Steer(Steer::Resume)) => {
-            let answer = helm.resume_nothing(error, &mut interrupts).await;
-            answer.map(|answer| Told { answer, campaign: None })
+        Ok(CommandOutcome::Done(told)) => Ok(told),
+        Ok(CommandOutcome::NeedsConfirmation(_)) => Err(CliError::NotMeant),
+        Err(error) if matches!(command, Command::Control(Control::Resume)) => {
+            let answer = host.resume_nothing(error, &mut interrupts).await;
+            answer.map(|answer| CommandResult { answer, campaign: None })
         }
         Err(error) => Err(error),
     };
     let ended = match carried {
-        Ok(Told { campaign: Some((campaign, total)), .. }) => {
-            let ended = follow(helm, screen, &mut interrupts, campaign, total).await;
+        Ok(CommandResult { campaign: Some((campaign, total)), .. }) => {
+            let ended = follow(host, screen, &mut interrupts, campaign, total).await;
             ended.map(|ended| (summary(&ended), exit_code(&ended)))
         }
-        Ok(Told { answer, campaign: None }) => Ok((answer, ExitCode::SUCCESS)),
+        Ok(CommandResult { answer, campaign: None }) => Ok((answer, ExitCode::SUCCESS)),
         Err(error) => Err(error),
     };
-    helm.close().await?;
+    host.close().await?;
     let (answer, code) = ended?;
     print(&answer, args.json);
     Ok(code)
@@ -60,7 +60,7 @@ pub(super) fn print(answer: &Answer, as_json: bool) {
     // A reader that has seen enough, such as `head`, is no failure.
     let _ = match (as_json, answer.text.is_empty()) {
         (true, _) => writeln!(out, "{}", answer.json),
-        (false, false) => writeln!(out, "{}", fold::for_stdout(&answer.text)),
+        (false, false) => writeln!(out, "{}", wrap::for_stdout(&answer.text)),
         (false, true) => Ok(()),
     };
 }

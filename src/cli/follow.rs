@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use mover_actors::domain::campaign::{Phase, Steer};
+use mover_actors::domain::campaign::{Control, Phase};
 
 use crate::command::Command;
-use crate::operations::{CampaignStatus, Door};
+use crate::operations::{CampaignStatus, Interface};
 
 use super::error::CliError;
-use super::helm::{Consent, Giver, Helm, Unwatched};
+use super::host::{CommandHost, Consent, Issuer, OnDetach};
 use super::interrupts::Interrupts;
 use super::keys::Keys;
 use super::progress::View;
@@ -18,7 +18,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// How long writers waited is asked for once in so many looks.
 const WAITS_EVERY: u32 = 10;
 
-/// The exit code of a process that was told to stop at once, as shells have it for Ctrl-C.
+/// The exit code after a second Ctrl-C, by the convention of shells.
 const STOPPED_AT_ONCE: i32 = 130;
 
 /// How watching came to an end.
@@ -30,24 +30,24 @@ pub(super) enum Watched {
 }
 
 /// Shows a campaign until it has ended and no org is in flight. The first Ctrl-C halts it. The second ends the process whose tree drives
-/// it, and the orgs in flight are taken over by the next one; a campaign elsewhere is left to itself.
+/// it, and the orgs in flight are taken over by the next one; a campaign of a remote Mover continues.
 pub(super) async fn follow(
-    helm: &mut dyn Helm,
+    host: &mut dyn CommandHost,
     screen: &Screen,
     interrupts: &mut Interrupts,
     campaign: CampaignStatus,
     total: u64,
 ) -> Result<CampaignStatus, CliError> {
-    match watch(helm, screen, interrupts, None, campaign.clone(), total).await? {
+    match watch(host, screen, interrupts, None, campaign.clone(), total).await? {
         Watched::Ended(ended) => Ok(ended),
-        // Without keys nobody leaves.
+        // Without keys the user cannot detach.
         Watched::Left => Ok(campaign),
     }
 }
 
 /// The same, with keys that steer it or leave it to itself.
 pub(super) async fn watch(
-    helm: &mut dyn Helm,
+    host: &mut dyn CommandHost,
     screen: &Screen,
     interrupts: &mut Interrupts,
     mut keys: Option<Keys>,
@@ -58,7 +58,7 @@ pub(super) async fn watch(
     let (mut halting, mut is_lost, mut looks) = (Halting::No, false, 0_u32);
     view.show(&campaign, None, &[]);
     loop {
-        match helm.look(campaign.id).await {
+        match host.look(campaign.id).await {
             Ok(look) => {
                 if std::mem::take(&mut is_lost) {
                     tracing::warn!("Mover answers again");
@@ -69,15 +69,15 @@ pub(super) async fn watch(
                     return Ok(Watched::Ended(campaign));
                 }
                 if halting == Halting::Wanted {
-                    halting = halt(helm).await?;
+                    halting = halt(host).await?;
                 }
                 if looks % WAITS_EVERY == 0 {
-                    view.waits(helm.closed(&campaign).await);
+                    view.waits(host.closed(&campaign).await);
                 }
                 looks = looks.wrapping_add(1);
             }
-            // Whoever drives it waits for the move log too, and says so.
-            Err(error) if error.is_passing() => {
+            // The node that drives the campaign waits for the move log too, and logs it.
+            Err(error) if error.is_transient() => {
                 if error.is_lost() && !std::mem::replace(&mut is_lost, true) {
                     tracing::warn!("{error}; what was begun there goes on, and it is asked again until it answers");
                 }
@@ -87,51 +87,51 @@ pub(super) async fn watch(
         }
         tokio::select! {
             () = tokio::time::sleep(LOOK_EVERY) => {}
-            ended = helm.ended() => ended?,
+            ended = host.ended() => ended?,
             () = interrupts.next() => {
                 if halting != Halting::No {
                     drop(view);
                     drop(keys);
-                    return Err(stopped(helm.unwatched(), halting));
+                    return Err(stopped(host.on_detach(), halting));
                 }
-                tracing::warn!("halting: orgs in flight go on to their end; Ctrl-C again {}", match helm.unwatched() {
-                    Unwatched::Ends => "stops at once",
-                    Unwatched::GoesOn(_) => "leaves it to itself",
+                tracing::warn!("halting: orgs in flight go on to their end; Ctrl-C again {}", match host.on_detach() {
+                    OnDetach::Ends => "stops at once",
+                    OnDetach::GoesOn(_) => "leaves it to itself",
                 });
-                halting = halt(helm).await?;
+                halting = halt(host).await?;
             }
             key = next(&mut keys) => {
                 if key == b'b' || key == b'q' {
                     return Ok(Watched::Left);
                 }
                 if let Some(change) = meant(key, &campaign) {
-                    steer(helm, interrupts, change).await;
+                    control(host, interrupts, change).await;
                 }
             }
         }
     }
 }
 
-/// Whether somebody has pressed Ctrl-C, and whether the campaign knows.
+/// Whether Ctrl-C was pressed, and whether the campaign was halted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Halting {
     No,
-    /// It could not be told yet.
+    /// The halt is not delivered yet.
     Wanted,
-    Told,
+    CommandResult,
     /// It has ended by itself, or we may not halt it.
     Refused,
 }
 
-/// Halting once more does no harm, so it is tried until it is heard.
-async fn halt(helm: &mut dyn Helm) -> Result<Halting, CliError> {
-    match helm.halt("Ctrl-C").await {
-        Ok(()) => Ok(Halting::Told),
+/// Halting is idempotent, so it is retried until it is delivered.
+async fn halt(host: &mut dyn CommandHost) -> Result<Halting, CliError> {
+    match host.halt("Ctrl-C").await {
+        Ok(()) => Ok(Halting::CommandResult),
         Err(error) if error.is_lost() => {
             tracing::warn!("the campaign could not be halted yet: {error}");
             Ok(Halting::Wanted)
         }
-        // It has ended by itself, or nobody may halt it; the next look tells.
+        // It has ended, or must not be halted; the next snapshot shows which.
         Err(error) => {
             tracing::warn!(%error, "the campaign could not be halted");
             Ok(Halting::Refused)
@@ -140,15 +140,15 @@ async fn halt(helm: &mut dyn Helm) -> Result<Halting, CliError> {
 }
 
 /// The second Ctrl-C.
-fn stopped(unwatched: Unwatched, halting: Halting) -> CliError {
-    match unwatched {
-        Unwatched::Ends => {
+fn stopped(on_detach: OnDetach, halting: Halting) -> CliError {
+    match on_detach {
+        OnDetach::Ends => {
             eprintln!("stopped at once; orgs in flight are taken over by the next: mover exec resume");
             std::process::exit(STOPPED_AT_ONCE)
         }
-        Unwatched::GoesOn(place) => CliError::Left {
+        OnDetach::GoesOn(place) => CliError::Left {
             place,
-            what: if halting == Halting::Told { "halts" } else { "was not reached, and goes on" },
+            what: if halting == Halting::CommandResult { "halts" } else { "was not reached, and goes on" },
         },
     }
 }
@@ -163,22 +163,23 @@ async fn next(keys: &mut Option<Keys>) -> u8 {
     }
 }
 
-fn meant(key: u8, campaign: &CampaignStatus) -> Option<Steer> {
+fn meant(key: u8, campaign: &CampaignStatus) -> Option<Control> {
     let workers = campaign.concurrency;
     match (key, campaign.phase) {
         (_, Phase::Ended | Phase::Halting) => None,
-        (b'p', Phase::Running) => Some(Steer::Pause),
-        (b'p', Phase::Paused) => Some(Steer::Resume),
-        (b'+', _) => Some(Steer::Concurrency(workers.saturating_add(1))),
-        (b'-', _) if workers > 1 => Some(Steer::Concurrency(workers - 1)),
+        (b'p', Phase::Running) => Some(Control::Pause),
+        (b'p', Phase::Paused) => Some(Control::Resume),
+        (b'+', _) => Some(Control::Concurrency(workers.saturating_add(1))),
+        (b'-', _) if workers > 1 => Some(Control::Concurrency(workers - 1)),
         _ => None,
     }
 }
 
 /// As if it had been typed.
-async fn steer(helm: &mut dyn Helm, interrupts: &mut Interrupts, change: Steer) {
-    let command = Command::Steer(change);
-    if let Err(error) = helm.carry_out(&command, Consent::Beforehand, Giver::At(Door::Console), interrupts).await {
+async fn control(host: &mut dyn CommandHost, interrupts: &mut Interrupts, change: Control) {
+    let command = Command::Control(change);
+    if let Err(error) = host.carry_out(&command, Consent::Beforehand, Issuer::At(Interface::Console), interrupts).await
+    {
         tracing::warn!(%error, "the campaign could not be steered");
     }
 }

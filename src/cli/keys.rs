@@ -1,4 +1,4 @@
-//! Single keys while a campaign is watched.
+//! Single keys in the live view of a campaign.
 
 use std::io::IsTerminal;
 use std::os::fd::AsFd;
@@ -40,7 +40,7 @@ impl Keys {
             while !told.load(Ordering::Relaxed) {
                 match read(std::io::stdin(), &mut key) {
                     Ok(1) => {
-                        // Whoever hammers on the keys while nobody looks loses some.
+                        // Keys beyond the capacity of the channel are dropped.
                         let _ = pressed.try_send(key[0]);
                     }
                     Ok(_) => {}

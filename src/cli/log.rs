@@ -37,7 +37,7 @@ pub(super) fn change(filter: &str) -> Result<(), ParseError> {
     Ok(())
 }
 
-/// The drivers' own lines tell an operator nothing that Mover does not say better.
+/// Log lines of drivers repeat what Mover logs.
 fn read(filter: &str) -> Result<EnvFilter, ParseError> {
     let quiet =
         "tokio_postgres=warn,redis=warn,deadpool.postgres=off,actix_server=warn,rustls=warn,ureq=warn,ureq_proto=warn";
@@ -49,7 +49,7 @@ fn read(filter: &str) -> Result<EnvFilter, ParseError> {
 pub(super) fn start(screen: Screen, format: Format, filter: &str, traces: Option<&Traces>) -> Result<(), ParseError> {
     let (filter, handle) = reload::Layer::new(read(filter)?);
     let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    // A line says by itself which org it is about, so the spans around it would only repeat that.
+    // Each line names its org, so the enclosing spans would only repeat it.
     let filter = filter.and(filter_fn(|it| it.is_event()));
     let lines = tracing_subscriber::fmt::layer().with_writer(screen).with_target(false);
     let spans = tracing_subscriber::registry().with(traces.map(Traces::layer));

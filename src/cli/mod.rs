@@ -1,4 +1,4 @@
-//! The command line: what is said, what is shown, and when the process ends.
+//! The command line of the program: input, output, and exit codes.
 
 mod args;
 mod ask;
@@ -6,9 +6,8 @@ mod console;
 mod demo;
 mod error;
 mod exec;
-mod fold;
 mod follow;
-mod helm;
+mod host;
 mod interrupts;
 mod keys;
 mod log;
@@ -18,6 +17,7 @@ mod screen;
 mod serve;
 mod status;
 mod token;
+mod wrap;
 
 use std::process::ExitCode;
 
@@ -33,36 +33,36 @@ use crate::operations::{self, Answer, Checked, Diagnosis, GuardWork, Health, Lev
 use crate::remote::{Client, Me, RemoteError, Target};
 use crate::telemetry::Traces;
 
-use args::{Cli, Connect, Door, General};
+use args::{Cli, Connect, General, ProgramCommand};
 pub use error::CliError;
 use exec::print;
-use helm::{Elsewhere, Helm, Home};
+use host::{CommandHost, Local, Remote};
 pub use run::{RunError, StepError};
 use screen::Screen;
 
-/// Reads the command line and opens the door it names.
+/// Reads the command line and opens the subcommand it names.
 pub async fn run() -> Result<ExitCode, CliError> {
-    let Cli { general, door } = Cli::parse();
+    let Cli { general, subcommand } = Cli::parse();
     let screen = Screen::default();
-    if let Door::Clean(args) = &door {
+    if let ProgramCommand::Clean(args) = &subcommand {
         return clean(args.yes).await;
     }
-    let command = match &door {
-        // A slip of the pen is told before anything is started.
-        Door::Exec(args) => match command::parse(&args.command)? {
+    let command = match &subcommand {
+        // A syntax error is reported before anything is started.
+        ProgramCommand::Exec(args) => match command::parse(&args.command)? {
             Some(command) => Some(command),
             None => return Ok(ExitCode::SUCCESS),
         },
         _ => None,
     };
-    if let Some(there) = there(&door) {
-        return go_there(&general, there, &door, command.as_ref(), &screen).await;
+    if let Some(there) = there(&subcommand) {
+        return go_there(&general, there, &subcommand, command.as_ref(), &screen).await;
     }
     let overrides = Override::from_environment(std::env::vars_os());
     let (config, has_file) = load_config(general.config.as_deref(), &overrides)?;
-    let traces = if is_short(&door) { None } else { Traces::start(&config.telemetry)? };
-    start_log(&general, &config, &door, &screen, traces.as_ref())?;
-    let code = go_in((config, has_file), &general, &door, command.as_ref(), &screen).await;
+    let traces = if is_short(&subcommand) { None } else { Traces::start(&config.telemetry)? };
+    start_log(&general, &config, &subcommand, &screen, traces.as_ref())?;
+    let code = go_in((config, has_file), &general, &subcommand, command.as_ref(), &screen).await;
     if let Some(traces) = traces {
         traces.end().await;
     }
@@ -72,57 +72,60 @@ pub async fn run() -> Result<ExitCode, CliError> {
 async fn go_in(
     (config, has_file): (Config, bool),
     general: &General,
-    door: &Door,
+    subcommand: &ProgramCommand,
     command: Option<&Command>,
     screen: &Screen,
 ) -> Result<ExitCode, CliError> {
-    if let Door::Demo(args) = door {
+    if let ProgramCommand::Demo(args) = subcommand {
         return demo::demo(args, screen).await;
     }
-    let app = match door {
-        Door::Health(args) => {
+    let app = match subcommand {
+        ProgramCommand::Health(args) => {
             return health(App::connect(config, has_file).await, args.json).await;
         }
         _ => App::open(config, has_file).await?,
     };
-    let mut home = Home::new(&app);
-    let code = match (door, command) {
-        (Door::Console(args), _) => console::console(&mut home, screen, &greeting(), args.yes).await,
-        (Door::Exec(args), Some(command)) => exec::exec(&mut home, screen, command, args).await,
-        (Door::Run(args), _) => run::run(&mut home, screen, args).await,
-        (Door::Serve(args), _) => serve::serve(&app, general, args).await,
-        (Door::Token(args), _) => token::token(&app, &args.work).await,
-        (Door::Status(args), _) => status::status(&mut home, args).await,
-        (Door::Check(args), _) => check(&app, args.json).await,
-        (Door::Guard(args), _) => guard(&app, &args.work).await,
-        (Door::Restore(args), _) => restore(&app, args).await,
-        (Door::Doctor(args), _) => doctor(&app, args).await,
+    let mut local = Local::new(&app);
+    let code = match (subcommand, command) {
+        (ProgramCommand::Console(args), _) => console::console(&mut local, screen, &greeting(), args.yes).await,
+        (ProgramCommand::Exec(args), Some(command)) => exec::exec(&mut local, screen, command, args).await,
+        (ProgramCommand::Run(args), _) => run::run(&mut local, screen, args).await,
+        (ProgramCommand::Serve(args), _) => serve::serve(&app, general, args).await,
+        (ProgramCommand::Token(args), _) => token::token(&app, &args.work).await,
+        (ProgramCommand::Status(args), _) => status::status(&mut local, args).await,
+        (ProgramCommand::Check(args), _) => check(&app, args.json).await,
+        (ProgramCommand::Guard(args), _) => guard(&app, &args.work).await,
+        (ProgramCommand::Restore(args), _) => restore(&app, args).await,
+        (ProgramCommand::Doctor(args), _) => doctor(&app, args).await,
         // Opened above.
-        (Door::Exec(_) | Door::Demo(_) | Door::Health(_) | Door::Clean(_), _) => Ok(ExitCode::SUCCESS),
+        (
+            ProgramCommand::Exec(_) | ProgramCommand::Demo(_) | ProgramCommand::Health(_) | ProgramCommand::Clean(_),
+            _,
+        ) => Ok(ExitCode::SUCCESS),
     };
-    let closed = home.close().await;
-    drop(home);
+    let closed = local.close().await;
+    drop(local);
     app.close().await?;
     closed.and(code)
 }
 
-/// The Mover elsewhere that is to be worked with.
-fn there(door: &Door) -> Option<&Connect> {
-    let there = match door {
-        Door::Console(args) => &args.there,
-        Door::Exec(args) => &args.there,
-        Door::Run(args) => &args.there,
-        Door::Status(args) => &args.there,
+/// The remote Mover to connect to.
+fn there(subcommand: &ProgramCommand) -> Option<&Connect> {
+    let there = match subcommand {
+        ProgramCommand::Console(args) => &args.there,
+        ProgramCommand::Exec(args) => &args.there,
+        ProgramCommand::Run(args) => &args.there,
+        ProgramCommand::Status(args) => &args.there,
         _ => return None,
     };
     there.connect.is_some().then_some(there)
 }
 
-/// The same doors, to a Mover elsewhere. Nothing that is configured here is read or opened.
+/// The same interfaces on a remote Mover. No local configuration is read, and no local database is opened.
 async fn go_there(
     general: &General,
     there: &Connect,
-    door: &Door,
+    subcommand: &ProgramCommand,
     command: Option<&Command>,
     screen: &Screen,
 ) -> Result<ExitCode, CliError> {
@@ -131,20 +134,20 @@ async fn go_there(
     let Connect { connect, token_file, ca_file } = there;
     let url = connect.as_deref().unwrap_or_default();
     let target = Target::new(url, token_file.as_deref(), ca_file.as_deref()).map_err(RemoteError::from)?;
-    let mut helm = Elsewhere::open(Client::new(target)).await?;
-    let code = match (door, command) {
-        (Door::Console(args), _) => {
-            let Me { name, role, .. } = helm.me();
-            let greeting = format!("{} At {} you are {name}, {role}.", greeting(), helm.url());
-            console::console(&mut helm, screen, &greeting, args.yes).await
+    let mut host = Remote::open(Client::new(target)).await?;
+    let code = match (subcommand, command) {
+        (ProgramCommand::Console(args), _) => {
+            let Me { name, role, .. } = host.me();
+            let greeting = format!("{} At {} you are {name}, {role}.", greeting(), host.url());
+            console::console(&mut host, screen, &greeting, args.yes).await
         }
-        (Door::Exec(args), Some(command)) => exec::exec(&mut helm, screen, command, args).await,
-        (Door::Run(args), _) => run::run(&mut helm, screen, args).await,
-        (Door::Status(args), _) => status::status(&mut helm, args).await,
-        // Only these can be elsewhere.
+        (ProgramCommand::Exec(args), Some(command)) => exec::exec(&mut host, screen, command, args).await,
+        (ProgramCommand::Run(args), _) => run::run(&mut host, screen, args).await,
+        (ProgramCommand::Status(args), _) => status::status(&mut host, args).await,
+        // Only these accept `--connect`.
         _ => Ok(ExitCode::SUCCESS),
     };
-    helm.close().await?;
+    host.close().await?;
     code
 }
 
@@ -152,26 +155,26 @@ fn greeting() -> String {
     format!("Mover {}.", env!("CARGO_PKG_VERSION"))
 }
 
-/// Whether it only asks or mends something, or, as the demo, shows by itself what it does.
-fn is_short(door: &Door) -> bool {
+/// Whether the command is short, or, like the demo, shows its own progress.
+fn is_short(subcommand: &ProgramCommand) -> bool {
     matches!(
-        door,
-        Door::Status(_)
-            | Door::Check(_)
-            | Door::Guard(_)
-            | Door::Restore(_)
-            | Door::Doctor(_)
-            | Door::Token(_)
-            | Door::Health(_)
-            | Door::Demo(_)
+        subcommand,
+        ProgramCommand::Status(_)
+            | ProgramCommand::Check(_)
+            | ProgramCommand::Guard(_)
+            | ProgramCommand::Restore(_)
+            | ProgramCommand::Doctor(_)
+            | ProgramCommand::Token(_)
+            | ProgramCommand::Health(_)
+            | ProgramCommand::Demo(_)
     )
 }
 
-/// A campaign is long, so it says what it does; a short command only says what is wrong.
+/// A campaign is long, so it logs at `info`; a short command logs warnings only.
 fn start_log(
     general: &General,
     config: &Config,
-    door: &Door,
+    subcommand: &ProgramCommand,
     screen: &Screen,
     traces: Option<&Traces>,
 ) -> Result<(), ParseError> {
@@ -179,7 +182,7 @@ fn start_log(
         LogFormat::Text => log::Format::Text,
         LogFormat::Json => log::Format::Json,
     });
-    let level = match (&general.log, is_short(door)) {
+    let level = match (&general.log, is_short(subcommand)) {
         (Some(said), _) => said.as_str(),
         (None, true) => "error",
         (None, false) => config.log.level.as_str(),

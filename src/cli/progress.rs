@@ -1,4 +1,4 @@
-//! A campaign as it runs: a bar on a terminal, a line now and then elsewhere.
+//! The progress of a campaign: a bar on a terminal, otherwise a line from time to time.
 
 use std::fmt;
 use std::io::IsTerminal;

@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mover_actors::domain::campaign::{Phase, Steer};
-use mover_actors::otp::{Board, Root, Strategy, SupervisorSpec};
+use mover_actors::domain::campaign::{Control, Phase};
+use mover_actors::otp::{Registry, Root, Strategy, SupervisorSpec};
 use mover_actors::ports::MoveLog;
 use mover_actors::tree::Tree;
 use tokio::signal::unix::{SignalKind, signal};
@@ -17,7 +17,7 @@ use crate::command::Command;
 use crate::config::Override;
 use crate::http::access::Secret;
 use crate::http::{Events, Server, Shared};
-use crate::operations::{CampaignStatus, Door, Needs, Running, carry_out};
+use crate::operations::{CampaignStatus, Interface, Needs, Running, carry_out};
 use crate::state::Role;
 use crate::telemetry::Metrics;
 
@@ -41,16 +41,16 @@ pub(super) async fn serve(app: &App, general: &General, args: &args::Serve) -> R
     }
     let metrics = Metrics::install()?;
     let Some(mut tree) = app.start(Needs::Tree).await? else { return Ok(ExitCode::SUCCESS) };
-    let board = Board::new();
+    let registry = Registry::new();
     let pool = app.world.log.pool().clone();
-    let world = app.world_for_askers().await?;
+    let world = app.world_for_readers().await?;
     let (running, lease) = (Running::from(&tree), app.config().lease);
-    let shared = Shared::new(world, pool, running, board.clone(), settings, lease, metrics).await?;
+    let shared = Shared::new(world, pool, running, registry.clone(), settings, lease, metrics).await?;
     let shared = Arc::new(shared);
     // A tree of their own: neither takes the other down.
-    let doors = SupervisorSpec::new("doors", Strategy::OneForOne).child(Events::spec(shared.clone()));
-    let mut doors = Root::start(doors, &board);
-    doors.up().await.map_err(AppError::from)?;
+    let interfaces = SupervisorSpec::new("interfaces", Strategy::OneForOne).child(Events::spec(shared.clone()));
+    let mut interfaces = Root::start(interfaces, &registry);
+    interfaces.up().await.map_err(AppError::from)?;
     let mut server = Server::start(shared.clone())?;
     tracing::info!(url = %server.url(), "serving");
     println!("{}/", server.url());
@@ -61,25 +61,25 @@ pub(super) async fn serve(app: &App, general: &General, args: &args::Serve) -> R
             () = interrupts.next() => break,
             _ = hangups.recv() => reload(general, &shared, &server),
             ended = tree.ended() => ended.map_err(AppError::from)?,
-            ended = doors.ended() => ended.map_err(AppError::from)?,
+            ended = interfaces.ended() => ended.map_err(AppError::from)?,
             error = server.ended() => return Err(error.into()),
         }
     }
     tracing::info!("asked to end: nobody is let in any more");
     server.stop().await;
-    doors.stop().await.map_err(AppError::from)?;
+    interfaces.stop().await.map_err(AppError::from)?;
     end(app, tree, shared.settings().shutdown, &mut interrupts).await?;
     tracing::info!("ended");
     Ok(ExitCode::SUCCESS)
 }
 
-/// A campaign whose process was killed goes on: nobody has asked for its end, or for a pause.
+/// A campaign whose process was killed continues: it was neither halted nor paused.
 async fn go_on(app: &App, tree: &Tree) {
     let latest = app.world.log.recent_campaigns(1).await.ok().and_then(|mut latest| latest.pop());
     let latest = latest.map(CampaignStatus::from);
     if latest.is_some_and(|campaign| campaign.is_interrupted() && campaign.phase == Phase::Running) {
-        let resume = Command::Steer(Steer::Resume);
-        match carry_out(&app.world, Some(&Running::from(tree)), Door::Serve, &resume).await {
+        let resume = Command::Control(Control::Resume);
+        match carry_out(&app.world, Some(&Running::from(tree)), Interface::Serve, &resume).await {
             Ok(outcome) => tracing::warn!(answer = %outcome.answer().text, "a campaign was interrupted, and goes on"),
             Err(error) => tracing::warn!(%error, "an interrupted campaign could not go on; next: resume"),
         }
@@ -115,7 +115,7 @@ async fn end(app: &App, tree: Tree, within: Duration, interrupts: &mut Interrupt
     {
         let (in_flight, within_s) = (campaign.in_flight(), within.as_secs());
         tracing::warn!(in_flight, within_s, "halting: orgs in flight go on to their end");
-        if let Err(error) = log.steer(Steer::Halt, Some("mover serve was ended")).await {
+        if let Err(error) = log.control(Control::Halt, Some("mover serve was ended")).await {
             tracing::warn!(%error, "the campaign could not be halted");
         }
     }
@@ -141,7 +141,7 @@ async fn is_at_work(app: &App, tree: &Tree) -> bool {
     has_orgs || is_driving
 }
 
-/// Whoever tries Mover for the first time has no token yet. It is told on a terminal only: a log is no place for it.
+/// A first user has no token yet. The hint is printed on a terminal only, not to a log.
 async fn tell_first_token(app: &App, url: &str) -> Result<(), CliError> {
     if !app.world.log.tokens().await?.is_empty() {
         return Ok(());

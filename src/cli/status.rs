@@ -7,26 +7,26 @@ use std::time::Duration;
 use super::args::Status;
 use super::error::CliError;
 use super::exec::print;
-use super::helm::Helm;
+use super::host::CommandHost;
 use super::interrupts::Interrupts;
 
 const EVERY: Duration = Duration::from_secs(1);
 
 /// Shows how things stand; with `--watch` until Ctrl-C.
-pub(super) async fn status(helm: &mut dyn Helm, args: &Status) -> Result<ExitCode, CliError> {
+pub(super) async fn status(host: &mut dyn CommandHost, args: &Status) -> Result<ExitCode, CliError> {
     let mut interrupts = Interrupts::listen()?;
     let mut is_lost = false;
     loop {
-        match helm.status(args.migration.as_deref()).await {
+        match host.status(args.migration.as_deref()).await {
             Ok(answer) => {
                 is_lost = false;
                 if args.watch && !args.json && std::io::stdout().is_terminal() {
-                    // Home, the answer, and nothing of the last one below it.
+                    // Move the cursor home, print the answer, and clear the rest of the screen.
                     print!("\x1b[H\x1b[2J");
                 }
                 print(&answer, args.json);
             }
-            // It may come back while somebody looks.
+            // It may come back while the user watches.
             Err(error) if args.watch && error.is_lost() => {
                 if !std::mem::replace(&mut is_lost, true) {
                     eprintln!("{error}; it is asked again until it answers");

@@ -1,4 +1,4 @@
-//! `mover token`: who may come in over the network.
+//! `mover token`: manages the tokens of HTTP clients.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! The arguments of one command, taken one by one.
+//! The arguments of one command, read one by one.
 
 use std::collections::VecDeque;
 use std::ops::RangeInclusive;

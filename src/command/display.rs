@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use mover_actors::domain::campaign::Steer;
+use mover_actors::domain::campaign::Control;
 use mover_actors::domain::flags::Fields;
 use mover_actors::domain::ids::OrgName;
 use mover_actors::domain::state::Aim;
@@ -38,7 +38,7 @@ impl fmt::Display for Command {
                 migration.as_ref().map_or(Ok(()), |migration| write!(f, " {migration}"))?;
                 f.write_str(if *watch { " --watch" } else { "" })
             }
-            Command::Steer(steer) => steering(f, *steer),
+            Command::Control(steer) => steering(f, *steer),
             Command::Verify { migration, which } => write!(f, "verify {migration} {}", all(which)),
             Command::Retry { migration, which } => write!(f, "retry {migration} {}", Shown { which, all: "failed" }),
             Command::FlagsShow { hash } => write!(f, "flags show {}", hash_name(hash)),
@@ -118,14 +118,14 @@ fn migrate_options(f: &mut fmt::Formatter<'_>, options: &MigrateOptions) -> fmt:
     option(f, "failures_max", *failures_max)
 }
 
-fn steering(f: &mut fmt::Formatter<'_>, steer: Steer) -> fmt::Result {
+fn steering(f: &mut fmt::Formatter<'_>, steer: Control) -> fmt::Result {
     match steer {
-        Steer::Pause => f.write_str("pause"),
-        Steer::Resume => f.write_str("resume"),
-        Steer::Halt => f.write_str("halt"),
-        Steer::Concurrency(number) => write!(f, "set concurrency {number}"),
-        Steer::SleepTimeMs(ms) => write!(f, "set sleep_time {ms}"),
-        Steer::PaceMs(ms) => write!(f, "set pace {ms}"),
+        Control::Pause => f.write_str("pause"),
+        Control::Resume => f.write_str("resume"),
+        Control::Halt => f.write_str("halt"),
+        Control::Concurrency(number) => write!(f, "set concurrency {number}"),
+        Control::SleepTimeMs(ms) => write!(f, "set sleep_time {ms}"),
+        Control::PaceMs(ms) => write!(f, "set pace {ms}"),
     }
 }
 

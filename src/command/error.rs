@@ -1,4 +1,4 @@
-//! What is wrong with a line, shown under the line itself.
+//! Parse errors, with a pointer under the line.
 
 use std::fmt;
 
@@ -41,7 +41,7 @@ impl Fault {
         let mut lines = text.split('\n').enumerate().peekable();
         while let Some((index, line)) = lines.next() {
             let length = line.chars().count();
-            // What is missing at the end is shown behind the last line that says anything.
+            // A part missing at the end is shown after the last non-empty line.
             let is_last = lines.clone().all(|(_, line)| line.trim().is_empty());
             if self.span.start <= begin + length || is_last {
                 let start = self.span.start - begin;

@@ -19,7 +19,7 @@ impl Span {
 /// One word or quoted text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Item {
-    /// What it says, without quotes and escapes.
+    /// Its text, without quotes and escapes.
     pub(super) text: String,
     /// Whether it was quoted: then it is a name, and never a keyword or a number.
     pub(super) quoted: bool,

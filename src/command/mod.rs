@@ -1,4 +1,4 @@
-//! The one language in which Mover is told what to do, from whichever door: console, `mover exec`, later
+//! The command language of all interfaces: console, `mover exec`,
 //! HTTP and runbooks. A line of text becomes a [`Command`] here, or an error that points at the mistake.
 //!
 //! - `line`: text -> arguments (quotes, lists, `key=value`, `@file`, comments)
@@ -22,7 +22,7 @@ mod selection;
 mod spec;
 mod words;
 
-use mover_actors::domain::campaign::Steer;
+use mover_actors::domain::campaign::Control;
 use mover_actors::domain::flags::{Fields, FlagKey};
 use mover_actors::domain::ids::{MigrationName, OrgName};
 use mover_actors::domain::state::Aim;
@@ -80,7 +80,7 @@ pub enum Command {
         migration: MigrationName,
         /// Which of its orgs, among those that are where the aim begins.
         which: Which,
-        /// How; what is not said comes from the configuration.
+        /// Options; the configuration has the defaults.
         options: MigrateOptions,
     },
     /// Show how a migration, or the live campaign, stands.
@@ -91,7 +91,7 @@ pub enum Command {
         watch: bool,
     },
     /// Change the live campaign: pause, resume, halt, set.
-    Steer(Steer),
+    Control(Control),
     /// Compare the rows of migrated orgs in both stores.
     Verify {
         /// Of which migration.
@@ -154,7 +154,7 @@ pub enum Command {
         /// Into this file, not on the screen.
         out: Option<String>,
     },
-    /// Agree that a command is carried out which somebody else has given.
+    /// Approve a command of another user.
     Approve {
         /// Its number.
         command: i64,
@@ -164,7 +164,7 @@ pub enum Command {
         /// Its number.
         command: i64,
     },
-    /// Show what was commanded, by whom and when.
+    /// Show earlier commands, with user and time.
     History {
         /// At most so many.
         limit: Option<u32>,

@@ -1,4 +1,4 @@
-//! What there is to know about a command: how it is written, what it does, how it is read.
+//! The spec of a command: syntax, help and parser.
 
 use super::args::Args;
 use super::error::Fault;

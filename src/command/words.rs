@@ -14,7 +14,7 @@ pub enum Word {
     Names(Vec<String>),
 }
 
-/// The line that says the same.
+/// The equivalent line.
 pub fn line_of(words: &[Word]) -> String {
     let words = words.iter().map(|word| match word {
         Word::One(text) if is_said_plainly(text) => text.clone(),

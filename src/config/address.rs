@@ -12,7 +12,7 @@ use super::reader::{Read, Section};
 use super::ssl_mode;
 use crate::tls::{self, Encryption, Material, SslMode};
 
-/// A server that does not answer is noticed after this, unless its address says otherwise.
+/// A server that does not answer is noticed after this, unless its address has another timeout.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A Postgres database, how connections to it are protected, and how many may be open at once.
@@ -39,7 +39,7 @@ pub enum AddressError {
         "url is not a Redis address; it looks like redis://host:6379/0, rediss://host:6379/0 with TLS, or unix:///run/redis.sock"
     )]
     Redis,
-    /// A Redis address that says not to look at certificates.
+    /// A Redis address that disables the check of certificates.
     #[error(
         "url ends with #insecure, with which anybody could be that Redis: leave it out, and name its authority with ca_file"
     )]
@@ -61,7 +61,7 @@ pub enum AddressError {
 }
 
 impl Postgres {
-    /// How many connections may be open at once, where nothing else is said.
+    /// How many connections may be open at once by default.
     pub const POOL_SIZE: usize = 16;
 
     /// Reads an address. Where it has no `sslmode`, libpq's `prefer` holds, and nothing on the way to this same machine.

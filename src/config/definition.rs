@@ -1,4 +1,4 @@
-//! A migration definition: what moves, from where, to where, and how an org's rows are told apart.
+//! A migration definition: source, target, tables, and how the rows of an org are found.
 
 use mover_actors::domain::flags::Routing;
 use mover_actors::domain::ids::{MigrationName, StoreName};

@@ -20,7 +20,7 @@ pub struct Definitions {
     preps: BTreeMap<String, MigrationName>,
 }
 
-/// A migration that nobody defined.
+/// An undefined migration.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("unknown migration {name}; {}{}", known_names(.known), meant.as_ref().map(|meant| format!("; did you mean {meant}?")).unwrap_or_default())]
 pub struct UnknownMigration {

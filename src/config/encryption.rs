@@ -50,7 +50,7 @@ fn named<T>(key: &str, read: Result<T, FileError>) -> Result<T, String> {
     read.map_err(|error| format!("{key} {error}"))
 }
 
-/// Reads `sslmode` and says what it means with the files and with what the url said; `None` after a mistake.
+/// Reads `sslmode` and combines it with the files and the url; `None` after a mistake.
 pub(super) fn read_postgres(
     section: &mut Section<'_>,
     base: &Path,
@@ -104,7 +104,7 @@ pub(super) fn for_hosts(
     if sockets { Ok(Encryption::none()) } else { Encryption::new(mode, material) }
 }
 
-/// What holds where nothing is said: libpq's `prefer`, but what stays on this machine is not encrypted.
+/// The default: `prefer` as in libpq, but connections within this machine are not encrypted.
 pub(super) fn default(options: &tokio_postgres::Config) -> SslMode {
     let addresses = options.get_hostaddrs();
     let hosts = options.get_hosts();

@@ -1,4 +1,4 @@
-//! How `mover serve` is reached, and by whom.
+//! The settings of `mover serve`: address, TLS, limits.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
@@ -42,7 +42,7 @@ impl Default for Http {
 }
 
 impl Http {
-    /// Why nobody should listen like this, if tokens would go over a network as they are.
+    /// Why this address is refused: tokens would cross a network in clear.
     pub fn open_problem(&self) -> Option<&'static str> {
         let is_open = !self.listen.ip().is_loopback() && self.tls.is_none() && !self.behind_proxy;
         is_open.then_some(

@@ -1,7 +1,7 @@
 //! What people write down for Mover: `mover.toml` and the migration definitions.
 //!
 //! Both are read the same way: `tree` knows where each value stands, `reader` takes a section apart, and
-//! `mistake` collects everything that is wrong, so that a file is mended in one go. No error and no Debug
+//! `mistake` collects everything that is wrong, so that a file can be corrected in one go. No error and no Debug
 //! output repeats an address or a password.
 
 mod address;

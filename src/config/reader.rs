@@ -49,7 +49,7 @@ impl<'f> Section<'f> {
         self.found.add(place, problem);
     }
 
-    /// Something that could be said in several ways is not said at all.
+    /// None of several alternative keys is there.
     pub(super) fn lacks(&self, place: &Place, problem: impl Into<String>) {
         self.found.add_missing(place, problem);
     }
@@ -71,7 +71,7 @@ impl<'f> Section<'f> {
         self.text_of(key, node)
     }
 
-    /// A text that must be there; `what` says what it is.
+    /// A text that must be there; `what` describes it.
     pub(super) fn required_text(&mut self, key: &'static str, what: &str) -> Option<Read<String>> {
         let Some(node) = self.take(key) else {
             self.missing(key, what);

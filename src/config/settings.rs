@@ -213,7 +213,7 @@ fn read_stores(section: Section<'_>, base: &Path) -> BTreeMap<StoreName, Store> 
     let mut stores = BTreeMap::new();
     for (name, mut section) in section.named_sections() {
         let name = section.parsed(Some(name), StoreName::new);
-        // The only kind so far; the key is there so that a file says what it means.
+        // The only kind so far; the key is there so that files are explicit.
         section.choice("kind", &[("postgres", ())]);
         let postgres = address::read_postgres(&mut section, base);
         section.finish();

@@ -111,7 +111,7 @@ fn node(source: &Source<'_>, value: Spanned<DeValue<'_>>) -> Node {
 }
 
 impl Value {
-    /// What it is, for a sentence. Never what it says: it may be a password.
+    /// Its type, for messages. Never its value: it may be a password.
     pub(super) fn kind(&self) -> &'static str {
         match self {
             Value::Table(_) => "a table",

@@ -6,7 +6,7 @@
 //! - [`sample`] makes the stores `old` and `new`, small for a demo or large for a benchmark;
 //! - [`clients`] write, and remember every write that was acknowledged;
 //! - [`audit`] looks for each of these writes in the store that its org is routed to by now;
-//! - [`report`] says how it went, to people and to programs;
+//! - [`report`] reports the result, as text and as JSON;
 //! - [`route`] is how an application reads the flags, for the clients and the audit alike.
 
 pub mod audit;

@@ -6,7 +6,7 @@ use tokio_postgres::{Client, Error, NoTls};
 /// Connects; the connection lives as long as the client.
 pub(super) async fn connect(url: &str) -> Result<Client, Error> {
     let (client, connection) = tokio_postgres::connect(url, NoTls).await?;
-    // How it ended is told to whoever uses the client next.
+    // The next user of the client receives the error.
     tokio::spawn(connection);
     Ok(client)
 }

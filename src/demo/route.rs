@@ -56,7 +56,7 @@ pub enum Route {
     To(Store),
     /// Nowhere: the org is in 503 mode.
     Blocked {
-        /// The store that it would go to otherwise, if the flags tell.
+        /// The store that it would go to otherwise, if the flags route it.
         store: Option<Store>,
     },
     /// Nowhere: the flags do not say where.
@@ -78,7 +78,7 @@ impl Route {
     }
 }
 
-/// Which flag field tells the store, and what its values mean.
+/// The flag field that routes, and the meaning of its values.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RouteBy {
     /// The field, e.g. `cell` or `couchdb_containers`.

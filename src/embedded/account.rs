@@ -14,9 +14,9 @@ use super::error::{DoingTo, EmbeddedError};
 /// The user that the servers run as.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Account {
-    /// Whoever runs Mover.
+    /// The user that runs Mover.
     Own,
-    /// Mover runs as root, so the servers run as somebody with fewer rights.
+    /// Mover runs as root, so the servers run as a user with fewer rights.
     Lesser { uid: u32, gid: u32 },
 }
 

@@ -1,6 +1,6 @@
 //! What starting and stopping have in common for every server.
 //!
-//! A server's standard input is its `alive.lock`, opened and locked by whoever started it. The server and
+//! A server's standard input is its `alive.lock`, opened and locked by the process that started it. The server and
 //! its children never look at it, but they hold it, and the kernel gives the lock up when the last of them is
 //! gone. So whether a server lives is never a guess from a number in a file that another process may
 //! have by now, also when the Mover that started it was killed.
@@ -37,12 +37,12 @@ pub(super) trait Daemon: Send + Sync {
     /// Its own directory, with its lock and its log.
     fn dir(&self) -> &Path;
     fn account(&self) -> Account;
-    /// Makes everything that the first start needs, and tells how to start. Whatever program works on the
+    /// Creates everything that the first start needs, and answers the start command. A program that works on the
     /// data meanwhile holds `alive`.
     fn prepare(&self, alive: &FileLock) -> Result<Command, EmbeddedError>;
     /// Whether it takes connections now.
     fn is_ready(&self) -> bool;
-    /// Its main process, as it says itself; believed only while the server is alive.
+    /// Its main process, from its pid file; valid only while the server is alive.
     fn pid(&self) -> Option<Pid>;
     fn signal(&self, how: Stop) -> Signal;
 
@@ -110,7 +110,7 @@ fn start(server: &dyn Daemon, alive: &FileLock) -> Result<(), EmbeddedError> {
     Ok(())
 }
 
-/// The log of the run before is kept: it tells why that one ended.
+/// The log of the run before is kept: it has the reason for its end.
 fn fresh_log(server: &dyn Daemon) -> Result<File, EmbeddedError> {
     let log = server.log();
     match fs::rename(&log, log.with_extension("before")) {

@@ -12,7 +12,7 @@ use super::{
 /// The database to be connected to while others are made and dropped.
 pub(super) const MAINTENANCE: &str = "postgres";
 
-/// Where to find a database. The directory has no characters that would need escaping, see `home`.
+/// Where to find a database. The directory has no characters that would need escaping, see `servers_dir`.
 pub(super) fn url(socket_dir: &Path, database: &str) -> String {
     let database = percent_encoded(database);
     let host = socket_dir.display();

@@ -1,4 +1,4 @@
-//! What can go wrong with the private servers, told so that the operator knows what to do next.
+//! Errors of the private servers, each with the next step for the operator.
 
 use std::{io, path::PathBuf};
 
@@ -39,7 +39,7 @@ pub enum EmbeddedError {
         server_major: String,
     },
 
-    /// The directory belongs to somebody else, so its servers cannot be ours.
+    /// The directory belongs to another user, so its servers cannot be ours.
     #[error(
         "{} belongs to user {owner}, but Mover runs as {us}: run Mover as {owner}, or in another directory",
         dir.display()
@@ -53,7 +53,7 @@ pub enum EmbeddedError {
         us: String,
     },
 
-    /// Somebody still works with servers that were to be cleaned away.
+    /// Another process still uses servers that were to be removed.
     #[error("{} is in use by another running mover: end it first", dir.display())]
     InUse {
         /// The directory.

@@ -15,21 +15,21 @@ pub(super) struct FileLock {
 }
 
 impl FileLock {
-    /// Waits until nobody else holds the lock.
+    /// Waits until no other process holds the lock.
     pub(super) fn exclusive(path: &Path) -> Result<Self, EmbeddedError> {
         let lock = Self::open(path)?;
         lock.file.lock().doing("locking", path)?;
         Ok(lock)
     }
 
-    /// Waits until nobody holds the lock exclusively.
+    /// Waits until no process holds the lock exclusively.
     pub(super) fn shared(path: &Path) -> Result<Self, EmbeddedError> {
         let lock = Self::open(path)?;
         lock.file.lock_shared().doing("locking", path)?;
         Ok(lock)
     }
 
-    /// Takes the lock if nobody else holds it, in either way.
+    /// Takes the lock if no other process holds it, shared or exclusive.
     pub(super) fn try_exclusive(path: &Path) -> Result<Option<Self>, EmbeddedError> {
         let lock = Self::open(path)?;
         match lock.file.try_lock() {
@@ -59,7 +59,7 @@ impl FileLock {
         self.file.unlock().doing("unlocking", &self.path)
     }
 
-    /// A copy of the locked file: whoever is given it holds the lock too.
+    /// A copy of the locked file: its holder holds the lock too.
     pub(super) fn copy(&self) -> Result<File, EmbeddedError> {
         self.file.try_clone().doing("copying the lock", &self.path)
     }

@@ -4,9 +4,9 @@
 //! their data, logs and sockets in one directory, usually `.mover/`. They listen on sockets in a directory that only
 //! this user can enter, never on a port.
 //!
-//! Any number of processes may use one directory at the same time. Whoever comes first starts the servers,
-//! whoever leaves last stops them. If a process is killed, its servers live on, and the next one uses them:
-//! what is shared is told by locks, which the kernel takes away from the dead (see `home` and `daemon`).
+//! Any number of processes may use one directory at the same time. The first process starts the servers,
+//! the last one stops them. If a process is killed, its servers keep running, and the next process uses them:
+//! locks show what is in use; the kernel releases those of dead processes (see `servers_dir` and `daemon`).
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), mover::embedded::EmbeddedError> {
@@ -22,18 +22,18 @@
 
 mod account;
 mod binaries;
-mod caretaker;
 mod daemon;
 mod database;
 mod error;
-mod home;
 mod lock;
 mod options;
 mod pair;
 mod postgres;
 mod private;
 mod redis;
+mod servers_dir;
 mod watch;
+mod watchdog;
 
 use std::{
     fmt, panic,
@@ -41,11 +41,11 @@ use std::{
     sync::Arc,
 };
 
-pub use caretaker::Caretaker;
 pub use error::EmbeddedError;
 pub use options::Options;
 pub use private::{Private, scratch_dir};
 pub use watch::Failure;
+pub use watchdog::Watchdog;
 
 use pair::Pair;
 
@@ -72,7 +72,7 @@ impl fmt::Display for ServerKind {
 pub enum Left {
     /// We were the last.
     Stopped,
-    /// Somebody else still uses them.
+    /// Another process still uses them.
     StillUsed,
 }
 
@@ -85,7 +85,7 @@ pub struct Servers {
 }
 
 impl Servers {
-    /// Starts the servers of a directory, or joins those who use them already.
+    /// Starts the servers of a directory, or joins the processes that use them already.
     pub async fn start(dir: impl AsRef<Path>, options: Options) -> Result<Self, EmbeddedError> {
         let dir = dir.as_ref().to_owned();
         let pair = blocking(move || Pair::join(&dir, options)).await?;
@@ -127,20 +127,20 @@ impl Servers {
         database::drop(&self.postgres_url(database::MAINTENANCE), name).await
     }
 
-    /// Waits until a server dies. Nothing is polled: it holds a connection to each, and hears at once.
+    /// Waits until a server dies. It holds a connection to each server, which ends with it, instead of polling.
     pub async fn wait_for_failure(&self) -> Failure {
         let redis = self.pair.runs(ServerKind::Redis).then(|| self.redis_socket());
         let postgres = self.pair.runs(ServerKind::Postgres).then(|| self.postgres_url(database::MAINTENANCE));
         watch::first_failure(postgres, redis).await
     }
 
-    /// Starts the servers that are dead, and tells which those were. Another process may have been faster.
+    /// Starts dead servers, and answers which those were. Another process may have been faster.
     pub async fn heal(&self) -> Result<Vec<ServerKind>, EmbeddedError> {
         let pair = Arc::clone(&self.pair);
         blocking(move || pair.heal()).await
     }
 
-    /// Leaves the servers, and stops them if nobody else uses them. A second call does nothing.
+    /// Releases the servers, and stops them if no other process uses them. A second call does nothing.
     pub async fn release(&self) -> Result<Left, EmbeddedError> {
         let pair = Arc::clone(&self.pair);
         blocking(move || pair.leave()).await

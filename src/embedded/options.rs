@@ -46,7 +46,7 @@ impl Default for Options {
 }
 
 impl Options {
-    /// Servers whose data nobody will miss: small, and without waiting for the disk.
+    /// Servers with disposable data: small, and without waiting for the disk.
     pub fn throwaway() -> Self {
         let small = Self { durable: false, ..Self::default() }.postgres_setting("shared_buffers", "32MB");
         // In the data directory, so that a server that is killed leaves nothing elsewhere.

@@ -1,4 +1,4 @@
-//! The servers of one directory together, and the counting of those who use them.
+//! The servers of one directory, and the count of their users.
 
 use std::{
     fmt,
@@ -10,11 +10,11 @@ use super::{
     Left, ServerKind,
     daemon::{self, Daemon, Stop},
     error::EmbeddedError,
-    home::Home,
     lock::FileLock,
     options::Options,
     postgres::Postgres,
     redis::Redis,
+    servers_dir::ServersDir,
 };
 
 /// Our share in the servers of one directory.
@@ -27,7 +27,7 @@ pub(super) struct Pair {
 
 /// Both servers of one directory, whether they run or not.
 struct Place {
-    home: Home,
+    servers_dir: ServersDir,
     sockets: PathBuf,
     postgres: Postgres,
     redis: Redis,
@@ -35,23 +35,23 @@ struct Place {
 
 impl Place {
     /// Only under the start lock: it makes and records directories.
-    fn find(home: Home, options: &Options) -> Result<Self, EmbeddedError> {
-        let data = home.data_dir(options)?;
-        let sockets = home.socket_dir(&data)?;
+    fn find(servers_dir: ServersDir, options: &Options) -> Result<Self, EmbeddedError> {
+        let data = servers_dir.data_dir(options)?;
+        let sockets = servers_dir.socket_dir(&data)?;
         let (postgres, redis) = (data.join("postgres"), data.join("redis"));
         for dir in [&sockets, &postgres, &redis] {
-            home.make_servers_dir(dir)?;
+            servers_dir.make_servers_dir(dir)?;
         }
-        let account = home.account();
+        let account = servers_dir.account();
         Ok(Self {
             postgres: Postgres::new(postgres, sockets.clone(), account, options),
             redis: Redis::new(redis, redis_socket(&sockets), account, options),
-            home,
+            servers_dir,
             sockets,
         })
     }
 
-    /// All of them, also those that we did not ask for: somebody else may have.
+    /// All of them: another process may have requested the others.
     fn stop(&self, how: Stop, options: &Options) -> Result<(), EmbeddedError> {
         let redis = daemon::stop(&self.redis, how, options.stop_limit);
         daemon::stop(&self.postgres, how, options.stop_limit).and(redis)
@@ -65,16 +65,16 @@ fn redis_socket(sockets: &Path) -> PathBuf {
 impl Pair {
     /// Becomes a user of the directory's servers and makes sure that they run.
     pub(super) fn join(dir: &Path, options: Options) -> Result<Self, EmbeddedError> {
-        let home = Home::open(dir)?;
-        let start = home.lock_start()?;
-        let users = home.users_lock();
+        let servers_dir = ServersDir::open(dir)?;
+        let start = servers_dir.lock_start()?;
+        let users = servers_dir.users_lock();
         let pair = Self {
-            place: Place::find(home, &options)?,
+            place: Place::find(servers_dir, &options)?,
             options,
             membership: Mutex::new(Some(FileLock::shared(&users)?)),
         };
         if let Err(error) = pair.ensure_running() {
-            // What did start must not stay behind, unless others use it. The first error says what is wrong.
+            // Started servers must not stay behind, unless other processes use them. The first error is the relevant one.
             if let Err(second) = pair.leave_locked(&start, Stop::Orderly) {
                 tracing::warn!(error = %second, "stopping the servers again");
             }
@@ -94,7 +94,7 @@ impl Pair {
     }
 
     pub(super) fn heal(&self) -> Result<Vec<ServerKind>, EmbeddedError> {
-        let _start = self.place.home.lock_start()?;
+        let _start = self.place.servers_dir.lock_start()?;
         self.ensure_running()
     }
 
@@ -106,12 +106,12 @@ impl Pair {
         if self.has_left() {
             return Ok(Left::StillUsed);
         }
-        let start = self.place.home.lock_start()?;
+        let start = self.place.servers_dir.lock_start()?;
         self.leave_locked(&start, how)
     }
 
     fn leave_locked(&self, _start: &FileLock, how: Stop) -> Result<Left, EmbeddedError> {
-        let users = self.place.home.users_lock();
+        let users = self.place.servers_dir.users_lock();
         let membership = self.membership.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(membership) = membership {
             membership.release()?;
@@ -127,20 +127,20 @@ impl Pair {
         self.membership.lock().unwrap_or_else(PoisonError::into_inner).is_none()
     }
 
-    /// Ends one server, as an accident or an administrator would. Nobody can start it again meanwhile.
+    /// Ends one server, as an accident or an administrator would. No process can start it again meanwhile.
     pub(super) fn end(&self, kind: ServerKind, how: Stop) -> Result<(), EmbeddedError> {
-        let _start = self.place.home.lock_start()?;
+        let _start = self.place.servers_dir.lock_start()?;
         daemon::stop(self.server(kind), how, self.options.stop_limit)
     }
 
     /// Starts one server.
     pub(super) fn begin(&self, kind: ServerKind) -> Result<bool, EmbeddedError> {
-        let _start = self.place.home.lock_start()?;
+        let _start = self.place.servers_dir.lock_start()?;
         daemon::ensure_running(self.server(kind), self.options.start_limit)
     }
 
     pub(super) fn remove(&self) -> Result<(), EmbeddedError> {
-        self.place.home.remove()
+        self.place.servers_dir.remove()
     }
 
     fn server(&self, kind: ServerKind) -> &dyn Daemon {
@@ -184,7 +184,7 @@ impl Drop for Pair {
             return;
         }
         if let Err(error) = self.leave() {
-            tracing::error!(%error, dir = %self.place.home.dir().display(), "leaving the private servers");
+            tracing::error!(%error, dir = %self.place.servers_dir.dir().display(), "leaving the private servers");
         }
     }
 }
@@ -192,7 +192,7 @@ impl Drop for Pair {
 impl fmt::Debug for Pair {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Pair")
-            .field("dir", &self.place.home.dir())
+            .field("dir", &self.place.servers_dir.dir())
             .field("sockets", &self.place.sockets)
             .finish_non_exhaustive()
     }
@@ -200,17 +200,17 @@ impl fmt::Debug for Pair {
 
 /// Stops the servers of a directory and deletes it. Tells whether it was there.
 pub(super) fn clean(dir: &Path) -> Result<bool, EmbeddedError> {
-    let Some(home) = Home::find(dir)? else {
+    let Some(servers_dir) = ServersDir::find(dir)? else {
         return Ok(false);
     };
-    let _start = home.lock_start()?;
-    if FileLock::try_exclusive(&home.users_lock())?.is_none() {
-        return Err(EmbeddedError::InUse { dir: home.dir().to_owned() });
+    let _start = servers_dir.lock_start()?;
+    if FileLock::try_exclusive(&servers_dir.users_lock())?.is_none() {
+        return Err(EmbeddedError::InUse { dir: servers_dir.dir().to_owned() });
     }
     let options = Options::default();
-    let place = Place::find(home, &options)?;
-    // Nobody will read these data again.
+    let place = Place::find(servers_dir, &options)?;
+    // These data are not read again.
     place.stop(Stop::AtOnce, &options)?;
-    place.home.remove()?;
+    place.servers_dir.remove()?;
     Ok(true)
 }

@@ -20,7 +20,7 @@ use super::{
     options::Options,
 };
 
-/// The user that everybody is in the private Postgres.
+/// The role of all clients in the private Postgres.
 pub(super) const USER: &str = "mover";
 /// Names the socket only: nothing listens on a port of that number.
 pub(super) const PORT: u16 = 5432;

@@ -1,4 +1,4 @@
-//! Servers that nobody else uses and nobody will miss, for tests and benchmarks.
+//! Servers for a single process with disposable data, for tests and benchmarks.
 
 use std::{
     ops::Deref,

@@ -61,7 +61,7 @@ async fn postgres_end(url: &str) -> String {
 async fn redis_end(socket: &Path) -> String {
     let ended: io::Result<()> = async {
         let mut stream = UnixStream::connect(socket).await?;
-        // It says nothing unasked, so the first thing to be read is the end.
+        // The server sends nothing unasked, so the first read returns at its end.
         while stream.read(&mut [0; 64]).await? > 0 {}
         Ok(())
     }

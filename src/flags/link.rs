@@ -17,7 +17,7 @@ use redis::{
 use tokio::sync::Mutex as AsyncMutex;
 use tokio::time::{sleep, timeout};
 
-use crate::home::Home;
+use crate::connection_runtime::ConnectionRuntime;
 use crate::tls;
 
 /// How long one request may take, with all its tries.
@@ -29,7 +29,7 @@ const BACKOFF_MAX: Duration = Duration::from_millis(320);
 
 const CORRECT_IT: &str = "next: correct url and password in [redis]";
 
-/// Answers that mean "not now" or "not here": a restart, a failover, a long script of somebody else.
+/// Answers that mean "not now" or "not here": a restart, a failover, a long script of another client.
 const PASSING: [&str; 6] = ["LOADING", "READONLY", "MASTERDOWN", "TRYAGAIN", "CLUSTERDOWN", "BUSY"];
 
 /// Why Redis did not do what it was asked.
@@ -43,7 +43,7 @@ pub(super) enum Trouble {
         index: usize,
         /// The first word of the error, e.g. `WRONGTYPE`.
         code: String,
-        /// What Redis said.
+        /// The message of Redis.
         said: String,
     },
 }
@@ -67,7 +67,7 @@ impl Trouble {
 /// The connection to one Redis server.
 pub(super) struct Link {
     client: Client,
-    home: Home,
+    runtime: ConnectionRuntime,
     address: String,
     /// `None`: over a Unix socket, where there is no TLS.
     encrypted: Option<bool>,
@@ -92,14 +92,20 @@ impl Link {
             _ => None,
         };
         let address = at.to_string();
-        Ok(Self { client, home: Home::here(), address, encrypted, connection: AsyncMutex::new(None) })
+        Ok(Self {
+            client,
+            runtime: ConnectionRuntime::current(),
+            address,
+            encrypted,
+            connection: AsyncMutex::new(None),
+        })
     }
 
     /// Another connection to the same server. Connects to nothing yet.
     pub(super) fn beside(&self) -> Self {
-        let Self { client, home, address, encrypted, .. } = self;
-        let (client, home, address) = (client.clone(), home.clone(), address.clone());
-        Self { client, home, address, encrypted: *encrypted, connection: AsyncMutex::new(None) }
+        let Self { client, runtime, address, encrypted, .. } = self;
+        let (client, runtime, address) = (client.clone(), runtime.clone(), address.clone());
+        Self { client, runtime, address, encrypted: *encrypted, connection: AsyncMutex::new(None) }
     }
 
     /// Where the server is.
@@ -161,11 +167,11 @@ impl Link {
             AsyncConnectionConfig::new().set_connection_timeout(Some(TRY_MAX)).set_response_timeout(Some(TRY_MAX));
         let client = self.client.clone();
         let opening = async move { client.get_multiplexed_async_connection_with_config(&config).await };
-        let connection = self.home.open(Box::pin(opening)).await?;
+        let connection = self.runtime.open(Box::pin(opening)).await?;
         Ok(slot.insert(connection).clone())
     }
 
-    /// What trying again cannot mend.
+    /// Errors that a retry cannot fix.
     fn refusal(&self, error: &RedisError) -> Option<Trouble> {
         if let Some(tls::Trouble { problem, next }) = tls::explain(error, "[redis]") {
             return Some(Trouble::Unreachable(format!("{}: {problem}; next: {next}", self.address)));

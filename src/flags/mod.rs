@@ -43,7 +43,7 @@ impl RedisFlags {
         Ok(Self { link: Link::open(address)?, rebuild: Rebuild::default() })
     }
 
-    /// The same flags over a connection of its own, for those who ask much: nobody waits for their answers.
+    /// The same flags over a separate connection, for bulk reads: moves do not wait behind them.
     pub fn beside(&self) -> Self {
         Self { link: self.link.beside(), rebuild: Rebuild::default() }
     }
@@ -60,7 +60,7 @@ impl RedisFlags {
         self.link.ask(&pipeline).await.map(drop).map_err(|trouble| trouble.while_doing("asking whether it is there"))
     }
 
-    /// Whether Redis has all flags, for those who only look: [`Flags::is_whole`] obliges its caller to write them.
+    /// Whether Redis has all flags, without side effects: [`Flags::is_whole`] obliges its caller to write them.
     pub async fn has_all(&self) -> Result<bool, FlagsError> {
         self.rebuild.has_all(&self.link).await
     }

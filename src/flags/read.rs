@@ -47,7 +47,7 @@ fn reading(key: &FlagKey) -> String {
     format!("reading {:?}", key.as_str())
 }
 
-/// Somebody else's value may be any bytes; it is only compared and shown.
+/// Values of other writers may be any bytes; they are only compared and shown.
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }

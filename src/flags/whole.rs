@@ -7,7 +7,7 @@
 //! says. Neither sign would do alone: a flush keeps the run id, a restored file keeps the note.
 //!
 //! Redis may lose its memory a second time while the flags are being written. Whoever finds it incomplete
-//! therefore leaves a note of its own, and only says that all is well if that one is still there at the end. It is
+//! therefore leaves its own note, and only marks Redis as whole if that note is still there at the end. It is
 //! another note each time, so that a late request of an earlier try cannot pass for one of this try.
 
 use std::sync::{Mutex, PoisonError};
@@ -24,7 +24,7 @@ const KEY: &str = "mover:whole";
 /// This process's part in writing all flags again.
 #[derive(Debug, Default)]
 pub(super) struct Rebuild {
-    /// The field of the note that it left when it was last told that flags are missing.
+    /// The field of the note that it left when it last found flags missing.
     note: Mutex<Option<String>>,
 }
 

@@ -1,11 +1,11 @@
-//! HEAD is answered as GET is, without the body: those who only look whether somebody is there ask so.
+//! HEAD is answered like GET, without the body: liveness checks use it.
 
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
 use actix_web::middleware::Next;
 
-/// Whoever only wants to know what events would look like would listen to them for good.
+/// A HEAD request for events would otherwise never end.
 const ENDLESS: &str = "/api/v1/events";
 
 pub(super) async fn as_get(

@@ -1,4 +1,4 @@
-//! For orchestrators, who have no tokens: how well it is, and nothing more.
+//! Health for orchestrators, without a token: the level, and nothing more.
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, get, web};
@@ -21,7 +21,7 @@ fn probe(status: StatusCode, level: &'static str) -> HttpResponse {
 
 /// How well it is
 ///
-/// 503 when it is critical. The causes are under `/api/v1/health`, and `mover health` tells them.
+/// 503 when it is critical. `/api/v1/health` and `mover health` list the causes.
 #[utoipa::path(tag = "health", security(()), responses((status = 200, body = Probe), (status = 503, body = Probe)))]
 #[get("/health")]
 pub(super) async fn overall(shared: web::Data<Shared>) -> HttpResponse {

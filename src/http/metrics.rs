@@ -22,6 +22,6 @@ pub(super) fn routes(app: &mut ServiceConfig<'_>) {
 async fn get_metrics(shared: web::Data<Shared>) -> HttpResponse {
     let Shared { world, running, pool_of_tree, .. } = &**shared;
     let pools = [("move_log", pool_of_tree), ("move_log:askers", world.log.pool())];
-    let text = shared.metrics.render(world, &pools, Some(&running.board)).await;
+    let text = shared.metrics.render(world, &pools, Some(&running.registry)).await;
     HttpResponse::Ok().content_type(Metrics::CONTENT_TYPE).body(text)
 }

@@ -1,29 +1,29 @@
-//! `mover serve`: the door for everybody who is not at Mover's machine. docs/http.md is its contract.
+//! `mover serve`: the interface for users on other machines. docs/http.md is its contract.
 //!
 //! - `server`: listens, and ends within its limit
 //! - `access/`: tokens, roles, rates; who is asking
 //! - `api/`: what can be asked; each answer's shape is in the OpenAPI document that is made from this code
-//! - `events/`: what changes, told to everybody who listens
+//! - `events/`: what changes, sent to all connected clients
 //! - `tls`: the certificate, which can be renewed while Mover runs
-//! - `holds`: who runs which runbook from elsewhere
+//! - `run_leases`: which client owns which runbook run
 //! - `wire`: shapes that both sides read
 //! - `problem`: every refusal, as RFC 9457 has it
 //! - `page`: the page at `/`
 //!
-//! Its threads and its connections to the move log are not those of the tree: whoever asks much makes others who ask wait. Commands that look
+//! Its threads and its connections to the move log are separate from those of the tree, so requests delay only other requests. Commands that look
 //! into the stores (`check`, `verify`) share the stores' connections with moves, so only one of them does so at a time.
 
 pub mod access;
 mod api;
+mod cached;
 mod events;
-mod fresh;
 mod head;
 mod health;
-mod holds;
 mod metrics;
-mod nowhere;
+mod not_found;
 mod page;
 mod problem;
+mod run_leases;
 mod server;
 mod shared;
 mod tls;

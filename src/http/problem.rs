@@ -199,7 +199,7 @@ impl Problem {
         self
     }
 
-    /// What actix says of a body that it cannot read.
+    /// The error of actix for an unreadable body.
     pub(super) fn of_body(error: &error::JsonPayloadError) -> Self {
         use error::JsonPayloadError as Error;
         match error {
@@ -239,7 +239,7 @@ impl ResponseError for Problem {
         if let Some(seconds) = self.retry_after_s {
             response.insert_header((header::RETRY_AFTER, seconds));
         }
-        // Plain data; if it ever is none, the status still says enough.
+        // Plain data, which serializes; otherwise the status is enough.
         response.body(serde_json::to_vec(self).unwrap_or_default())
     }
 }

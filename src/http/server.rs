@@ -18,12 +18,12 @@ use utoipa_actix_web::AppExt;
 use crate::config::Http;
 
 use super::access::same_site;
-use super::nowhere::nowhere;
+use super::not_found::not_found;
 use super::shared::Shared;
 use super::tls::Certificate;
 use super::{api, head, health, metrics, page};
 
-/// Threads of their own, so that whoever asks never waits for a move, nor a move for them.
+/// Separate threads, so that requests and moves never wait for each other.
 const THREADS: usize = 2;
 /// A tenth of the weight of other threads, as the kernel counts it.
 const NICE: i32 = 10;
@@ -40,7 +40,7 @@ pub enum ServeError {
     Listen {
         /// Where.
         address: SocketAddr,
-        /// What the system said.
+        /// The message of the system.
         cause: std::io::Error,
     },
     /// The library refuses its own defaults.
@@ -77,7 +77,7 @@ impl Server {
             go_after_moves();
             let (app, description) = App::new()
                 .app_data(shared.clone())
-                // Before the API, which nobody enters without a token.
+                // Before the API, which requires a token.
                 .route("/api/v1/openapi.json", web::get().to(describe))
                 .into_utoipa_app()
                 .openapi(api::Description::openapi())
@@ -91,7 +91,7 @@ impl Server {
             app.configure(api::reading)
                 .configure(page::routes)
                 .app_data(description)
-                .default_service(web::to(nowhere))
+                .default_service(web::to(not_found))
                 .wrap(from_fn(head::as_get))
                 .wrap(from_fn(same_site))
                 .wrap(Compress::default())
@@ -118,7 +118,7 @@ impl Server {
         format!("{scheme}://{}", self.address)
     }
 
-    /// Other settings for those who connect from now on. Where it listens, and whether there is TLS at all, stays as it is.
+    /// Settings for new connections. The address, and whether TLS is on, do not change.
     pub fn change_settings(&self, settings: &Http) {
         if let Err(error) = cut_off_after(&self.listener, settings.send_timeout) {
             tracing::error!(%error, "send_timeout_ms stays as it is");
@@ -128,7 +128,7 @@ impl Server {
         }
     }
 
-    /// Waits for an end that nobody asked for.
+    /// Waits for an unexpected end.
     pub async fn ended(&mut self) -> ServeError {
         ServeError::Ended(match (&mut self.running).await {
             Ok(Ok(())) => "it was stopped".to_owned(),
@@ -150,14 +150,14 @@ fn go_after_moves() {
     }
 }
 
-/// The kernel cuts off whoever takes nothing of what is sent: nothing else in this process hears of them, since their connection is asked only
+/// The kernel closes connections whose client does not read: this process would not notice, since it polls a connection only
 /// when there is room for more.
 fn cut_off_after(listener: &TcpListener, timeout: Duration) -> std::io::Result<()> {
     let ms = u32::try_from(timeout.as_millis()).unwrap_or(u32::MAX);
     Ok(setsockopt(listener, TcpUserTimeout, &ms)?)
 }
 
-/// What every answer says to browsers.
+/// Headers of every answer, for browsers.
 fn headers() -> DefaultHeaders {
     DefaultHeaders::new()
         .add(("Content-Security-Policy", page::POLICY))

@@ -1,11 +1,11 @@
-//! What all requests share.
+//! The shared state of requests.
 
 use std::net::IpAddr;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 
 use deadpool_postgres::Pool;
-use mover_actors::otp::Board;
+use mover_actors::otp::Registry;
 use tokio::sync::Semaphore;
 
 use crate::config::Http;
@@ -13,12 +13,12 @@ use crate::operations::{Running, World};
 use crate::state::StateError;
 use crate::telemetry::Metrics;
 
-use super::access::{Book, Rates};
+use super::access::{Rates, TokenCache};
 use super::api::views::Actor;
+use super::cached::Cached;
 use super::events::Hub;
-use super::fresh::Fresh;
-use super::holds::Holds;
 use super::problem::Problem;
+use super::run_leases::RunLeases;
 
 /// See the module's documentation.
 pub struct Shared {
@@ -27,18 +27,18 @@ pub struct Shared {
     /// The tree's, to be counted.
     pub(super) pool_of_tree: Pool,
     pub(super) running: Running,
-    /// The tree of the doors, beside that of the moves.
-    pub(super) doors: Board,
+    /// The tree of the interfaces, beside that of the moves.
+    pub(super) interfaces: Registry,
     changeable: RwLock<Arc<Changeable>>,
-    pub(super) book: Book,
-    pub(super) holds: Holds,
+    pub(super) book: TokenCache,
+    pub(super) holds: RunLeases,
     pub(super) hub: Arc<Hub>,
-    pub(super) status: Fresh,
-    pub(super) health: Fresh,
-    pub(super) ready: Fresh,
-    pub(super) closed: Fresh,
-    pub(super) drift: Fresh,
-    pub(super) migrations: Fresh,
+    pub(super) status: Cached,
+    pub(super) health: Cached,
+    pub(super) ready: Cached,
+    pub(super) closed: Cached,
+    pub(super) drift: Cached,
+    pub(super) migrations: Cached,
     /// Commands that look into the stores wait for each other: they take connections that moves need, too.
     pub(super) store_look: Semaphore,
     pub(super) metrics: Metrics,
@@ -59,12 +59,12 @@ impl From<Http> for Changeable {
 }
 
 impl Shared {
-    /// Over a running tree. `lease`: whoever runs a runbook and is not heard of for so long counts as dead.
+    /// Over a running tree. `lease`: how long a client keeps a runbook run without a heartbeat.
     pub async fn new(
         world: World,
         pool_of_tree: Pool,
         running: Running,
-        doors: Board,
+        interfaces: Registry,
         settings: Http,
         lease: Duration,
         metrics: Metrics,
@@ -74,23 +74,23 @@ impl Shared {
             world,
             pool_of_tree,
             running,
-            doors,
+            interfaces,
             changeable: RwLock::new(Arc::new(settings.into())),
-            book: Book::default(),
-            holds: Holds::new(lease),
+            book: TokenCache::default(),
+            holds: RunLeases::new(lease),
             hub: Arc::default(),
-            status: Fresh::default(),
-            health: Fresh::default(),
-            ready: Fresh::default(),
-            closed: Fresh::default(),
-            drift: Fresh::default(),
-            migrations: Fresh::default(),
+            status: Cached::default(),
+            health: Cached::default(),
+            ready: Cached::default(),
+            closed: Cached::default(),
+            drift: Cached::default(),
+            migrations: Cached::default(),
             store_look: Semaphore::new(1),
             metrics,
         })
     }
 
-    /// How it is reached, and by whom.
+    /// Address, TLS and limits.
     pub fn settings(&self) -> Http {
         self.changeable().settings.clone()
     }
@@ -121,10 +121,10 @@ impl Shared {
 }
 
 impl Shared {
-    /// The tree of moves with that of the doors below it.
+    /// The tree of moves with that of the interfaces below it.
     pub(super) fn tree(&self) -> Option<Actor> {
-        let mut tree = Actor::from(self.running.board.tree()?);
-        tree.children.extend(self.doors.tree().map(Actor::from));
+        let mut tree = Actor::from(self.running.registry.tree()?);
+        tree.children.extend(self.interfaces.tree().map(Actor::from));
         Some(tree)
     }
 }

@@ -1,4 +1,4 @@
-//! TLS for those who come over a network, with a certificate that can be renewed while Mover runs.
+//! TLS for network clients, with a certificate that can be renewed while Mover runs.
 
 use std::sync::{Arc, PoisonError, RwLock};
 

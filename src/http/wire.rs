@@ -15,7 +15,7 @@ use crate::state::{Run, StepEntry, StepState};
 pub(crate) struct Held {
     /// Its number.
     pub(crate) run: i64,
-    /// Whoever is not heard of for so long holds it no longer.
+    /// The lease ends when no heartbeat arrives for so long.
     pub(crate) lease_ms: u64,
 }
 
@@ -55,7 +55,7 @@ pub(crate) struct JournalStep {
 }
 
 impl JournalView {
-    /// As it is told.
+    /// Its text.
     pub(crate) fn new(run: Run, steps: Vec<StepEntry>, rollback: Vec<StepEntry>) -> Self {
         Self {
             id: run.id,

@@ -1,4 +1,4 @@
-//! What a command answers: for people and for programs.
+//! The answer of a command: text and JSON.
 
 use std::fmt::Display;
 
@@ -22,7 +22,7 @@ impl Answer {
 
     /// A view that knows how to show itself.
     pub fn of<T: Serialize + Display>(view: &T) -> Self {
-        // A view is made of plain data; if it ever is not, its text still says everything.
+        // A view is plain data, which serializes; otherwise the text has everything.
         let json = serde_json::to_value(view).unwrap_or(Value::Null);
         Self::new(view.to_string(), json)
     }

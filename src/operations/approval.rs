@@ -1,4 +1,4 @@
-//! A second person: commands that wait until somebody else agrees.
+//! Commands that wait for the approval of a second person.
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -36,7 +36,7 @@ impl Proposed {
         Ok(Self { id, giver: entry.actor, command })
     }
 
-    /// Agrees, or does not, in the name in which the world acts; whoever gave it may take it back. Answers the world in which it is
+    /// Approves or refuses in the name in which the world acts; the user who gave the command may withdraw it. Answers the world in which it is
     /// carried out: the giver's.
     pub async fn decide(&self, world: &World, approve: bool) -> Result<World, OperationError> {
         if approve && world.log.actor() == self.giver {
@@ -49,7 +49,7 @@ impl Proposed {
     }
 }
 
-/// `approve`: carried out in the name of whoever gave it; the history has both.
+/// `approve`: runs the command in the name of the user who gave it; the history has both users.
 pub(super) fn approve<'a>(
     world: &'a World,
     running: Option<&'a Running>,
@@ -70,7 +70,7 @@ pub(super) async fn refuse(world: &World, id: i64) -> Result<Answer, OperationEr
     Ok(refused(id, &proposed.command.to_string()))
 }
 
-/// What is said of a command that somebody saw to not being carried out.
+/// The answer to a command that was refused.
 pub fn refused(id: i64, line: &str) -> Answer {
     Answer::new(format!("command {id} is not carried out: `{line}`"), json!({ "refused": id }))
 }

@@ -1,6 +1,6 @@
 //! Starting and steering campaigns.
 
-use mover_actors::domain::campaign::{Campaign, CampaignPlan, FailurePolicy, Selection, Steer, Tuning};
+use mover_actors::domain::campaign::{Campaign, CampaignPlan, Control, FailurePolicy, Selection, Tuning};
 use mover_actors::domain::ids::{MigrationName, OrgName};
 use mover_actors::domain::state::{Aim, Course, Strategy};
 use mover_actors::ports::MoveLog;
@@ -19,7 +19,7 @@ use super::world::World;
 /// How many orgs an error names.
 const ELSEWHERE_SHOWN_MAX: usize = 5;
 
-/// `migrate`, `rollback`, `finalize`: checks, then opens the campaign. It runs on by itself; whoever wants to wait follows its row.
+/// `migrate`, `rollback`, `finalize`: checks, then opens the campaign. It runs by itself; callers that wait follow its row.
 pub(super) async fn migrate(
     world: &World,
     running: &Running,
@@ -107,7 +107,7 @@ async fn one_can_begin(
 ) -> Result<(), OperationError> {
     let begins = aim.claimed_from();
     let moves = world.log.moves_by_name(migration, names).await?;
-    // A name that nobody knows is refused, with those that look like it, when the campaign is opened.
+    // An unknown name is refused, with similar names, when the campaign is opened.
     if moves.is_empty() || moves.iter().any(|record| record.state == begins) {
         return Ok(());
     }
@@ -160,23 +160,23 @@ async fn selected(
 }
 
 /// `pause`, `resume` in another process, `halt`, `set …`
-pub(super) async fn steer(world: &World, change: Steer) -> Result<Answer, OperationError> {
-    // A campaign that was ended before its work was done says so: whoever waits for its work must not take it for done.
-    let reason = matches!(change, Steer::Halt).then_some("halted by a command");
-    let campaign = world.log.steer(change, reason).await?;
+pub(super) async fn control(world: &World, change: Control) -> Result<Answer, OperationError> {
+    // A campaign that was ended before its work was done says so: callers that wait for its work must not take it for done.
+    let reason = matches!(change, Control::Halt).then_some("halted by a command");
+    let campaign = world.log.control(change, reason).await?;
     let what = match change {
-        Steer::Pause => format!("paused; {} orgs in flight go on to their end. next: resume", campaign.in_flight()),
-        Steer::Resume => "goes on".into(),
-        Steer::Halt => format!("halts; {} orgs in flight go on to their end", campaign.in_flight()),
-        Steer::Concurrency(concurrency) => format!("moves {concurrency} orgs at once from now on"),
-        Steer::SleepTimeMs(ms) => format!("waits {ms} ms after each block from now on"),
-        Steer::PaceMs(ms) => format!("lets each worker rest {ms} ms between two orgs from now on"),
+        Control::Pause => format!("paused; {} orgs in flight go on to their end. next: resume", campaign.in_flight()),
+        Control::Resume => "goes on".into(),
+        Control::Halt => format!("halts; {} orgs in flight go on to their end", campaign.in_flight()),
+        Control::Concurrency(concurrency) => format!("moves {concurrency} orgs at once from now on"),
+        Control::SleepTimeMs(ms) => format!("waits {ms} ms after each block from now on"),
+        Control::PaceMs(ms) => format!("lets each worker rest {ms} ms between two orgs from now on"),
     };
     let text = format!("campaign {} of {} {what}", campaign.id, campaign.migration);
     Ok(Answer::new(text, json!({ "campaign": campaign.id, "phase": campaign.phase, "tuning": campaign.tuning })))
 }
 
-/// What is said when a campaign was opened or resumed.
+/// The answer when a campaign was opened or resumed.
 pub(super) fn opened(campaign: &Campaign, total: u64) -> Answer {
     let Tuning { concurrency, sleep_time_ms, .. } = campaign.tuning;
     let text = format!(

@@ -1,4 +1,4 @@
-//! `check`: everything that can be known to go wrong before anything runs.
+//! `check`: finds problems before anything runs.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! Commands that change much at once: what they would do, and what must be typed to go on.
+//! Dangerous commands: their effect, and the word that confirms them.
 
 use mover_actors::domain::campaign::Selection;
 use mover_actors::domain::flags::{Fields, FlagKey};
@@ -21,7 +21,7 @@ pub struct Danger {
     pub word: String,
 }
 
-/// Whether a command leads where there is no way back from: rows are deleted, or writes after it are captured by nobody.
+/// Whether a command is irreversible: it deletes rows, or later writes are not captured.
 pub fn is_final(world: &World, command: &Command) -> bool {
     match command {
         Command::Migrate { aim: Aim::Finalize, .. } => true,
@@ -44,7 +44,7 @@ pub async fn danger(world: &World, command: &Command) -> Result<Option<Danger>, 
         Command::DarklaunchOrgs503 { on } => {
             of_flags(world, FlagKey::default_hash(), &super::orgs_503(*on)).await.map(Some)
         }
-        // Whoever agrees reads the same as whoever gave it.
+        // The approver reads the same text as the user who gave the command.
         Command::Approve { command } => {
             let Proposed { giver, command, .. } = Proposed::find(&world.log, *command).await?;
             let danger = Box::pin(danger(world, &command)).await?;

@@ -1,13 +1,13 @@
-//! `doctor`: what the guards in the stores say, held against the move log; and what is mended where they disagree.
+//! `doctor`: compares the guards in the stores with the move log, and repairs inconsistencies.
 //!
 //! Moves clean up after themselves, also after a crash. What is found here comes from outside: a move log that was restored
-//! from a backup, rows that somebody removed, a migration that was renamed. The move log decides (P10). Whoever mends takes a new
+//! from a backup, rows that were removed by hand, a migration that was renamed. The move log decides (P10). A repair takes a new
 //! epoch first and looks then, so that a campaign that takes the org meanwhile comes with a higher one and wins.
 
 use std::fmt;
 
 use mover_actors::domain::ids::{Epoch, MigrationName, MoveId, OrgKey, OrgName};
-use mover_actors::domain::record::{Claim, MoveRecord};
+use mover_actors::domain::record::{Lease, MoveRecord};
 use mover_actors::domain::state::{Aim, State, Strategy};
 use mover_actors::ports::{Engine, Side};
 use serde::Serialize;
@@ -23,19 +23,19 @@ pub struct Diagnosis {
     /// Orgs that were looked at: all that a guard knows as more than settled.
     pub looked_at: u64,
     /// What is not as it should be.
-    pub ailments: Vec<Ailment>,
+    pub ailments: Vec<Inconsistency>,
 }
 
 /// One thing that is not as it should be.
 #[derive(Debug, Serialize)]
-pub struct Ailment {
+pub struct Inconsistency {
     /// The migration.
     pub migration: MigrationName,
     /// The org's name, or its key where the move log does not know it.
     pub org: String,
     /// What is wrong, and where.
     pub text: String,
-    /// Whether it was mended; what cannot be mended says so.
+    /// What was done about it.
     pub outcome: Outcome,
 }
 
@@ -43,9 +43,9 @@ pub struct Ailment {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
-    /// Nothing yet: `--fix` would mend it.
+    /// Nothing yet: `--fix` would repair it.
     Curable,
-    /// It is mended.
+    /// It is repaired.
     Mended,
     /// A person must decide.
     Incurable,
@@ -55,7 +55,7 @@ pub enum Outcome {
 
 /// What helps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Cure {
+enum Fix {
     /// The source stops logging.
     Release,
     /// The target's copy is removed.
@@ -63,7 +63,7 @@ enum Cure {
 }
 
 impl Diagnosis {
-    /// Looks at every online migration and, if told to, mends what can be mended.
+    /// Examines every online migration and, with `fix`, repairs what can be repaired.
     pub async fn look(world: &World, fix: bool) -> Result<Self, OperationError> {
         let mut diagnosis = Self::default();
         for definition in world.definitions.iter() {
@@ -78,7 +78,7 @@ impl Diagnosis {
 
     /// Whether nothing is left to be done.
     pub fn is_well(&self) -> bool {
-        self.ailments.iter().all(|ailment| ailment.outcome == Outcome::Mended)
+        self.ailments.iter().all(|inconsistency| inconsistency.outcome == Outcome::Mended)
     }
 
     async fn examine(
@@ -98,7 +98,7 @@ impl Diagnosis {
             self.looked_at += page.len() as u64;
             let found = page.iter().filter_map(|guarded| {
                 let record = moves.iter().find(|record| record.key == guarded.key);
-                ailment(guarded, record).map(|(text, cure)| (guarded, record, text, cure))
+                inconsistency(guarded, record).map(|(text, cure)| (guarded, record, text, cure))
             });
             let found: Vec<_> = found.collect();
             // An org that was on its way between the two questions looks ill, and is not.
@@ -109,10 +109,10 @@ impl Diagnosis {
             after = Some(last.key.clone());
             for (guarded, record, text, cure) in found {
                 if again.iter().any(|again| again.is_same_as(guarded)) {
-                    let patient = Patient { migration, guarded, record, epoch };
+                    let patient = GuardedOrg { migration, guarded, record, epoch };
                     let outcome = patient.treat(world, cure, fix).await;
                     let org = record.map_or_else(|| guarded.key.to_string(), |record| record.org.to_string());
-                    self.ailments.push(Ailment { migration: migration.clone(), org, text, outcome });
+                    self.ailments.push(Inconsistency { migration: migration.clone(), org, text, outcome });
                 }
             }
         }
@@ -120,30 +120,30 @@ impl Diagnosis {
 }
 
 /// An org with something wrong.
-struct Patient<'a> {
+struct GuardedOrg<'a> {
     migration: &'a MigrationName,
     guarded: &'a Guarded,
     record: Option<&'a MoveRecord>,
     epoch: Epoch,
 }
 
-impl Patient<'_> {
-    async fn treat(&self, world: &World, cure: Option<Cure>, fix: bool) -> Outcome {
+impl GuardedOrg<'_> {
+    async fn treat(&self, world: &World, cure: Option<Fix>, fix: bool) -> Outcome {
         let Some(cure) = cure else { return Outcome::Incurable };
         if !fix {
             return Outcome::Curable;
         }
-        let claim = match self.claim() {
-            Ok(claim) => claim,
+        let lease = match self.lease() {
+            Ok(lease) => lease,
             Err(error) => return Outcome::Failed(error),
         };
         let cured = match cure {
-            Cure::Release => world.engine.release(&claim).await,
-            Cure::Discard => world.engine.discard(&claim).await,
+            Fix::Release => world.engine.release(&lease).await,
+            Fix::Discard => world.engine.discard(&lease).await,
         };
         match cured {
             Ok(()) => {
-                tracing::warn!(org = %claim.org, migration = %claim.migration, epoch = claim.epoch.0, mode = self.guarded.mode,
+                tracing::warn!(org = %lease.org, migration = %lease.migration, epoch = lease.epoch.0, mode = self.guarded.mode,
                     "mended what a store's guard said of an org");
                 Outcome::Mended
             }
@@ -151,27 +151,27 @@ impl Patient<'_> {
         }
     }
 
-    /// The right to mend: no campaign's claim is older than what this epoch fences.
-    fn claim(&self) -> Result<Claim, String> {
+    /// A lease for the repair. Its new epoch fences all leases of campaigns that were acquired before.
+    fn lease(&self) -> Result<Lease, String> {
         let key = self.guarded.key.clone();
         let org = match self.record {
             Some(record) => record.org.clone(),
             None => OrgName::new(key.as_str()).map_err(|error| error.to_string())?,
         };
         let id = self.record.map_or(MoveId(0), |record| record.id);
-        Ok(Claim { id, migration: self.migration.clone(), org, key, epoch: self.epoch })
+        Ok(Lease { id, migration: self.migration.clone(), org, key, epoch: self.epoch })
     }
 }
 
 /// What is wrong with an org in one store, and what helps; nothing if the move log explains it.
-fn ailment(guarded: &Guarded, record: Option<&MoveRecord>) -> Option<(String, Option<Cure>)> {
+fn inconsistency(guarded: &Guarded, record: Option<&MoveRecord>) -> Option<(String, Option<Fix>)> {
     let state = record.map(|record| record.state);
     let aim = record.map(|record| record.aim);
     let told = record.map_or_else(
         || "the move log does not know the org".to_owned(),
         |record| format!("the move log has it {}", record.state),
     );
-    // In flight the guard goes ahead of the move log or behind it, and whoever holds the move sees to it.
+    // In flight the guard goes ahead of the move log or behind it, and the owner of the move repairs it.
     if matches!(state, Some(State::Started(_))) {
         return None;
     }
@@ -189,20 +189,20 @@ fn ailment(guarded: &Guarded, record: Option<&MoveRecord>) -> Option<(String, Op
         (Side::Source, "capturing") if lives_in_target => {
             Some((text("the source still accepts writes of the org"), None))
         }
-        (Side::Source, "capturing") => Some((text("the source logs what is written"), Some(Cure::Release))),
+        (Side::Source, "capturing") => Some((text("the source logs what is written"), Some(Fix::Release))),
         (Side::Source, "settled") if lives_in_target => {
             Some((text("the source still accepts writes of the org"), None))
         }
         (Side::Source, "settled") => Some((
             format!("the source has {} changes logged and nobody wants them", guarded.entries),
-            Some(Cure::Release),
+            Some(Fix::Release),
         )),
         (Side::Target, "capturing" | "settled") if lives_in_target => None,
         (Side::Target, "capturing" | "settled") => Some((text("the org is live in the target"), None)),
         (Side::Target, "incoming") if lives_in_target => {
             Some((text("the target refuses writes of the org as not complete"), None))
         }
-        (Side::Target, "incoming") => Some((text("the target holds a copy that nobody works on"), Some(Cure::Discard))),
+        (Side::Target, "incoming") => Some((text("the target holds a copy that nobody works on"), Some(Fix::Discard))),
         (Side::Target, "moved") if lives_in_target && !was_rolled_back => {
             Some((text("the target has the org as moved back to the source"), None))
         }
@@ -214,7 +214,7 @@ fn ailment(guarded: &Guarded, record: Option<&MoveRecord>) -> Option<(String, Op
 
 impl fmt::Display for Diagnosis {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for Ailment { migration, org, text, outcome } in &self.ailments {
+        for Inconsistency { migration, org, text, outcome } in &self.ailments {
             let outcome = match outcome {
                 Outcome::Curable => "mover doctor --fix mends it".into(),
                 Outcome::Mended => "mended".into(),

@@ -10,7 +10,7 @@ use crate::config::UnknownMigration;
 use crate::state::read::Counts;
 use crate::state::{CaptureError, StateError};
 
-/// Why a command was not carried out; said to whoever gave it, with what to do next where that is known.
+/// Why a command was not carried out, with the next step for the user where it is known.
 #[derive(Debug, Error)]
 pub enum OperationError {
     /// The move log refused, or a query failed.
@@ -111,7 +111,7 @@ pub enum OperationError {
         /// The command.
         verb: &'static str,
     },
-    /// What was written after an offline move was captured by nobody.
+    /// Writes after an offline move were not captured.
     #[error(
         "{migration} moves orgs offline: what was written after the switch was captured by nobody, so there is no {verb}; \
          with strategy = \"online\" there is"
@@ -155,7 +155,7 @@ pub enum OperationError {
         /// The number.
         id: i64,
     },
-    /// Somebody has decided about it, or nobody had to.
+    /// It was decided already, or needs no approval.
     #[error("command {id} does not wait, or not any more")]
     NotWaiting {
         /// The number.
@@ -164,7 +164,7 @@ pub enum OperationError {
     /// It takes two.
     #[error("whoever gave a command cannot be the one who approves it")]
     OwnApproval,
-    /// The command needs a running tree, which this door does not have.
+    /// The command needs a running tree, which this interface does not have.
     #[error("{command} works in the console only")]
     ConsoleOnly {
         /// The command.
@@ -219,7 +219,7 @@ impl OperationError {
         matches!(self, OperationError::Log(LogError::Busy { .. }))
     }
 
-    /// Whether it only says that there is nothing to do.
+    /// Whether it only means that there is nothing to do.
     pub fn is_idle(&self) -> bool {
         matches!(self, OperationError::Log(LogError::NoCampaign) | OperationError::NothingMigrated { .. })
     }

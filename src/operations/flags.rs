@@ -1,11 +1,11 @@
-//! Flags as they should be, as Redis has them, and orders to change them.
+//! Desired flags, flags in Redis, and orders to change them.
 
 use std::fmt;
 
 use mover_actors::domain::flags::{EPOCH_FIELD, Fields, FlagKey};
 use mover_actors::domain::ids::{Epoch, OrgName};
 use mover_actors::ports::MoveLog;
-use mover_actors::tree::darklaunch::{Drift, FlagOrder, Flagger, RepairFlags, drifts};
+use mover_actors::tree::darklaunch::{Drift, FlagOrder, FlagWriter, RepairFlags, drifts};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -139,6 +139,6 @@ pub(super) async fn set(running: &Running, key: FlagKey, fields: Fields) -> Resu
         .collect::<Vec<_>>()
         .join("\n");
     let json = json!({ "key": key, "fields": fields });
-    Flagger::new(running.darklaunch.clone()).apply(FlagOrder::of_operator(key, fields)).await?;
+    FlagWriter::new(running.darklaunch.clone()).apply(FlagOrder::of_operator(key, fields)).await?;
     Ok(Answer::new(text, json))
 }

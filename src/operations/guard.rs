@@ -1,4 +1,4 @@
-//! `guard` and `restore`: what online moves need in a store, and what they have left in a file.
+//! `guard` and `restore`: the triggers of online moves, and the rows in backups.
 
 use std::fmt;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! `health`: is all well, for people and for orchestrators.
+//! `health`: the health of Mover, for people and for orchestrators.
 
 use std::fmt;
 
@@ -18,7 +18,7 @@ use super::world::World;
 pub enum Level {
     /// All is well.
     Ok = 0,
-    /// Somebody should look.
+    /// A person should look.
     Warning = 1,
     /// Orgs are shut out, or nothing can be moved.
     Critical = 2,

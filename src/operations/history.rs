@@ -1,4 +1,4 @@
-//! `history`: what was commanded, by whom, when, and what came of it.
+//! `history`: earlier commands with user, time and result.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -22,7 +22,7 @@ const END_AGAIN_AFTER: [Duration; 4] =
 
 /// The way in which a command comes to Mover.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Door {
+pub enum Interface {
     /// `mover console`
     Console,
     /// `mover exec`
@@ -39,38 +39,38 @@ pub enum Door {
     Watch,
 }
 
-impl Door {
+impl Interface {
     fn name(self) -> String {
         match self {
-            Door::Console => "console".into(),
-            Door::Exec => "exec".into(),
-            Door::Demo => "demo".into(),
-            Door::Run(run) | Door::Http(_, Some(run)) => format!("run {run}"),
-            Door::Serve => "serve".into(),
-            Door::Http(_, None) => "http".into(),
-            Door::Watch => "status".into(),
+            Interface::Console => "console".into(),
+            Interface::Exec => "exec".into(),
+            Interface::Demo => "demo".into(),
+            Interface::Run(run) | Interface::Http(_, Some(run)) => format!("run {run}"),
+            Interface::Serve => "serve".into(),
+            Interface::Http(_, None) => "http".into(),
+            Interface::Watch => "status".into(),
         }
     }
 
     fn origin(self) -> Option<String> {
         match self {
-            Door::Http(address, _) => Some(address.to_string()),
+            Interface::Http(address, _) => Some(address.to_string()),
             _ => None,
         }
     }
 }
 
-/// A command that the history knows, and that nobody has carried out yet.
+/// A command that the history has and that was not carried out yet.
 #[derive(Debug, Clone, Copy)]
 pub struct Noted {
     /// Its number.
     pub id: i64,
-    /// Whether somebody may come back for the whole answer.
+    /// Whether a client may fetch the whole answer later.
     keeps_answer: bool,
 }
 
 impl Noted {
-    /// A command that waited until somebody agreed.
+    /// A command that waited for approval.
     pub fn approved(id: i64) -> Self {
         Self { id, keeps_answer: true }
     }
@@ -80,20 +80,25 @@ impl Noted {
 pub async fn carry_out(
     world: &World,
     running: Option<&Running>,
-    door: Door,
+    interface: Interface,
     command: &Command,
 ) -> Result<Outcome, OperationError> {
     let about_mover = matches!(command, Command::Help { .. } | Command::Quit | Command::History { .. });
-    if about_mover || door == Door::Watch {
+    if about_mover || interface == Interface::Watch {
         return Box::pin(carried_out(world, running, command)).await;
     }
-    let noted = note(world, door, command, false).await?;
+    let noted = note(world, interface, command, false).await?;
     carry_out_noted(world, running, noted, command).await
 }
 
-/// Keeps that a command was given. `waits`: somebody else has to agree before it is carried out.
-pub async fn note(world: &World, door: Door, command: &Command, waits: bool) -> Result<Noted, OperationError> {
-    let (name, origin, line) = (door.name(), door.origin(), command.to_string());
+/// Records a command. `waits`: it needs approval before it is carried out.
+pub async fn note(
+    world: &World,
+    interface: Interface,
+    command: &Command,
+    waits: bool,
+) -> Result<Noted, OperationError> {
+    let (name, origin, line) = (interface.name(), interface.origin(), command.to_string());
     let new = NewCommand { door: &name, origin: origin.as_deref(), command: &line, waits };
     Ok(Noted { id: world.log.begin_command(new).await?, keeps_answer: origin.is_some() })
 }
@@ -123,7 +128,7 @@ pub async fn carry_out_noted(
     };
     for wait in END_AGAIN_AFTER {
         let Err(error) = world.log.end_command(noted.id, end.clone()).await else { break };
-        // It is done all the same, and its answer is more important; but whoever follows it waits for its end.
+        // The command has run, and its answer matters more; but clients that poll it wait for its end.
         tracing::warn!(%error, %command, "what came of a command could not be kept");
         tokio::time::sleep(wait).await;
     }

@@ -1,10 +1,9 @@
-//! Commands carried out. Every door turns what it is told into a [`Command`] and comes here; there is no second path.
+//! Commands carried out. Every interface parses its input into a [`Command`] and calls this module; there is no second path.
 
 mod answer;
 mod approval;
 mod campaigns;
 mod check;
-mod checkup;
 mod danger;
 mod doctor;
 mod error;
@@ -12,20 +11,21 @@ mod flags;
 mod guard;
 mod health;
 mod history;
+mod location;
 mod orgs;
 mod prep;
 mod report;
+mod skipped_orgs;
+mod startup_doctor;
 mod status;
 mod tokens;
-mod unlisted;
 mod verify;
-mod whereabouts;
 mod world;
 
-use mover_actors::domain::campaign::{Campaign, Steer};
+use mover_actors::domain::campaign::{Campaign, Control};
 use mover_actors::domain::flags::{Fields, FlagKey};
 use mover_actors::domain::ids::NodeId;
-use mover_actors::otp::{ActorRef, Board};
+use mover_actors::otp::{ActorRef, Registry};
 use mover_actors::tree::Tree;
 use mover_actors::tree::darklaunch::Darklaunch;
 use mover_actors::tree::manager::Manager;
@@ -38,18 +38,18 @@ pub(crate) use answer::{at, rfc3339};
 pub use approval::{Proposed, refused};
 pub use campaigns::total as campaign_total;
 pub use check::Checked;
-pub use checkup::Checkup;
 pub use danger::{Danger, danger, is_final};
 pub use doctor::Diagnosis;
 pub use error::OperationError;
 pub(crate) use flags::flags_of;
 pub use guard::{GuardWork, guard, restore};
 pub use health::{Health, Level};
-pub use history::{Door, Noted, carry_out, carry_out_noted, note};
+pub use history::{Interface, Noted, carry_out, carry_out_noted, note};
+pub use location::{Location, location};
 pub(crate) use orgs::selection;
+pub use startup_doctor::StartupDoctor;
 pub use status::{CampaignStatus, Closed, MigrationStatus, StatusView};
 pub use tokens::tokens;
-pub use whereabouts::{Whereabouts, whereabouts};
 pub use world::{CampaignDefaults, World};
 
 /// The actors that commands talk to.
@@ -60,7 +60,7 @@ pub struct Running {
     /// Who writes flags.
     pub darklaunch: ActorRef<Darklaunch>,
     /// The live picture of the tree.
-    pub board: Board,
+    pub registry: Registry,
     /// This process in the move log.
     pub node: NodeId,
 }
@@ -70,7 +70,7 @@ impl From<&Tree> for Running {
         Self {
             manager: tree.manager().clone(),
             darklaunch: tree.darklaunch().clone(),
-            board: tree.board().clone(),
+            registry: tree.registry().clone(),
             node: tree.node(),
         }
     }
@@ -81,7 +81,7 @@ impl From<&Tree> for Running {
 pub enum Outcome {
     /// It is done.
     Done(Answer),
-    /// A campaign runs; so many orgs in all. Its row tells the rest.
+    /// A campaign runs, with so many orgs. Its row has the rest.
     Campaign(Campaign, u64),
 }
 
@@ -110,7 +110,7 @@ pub enum Needs {
 pub fn needs(command: &Command) -> Needs {
     match command {
         // What is approved may be a campaign.
-        Command::Migrate { .. } | Command::Steer(Steer::Resume) | Command::Approve { .. } => Needs::Tree,
+        Command::Migrate { .. } | Command::Control(Control::Resume) | Command::Approve { .. } => Needs::Tree,
         Command::FlagsRepair
         | Command::Darklaunch { .. }
         | Command::Darklaunch503 { .. }
@@ -122,7 +122,7 @@ pub fn needs(command: &Command) -> Needs {
         | Command::OrgsList { .. }
         | Command::Org { .. }
         | Command::Status { .. }
-        | Command::Steer(_)
+        | Command::Control(_)
         | Command::Verify { .. }
         | Command::Retry { .. }
         | Command::FlagsShow { .. }
@@ -150,7 +150,7 @@ async fn carried_out(world: &World, running: Option<&Running>, command: &Command
             let (campaign, total) = campaigns::migrate(world, running, *aim, migration, which, options).await?;
             return Ok(Outcome::Campaign(campaign, total));
         }
-        Command::Steer(Steer::Resume) => {
+        Command::Control(Control::Resume) => {
             let running = console("resume")?;
             let (campaign, total) = campaigns::resume(world, running).await?;
             if campaign.node == running.node {
@@ -159,7 +159,7 @@ async fn carried_out(world: &World, running: Option<&Running>, command: &Command
             // Another process drives it, and shows it.
             campaigns::opened(&campaign, total)
         }
-        Command::Steer(change) => campaigns::steer(world, *change).await?,
+        Command::Control(change) => campaigns::control(world, *change).await?,
         Command::OrgsCapture { migration } => orgs::capture(world, migration).await?,
         Command::OrgsAdd { orgs, migration } => orgs::add(world, orgs, migration).await?,
         Command::OrgsReady { migration, which } => orgs::ready(world, migration, which).await?,
@@ -185,7 +185,7 @@ async fn carried_out(world: &World, running: Option<&Running>, command: &Command
             flags::set(console("darklaunch")?, FlagKey::no_org(), present_if("disable_new_orgs", !*on)).await?
         }
         Command::Tree => {
-            let tree = console("tree")?.board.tree();
+            let tree = console("tree")?.registry.tree();
             tree.map_or_else(|| Answer::new("the tree is not up", json!(null)), |tree| Answer::of(&tree))
         }
         Command::Nodes => status::nodes(&world.log).await?,

@@ -1,4 +1,4 @@
-//! Which orgs there are, and which may move.
+//! Commands about orgs: capture, release, list.
 
 use futures_util::StreamExt;
 use mover_actors::domain::campaign::Selection;
@@ -9,11 +9,11 @@ use mover_actors::ports::MoveLog;
 use serde_json::{Value, json};
 
 use crate::command::{StateKind, Which};
-use crate::state::read::{Happening, MoveView, StateName};
+use crate::state::read::{HistoryEntry, MoveView, StateName};
 
 use super::answer::{Answer, at, short, table};
 use super::error::OperationError;
-use super::unlisted::{LeftOut, known_otherwise, otherwise_json};
+use super::skipped_orgs::{SkippedOrgs, known_otherwise, otherwise_json};
 use super::world::World;
 
 const LIST_LIMIT: u32 = 50;
@@ -21,7 +21,7 @@ const LIST_LIMIT: u32 = 50;
 /// `orgs capture`
 pub(super) async fn capture(world: &World, migration: &MigrationName) -> Result<Answer, OperationError> {
     let definition = world.definition(migration)?;
-    let left_out = LeftOut::default();
+    let left_out = SkippedOrgs::default();
     let orgs =
         world.engine.orgs(&definition.name).await?.filter_map(|listed| std::future::ready(left_out.sift(listed)));
     let captured = world.log.capture(&definition.name, definition.strategy, orgs).await?;
@@ -108,7 +108,7 @@ pub(super) async fn list(
 ) -> Result<Answer, OperationError> {
     let name = &world.definition(migration)?.name;
     let limit = limit.unwrap_or(LIST_LIMIT);
-    // One more than asked for tells whether there are more.
+    // One row more than requested shows whether there are more.
     let mut moves = world.log.list(name, state.map(state_name), None, limit.saturating_add(1)).await?;
     let more = moves.len() > limit as usize;
     moves.truncate(limit as usize);
@@ -164,7 +164,7 @@ pub(super) async fn show(
     Ok(Answer::new(text, json!({ "org": org, "moves": all, "flags": flags })))
 }
 
-fn describe(text: &mut String, view: &MoveView, happenings: &[Happening]) {
+fn describe(text: &mut String, view: &MoveView, happenings: &[HistoryEntry]) {
     let record = &view.record;
     text.push_str(&format!(
         "{} in {}: {}  (key {}, epoch {}, attempts {})\n",
@@ -237,7 +237,7 @@ pub(super) fn move_json(view: &MoveView) -> Value {
     })
 }
 
-fn happening_json(happening: &Happening) -> Value {
+fn happening_json(happening: &HistoryEntry) -> Value {
     json!({
         "at": at(happening.at),
         "from": happening.from.to_string(),

@@ -24,7 +24,7 @@ use crate::state::Captured;
 use super::Running;
 use super::answer::Answer;
 use super::error::OperationError;
-use super::unlisted::{LeftOut, known_otherwise, otherwise_json};
+use super::skipped_orgs::{SkippedOrgs, known_otherwise, otherwise_json};
 use super::world::World;
 
 const BATCH_ORGS: usize = 1_000;
@@ -43,7 +43,7 @@ pub(super) async fn prepare(
     }
     let on_source = present(&definition.routing.on_source);
     let (mut prepared, mut known) = (0, 0);
-    let left_out = LeftOut::default();
+    let left_out = SkippedOrgs::default();
     let orgs = world.engine.orgs(migration).await?.filter_map(|listed| ready(left_out.sift(listed)));
     let mut batches = std::pin::pin!(orgs.try_chunks(BATCH_ORGS));
     let mut captured_now = Captured::default();

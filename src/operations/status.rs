@@ -1,4 +1,4 @@
-//! How the migrations and the campaign stand: read from the move log, never asked of an actor.
+//! The status of migrations and of the campaign: read from the move log, never from an actor.
 
 use std::fmt;
 
@@ -239,7 +239,7 @@ impl From<CampaignView> for CampaignStatus {
 }
 
 impl CampaignStatus {
-    /// Whether it is live but nobody drives it.
+    /// Whether it is live but no node drives it.
     pub fn is_interrupted(&self) -> bool {
         self.phase != Phase::Ended && !self.node_alive
     }

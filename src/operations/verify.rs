@@ -3,7 +3,7 @@
 use futures_util::{StreamExt, TryStreamExt, stream};
 use mover_actors::domain::campaign::Selection;
 use mover_actors::domain::ids::{MigrationName, OrgName};
-use mover_actors::domain::record::{Claim, MoveRecord};
+use mover_actors::domain::record::{Lease, MoveRecord};
 use mover_actors::domain::state::State;
 use mover_actors::domain::verified::Verified;
 use mover_actors::ports::{Engine, Side};
@@ -98,14 +98,14 @@ async fn compare(
 
 /// How many orgs were compared, and those that differ.
 async fn compare_moved(world: &World, records: Vec<MoveRecord>) -> Result<(usize, Vec<Difference>), OperationError> {
-    let claims: Vec<Claim> = records.iter().map(MoveRecord::claim).collect();
+    let leases: Vec<Lease> = records.iter().map(MoveRecord::lease).collect();
     let (source, target) =
-        tokio::try_join!(world.engine.tally(&claims, Side::Source), world.engine.tally(&claims, Side::Target))?;
+        tokio::try_join!(world.engine.tally(&leases, Side::Source), world.engine.tally(&leases, Side::Target))?;
     let mut differences = Vec::new();
     for (record, (source, target)) in records.into_iter().zip(source.iter().zip(&target)) {
         if let Err(mismatch) = Verified::compare(source, target) {
             differences.push(Difference { org: record.org, what: mismatch.to_string() });
         }
     }
-    Ok((claims.len(), differences))
+    Ok((leases.len(), differences))
 }

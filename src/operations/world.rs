@@ -1,4 +1,4 @@
-//! What commands work on: the move log, the flags, the stores, the definitions.
+//! The world of commands: the move log, the flags, the stores, the definitions.
 
 use std::sync::Arc;
 

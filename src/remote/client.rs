@@ -1,4 +1,4 @@
-//! One question, one answer.
+//! The HTTP client: one request, one answer.
 
 use std::io;
 use std::sync::Arc;
@@ -13,12 +13,12 @@ use ureq::{Agent, Body};
 use super::error::{Refusal, RemoteError};
 use super::target::Target;
 
-/// Whoever takes longer to take a connection is not there.
+/// A server that takes longer to accept a connection counts as unreachable.
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 /// Reading is quick; a command answers after ten seconds whether it is done or not.
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 const ANSWER_BYTES_MAX: u64 = 256 * 1024 * 1024;
-/// Whoever asks too often waits, and asks again; so often at most.
+/// How often a rate-limited request is repeated.
 const PATIENCE: u32 = 10;
 const WAIT_MAX_S: u64 = 60;
 
@@ -31,7 +31,7 @@ struct Parts {
     /// For questions, which may be asked twice.
     asking: Agent,
     /// For what changes something. It takes a new connection each time: an old one may have been closed unseen, and what was sent into
-    /// it could not be told from what was received.
+    /// it cannot be known from the answer.
     telling: Agent,
 }
 
@@ -44,7 +44,7 @@ struct Answer {
 }
 
 impl Client {
-    /// Speaks to nobody yet.
+    /// Opens no connection yet.
     pub fn new(target: Target) -> Self {
         let config = || {
             let mut config = Agent::config_builder()
@@ -82,7 +82,7 @@ impl Client {
         self.patiently(Method::GET, path, None, "").await
     }
 
-    /// Sends something that changes something. `what` tells people what it was.
+    /// Sends a request that changes something. `what` describes it in errors.
     pub async fn post<T: DeserializeOwned>(
         &self,
         path: &str,
@@ -94,7 +94,7 @@ impl Client {
         self.patiently(Method::POST, path, Some(body), what).await
     }
 
-    /// Whoever is told that they ask too often waits as long as they are told; nothing was done then.
+    /// Waits for `Retry-After` when rate-limited; the server has done nothing then.
     async fn patiently<T: DeserializeOwned>(
         &self,
         method: Method,
@@ -179,7 +179,7 @@ fn taken(answer: Response<Body>) -> Result<Answer, ureq::Error> {
     Ok(Answer { status, is_problem, retry_after_s, text })
 }
 
-/// Whether it is certain that nobody has received it.
+/// Whether it is certain that the request was not received.
 fn was_not_sent(error: &ureq::Error) -> bool {
     use io::ErrorKind as Kind;
     match error {
@@ -191,7 +191,7 @@ fn was_not_sent(error: &ureq::Error) -> bool {
         | ureq::Error::Rustls(_)
         | ureq::Error::Timeout(ureq::Timeout::Resolve | ureq::Timeout::Connect) => true,
         ureq::Error::Io(error) => {
-            // What rustls says of a certificate comes before anything was sent.
+            // Certificate errors of rustls precede the first byte of the request.
             let is_handshake = error
                 .get_ref()
                 .is_some_and(|cause| matches!(cause.downcast_ref(), Some(rustls::Error::InvalidCertificate(_))));

@@ -1,11 +1,11 @@
-//! Why a Mover elsewhere did not do what it was told.
+//! Why a request to a remote Mover failed.
 
 use serde::Deserialize;
 use thiserror::Error;
 
 use crate::tls::{FileError, TlsError};
 
-/// Why nobody is asked at all.
+/// Why no request is sent.
 #[derive(Debug, Error)]
 pub enum TargetError {
     /// It is no address.
@@ -16,7 +16,7 @@ pub enum TargetError {
         /// What is wrong with it.
         problem: &'static str,
     },
-    /// Whoever listens in between could take the token and use it.
+    /// An eavesdropper could use the token.
     #[error(
         "--connect {url}: the token would go over the network as it is, for everybody to read. next: https://, or a tunnel \
          (ssh -L 7070:127.0.0.1:7070 HOST) and http://127.0.0.1:7070"
@@ -25,7 +25,7 @@ pub enum TargetError {
         /// As it was given.
         url: String,
     },
-    /// Nobody said who is asking.
+    /// No token was given.
     #[error(
         "there is no token: --token-file names a file that holds it, or MOVER_TOKEN has it. next: where Mover runs, mover token \
          create NAME --role operator"
@@ -40,7 +40,7 @@ pub enum TargetError {
     /// A file cannot be used.
     #[error(transparent)]
     File(#[from] FileError),
-    /// There is nobody to trust.
+    /// There is no trusted authority.
     #[error(transparent)]
     Tls(#[from] TlsError),
 }
@@ -48,10 +48,10 @@ pub enum TargetError {
 /// Why there is no answer, or not the one that was hoped for.
 #[derive(Debug, Error)]
 pub enum RemoteError {
-    /// Nobody is asked at all.
+    /// No request is sent.
     #[error(transparent)]
     Target(#[from] TargetError),
-    /// Nothing was said to it.
+    /// No request was sent.
     #[error("Mover at {url} cannot be reached: {cause}. next: see that mover serve runs there{hint}")]
     Unreachable {
         /// Where.
@@ -61,7 +61,7 @@ pub enum RemoteError {
         /// What else to look at.
         hint: &'static str,
     },
-    /// It was told, and the connection was lost before it answered.
+    /// The request was sent, and the connection was lost before the answer.
     #[error(
         "the connection to Mover at {url} was lost ({cause}) while it was told `{what}`: it may have been carried out, so it is \
          not said again. next: history shows whether it was"
@@ -69,7 +69,7 @@ pub enum RemoteError {
     Unknown {
         /// Where.
         url: String,
-        /// What was said.
+        /// The request.
         what: String,
         /// How the connection was lost.
         cause: String,
@@ -82,13 +82,13 @@ pub enum RemoteError {
     Unauthorized {
         /// Where.
         url: String,
-        /// What it says.
+        /// Its text.
         detail: String,
     },
-    /// It said no. Told as it would be told at home.
+    /// It refused. The message is the one of a local refusal.
     #[error("{}", .0.detail)]
     Refused(Box<Refusal>),
-    /// Whoever answers there speaks otherwise.
+    /// The server there is not a Mover, or of another version.
     #[error("{url} answers {status}, but not as Mover does: {problem}. next: see that --connect leads to mover serve")]
     Strange {
         /// Where.
@@ -108,7 +108,7 @@ pub enum RemoteError {
         /// Its number in the audit.
         command: i64,
     },
-    /// Somebody else decided that it is not to be.
+    /// A second person refused it.
     #[error("command {command} was not approved by {by}; nothing was done")]
     NotApproved {
         /// Its number in the audit.
@@ -156,14 +156,14 @@ impl RemoteError {
 
     /// Whether there was no answer that counts: the connection was lost, there is none, or Mover itself waits for its servers.
     pub fn is_lost(&self) -> bool {
-        matches!(self, RemoteError::Unknown { .. }) || self.is_passing()
+        matches!(self, RemoteError::Unknown { .. }) || self.is_transient()
     }
 
     /// Whether asking again later may help.
-    pub fn is_passing(&self) -> bool {
+    pub fn is_transient(&self) -> bool {
         match self {
             RemoteError::Unreachable { .. } => true,
-            // A proxy before it says so.
+            // The answer of a proxy.
             RemoteError::Strange { status, .. } => *status >= 500,
             RemoteError::Refused(refusal) => refusal.is("unavailable") || refusal.is("too-many"),
             _ => false,

@@ -1,4 +1,4 @@
-//! A Mover elsewhere: `mover serve`, spoken to over its API as docs/http.md has it.
+//! A client for a remote Mover: `mover serve` with the API of docs/http.md.
 //!
 //! - `target`: where it is, and what opens it; tokens never go over a network as they are
 //! - `client`: one question, one answer; what may have been carried out is never asked twice

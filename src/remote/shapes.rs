@@ -1,4 +1,4 @@
-//! The answers of the API, as far as a client looks at them.
+//! The parts of API answers that a client reads.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -12,7 +12,7 @@ pub struct Me {
     pub role: String,
     /// Since when this Mover serves.
     pub serving_since: String,
-    /// What campaigns wait there after the block where nothing is said.
+    /// The default `sleep_time` of campaigns, in milliseconds.
     pub sleep_time_ms: u64,
 }
 
@@ -23,7 +23,7 @@ pub struct Entry {
     pub id: i64,
     /// When it was given, in RFC 3339.
     pub at: String,
-    /// What was said.
+    /// The command.
     pub command: String,
     /// `open`, `waiting`, `done` or `refused`.
     pub outcome: String,

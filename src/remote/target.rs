@@ -1,4 +1,4 @@
-//! Where a Mover is, and what opens it.
+//! The address of a remote Mover, and its token.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -13,7 +13,7 @@ use super::error::TargetError;
 /// Which variable of the environment has a token.
 const TOKEN_VARIABLE: &str = "MOVER_TOKEN";
 
-/// A Mover elsewhere. Debug keeps the token to itself.
+/// A remote Mover. Debug keeps the token to itself.
 pub struct Target {
     url: String,
     token: String,
@@ -22,7 +22,7 @@ pub struct Target {
 }
 
 impl Target {
-    /// Reads what was given; nobody is asked yet.
+    /// Reads the arguments; sends no request.
     pub fn new(url: &str, token_file: Option<&Path>, ca_file: Option<&Path>) -> Result<Self, TargetError> {
         let url = url.trim_end_matches('/');
         let is_encrypted = is_encrypted(url)?;
@@ -77,7 +77,7 @@ fn is_this_machine(host: &str) -> bool {
     host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
-/// From a file, or from the environment: what stands on a command line is seen by everybody on this machine.
+/// From a file, or from the environment: every local user can read a command line.
 fn token(file: Option<&Path>) -> Result<String, TargetError> {
     let (text, from) = match file {
         Some(file) => (String::from_utf8_lossy(&read_secret(file)?).into_owned(), format!("in {}", file.display())),

@@ -6,7 +6,7 @@ use crate::state::read::StateName;
 use mover_actors::domain::flags::FlagKey;
 use mover_actors::domain::ids::MigrationName;
 
-/// Where a line says nothing else.
+/// The default of a line.
 const WITHIN: Duration = Duration::from_secs(10);
 const FORMS: &str = "an expectation is `MIGRATION STATE = NUMBER`, `flag KEY FIELD = VALUE` or `http GET URL status = NUMBER`, and may end with \
      `within 10m`";

@@ -32,7 +32,7 @@ pub type Values = BTreeMap<String, String>;
 pub struct Runbook {
     /// From the front matter, else the first heading.
     pub title: String,
-    /// What it can be told.
+    /// Its variables.
     pub variables: BTreeMap<String, Variable>,
     /// In their order.
     pub steps: Vec<Step>,
@@ -120,7 +120,7 @@ impl fmt::Display for Mistakes {
     }
 }
 
-/// Reads a runbook; `file` is what its mistakes are told for. Values that it does not know are a mistake, too.
+/// Reads a runbook; `file` names it in its mistakes. Unknown variables are a mistake, too.
 pub fn read(file: &str, source: &str, given: &Values) -> Result<Runbook, Mistakes> {
     let mut mistakes = Vec::new();
     let found = blocks::read(source, &mut mistakes);
@@ -223,7 +223,7 @@ fn calls(text: &str, environment: &mut Environment) -> Result<Vec<(String, Comma
         let Meaning::Commands(commands, reply) = environment.meaning(form)? else { continue };
         environment.bind(form, reply.term(&serde_json::Value::Null).unwrap_or(Term::atom("ok")))?;
         let may_be_idle = reply == Reply::OkAlsoIdle;
-        if may_be_idle && commands.iter().all(|command| matches!(command, Command::Steer(_))) {
+        if may_be_idle && commands.iter().all(|command| matches!(command, Command::Control(_))) {
             continue;
         }
         let is_alone = is_alone && commands.len() == 1;

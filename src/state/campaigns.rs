@@ -1,9 +1,9 @@
-//! Campaigns: opened, steered and ended through their row, so that any process can.
+//! Campaigns: opened, controlled and ended through their row, so that any process can do so.
 
 use std::collections::BTreeSet;
 
 use deadpool_postgres::Transaction;
-use mover_actors::domain::campaign::{Campaign, CampaignPlan, Phase, Selection, Steer};
+use mover_actors::domain::campaign::{Campaign, CampaignPlan, Control, Phase, Selection};
 use mover_actors::domain::ids::{CampaignId, MigrationName, NodeId, OrgName};
 use mover_actors::ports::LogError;
 use tokio_postgres::types::Json;
@@ -95,7 +95,7 @@ impl PgMoveLog {
         rows.first().map(|row| Columns::new(doing, row).campaign()).transpose()
     }
 
-    pub(super) async fn steer_live(&self, change: Steer, reason: Option<&str>) -> Result<Campaign, LogError> {
+    pub(super) async fn control_live(&self, change: Control, reason: Option<&str>) -> Result<Campaign, LogError> {
         let (phase, concurrency, sleep_time_ms, pace_ms) = changes(change)?;
         let params: super::query::Params<'_> = &[&phase, &concurrency, &sleep_time_ms, &pace_ms, &reason];
         let rows = self.query(STEERING, include_str!("sql/campaign_steer.sql"), params).await?;
@@ -179,14 +179,14 @@ async fn insert(
 
 type Changes = (Option<&'static str>, Option<i64>, Option<i64>, Option<i64>);
 
-fn changes(change: Steer) -> Result<Changes, StateError> {
+fn changes(change: Control) -> Result<Changes, StateError> {
     Ok(match change {
-        Steer::Pause => (Some(Phase::Paused.as_str()), None, None, None),
-        Steer::Resume => (Some(Phase::Running.as_str()), None, None, None),
-        Steer::Halt => (Some(Phase::Halting.as_str()), None, None, None),
-        Steer::Concurrency(orgs) => (None, Some(concurrency(orgs)?), None, None),
-        Steer::SleepTimeMs(ms) => (None, None, Some(milliseconds(STEERING, ms)?), None),
-        Steer::PaceMs(ms) => (None, None, None, Some(milliseconds(STEERING, ms)?)),
+        Control::Pause => (Some(Phase::Paused.as_str()), None, None, None),
+        Control::Resume => (Some(Phase::Running.as_str()), None, None, None),
+        Control::Halt => (Some(Phase::Halting.as_str()), None, None, None),
+        Control::Concurrency(orgs) => (None, Some(concurrency(orgs)?), None, None),
+        Control::SleepTimeMs(ms) => (None, None, Some(milliseconds(STEERING, ms)?), None),
+        Control::PaceMs(ms) => (None, None, None, Some(milliseconds(STEERING, ms)?)),
     })
 }
 

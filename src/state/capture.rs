@@ -1,4 +1,4 @@
-//! How orgs come into the move log: a whole store's list as a stream, or one by one.
+//! The capture of orgs into the move log: the list of a whole store as a stream, or single orgs.
 
 use std::error::Error;
 
@@ -81,7 +81,7 @@ pub enum CaptureError<E: Error + 'static> {
     Source {
         /// Which migration.
         migration: MigrationName,
-        /// What its source said.
+        /// The error of its source.
         #[source]
         cause: E,
     },
@@ -92,7 +92,7 @@ pub enum CaptureError<E: Error + 'static> {
 
 impl PgMoveLog {
     /// Takes a source's list of orgs into `holding`, in one transaction and in constant memory. Orgs that are known stay as they
-    /// are, so it can be repeated at any time; also those that are known by another name or key, which are told.
+    /// are, so it can be repeated at any time; also those that are known by another name or key, which are reported.
     pub async fn capture<E: Error + 'static>(
         &self,
         migration: &MigrationName,
@@ -115,7 +115,7 @@ impl PgMoveLog {
         captured.known = captured.listed - captured.new - captured.otherwise;
         commit(transaction, DOING).await?;
         drop(client);
-        self.tidy_moves(captured.new).await;
+        self.vacuum_moves(captured.new).await;
         Ok(captured)
     }
 

@@ -1,4 +1,4 @@
-//! Connections to the state database, and clear words when there are none.
+//! Connections to the state database, with clear errors.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use tokio_postgres::{Client, Config};
 
 use super::StateError;
 use super::error::{SECTION, describe};
-use crate::home::Home;
+use crate::connection_runtime::ConnectionRuntime;
 use crate::session;
 use crate::tls::{self, Encryption, Trouble};
 
@@ -43,8 +43,11 @@ pub async fn connect(config: &Config, encryption: &Encryption, size: usize) -> R
         config.tcp_user_timeout(ANSWER_TIMEOUT);
     }
     let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
-    let manager =
-        Manager::from_connect(config.clone(), Opener { encryption: encryption.clone(), home: Home::here() }, recycling);
+    let manager = Manager::from_connect(
+        config.clone(),
+        Opener { encryption: encryption.clone(), runtime: ConnectionRuntime::current() },
+        recycling,
+    );
     let pool = Pool::builder(manager)
         .max_size(size.max(1))
         .runtime(Runtime::Tokio1)
@@ -61,7 +64,7 @@ pub async fn connect(config: &Config, encryption: &Encryption, size: usize) -> R
 /// Opens the connections of the pool.
 struct Opener {
     encryption: Encryption,
-    home: Home,
+    runtime: ConnectionRuntime,
 }
 
 impl Connect for Opener {
@@ -72,7 +75,7 @@ impl Connect for Opener {
             session::begin(&client).await?;
             Ok((client, task))
         };
-        self.home.open(Box::pin(opening)).boxed()
+        self.runtime.open(Box::pin(opening)).boxed()
     }
 }
 

@@ -1,4 +1,4 @@
-//! What can go wrong in the move log, and what of it goes away by itself.
+//! Errors of the move log; which of them are transient.
 
 use std::error::Error as _;
 
@@ -8,8 +8,8 @@ use mover_actors::ports::LogError;
 use thiserror::Error;
 use tokio_postgres::error::SqlState;
 
-use crate::passing::is_passing;
 use crate::tls::{self, Trouble};
+use crate::transient;
 
 /// Where the state database is configured.
 pub(super) const SECTION: &str = "[state]";
@@ -30,7 +30,7 @@ pub enum StateError {
         server: String,
         /// Who tried.
         user: String,
-        /// What the server said.
+        /// The message of the server.
         cause: String,
     },
     /// The server has no such database.
@@ -56,7 +56,7 @@ pub enum StateError {
     Unreachable {
         /// What was being done.
         doing: String,
-        /// What the driver or the server said.
+        /// The message of the driver or the server.
         cause: String,
     },
     /// Postgres refused.
@@ -64,7 +64,7 @@ pub enum StateError {
     Rejected {
         /// What was being done.
         doing: String,
-        /// What Postgres said.
+        /// The message of Postgres.
         cause: String,
         /// The constraint that was violated, if it was that.
         constraint: Option<String>,
@@ -217,7 +217,7 @@ impl From<StateError> for LogError {
     }
 }
 
-/// What the driver or the server said, in one line, without what the caller already says.
+/// The message of the driver or the server, in one line, without what the caller adds.
 pub(super) fn describe(error: &tokio_postgres::Error) -> String {
     if let Some(db) = error.as_db_error() {
         let detail = db.detail().map(|detail| format!(" ({detail})")).unwrap_or_default();
@@ -242,5 +242,5 @@ pub(super) fn describe(error: &tokio_postgres::Error) -> String {
 fn is_transient(error: &tokio_postgres::Error) -> bool {
     // A standby that was, or is about to be, the primary; class 53: too many connections, out of memory or disk.
     let of_the_server = |code: &SqlState| *code == SqlState::READ_ONLY_SQL_TRANSACTION || code.code().starts_with("53");
-    is_passing(error) || error.code().is_some_and(of_the_server)
+    transient::is_transient(error) || error.code().is_some_and(of_the_server)
 }

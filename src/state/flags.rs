@@ -1,4 +1,4 @@
-//! What flag hashes should look like, decided here before anybody writes it to Redis.
+//! The desired flag hashes, decided here before they are written to Redis.
 
 use deadpool_postgres::GenericClient;
 use mover_actors::domain::flags::{Fields, FlagImage, FlagKey};
@@ -110,7 +110,7 @@ async fn write_round(
 
 fn answer(desire: &Desire, row: &Row) -> Result<Option<Answer>, StateError> {
     let columns = Columns::new(DESIRING, row);
-    match (&desire.claim, columns.get::<bool>("allowed")?) {
+    match (&desire.lease, columns.get::<bool>("allowed")?) {
         (Some((id, ours)), false) => Ok(Some(Err(LogError::Fenced { id: *id, ours: *ours }))),
         _ => {
             let Some(epoch) = columns.get::<Option<i64>>("epoch")? else { return Ok(None) };
@@ -140,8 +140,8 @@ impl<'a> Batch<'a> {
             let overlaid = || desire.overlay.iter().flatten().map(|(field, _)| field);
             let found = overlaid().filter_map(|field| desire.found.fields.get_key_value(field));
             batch.keys.push(desire.key.as_str());
-            batch.moves.push(desire.claim.map(|(id, _)| id.0));
-            batch.claim_epochs.push(desire.claim.map(|(_, epoch)| epoch.0));
+            batch.moves.push(desire.lease.map(|(id, _)| id.0));
+            batch.claim_epochs.push(desire.lease.map(|(_, epoch)| epoch.0));
             batch.found_epochs.push(desire.found.epoch.map(|epoch| epoch.0));
             batch.found.push(Json(found.map(|(field, value)| (field.clone(), value.clone())).collect()));
             batch.absent.push(Json(overlaid().map(|field| (field.clone(), None)).collect()));

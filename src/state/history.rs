@@ -1,4 +1,4 @@
-//! What was commanded, by whom, through which door, and what came of it.
+//! The audit: each command with its user, interface and result.
 
 use std::time::SystemTime;
 
@@ -14,13 +14,13 @@ const DOING: &str = "keeping the history of commands";
 /// A command that is given now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NewCommand<'a> {
-    /// Through which door.
+    /// The interface it came through.
     pub door: &'a str,
     /// From where, if it came over the network.
     pub origin: Option<&'a str>,
     /// In the command language.
     pub command: &'a str,
-    /// Whether somebody else has to agree first.
+    /// Whether it needs approval.
     pub waits: bool,
 }
 
@@ -31,7 +31,7 @@ pub struct CommandEnd<'a> {
     pub done: bool,
     /// The first line of the answer.
     pub told: &'a str,
-    /// The whole of it, where somebody may come back for it.
+    /// The whole answer, if a client may fetch it later.
     pub answer: Option<Value>,
     /// The campaign that it opened.
     pub campaign: Option<CampaignId>,
@@ -46,7 +46,7 @@ pub struct CommandEntry {
     pub at: SystemTime,
     /// Who gave it.
     pub actor: String,
-    /// Through which door.
+    /// The interface it came through.
     pub door: String,
     /// From where, if it came over the network.
     pub origin: Option<String>,
@@ -62,9 +62,9 @@ pub struct CommandEntry {
     pub answer: Option<Value>,
     /// The campaign that it opened.
     pub campaign: Option<CampaignId>,
-    /// Whether somebody else has to agree first.
+    /// Whether it needs approval.
     pub waits: bool,
-    /// Whether somebody else did.
+    /// Whether it was approved.
     pub approved: Option<bool>,
     /// Who.
     pub approved_by: Option<String>,

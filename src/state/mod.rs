@@ -5,7 +5,7 @@
 //! - [`PgMoveLog`] implements [`mover_actors::ports::MoveLog`] (`port`), by nodes, campaigns, moves and flags.
 //! - What operators and dashboards read is in [`read`]; how orgs come in, in `capture`.
 //!
-//! Every change of a move checks the epoch of its claim in the statement that makes it, so a worker that was taken for
+//! Every change of a move checks the epoch of its lease in the statement that makes it, so a worker that was taken for
 //! dead changes nothing. Batches are one statement each, so they are atomic without a transaction block, and cost one
 //! round trip for any number of moves.
 
@@ -25,8 +25,8 @@ mod release;
 mod rounds;
 mod runs;
 mod schema;
-mod tidy;
 mod tokens;
+mod vacuum;
 
 use std::collections::HashMap;
 
@@ -70,7 +70,7 @@ impl PgMoveLog {
         &self.actor
     }
 
-    /// The same move log, for what somebody else does by hand.
+    /// The same move log, acting for another user.
     pub fn on_behalf_of(&self, actor: impl Into<String>) -> Self {
         Self { pool: self.pool.clone(), actor: actor.into(), sessions: Mutex::default() }
     }

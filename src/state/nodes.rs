@@ -1,4 +1,4 @@
-//! Nodes: who lives, and who takes over from the dead.
+//! Nodes: heartbeats, and the takeover from dead nodes.
 //!
 //! A node lives while its lease runs and its process holds an advisory lock, which Postgres frees the moment the
 //! process ends. The lock is held by a connection of its own, which also carries the heartbeat, so a heartbeat proves

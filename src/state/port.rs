@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use mover_actors::domain::campaign::{Campaign, CampaignPlan, Selection, Steer};
+use mover_actors::domain::campaign::{Campaign, CampaignPlan, Control, Selection};
 use mover_actors::domain::flags::{FlagImage, FlagKey};
 use mover_actors::domain::ids::{CampaignId, Epoch, MigrationName, MoveId, NodeId};
 use mover_actors::domain::record::{Advance, MoveRecord};
@@ -50,8 +50,8 @@ impl MoveLog for PgMoveLog {
         Ok(self.adopt_live_campaign(node).await?)
     }
 
-    async fn steer(&self, change: Steer, reason: Option<&str>) -> Result<Campaign, LogError> {
-        self.steer_live(change, reason).await
+    async fn control(&self, change: Control, reason: Option<&str>) -> Result<Campaign, LogError> {
+        self.control_live(change, reason).await
     }
 
     async fn close_campaign(&self, id: CampaignId, reason: Option<&str>) -> Result<(), LogError> {

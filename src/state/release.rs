@@ -1,4 +1,4 @@
-//! Orgs that operators make ready, and the names they call them by.
+//! The release of orgs by operators, and lookup of their names.
 
 use deadpool_postgres::GenericClient;
 use mover_actors::domain::campaign::Selection;
@@ -40,7 +40,7 @@ impl PgMoveLog {
         let released = Columns::new(doing, &only(doing, rows)?).count("count")?;
         commit(transaction, doing).await?;
         drop(client);
-        self.tidy_moves(released).await;
+        self.vacuum_moves(released).await;
         Ok(released)
     }
 

@@ -23,7 +23,7 @@ pub struct Run {
     pub title: String,
     /// The file, as it was named.
     pub file: String,
-    /// What the file said when the run began.
+    /// The text of the file when the run began.
     pub source: String,
     /// Values that were given for its variables.
     pub variables: BTreeMap<String, String>,
@@ -38,13 +38,13 @@ pub struct Run {
 }
 
 impl Run {
-    /// Whether steps of it are left, and nobody has taken it back.
+    /// Whether steps of it are left, and it was not rolled back.
     pub fn is_unfinished(&self) -> bool {
         self.done_at.is_none() && self.undone_at.is_none()
     }
 }
 
-/// One step of a run; `rollback` tells those of the section `## Rollback` from the others.
+/// One step of a run; `rollback`: a step of the section `## Rollback`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StepKey {
     /// Which run.
@@ -59,13 +59,13 @@ pub struct StepKey {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StepState {
-    /// It was begun, and nobody has noted an end.
+    /// It was begun, and has no end.
     Begun,
     /// It did what it should.
     Done,
     /// It did not.
     Failed,
-    /// Somebody decided to go on without it.
+    /// A user decided to skip it.
     Skipped,
 }
 
@@ -90,7 +90,7 @@ pub struct StepEntry {
     pub campaign: Option<CampaignId>,
     /// The command that it has given, if it came over the network.
     pub command: Option<i64>,
-    /// What it said at its end, or why it was skipped.
+    /// Its output, or why it was skipped.
     pub told: String,
     /// Who did it.
     pub actor: String,
@@ -100,7 +100,7 @@ pub struct StepEntry {
     pub ended_at: Option<SystemTime>,
 }
 
-/// While it lives nobody else can run a runbook of this title. It ends with its connection.
+/// While it lives, no other process can run a runbook of this title. It ends with its connection.
 pub struct RunLock(ClientWrapper);
 
 impl RunLock {
@@ -117,7 +117,7 @@ impl RunLock {
 }
 
 impl PgMoveLog {
-    /// Takes a runbook for this process alone; `None` if somebody else has it.
+    /// Locks a runbook for this process; `None` if another process has it.
     pub async fn lock_runbook(&self, title: &str) -> Result<Option<RunLock>, StateError> {
         let client = Object::take(self.client(DOING).await?);
         let row = client
@@ -142,7 +142,7 @@ impl PgMoveLog {
         run(&Columns::new(DOING, &only(DOING, rows)?))
     }
 
-    /// Notes who carries a run out from now on: the hash of a secret. `again`: they have done so before; false if somebody else has since.
+    /// Records the owner of a run: the hash of a secret. `again`: it was the owner before; false if there was another one since.
     pub async fn hold_run(&self, run: i64, holder: &TokenHash, again: bool) -> Result<bool, StateError> {
         Ok(self.execute(DOING, include_str!("sql/run_hold.sql"), &[&run, &holder.as_slice(), &again]).await? > 0)
     }

@@ -1,4 +1,4 @@
-//! Tokens with which people and programs come in over the network. Only hashes are kept.
+//! Tokens of HTTP clients. Only hashes are stored.
 
 use std::fmt;
 use std::str::FromStr;
@@ -54,7 +54,7 @@ impl FromStr for Role {
     }
 }
 
-/// A token, without what opens doors.
+/// A token without its secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TokenEntry {
     /// Its number.

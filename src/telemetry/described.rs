@@ -1,9 +1,9 @@
-//! What is counted in the process, as it is explained to whoever reads it, and the buckets of histograms.
+//! Descriptions of the metrics of this process, and the buckets of histograms.
 
 use metrics::{describe_counter, describe_gauge, describe_histogram};
 use mover_actors::metering::names;
 
-/// From a switch that nobody notices to an org that is shut while it is copied.
+/// From a short switch to an org that is blocked while it is copied.
 pub(super) const WRITE_BLOCK_BUCKETS: [f64; 18] =
     [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0];
 

@@ -1,14 +1,14 @@
-//! What can keep Mover from telling of itself.
+//! Errors of telemetry.
 
 use thiserror::Error;
 
-/// Why nothing can be told.
+/// Why telemetry cannot start.
 #[derive(Debug, Error)]
 pub enum TelemetryError {
     /// A program that embeds Mover records metrics in another way.
     #[error("another recorder of metrics is installed in this process")]
     Recorder,
-    /// Figures that nobody asks for have to be put away now and then.
+    /// Samples must be drained from time to time, even without a scrape.
     #[error("metrics need a tokio runtime to be installed in")]
     NoRuntime,
     /// The sender of traces could not be made.
@@ -24,7 +24,7 @@ pub enum TelemetryError {
     Buckets {
         /// Which histogram.
         name: &'static str,
-        /// What the recorder said.
+        /// The error of the recorder.
         cause: String,
     },
 }

@@ -1,4 +1,4 @@
-//! The recorder, and the text that is made of it.
+//! The recorder, and its text format.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,7 +7,7 @@ use std::time::Duration;
 use deadpool_postgres::Pool;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use mover_actors::metering::{self, names};
-use mover_actors::otp::Board;
+use mover_actors::otp::Registry;
 use tokio::runtime::Handle;
 use tokio::time::{MissedTickBehavior, interval};
 
@@ -15,9 +15,9 @@ use crate::operations::World;
 
 use super::described::{STEP_BUCKETS, WRITE_BLOCK_BUCKETS, describe};
 use super::error::TelemetryError;
-use super::log_figures::LogFigures;
+use super::move_log_metrics::MoveLogMetrics;
 use super::page::Page;
-use super::{board_figures, pool_figures};
+use super::{pool_metrics, registry_metrics};
 
 /// Samples of histograms are kept one by one until they are put into their buckets: at every scrape, and this often if
 /// nobody scrapes.
@@ -30,15 +30,15 @@ static INSTALLED: Mutex<Option<Metrics>> = Mutex::new(None);
 #[derive(Debug, Clone)]
 pub struct Metrics {
     recorded: PrometheusHandle,
-    /// Whether the move log answered last time, so that a silent one is told of once and not at every scrape.
+    /// Whether the move log answered last time, so that an outage is logged once and not at every scrape.
     log_answers: Arc<AtomicBool>,
 }
 
 impl Metrics {
-    /// What an answer with [`Metrics::render`]'s text says of itself.
+    /// The content type of [`Metrics::render`].
     pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-    /// Begins to count, if nobody has begun. To be called inside the runtime that will live as long as the process, before
+    /// Installs the recorder, if there is none. To be called inside the runtime that will live as long as the process, before
     /// the tree is started; a process that never calls it counts nothing.
     pub fn install() -> Result<Metrics, TelemetryError> {
         let mut installed = INSTALLED.lock().unwrap_or_else(PoisonError::into_inner);
@@ -60,8 +60,8 @@ impl Metrics {
     /// All of it as text. A move log that cannot be reached is a figure, not an error.
     ///
     /// `pools`: connections to the move log, and whose they are.
-    pub async fn render(&self, world: &World, pools: &[(&str, &Pool)], board: Option<&Board>) -> String {
-        let figures = LogFigures::read(&world.log).await;
+    pub async fn render(&self, world: &World, pools: &[(&str, &Pool)], registry: Option<&Registry>) -> String {
+        let figures = MoveLogMetrics::read(&world.log).await;
         if let Err(error) = &figures
             && self.log_answers.swap(false, Ordering::Relaxed)
         {
@@ -78,8 +78,8 @@ impl Metrics {
             self.log_answers.store(true, Ordering::Relaxed);
             figures.write(&mut page);
         }
-        board_figures::write(board, &mut page);
-        pool_figures::write(pools, &world.engine, &mut page);
+        registry_metrics::write(registry, &mut page);
+        pool_metrics::write(pools, &world.engine, &mut page);
         page.end()
     }
 }

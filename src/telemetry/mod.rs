@@ -1,16 +1,16 @@
-//! What a Mover tells of itself to machines: metrics in the text format of Prometheus, and traces. It serves no HTTP: whoever
+//! Metrics in the text format of Prometheus, and traces. It serves no HTTP: the server
 //! does calls [`Metrics::render`].
 //!
 //! What happens in this process is counted where it happens (`mover_actors::metering`); what the move log knows is read when
-//! somebody asks (`log_figures`), so that every process says the same of it.
+//! at each scrape (`move_log_metrics`), so that every process reports the same.
 
-mod board_figures;
 mod described;
 mod error;
-mod log_figures;
 mod metrics;
+mod move_log_metrics;
 mod page;
-mod pool_figures;
+mod pool_metrics;
+mod registry_metrics;
 mod traces;
 
 pub use self::error::TelemetryError;

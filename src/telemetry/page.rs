@@ -1,4 +1,4 @@
-//! The text format of Prometheus, for what is read when somebody asks: a family of samples after the other.
+//! The text format of Prometheus, for metrics that are read at each scrape: one family of samples after the other.
 
 use std::fmt::Write;
 
@@ -17,7 +17,7 @@ impl Page {
         Self(text)
     }
 
-    /// Begins a metric that goes up and down. With no sample it only says that there is such a metric.
+    /// Begins a gauge. Without a sample it only declares the metric.
     pub(super) fn gauge(&mut self, name: &'static str, help: &str) -> Family<'_> {
         // Writing to a text does not fail.
         let _ = write!(self.0, "# HELP {name} {help}\n# TYPE {name} gauge\n");

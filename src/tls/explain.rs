@@ -1,4 +1,4 @@
-//! From what rustls says to what an operator can do.
+//! Explains errors of rustls, with what the operator can do.
 
 use std::error::Error;
 use std::io;
@@ -11,12 +11,12 @@ use tokio_postgres::error::{DbError, SqlState};
 
 /// The driver's whole text where a server has no TLS and must.
 const NO_TLS: &str = "server does not support TLS";
-/// The end of what Postgres says where pg_hba.conf lets nobody in like this.
+/// The end of the message of Postgres when no entry of pg_hba.conf matches.
 const UNENCRYPTED: &str = ", no encryption";
-/// A word in what Postgres says where pg_hba.conf asks for a certificate.
+/// A word of the message of Postgres when pg_hba.conf requires a certificate.
 const CERTIFICATE: &str = "certificate";
 
-/// Why there is no encrypted connection. It stays so until somebody mends it.
+/// Why there is no encrypted connection. The fault is permanent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trouble {
     /// What is wrong, about the server.
@@ -42,7 +42,7 @@ pub fn explain(error: &(dyn Error + 'static), section: &str) -> Option<Trouble> 
     })
 }
 
-/// What Postgres says where pg_hba.conf asks for TLS, or for a certificate.
+/// The message of Postgres when pg_hba.conf requires TLS, or a certificate.
 fn barred(said: &DbError, section: &str) -> Option<Trouble> {
     let text = said.message();
     if *said.code() != SqlState::INVALID_AUTHORIZATION_SPECIFICATION {

@@ -16,7 +16,7 @@ use super::provider;
 /// What was named for one server.
 #[derive(Debug, Clone, Default)]
 pub struct Material {
-    /// Who may sign the server's certificate; `None`: whom this machine trusts.
+    /// The authorities that may sign the server's certificate; `None`: those of this machine.
     pub authorities: Option<Certificates>,
     /// Who we are.
     pub identity: Option<Identity>,
@@ -88,7 +88,7 @@ pub enum FileError {
         path: PathBuf,
         /// The file of the certificate.
         certificate: PathBuf,
-        /// What rustls said.
+        /// The error of rustls.
         cause: String,
     },
 }

@@ -2,11 +2,11 @@
 //!
 //! - `mode`: what an operator asks for, in the words of libpq.
 //! - `files`: certificates and keys, read and checked before anything connects.
-//! - `roots`: whom to trust where nobody says.
+//! - `roots`: the trusted authorities of this machine.
 //! - `verifier`: what a server's certificate must stand, for each mode.
 //! - `postgres`: every connection of Mover to a configured Postgres is opened here.
 //! - `redis`: what the driver of Redis needs.
-//! - `explain`: from what rustls says to what an operator can do.
+//! - `explain`: explains errors of rustls.
 //!
 //! No error and no Debug output shows a key.
 
@@ -33,13 +33,13 @@ pub(crate) use self::roots::authorities;
 /// Why TLS cannot be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
-    /// This machine names nobody to trust.
+    /// This machine has no trusted authorities.
     #[error(
         "this machine trusts no certificate authority ({cause}): install its ca-certificates, or name the right one with \
          ca_file"
     )]
     NoRoots {
-        /// What was said where they are kept.
+        /// The error of reading them.
         cause: String,
     },
     /// The files are each right, but do not work.

@@ -1,4 +1,4 @@
-//! How much a connection to Postgres must be protected, in the words of libpq.
+//! The TLS mode of a connection to Postgres, with the names of libpq.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,9 +10,9 @@ use crate::nearest::did_you_mean;
 pub enum SslMode {
     /// No TLS.
     Disable,
-    /// TLS if the server has it. Helps against listeners, not against somebody in between.
+    /// TLS if the server has it. Protects against eavesdroppers, not against a man in the middle.
     Prefer,
-    /// TLS, or no connection. Whoever answers is believed.
+    /// TLS, or no connection. Any certificate is accepted.
     Require,
     /// TLS with a certificate of a trusted authority, for whatever name.
     VerifyCa,

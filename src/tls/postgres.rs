@@ -85,7 +85,7 @@ impl Encryption {
                 debug!(%error, "no TLS with Postgres; sslmode prefer goes on without");
                 match config.ssl_mode(DriverMode::Disable).connect(NoTls).await {
                     Ok(opened) => Ok(driven(opened)),
-                    // Who lets nobody in says the same both times; the first time it was about what was preferred.
+                    // A server that refuses both times sends the same error; the first one is about the preferred mode.
                     Err(again) if again.code() == error.code() => Err(error),
                     Err(again) => Err(again),
                 }
@@ -104,7 +104,7 @@ where
         while let Some(message) = poll_fn(|context| connection.poll_message(context)).await {
             match message {
                 Ok(AsyncMessage::Notice(notice)) if is_not_replicated(&notice) => {
-                    // The answer to the commit comes next, and would say that all is well. Whoever waits for it is told that the
+                    // The answer to the commit comes next, and would report success. The caller learns that the
                     // connection was lost, as if it had been, and finds out anew.
                     warn!(%notice, "a commit was not waited for; the connection is given up");
                     break;
@@ -112,7 +112,7 @@ where
                 Ok(AsyncMessage::Notice(notice)) => debug!(%notice, "Postgres says"),
                 Ok(_) => {}
                 Err(error) => {
-                    // Whoever used it is told by its own call.
+                    // The caller that used the connection receives its own error.
                     debug!(%error, "connection to Postgres ended");
                     break;
                 }

@@ -1,4 +1,4 @@
-//! Whom to trust: those in a file, or those whom this machine trusts.
+//! Trusted authorities: those of a file, or those of this machine.
 
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;

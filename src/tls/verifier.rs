@@ -1,4 +1,4 @@
-//! What a server's certificate must stand where rustls' own check, which is that of `verify-full`, would be too strict.
+//! Certificate checks for the modes that are less strict than `verify-full`, which rustls checks itself.
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::verify_server_cert_signed_by_trust_anchor;

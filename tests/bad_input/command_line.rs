@@ -1,6 +1,6 @@
 //! Commands that cannot be meant, and names that nobody knows.
 
-use super::place::{Place, Served};
+use super::workspace::{Served, Workspace};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_mistake_in_a_command_is_pointed_at() {
@@ -63,7 +63,7 @@ async fn what_is_not_going_on_cannot_be_steered() {
 
 #[test]
 fn every_subcommand_has_help() {
-    let place = Place::with("");
+    let place = Workspace::with("");
     let overview = place.mover(&["--help"]).with_code(0);
     let (_, commands) = overview.out.split_once("Commands:\n").unwrap();
     // Lines that go on with a description are indented further.

@@ -1,6 +1,6 @@
 //! Configurations and definitions that cannot be meant: every mistake at once, each at its place, exit code 2.
 
-use super::place::{DEFINITION, PASSWORD, Place};
+use super::workspace::{DEFINITION, PASSWORD, Workspace};
 
 /// Nobody is asked at these addresses as long as something is written wrongly.
 const NOWHERE: &str = "[state]\nurl = \"postgres://mover@127.0.0.1:1/mover\"\n[redis]\nurl = \"redis://127.0.0.1:1\"\n\
@@ -9,11 +9,11 @@ const NOWHERE: &str = "[state]\nurl = \"postgres://mover@127.0.0.1:1/mover\"\n[r
 
 #[test]
 fn every_mistake_of_the_configuration_is_told_with_its_line() {
-    let place = Place::with(&format!(
+    let place = Workspace::with(&format!(
         "[state]\nulr = \"postgres://me:{PASSWORD}@db/mover\"\n[redis]\nurl = 5\n[campaign]\nconcurrency = \"8\"\nslep = 1\n"
     ));
-    for door in [&["status"][..], &["check"], &["health"], &["exec", "status"], &["console"]] {
-        place.mover(door).with_code(2).complaining(&[
+    for arguments in [&["status"][..], &["check"], &["health"], &["exec", "status"], &["console"]] {
+        place.mover(arguments).with_code(2).complaining(&[
             "mover.toml:1:1: url is missing in [state]",
             "mover.toml:2:1: unknown key \"ulr\" in [state]; did you mean \"url\"?",
             "mover.toml:4:7: url is a text in quotes, not a number",
@@ -25,19 +25,19 @@ fn every_mistake_of_the_configuration_is_told_with_its_line() {
 
 #[test]
 fn text_that_is_no_toml_is_told_with_its_line() {
-    let place = Place::with("[redis\nurl = \"redis://localhost\"\n[campaign]\nconcurrency = = 8\n");
+    let place = Workspace::with("[redis\nurl = \"redis://localhost\"\n[campaign]\nconcurrency = = 8\n");
     place.mover(&["status"]).with_code(2).complaining(&["mover.toml:1:", "mover.toml:4:"]);
 }
 
 #[test]
 fn a_configuration_that_is_not_there_is_told() {
-    let place = Place::with("");
+    let place = Workspace::with("");
     place.mover(&["--config", "no/such.toml", "status"]).with_code(2).complaining(&["no/such.toml", "cannot be read"]);
 }
 
 #[test]
 fn a_mistake_in_the_environment_names_the_variable() {
-    let place = Place::with(NOWHERE);
+    let place = Workspace::with(NOWHERE);
     let said =
         place.mover_with(&["status"], &[("MOVER__CAMPAIGN__CONCURRENCY", "many"), ("MOVER__REDIS__ULR", PASSWORD)]);
     said.with_code(2)
@@ -46,7 +46,7 @@ fn a_mistake_in_the_environment_names_the_variable() {
 
 #[test]
 fn every_mistake_of_every_definition_is_told_with_its_line() {
-    let place = Place::with(NOWHERE);
+    let place = Workspace::with(NOWHERE);
     place.write(
         "migrations/first.toml",
         &DEFINITION.replace("small", "fir st").replace("strategy = \"offline\"", "strategy = \"now\""),
@@ -69,7 +69,7 @@ fn every_mistake_of_every_definition_is_told_with_its_line() {
 
 #[test]
 fn two_definitions_of_one_name_are_told() {
-    let place = Place::with(NOWHERE);
+    let place = Workspace::with(NOWHERE);
     place.write("migrations/twin.toml", DEFINITION);
     place
         .mover(&["check"])
@@ -79,7 +79,7 @@ fn two_definitions_of_one_name_are_told() {
 
 #[test]
 fn a_log_level_that_there_is_not_is_told() {
-    Place::with(NOWHERE)
+    Workspace::with(NOWHERE)
         .mover(&["--log", "mover=loud", "status"])
         .with_code(2)
         .complaining(&["--log", "error, warn, info"]);

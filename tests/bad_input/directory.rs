@@ -1,6 +1,6 @@
 //! Orgs of the directory that cannot be captured as they are listed: whoever captures is told of each, and nobody else waits.
 
-use super::place::Served;
+use super::workspace::Served;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn renamed_and_exchanged_orgs_are_told_and_newcomers_captured() {
@@ -38,7 +38,7 @@ async fn lines_that_name_no_org_are_listed_and_left_out() {
     let lines = "CREATE TABLE directory AS SELECT id::text, name FROM orgs;
         INSERT INTO directory VALUES ('x', 'no number'), (NULL, 'no key'), ('7', 'twin'), ('007', 'other twin')";
     served.sql("old", lines).await;
-    let definition = super::place::DEFINITION.replacen("table = \"orgs\"", "table = \"directory\"", 1);
+    let definition = super::workspace::DEFINITION.replacen("table = \"orgs\"", "table = \"directory\"", 1);
     served.write("migrations/small.toml", &definition);
     served.exec("orgs capture small").with_code(0).answering(&[
         "lists 4 orgs; 4 are new and in holding",

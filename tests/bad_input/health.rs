@@ -2,7 +2,7 @@
 
 use mover::embedded::ServerKind::{Postgres, Redis};
 
-use super::place::Served;
+use super::workspace::Served;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn all_is_well_and_then_is_not() {

@@ -9,7 +9,7 @@ mod configuration;
 mod directory;
 mod health;
 mod names;
-mod place;
 mod rows;
 mod schemas;
 mod servers;
+mod workspace;

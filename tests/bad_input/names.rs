@@ -2,7 +2,7 @@
 
 use mover_actors::domain::ids::ORG_TEXT_MAX;
 
-use super::place::Served;
+use super::workspace::Served;
 
 /// What people call their orgs, how a command names it, and how it is shown.
 const ODD: [(&str, &str, &str); 8] = [

@@ -1,6 +1,6 @@
 //! Rows that cannot move: their org is parked with the place told, the others move, and after mending it moves too.
 
-use super::place::Served;
+use super::workspace::Served;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_row_that_the_target_refuses_is_named() {

@@ -1,6 +1,6 @@
 //! Stores that do not fit together: `check` says so, and `migrate` refuses before anything runs.
 
-use super::place::Served;
+use super::workspace::Served;
 
 /// Breaks something, and expects both commands to tell it.
 async fn refused(store: &str, sql: &str, told: &[&str]) {

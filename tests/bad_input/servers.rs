@@ -4,7 +4,7 @@ use std::net::TcpListener;
 
 use mover::embedded::ServerKind::Redis;
 
-use super::place::{PASSWORD, Place, Served};
+use super::workspace::{PASSWORD, Served, Workspace};
 
 /// An address at which nobody listens.
 fn nobody() -> String {
@@ -18,8 +18,8 @@ async fn the_move_log_cannot_be_reached() {
     let state = served.servers.postgres_url("mover");
     let place = served.elsewhere(|text| text.replace(&state, &format!("postgres://me:{PASSWORD}@{nobody}/mover")));
     let told = [nobody.as_str(), "[state]", "next: see that Postgres runs there"];
-    for door in [&["status"][..], &["check"], &["exec", "migrate small all"], &["exec", "orgs capture small"]] {
-        place.mover(door).with_code(1).complaining(&told);
+    for arguments in [&["status"][..], &["check"], &["exec", "migrate small all"], &["exec", "orgs capture small"]] {
+        place.mover(arguments).with_code(1).complaining(&told);
     }
     place.mover(&["health"]).with_code(2).answering(&told);
 }
@@ -146,7 +146,7 @@ async fn a_refused_campaign_leaves_no_trace() {
 
 #[test]
 fn a_program_that_is_not_installed_is_named_with_what_installs_it() {
-    let place = Place::with("");
+    let place = Workspace::with("");
     let said = place.mover_with(&["status"], &[("PATH", "/nonexistent")]).with_code(1);
     said.complaining(&["is not installed", "apt-get install postgresql redis-server", "mover.toml"]);
     let said = place.mover_with(&["demo"], &[("PATH", "/nonexistent")]).with_code(1);

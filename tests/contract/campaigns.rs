@@ -1,6 +1,6 @@
 //! Campaigns from their opening to their end.
 
-use mover_actors::domain::campaign::{Phase, Selection, Steer, Tuning};
+use mover_actors::domain::campaign::{Control, Phase, Selection, Tuning};
 use mover_actors::domain::ids::CampaignId;
 use mover_actors::domain::state::{Step, Strategy};
 use mover_actors::ports::{LogError, MoveLog};
@@ -99,7 +99,7 @@ pub(super) async fn a_campaign_of_a_dead_node_is_taken_over_and_no_other<W: Worl
     let log = world.process().await;
     let heir = log.join("b", LEASE).await.unwrap();
     assert_eq!(log.adopt_campaign(heir).await.unwrap(), None, "its node lives");
-    log.steer(Steer::Halt, Some("Ctrl-C")).await.unwrap();
+    log.control(Control::Halt, Some("Ctrl-C")).await.unwrap();
     world.kill(first.node).await;
     let adopted = log.adopt_campaign(heir).await.unwrap().expect("a campaign without a node");
     assert_eq!((adopted.id, adopted.node, adopted.phase), (first.campaign.id, heir, Phase::Running));
@@ -114,33 +114,33 @@ pub(super) async fn a_campaign_of_a_dead_node_is_taken_over_and_no_other<W: Worl
 pub(super) async fn the_live_campaign_is_steered<W: World>(world: &W) {
     let running = running(world, 1).await;
     let log = world.process().await;
-    let paused = log.steer(Steer::Pause, Some("lunch")).await.unwrap();
+    let paused = log.control(Control::Pause, Some("lunch")).await.unwrap();
     assert_eq!((paused.phase, paused.reason.as_deref()), (Phase::Paused, Some("lunch")));
-    log.steer(Steer::Concurrency(32), None).await.unwrap();
-    log.steer(Steer::SleepTimeMs(0), None).await.unwrap();
-    let tuned = log.steer(Steer::PaceMs(250), None).await.unwrap();
+    log.control(Control::Concurrency(32), None).await.unwrap();
+    log.control(Control::SleepTimeMs(0), None).await.unwrap();
+    let tuned = log.control(Control::PaceMs(250), None).await.unwrap();
     assert_eq!(tuned.tuning, Tuning { concurrency: 32, sleep_time_ms: 0, pace_ms: 250 });
     assert_eq!((tuned.phase, tuned.reason.as_deref()), (Phase::Paused, Some("lunch")));
-    let resumed = log.steer(Steer::Resume, None).await.unwrap();
+    let resumed = log.control(Control::Resume, None).await.unwrap();
     assert_eq!((resumed.phase, &resumed.reason), (Phase::Running, &None));
-    assert!(matches!(log.steer(Steer::Concurrency(0), None).await, Err(LogError::Invalid { .. })));
+    assert!(matches!(log.control(Control::Concurrency(0), None).await, Err(LogError::Invalid { .. })));
     assert_eq!(running.log.campaign(running.campaign.id).await.unwrap(), resumed);
 }
 
 pub(super) async fn what_is_halting_goes_on_halting<W: World>(world: &W) {
     let running = running(world, 1).await;
-    running.log.steer(Steer::Halt, Some("too many failures")).await.unwrap();
-    running.log.steer(Steer::Halt, None).await.unwrap();
-    for change in [Steer::Pause, Steer::Resume] {
-        assert!(matches!(running.log.steer(change, None).await, Err(LogError::Invalid { .. })));
+    running.log.control(Control::Halt, Some("too many failures")).await.unwrap();
+    running.log.control(Control::Halt, None).await.unwrap();
+    for change in [Control::Pause, Control::Resume] {
+        assert!(matches!(running.log.control(change, None).await, Err(LogError::Invalid { .. })));
     }
-    let halting = running.log.steer(Steer::PaceMs(9), None).await.unwrap();
+    let halting = running.log.control(Control::PaceMs(9), None).await.unwrap();
     assert_eq!((halting.phase, halting.reason.as_deref()), (Phase::Halting, Some("too many failures")));
 }
 
 pub(super) async fn nothing_live_cannot_be_steered<W: World>(world: &W) {
     let log = world.process().await;
-    assert!(matches!(log.steer(Steer::Pause, None).await, Err(LogError::NoCampaign)));
+    assert!(matches!(log.control(Control::Pause, None).await, Err(LogError::NoCampaign)));
 }
 
 pub(super) async fn counts_follow_the_moves<W: World>(world: &W) {

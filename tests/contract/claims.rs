@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use mover_actors::domain::campaign::{Selection, Steer};
+use mover_actors::domain::campaign::{Control, Selection};
 use mover_actors::domain::ids::{Epoch, MoveId};
 use mover_actors::domain::record::MoveRecord;
 use mover_actors::domain::state::{State, Step, Strategy};
@@ -139,11 +139,11 @@ pub(super) async fn an_org_in_flight_elsewhere_is_left_out<W: World>(world: &W) 
 
 pub(super) async fn only_a_running_campaign_claims<W: World>(world: &W) {
     let running = running(world, 5).await;
-    running.log.steer(Steer::Pause, None).await.unwrap();
+    running.log.control(Control::Pause, None).await.unwrap();
     assert!(running.claim(1).await.is_empty());
-    running.log.steer(Steer::Resume, None).await.unwrap();
+    running.log.control(Control::Resume, None).await.unwrap();
     assert_eq!(running.claim(1).await.len(), 1);
-    running.log.steer(Steer::Halt, None).await.unwrap();
+    running.log.control(Control::Halt, None).await.unwrap();
     assert!(running.claim(1).await.is_empty());
     running.log.close_campaign(running.campaign.id, None).await.unwrap();
     assert!(running.claim(1).await.is_empty());

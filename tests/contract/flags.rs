@@ -25,7 +25,7 @@ fn key(org_name: &str) -> FlagKey {
 }
 
 fn desire(key: FlagKey) -> Desire {
-    Desire { key, claim: None, found: FoundFlags::default(), base: Fields::new(), overlay: None }
+    Desire { key, lease: None, found: FoundFlags::default(), base: Fields::new(), overlay: None }
 }
 
 /// The 503 of a move, given what Redis holds.
@@ -156,7 +156,7 @@ pub(super) async fn a_lost_claim_changes_no_flag<W: World>(world: &W) {
         .into_iter()
         .map(|record| Desire {
             key: FlagKey::org(&record.org),
-            claim: Some((record.id, record.epoch)),
+            lease: Some((record.id, record.epoch)),
             ..block(FoundFlags::default())
         })
         .collect();

@@ -4,28 +4,28 @@
 //! the last. What is checked at the end is the same for all of them: see `world::World::come_to_rest`.
 //!
 //! - `offline`, `online`: SIGKILL at every named place of every step, then started again;
-//! - `again`: killed again while it recovers, and killed at any instant;
+//! - `repeated_kills`: killed again while it recovers, and killed at any instant;
 //! - `orphans`: what is left in a store although nobody works on it;
 //! - `outages`: Postgres and Redis are restarted, killed and emptied under a running campaign;
 //! - `interrupts`: Ctrl-C, once and twice;
 //! - `runbooks`: several steps, stopped and resumed;
-//! - `originals`: the runbooks of the original system, call by call, and what was learned from it; here nobody writes;
+//! - `original_system`: the runbooks of the original system, call by call, and what was learned from it; here nobody writes;
 //! - `terminal`: the console as somebody sees it who sits before it.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-mod again;
 mod gate;
 mod interrupts;
+mod kill_points;
 mod offline;
 mod online;
-mod originals;
+mod original_system;
 mod orphans;
 mod outages;
-mod places;
 mod program;
+mod quiet_stores;
+mod repeated_kills;
 mod runbooks;
 mod screen;
-mod still;
 mod terminal;
 mod world;

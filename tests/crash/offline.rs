@@ -1,6 +1,6 @@
 //! Offline moves: SIGKILL at every named place of every step, then started again.
 
-use super::places::killed_at;
+use super::kill_points::killed_at;
 use super::world::{OFFLINE, World};
 
 killed_at! {

@@ -1,7 +1,7 @@
 //! Online moves, there and back and to their end: SIGKILL at every named place of every step, then started again.
 
 use super::gate::Gate;
-use super::places::killed_at;
+use super::kill_points::killed_at;
 use super::world::{ONLINE, ORGS, World};
 
 killed_at! {

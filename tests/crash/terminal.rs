@@ -1,16 +1,16 @@
 //! The console in a terminal.
 
+use super::quiet_stores::QuietStores;
 use super::screen::{CTRL_C, ENTER, TAB, Terminal};
-use super::still::Still;
 
 const CTRL_R: &str = "\x12";
 
-fn open(still: &Still) -> Terminal {
+fn open(still: &QuietStores) -> Terminal {
     Terminal::open(still.dir(), &[])
 }
 
-async fn ready() -> Still {
-    let still = Still::new().await;
+async fn ready() -> QuietStores {
+    let still = QuietStores::new().await;
     for command in ["orgs capture whole_org_offline", "orgs ready whole_org_offline all"] {
         still.exec(command).await.with_code(0);
     }

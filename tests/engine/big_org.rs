@@ -2,7 +2,7 @@
 
 use crate::one_org::OneOrg;
 
-use crate::world::{World, carry, lease, keyed, verify};
+use crate::world::{World, carry, keyed, lease, verify};
 
 const MEGABYTE: i64 = 1024 * 1024;
 

@@ -3,7 +3,7 @@
 use crate::one_org::OneOrg;
 use mover_actors::domain::record::Place;
 
-use crate::world::{World, lease, keyed, refused_copy, verify};
+use crate::world::{World, keyed, lease, refused_copy, verify};
 
 const SOURCE: &str = "
     CREATE TABLE users (id int PRIMARY KEY, email text);

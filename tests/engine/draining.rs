@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::one_org::OneOrg;
 
-use crate::world::{World, lease, keyed};
+use crate::world::{World, keyed, lease};
 
 const SCHEMA: &str = "
     CREATE TABLE notes (id int PRIMARY KEY, org int) PARTITION BY HASH (id);

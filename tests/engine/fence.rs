@@ -2,7 +2,7 @@
 
 use crate::one_org::OneOrg;
 
-use crate::world::{World, carry, lease, keyed, refused_copy, verify};
+use crate::world::{World, carry, keyed, lease, refused_copy, verify};
 
 const SCHEMA: &str =
     "CREATE TABLE notes (id int PRIMARY KEY, org int NOT NULL, body text); CREATE INDEX ON notes (org);";

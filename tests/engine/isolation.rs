@@ -4,7 +4,7 @@ use crate::one_org::OneOrg;
 use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
 
-use crate::world::{World, lease, keyed, verify, via};
+use crate::world::{World, keyed, lease, verify, via};
 
 const SCHEMA: &str = "
     CREATE TABLE groups (id int PRIMARY KEY, org text NOT NULL, name text);

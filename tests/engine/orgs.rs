@@ -5,7 +5,7 @@ use futures_util::{StreamExt, TryStreamExt};
 use mover::engine::names_no_org;
 use mover_actors::domain::ids::OrgName;
 
-use crate::world::{World, lease, keyed, migration};
+use crate::world::{World, keyed, lease, migration};
 
 #[tokio::test]
 async fn orgs_are_listed_in_order_and_found_by_name() {

@@ -5,7 +5,7 @@ use mover::config::SqlStep;
 use mover::engine::{PgEngine, Store};
 use mover_actors::domain::ids::OrgName;
 
-use crate::world::{World, carry, lease, definition, keyed, migration, refused_copy, store, via};
+use crate::world::{World, carry, definition, keyed, lease, migration, refused_copy, store, via};
 
 const SCHEMA: &str = "CREATE SCHEMA inner_part; SET search_path = inner_part;
     CREATE TABLE orgs (id int PRIMARY KEY, name text); INSERT INTO orgs VALUES (1, 'org 1'), (2, 'org 2');

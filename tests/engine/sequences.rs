@@ -2,7 +2,7 @@
 
 use mover::engine::Level;
 
-use crate::world::{World, carry, lease, keyed, migration, refused_copy};
+use crate::world::{World, carry, keyed, lease, migration, refused_copy};
 
 const SCHEMA: &str = "
     CREATE TABLE orgs (id int, name text);

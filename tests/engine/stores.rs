@@ -4,7 +4,7 @@ use crate::one_org::OneOrg;
 use mover::engine::{PgEngine, Store};
 use mover_actors::ports::Side;
 
-use crate::world::{World, carry, lease, definition, keyed, store};
+use crate::world::{World, carry, definition, keyed, lease, store};
 
 const SCHEMA: &str = "CREATE TABLE notes (id int PRIMARY KEY, org int); INSERT INTO notes VALUES (1, 1);";
 

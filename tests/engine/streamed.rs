@@ -1,7 +1,7 @@
 //! Rows that were hashed while they were copied are not read again to be compared, unless one of them may have been written since.
 
 use crate::one_org::OneOrg;
-use crate::world::{World, lease, keyed, verify, via};
+use crate::world::{World, keyed, lease, verify, via};
 use mover::engine::PgEngine;
 
 const SCHEMA: &str = "

@@ -2,7 +2,7 @@
 
 use crate::one_org::OneOrg;
 
-use crate::world::{World, carry, lease, keyed, refused_copy, via};
+use crate::world::{World, carry, keyed, lease, refused_copy, via};
 
 const SCHEMA: &str = "
     CREATE TABLE orgs (id int PRIMARY KEY, name text);

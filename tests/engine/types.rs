@@ -1,6 +1,6 @@
 //! Every kind of column and name arrives as it was.
 
-use crate::world::{World, carry, lease, keyed};
+use crate::world::{World, carry, keyed, lease};
 
 const TYPES: &str = r#"
 CREATE SCHEMA "Other Schema";

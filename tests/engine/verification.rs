@@ -2,7 +2,7 @@
 
 use crate::one_org::OneOrg;
 
-use crate::world::{World, lease, keyed, verify};
+use crate::world::{World, keyed, lease, verify};
 
 const SCHEMA: &str = "
     CREATE TYPE mood AS ENUM ('sad', 'ok');

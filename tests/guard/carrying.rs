@@ -5,7 +5,7 @@ use mover_actors::domain::state::Way;
 use mover_actors::domain::verified::Verified;
 
 use crate::support::handed_over;
-use crate::world::{ODD_TABLE, World, claim, connect_as, refused};
+use crate::world::{ODD_TABLE, World, connect_as, lease, refused};
 
 const G1: &str = "00000000-0000-0000-0000-000000000001";
 const G2: &str = "00000000-0000-0000-0000-000000000002";
@@ -60,16 +60,16 @@ async fn contents(client: &tokio_postgres::Client) -> Vec<String> {
 #[tokio::test]
 async fn an_org_moves_there_and_back_with_all_that_is_written_meanwhile() {
     let world = World::guarded().await;
-    let (engine, claim) = (world.engine(), claim("1"));
+    let (engine, lease) = (world.engine(), lease("1"));
     world.app.batch_execute(&rows()).await.unwrap();
-    engine.capture(&claim).await.unwrap();
-    engine.copy_live(&claim).await.unwrap();
+    engine.capture(&lease).await.unwrap();
+    engine.copy_live(&lease).await.unwrap();
     world.app.batch_execute(&changes()).await.unwrap();
     world.app.batch_execute("DELETE FROM notes WHERE org = 2").await.unwrap();
-    while engine.catch_up(&claim, Way::Forward).await.unwrap().left > 0 {}
-    let (leaving, receiving) = engine.compare(&claim, Way::Forward).await.unwrap();
+    while engine.catch_up(&lease, Way::Forward).await.unwrap().left > 0 {}
+    let (leaving, receiving) = engine.compare(&lease, Way::Forward).await.unwrap();
     Verified::compare(&leaving, &receiving).unwrap();
-    let mut block = engine.block(&claim, Way::Forward).await.unwrap().unwrap();
+    let mut block = engine.block(&lease, Way::Forward).await.unwrap().unwrap();
     handed_over(&mut block).await.unwrap();
     block.release().await.unwrap();
     let moved = contents(&world.new).await;
@@ -82,10 +82,10 @@ async fn an_org_moves_there_and_back_with_all_that_is_written_meanwhile() {
         "DELETE FROM files; DELETE FROM groups; DELETE FROM {ODD_TABLE}; UPDATE kinds SET d = d + 1; UPDATE events SET id = id + 10; UPDATE collated SET c = c || '!'"
     );
     there.batch_execute(&undo).await.unwrap();
-    while engine.catch_up(&claim, Way::Back).await.unwrap().left > 0 {}
-    let (leaving, receiving) = engine.compare(&claim, Way::Back).await.unwrap();
+    while engine.catch_up(&lease, Way::Back).await.unwrap().left > 0 {}
+    let (leaving, receiving) = engine.compare(&lease, Way::Back).await.unwrap();
     Verified::compare(&leaving, &receiving).unwrap();
-    let mut block = engine.block(&claim, Way::Back).await.unwrap().unwrap();
+    let mut block = engine.block(&lease, Way::Back).await.unwrap().unwrap();
     handed_over(&mut block).await.unwrap();
     block.release().await.unwrap();
     let back = contents(&world.old).await;

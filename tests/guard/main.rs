@@ -9,19 +9,19 @@ mod servers;
 #[path = "../support/switching.rs"]
 mod support;
 
-mod asleep;
 mod branches;
 mod busy;
 mod capturing;
 mod carrying;
+mod disabled;
 mod hostile;
 mod installing;
 mod keys;
 mod partitions;
-mod passing;
 mod refusing;
 mod removing;
 mod rights;
+mod settled_orgs;
 mod snapshots;
 mod truncating;
 mod watching;

@@ -3,7 +3,7 @@
 use crate::one_org::OneOrg;
 use tokio_postgres::Client;
 
-use crate::world::{MIGRATION, World, claim, connect_as, reason, refused, set_mode, watch};
+use crate::world::{MIGRATION, World, connect_as, lease, reason, refused, set_mode, watch};
 
 const WITH_SNAPSHOT: [&str; 2] = ["REPEATABLE READ", "SERIALIZABLE"];
 const SOMEBODY_WAITS: &str = "pg_locks WHERE locktype = 'advisory' AND NOT granted";
@@ -91,7 +91,7 @@ async fn a_write_from_before_the_first_capture_is_waited_for_and_copied() {
         world.app.batch_execute("INSERT INTO notes VALUES (1, 1, '')").await.unwrap();
         let engine = world.engine();
         let capturing = tokio::spawn(async move {
-            engine.capture(&claim("1")).await.unwrap();
+            engine.capture(&lease("1")).await.unwrap();
             engine
         });
         world.wait_for("mover.org_guard WHERE org_key = '1' AND mode = 'capturing'").await;
@@ -99,7 +99,7 @@ async fn a_write_from_before_the_first_capture_is_waited_for_and_copied() {
         world.app.batch_execute("COMMIT").await.unwrap();
         assert_eq!(world.logged().await, [""; 0]);
         let engine = capturing.await.unwrap();
-        assert_eq!(engine.copy_live(&claim("1")).await.unwrap().rows, 1, "{level}");
+        assert_eq!(engine.copy_live(&lease("1")).await.unwrap().rows, 1, "{level}");
         world.assert_logs("UPDATE notes SET body = 'x'", &["1 notes {1}"]).await;
     }
 }
@@ -173,8 +173,8 @@ async fn an_org_may_come_to_a_store_where_somebody_wrote_to_it_and_undid_it() {
         there.batch_execute(&sql).await.unwrap();
     }
     let engine = world.engine();
-    engine.capture(&claim("4")).await.unwrap();
-    assert_eq!(engine.copy_live(&claim("4")).await.unwrap().rows, 1);
+    engine.capture(&lease("4")).await.unwrap();
+    assert_eq!(engine.copy_live(&lease("4")).await.unwrap().rows, 1);
     assert_eq!(refused(there.batch_execute("DELETE FROM notes").await).code, "MV002");
 }
 
@@ -183,6 +183,6 @@ async fn an_org_that_a_move_has_settled_is_not_replaced() {
     let world = World::guarded().await;
     set_mode(&world.new, "4", "settled").await;
     let engine = world.engine();
-    engine.capture(&claim("4")).await.unwrap();
-    assert!(reason(engine.copy_live(&claim("4")).await).contains("the org is live here"));
+    engine.capture(&lease("4")).await.unwrap();
+    assert!(reason(engine.copy_live(&lease("4")).await).contains("the org is live here"));
 }

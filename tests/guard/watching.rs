@@ -4,7 +4,7 @@ use crate::one_org::OneOrg;
 use futures_util::TryStreamExt;
 use mover::engine::{PgEngine, Store};
 
-use crate::world::{World, claim, define, keyed, migration, refused, store_name, watch};
+use crate::world::{World, define, keyed, lease, migration, refused, store_name, watch};
 
 /// Types of keys, and keys as Postgres writes them.
 const KEYS: [(&str, &[&str]); 8] = [
@@ -48,7 +48,7 @@ async fn keys_of_every_type_are_seen_from_the_capture_on() {
     for (number, (written, keys)) in KEYS.iter().enumerate() {
         let engine = engine(&world, number).await;
         for key in *keys {
-            engine.capture(&claim(key)).await.unwrap();
+            engine.capture(&lease(key)).await.unwrap();
             let logged = format!("{} keyed_{number} {{1}}", key);
             for sql in [
                 format!("INSERT INTO keyed_{number} VALUES (1, '{key}')"),
@@ -61,7 +61,7 @@ async fn keys_of_every_type_are_seen_from_the_capture_on() {
                 assert_eq!(world.logged().await, [logged.as_str()], "{written}: {sql}");
             }
             // Nothing of it is left, so that the next one is seen for its own sake.
-            engine.release(&claim(key)).await.unwrap();
+            engine.release(&lease(key)).await.unwrap();
             engine.install_guard(&migration(), &store_name("old")).await.unwrap();
             world.assert_logs(&format!("INSERT INTO keyed_{number} VALUES (1, '{key}')"), &[]).await;
             world.old.batch_execute(&format!("TRUNCATE keyed_{number}")).await.unwrap();
@@ -87,7 +87,7 @@ async fn who_is_looked_at_beside_an_org_that_moves_writes_as_before() {
 #[tokio::test]
 async fn an_install_forgets_nobody_who_is_not_settled() {
     let world = World::guarded().await;
-    world.engine().capture(&claim("1")).await.unwrap();
+    world.engine().capture(&lease("1")).await.unwrap();
     world.set_mode("2", "moved").await;
     watch(&world.old, "3").await;
     world.install().await;
@@ -102,7 +102,7 @@ async fn an_install_beside_a_capture_forgets_it_not() {
     let world = World::guarded().await;
     world.old.batch_execute("BEGIN; SELECT mover.watch_anew()").await.unwrap();
     let engine = world.engine();
-    let capturing = tokio::spawn(async move { engine.capture(&claim("1")).await });
+    let capturing = tokio::spawn(async move { engine.capture(&lease("1")).await });
     let look = crate::world::connect_as(&world.server, "mover", "old").await;
     let waits = "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%mover.watch(asked%'";
     while look.query(waits, &[]).await.unwrap().is_empty() {

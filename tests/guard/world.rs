@@ -6,7 +6,7 @@ use mover::config::{Definition, OrgDirectory, TableRule, Tenancy, Via};
 use mover::engine::{GuardStatus, PgEngine, Store};
 use mover_actors::domain::flags::Routing;
 use mover_actors::domain::ids::{Epoch, MigrationName, MoveId, OrgKey, OrgName, StoreName};
-use mover_actors::domain::record::Claim;
+use mover_actors::domain::record::Lease;
 use mover_actors::domain::state::Strategy;
 use mover_actors::ports::{EngineError, Limits};
 use tokio_postgres::{Client, Error, NoTls};
@@ -181,8 +181,8 @@ pub(crate) async fn set_mode(client: &Client, org: &str, mode: &str) {
     watch(client, org).await;
 }
 
-pub(crate) fn claim(org: &str) -> Claim {
-    Claim {
+pub(crate) fn lease(org: &str) -> Lease {
+    Lease {
         id: MoveId(1),
         migration: migration(),
         org: OrgName::new(format!("org {org}")).unwrap(),

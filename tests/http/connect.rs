@@ -1,4 +1,4 @@
-//! `--connect`: the doors of the command line, on a Mover that serves. They run where nothing is configured.
+//! `--connect`: commands of the program on a remote Mover, run on a machine without configuration.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -36,16 +36,16 @@ impl Desk {
         self.dir.path()
     }
 
-    fn arguments<'a>(&'a self, door: &[&'a str]) -> Vec<&'a str> {
-        [door, &["--connect", &self.url, "--token-file", "token"]].concat()
+    fn arguments<'a>(&'a self, arguments: &[&'a str]) -> Vec<&'a str> {
+        [arguments, &["--connect", &self.url, "--token-file", "token"]].concat()
     }
 
-    pub(crate) fn start(&self, door: &[&str]) -> Program {
-        Program::start(self.dir(), &self.arguments(door), None)
+    pub(crate) fn start(&self, arguments: &[&str]) -> Program {
+        Program::start(self.dir(), &self.arguments(arguments), None)
     }
 
-    pub(crate) async fn mover(&self, door: &[&str]) -> Ended {
-        let ended = self.start(door).end().await;
+    pub(crate) async fn mover(&self, arguments: &[&str]) -> Ended {
+        let ended = self.start(arguments).end().await;
         assert!(!self.dir().join(".mover").exists(), "no server of its own was started");
         ended
     }

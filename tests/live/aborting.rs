@@ -4,7 +4,7 @@ use crate::one_org::OneOrg;
 use mover_actors::domain::state::Way;
 use rand::RngExt;
 
-use crate::world::{World, lease, copied, moved, small_ranges};
+use crate::world::{World, copied, lease, moved, small_ranges};
 use crate::writers::Writers;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

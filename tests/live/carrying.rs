@@ -3,7 +3,7 @@
 use crate::one_org::OneOrg;
 use mover_actors::domain::state::Way;
 
-use crate::world::{World, caught_up, lease, copied, proven};
+use crate::world::{World, caught_up, copied, lease, proven};
 
 /// Each is written by itself, after the copy, in the store that the org leaves.
 const CHANGES: [&str; 18] = [

@@ -5,7 +5,7 @@ use mover_actors::domain::state::Way;
 use mover_actors::ports::EngineError;
 
 use crate::support::handed_over;
-use crate::world::{MIGRATION, World, lease, copied, moved, refusal, switched};
+use crate::world::{MIGRATION, World, copied, lease, moved, refusal, switched};
 
 fn stale<T>(result: Result<T, EngineError>) -> String {
     match result {

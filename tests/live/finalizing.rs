@@ -3,7 +3,7 @@
 use crate::one_org::OneOrg;
 use mover::engine::LiveLimits;
 
-use crate::world::{World, backups, lease, copied, moved, refusal, store};
+use crate::world::{World, backups, copied, lease, moved, refusal, store};
 
 #[tokio::test]
 async fn a_finalized_org_is_gone_from_the_source_and_its_backup_can_be_loaded() {

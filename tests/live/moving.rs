@@ -4,7 +4,7 @@ use crate::one_org::OneOrg;
 use mover_actors::domain::state::Way;
 use rand::RngExt;
 
-use crate::world::{World, caught_up, lease, copied, proven, small_ranges, switched};
+use crate::world::{World, caught_up, copied, lease, proven, small_ranges, switched};
 use crate::writers::{Seen, Writers};
 
 fn seed() -> u64 {

@@ -8,7 +8,7 @@ use mover_actors::domain::record::Lease;
 use mover_actors::domain::state::Way;
 use mover_actors::ports::Limits;
 
-use crate::world::{World, caught_up, lease, copied, definition, proven, refusal, store, switched};
+use crate::world::{World, caught_up, copied, definition, lease, proven, refusal, store, switched};
 
 const SCHEMA: &str = "
     CREATE EXTENSION citext;

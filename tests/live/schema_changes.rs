@@ -9,7 +9,7 @@ use mover_actors::domain::record::Lease;
 use mover_actors::domain::state::Way;
 use tokio_postgres::Client;
 
-use crate::world::{World, backups, blocked, lease, copied, moved, proven, refusal, store, switched};
+use crate::world::{World, backups, blocked, copied, lease, moved, proven, refusal, store, switched};
 
 const ADD: &str = "ALTER TABLE groups ADD COLUMN note text";
 

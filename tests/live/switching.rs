@@ -8,7 +8,7 @@ use mover_actors::domain::state::Way;
 use tokio_postgres::Client;
 
 use crate::support::handed_over;
-use crate::world::{World, blocked, lease, copied, impatient, refusal, switched};
+use crate::world::{World, blocked, copied, impatient, lease, refusal, switched};
 use crate::writers::Writers;
 
 const WRITE: &str = "INSERT INTO events VALUES (777, 1, 'waits')";

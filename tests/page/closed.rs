@@ -1,4 +1,4 @@
-//! Who is shut out now.
+//! Orgs that are blocked now.
 
 use crate::page::Page;
 use crate::served::Served;

@@ -5,17 +5,17 @@
 mod approving;
 mod browser;
 mod campaign;
-mod choice;
 mod closed;
 mod confirming;
 mod failures;
 mod keyboard;
-mod looks;
+mod layout;
+mod migration_choice;
 mod names;
 mod page;
 mod restart;
 mod roles;
-mod signing;
+mod sign_in;
 
 #[path = "../crash/program.rs"]
 #[allow(dead_code, reason = "shared with the crash tests")]

@@ -87,7 +87,7 @@ async fn a_take_over_meanwhile_leaves_the_flags_alone() {
         .iter()
         .map(|record| Desire {
             key: FlagKey::org(&record.org),
-            claim: Some((record.id, record.epoch)),
+            lease: Some((record.id, record.epoch)),
             found: FoundFlags::default(),
             base: Fields::new(),
             overlay: None,
@@ -107,7 +107,7 @@ async fn a_hash_that_is_stored_meanwhile_is_changed_and_not_lost() {
          VALUES ('dl_default', nextval('mover.epoch_seq'), '{\"theirs\": \"true\"}', '{}')";
     let desire = Desire {
         key: FlagKey::default_hash(),
-        claim: None,
+        lease: None,
         found: FoundFlags::default(),
         base: Fields::from([("ours".into(), Some("true".into()))]),
         overlay: None,

@@ -10,7 +10,7 @@ use mover::config::Config;
 use mover::demo::sample::{Sample, SampleOrg, Shape};
 use mover::demo::{WHOLE_ORG, WHOLE_ORG_OFFLINE};
 use mover::embedded::{Options, Private};
-use mover::operations::{Door, Needs, Outcome, Running, carry_out};
+use mover::operations::{Interface, Needs, Outcome, Running, carry_out};
 use mover_actors::domain::campaign::{Campaign, Phase};
 use mover_actors::ports::MoveLog;
 use mover_actors::tree::Tree;
@@ -73,7 +73,7 @@ impl World {
     /// Carries out a command.
     pub(crate) async fn exec(&self, tree: &Tree, command: &str) -> Outcome {
         let command = command::parse(command).unwrap().unwrap();
-        carry_out(&self.app.world, Some(&Running::from(tree)), Door::Exec, &command).await.unwrap()
+        carry_out(&self.app.world, Some(&Running::from(tree)), Interface::Exec, &command).await.unwrap()
     }
 
     /// Moves orgs until the campaign has ended and the last actor of an org is gone.
@@ -118,7 +118,7 @@ impl World {
 }
 
 fn orgs_in_flight(tree: &Tree) -> usize {
-    let root = tree.board().tree().unwrap();
+    let root = tree.registry().tree().unwrap();
     root.children.iter().find(|child| child.id == "orgs").unwrap().children.len()
 }
 

@@ -18,7 +18,7 @@ fn the_figures_are_those_of_the_move_log() {
         let mut tree = world.tree().await;
         world.exec(&tree, "darklaunch default cell=old").await;
         let before = Exposition::read(
-            &metrics.render(&world.app.world, &[("move_log", world.app.world.log.pool())], Some(tree.board())).await,
+            &metrics.render(&world.app.world, &[("move_log", world.app.world.log.pool())], Some(tree.registry())).await,
         );
         assert_eq!(before.value("mover_moves_total", &[("migration", ONLINE), ("outcome", "failed")]), 0.0);
         assert_eq!(before.value("mover_write_block_seconds_count", &[("strategy", "online")]), 0.0);
@@ -37,7 +37,7 @@ fn the_figures_are_those_of_the_move_log() {
             }
         }
         let text =
-            metrics.render(&world.app.world, &[("move_log", world.app.world.log.pool())], Some(tree.board())).await;
+            metrics.render(&world.app.world, &[("move_log", world.app.world.log.pool())], Some(tree.registry())).await;
         let told = Exposition::read(&text);
         let log = world.connect("mover").await;
 
@@ -111,7 +111,7 @@ async fn while_orgs_are_shut(world: &World, metrics: &Metrics, tree: &Tree, orgs
     let drain = [("migration", OFFLINE), ("step", "drain")];
     let told = loop {
         let told = Exposition::read(
-            &metrics.render(&world.app.world, &[("move_log", world.app.world.log.pool())], Some(tree.board())).await,
+            &metrics.render(&world.app.world, &[("move_log", world.app.world.log.pool())], Some(tree.registry())).await,
         );
         if told.find("mover_orgs_in_flight", &drain) == Some(orgs as f64) {
             break told;
@@ -136,7 +136,7 @@ async fn paused(world: &World, metrics: &Metrics, tree: &Tree) {
     let reopen = "UPDATE mover.campaign SET phase = 'paused', ended_at = NULL, concurrency = 7 WHERE id = $1";
     log.execute(reopen, &[&back.id.0]).await.unwrap();
     let told = Exposition::read(
-        &metrics.render(&world.app.world, &[("move_log", world.app.world.log.pool())], Some(tree.board())).await,
+        &metrics.render(&world.app.world, &[("move_log", world.app.world.log.pool())], Some(tree.registry())).await,
     );
     let live = [("migration", ONLINE), ("phase", "paused"), ("aim", "roll_back")];
     assert_eq!(told.value("mover_campaign_active", &live), 1.0);

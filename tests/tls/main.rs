@@ -9,11 +9,11 @@ mod modes;
 mod moving;
 #[path = "../support/one_org.rs"]
 mod one_org;
-#[allow(dead_code, reason = "each test binary uses its part")]
-#[path = "../bad_input/place.rs"]
-mod place;
 mod postgres;
 mod proxy;
 #[path = "../support/redis_server.rs"]
 mod redis_server;
 mod refusals;
+#[allow(dead_code, reason = "each test binary uses its part")]
+#[path = "../bad_input/workspace.rs"]
+mod workspace;

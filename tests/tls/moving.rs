@@ -4,14 +4,14 @@ use crate::one_org::OneOrg;
 use mover::config::{Definition, Definitions};
 use mover::engine::{PgEngine, Store};
 use mover_actors::domain::ids::{Epoch, MigrationName, MoveId, OrgKey, OrgName, StoreName};
-use mover_actors::domain::record::Claim;
+use mover_actors::domain::record::Lease;
 use mover_actors::ports::Side;
 
 use crate::certificates::{Authority, Files};
 use crate::flags;
-use crate::place::{DEFINITION, PASSWORD, Place};
 use crate::postgres::{HOST, ONLY_TLS, Postgres, configured};
 use crate::proxy::Proxy;
+use crate::workspace::{DEFINITION, PASSWORD, Workspace};
 
 /// A Postgres with two stores of which one has orgs, and what stands before it.
 async fn stores(authority: &Authority) -> (Postgres, Proxy) {
@@ -47,7 +47,7 @@ async fn orgs_move_and_come_back_with_every_connection_encrypted() {
         let redis = format!("[redis]\nurl = \"rediss://127.0.0.1:{}/0\"\n{ca}{client}", redis.port());
         format!("{}{stores}{redis}[campaign]\nsleep_time_ms = 0\n", section("state", HOST, "mover"))
     };
-    let place = Place::with(&configuration(HOST));
+    let place = Workspace::with(&configuration(HOST));
     let online = DEFINITION.replace("name = \"small\"", "name = \"online\"").replace("offline", "online");
     place.write("migrations/online.toml", &online);
 
@@ -71,7 +71,7 @@ async fn orgs_move_and_come_back_with_every_connection_encrypted() {
     assert!(proxy.all_encrypted() > 20, "there were {} connections", proxy.all_encrypted());
 
     // With another host or another authority nothing is changed, and it is said what to do.
-    let elsewhere = Place::with(&configuration("other.test"));
+    let elsewhere = Workspace::with(&configuration("other.test"));
     let told = ["store old", "its certificate is for db.test, not for other.test", "url in [stores.old]"];
     elsewhere.mover(&["check"]).with_code(1).answering(&told);
     elsewhere.exec("orgs capture small").with_code(1).complaining(&told);
@@ -93,7 +93,7 @@ async fn a_statement_ends_with_the_encrypted_connection_that_it_came_over() {
     let definitions = Definitions::read([("small.toml", DEFINITION)], &[name("old"), name("new")].into()).unwrap();
     let definition: Definition = definitions.iter().next().unwrap().clone();
     let engine = PgEngine::new([open("old"), open("new")], [definition]);
-    let claim = Claim {
+    let lease = Lease {
         id: MoveId(1),
         migration: MigrationName::new("small").unwrap(),
         org: OrgName::new("acme_1").unwrap(),
@@ -116,7 +116,7 @@ async fn a_statement_ends_with_the_encrypted_connection_that_it_came_over() {
         }
     };
     tokio::select! {
-        tally = engine.tally(&claim, Side::Source) => panic!("the table is locked, but: {tally:?}"),
+        tally = engine.tally(&lease, Side::Source) => panic!("the table is locked, but: {tally:?}"),
         () = waiting(1) => {}
     }
     waiting(0).await;

@@ -127,8 +127,8 @@ impl Campaign {
 
 /// A change that an operator makes to the live campaign, from whichever process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Steer {
-    /// Claim nothing until resumed.
+pub enum Control {
+    /// Lease nothing until resumed.
     Pause,
     /// Go on claiming.
     Resume,

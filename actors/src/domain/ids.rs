@@ -1,6 +1,6 @@
-//! Names and numbers that travel through the whole program, each its own type.
+//! Names and numbers of the whole program, each with its own type.
 //!
-//! Parsed once, at the border; a value of one of these types is known to be good.
+//! Parsed once, on input; a value of one of these types is valid.
 
 use std::fmt;
 
@@ -159,7 +159,7 @@ number_id! {
     NodeId
 }
 number_id! {
-    /// A fencing token. Every claim and every change of an org's flags takes a higher one;
-    /// stores and Redis refuse whoever comes with a lower.
+    /// A fencing token. Every lease and every change of an org's flags takes a higher one;
+    /// stores and Redis refuse a lower one.
     Epoch
 }

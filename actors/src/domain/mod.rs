@@ -1,4 +1,4 @@
-//! The words of Mover and its rules, without I/O, without async, without actors.
+//! The types and rules of Mover, without I/O, async or actors.
 
 pub mod campaign;
 pub mod flags;

@@ -26,7 +26,7 @@ pub struct MoveRecord {
     pub aim: Aim,
     /// Where it stands.
     pub state: State,
-    /// The token of whoever claimed it last; whoever comes with an older one is refused.
+    /// The epoch of the last lease; an older one is stale and refused.
     pub epoch: Epoch,
     /// The campaign that claimed it last.
     pub campaign: Option<CampaignId>,
@@ -38,7 +38,7 @@ pub struct MoveRecord {
     pub failure: Option<Failure>,
 }
 
-/// Why a move failed, and where: enough to mend the cause without reading a log.
+/// Why a move failed, and where: enough to fix the cause without reading a log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
     /// The step that failed.
@@ -126,8 +126,8 @@ impl MoveRecord {
     }
 
     /// What stores and Redis need to know of it.
-    pub fn claim(&self) -> Claim {
-        Claim {
+    pub fn lease(&self) -> Lease {
+        Lease {
             id: self.id,
             migration: self.migration.clone(),
             org: self.org.clone(),
@@ -171,7 +171,7 @@ impl Advance {
 
 /// The right to move one org, as its holder shows it to stores and to Redis.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Claim {
+pub struct Lease {
     /// Which move.
     pub id: MoveId,
     /// Which migration.

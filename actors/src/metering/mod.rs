@@ -63,7 +63,7 @@ impl Outcome {
 pub(crate) enum FailureKind {
     /// It may work later.
     Transient,
-    /// It needs somebody.
+    /// It needs a person.
     Permanent,
     /// It panicked.
     Crash,

@@ -1,4 +1,4 @@
-//! The names of what is counted here. They are part of what operators build dashboards and alerts on.
+//! The names of metrics. Dashboards and alerts of operators depend on them.
 
 /// Counter {migration, outcome}: moves that came to an end.
 pub const MOVES: &str = "mover_moves_total";

@@ -1,4 +1,4 @@
-//! The time during which an org's writers wait at a switch.
+//! The time for which writers of an org wait at a switch.
 
 use std::time::SystemTime;
 
@@ -28,7 +28,7 @@ impl ShutOut {
 impl Drop for ShutOut {
     fn drop(&mut self) {
         let until = self.until.unwrap_or_else(SystemTime::now);
-        // A clock that was set back meanwhile says nothing of the time.
+        // If the clock was set back meanwhile, the time is unknown.
         if let Ok(time) = until.duration_since(self.since) {
             super::writers_shut_out(self.strategy, time);
         }

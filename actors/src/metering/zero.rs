@@ -1,4 +1,4 @@
-//! Figures that are there before the first event: without them the first failure would look like no change to whoever
+//! Metrics that exist before the first event: without them the first failure would look like no change to a program that
 //! computes rates.
 
 use metrics::{counter, gauge, histogram};
@@ -29,7 +29,7 @@ pub fn begin_at_zero() {
     for state in ["busy", "idle"] {
         gauge!(names::WORKERS, "state" => state).increment(0.0);
     }
-    for supervisor in ["root", "root/workers", "root/workers/crew", "root/orgs"] {
+    for supervisor in ["root", "root/workers", "root/workers/members", "root/orgs"] {
         counter!(names::RESTARTS, "supervisor" => supervisor).increment(0);
     }
 }

@@ -11,10 +11,10 @@ use actix::fut::{ActorFutureExt, ready};
 use actix::{Actor, ActorContext, AsyncContext, Context};
 
 use super::actor_ref::{ActorRef, Connected};
-use super::board::Board;
 use super::exit::Exit;
-use super::inbox::Inbox;
-use super::process::{Order, Seat};
+use super::mailbox::Mailbox;
+use super::process::{Order, SupervisorLink};
+use super::registry::Registry;
 use super::spec::StartFailed;
 
 /// An actor that a supervisor can keep alive.
@@ -28,16 +28,21 @@ pub trait Child: Actor<Context = Context<Self>> {
 
 /// What an incarnation knows of itself. The start function gets it; the actor keeps it.
 #[derive(Clone)]
-pub struct Me {
+pub struct SelfHandle {
     id: Arc<str>,
     path: Arc<str>,
-    board: Board,
-    last_words: Arc<Mutex<Option<Exit>>>,
+    registry: Registry,
+    exit_reason: Arc<Mutex<Option<Exit>>>,
 }
 
-impl Me {
-    fn new(seat: &Seat) -> Self {
-        Me { id: seat.id.clone(), path: seat.path.clone(), board: seat.board.clone(), last_words: Arc::default() }
+impl SelfHandle {
+    fn new(link: &SupervisorLink) -> Self {
+        SelfHandle {
+            id: link.id.clone(),
+            path: link.path.clone(),
+            registry: link.registry.clone(),
+            exit_reason: Arc::default(),
+        }
     }
 
     /// The name under the supervisor: `acme`.
@@ -50,54 +55,54 @@ impl Me {
         &self.path
     }
 
-    /// Shows on the board what the actor is at: `acme copy`.
+    /// Shows in the registry what the actor is doing: `acme copy`.
     pub fn note(&self, note: impl Into<String>) {
-        self.board.note(&self.path, note.into());
+        self.registry.note(&self.path, note.into());
     }
 
     /// Stops the actor with [`Exit::Error`]: it cannot go on, and its supervisor decides what
     /// follows.
     pub fn fail(&self, ctx: &mut impl ActorContext, reason: impl Display) {
-        *self.last_words.lock().unwrap_or_else(PoisonError::into_inner) = Some(Exit::Error(reason.to_string()));
+        *self.exit_reason.lock().unwrap_or_else(PoisonError::into_inner) = Some(Exit::Error(reason.to_string()));
         ctx.stop();
     }
 
-    fn take_last_words(&self) -> Option<Exit> {
-        self.last_words.lock().unwrap_or_else(PoisonError::into_inner).take()
+    fn take_exit_reason(&self) -> Option<Exit> {
+        self.exit_reason.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
 
 /// One incarnation from its start to its end. When this returns nothing of it is left: its line is
 /// cut, its actor dropped.
-pub(crate) async fn live<A, F, Fut>(mut seat: Seat, child: ActorRef<A>, start: Arc<F>) -> Exit
+pub(crate) async fn live<A, F, Fut>(mut link: SupervisorLink, child: ActorRef<A>, start: Arc<F>) -> Exit
 where
     A: Child,
-    F: Fn(Me) -> Fut,
+    F: Fn(SelfHandle) -> Fut,
     Fut: Future<Output = Result<A, StartFailed>>,
 {
-    let me = Me::new(&seat);
+    let me = SelfHandle::new(&link);
     let actor = tokio::select! {
         biased;
-        order = seat.order() => return order.obeyed(),
+        order = link.order() => return order.obeyed(),
         started = start(me.clone()) => match started {
             Ok(actor) => actor,
             Err(failed) => return Exit::Error(failed.to_string()),
         },
     };
-    let mut life = Life::new(actor, &child, me);
-    // The first poll runs `started`: an actor that falls there was never up.
+    let mut life = ActorLoop::new(actor, &child, me);
+    // The first poll runs `started`: an actor that fails there was never up.
     match futures_util::poll!(&mut life) {
         Poll::Ready(exit) if exit.is_failure() => return exit,
         Poll::Ready(exit) => {
-            seat.up();
+            link.up();
             return exit;
         }
-        Poll::Pending => seat.up(),
+        Poll::Pending => link.up(),
     }
     loop {
         tokio::select! {
             biased;
-            order = seat.order() => match order {
+            order = link.order() => match order {
                 Order::Stop { .. } => life.ask_to_stop(),
                 Order::Kill => return Exit::Killed,
             },
@@ -107,26 +112,26 @@ where
 }
 
 /// A running actor. A panic anywhere in it ends it here and goes no further.
-struct Life<A: Child> {
+struct ActorLoop<A: Child> {
     running: Option<ContextFut<A, Context<A>>>,
-    me: Me,
+    me: SelfHandle,
     asked_to_stop: bool,
     _line: Connected<A>,
 }
 
-impl<A: Child> Life<A> {
-    fn new(actor: A, child: &ActorRef<A>, me: Me) -> Self {
-        let (line, letters) = child.connect();
+impl<A: Child> ActorLoop<A> {
+    fn new(actor: A, child: &ActorRef<A>, me: SelfHandle) -> Self {
+        let (line, messages) = child.connect();
         let mut ctx = Context::new();
-        ctx.spawn(Inbox(letters));
-        Life { running: Some(ctx.into_future(actor)), me, asked_to_stop: false, _line: line }
+        ctx.spawn(Mailbox(messages));
+        ActorLoop { running: Some(ctx.into_future(actor)), me, asked_to_stop: false, _line: line }
     }
 
     fn ask_to_stop(&mut self) {
         self.asked_to_stop = true;
         if let Some(running) = &mut self.running {
             // Only a future inside the context gets at the actor; it runs at the next poll, ahead
-            // of waiting letters.
+            // of waiting messages.
             running.ctx().spawn(ready(()).map(|(), actor: &mut A, ctx: &mut Context<A>| actor.shutdown(ctx)));
         }
     }
@@ -143,7 +148,7 @@ impl<A: Child> Life<A> {
     }
 }
 
-impl<A: Child> Future for Life<A> {
+impl<A: Child> Future for ActorLoop<A> {
     type Output = Exit;
 
     fn poll(mut self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<Exit> {
@@ -153,7 +158,7 @@ impl<A: Child> Future for Life<A> {
         let polled = catch_unwind(AssertUnwindSafe(|| Pin::new(running).poll(task)));
         let exit = match polled {
             Ok(Poll::Pending) => return Poll::Pending,
-            Ok(Poll::Ready(())) => match self.me.take_last_words() {
+            Ok(Poll::Ready(())) => match self.me.take_exit_reason() {
                 Some(said) => said,
                 None if self.asked_to_stop => Exit::Shutdown,
                 None => Exit::Normal,
@@ -168,7 +173,7 @@ impl<A: Child> Future for Life<A> {
     }
 }
 
-impl<A: Child> Drop for Life<A> {
+impl<A: Child> Drop for ActorLoop<A> {
     fn drop(&mut self) {
         if let Err(exit) = self.bury() {
             tracing::error!(child = %self.me.path, %exit, "killed child fell while it was dropped");

@@ -9,14 +9,14 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::{oneshot, watch};
 
 use super::actor::Child;
-use super::board::MailboxGauge;
-use super::inbox::{Counted, Letter};
+use super::mailbox::{GaugeGuard, QueuedMessage};
 use super::monitor::{Monitor, Watchers};
+use super::registry::MailboxGauge;
 
 /// A message did not get its answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RefError {
-    /// There was nobody to give it to; it was not handled.
+    /// The child was not running; the message was not handled.
     #[error("sending to {name}: it is not running")]
     NotRunning {
         /// Whom it was for.
@@ -30,22 +30,22 @@ pub enum RefError {
     },
 }
 
-/// A typed name for a child. Make it first, give clones to whoever talks to the child, and hand it
+/// A typed name for a child. Create it first, give clones to the senders, and hand it
 /// to the [`ChildSpec`](super::ChildSpec); it always leads to the current incarnation. It can be
 /// used from any thread.
 pub struct ActorRef<A: Child>(Arc<Named<A>>);
 
 struct Named<A: Child> {
     name: Arc<str>,
-    line: watch::Sender<Option<Line<A>>>,
+    line: watch::Sender<Option<MailboxSender<A>>>,
     mailbox: MailboxGauge,
     watchers: Watchers,
 }
 
-type Line<A> = UnboundedSender<Letter<A>>;
+type MailboxSender<A> = UnboundedSender<QueuedMessage<A>>;
 
 impl<A: Child> ActorRef<A> {
-    /// A name that nobody answers to yet. It becomes the child's id.
+    /// A name without a running child. It becomes the id of the child.
     pub fn named(name: impl Into<String>) -> Self {
         ActorRef(Arc::new(Named {
             name: name.into().into(),
@@ -68,9 +68,9 @@ impl<A: Child> ActorRef<A> {
         M: Message + Send + 'static,
         M::Result: Send,
     {
-        let counted = Counted::one_more(&self.0.mailbox);
+        let counted = GaugeGuard::one_more(&self.0.mailbox);
         let (answer, answered) = oneshot::channel();
-        let posted = self.post(Letter { envelope: Envelope::new(message, Some(answer)), counted: None });
+        let posted = self.post(QueuedMessage { envelope: Envelope::new(message, Some(answer)), counted: None });
         let name = self.0.name.clone();
         async move {
             posted?;
@@ -80,15 +80,15 @@ impl<A: Child> ActorRef<A> {
         }
     }
 
-    /// Tells, and does not wait. An error means that nobody was there to hear it.
+    /// Sends without waiting for an answer. An error means that the child was not running.
     pub fn notify<M>(&self, message: M) -> Result<(), RefError>
     where
         A: Handler<M>,
         M: Message + Send + 'static,
         M::Result: Send,
     {
-        let counted = Some(Counted::one_more(&self.0.mailbox));
-        self.post(Letter { envelope: Envelope::new(message, None), counted })
+        let counted = Some(GaugeGuard::one_more(&self.0.mailbox));
+        self.post(QueuedMessage { envelope: Envelope::new(message, None), counted })
     }
 
     /// Whether both stand for the same child; another may have had the same name.
@@ -132,15 +132,15 @@ impl<A: Child> ActorRef<A> {
     }
 
     /// From now on messages go to a new incarnation, until `Connected` is dropped.
-    pub(crate) fn connect(&self) -> (Connected<A>, UnboundedReceiver<Letter<A>>) {
-        let (line, letters) = unbounded_channel();
+    pub(crate) fn connect(&self) -> (Connected<A>, UnboundedReceiver<QueuedMessage<A>>) {
+        let (line, messages) = unbounded_channel();
         self.0.line.send_replace(Some(line.clone()));
-        (Connected { child: self.clone(), line }, letters)
+        (Connected { child: self.clone(), line }, messages)
     }
 
-    fn post(&self, letter: Letter<A>) -> Result<(), RefError> {
+    fn post(&self, message: QueuedMessage<A>) -> Result<(), RefError> {
         let sent = match &*self.0.line.borrow() {
-            Some(line) => line.send(letter).is_ok(),
+            Some(line) => line.send(message).is_ok(),
             None => false,
         };
         if sent { Ok(()) } else { Err(RefError::NotRunning { name: self.0.name.to_string() }) }
@@ -162,7 +162,7 @@ impl<A: Child> fmt::Debug for ActorRef<A> {
 /// The line to one incarnation; it is cut when this is dropped.
 pub(crate) struct Connected<A: Child> {
     child: ActorRef<A>,
-    line: Line<A>,
+    line: MailboxSender<A>,
 }
 
 impl<A: Child> Drop for Connected<A> {

@@ -7,7 +7,7 @@ use dashmap::DashMap;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::{oneshot, watch};
 
-use super::actor::{Child, Me};
+use super::actor::{Child, SelfHandle};
 use super::actor_ref::ActorRef;
 use super::exit::Exit;
 use super::monitor::{Monitor, Watchers};
@@ -32,7 +32,7 @@ pub enum DynamicError {
         /// The child that was meant.
         id: String,
     },
-    /// It fell before it was up. It is not tried again, and no monitor hears of it: the caller
+    /// It failed before it was up. It is not retried, and no monitor is notified: the caller
     /// does, here.
     #[error("starting {supervisor}/{id}: {exit}")]
     Fell {
@@ -40,7 +40,7 @@ pub enum DynamicError {
         supervisor: String,
         /// The child that was meant.
         id: String,
-        /// Why it fell.
+        /// Why it failed.
         exit: Exit,
     },
     /// There is no such child.
@@ -64,7 +64,7 @@ struct Shared<A: Child> {
     watchers: Watchers,
 }
 
-/// What the handle asks its supervisor for. An answer that nobody waits for any more is dropped.
+/// Requests of the handle to its supervisor. An answer without a receiver is dropped.
 pub(crate) enum Request<A: Child> {
     Start { child: ActorRef<A>, spec: ChildSpec, started: oneshot::Sender<Result<(), StartRefused>> },
     Stop { id: String, stopped: oneshot::Sender<Option<Exit>> },
@@ -95,7 +95,7 @@ impl<A: Child> Dynamic<A> {
     /// each later incarnation.
     pub async fn start_child<F, Fut>(&self, id: impl Into<String>, start: F) -> Result<ActorRef<A>, DynamicError>
     where
-        F: Fn(Me) -> Fut + Send + Sync + 'static,
+        F: Fn(SelfHandle) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<A, StartFailed>> + 'static,
     {
         let child = ActorRef::named(id);

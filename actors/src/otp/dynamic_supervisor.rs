@@ -8,12 +8,12 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::oneshot;
 
 use super::actor::Child;
-use super::crew::{Crew, Verdict};
 use super::dynamic::{Dynamic, Request, StartRefused};
 use super::exit::{Exit, GaveUp};
 use super::policy::{Pace, Shutdown};
-use super::process::{Order, Pid, Process, Seat, Signal};
+use super::process::{Order, Pid, Process, Signal, SupervisorLink};
 use super::spec::{ChildSpec, DynamicSpec};
+use super::supervision::{Decision, Supervision};
 
 /// One incarnation of a dynamic supervisor. It waits for no single child: thousands may be
 /// starting, pausing and stopping at the same time. At its end all children are asked to stop at
@@ -21,8 +21,8 @@ use super::spec::{ChildSpec, DynamicSpec};
 pub(crate) struct DynamicSupervisor<A: Child> {
     handle: Dynamic<A>,
     spec: DynamicSpec,
-    seat: Seat,
-    crew: Crew,
+    link: SupervisorLink,
+    supervision: Supervision,
     requests: UnboundedReceiver<Request<A>>,
     members: HashMap<Pid, Member>,
     pids: HashMap<Arc<str>, Pid>,
@@ -39,19 +39,19 @@ struct Member {
 }
 
 impl<A: Child> DynamicSupervisor<A> {
-    pub(crate) fn new(handle: Dynamic<A>, spec: DynamicSpec, seat: Seat) -> Self {
-        let crew = Crew::new(Some(seat.path.clone()), seat.board.clone(), spec.intensity);
+    pub(crate) fn new(handle: Dynamic<A>, spec: DynamicSpec, link: SupervisorLink) -> Self {
+        let supervision = Supervision::new(Some(link.path.clone()), link.registry.clone(), spec.intensity);
         let requests = handle.open();
-        DynamicSupervisor { handle, spec, seat, crew, requests, members: HashMap::new(), pids: HashMap::new() }
+        DynamicSupervisor { handle, spec, link, supervision, requests, members: HashMap::new(), pids: HashMap::new() }
     }
 
     pub(crate) async fn run(mut self) -> Exit {
-        self.seat.up();
+        self.link.up();
         let exit = loop {
             tokio::select! {
                 biased;
-                order = self.seat.order() => break order.obeyed(),
-                signal = self.crew.signal() => match signal {
+                order = self.link.order() => break order.obeyed(),
+                signal = self.supervision.signal() => match signal {
                     Signal::Up(pid) => self.came_up(pid),
                     Signal::Down(pid, exit) => {
                         if let Err(gave_up) = self.fell(pid, exit) {
@@ -99,7 +99,7 @@ impl<A: Child> DynamicSupervisor<A> {
         pause: Duration,
         started: Option<oneshot::Sender<Result<(), StartRefused>>>,
     ) {
-        let process = self.crew.launch(&spec, 0, pause);
+        let process = self.supervision.launch(&spec, 0, pause);
         self.pids.insert(spec.id.clone(), process.pid);
         self.members.insert(process.pid, Member { spec, process, pace, started, stopped: Vec::new() });
     }
@@ -121,13 +121,13 @@ impl<A: Child> DynamicSupervisor<A> {
             self.retire(member, exit);
             return Ok(());
         }
-        match self.crew.judge(&member.spec, &exit) {
-            Ok(Verdict::Restart) => {
+        match self.supervision.decide(&member.spec, &exit) {
+            Ok(Decision::Restart) => {
                 let pause = member.pace.next_pause(member.spec.policy.backoff);
                 self.launch(member.spec, member.pace, pause, None);
                 Ok(())
             }
-            Ok(Verdict::Retire) => {
+            Ok(Decision::Retire) => {
                 self.forget(&member.spec);
                 Ok(())
             }
@@ -138,14 +138,14 @@ impl<A: Child> DynamicSupervisor<A> {
         }
     }
 
-    /// A child's end that somebody waits for: they are told, instead of the restart policy being
+    /// An exit that a caller waits for: it is answered, instead of the restart policy being
     /// asked.
     fn retire(&mut self, member: Member, exit: Exit) {
         match member.started {
             Some(started) => {
                 let _ = started.send(Err(StartRefused::Fell(exit.clone())));
             }
-            None => self.crew.ended(&member.spec, &exit),
+            None => self.supervision.ended(&member.spec, &exit),
         }
         self.forget(&member.spec);
         for stopped in member.stopped {
@@ -156,7 +156,7 @@ impl<A: Child> DynamicSupervisor<A> {
     fn forget(&mut self, spec: &ChildSpec) {
         self.pids.remove(&spec.id);
         self.handle.strike(&spec.id);
-        self.seat.board.remove(&self.crew.path_of(spec));
+        self.link.registry.remove(&self.supervision.path_of(spec));
     }
 
     /// Stops every child; true when that ended in a kill.
@@ -168,11 +168,11 @@ impl<A: Child> DynamicSupervisor<A> {
         while !self.members.is_empty() {
             tokio::select! {
                 biased;
-                order = self.seat.order() => if order == Order::Kill {
+                order = self.link.order() => if order == Order::Kill {
                     kill = true;
                     self.members.values().for_each(|member| member.process.kill());
                 },
-                signal = self.crew.signal() => if let Signal::Down(pid, exit) = signal
+                signal = self.supervision.signal() => if let Signal::Down(pid, exit) = signal
                     && let Some(member) = self.members.remove(&pid)
                 {
                     self.retire(member, exit);

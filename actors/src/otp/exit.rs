@@ -1,4 +1,4 @@
-//! Why a child ended, and how a supervisor says that it gave up.
+//! Why a child ended, and how a supervisor reports that it gave up.
 
 use std::any::Any;
 use std::fmt;
@@ -9,7 +9,7 @@ use std::time::Duration;
 pub enum Exit {
     /// It was finished and stopped by itself.
     Normal,
-    /// It could not go on, and says why. Also a child whose start failed.
+    /// It could not continue, for this reason. Also a child whose start failed.
     Error(String),
     /// Its code panicked; this is the panic's message.
     Panic(String),
@@ -17,7 +17,7 @@ pub enum Exit {
     Shutdown,
     /// It did not stop within its time limit, or was not given any time.
     Killed,
-    /// It was a supervisor, and its children fell more often than it may restart them.
+    /// It was a supervisor, and its children failed more often than it may restart them.
     GaveUp(Box<GaveUp>),
 }
 
@@ -56,7 +56,7 @@ impl fmt::Display for Exit {
     }
 }
 
-/// A supervisor's last word: which of its children fell once too often, and why.
+/// Why a supervisor gave up: the child that failed once too often, and its reason.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct GaveUp {
     /// The path of the supervisor that gave up.
@@ -65,9 +65,9 @@ pub struct GaveUp {
     pub restarts_max: u32,
     /// … within this long.
     pub within: Duration,
-    /// The path of the child that fell last.
+    /// The path of the child that failed last.
     pub culprit: String,
-    /// Why that child fell.
+    /// Why that child failed.
     pub reason: Exit,
 }
 

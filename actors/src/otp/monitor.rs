@@ -1,4 +1,4 @@
-//! Monitors: whoever asks hears of every end of a child, with the reason.
+//! Monitors: subscribers receive each exit of a child, with its reason.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,7 +18,7 @@ pub struct Down {
     pub exit: Exit,
 }
 
-/// What a monitor hears: one event for each incarnation that ended.
+/// The events of a monitor: one for each incarnation that ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ChildEvent {
     /// It ended, and its supervisor is about to start it anew.
@@ -32,7 +32,7 @@ pub enum ChildEvent {
 pub struct Monitor(UnboundedReceiver<ChildEvent>);
 
 impl Monitor {
-    /// The next event; `None` when nothing can happen any more because nobody holds the child's
+    /// The next event; `None` when no event can follow because no one holds the child's
     /// name.
     pub async fn next(&mut self) -> Option<ChildEvent> {
         self.0.recv().await
@@ -66,7 +66,7 @@ impl Watchers {
         Monitor(hear)
     }
 
-    /// The same for a single child: one that has ended already says so at once.
+    /// The same for a single child: if it has ended already, the event is there at once.
     pub(crate) fn monitor_one(&self) -> Monitor {
         let (tell, hear) = unbounded_channel();
         let mut watched = self.lock();

@@ -1,4 +1,4 @@
-//! When a child is restarted, how it is stopped, and how much falling a supervisor puts up with.
+//! When a child is restarted, how it is stopped, and how many failures a supervisor tolerates.
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -41,14 +41,14 @@ pub enum Shutdown {
     Brutal,
 }
 
-/// Who is restarted together with a child that fell.
+/// Which children are restarted together with a failed one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Strategy {
-    /// Only the one that fell.
+    /// Only the failed child.
     OneForOne,
     /// All children.
     OneForAll,
-    /// The one that fell and those started after it.
+    /// The failed child and those started after it.
     RestForOne,
 }
 
@@ -135,7 +135,7 @@ impl Pace {
         self.up_at = Some(Instant::now());
     }
 
-    /// The child fell: how long to wait before its next start.
+    /// The child failed: how long to wait before its next start.
     pub(crate) fn next_pause(&mut self, backoff: Option<Backoff>) -> Duration {
         let Some(Backoff { first, max }) = backoff else {
             return Duration::ZERO;

@@ -1,4 +1,4 @@
-//! What passes between a supervisor and one incarnation of a child: orders down, signals up.
+//! Messages between a supervisor and one incarnation of a child: orders down, signals up.
 
 use std::future::pending;
 use std::sync::Arc;
@@ -7,11 +7,11 @@ use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::time::{Instant, sleep_until};
 
-use super::board::{Board, State};
 use super::exit::Exit;
 use super::policy::Shutdown;
+use super::registry::{Registry, State};
 
-/// One incarnation. A restart has another, so what an old one still says is not taken for the new
+/// One incarnation. A restart has another, so late signals of an old incarnation are not taken for the new
 /// one's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Pid(pub(crate) u64);
@@ -67,38 +67,38 @@ impl Process {
 }
 
 /// The child's end.
-pub(crate) struct Seat {
+pub(crate) struct SupervisorLink {
     pub(crate) pid: Pid,
     pub(crate) id: Arc<str>,
     pub(crate) path: Arc<str>,
-    pub(crate) board: Board,
+    pub(crate) registry: Registry,
     orders: UnboundedReceiver<Order>,
     signals: UnboundedSender<Signal>,
-    obeying: Obeying,
+    pending: PendingOrder,
 }
 
 #[derive(Clone, Copy)]
-enum Obeying {
+enum PendingOrder {
     Nothing,
     Stop { deadline: Option<Instant> },
     Kill,
 }
 
-impl Seat {
+impl SupervisorLink {
     pub(crate) fn new(
         pid: Pid,
         id: Arc<str>,
         path: Arc<str>,
-        board: Board,
+        registry: Registry,
         orders: UnboundedReceiver<Order>,
         signals: UnboundedSender<Signal>,
     ) -> Self {
-        Seat { pid, id, path, board, orders, signals, obeying: Obeying::Nothing }
+        SupervisorLink { pid, id, path, registry, orders, signals, pending: PendingOrder::Nothing }
     }
 
     /// The child is up: the supervisor goes on to the next one.
     pub(crate) fn up(&self) {
-        self.board.enter(&self.path, State::Running);
+        self.registry.enter(&self.path, State::Running);
         // It fails only when the supervisor is gone; then the next order is `Kill`.
         let _ = self.signals.send(Signal::Up(self.pid));
     }
@@ -109,18 +109,18 @@ impl Seat {
         loop {
             let order = tokio::select! {
                 biased;
-                order = self.orders.recv(), if !matches!(self.obeying, Obeying::Kill) => order.unwrap_or(Order::Kill),
-                () = self.obeying.overdue() => Order::Kill,
+                order = self.orders.recv(), if !matches!(self.pending, PendingOrder::Kill) => order.unwrap_or(Order::Kill),
+                () = self.pending.overdue() => Order::Kill,
             };
-            match (order, self.obeying) {
-                (Order::Stop { limit }, Obeying::Nothing) => {
-                    self.board.enter(&self.path, State::Stopping);
-                    self.obeying = Obeying::Stop { deadline: limit.map(|limit| Instant::now() + limit) };
+            match (order, self.pending) {
+                (Order::Stop { limit }, PendingOrder::Nothing) => {
+                    self.registry.enter(&self.path, State::Stopping);
+                    self.pending = PendingOrder::Stop { deadline: limit.map(|limit| Instant::now() + limit) };
                     return order;
                 }
-                (Order::Stop { .. }, Obeying::Stop { .. } | Obeying::Kill) => {}
+                (Order::Stop { .. }, PendingOrder::Stop { .. } | PendingOrder::Kill) => {}
                 (Order::Kill, _) => {
-                    self.obeying = Obeying::Kill;
+                    self.pending = PendingOrder::Kill;
                     return order;
                 }
             }
@@ -128,11 +128,11 @@ impl Seat {
     }
 }
 
-impl Obeying {
+impl PendingOrder {
     async fn overdue(self) {
         match self {
-            Obeying::Stop { deadline: Some(deadline) } => sleep_until(deadline).await,
-            Obeying::Stop { deadline: None } | Obeying::Nothing | Obeying::Kill => pending().await,
+            PendingOrder::Stop { deadline: Some(deadline) } => sleep_until(deadline).await,
+            PendingOrder::Stop { deadline: None } | PendingOrder::Nothing | PendingOrder::Kill => pending().await,
         }
     }
 }

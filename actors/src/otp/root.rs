@@ -3,17 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::board::Board;
-use super::crew::Crew;
 use super::exit::{Exit, GaveUp};
 use super::policy::{Intensity, Shutdown};
 use super::process::{Process, Signal};
+use super::registry::Registry;
 use super::spec::{ChildSpec, SupervisorSpec};
+use super::supervision::Supervision;
 
 /// A running tree. Dropping it kills every actor in it; [`Root::stop`] lets them finish.
 pub struct Root {
     name: Arc<str>,
-    crew: Crew,
+    supervision: Supervision,
     process: Process,
     up: bool,
     ended: Option<Exit>,
@@ -22,11 +22,11 @@ pub struct Root {
 impl Root {
     /// Starts the tree on this thread. It must be called inside a `LocalSet` or an
     /// `actix_rt::System`.
-    pub fn start(spec: SupervisorSpec, board: &Board) -> Root {
+    pub fn start(spec: SupervisorSpec, registry: &Registry) -> Root {
         let name = spec.name.clone();
-        let mut crew = Crew::new(None, board.clone(), Intensity::default());
-        let process = crew.launch(&Arc::new(ChildSpec::supervisor(spec)), 0, Duration::ZERO);
-        Root { name, crew, process, up: false, ended: None }
+        let mut supervision = Supervision::new(None, registry.clone(), Intensity::default());
+        let process = supervision.launch(&Arc::new(ChildSpec::supervisor(spec)), 0, Duration::ZERO);
+        Root { name, supervision, process, up: false, ended: None }
     }
 
     /// Waits until every child is up for the first time.
@@ -37,7 +37,7 @@ impl Root {
         if self.up { Ok(()) } else { self.ended().await }
     }
 
-    /// Waits for the end of the tree: an error says which child could not be kept alive, and why.
+    /// Waits for the end of the tree: an error names the child that could not be kept alive, and why.
     pub async fn ended(&mut self) -> Result<(), GaveUp> {
         loop {
             match &self.ended {
@@ -58,16 +58,16 @@ impl Root {
     }
 
     async fn hear(&mut self) {
-        match self.crew.signal().await {
+        match self.supervision.signal().await {
             Signal::Up(_) => self.up = true,
             Signal::Down(_, exit) => {
-                self.crew.board.ended(&self.name, &exit);
+                self.supervision.registry.ended(&self.name, &exit);
                 self.ended = Some(exit);
             }
         }
     }
 
-    /// The root itself fell, which no restart was tried for.
+    /// The root itself failed; it is not restarted.
     fn broken(&self, reason: Exit) -> GaveUp {
         GaveUp {
             supervisor: self.name.to_string(),

@@ -1,4 +1,4 @@
-//! How children are written down: specs for actors, supervisors and dynamic supervisors.
+//! Specs of children: actors, supervisors and dynamic supervisors.
 
 use std::error::Error;
 use std::fmt;
@@ -7,15 +7,15 @@ use std::sync::Arc;
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
 
-use super::actor::{self, Child, Me};
+use super::actor::{self, Child, SelfHandle};
 use super::actor_ref::ActorRef;
-use super::board::{Kind, MailboxGauge};
 use super::dynamic::Dynamic;
 use super::dynamic_supervisor::DynamicSupervisor;
 use super::exit::Exit;
 use super::monitor::{ChildEvent, Watchers};
 use super::policy::{Backoff, ChildPolicy, Intensity, Restart, Shutdown, Strategy};
-use super::process::Seat;
+use super::process::SupervisorLink;
+use super::registry::{Kind, MailboxGauge};
 use super::supervisor::Supervisor;
 
 /// A start function could not build its actor. Any error becomes one with `?`.
@@ -47,7 +47,7 @@ impl fmt::Display for StartFailed {
     }
 }
 
-type Start = dyn Fn(Seat) -> LocalBoxFuture<'static, Exit> + Send + Sync;
+type Start = dyn Fn(SupervisorLink) -> LocalBoxFuture<'static, Exit> + Send + Sync;
 
 /// One child of a supervisor: its id, how each incarnation is started, and the rules for its
 /// restart and its stop.
@@ -68,7 +68,7 @@ impl ChildSpec {
     pub fn actor<A, F, Fut>(child: &ActorRef<A>, start: F) -> Self
     where
         A: Child,
-        F: Fn(Me) -> Fut + Send + Sync + 'static,
+        F: Fn(SelfHandle) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<A, StartFailed>> + 'static,
     {
         let start = Arc::new(start);
@@ -80,7 +80,7 @@ impl ChildSpec {
             watchers: vec![child.watchers().clone()],
             mailbox: Some(child.gauge().clone()),
             note: "",
-            start: Box::new(move |seat| actor::live(seat, incarnated.clone(), start.clone()).boxed_local()),
+            start: Box::new(move |link| actor::live(link, incarnated.clone(), start.clone()).boxed_local()),
         }
     }
 
@@ -90,20 +90,20 @@ impl ChildSpec {
         let spec = Arc::new(spec);
         let id = spec.name.clone();
         let note = spec.strategy.name();
-        Self::of_supervisor(id, note, move |seat| Supervisor::new(spec.clone(), seat).run().boxed_local())
+        Self::of_supervisor(id, note, move |link| Supervisor::new(spec.clone(), link).run().boxed_local())
     }
 
     /// A dynamic supervisor: its children come and go through the handle.
     pub fn dynamic<A: Child>(handle: &Dynamic<A>, spec: DynamicSpec) -> Self {
         let handle = handle.clone();
-        Self::of_supervisor(handle.id(), "dynamic", move |seat| {
-            DynamicSupervisor::new(handle.clone(), spec, seat).run().boxed_local()
+        Self::of_supervisor(handle.id(), "dynamic", move |link| {
+            DynamicSupervisor::new(handle.clone(), spec, link).run().boxed_local()
         })
     }
 
     fn of_supervisor<S>(id: Arc<str>, note: &'static str, start: S) -> Self
     where
-        S: Fn(Seat) -> LocalBoxFuture<'static, Exit> + Send + Sync + 'static,
+        S: Fn(SupervisorLink) -> LocalBoxFuture<'static, Exit> + Send + Sync + 'static,
     {
         ChildSpec {
             id,
@@ -143,7 +143,7 @@ impl ChildSpec {
     }
 }
 
-/// A supervisor: children in start order, who is restarted with whom, and how often.
+/// A supervisor: children in start order, the restart strategy, and the restart limit.
 pub struct SupervisorSpec {
     pub(crate) name: Arc<str>,
     pub(crate) strategy: Strategy,

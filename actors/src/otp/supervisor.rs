@@ -3,22 +3,22 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::crew::{Crew, Verdict};
 use super::exit::{Exit, GaveUp};
 use super::policy::{Pace, Restart};
-use super::process::{Order, Pid, Process, Seat, Signal};
+use super::process::{Order, Pid, Process, Signal, SupervisorLink};
 use super::spec::{ChildSpec, SupervisorSpec};
+use super::supervision::{Decision, Supervision};
 
 /// One incarnation of a supervisor.
 ///
-/// It is a loop over the stages of its children: one that fell is dealt with, else the first that
+/// It is a loop over the stages of its children: a failed one is handled first, else the first that
 /// should run and does not is started, else it waits for news. All waiting goes through
-/// [`Supervisor::hear`], which only writes down what it heard, so news that arrives while some
+/// [`Supervisor::hear`], which only records the signal, so signals that arrive while some
 /// child starts or stops is dealt with afterwards and never lost.
 pub(crate) struct Supervisor {
     spec: Arc<SupervisorSpec>,
-    seat: Seat,
-    crew: Crew,
+    link: SupervisorLink,
+    supervision: Supervision,
     children: Vec<Supervised>,
     order: Option<Order>,
     was_up: bool,
@@ -45,24 +45,24 @@ enum Stage {
 }
 
 impl Supervisor {
-    pub(crate) fn new(spec: Arc<SupervisorSpec>, seat: Seat) -> Self {
-        let crew = Crew::new(Some(seat.path.clone()), seat.board.clone(), spec.intensity);
+    pub(crate) fn new(spec: Arc<SupervisorSpec>, link: SupervisorLink) -> Self {
+        let supervision = Supervision::new(Some(link.path.clone()), link.registry.clone(), spec.intensity);
         let children = spec.children.iter().map(|child| Supervised {
             spec: child.clone(),
             stage: Stage::Idle { pause: Duration::ZERO, last: None },
             pace: Pace::default(),
         });
-        Supervisor { children: children.collect(), spec, seat, crew, order: None, was_up: false }
+        Supervisor { children: children.collect(), spec, link, supervision, order: None, was_up: false }
     }
 
-    /// Until it is told to stop or gives up; then it stops its children, the last one first.
+    /// Runs until it is asked to stop or gives up; then it stops its children, the last one first.
     pub(crate) async fn run(mut self) -> Exit {
         let exit = self.supervise().await;
         for at in (0..self.children.len()).rev() {
             self.stop(at).await;
             let Supervised { spec, stage, .. } = &self.children[at];
             if let Stage::Fallen(exit) | Stage::Idle { last: Some(exit), .. } = stage {
-                self.crew.ended(spec, exit);
+                self.supervision.ended(spec, exit);
             }
         }
         match (exit, self.order) {
@@ -84,18 +84,18 @@ impl Supervisor {
             } else {
                 if !self.was_up {
                     self.was_up = true;
-                    self.seat.up();
+                    self.link.up();
                 }
                 self.hear().await;
             }
         }
     }
 
-    /// A child fell: it and those who share its fate go idle, and the loop starts them again in
+    /// A child failed: it and the children that restart with it become idle, and the loop starts them again in
     /// order.
     async fn recover(&mut self, fallen: usize, exit: Exit) -> Result<(), GaveUp> {
         let child = &mut self.children[fallen];
-        if self.crew.judge(&child.spec, &exit)? == Verdict::Retire {
+        if self.supervision.decide(&child.spec, &exit)? == Decision::Retire {
             return Ok(());
         }
         let pause = child.pace.next_pause(child.spec.policy.backoff.or(self.spec.backoff));
@@ -115,11 +115,11 @@ impl Supervisor {
         let once = child.spec.policy.restart == Restart::Temporary;
         match &child.stage {
             Stage::Fallen(exit) if once => {
-                self.crew.ended(&child.spec, exit);
+                self.supervision.ended(&child.spec, exit);
                 child.stage = Stage::Retired;
             }
             Stage::Fallen(exit) => {
-                self.crew.restarting(&child.spec, exit);
+                self.supervision.restarting(&child.spec, exit);
                 child.stage = Stage::Idle { pause: Duration::ZERO, last: Some(exit.clone()) };
             }
             Stage::Retired if !once => child.stage = Stage::Idle { pause: Duration::ZERO, last: None },
@@ -129,7 +129,7 @@ impl Supervisor {
 
     async fn start(&mut self, at: usize, pause: Duration) {
         let child = &mut self.children[at];
-        child.stage = Stage::Starting(self.crew.launch(&child.spec, at, pause));
+        child.stage = Stage::Starting(self.supervision.launch(&child.spec, at, pause));
         while matches!(self.children[at].stage, Stage::Starting(_)) && self.order.is_none() {
             self.hear().await;
         }
@@ -151,13 +151,13 @@ impl Supervisor {
     async fn hear(&mut self) {
         tokio::select! {
             biased;
-            order = self.seat.order() => {
+            order = self.link.order() => {
                 self.order = Some(order);
                 if order == Order::Kill {
                     self.children.iter().filter_map(|child| child.stage.process()).for_each(Process::kill);
                 }
             }
-            signal = self.crew.signal() => match signal {
+            signal = self.supervision.signal() => match signal {
                 Signal::Up(pid) => self.came_up(pid),
                 Signal::Down(pid, exit) => {
                     if let Some(child) = self.child(pid) {

@@ -1,4 +1,4 @@
-//! A snapshot of the board as a nested tree, and its drawing.
+//! A snapshot of the registry as a nested tree, and its drawing.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::board::{Kind, Row, State};
+use super::registry::{Kind, Row, State};
 
 /// One child in a snapshot, with the children below it.
 #[derive(Debug, Clone, Serialize)]
@@ -28,7 +28,7 @@ pub struct TreeNode {
     pub last_exit: Option<String>,
     /// Messages that wait for it or are being worked on.
     pub mailbox: usize,
-    /// What it says of itself.
+    /// Its own note.
     pub note: String,
     /// Those it supervises, in start order.
     pub children: Vec<TreeNode>,

@@ -1,6 +1,6 @@
-//! The move log's pen: transitions of many orgs are written together.
+//! The transition journal: writes transitions of many orgs in one statement.
 //!
-//! Owns: nothing that outlives it. Source of truth: the move log. On failure: those who wait for an answer hear that
+//! Owns: nothing that outlives it. Source of truth: the move log. On failure: the callers learn that
 //! nobody knows, and write the same transition again, which the log takes as one.
 
 use std::sync::Arc;

@@ -1,7 +1,7 @@
 //! The manager: keeps the pool full with orgs of the live campaign.
 //!
 //! Owns: nothing, not even the knowledge whether there is a campaign. Source of truth: the live campaign's row in the move
-//! log, read at every beat; so any process can pause, halt or tune the campaign, a manager that was restarted goes on
+//! log, read at every tick; so any process can pause, halt or tune the campaign, a manager that was restarted goes on
 //! where the row says, and a campaign whose opening was never answered is driven all the same. The pool is the truth
 //! about free workers: an org is claimed only with a worker in hand.
 //! On failure: claimed orgs go on without it, and the node's reconciler starts those it claimed and did not start.
@@ -14,17 +14,17 @@ use actix::prelude::*;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, timeout};
 
-use crate::domain::campaign::{Campaign, CampaignPlan, Phase, Steer, Tuning};
+use crate::domain::campaign::{Campaign, CampaignPlan, Control, Phase, Tuning};
 use crate::domain::ids::NodeId;
 use crate::domain::record::MoveRecord;
-use crate::otp::{ActorRef, Child, Me};
+use crate::otp::{ActorRef, Child, SelfHandle};
 use crate::ports::{Engine, LogError, MoveLog};
 use crate::tree::darklaunch::FlagsHealth;
 use crate::tree::orgs::{Bounds, Orgs, pack};
-use crate::tree::workers::{Desk, Reserve};
+use crate::tree::workers::{Reserve, WorkerPool};
 
 /// How soon a change made in another process is seen.
-const BEAT_EVERY: Duration = Duration::from_millis(200);
+const TICK_EVERY: Duration = Duration::from_millis(200);
 
 /// How soon a campaign is seen that this node should drive and does not know of.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -40,20 +40,20 @@ const FIRST_ORGS: usize = 8;
 
 /// What the manager works with.
 #[derive(Clone)]
-pub(crate) struct Office {
+pub(crate) struct ManagerContext {
     pub(crate) log: Arc<dyn MoveLog>,
     pub(crate) node: NodeId,
     pub(crate) orgs: Orgs,
-    pub(crate) desk: ActorRef<Desk>,
+    pub(crate) pool: ActorRef<WorkerPool>,
     pub(crate) tuning: Arc<watch::Sender<Tuning>>,
     pub(crate) flags: watch::Receiver<FlagsHealth>,
-    pub(crate) vacancy: Arc<Notify>,
+    pub(crate) worker_free: Arc<Notify>,
     pub(crate) engine: Arc<dyn Engine>,
     /// About how many orgs make a cohort, by those that were claimed last. Only a hint.
     pub(crate) orgs_in_cohort: Arc<AtomicUsize>,
 }
 
-impl Office {
+impl ManagerContext {
     /// What is known of the sizes of orgs at first.
     pub(crate) fn no_hint() -> Arc<AtomicUsize> {
         Arc::new(AtomicUsize::new(FIRST_ORGS))
@@ -62,16 +62,16 @@ impl Office {
 
 /// See the module's documentation.
 pub struct Manager {
-    me: Me,
-    office: Office,
+    me: SelfHandle,
+    context: ManagerContext,
     /// With no campaign there is no need to look before.
     quiet_until: Option<Instant>,
-    beating: bool,
-    beat_again: bool,
+    ticking: bool,
+    tick_again: bool,
 }
 
-/// What one beat found.
-enum Beat {
+/// What one tick found.
+enum Tick {
     /// The campaign goes on; this is what to show.
     GoesOn(String),
     /// There is none for this node.
@@ -79,28 +79,28 @@ enum Beat {
 }
 
 impl Manager {
-    pub(crate) fn new(me: Me, office: Office) -> Self {
-        Self { me, office, quiet_until: None, beating: false, beat_again: false }
+    pub(crate) fn new(me: SelfHandle, context: ManagerContext) -> Self {
+        Self { me, context, quiet_until: None, ticking: false, tick_again: false }
     }
 
-    fn beat(&mut self, ctx: &mut Context<Self>) {
+    fn tick(&mut self, ctx: &mut Context<Self>) {
         if self.quiet_until.is_some_and(|until| Instant::now() < until) {
             return;
         }
-        if self.beating {
-            self.beat_again = true;
+        if self.ticking {
+            self.tick_again = true;
             return;
         }
-        (self.beating, self.beat_again) = (true, false);
-        let office = self.office.clone();
-        let work = async move { office.beat().await };
-        ctx.spawn(work.into_actor(self).map(|beat, this, ctx| {
-            this.beating = false;
-            match beat {
-                Ok(Beat::GoesOn(note)) => this.me.note(note),
-                Ok(Beat::NoCampaign) => {
+        (self.ticking, self.tick_again) = (true, false);
+        let context = self.context.clone();
+        let work = async move { context.tick().await };
+        ctx.spawn(work.into_actor(self).map(|tick, this, ctx| {
+            this.ticking = false;
+            match tick {
+                Ok(Tick::GoesOn(note)) => this.me.note(note),
+                Ok(Tick::NoCampaign) => {
                     this.me.note("no campaign");
-                    if !this.beat_again {
+                    if !this.tick_again {
                         this.quiet_until = Some(Instant::now() + LOOK_EVERY);
                     }
                 }
@@ -110,8 +110,8 @@ impl Manager {
                     return; // the next interval tries again
                 }
             }
-            if this.beat_again {
-                this.beat(ctx);
+            if this.tick_again {
+                this.tick(ctx);
             }
         }));
     }
@@ -119,61 +119,65 @@ impl Manager {
     /// Looks at once: there may be a campaign now.
     fn wake(&mut self, ctx: &mut Context<Self>) {
         self.quiet_until = None;
-        self.beat(ctx);
+        self.tick(ctx);
     }
 }
 
-impl Office {
-    async fn beat(&self) -> Result<Beat, LogError> {
+impl ManagerContext {
+    async fn tick(&self) -> Result<Tick, LogError> {
         let live = self.log.live_campaign().await?;
-        let Some(campaign) = live.filter(|campaign| campaign.node == self.node) else { return Ok(Beat::NoCampaign) };
+        let Some(campaign) = live.filter(|campaign| campaign.node == self.node) else { return Ok(Tick::NoCampaign) };
         self.tuning.send_if_modified(|known| std::mem::replace(known, campaign.tuning) != campaign.tuning);
         match campaign.phase {
             Phase::Running => self.run(&campaign).await,
             Phase::Paused => {
-                Ok(Beat::GoesOn(format!("{}: paused, {} in flight", campaign.migration, campaign.in_flight())))
+                Ok(Tick::GoesOn(format!("{}: paused, {} in flight", campaign.migration, campaign.in_flight())))
             }
             Phase::Halting if campaign.in_flight() == 0 => self.close(&campaign).await,
             Phase::Halting => {
-                Ok(Beat::GoesOn(format!("{}: halting, {} in flight", campaign.migration, campaign.in_flight())))
+                Ok(Tick::GoesOn(format!("{}: halting, {} in flight", campaign.migration, campaign.in_flight())))
             }
-            Phase::Ended => Ok(Beat::NoCampaign),
+            Phase::Ended => Ok(Tick::NoCampaign),
         }
     }
 
-    async fn run(&self, campaign: &Campaign) -> Result<Beat, LogError> {
+    async fn run(&self, campaign: &Campaign) -> Result<Tick, LogError> {
         if let Some(reason) = campaign.failures_too_many() {
             tracing::error!(campaign = campaign.id.0, %reason, "the campaign halts by itself");
-            self.log.steer(Steer::Halt, Some(&reason)).await?;
-            return Ok(Beat::GoesOn(format!("{}: halting, {reason}", campaign.migration)));
+            self.log.control(Control::Halt, Some(&reason)).await?;
+            return Ok(Tick::GoesOn(format!("{}: halting, {reason}", campaign.migration)));
         }
         let flags = self.flags.borrow().clone();
         if let FlagsHealth::Down(cause) = flags {
-            return Ok(Beat::GoesOn(format!("{}: waiting, {cause}", campaign.migration)));
+            return Ok(Tick::GoesOn(format!("{}: waiting, {cause}", campaign.migration)));
         }
         let note = format!("{}: running, {} in flight", campaign.migration, campaign.in_flight());
-        let Ok(leases) = self.desk.send(Reserve(WORKERS_MAX)).await else {
-            return Ok(Beat::GoesOn(format!("{}: waiting for the pool", campaign.migration)));
+        let Ok(pooled_workers) = self.pool.send(Reserve(WORKERS_MAX)).await else {
+            return Ok(Tick::GoesOn(format!("{}: waiting for the pool", campaign.migration)));
         };
-        if leases.is_empty() {
-            return Ok(Beat::GoesOn(note));
+        if pooled_workers.is_empty() {
+            return Ok(Tick::GoesOn(note));
         }
         let bounds = self.bounds(campaign);
         let orgs_each = self.orgs_in_cohort.load(Ordering::Relaxed).clamp(1, bounds.orgs_max);
-        let wanted = u32::try_from((leases.len() * orgs_each).min(CLAIM_MAX)).unwrap_or(u32::MAX);
+        let wanted = u32::try_from((pooled_workers.len() * orgs_each).min(CLAIM_MAX)).unwrap_or(u32::MAX);
         let claimed = self.log.claim(campaign.id, self.node, wanted).await?;
         if claimed.is_empty() && self.log.campaign(campaign.id).await?.in_flight() == 0 {
             return self.close(campaign).await;
         }
         // What is left at the end is for all workers, also for those that are still busy.
         let is_rest = claimed.len() < wanted as usize;
-        let workers = if is_rest { (campaign.tuning.concurrency as usize).max(leases.len()) } else { leases.len() };
+        let workers = if is_rest {
+            (campaign.tuning.concurrency as usize).max(pooled_workers.len())
+        } else {
+            pooled_workers.len()
+        };
         let sized = self.sized(claimed, bounds).await;
-        let mut leases = leases.into_iter();
+        let mut pooled_workers = pooled_workers.into_iter();
         for cohort in pack(sized, workers, bounds) {
-            self.orgs.start_together(cohort, leases.next()).await;
+            self.orgs.start_together(cohort, pooled_workers.next()).await;
         }
-        Ok(Beat::GoesOn(note))
+        Ok(Tick::GoesOn(note))
     }
 
     /// How large cohorts may be. With a pause between orgs they go one by one.
@@ -192,8 +196,8 @@ impl Office {
         if bounds.orgs_max == 1 || claimed.len() < 2 {
             return claimed.into_iter().map(|record| (record, 0)).collect();
         }
-        let claims: Vec<_> = claimed.iter().map(MoveRecord::claim).collect();
-        let unknown = match timeout(SIZES_WITHIN, self.engine.sizes(&claims)).await {
+        let leases: Vec<_> = claimed.iter().map(MoveRecord::lease).collect();
+        let unknown = match timeout(SIZES_WITHIN, self.engine.sizes(&leases)).await {
             Ok(Ok(sizes)) => return self.with_sizes(claimed, sizes, bounds),
             Ok(Err(error)) => error.to_string(),
             Err(_) => format!("no answer within {SIZES_WITHIN:?}"),
@@ -211,10 +215,10 @@ impl Office {
         claimed.into_iter().zip(sizes).collect()
     }
 
-    async fn close(&self, campaign: &Campaign) -> Result<Beat, LogError> {
+    async fn close(&self, campaign: &Campaign) -> Result<Tick, LogError> {
         self.log.close_campaign(campaign.id, None).await?;
         tracing::info!(campaign = campaign.id.0, migration = %campaign.migration, "the campaign has ended");
-        Ok(Beat::NoCampaign)
+        Ok(Tick::NoCampaign)
     }
 }
 
@@ -222,13 +226,13 @@ impl Actor for Manager {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        self.beat(ctx);
-        ctx.run_interval(BEAT_EVERY, Self::beat);
-        let vacancies = futures_util::stream::unfold(self.office.vacancy.clone(), |vacancy| async move {
-            vacancy.notified().await;
-            Some((Vacancy, vacancy))
+        self.tick(ctx);
+        ctx.run_interval(TICK_EVERY, Self::tick);
+        let free_workers = futures_util::stream::unfold(self.context.worker_free.clone(), |worker_free| async move {
+            worker_free.notified().await;
+            Some((WorkerFree, worker_free))
         });
-        ctx.add_message_stream(vacancies);
+        ctx.add_message_stream(free_workers);
     }
 }
 
@@ -236,13 +240,13 @@ impl Child for Manager {}
 
 #[derive(Message)]
 #[rtype(result = "()")]
-struct Vacancy;
+struct WorkerFree;
 
-impl Handler<Vacancy> for Manager {
+impl Handler<WorkerFree> for Manager {
     type Result = ();
 
-    fn handle(&mut self, _: Vacancy, ctx: &mut Self::Context) {
-        self.beat(ctx);
+    fn handle(&mut self, _: WorkerFree, ctx: &mut Self::Context) {
+        self.tick(ctx);
     }
 }
 
@@ -255,8 +259,8 @@ impl Handler<Migrate> for Manager {
     type Result = ResponseActFuture<Self, Result<Campaign, LogError>>;
 
     fn handle(&mut self, Migrate(plan): Migrate, _: &mut Self::Context) -> Self::Result {
-        let office = self.office.clone();
-        let opened = async move { office.log.open_campaign(office.node, &plan).await };
+        let context = self.context.clone();
+        let opened = async move { context.log.open_campaign(context.node, &plan).await };
         Box::pin(opened.into_actor(self).map(Self::drive))
     }
 }
@@ -270,11 +274,11 @@ impl Handler<Resume> for Manager {
     type Result = ResponseActFuture<Self, Result<Campaign, LogError>>;
 
     fn handle(&mut self, _: Resume, _: &mut Self::Context) -> Self::Result {
-        let office = self.office.clone();
+        let context = self.context.clone();
         let resumed = async move {
-            match office.log.adopt_campaign(office.node).await? {
+            match context.log.adopt_campaign(context.node).await? {
                 Some(adopted) => Ok(adopted),
-                None => office.log.steer(Steer::Resume, None).await,
+                None => context.log.control(Control::Resume, None).await,
             }
         };
         Box::pin(resumed.into_actor(self).map(Self::drive))

@@ -1,17 +1,17 @@
 //! The supervision tree: a directory is a supervisor, a file is an actor.
 //!
 //! ```text
-//! root (rest_for_one, 10 restarts in 10 s with a growing pause before each; then the process exits non-zero and says why)
+//! root (rest_for_one, 10 restarts in 10 s with a growing pause before each; then the process exits non-zero with the reason)
 //! ├── …            what the program puts before everything else, e.g. its private servers
 //! ├── journal      writes transitions of many orgs together
 //! ├── darklaunch   the only writer of Redis
-//! ├── workers      the pool: desk and crew
+//! ├── workers      the worker pool, and its members
 //! ├── orgs         dynamic: one state machine for each org in flight
 //! ├── node         heartbeat, orphans, reconciler
 //! └── manager      the campaign: claims orgs, keeps the pool full
 //! ```
 //!
-//! Whoever stands lower uses those above, so a restart takes down what stands below the fallen one. Everything is
+//! Each actor uses those above it, so a restart also restarts all actors below the failed one. Everything is
 //! started from the move log; no actor inherits anything from its predecessor. The node is up when it has taken over what
 //! dead nodes left: those orgs are shut already, so they get workers before the manager claims new ones.
 
@@ -30,17 +30,17 @@ use tokio::sync::{Notify, watch};
 
 use crate::domain::campaign::Tuning;
 use crate::domain::ids::NodeId;
-use crate::otp::{ActorRef, Backoff, Board, ChildSpec, Dynamic, GaveUp, Intensity, Root, Strategy, SupervisorSpec};
+use crate::otp::{ActorRef, Backoff, ChildSpec, Dynamic, GaveUp, Intensity, Registry, Root, Strategy, SupervisorSpec};
 use crate::ports::{Engine, Flags, LogError, MoveLog};
 
-use darklaunch::{Darklaunch, Flagger, FlagsHealth};
+use darklaunch::{Darklaunch, FlagWriter, FlagsHealth};
 use journal::Journal;
-use manager::{Manager, Office};
-use node::{Keeper, Node};
-use orgs::alone::Alone;
-pub use orgs::drive::Patience;
-use orgs::{Orgs, Surroundings};
-use workers::{Desk, Worker};
+use manager::{Manager, ManagerContext};
+use node::{Node, NodeContext};
+pub use orgs::driver::Patience;
+use orgs::effect_locks::EffectLocks;
+use orgs::{MachineContext, Orgs};
+use workers::{Worker, WorkerPool};
 
 /// The world the tree works on.
 #[derive(Clone)]
@@ -69,7 +69,7 @@ pub struct Settings {
 /// A running tree.
 pub struct Tree {
     root: Root,
-    board: Board,
+    registry: Registry,
     log: Arc<dyn MoveLog>,
     node: NodeId,
     manager: ActorRef<Manager>,
@@ -86,59 +86,59 @@ impl Tree {
     /// `first` stand above all others in the tree.
     pub async fn start(ports: Ports, settings: Settings, first: Vec<ChildSpec>) -> Result<Tree, LogError> {
         let node = ports.log.join(&settings.node_name, settings.lease).await?;
-        let board = Board::new();
+        let registry = Registry::new();
         let journal = ActorRef::<Journal>::named("journal");
         let darklaunch = ActorRef::<Darklaunch>::named("darklaunch");
-        let desk = ActorRef::<Desk>::named("desk");
-        let crew = Dynamic::<Worker>::named("crew");
+        let pool = ActorRef::<WorkerPool>::named("pool");
+        let members = Dynamic::<Worker>::named("members");
         let manager = ActorRef::<Manager>::named("manager");
-        let keeper = ActorRef::<Node>::named("node");
+        let node_ref = ActorRef::<Node>::named("node");
         let flags_health = Arc::new(watch::Sender::new(FlagsHealth::Up));
         let tuning = Arc::new(watch::Sender::new(settings.tuning));
-        let vacancy = Arc::new(Notify::new());
+        let worker_free = Arc::new(Notify::new());
 
-        let orgs = Orgs::new(Surroundings {
+        let orgs = Orgs::new(MachineContext {
             log: ports.log.clone(),
             engine: ports.engine.clone(),
-            flags: Flagger::new(darklaunch.clone()),
+            flags: FlagWriter::new(darklaunch.clone()),
             journal: journal.clone(),
-            desk: desk.clone(),
+            pool: pool.clone(),
             tuning: tuning.subscribe(),
             patience: settings.patience,
-            alone: Alone::default(),
+            effect_locks: EffectLocks::default(),
         });
-        let office = Office {
+        let context = ManagerContext {
             log: ports.log.clone(),
             node,
             orgs: orgs.clone(),
-            desk: desk.clone(),
+            pool: pool.clone(),
             tuning: tuning.clone(),
             flags: flags_health.subscribe(),
-            vacancy: vacancy.clone(),
+            worker_free: worker_free.clone(),
             engine: ports.engine.clone(),
-            orgs_in_cohort: Office::no_hint(),
+            orgs_in_cohort: ManagerContext::no_hint(),
         };
 
         let root = root_spec(first)
             .child(journal_spec(&journal, &ports, node))
             .child(darklaunch_spec(&darklaunch, &ports, &flags_health))
-            .child(workers::spec(&desk, &crew, &tuning, &vacancy, MANY))
+            .child(workers::spec(&pool, &members, &tuning, &worker_free, MANY))
             .child(orgs.spec(MANY))
-            .child(node_spec(&keeper, Keeper { log: ports.log.clone(), node, orgs, lease: settings.lease }))
-            .child(manager_spec(&manager, office));
-        let root = Root::start(root, &board);
-        Ok(Tree { root, board, log: ports.log, node, manager, darklaunch, flags_health })
+            .child(node_spec(&node_ref, NodeContext { log: ports.log.clone(), node, orgs, lease: settings.lease }))
+            .child(manager_spec(&manager, context));
+        let root = Root::start(root, &registry);
+        Ok(Tree { root, registry, log: ports.log, node, manager, darklaunch, flags_health })
     }
 
     /// Starts the darklaunch actor alone, for a command that changes flags and ends. Such a tree takes over no org.
     pub async fn start_flags_only(ports: Ports, settings: Settings, first: Vec<ChildSpec>) -> Result<Tree, LogError> {
         let node = ports.log.join(&settings.node_name, settings.lease).await?;
-        let board = Board::new();
+        let registry = Registry::new();
         let darklaunch = ActorRef::<Darklaunch>::named("darklaunch");
         let flags_health = Arc::new(watch::Sender::new(FlagsHealth::Up));
         let root = root_spec(first).child(darklaunch_spec(&darklaunch, &ports, &flags_health));
-        let root = Root::start(root, &board);
-        Ok(Tree { root, board, log: ports.log, node, manager: ActorRef::named("manager"), darklaunch, flags_health })
+        let root = Root::start(root, &registry);
+        Ok(Tree { root, registry, log: ports.log, node, manager: ActorRef::named("manager"), darklaunch, flags_health })
     }
 
     /// Waits until every actor is up.
@@ -146,7 +146,7 @@ impl Tree {
         self.root.up().await
     }
 
-    /// Waits for an end that nobody asked for: which actor could not be kept alive, and why.
+    /// Waits for an unexpected end: which actor could not be kept alive, and why.
     pub async fn ended(&mut self) -> Result<(), GaveUp> {
         self.root.ended().await
     }
@@ -176,8 +176,8 @@ impl Tree {
     }
 
     /// The live picture of the tree.
-    pub fn board(&self) -> &Board {
-        &self.board
+    pub fn registry(&self) -> &Registry {
+        &self.registry
     }
 
     /// This process in the move log.
@@ -214,16 +214,16 @@ fn darklaunch_spec(
     })
 }
 
-fn manager_spec(manager: &ActorRef<Manager>, office: Office) -> ChildSpec {
+fn manager_spec(manager: &ActorRef<Manager>, context: ManagerContext) -> ChildSpec {
     ChildSpec::actor(manager, move |me| {
-        let office = office.clone();
-        async move { Ok(Manager::new(me, office)) }
+        let context = context.clone();
+        async move { Ok(Manager::new(me, context)) }
     })
 }
 
-fn node_spec(node: &ActorRef<Node>, keeper: Keeper) -> ChildSpec {
+fn node_spec(node: &ActorRef<Node>, context: NodeContext) -> ChildSpec {
     ChildSpec::actor(node, move |me| {
-        let keeper = keeper.clone();
-        async move { Ok(Node::start(me, keeper).await) }
+        let context = context.clone();
+        async move { Ok(Node::start(me, context).await) }
     })
 }

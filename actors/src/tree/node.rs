@@ -1,7 +1,7 @@
-//! The node: says that this process lives, and takes over what dead ones left behind.
+//! The node: sends heartbeats, and takes over the orgs of dead nodes.
 //!
 //! Owns: the heartbeat. Source of truth: the move log. It also reconciles: a move that this node holds and that has no
-//! state machine here (its claim was written, and then the manager fell) gets one.
+//! state machine here (the claim was stored, and then the manager crashed) gets one.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use actix::prelude::*;
 
 use crate::domain::ids::{MoveId, NodeId};
 use crate::domain::record::MoveRecord;
-use crate::otp::{Child, Me};
+use crate::otp::{Child, SelfHandle};
 use crate::ports::{LogError, MoveLog};
 use crate::tree::orgs::Orgs;
 
@@ -20,14 +20,14 @@ const ADOPT_MAX: u32 = 500;
 
 /// See the module's documentation.
 pub(crate) struct Node {
-    me: Me,
-    keeper: Keeper,
+    me: SelfHandle,
+    context: NodeContext,
     /// Held moves that had no machine at the last round: perhaps just being started.
     suspects: HashSet<MoveId>,
 }
 
 #[derive(Clone)]
-pub(crate) struct Keeper {
+pub(crate) struct NodeContext {
     pub(crate) log: Arc<dyn MoveLog>,
     pub(crate) node: NodeId,
     pub(crate) orgs: Orgs,
@@ -36,35 +36,35 @@ pub(crate) struct Keeper {
 
 impl Node {
     /// Up when its first round is over. A move log that cannot be reached now may be at the next round.
-    pub(crate) async fn start(me: Me, keeper: Keeper) -> Self {
-        let suspects = keeper.round(HashSet::new()).await.unwrap_or_else(|error| {
+    pub(crate) async fn start(me: SelfHandle, context: NodeContext) -> Self {
+        let suspects = context.round(HashSet::new()).await.unwrap_or_else(|error| {
             tracing::warn!(%error, "the node's first round failed; trying again");
             HashSet::new()
         });
-        Self { me, keeper, suspects }
+        Self { me, context, suspects }
     }
 
     fn round(&mut self, ctx: &mut Context<Self>) {
-        let (keeper, suspects) = (self.keeper.clone(), std::mem::take(&mut self.suspects));
-        let round = async move { keeper.round(suspects).await };
+        let (context, suspects) = (self.context.clone(), std::mem::take(&mut self.suspects));
+        let round = async move { context.round(suspects).await };
         // The next round is timed from the end of this one, so that a slow store is not asked twice at once.
         ctx.spawn(round.into_actor(self).map(|outcome, this, ctx| {
             match outcome {
                 Ok(suspects) => {
                     this.suspects = suspects;
-                    this.me.note(format!("node {}, {} orgs in flight", this.keeper.node, this.keeper.orgs.len()));
+                    this.me.note(format!("node {}, {} orgs in flight", this.context.node, this.context.orgs.len()));
                 }
                 Err(error) => {
                     tracing::warn!(%error, "the node's round failed; trying again");
                     this.me.note(format!("waiting: {error}"));
                 }
             }
-            ctx.run_later(this.keeper.lease / 3, Self::round);
+            ctx.run_later(this.context.lease / 3, Self::round);
         }));
     }
 }
 
-impl Keeper {
+impl NodeContext {
     /// Heartbeat, orphans, reconciliation. Answers the held moves without a machine.
     async fn round(&self, suspects: HashSet<MoveId>) -> Result<HashSet<MoveId>, LogError> {
         self.log.heartbeat(self.node, self.lease).await?;
@@ -103,8 +103,8 @@ impl Actor for Node {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        self.me.note(format!("node {}, {} orgs in flight", self.keeper.node, self.keeper.orgs.len()));
-        ctx.run_later(self.keeper.lease / 3, Self::round);
+        self.me.note(format!("node {}, {} orgs in flight", self.context.node, self.context.orgs.len()));
+        ctx.run_later(self.context.lease / 3, Self::round);
     }
 }
 

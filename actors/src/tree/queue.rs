@@ -1,4 +1,4 @@
-//! Requests that are answered many at a time.
+//! Requests that are answered in batches.
 //!
 //! While one batch is being worked on, later requests wait; the next batch takes them all. Under load the batches
 //! grow by themselves, without load a request goes out alone and at once.
@@ -50,7 +50,7 @@ impl<Q, A> Queue<Q, A> {
 }
 
 impl<Q, A> Batch<Q, A> {
-    /// Answers each request; whoever no longer listens is left out.
+    /// Answers each request whose caller still listens.
     pub(crate) fn answer(self, answers: impl IntoIterator<Item = A>) {
         for (sender, answer) in self.answers.into_iter().zip(answers) {
             // The asker may have died meanwhile; its successor reloads from the store.

@@ -2,7 +2,7 @@
 
 use metrics_util::debugging::{DebugValue, DebuggingRecorder};
 
-use crate::stage::play;
+use crate::fixture::play;
 
 /// All that was counted, summed up over those labels that nobody asks for.
 pub struct Counted(Vec<(String, Labels, f64)>);

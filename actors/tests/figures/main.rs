@@ -3,8 +3,8 @@
 #![allow(missing_docs, unreachable_pub, dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod counted;
+#[path = "../regressions/fixture.rs"]
+mod fixture;
 #[path = "../memory/mod.rs"]
 mod memory;
-#[path = "../lessons/stage.rs"]
-mod stage;
 mod troubles;

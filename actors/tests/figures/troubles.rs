@@ -9,28 +9,28 @@ use mover_actors::domain::state::State;
 use mover_actors::metering::names;
 
 use crate::counted::counted;
+use crate::fixture::{Fixture, TUNING, is};
 use crate::memory::{Fate, Outcome, Port};
-use crate::stage::{Stage, TUNING, is};
 
 #[test]
 fn a_step_that_crashes_is_counted_and_so_is_its_worker() {
     let told = counted(async {
-        let stage = Stage::new(3).await;
-        let node = stage.node("a").await;
+        let fixture = Fixture::new(3).await;
+        let node = fixture.node("a").await;
         let panics = AtomicU32::new(0);
-        stage.world.set_weather(move |_, call, _| {
+        fixture.world.set_faults(move |_, call, _| {
             let falls = is(call, Port::Engine, "copy.begin") && panics.load(Relaxed) < 3;
             panics.fetch_add(u32::from(falls), Relaxed);
             if falls { Fate::of(Outcome::Panic) } else { Fate::SMOOTH }
         });
         node.migrate_with(Tuning { concurrency: 1, ..TUNING }, Default::default()).await.unwrap();
-        stage.until("it has ended", |stage| stage.campaign().phase == Phase::Ended).await;
-        assert_eq!(stage.states(), [State::Failed, State::Migrated, State::Migrated]);
+        fixture.until("it has ended", |fixture| fixture.campaign().phase == Phase::Ended).await;
+        assert_eq!(fixture.states(), [State::Failed, State::Migrated, State::Migrated]);
         node.tree.stop().await.unwrap();
     });
     assert_eq!(told.of(names::STEP_FAILURES, &[("step", "copy"), ("kind", "crash")]), 3.0);
     assert_eq!(told.of(names::STEP_FAILURES, &[]), 3.0);
-    assert_eq!(told.of(names::RESTARTS, &[("supervisor", "root/workers/crew")]), 3.0);
+    assert_eq!(told.of(names::RESTARTS, &[("supervisor", "root/workers/members")]), 3.0);
     assert_eq!(told.of(names::RESTARTS, &[]), 3.0);
     assert_eq!(told.of(names::MOVES, &[("migration", "phase_2"), ("outcome", "failed")]), 1.0);
     assert_eq!(told.of(names::MOVES, &[("outcome", "migrated")]), 2.0);
@@ -46,22 +46,22 @@ fn a_step_that_crashes_is_counted_and_so_is_its_worker() {
 #[test]
 fn an_org_that_another_node_took_over_is_lost_here_and_moved_there() {
     let told = counted(async {
-        let stage = Stage::new(2).await;
-        let slow = stage.node("slow").await;
-        let _other = stage.node("other").await;
+        let fixture = Fixture::new(2).await;
+        let slow = fixture.node("slow").await;
+        let _other = fixture.node("other").await;
         let hangs = slow.process.id();
         // It gives no sign of life while it waits, and is taken for dead.
-        stage.world.set_weather(move |process, call, _| match process == hangs && is(call, Port::Log, "heartbeat") {
+        fixture.world.set_faults(move |process, call, _| match process == hangs && is(call, Port::Log, "heartbeat") {
             true => Fate::of(Outcome::NotDone),
             false => Fate::SMOOTH,
         });
         let tuning = Tuning { sleep_time_ms: 60_000, ..TUNING };
         slow.migrate_with(tuning, Default::default()).await.unwrap();
-        stage.until_all(State::Migrated).await;
-        let mut orgs = slow.tree.board().tree().unwrap();
+        fixture.until_all(State::Migrated).await;
+        let mut orgs = slow.tree.registry().tree().unwrap();
         while orgs.children.iter().any(|child| child.id == "orgs" && !child.children.is_empty()) {
             tokio::time::sleep(std::time::Duration::from_secs(1)).await;
-            orgs = slow.tree.board().tree().unwrap();
+            orgs = slow.tree.registry().tree().unwrap();
         }
     });
     assert_eq!(told.of(names::MOVES, &[("outcome", "lost")]), 2.0);
@@ -74,10 +74,10 @@ fn an_org_that_another_node_took_over_is_lost_here_and_moved_there() {
 fn flags_that_are_not_written_are_counted() {
     let is_away = Arc::new(AtomicBool::new(true));
     let told = counted(async {
-        let stage = Stage::new(1).await;
-        let node = stage.node("a").await;
+        let fixture = Fixture::new(1).await;
+        let node = fixture.node("a").await;
         let away = is_away.clone();
-        stage.world.set_weather(move |_, call, _| match away.load(Relaxed) && is(call, Port::Flags, "write") {
+        fixture.world.set_faults(move |_, call, _| match away.load(Relaxed) && is(call, Port::Flags, "write") {
             true => Fate::of(Outcome::NotDone),
             false => Fate::SMOOTH,
         });

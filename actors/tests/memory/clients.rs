@@ -57,7 +57,7 @@ impl Change {
 
 impl Facts {
     /// Where an application would write for an org now; nowhere if it must refuse.
-    pub fn door(&self, org: &OrgName, routing: &Routing) -> Option<Side> {
+    pub fn routed_to(&self, org: &OrgName, routing: &Routing) -> Option<Side> {
         let flags = self.redis.effective(org)?;
         let set = |field: &str| flags.get(field).is_some_and(|value| value == "true");
         if set("503_mode") || set("orgs_503_mode") {

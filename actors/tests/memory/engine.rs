@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use mover_actors::domain::flags::Routing;
 use mover_actors::domain::ids::MigrationName;
-use mover_actors::domain::record::{Claim, Place};
+use mover_actors::domain::record::{Lease, Place};
 use mover_actors::domain::state::Way;
 use mover_actors::domain::verified::{Mismatch, TableTally, Tally};
 use mover_actors::ports::{BackedUp, Blocked, CaughtUp, Copied, Engine, EngineError, Limits, Side};
@@ -17,7 +17,7 @@ use tokio::time::{Instant, sleep};
 use super::fate::{Call, Port};
 use super::process::{Process, Trouble};
 use super::stores::{Row, StoreRefusal};
-use super::world::{Sabotage, Scene, World};
+use super::world::{InjectedBug, World, WorldGuard};
 
 /// The tables of every migration.
 pub const TABLES: [&str; 2] = ["containers", "groups"];
@@ -41,7 +41,7 @@ impl MemoryEngine {
     async fn ask<T: Send + 'static>(
         &self,
         method: &'static str,
-        ask: impl FnOnce(&mut Scene<'_>) -> T + Send + 'static,
+        ask: impl FnOnce(&mut WorldGuard<'_>) -> T + Send + 'static,
     ) -> Result<T, EngineError> {
         let answer = self.process.call(Call { port: Port::Engine, method }, ask).await;
         answer.map_err(|trouble| match trouble {
@@ -54,7 +54,7 @@ impl MemoryEngine {
     async fn ask_for_guard<T: Send + 'static>(
         &self,
         method: &'static str,
-        ask: impl Fn(&mut Scene<'_>) -> Result<T, StoreRefusal> + Clone + Send + 'static,
+        ask: impl Fn(&mut WorldGuard<'_>) -> Result<T, StoreRefusal> + Clone + Send + 'static,
     ) -> Result<T, EngineError> {
         let deadline = Instant::now() + LOCK_TIMEOUT;
         loop {
@@ -78,43 +78,43 @@ impl Engine for MemoryEngine {
         Ok(Limits { max_block_ms: 500, max_change_backlog: 1_000, cohort_orgs, cohort_rows: 1_000 })
     }
 
-    async fn sizes(&self, claims: &[Claim]) -> Result<Vec<i64>, EngineError> {
-        let claims = claims.to_vec();
+    async fn sizes(&self, leases: &[Lease]) -> Result<Vec<i64>, EngineError> {
+        let leases = leases.to_vec();
         self.ask("sizes", move |scene| {
-            let rows = |claim: &Claim| scene.facts.stores.rows(&claim.migration, Side::Source, &claim.key).len();
-            claims.iter().map(|claim| i64::try_from(rows(claim)).unwrap()).collect()
+            let rows = |lease: &Lease| scene.facts.stores.rows(&lease.migration, Side::Source, &lease.key).len();
+            leases.iter().map(|lease| i64::try_from(rows(lease)).unwrap()).collect()
         })
         .await
     }
 
-    async fn drain(&self, claims: &[Claim]) -> Result<(), EngineError> {
-        match claims.first() {
-            Some(claim) => self.drain_migration(claim).await,
+    async fn drain(&self, leases: &[Lease]) -> Result<(), EngineError> {
+        match leases.first() {
+            Some(lease) => self.drain_migration(lease).await,
             None => Ok(()),
         }
     }
 
-    async fn copy(&self, claims: &[Claim]) -> Result<Copied, EngineError> {
+    async fn copy(&self, leases: &[Lease]) -> Result<Copied, EngineError> {
         let mut copied = Copied::default();
-        for claim in claims {
-            let one = self.copy_one(claim).await?;
+        for lease in leases {
+            let one = self.copy_one(lease).await?;
             copied = Copied { rows: copied.rows + one.rows, bytes: copied.bytes + one.bytes };
         }
         Ok(copied)
     }
 
-    async fn tally(&self, claims: &[Claim], side: Side) -> Result<Vec<Tally>, EngineError> {
+    async fn tally(&self, leases: &[Lease], side: Side) -> Result<Vec<Tally>, EngineError> {
         let mut tallies = Vec::new();
-        for claim in claims {
-            tallies.push(self.tally_one(claim, side).await?);
+        for lease in leases {
+            tallies.push(self.tally_one(lease, side).await?);
         }
         Ok(tallies)
     }
 
-    async fn explain(&self, claim: &Claim, mismatch: &Mismatch) -> Result<Place, EngineError> {
-        let (claim, table) = (claim.clone(), mismatch.table.clone());
+    async fn explain(&self, lease: &Lease, mismatch: &Mismatch) -> Result<Place, EngineError> {
+        let (lease, table) = (lease.clone(), mismatch.table.clone());
         self.ask("explain", move |scene| {
-            let of = |side| scene.facts.stores.rows(&claim.migration, side, &claim.key);
+            let of = |side| scene.facts.stores.rows(&lease.migration, side, &lease.key);
             let (source, target) = (of(Side::Source), of(Side::Target));
             let only = |in_one: &[Row], other: &[Row]| in_one.iter().find(|row| !other.contains(row)).copied();
             let row = only(&source, &target).or_else(|| only(&target, &source)).map(|row| row.id.to_string());
@@ -123,73 +123,73 @@ impl Engine for MemoryEngine {
         .await
     }
 
-    async fn settle(&self, claims: &[Claim]) -> Result<(), EngineError> {
-        for claim in claims {
-            let claim = claim.clone();
-            self.ask_for_guard("settle", move |scene| scene.settle(&claim)).await?;
+    async fn settle(&self, leases: &[Lease]) -> Result<(), EngineError> {
+        for lease in leases {
+            let lease = lease.clone();
+            self.ask_for_guard("settle", move |scene| scene.settle(&lease)).await?;
         }
         Ok(())
     }
 
-    async fn discard(&self, claim: &Claim) -> Result<(), EngineError> {
-        let claim = claim.clone();
-        self.ask_for_guard("discard", move |scene| scene.discard(&claim)).await
+    async fn discard(&self, lease: &Lease) -> Result<(), EngineError> {
+        let lease = lease.clone();
+        self.ask_for_guard("discard", move |scene| scene.discard(&lease)).await
     }
 
-    async fn capture(&self, claims: &[Claim]) -> Result<(), EngineError> {
-        Err(not_online(claims))
+    async fn capture(&self, leases: &[Lease]) -> Result<(), EngineError> {
+        Err(not_online(leases))
     }
 
-    async fn copy_live(&self, claims: &[Claim]) -> Result<Copied, EngineError> {
-        Err(not_online(claims))
+    async fn copy_live(&self, leases: &[Lease]) -> Result<Copied, EngineError> {
+        Err(not_online(leases))
     }
 
-    async fn catch_up(&self, claims: &[Claim], _: Way) -> Result<CaughtUp, EngineError> {
-        Err(not_online(claims))
+    async fn catch_up(&self, leases: &[Lease], _: Way) -> Result<CaughtUp, EngineError> {
+        Err(not_online(leases))
     }
 
-    async fn compare(&self, claims: &[Claim], _: Way) -> Result<Vec<(Tally, Tally)>, EngineError> {
-        Err(not_online(claims))
+    async fn compare(&self, leases: &[Lease], _: Way) -> Result<Vec<(Tally, Tally)>, EngineError> {
+        Err(not_online(leases))
     }
 
-    async fn has_moved(&self, claim: &Claim, _: Way) -> Result<bool, EngineError> {
-        Err(not_online(std::slice::from_ref(claim)))
+    async fn has_moved(&self, lease: &Lease, _: Way) -> Result<bool, EngineError> {
+        Err(not_online(std::slice::from_ref(lease)))
     }
 
-    async fn block(&self, claims: &[Claim], _: Way) -> Result<Blocked, EngineError> {
-        Err(not_online(claims))
+    async fn block(&self, leases: &[Lease], _: Way) -> Result<Blocked, EngineError> {
+        Err(not_online(leases))
     }
 
-    async fn complete(&self, claims: &[Claim], _: Way) -> Result<(), EngineError> {
-        Err(not_online(claims))
+    async fn complete(&self, leases: &[Lease], _: Way) -> Result<(), EngineError> {
+        Err(not_online(leases))
     }
 
-    async fn release(&self, claim: &Claim) -> Result<(), EngineError> {
-        Err(not_online(std::slice::from_ref(claim)))
+    async fn release(&self, lease: &Lease) -> Result<(), EngineError> {
+        Err(not_online(std::slice::from_ref(lease)))
     }
 
-    async fn discard_rolled_back(&self, claim: &Claim) -> Result<(), EngineError> {
-        Err(not_online(std::slice::from_ref(claim)))
+    async fn discard_rolled_back(&self, lease: &Lease) -> Result<(), EngineError> {
+        Err(not_online(std::slice::from_ref(lease)))
     }
 
-    async fn back_up(&self, claim: &Claim) -> Result<BackedUp, EngineError> {
-        Err(not_online(std::slice::from_ref(claim)))
+    async fn back_up(&self, lease: &Lease) -> Result<BackedUp, EngineError> {
+        Err(not_online(std::slice::from_ref(lease)))
     }
 
-    async fn close(&self, claim: &Claim) -> Result<(), EngineError> {
-        Err(not_online(std::slice::from_ref(claim)))
+    async fn close(&self, lease: &Lease) -> Result<(), EngineError> {
+        Err(not_online(std::slice::from_ref(lease)))
     }
 
-    async fn purge(&self, claim: &Claim) -> Result<i64, EngineError> {
-        Err(not_online(std::slice::from_ref(claim)))
+    async fn purge(&self, lease: &Lease) -> Result<i64, EngineError> {
+        Err(not_online(std::slice::from_ref(lease)))
     }
 }
 
 impl MemoryEngine {
-    async fn drain_migration(&self, claim: &Claim) -> Result<(), EngineError> {
-        let migration = claim.migration.clone();
+    async fn drain_migration(&self, lease: &Lease) -> Result<(), EngineError> {
+        let migration = lease.migration.clone();
         let writing = self.ask("drain", move |scene| {
-            if scene.facts.is_sabotaged(Sabotage::SkipDrain) {
+            if scene.facts.has_injected_bug(InjectedBug::SkipDrain) {
                 return Vec::new();
             }
             let open = scene.facts.stores.open_writes.iter();
@@ -210,27 +210,29 @@ impl MemoryEngine {
         }
     }
 
-    async fn copy_one(&self, claim: &Claim) -> Result<Copied, EngineError> {
-        let (process, asked) = (self.process.clone(), claim.clone());
-        let begin = move |scene: &mut Scene<'_>| {
+    async fn copy_one(&self, lease: &Lease) -> Result<Copied, EngineError> {
+        let (process, asked) = (self.process.clone(), lease.clone());
+        let begin = move |scene: &mut WorldGuard<'_>| {
             let id = scene.begin_copy(&asked, process.id())?;
-            Ok(Transaction { world: process.world().clone(), claim: asked.clone(), id, over: false })
+            Ok(Transaction { world: process.world().clone(), lease: asked.clone(), id, over: false })
         };
         let transaction = self.ask_for_guard("copy.begin", begin).await?;
-        let asked = claim.clone();
-        let read = move |scene: &mut Scene<'_>| scene.facts.stores.rows(&asked.migration, Side::Source, &asked.key);
+        let asked = lease.clone();
+        let read =
+            move |scene: &mut WorldGuard<'_>| scene.facts.stores.rows(&asked.migration, Side::Source, &asked.key);
         let rows = self.ask("copy.read", read).await?;
         let copied = i64::try_from(rows.len()).unwrap();
         self.ask("copy.commit", move |scene| transaction.commit(scene, &rows)).await??;
         Ok(Copied { rows: copied, bytes: copied * 8 })
     }
 
-    async fn tally_one(&self, claim: &Claim, side: Side) -> Result<Tally, EngineError> {
-        let claim = claim.clone();
+    async fn tally_one(&self, lease: &Lease, side: Side) -> Result<Tally, EngineError> {
+        let lease = lease.clone();
         self.ask("tally", move |scene| {
-            let lying = scene.facts.is_sabotaged(Sabotage::LoseARow) || scene.facts.is_sabotaged(Sabotage::CopyOnTop);
+            let lying = scene.facts.has_injected_bug(InjectedBug::LoseARow)
+                || scene.facts.has_injected_bug(InjectedBug::CopyOnTop);
             let side = if lying { Side::Source } else { side };
-            tally(&scene.facts.stores.rows(&claim.migration, side, &claim.key))
+            tally(&scene.facts.stores.rows(&lease.migration, side, &lease.key))
         })
         .await
     }
@@ -240,23 +242,23 @@ impl MemoryEngine {
 /// begun.
 struct Transaction {
     world: World,
-    claim: Claim,
+    lease: Lease,
     id: u64,
     over: bool,
 }
 
 impl Transaction {
-    fn commit(mut self, scene: &mut Scene<'_>, rows: &[Row]) -> Result<(), StoreRefusal> {
+    fn commit(mut self, scene: &mut WorldGuard<'_>, rows: &[Row]) -> Result<(), StoreRefusal> {
         // The world is locked while this runs: the drop must not ask for it.
         self.over = true;
-        scene.commit_copy(&self.claim, self.id, rows)
+        scene.commit_copy(&self.lease, self.id, rows)
     }
 }
 
 impl Drop for Transaction {
     fn drop(&mut self) {
         if !self.over {
-            self.world.act(|scene| scene.facts.stores.unlock(&self.claim, self.id));
+            self.world.act(|scene| scene.facts.stores.unlock(&self.lease, self.id));
         }
     }
 }
@@ -274,8 +276,8 @@ fn tally(rows: &[Row]) -> Tally {
     Tally(tables)
 }
 
-fn not_online(claims: &[Claim]) -> EngineError {
-    let migration = claims.first().map_or("", |claim| claim.migration.as_str());
+fn not_online(leases: &[Lease]) -> EngineError {
+    let migration = leases.first().map_or("", |lease| lease.migration.as_str());
     failed(false, format!("{migration}: not online"))
 }
 
@@ -289,7 +291,7 @@ impl From<StoreRefusal> for EngineError {
         match refusal {
             StoreRefusal::Locked => failed(true, "lock timeout on mover.org_guard".into()),
             StoreRefusal::RolledBack => failed(true, "the transaction was rolled back".into()),
-            StoreRefusal::Overtaken(epoch) => failed(false, format!("a newer claim, {epoch}, was here")),
+            StoreRefusal::Overtaken(epoch) => failed(false, format!("a newer lease, {epoch}, was here")),
             StoreRefusal::Settled => failed(false, "the org's rows in the target are live".into()),
             StoreRefusal::NothingThere => failed(false, "nothing was copied".into()),
             StoreRefusal::Foreign(rows) => failed(false, format!("{rows} foreign rows in table containers")),

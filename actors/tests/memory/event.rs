@@ -2,7 +2,7 @@
 
 use mover_actors::domain::flags::FlagKey;
 use mover_actors::domain::ids::{CampaignId, Epoch, MigrationName, MoveId, NodeId, OrgKey, OrgName};
-use mover_actors::domain::record::Claim;
+use mover_actors::domain::record::Lease;
 use mover_actors::domain::state::State;
 use mover_actors::ports::Side;
 
@@ -16,7 +16,7 @@ pub enum Hand {
     /// A client of the application.
     Client(Change),
     /// The engine, for this move.
-    Engine(Claim),
+    Engine(Lease),
 }
 
 /// One change, already made.
@@ -34,7 +34,7 @@ pub enum Event {
         from: State,
         /// After.
         to: State,
-        /// The claim under which it was done.
+        /// The lease under which it was done.
         epoch: Epoch,
         /// Who did it; nobody for an operator.
         node: Option<NodeId>,
@@ -74,6 +74,6 @@ pub enum Event {
         /// After.
         after: Option<Guard>,
         /// For which move.
-        by: Claim,
+        by: Lease,
     },
 }

@@ -68,7 +68,7 @@ impl Fate {
 }
 
 /// Decides the fate of every call.
-pub trait Weather: Send {
+pub trait Faults: Send {
     /// The fate of this one.
     fn fate(&mut self, process: ProcessId, call: Call, now: Instant) -> Fate;
 }
@@ -76,13 +76,13 @@ pub trait Weather: Send {
 /// Nothing ever happens.
 pub struct Calm;
 
-impl Weather for Calm {
+impl Faults for Calm {
     fn fate(&mut self, _: ProcessId, _: Call, _: Instant) -> Fate {
         Fate::SMOOTH
     }
 }
 
-impl<F: FnMut(ProcessId, Call, Instant) -> Fate + Send> Weather for F {
+impl<F: FnMut(ProcessId, Call, Instant) -> Fate + Send> Faults for F {
     fn fate(&mut self, process: ProcessId, call: Call, now: Instant) -> Fate {
         self(process, call, now)
     }

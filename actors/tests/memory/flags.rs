@@ -8,7 +8,7 @@ use mover_actors::ports::{Flags, FlagsError, Written};
 
 use super::fate::{Call, Port};
 use super::process::{Process, Trouble};
-use super::world::{Sabotage, Scene};
+use super::world::{InjectedBug, WorldGuard};
 
 /// One process's connection to Redis.
 pub struct MemoryFlags {
@@ -30,9 +30,9 @@ impl MemoryFlags {
     async fn ask<T: Send + 'static>(
         &self,
         method: &'static str,
-        ask: impl FnOnce(&mut Scene<'_>) -> T + Send + 'static,
+        ask: impl FnOnce(&mut WorldGuard<'_>) -> T + Send + 'static,
     ) -> Result<T, FlagsError> {
-        let unless_down = |scene: &mut Scene<'_>| if scene.facts.redis.down { None } else { Some(ask(scene)) };
+        let unless_down = |scene: &mut WorldGuard<'_>| if scene.facts.redis.down { None } else { Some(ask(scene)) };
         let unreachable = || FlagsError::Unreachable { doing: method.into(), cause: "no answer".into() };
         match self.process.call(Call { port: Port::Flags, method }, unless_down).await {
             Ok(Some(answer)) => Ok(answer),
@@ -62,7 +62,7 @@ impl Flags for MemoryFlags {
 
     async fn is_whole(&self) -> Result<bool, FlagsError> {
         let note = self.ask("is_whole", move |scene| {
-            let hidden = scene.facts.is_sabotaged(Sabotage::HideLostMemory);
+            let hidden = scene.facts.has_injected_bug(InjectedBug::HideLostMemory);
             let redis = &mut scene.facts.redis;
             if redis.whole || hidden { None } else { Some(redis.leave_note()) }
         });
@@ -74,7 +74,7 @@ impl Flags for MemoryFlags {
     async fn mark_whole(&self) -> Result<(), FlagsError> {
         let note = self.note();
         self.ask("mark_whole", move |scene| {
-            let careless = note.is_none() && scene.facts.is_sabotaged(Sabotage::MarkWithoutNote);
+            let careless = note.is_none() && scene.facts.has_injected_bug(InjectedBug::MarkWithoutNote);
             let redis = &mut scene.facts.redis;
             redis.whole |= careless || note.is_some_and(|note| redis.refilling.remove(&note));
         })
@@ -82,21 +82,21 @@ impl Flags for MemoryFlags {
     }
 }
 
-fn read(scene: &Scene<'_>, key: &FlagKey, names: Vec<String>) -> FoundFlags {
+fn read(scene: &WorldGuard<'_>, key: &FlagKey, names: Vec<String>) -> FoundFlags {
     let redis = &scene.facts.redis;
     let value = |name: &String| redis.hashes.get(key).and_then(|hash| hash.get(name).cloned());
     FoundFlags { epoch: redis.epoch(key), fields: names.into_iter().map(|name| (name.clone(), value(&name))).collect() }
 }
 
-fn write(scene: &mut Scene<'_>, image: &FlagImage, note: Option<u64>) -> Written {
+fn write(scene: &mut WorldGuard<'_>, image: &FlagImage, note: Option<u64>) -> Written {
     let redis = &scene.facts.redis;
     let filled = redis.whole || note.is_some_and(|note| redis.refilling.contains(&note));
-    if image.key == FlagKey::default_hash() && !filled && !scene.facts.is_sabotaged(Sabotage::HideLostMemory) {
+    if image.key == FlagKey::default_hash() && !filled && !scene.facts.has_injected_bug(InjectedBug::HideLostMemory) {
         return Written::Withheld;
     }
     let found = scene.facts.redis.epoch(&image.key);
     if let Some(found) = found.filter(|found| *found > image.epoch)
-        && !scene.facts.is_sabotaged(Sabotage::IgnoreFlagEpochs)
+        && !scene.facts.has_injected_bug(InjectedBug::IgnoreFlagEpochs)
     {
         return Written::Stale { found };
     }

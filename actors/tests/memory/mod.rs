@@ -1,7 +1,7 @@
 //! Stores, Redis and the move log in memory, behind the tree's ports.
 //!
 //! One [`World`] is shared by any number of processes, as real servers are. Everything that changes in it is an
-//! [`Event`], shown at once to every [`Witness`]. What a call meets on its way is its [`Fate`]; [`Weather`] decides it.
+//! [`Event`], shown at once to every [`Observer`]. What a call meets on its way is its [`Fate`]; [`Faults`] decides it.
 //! A process that is killed never gets another answer; what it had sent may still be carried out.
 
 // Each test program uses a part of it.
@@ -21,10 +21,10 @@ mod world;
 pub use clients::{Admitted, Change, OpenWrite};
 pub use engine::MemoryEngine;
 pub use event::{Event, Hand};
-pub use fate::{Call, Calm, Fate, Outcome, Port, Weather};
+pub use fate::{Call, Calm, Fate, Faults, Outcome, Port};
 pub use flags::MemoryFlags;
 pub use log::{HistoryRow, LogFacts, MemoryLog};
 pub use process::{Process, ProcessId};
 pub use redis::{Hash, RedisFacts};
 pub use stores::{Guard, GuardMode, Row, StoreFacts};
-pub use world::{Facts, Sabotage, Scene, Violation, Witness, World};
+pub use world::{Facts, InjectedBug, Observer, Violation, World, WorldGuard};

@@ -4,7 +4,7 @@ use std::future::pending;
 use std::time::Duration;
 
 use super::fate::{Call, Fate, Outcome};
-use super::world::{Scene, World};
+use super::world::{World, WorldGuard};
 
 /// Which process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -41,7 +41,7 @@ impl Process {
     pub(super) async fn call<T: Send + 'static>(
         &self,
         call: Call,
-        apply: impl FnOnce(&mut Scene<'_>) -> T + Send + 'static,
+        apply: impl FnOnce(&mut WorldGuard<'_>) -> T + Send + 'static,
     ) -> Result<T, Trouble> {
         self.if_alive().await;
         let Fate { before, outcome, after, on_the_wire } = self.world.fate(self.id, call);

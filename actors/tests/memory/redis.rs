@@ -6,7 +6,7 @@ use mover_actors::domain::flags::{EPOCH_FIELD, FlagKey};
 use mover_actors::domain::ids::{Epoch, OrgName};
 
 use super::event::Event;
-use super::world::Scene;
+use super::world::WorldGuard;
 
 /// The fields of one hash.
 pub type Hash = BTreeMap<String, String>;
@@ -50,7 +50,7 @@ impl RedisFacts {
     }
 }
 
-impl Scene<'_> {
+impl WorldGuard<'_> {
     /// Sets or removes fields of a hash.
     pub fn write_hash(&mut self, key: &FlagKey, change: impl FnOnce(&mut Hash)) {
         let before = self.facts.redis.hashes.get(key).cloned();

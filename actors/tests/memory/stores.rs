@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use mover_actors::domain::ids::{Epoch, MigrationName, OrgKey};
-use mover_actors::domain::record::Claim;
+use mover_actors::domain::record::Lease;
 use mover_actors::ports::Side;
 use tokio::time::Instant;
 
 use super::event::{Event, Hand};
 use super::process::ProcessId;
-use super::world::{Facts, Sabotage, Scene};
+use super::world::{Facts, InjectedBug, WorldGuard};
 
 /// One row of an org.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -18,7 +18,7 @@ pub struct Row {
     pub table: &'static str,
     /// Its primary key.
     pub id: u64,
-    /// What it says.
+    /// Its text.
     pub value: u64,
 }
 
@@ -36,7 +36,7 @@ pub enum GuardMode {
 pub struct Guard {
     /// See there.
     pub mode: GuardMode,
-    /// The newest claim that was here.
+    /// The newest lease that was here.
     pub epoch: Epoch,
 }
 
@@ -78,7 +78,7 @@ struct Lock {
 pub(super) enum StoreRefusal {
     /// Another transaction holds the guard row.
     Locked,
-    /// A newer claim was here.
+    /// A newer lease was here.
     Overtaken(Epoch),
     /// The rows are live.
     Settled,
@@ -121,35 +121,35 @@ impl StoreFacts {
         self.transactions
     }
 
-    pub(super) fn unlock(&mut self, claim: &Claim, transaction: u64) {
-        let place = place(claim);
+    pub(super) fn unlock(&mut self, lease: &Lease, transaction: u64) {
+        let place = place(lease);
         if self.locks.get(&place).is_some_and(|lock| lock.transaction == transaction) {
             self.locks.remove(&place);
         }
     }
 
-    fn set_guard(&mut self, claim: &Claim, guard: Option<Guard>) -> Option<Guard> {
+    fn set_guard(&mut self, lease: &Lease, guard: Option<Guard>) -> Option<Guard> {
         match guard {
-            Some(guard) => self.guards.insert(place(claim), guard),
-            None => self.guards.remove(&place(claim)),
+            Some(guard) => self.guards.insert(place(lease), guard),
+            None => self.guards.remove(&place(lease)),
         }
     }
 }
 
-fn place(claim: &Claim) -> (MigrationName, OrgKey) {
-    (claim.migration.clone(), claim.key.clone())
+fn place(lease: &Lease) -> (MigrationName, OrgKey) {
+    (lease.migration.clone(), lease.key.clone())
 }
 
 impl Facts {
-    fn is_locked(&self, claim: &Claim, now: Instant) -> bool {
-        let lock = self.stores.locks.get(&place(claim));
+    fn is_locked(&self, lease: &Lease, now: Instant) -> bool {
+        let lock = self.stores.locks.get(&place(lease));
         lock.is_some_and(|lock| !self.is_known_dead(lock.process, now))
     }
 
-    fn check_epoch(&self, claim: &Claim) -> Result<Option<Guard>, StoreRefusal> {
-        let guard = self.stores.guards.get(&place(claim)).copied();
+    fn check_epoch(&self, lease: &Lease) -> Result<Option<Guard>, StoreRefusal> {
+        let guard = self.stores.guards.get(&place(lease)).copied();
         match guard {
-            Some(guard) if guard.epoch > claim.epoch && !self.is_sabotaged(Sabotage::ForgetTheGuard) => {
+            Some(guard) if guard.epoch > lease.epoch && !self.has_injected_bug(InjectedBug::ForgetTheGuard) => {
                 Err(StoreRefusal::Overtaken(guard.epoch))
             }
             guard => Ok(guard),
@@ -157,39 +157,39 @@ impl Facts {
     }
 }
 
-impl Scene<'_> {
+impl WorldGuard<'_> {
     /// Begins a copy: takes the guard row, and makes sure that the target may be written.
-    pub(super) fn begin_copy(&mut self, claim: &Claim, process: ProcessId) -> Result<u64, StoreRefusal> {
-        if self.facts.is_locked(claim, self.now) {
+    pub(super) fn begin_copy(&mut self, lease: &Lease, process: ProcessId) -> Result<u64, StoreRefusal> {
+        if self.facts.is_locked(lease, self.now) {
             return Err(StoreRefusal::Locked);
         }
-        let settled_is_fine = self.facts.is_sabotaged(Sabotage::ForgetTheGuard);
-        match self.facts.check_epoch(claim)? {
+        let settled_is_fine = self.facts.has_injected_bug(InjectedBug::ForgetTheGuard);
+        match self.facts.check_epoch(lease)? {
             Some(Guard { mode: GuardMode::Settled, .. }) if !settled_is_fine => return Err(StoreRefusal::Settled),
             Some(_) => {}
             None => {
-                let foreign = self.facts.stores.rows(&claim.migration, Side::Target, &claim.key).len();
+                let foreign = self.facts.stores.rows(&lease.migration, Side::Target, &lease.key).len();
                 if foreign > 0 {
                     return Err(StoreRefusal::Foreign(foreign));
                 }
             }
         }
         let transaction = self.facts.stores.transaction();
-        self.facts.stores.locks.insert(place(claim), Lock { transaction, process });
+        self.facts.stores.locks.insert(place(lease), Lock { transaction, process });
         Ok(transaction)
     }
 
     /// Commits a copy: the rows of an earlier try are replaced.
-    pub(super) fn commit_copy(&mut self, claim: &Claim, transaction: u64, rows: &[Row]) -> Result<(), StoreRefusal> {
-        let lock = self.facts.stores.locks.get(&place(claim));
+    pub(super) fn commit_copy(&mut self, lease: &Lease, transaction: u64, rows: &[Row]) -> Result<(), StoreRefusal> {
+        let lock = self.facts.stores.locks.get(&place(lease));
         if lock.is_none_or(|lock| lock.transaction != transaction) {
             return Err(StoreRefusal::RolledBack);
         }
-        self.facts.stores.unlock(claim, transaction);
-        let on_top = self.facts.is_sabotaged(Sabotage::CopyOnTop);
-        let lose = self.facts.is_sabotaged(Sabotage::LoseARow);
-        let change = self.facts.is_sabotaged(Sabotage::ChangeARow);
-        let target = self.facts.stores.rows_mut(&claim.migration, Side::Target, &claim.key);
+        self.facts.stores.unlock(lease, transaction);
+        let on_top = self.facts.has_injected_bug(InjectedBug::CopyOnTop);
+        let lose = self.facts.has_injected_bug(InjectedBug::LoseARow);
+        let change = self.facts.has_injected_bug(InjectedBug::ChangeARow);
+        let target = self.facts.stores.rows_mut(&lease.migration, Side::Target, &lease.key);
         if !on_top {
             target.clear();
         }
@@ -197,53 +197,53 @@ impl Scene<'_> {
         if change && let Some(row) = target.first_mut() {
             row.value += 1;
         }
-        self.guard(claim, Some(Guard { mode: GuardMode::Incoming, epoch: claim.epoch }));
-        self.rows_changed(claim);
+        self.guard(lease, Some(Guard { mode: GuardMode::Incoming, epoch: lease.epoch }));
+        self.rows_changed(lease);
         Ok(())
     }
 
     /// Declares the rows live.
-    pub(super) fn settle(&mut self, claim: &Claim) -> Result<(), StoreRefusal> {
-        if self.facts.is_locked(claim, self.now) {
+    pub(super) fn settle(&mut self, lease: &Lease) -> Result<(), StoreRefusal> {
+        if self.facts.is_locked(lease, self.now) {
             return Err(StoreRefusal::Locked);
         }
-        self.facts.check_epoch(claim)?.ok_or(StoreRefusal::NothingThere)?;
-        self.guard(claim, Some(Guard { mode: GuardMode::Settled, epoch: claim.epoch }));
+        self.facts.check_epoch(lease)?.ok_or(StoreRefusal::NothingThere)?;
+        self.guard(lease, Some(Guard { mode: GuardMode::Settled, epoch: lease.epoch }));
         Ok(())
     }
 
     /// Removes the rows of a copy.
-    pub(super) fn discard(&mut self, claim: &Claim) -> Result<(), StoreRefusal> {
-        if self.facts.is_locked(claim, self.now) {
+    pub(super) fn discard(&mut self, lease: &Lease) -> Result<(), StoreRefusal> {
+        if self.facts.is_locked(lease, self.now) {
             return Err(StoreRefusal::Locked);
         }
-        let Some(guard) = self.facts.check_epoch(claim)? else { return Ok(()) };
+        let Some(guard) = self.facts.check_epoch(lease)? else { return Ok(()) };
         if guard.mode == GuardMode::Settled {
             return Err(StoreRefusal::Settled);
         }
-        if self.facts.is_sabotaged(Sabotage::DiscardNothing) {
+        if self.facts.has_injected_bug(InjectedBug::DiscardNothing) {
             return Ok(());
         }
-        if self.facts.is_sabotaged(Sabotage::DiscardEverything) {
-            for orgs in self.facts.stores.places.iter_mut().filter(|((migration, _), _)| *migration == claim.migration)
+        if self.facts.has_injected_bug(InjectedBug::DiscardEverything) {
+            for orgs in self.facts.stores.places.iter_mut().filter(|((migration, _), _)| *migration == lease.migration)
             {
                 orgs.1.clear();
             }
         }
-        self.facts.stores.rows_mut(&claim.migration, Side::Target, &claim.key).clear();
-        self.guard(claim, None);
-        self.rows_changed(claim);
+        self.facts.stores.rows_mut(&lease.migration, Side::Target, &lease.key).clear();
+        self.guard(lease, None);
+        self.rows_changed(lease);
         Ok(())
     }
 
-    fn guard(&mut self, claim: &Claim, after: Option<Guard>) {
-        let before = self.facts.stores.set_guard(claim, after);
-        let (migration, key) = place(claim);
-        self.emit(Event::Guarded { migration, key, before, after, by: claim.clone() });
+    fn guard(&mut self, lease: &Lease, after: Option<Guard>) {
+        let before = self.facts.stores.set_guard(lease, after);
+        let (migration, key) = place(lease);
+        self.emit(Event::Guarded { migration, key, before, after, by: lease.clone() });
     }
 
-    fn rows_changed(&mut self, claim: &Claim) {
-        let (migration, key) = place(claim);
-        self.emit(Event::RowsChanged { migration, side: Side::Target, key, by: Hand::Engine(claim.clone()) });
+    fn rows_changed(&mut self, lease: &Lease) {
+        let (migration, key) = place(lease);
+        self.emit(Event::RowsChanged { migration, side: Side::Target, key, by: Hand::Engine(lease.clone()) });
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::event::Event;
-use super::fate::{Call, Calm, Fate, Outcome, Weather};
+use super::fate::{Call, Calm, Fate, Faults, Outcome};
 use super::log::LogFacts;
 use super::process::{Process, ProcessId, Trouble};
 use super::redis::RedisFacts;
@@ -28,12 +28,12 @@ pub struct Facts {
     pub cohort_orgs: usize,
     /// When each process died, if it did.
     died_at: Vec<Option<Instant>>,
-    sabotage: Option<Sabotage>,
+    injected_bug: Option<InjectedBug>,
 }
 
 /// A way in which the ports can be made to lie, so that it can be tested whether the checkers notice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Sabotage {
+pub enum InjectedBug {
     /// The engine does not wait for open transactions.
     SkipDrain,
     /// The engine leaves out a row, and says that both sides are equal.
@@ -74,7 +74,7 @@ pub struct Violation {
 }
 
 /// Watches every change.
-pub trait Witness: Send {
+pub trait Observer: Send {
     /// The checker's name.
     fn name(&self) -> &'static str;
     /// Sees one change just made; an error is something that must not be.
@@ -93,19 +93,19 @@ pub struct World(Arc<Mutex<Inner>>);
 struct Inner {
     facts: Facts,
     watch: Watch,
-    weather: Box<dyn Weather>,
+    faults: Box<dyn Faults>,
 }
 
 #[derive(Default)]
 struct Watch {
-    witnesses: Vec<Box<dyn Witness>>,
+    observers: Vec<Box<dyn Observer>>,
     violations: Vec<Violation>,
     /// The last events, for whoever has to understand a violation.
     recent: Option<Vec<(Instant, Event)>>,
 }
 
 /// The facts at one instant, and the right to change them.
-pub struct Scene<'a> {
+pub struct WorldGuard<'a> {
     /// What is.
     pub facts: &'a mut Facts,
     /// When this is.
@@ -117,8 +117,8 @@ pub struct Scene<'a> {
 
 impl Default for World {
     fn default() -> Self {
-        let (facts, watch, weather) = (Facts::default(), Watch::default(), Box::new(Calm));
-        World(Arc::new(Mutex::new(Inner { facts, watch, weather })))
+        let (facts, watch, faults) = (Facts::default(), Watch::default(), Box::new(Calm));
+        World(Arc::new(Mutex::new(Inner { facts, watch, faults })))
     }
 }
 
@@ -141,13 +141,13 @@ impl World {
     }
 
     /// From now on this decides.
-    pub fn set_weather(&self, weather: impl Weather + 'static) {
-        self.lock().weather = Box::new(weather);
+    pub fn set_faults(&self, faults: impl Faults + 'static) {
+        self.lock().faults = Box::new(faults);
     }
 
     /// Another one who watches.
-    pub fn watch(&self, witness: impl Witness + 'static) {
-        self.lock().watch.witnesses.push(Box::new(witness));
+    pub fn watch(&self, observer: impl Observer + 'static) {
+        self.lock().watch.observers.push(Box::new(observer));
     }
 
     /// Keeps all events from now on, to be shown with a violation.
@@ -161,25 +161,25 @@ impl World {
     }
 
     /// Makes the ports lie in one way.
-    pub fn sabotage(&self, sabotage: Sabotage) {
-        self.lock().facts.sabotage = Some(sabotage);
+    pub fn injected_bug(&self, injected_bug: InjectedBug) {
+        self.lock().facts.injected_bug = Some(injected_bug);
     }
 
-    /// Lets every witness look at the end, and answers what must not be.
+    /// Lets every observer look at the end, and answers what must not be.
     pub fn judge(&self) -> Vec<Violation> {
         let mut inner = self.lock();
         let Inner { facts, watch, .. } = &mut *inner;
         let now = Instant::now();
         let mut found = watch.violations.clone();
-        for witness in &mut watch.witnesses {
-            if let Err(what) = witness.at_the_end(facts, now) {
-                found.push(Violation { checker: witness.name(), what });
+        for observer in &mut watch.observers {
+            if let Err(what) = observer.at_the_end(facts, now) {
+                found.push(Violation { checker: observer.name(), what });
             }
         }
         found
     }
 
-    /// What witnesses have complained about so far.
+    /// What observers have complained about so far.
     pub fn violations(&self) -> Vec<Violation> {
         self.lock().watch.violations.clone()
     }
@@ -190,17 +190,21 @@ impl World {
     }
 
     /// Changes facts without any process: what clients, operators and the outside do.
-    pub fn act<T>(&self, act: impl FnOnce(&mut Scene<'_>) -> T) -> T {
+    pub fn act<T>(&self, act: impl FnOnce(&mut WorldGuard<'_>) -> T) -> T {
         let mut inner = self.lock();
         let Inner { facts, watch, .. } = &mut *inner;
-        act(&mut Scene { facts, now: Instant::now(), half: false, watch })
+        act(&mut WorldGuard { facts, now: Instant::now(), half: false, watch })
     }
 
     pub(super) fn fate(&self, process: ProcessId, call: Call) -> Fate {
-        self.lock().weather.fate(process, call, Instant::now())
+        self.lock().faults.fate(process, call, Instant::now())
     }
 
-    pub(super) fn perform<T>(&self, outcome: Outcome, apply: impl FnOnce(&mut Scene<'_>) -> T) -> Result<T, Trouble> {
+    pub(super) fn perform<T>(
+        &self,
+        outcome: Outcome,
+        apply: impl FnOnce(&mut WorldGuard<'_>) -> T,
+    ) -> Result<T, Trouble> {
         match outcome {
             Outcome::Done => Ok(self.act(apply)),
             Outcome::DoneUnheard => {
@@ -208,7 +212,7 @@ impl World {
                 Err(Trouble::Unreachable)
             }
             Outcome::HalfDone => {
-                let act = |scene: &mut Scene<'_>| {
+                let act = |scene: &mut WorldGuard<'_>| {
                     scene.half = true;
                     apply(scene)
                 };
@@ -236,17 +240,17 @@ impl Facts {
         self.died_at[process.0].is_some_and(|died_at| now >= died_at + NOTICED_AFTER)
     }
 
-    pub(super) fn is_sabotaged(&self, by: Sabotage) -> bool {
-        self.sabotage == Some(by)
+    pub(super) fn has_injected_bug(&self, by: InjectedBug) -> bool {
+        self.injected_bug == Some(by)
     }
 }
 
-impl Scene<'_> {
+impl WorldGuard<'_> {
     /// Shows a change that was just made.
     pub fn emit(&mut self, event: Event) {
-        for witness in &mut self.watch.witnesses {
-            if let Err(what) = witness.saw(self.facts, &event, self.now) {
-                self.watch.violations.push(Violation { checker: witness.name(), what });
+        for observer in &mut self.watch.observers {
+            if let Err(what) = observer.saw(self.facts, &event, self.now) {
+                self.watch.violations.push(Violation { checker: observer.name(), what });
             }
         }
         if let Some(recent) = &mut self.watch.recent {

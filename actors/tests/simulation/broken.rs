@@ -7,76 +7,76 @@ use mover_actors::ports::Flags;
 use super::checkers::Fences;
 use super::plan::Plan;
 use super::schedules::play;
-use crate::memory::{MemoryFlags, Sabotage, World};
+use crate::memory::{InjectedBug, MemoryFlags, World};
 
 /// More than enough for every lie to come out.
 const SCHEDULES_MAX: u64 = 400;
 
 /// Plays schedules until the named checker complains.
-fn finds(checker: &str, sabotage: Sabotage) {
+fn finds(checker: &str, injected_bug: InjectedBug) {
     let mut others = Vec::new();
     for seed in 1..=SCHEDULES_MAX {
-        let verdict = play(Plan::of(seed), Some(sabotage), false);
+        let verdict = play(Plan::of(seed), Some(injected_bug), false);
         let mut found = verdict.violations.into_iter();
         if found.any(|violation| violation.checker == checker) {
-            println!("{sabotage:?} was found by {checker} with seed {seed}");
+            println!("{injected_bug:?} was found by {checker} with seed {seed}");
             return;
         }
         others.extend(found.map(|violation| violation.checker));
     }
     others.sort_unstable();
     others.dedup();
-    panic!("{checker} did not find {sabotage:?} in {SCHEDULES_MAX} schedules; others: {others:?}");
+    panic!("{checker} did not find {injected_bug:?} in {SCHEDULES_MAX} schedules; others: {others:?}");
 }
 
 #[test]
 fn the_checker_of_equality_finds_a_copy_that_loses_a_row() {
-    finds("P1 equality", Sabotage::LoseARow);
+    finds("P1 equality", InjectedBug::LoseARow);
 }
 
 #[test]
 fn the_checker_of_equality_finds_a_copy_on_top_of_an_earlier_one() {
-    finds("P1 equality", Sabotage::CopyOnTop);
+    finds("P1 equality", InjectedBug::CopyOnTop);
 }
 
 #[test]
 fn the_checker_of_replay_safety_finds_a_copy_that_loses_a_row() {
-    finds("P4 replay safe", Sabotage::LoseARow);
+    finds("P4 replay safe", InjectedBug::LoseARow);
 }
 
 #[test]
 fn the_checker_of_one_writer_finds_an_engine_that_does_not_drain() {
-    finds("P2 one writer", Sabotage::SkipDrain);
+    finds("P2 one writer", InjectedBug::SkipDrain);
 }
 
 #[test]
 fn the_checker_of_one_writer_finds_a_redis_that_hides_its_loss() {
-    finds("P2 one writer", Sabotage::HideLostMemory);
+    finds("P2 one writer", InjectedBug::HideLostMemory);
 }
 
 #[test]
 fn the_checker_of_one_writer_finds_a_redis_that_is_called_whole_too_soon() {
-    finds("P2 one writer", Sabotage::MarkWithoutNote);
+    finds("P2 one writer", InjectedBug::MarkWithoutNote);
 }
 
 #[test]
 fn the_checker_of_isolation_finds_an_abort_that_removes_everything() {
-    finds("P5 isolation", Sabotage::DiscardEverything);
+    finds("P5 isolation", InjectedBug::DiscardEverything);
 }
 
 #[test]
 fn the_checker_of_what_is_left_behind_finds_an_abort_that_removes_nothing() {
-    finds("P7 left behind", Sabotage::DiscardNothing);
+    finds("P7 left behind", InjectedBug::DiscardNothing);
 }
 
 #[test]
 fn the_checker_of_blocks_finds_an_org_that_stays_closed() {
-    finds("P8 bounded block", Sabotage::KeepBlocked);
+    finds("P8 bounded block", InjectedBug::KeepBlocked);
 }
 
 #[test]
 fn the_checker_of_fences_finds_a_target_that_forgets_its_guard() {
-    finds("P9 fences", Sabotage::ForgetTheGuard);
+    finds("P9 fences", InjectedBug::ForgetTheGuard);
 }
 
 /// A process that comes late with an older decision is rare in the schedules, so it is played by hand.
@@ -84,7 +84,7 @@ fn the_checker_of_fences_finds_a_target_that_forgets_its_guard() {
 async fn the_checker_of_fences_finds_a_redis_that_takes_any_epoch() {
     let world = World::default();
     world.watch(Fences::default());
-    world.sabotage(Sabotage::IgnoreFlagEpochs);
+    world.injected_bug(InjectedBug::IgnoreFlagEpochs);
     let key = FlagKey::org(&OrgName::new("acme").unwrap());
     for epoch in [5, 3] {
         let image = FlagImage { key: key.clone(), epoch: Epoch(epoch), fields: Fields::new() };
@@ -95,15 +95,15 @@ async fn the_checker_of_fences_finds_a_redis_that_takes_any_epoch() {
 
 #[test]
 fn the_checker_of_fences_finds_a_move_log_that_takes_anybody() {
-    finds("P9 fences", Sabotage::NoFencing);
+    finds("P9 fences", InjectedBug::NoFencing);
 }
 
 #[test]
 fn the_checker_of_own_503_finds_a_move_log_that_forgets_what_was_found() {
-    finds("own 503", Sabotage::ForgetFound);
+    finds("own 503", InjectedBug::ForgetFound);
 }
 
 #[test]
 fn the_checker_of_accounts_finds_an_end_that_is_counted_twice() {
-    finds("accounts", Sabotage::CountTwice);
+    finds("accounts", InjectedBug::CountTwice);
 }

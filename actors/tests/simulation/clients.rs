@@ -10,7 +10,7 @@ use mover_actors::domain::ids::MigrationName;
 use tokio::task::{JoinHandle, spawn_local};
 use tokio::time::sleep;
 
-use super::cast::{Cast, Org, table};
+use super::participants::{Org, Participants, table};
 use super::plan::Plan;
 use super::random::Random;
 use crate::memory::{Admitted, Change, Row, World};
@@ -36,7 +36,7 @@ struct Client {
 
 impl Clients {
     /// One for each org in each migration.
-    pub fn start(world: &World, cast: &Arc<Cast>, plan: &mut Plan) -> Self {
+    pub fn start(world: &World, participants: &Arc<Participants>, plan: &mut Plan) -> Self {
         let go_home = Rc::new(Cell::new(false));
         let client = |(at, (org, migration, routing)): (usize, (&Org, &MigrationName, &Routing))| Client {
             world: world.clone(),
@@ -50,7 +50,7 @@ impl Clients {
             known: Vec::new(),
             next_id: 1_000_000 * (at as u64 + 1),
         };
-        let clients: Vec<Client> = cast.pairs().enumerate().map(client).collect();
+        let clients: Vec<Client> = participants.pairs().enumerate().map(client).collect();
         let working = clients.into_iter().map(|client| spawn_local(client.work())).collect();
         Clients { go_home, working }
     }
@@ -74,8 +74,8 @@ impl Client {
             if self.go_home.get() {
                 return acknowledged;
             }
-            let door = self.world.look(|facts| facts.door(&self.org.name, &self.routing));
-            let Some(side) = door else { continue };
+            let routed_to = self.world.look(|facts| facts.routed_to(&self.org.name, &self.routing));
+            let Some(side) = routed_to else { continue };
             sleep(self.random.millis(0, self.deadline_ms)).await;
             let admitted = Admitted { migration: self.migration.clone(), key: self.org.key.clone(), side };
             let write = self.world.begin_write(admitted);

@@ -7,20 +7,20 @@
 #![allow(missing_docs, unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod broken;
-mod cast;
 mod checkers;
 mod clients;
-mod drama;
+mod faults;
 mod legal;
 #[path = "../memory/mod.rs"]
 mod memory;
 mod nodes;
 mod operator;
+mod participants;
 mod plan;
 mod random;
+mod run;
 mod schedules;
 mod verdict;
-mod weather;
 
 use schedules::{play_part, replay};
 

@@ -9,7 +9,7 @@ use mover_actors::otp::{GaveUp, TreeNode};
 use mover_actors::tree::{Patience, Ports, Settings, Tree};
 use tokio::time::{sleep, timeout};
 
-use super::cast::Cast;
+use super::participants::Participants;
 use super::plan::Plan;
 use super::random::Random;
 use crate::memory::{MemoryEngine, MemoryFlags, MemoryLog, Process, World};
@@ -20,7 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// See the module's documentation.
 pub struct Nodes {
     world: World,
-    cast: Arc<Cast>,
+    participants: Arc<Participants>,
     settings: Settings,
     random: Random,
     running: Vec<Node>,
@@ -40,7 +40,7 @@ pub struct Node {
 
 impl Nodes {
     /// None yet.
-    pub fn new(world: &World, cast: &Arc<Cast>, plan: &mut Plan) -> Self {
+    pub fn new(world: &World, participants: &Arc<Participants>, plan: &mut Plan) -> Self {
         let settings = Settings {
             node_name: String::new(),
             lease: plan.lease,
@@ -49,7 +49,7 @@ impl Nodes {
         };
         Nodes {
             world: world.clone(),
-            cast: cast.clone(),
+            participants: participants.clone(),
             settings,
             random: plan.random.fork(),
             running: Vec::new(),
@@ -79,7 +79,7 @@ impl Nodes {
             let ports = Ports {
                 log: Arc::new(MemoryLog::new(&process)),
                 flags: Arc::new(MemoryFlags::new(&process)),
-                engine: Arc::new(MemoryEngine::new(&process, self.cast.routings.clone())),
+                engine: Arc::new(MemoryEngine::new(&process, self.participants.routings.clone())),
             };
             let settings = Settings { node_name: name.clone(), ..self.settings.clone() };
             // A panic that was injected here ends the process before it had a tree.
@@ -136,14 +136,14 @@ impl Nodes {
 
     /// The machines of all nodes, each with what it says of itself.
     pub fn machines(&self) -> Vec<String> {
-        let trees = self.running.iter().filter_map(|node| node.tree.board().tree());
+        let trees = self.running.iter().filter_map(|node| node.tree.registry().tree());
         let orgs = trees.flat_map(|tree| tree.children.into_iter().filter(|child| child.id == "orgs"));
         orgs.flat_map(|orgs| orgs.children).map(|TreeNode { id, note, .. }| format!("{id}: {note}")).collect()
     }
 
     /// All trees, drawn.
     pub fn drawn(&self) -> String {
-        let trees = self.running.iter().filter_map(|node| node.tree.board().tree());
+        let trees = self.running.iter().filter_map(|node| node.tree.registry().tree());
         trees.map(|tree| tree.to_string()).collect::<Vec<_>>().join("\n")
     }
 

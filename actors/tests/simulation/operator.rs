@@ -4,7 +4,7 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use mover_actors::domain::campaign::{CampaignPlan, FailurePolicy, Selection, Steer, Tuning};
+use mover_actors::domain::campaign::{CampaignPlan, Control, FailurePolicy, Selection, Tuning};
 use mover_actors::domain::flags::{Fields, FlagKey};
 use mover_actors::domain::ids::{MigrationName, OrgName};
 use mover_actors::domain::state::Aim;
@@ -13,8 +13,8 @@ use mover_actors::tree::darklaunch::{Apply, FlagOrder, RepairFlags, drifts};
 use mover_actors::tree::manager::{Migrate, Resume};
 use tokio::time::timeout;
 
-use super::cast::Cast;
 use super::nodes::Node;
+use super::participants::Participants;
 use super::plan::Plan;
 use super::random::Random;
 use crate::memory::{MemoryFlags, MemoryLog, World};
@@ -24,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Orgs that an operator has put in 503 mode, and whether that was acknowledged.
 #[derive(Clone, Default)]
-pub struct Own503(Arc<Mutex<Vec<(OrgName, Sure)>>>);
+pub struct Operator503(Arc<Mutex<Vec<(OrgName, Sure)>>>);
 
 /// Whether an operator's own 503 must be there at the end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,7 +35,7 @@ pub enum Sure {
     Unknown,
 }
 
-impl Own503 {
+impl Operator503 {
     /// What is known of an org; nothing if no operator has touched it.
     pub fn of(&self, org: &OrgName) -> Option<Sure> {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -52,8 +52,8 @@ impl Own503 {
 
 /// See the module's documentation.
 pub struct Operator {
-    cast: Arc<Cast>,
-    own_503: Own503,
+    participants: Arc<Participants>,
+    operator_503: Operator503,
     tuning: Tuning,
     failure_policy: FailurePolicy,
     random: Random,
@@ -64,12 +64,12 @@ pub struct Operator {
 
 impl Operator {
     /// Who works as the plan says.
-    pub fn new(world: &World, cast: &Arc<Cast>, own_503: &Own503, plan: &mut Plan) -> Self {
+    pub fn new(world: &World, participants: &Arc<Participants>, operator_503: &Operator503, plan: &mut Plan) -> Self {
         let Plan { concurrency, sleep_time_ms, pace_ms, .. } = *plan;
         let process = world.process();
         Operator {
-            cast: cast.clone(),
-            own_503: own_503.clone(),
+            participants: participants.clone(),
+            operator_503: operator_503.clone(),
             tuning: Tuning { concurrency, sleep_time_ms, pace_ms },
             failure_policy: FailurePolicy { error_halts: plan.error_halts, failures_max: None },
             random: plan.random.fork(),
@@ -80,16 +80,16 @@ impl Operator {
 
     /// Lets applications work: without `dl_default` they refuse.
     pub async fn open_shop(&mut self, node: &Node) {
-        let on_source = self.cast.routings.values().flat_map(|routing| routing.on_source.clone());
+        let on_source = self.participants.routings.values().flat_map(|routing| routing.on_source.clone());
         let fields = on_source.map(|(field, value)| (field, Some(value))).collect();
         assert!(order(node, FlagKey::default_hash(), fields).await, "the first flags could not be written");
     }
 
     /// Releases all orgs but bystanders.
     pub async fn make_ready(&mut self) {
-        let meant = self.cast.orgs.iter().filter(|org| !org.is_bystander).map(|org| org.name.clone()).collect();
+        let meant = self.participants.orgs.iter().filter(|org| !org.is_bystander).map(|org| org.name.clone()).collect();
         let meant = Selection::Names(meant);
-        for migration in self.cast.migrations() {
+        for migration in self.participants.migrations() {
             self.log.make_ready(migration, &meant).await.expect("the move log answers in calm times");
         }
     }
@@ -103,13 +103,13 @@ impl Operator {
 
     /// Starts any campaign.
     pub async fn migrate_some(&mut self, node: &Node) {
-        let migrations: Vec<&MigrationName> = self.cast.routings.keys().collect();
+        let migrations: Vec<&MigrationName> = self.participants.routings.keys().collect();
         let migration = self.random.pick(&migrations).clone();
-        let org = self.random.below(self.cast.orgs.len());
+        let org = self.random.below(self.participants.orgs.len());
         let selection = match self.random.below(5) {
             0 => Selection::First(self.random.between(1, 3)),
             1 => Selection::Percent(50),
-            2 => Selection::Names(vec![self.cast.orgs[org].name.clone()]),
+            2 => Selection::Names(vec![self.participants.orgs[org].name.clone()]),
             _ => Selection::All,
         };
         self.migrate(node, &migration, selection).await;
@@ -121,25 +121,25 @@ impl Operator {
     }
 
     /// Steers the campaign, from a process that has no part in it.
-    pub async fn steer(&mut self, steer: Steer) {
-        within(self.log.steer(steer, Some("an operator said so"))).await;
+    pub async fn control(&mut self, steer: Control) {
+        within(self.log.control(steer, Some("an operator said so"))).await;
     }
 
     /// Makes failed orgs ready.
     pub async fn retry(&mut self) {
-        for migration in self.cast.migrations() {
+        for migration in self.participants.migrations() {
             within(self.log.retry(migration, &Selection::All)).await;
         }
     }
 
     /// Puts an org in 503 mode.
-    pub async fn own_503(&mut self, node: &Node) {
+    pub async fn operator_503(&mut self, node: &Node) {
         let org = self.any_org();
-        if self.own_503.of(&org) != Some(Sure::Yes) {
-            self.own_503.set(&org, Sure::Unknown);
+        if self.operator_503.of(&org) != Some(Sure::Yes) {
+            self.operator_503.set(&org, Sure::Unknown);
         }
         if order(node, FlagKey::org(&org), fields("503_mode")).await {
-            self.own_503.set(&org, Sure::Yes);
+            self.operator_503.set(&org, Sure::Yes);
         }
     }
 
@@ -160,8 +160,8 @@ impl Operator {
     }
 
     fn any_org(&mut self) -> OrgName {
-        let at = self.random.below(self.cast.orgs.len());
-        self.cast.orgs[at].name.clone()
+        let at = self.random.below(self.participants.orgs.len());
+        self.participants.orgs[at].name.clone()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use mover_actors::domain::campaign::Steer;
+use mover_actors::domain::campaign::Control;
 
 use super::random::Random;
 
@@ -34,22 +34,22 @@ pub struct Plan {
     /// Whether rows that Mover did not bring lie in the first org's place in the target.
     pub foreign_rows: bool,
     /// Whether an operator has put the last org in 503 mode, past Mover.
-    pub own_503: bool,
+    pub operator_503: bool,
     /// Whether a campaign ends at its first failure.
     pub error_halts: bool,
     /// How badly calls go.
-    pub storm: Storm,
+    pub rates: FaultRates,
     /// How long things go wrong.
     pub storm_lasts: Duration,
     /// What happens, and how long after the event before.
-    pub script: Vec<(Duration, Happening)>,
+    pub script: Vec<(Duration, PlannedEvent)>,
     /// Where the details come from.
     pub random: Random,
 }
 
 /// How many calls of a thousand meet what.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Storm {
+pub struct FaultRates {
     /// The connection breaks before the call is carried out.
     pub not_done: u64,
     /// The connection breaks after it was carried out.
@@ -68,7 +68,7 @@ pub struct Storm {
 
 /// Something that happens to the world, or that somebody wants of it.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Happening {
+pub enum PlannedEvent {
     /// A node is killed.
     Kill,
     /// A node is stopped in order.
@@ -90,11 +90,11 @@ pub enum Happening {
     /// An operator goes on with the campaign.
     Resume,
     /// An operator steers the campaign.
-    Steer(Steer),
+    Control(Control),
     /// An operator makes failed orgs ready.
     Retry,
     /// An operator puts an org in 503 mode.
-    Own503,
+    Operator503,
     /// An operator sets another flag of an org.
     OrgFlag,
     /// An operator sets a flag for all orgs.
@@ -112,7 +112,7 @@ impl Plan {
         let deadline_ms = random.between(20, 150);
         let sleep_time_ms = deadline_ms + random.between(20, 300);
         let storm_lasts = random.millis(2_000, 15_000);
-        let storm = Storm::draw(&mut random);
+        let rates = FaultRates::draw(&mut random);
         let script = script(&mut random, deadline_ms, storm_lasts);
         Plan {
             orgs: random.pick(&[1, 2, 3, 3, 4, 6]),
@@ -127,9 +127,9 @@ impl Plan {
             step_budget_ms: random.pick(&[500, 2_000, 5_000]),
             long_writes: random.percent(20),
             foreign_rows: random.percent(10),
-            own_503: random.percent(25),
+            operator_503: random.percent(25),
             error_halts: random.percent(10),
-            storm,
+            rates,
             storm_lasts,
             script,
             random: random.fork(),
@@ -137,10 +137,10 @@ impl Plan {
     }
 }
 
-impl Storm {
+impl FaultRates {
     fn draw(random: &mut Random) -> Self {
         let mut some = |of_ten: u64, most: u64| if random.permille(of_ten * 100) { random.between(1, most) } else { 0 };
-        Storm {
+        FaultRates {
             not_done: some(5, 150),
             unheard: some(5, 150),
             half: some(2, 60),
@@ -152,8 +152,8 @@ impl Storm {
     }
 }
 
-fn script(random: &mut Random, deadline_ms: u64, lasts: Duration) -> Vec<(Duration, Happening)> {
-    let mut kinds: Vec<Happening> = all(random, deadline_ms);
+fn script(random: &mut Random, deadline_ms: u64, lasts: Duration) -> Vec<(Duration, PlannedEvent)> {
+    let mut kinds: Vec<PlannedEvent> = all(random, deadline_ms);
     // Swarms: each schedule has only some kinds of trouble.
     kinds.retain(|_| random.percent(40));
     let mut script = Vec::new();
@@ -170,35 +170,35 @@ fn script(random: &mut Random, deadline_ms: u64, lasts: Duration) -> Vec<(Durati
     script
 }
 
-fn all(random: &mut Random, deadline_ms: u64) -> Vec<Happening> {
+fn all(random: &mut Random, deadline_ms: u64) -> Vec<PlannedEvent> {
     let mut ms = |most| random.between(10, most);
     let steers = [
-        Steer::Pause,
-        Steer::Resume,
-        Steer::Halt,
-        Steer::Concurrency(1),
-        Steer::Concurrency(2 + u32::try_from(ms(12)).unwrap() % 5),
-        Steer::SleepTimeMs(deadline_ms + ms(500)),
-        Steer::PaceMs(ms(100)),
+        Control::Pause,
+        Control::Resume,
+        Control::Halt,
+        Control::Concurrency(1),
+        Control::Concurrency(2 + u32::try_from(ms(12)).unwrap() % 5),
+        Control::SleepTimeMs(deadline_ms + ms(500)),
+        Control::PaceMs(ms(100)),
     ];
     let mut all = vec![
-        Happening::Kill,
-        Happening::Stop,
-        Happening::Start,
-        Happening::Freeze(ms(6_000)),
-        Happening::RedisDown(ms(4_000)),
-        Happening::LogDown(ms(4_000)),
-        Happening::StoresDown(ms(6_000)),
-        Happening::RedisForgets,
-        Happening::Migrate,
-        Happening::Resume,
-        Happening::Retry,
-        Happening::Own503,
-        Happening::OrgFlag,
-        Happening::DefaultFlag,
-        Happening::Repair,
-        Happening::Check,
+        PlannedEvent::Kill,
+        PlannedEvent::Stop,
+        PlannedEvent::Start,
+        PlannedEvent::Freeze(ms(6_000)),
+        PlannedEvent::RedisDown(ms(4_000)),
+        PlannedEvent::LogDown(ms(4_000)),
+        PlannedEvent::StoresDown(ms(6_000)),
+        PlannedEvent::RedisForgets,
+        PlannedEvent::Migrate,
+        PlannedEvent::Resume,
+        PlannedEvent::Retry,
+        PlannedEvent::Operator503,
+        PlannedEvent::OrgFlag,
+        PlannedEvent::DefaultFlag,
+        PlannedEvent::Repair,
+        PlannedEvent::Check,
     ];
-    all.extend(steers.map(Happening::Steer));
+    all.extend(steers.map(PlannedEvent::Control));
     all
 }

@@ -7,10 +7,10 @@ use std::sync::Once;
 use tokio::runtime::Builder;
 use tokio::task::LocalSet;
 
-use super::drama::Drama;
 use super::plan::Plan;
+use super::run::SimulationRun;
 use super::verdict::{Events, Verdict};
-use crate::memory::Sabotage;
+use crate::memory::InjectedBug;
 
 /// How many schedules are played over all parts.
 const SCHEDULES: u64 = 3_200;
@@ -50,7 +50,7 @@ pub fn replay() {
 }
 
 /// Plays one schedule, with honest ports or with ports that lie in one way.
-pub fn play(plan: Plan, sabotage: Option<Sabotage>, aloud: bool) -> Verdict {
+pub fn play(plan: Plan, injected_bug: Option<InjectedBug>, aloud: bool) -> Verdict {
     silence_injected_panics();
     let runtime = Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     let local = LocalSet::new();
@@ -58,13 +58,13 @@ pub fn play(plan: Plan, sabotage: Option<Sabotage>, aloud: bool) -> Verdict {
         if aloud {
             println!("{plan:#?}");
         }
-        let drama = Drama::new(plan, sabotage);
-        let world = drama.world().clone();
+        let run = SimulationRun::new(plan, injected_bug);
+        let world = run.world().clone();
         if aloud {
             world.record();
         }
         let begun = tokio::time::Instant::now();
-        let verdict = drama.play().await;
+        let verdict = run.play().await;
         for (at, event) in world.recorded() {
             println!("{:>8} ms  {event:?}", at.duration_since(begun).as_millis());
         }

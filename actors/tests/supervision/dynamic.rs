@@ -4,42 +4,42 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use mover_actors::otp::{
-    Board, ChildEvent, ChildPolicy, ChildSpec, Down, Dynamic, DynamicError, DynamicSpec, Exit, Intensity, Restart,
+    ChildEvent, ChildPolicy, ChildSpec, Down, Dynamic, DynamicError, DynamicSpec, Exit, Intensity, Registry, Restart,
     Root, Shutdown, StartFailed, Strategy, SupervisorSpec,
 };
 use tokio::time::Instant;
 
-use crate::probe::{Diary, Fall, Manners, PATIENT, Ping, Probe, run, start};
+use crate::probe::{Behaviour, EventLog, Failure, PATIENT, Ping, Probe, run, start};
 
-async fn tree(spec: DynamicSpec) -> (Root, Dynamic<Probe>, Board) {
+async fn tree(spec: DynamicSpec) -> (Root, Dynamic<Probe>, Registry) {
     let orgs = Dynamic::named("orgs");
-    let board = Board::new();
+    let registry = Registry::new();
     let spec = SupervisorSpec::new("root", Strategy::OneForOne).child(ChildSpec::dynamic(&orgs, spec));
-    let mut root = Root::start(spec, &board);
+    let mut root = Root::start(spec, &registry);
     root.up().await.unwrap();
-    (root, orgs, board)
+    (root, orgs, registry)
 }
 
-fn calm() -> impl Fn(mover_actors::otp::Me) -> std::future::Ready<Result<Probe, StartFailed>> {
-    start(&Diary::default(), Manners::Good)
+fn calm() -> impl Fn(mover_actors::otp::SelfHandle) -> std::future::Ready<Result<Probe, StartFailed>> {
+    start(&EventLog::default(), Behaviour::Good)
 }
 
 #[test]
 fn a_child_is_added_found_by_its_id_and_gone_after_a_normal_end() {
     run(async {
-        let (_root, orgs, board) = tree(DynamicSpec::default()).await;
+        let (_root, orgs, registry) = tree(DynamicSpec::default()).await;
         let mut monitor = orgs.monitor();
         let acme = orgs.start_child("acme", calm()).await.unwrap();
         assert_eq!(acme.send(Ping).await, Ok(1));
         assert_eq!(orgs.child("acme").unwrap().send(Ping).await, Ok(1));
         assert_eq!(orgs.ids(), ["acme"]);
-        assert!(board.child("root/orgs/acme").is_some());
+        assert!(registry.child("root/orgs/acme").is_some());
 
-        acme.notify(Fall::Finish).unwrap();
+        acme.notify(Failure::Finish).unwrap();
         let ended = Down { id: "acme".into(), exit: Exit::Normal };
         assert_eq!(monitor.next().await, Some(ChildEvent::Ended(ended)));
         assert!(orgs.is_empty() && orgs.child("acme").is_none());
-        assert!(board.child("root/orgs/acme").is_none());
+        assert!(registry.child("root/orgs/acme").is_none());
         orgs.start_child("acme", calm()).await.unwrap();
     });
 }
@@ -52,7 +52,7 @@ fn a_child_that_falls_is_restarted_after_a_pause_under_the_same_ref() {
         let acme = orgs.start_child("acme", calm()).await.unwrap();
         let globex = orgs.start_child("globex", calm()).await.unwrap();
         let fallen = Instant::now();
-        acme.send(Fall::Panic("boom")).await.unwrap_err();
+        acme.send(Failure::Panic("boom")).await.unwrap_err();
         let down = Down { id: "acme".into(), exit: Exit::Panic("boom".into()) };
         assert_eq!(monitor.next().await, Some(ChildEvent::Restarting(down)));
         acme.running().await;
@@ -74,15 +74,15 @@ fn an_id_is_taken_once() {
 #[test]
 fn a_first_start_that_fails_is_told_to_the_caller_and_not_tried_again() {
     run(async {
-        let (_root, orgs, board) = tree(DynamicSpec::default()).await;
+        let (_root, orgs, registry) = tree(DynamicSpec::default()).await;
         let failing = async |_| Err(StartFailed::because("no such org"));
         let error = orgs.start_child("acme", failing).await.unwrap_err();
         assert_eq!(error.to_string(), "starting orgs/acme: error: did not start: no such org");
 
-        let panics = start(&Diary::default(), Manners::PanicsInStarted);
+        let panics = start(&EventLog::default(), Behaviour::PanicsInStarted);
         let error = orgs.start_child("acme", panics).await.unwrap_err();
         assert!(matches!(error, DynamicError::Fell { exit: Exit::Panic(_), .. }), "{error}");
-        assert!(orgs.is_empty() && board.child("root/orgs/acme").is_none());
+        assert!(orgs.is_empty() && registry.child("root/orgs/acme").is_none());
     });
 }
 
@@ -92,7 +92,7 @@ fn a_child_is_stopped_within_its_time_while_others_start() {
         let limit = Shutdown::Within(Duration::from_secs(3));
         let children = ChildPolicy { shutdown: limit, ..DynamicSpec::default().children };
         let (_root, orgs, _) = tree(DynamicSpec { children, ..DynamicSpec::default() }).await;
-        let stays = start(&Diary::default(), Manners::RefusesToStop);
+        let stays = start(&EventLog::default(), Behaviour::RefusesToStop);
         orgs.start_child("acme", stays).await.unwrap();
         let stopping = tokio::task::spawn_local({
             let orgs = orgs.clone();
@@ -114,13 +114,13 @@ fn a_child_is_stopped_within_its_time_while_others_start() {
 fn too_many_falls_restart_the_dynamic_supervisor_without_its_children() {
     run(async {
         let once = Intensity { restarts_max: 1, within: Duration::from_secs(60) };
-        let (_root, orgs, board) = tree(DynamicSpec { intensity: once, ..DynamicSpec::default() }).await;
+        let (_root, orgs, registry) = tree(DynamicSpec { intensity: once, ..DynamicSpec::default() }).await;
         let mut monitor = orgs.monitor();
         let acme = orgs.start_child("acme", calm()).await.unwrap();
         orgs.start_child("globex", calm()).await.unwrap();
-        acme.send(Fall::Panic("one")).await.unwrap_err();
+        acme.send(Failure::Panic("one")).await.unwrap_err();
         acme.running().await;
-        acme.send(Fall::Panic("two")).await.unwrap_err();
+        acme.send(Failure::Panic("two")).await.unwrap_err();
 
         let events: Vec<_> =
             [monitor.next().await, monitor.next().await, monitor.next().await].map(Option::unwrap).into();
@@ -135,7 +135,7 @@ fn too_many_falls_restart_the_dynamic_supervisor_without_its_children() {
         );
         orgs.running().await;
         assert!(orgs.is_empty());
-        assert_eq!(board.child("root/orgs").unwrap().restarts, 1);
+        assert_eq!(registry.child("root/orgs").unwrap().restarts, 1);
         orgs.start_child("acme", calm()).await.unwrap();
     });
 }
@@ -156,12 +156,12 @@ fn stopping_the_tree_stops_dynamic_children_and_refuses_new_ones() {
 fn ten_thousand_children_start_and_end_and_each_end_is_told_once() {
     run(async {
         let children = ChildPolicy { restart: Restart::Temporary, ..DynamicSpec::default().children };
-        let (root, orgs, board) = tree(DynamicSpec { children, intensity: PATIENT }).await;
+        let (root, orgs, registry) = tree(DynamicSpec { children, intensity: PATIENT }).await;
         let mut monitor = orgs.monitor();
         let begun = std::time::Instant::now();
         for n in 0..10_000 {
             let child = orgs.start_child(format!("org_{n}"), calm()).await.unwrap();
-            child.notify(if n % 2 == 0 { Fall::Finish } else { Fall::Fail("odd") }).unwrap();
+            child.notify(if n % 2 == 0 { Failure::Finish } else { Failure::Fail("odd") }).unwrap();
         }
         let mut told = HashSet::new();
         while told.len() < 10_000 {
@@ -174,7 +174,7 @@ fn ten_thousand_children_start_and_end_and_each_end_is_told_once() {
         }
         println!("10,000 children started and ended in {:?}", begun.elapsed());
         assert!(orgs.is_empty());
-        assert!(board.tree().unwrap().children[0].children.is_empty());
+        assert!(registry.tree().unwrap().children[0].children.is_empty());
         root.stop().await.unwrap();
     });
 }

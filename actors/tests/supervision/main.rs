@@ -2,13 +2,13 @@
 //! work.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-mod board;
 mod dynamic;
 mod escalation;
 mod monitors;
 mod panics;
 mod probe;
 mod refs;
+mod registry;
 mod restart_policy;
 mod shutdown;
 mod strategies;

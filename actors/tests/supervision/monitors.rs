@@ -1,9 +1,9 @@
 //! Monitors hear of every end once, with the reason.
 
 use futures_util::FutureExt;
-use mover_actors::otp::{ActorRef, Board, ChildEvent, Down, Exit, Restart, Root, Strategy, SupervisorSpec};
+use mover_actors::otp::{ActorRef, ChildEvent, Down, Exit, Registry, Restart, Root, Strategy, SupervisorSpec};
 
-use crate::probe::{Diary, Fall, Probe, probe, run};
+use crate::probe::{EventLog, Failure, Probe, probe, run};
 
 fn down(id: &str, exit: Exit) -> Down {
     Down { id: id.into(), exit }
@@ -12,8 +12,8 @@ fn down(id: &str, exit: Exit) -> Down {
 async fn tree(restart: Restart) -> (Root, ActorRef<Probe>) {
     let child = ActorRef::named("child");
     let spec =
-        SupervisorSpec::new("root", Strategy::OneForOne).child(probe(&child, &Diary::default()).restart(restart));
-    let mut root = Root::start(spec, &Board::new());
+        SupervisorSpec::new("root", Strategy::OneForOne).child(probe(&child, &EventLog::default()).restart(restart));
+    let mut root = Root::start(spec, &Registry::new());
     root.up().await.unwrap();
     (root, child)
 }
@@ -24,9 +24,9 @@ fn every_end_is_told_once_with_the_message_of_its_panic() {
         let (_root, child) = tree(Restart::Transient).await;
         let mut monitor = child.monitor();
         let mut second_monitor = child.monitor();
-        child.send(Fall::Panic("boom")).await.unwrap_err();
+        child.send(Failure::Panic("boom")).await.unwrap_err();
         child.running().await;
-        child.notify(Fall::Finish).unwrap();
+        child.notify(Failure::Finish).unwrap();
 
         for monitor in [&mut monitor, &mut second_monitor] {
             let first = monitor.next().await.unwrap();
@@ -44,7 +44,7 @@ fn a_monitor_that_comes_after_the_end_hears_of_it_at_once() {
     run(async {
         let (_root, child) = tree(Restart::Temporary).await;
         let mut early = child.monitor();
-        child.send(Fall::Panic("boom")).await.unwrap_err();
+        child.send(Failure::Panic("boom")).await.unwrap_err();
         let event = early.next().await;
         assert_eq!(child.monitor().next().await, event);
         assert_eq!(event, Some(ChildEvent::Ended(down("child", Exit::Panic("boom".into())))));

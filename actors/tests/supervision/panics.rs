@@ -1,16 +1,19 @@
 //! A panic ends one incarnation and nothing else, wherever it happens.
 
-use mover_actors::otp::{ActorRef, Board, ChildEvent, ChildSpec, Down, Exit, RefError, Root, Strategy, SupervisorSpec};
+use mover_actors::otp::{
+    ActorRef, ChildEvent, ChildSpec, Down, Exit, RefError, Registry, Root, Strategy, SupervisorSpec,
+};
 
-use crate::probe::{Diary, Fall, Manners, PATIENT, PanicInActFuture, Ping, Probe, probe, probe_with, run};
+use crate::probe::{Behaviour, EventLog, Failure, PATIENT, PanicInActFuture, Ping, Probe, probe, probe_with, run};
 
 /// Makes a child fall while a sibling watches, and returns why it fell.
 async fn fall_of(fall: impl AsyncFnOnce(&ActorRef<Probe>)) -> Exit {
     let (victim, sibling) = (ActorRef::named("victim"), ActorRef::named("sibling"));
-    let diary = Diary::default();
-    let spec =
-        SupervisorSpec::new("root", Strategy::OneForOne).child(probe(&victim, &diary)).child(probe(&sibling, &diary));
-    let mut root = Root::start(spec, &Board::new());
+    let event_log = EventLog::default();
+    let spec = SupervisorSpec::new("root", Strategy::OneForOne)
+        .child(probe(&victim, &event_log))
+        .child(probe(&sibling, &event_log));
+    let mut root = Root::start(spec, &Registry::new());
     root.up().await.unwrap();
     let mut monitor = victim.monitor();
 
@@ -28,7 +31,7 @@ async fn fall_of(fall: impl AsyncFnOnce(&ActorRef<Probe>)) -> Exit {
 #[test]
 fn a_panic_in_a_handler_ends_that_actor_only() {
     let exit = run(fall_of(async |victim| {
-        let answer = victim.send(Fall::Panic("boom")).await;
+        let answer = victim.send(Failure::Panic("boom")).await;
         assert_eq!(answer, Err(RefError::Died { name: "victim".into() }));
     }));
     assert_eq!(exit, Exit::Panic("boom".into()));
@@ -46,7 +49,7 @@ fn a_panic_in_the_future_of_an_answer_ends_that_actor_only() {
 #[test]
 fn a_panic_in_a_spawned_future_ends_that_actor_only() {
     let exit = run(fall_of(async |victim| {
-        victim.send(Fall::PanicInSpawned("later")).await.unwrap();
+        victim.send(Failure::PanicInSpawned("later")).await.unwrap();
     }));
     assert_eq!(exit, Exit::Panic("later".into()));
 }
@@ -55,27 +58,27 @@ fn a_panic_in_a_spawned_future_ends_that_actor_only() {
 fn a_panic_in_started_on_every_try_escalates() {
     run(async {
         let child = ActorRef::named("child");
-        let diary = Diary::default();
+        let event_log = EventLog::default();
         let spec = SupervisorSpec::new("root", Strategy::OneForOne).child(probe_with(
             &child,
-            &diary,
-            Manners::PanicsInStarted,
+            &event_log,
+            Behaviour::PanicsInStarted,
         ));
-        let gave_up = Root::start(spec, &Board::new()).up().await.unwrap_err();
+        let gave_up = Root::start(spec, &Registry::new()).up().await.unwrap_err();
         assert_eq!(gave_up.root_cause(), ("root/child", &Exit::Panic("no way to begin".into())));
-        assert_eq!(diary.take().len(), 4, "the first start and three restarts");
+        assert_eq!(event_log.take().len(), 4, "the first start and three restarts");
     });
 }
 
 /// A child that falls or stops in this way: how does it end, and does the tree go on?
-async fn end_of(manners: Manners, fall: Option<Fall>) -> Exit {
+async fn end_of(behaviour: Behaviour, fall: Option<Failure>) -> Exit {
     let child = ActorRef::named("child");
     let spec = SupervisorSpec::new("root", Strategy::OneForOne).intensity(PATIENT).child(probe_with(
         &child,
-        &Diary::default(),
-        manners,
+        &EventLog::default(),
+        behaviour,
     ));
-    let mut root = Root::start(spec, &Board::new());
+    let mut root = Root::start(spec, &Registry::new());
     root.up().await.unwrap();
     let mut monitor = child.monitor();
     match fall {
@@ -94,25 +97,25 @@ async fn end_of(manners: Manners, fall: Option<Fall>) -> Exit {
 
 #[test]
 fn a_panic_in_stopped_after_a_panic_does_not_abort_the_process() {
-    let exit = run(end_of(Manners::PanicsInStopped, Some(Fall::Panic("first"))));
+    let exit = run(end_of(Behaviour::PanicsInStopped, Some(Failure::Panic("first"))));
     assert_eq!(exit, Exit::Panic("first".into()));
 }
 
 #[test]
 fn a_panic_in_drop_after_a_panic_does_not_abort_the_process() {
-    let exit = run(end_of(Manners::PanicsInDrop, Some(Fall::Panic("first"))));
+    let exit = run(end_of(Behaviour::PanicsInDrop, Some(Failure::Panic("first"))));
     assert_eq!(exit, Exit::Panic("first".into()));
 }
 
 #[test]
 fn a_panic_in_stopped_is_the_reason_of_an_otherwise_normal_end() {
-    let exit = run(end_of(Manners::PanicsInStopped, Some(Fall::Finish)));
+    let exit = run(end_of(Behaviour::PanicsInStopped, Some(Failure::Finish)));
     assert_eq!(exit, Exit::Panic("no way to end".into()));
 }
 
 #[test]
 fn a_panic_while_shutting_down_is_told_and_does_not_stop_the_shutdown() {
-    let exit = run(end_of(Manners::PanicsInStopped, None));
+    let exit = run(end_of(Behaviour::PanicsInStopped, None));
     assert_eq!(exit, Exit::Panic("no way to end".into()));
 }
 
@@ -122,7 +125,7 @@ fn a_panic_in_the_start_function_is_a_failed_start() {
         let child = ActorRef::<Probe>::named("child");
         let spec = ChildSpec::actor(&child, async |_| panic!("no store"));
         let spec = SupervisorSpec::new("root", Strategy::OneForOne).child(spec);
-        let gave_up = Root::start(spec, &Board::new()).ended().await.unwrap_err();
+        let gave_up = Root::start(spec, &Registry::new()).ended().await.unwrap_err();
         assert_eq!(gave_up.root_cause(), ("root/child", &Exit::Panic("no store".into())));
     });
 }

@@ -1,4 +1,4 @@
-//! An actor that falls in every way it is asked to, and a diary of what happened in which order.
+//! An actor that falls in every way it is asked to, and a log of what happened in which order.
 
 use std::future::Future;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,7 +9,7 @@ use actix::fut::{ActorFutureExt, wrap_future};
 use actix::{
     Actor, ActorContext, AsyncContext, Context, Handler, Message, MessageResult, ResponseActFuture, ResponseFuture,
 };
-use mover_actors::otp::{ActorRef, Child, ChildSpec, Intensity, Me, StartFailed};
+use mover_actors::otp::{ActorRef, Child, ChildSpec, Intensity, SelfHandle, StartFailed};
 use tokio::sync::oneshot;
 
 /// Runs a test on one thread, in paused time.
@@ -22,9 +22,9 @@ pub(crate) fn run<T>(test: impl Future<Output = T>) -> T {
 pub(crate) const PATIENT: Intensity = Intensity { restarts_max: 100, within: Duration::from_secs(5) };
 
 #[derive(Clone, Default)]
-pub(crate) struct Diary(Arc<Mutex<Vec<String>>>);
+pub(crate) struct EventLog(Arc<Mutex<Vec<String>>>);
 
-impl Diary {
+impl EventLog {
     pub(crate) fn write(&self, line: impl Into<String>) {
         self.0.lock().unwrap().push(line.into());
     }
@@ -36,15 +36,15 @@ impl Diary {
 }
 
 pub(crate) struct Probe {
-    me: Me,
-    diary: Diary,
+    me: SelfHandle,
+    event_log: EventLog,
     incarnation: usize,
-    manners: Manners,
+    behaviour: Behaviour,
 }
 
 /// How a probe behaves when it starts and stops.
 #[derive(Clone, Copy, Default, PartialEq)]
-pub(crate) enum Manners {
+pub(crate) enum Behaviour {
     #[default]
     Good,
     PanicsInStarted,
@@ -55,22 +55,25 @@ pub(crate) enum Manners {
 }
 
 /// A probe under this name that writes "start NAME" and "stop NAME".
-pub(crate) fn probe(child: &ActorRef<Probe>, diary: &Diary) -> ChildSpec {
-    probe_with(child, diary, Manners::Good)
+pub(crate) fn probe(child: &ActorRef<Probe>, event_log: &EventLog) -> ChildSpec {
+    probe_with(child, event_log, Behaviour::Good)
 }
 
-pub(crate) fn probe_with(child: &ActorRef<Probe>, diary: &Diary, manners: Manners) -> ChildSpec {
-    ChildSpec::actor(child, start(diary, manners))
+pub(crate) fn probe_with(child: &ActorRef<Probe>, event_log: &EventLog, behaviour: Behaviour) -> ChildSpec {
+    ChildSpec::actor(child, start(event_log, behaviour))
 }
 
 type Started = std::future::Ready<Result<Probe, StartFailed>>;
 
-pub(crate) fn start(diary: &Diary, manners: Manners) -> impl Fn(Me) -> Started + Send + Sync + use<> {
-    let diary = diary.clone();
+pub(crate) fn start(
+    event_log: &EventLog,
+    behaviour: Behaviour,
+) -> impl Fn(SelfHandle) -> Started + Send + Sync + use<> {
+    let event_log = event_log.clone();
     let starts = AtomicUsize::new(0);
     move |me| {
         let incarnation = starts.fetch_add(1, Ordering::Relaxed) + 1;
-        std::future::ready(Ok(Probe { me, diary: diary.clone(), incarnation, manners }))
+        std::future::ready(Ok(Probe { me, event_log: event_log.clone(), incarnation, behaviour }))
     }
 }
 
@@ -78,28 +81,28 @@ impl Actor for Probe {
     type Context = Context<Self>;
 
     fn started(&mut self, _: &mut Context<Self>) {
-        self.diary.write(format!("start {}", self.me.id()));
-        assert!(self.manners != Manners::PanicsInStarted, "no way to begin");
+        self.event_log.write(format!("start {}", self.me.id()));
+        assert!(self.behaviour != Behaviour::PanicsInStarted, "no way to begin");
     }
 
     fn stopped(&mut self, _: &mut Context<Self>) {
-        assert!(self.manners != Manners::PanicsInStopped, "no way to end");
-        self.diary.write(format!("stop {}", self.me.id()));
+        assert!(self.behaviour != Behaviour::PanicsInStopped, "no way to end");
+        self.event_log.write(format!("stop {}", self.me.id()));
     }
 }
 
 impl Drop for Probe {
     fn drop(&mut self) {
-        assert!(self.manners != Manners::PanicsInDrop, "no way to go");
+        assert!(self.behaviour != Behaviour::PanicsInDrop, "no way to go");
     }
 }
 
 impl Child for Probe {
     fn shutdown(&mut self, ctx: &mut Context<Self>) {
-        match self.manners {
-            Manners::RefusesToStop => self.diary.write(format!("{} stays", self.me.id())),
-            Manners::NeedsToFinishFirst(time) => {
-                self.diary.write(format!("{} finishes", self.me.id()));
+        match self.behaviour {
+            Behaviour::RefusesToStop => self.event_log.write(format!("{} stays", self.me.id())),
+            Behaviour::NeedsToFinishFirst(time) => {
+                self.event_log.write(format!("{} finishes", self.me.id()));
                 ctx.run_later(time, |_, ctx| ctx.stop());
             }
             _ => ctx.stop(),
@@ -123,25 +126,25 @@ impl Handler<Ping> for Probe {
 /// Ends the incarnation in one of the ways an actor can end.
 #[derive(Message, Clone, Copy, Debug)]
 #[rtype(result = "()")]
-pub(crate) enum Fall {
+pub(crate) enum Failure {
     Panic(&'static str),
     PanicInSpawned(&'static str),
     Fail(&'static str),
     Finish,
 }
 
-impl Handler<Fall> for Probe {
+impl Handler<Failure> for Probe {
     type Result = ();
 
-    fn handle(&mut self, how: Fall, ctx: &mut Context<Self>) {
+    fn handle(&mut self, how: Failure, ctx: &mut Context<Self>) {
         match how {
-            Fall::Panic(message) => panic!("{message}"),
-            Fall::PanicInSpawned(message) => {
+            Failure::Panic(message) => panic!("{message}"),
+            Failure::PanicInSpawned(message) => {
                 let soon = wrap_future(tokio::task::yield_now());
                 ctx.spawn(soon.map(move |(), _: &mut Self, _| panic!("{message}")));
             }
-            Fall::Fail(reason) => self.me.fail(ctx, reason),
-            Fall::Finish => ctx.stop(),
+            Failure::Fail(reason) => self.me.fail(ctx, reason),
+            Failure::Finish => ctx.stop(),
         }
     }
 }
@@ -173,7 +176,7 @@ impl Handler<AnswerLater> for Probe {
     }
 }
 
-/// Shows this on the board.
+/// Shows this on the registry.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(crate) struct Note(pub(crate) &'static str);

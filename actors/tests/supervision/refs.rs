@@ -1,15 +1,15 @@
 //! An `ActorRef` is good across restarts and threads.
 
-use mover_actors::otp::{ActorRef, Backoff, Board, RefError, Root, Strategy, SupervisorSpec};
+use mover_actors::otp::{ActorRef, Backoff, RefError, Registry, Root, Strategy, SupervisorSpec};
 use tokio::sync::oneshot;
 
-use crate::probe::{AnswerLater, Diary, Fall, Pause, Ping, Probe, TalkToYourself, probe, run};
+use crate::probe::{AnswerLater, EventLog, Failure, Pause, Ping, Probe, TalkToYourself, probe, run};
 
 async fn tree() -> (Root, ActorRef<Probe>) {
     let child = ActorRef::named("child");
-    let spec = probe(&child, &Diary::default()).backoff(Backoff::default());
+    let spec = probe(&child, &EventLog::default()).backoff(Backoff::default());
     let spec = SupervisorSpec::new("root", Strategy::OneForOne).child(spec);
-    let mut root = Root::start(spec, &Board::new());
+    let mut root = Root::start(spec, &Registry::new());
     root.up().await.unwrap();
     (root, child)
 }
@@ -20,7 +20,7 @@ fn a_ref_works_again_after_a_restart() {
         let (_root, child) = tree().await;
         let clone = child.clone();
         assert_eq!(clone.send(Ping).await, Ok(1));
-        child.send(Fall::Panic("boom")).await.unwrap_err();
+        child.send(Failure::Panic("boom")).await.unwrap_err();
         assert!(!clone.is_running());
         assert_eq!(clone.send(Ping).await, Err(RefError::NotRunning { name: "child".into() }));
         clone.running().await;
@@ -32,7 +32,7 @@ fn a_ref_works_again_after_a_restart() {
 fn messages_that_wait_when_the_actor_falls_are_answered_with_died() {
     run(async {
         let (_root, child) = tree().await;
-        let falling = child.send(Fall::Panic("boom"));
+        let falling = child.send(Failure::Panic("boom"));
         let waiting = child.send(Ping);
         let died = RefError::Died { name: "child".into() };
         assert_eq!(falling.await, Err(died.clone()));
@@ -49,7 +49,7 @@ fn the_mailbox_counts_what_waits_and_what_is_in_work() {
         let (go_on, until) = oneshot::channel();
         let in_work = child.send(AnswerLater(later));
         child.send(Pause(until)).await.unwrap();
-        child.notify(Fall::PanicInSpawned("never mind")).unwrap();
+        child.notify(Failure::PanicInSpawned("never mind")).unwrap();
         let waiting = child.send(Ping);
         assert_eq!(child.mailbox(), 3, "one in work, one told, one asked");
 
@@ -65,7 +65,7 @@ fn the_mailbox_counts_what_waits_and_what_is_in_work() {
 fn a_question_that_nobody_waits_for_any_more_is_withdrawn() {
     run(async {
         let (_root, child) = tree().await;
-        drop(child.send(Fall::Panic("too late")));
+        drop(child.send(Failure::Panic("too late")));
         assert_eq!(child.send(Ping).await, Ok(1));
     });
 }
@@ -75,10 +75,10 @@ fn a_ref_can_be_used_from_another_thread() {
     run(async {
         let (_root, child) = tree().await;
         let (done, answer) = oneshot::channel();
-        let door = child.clone();
+        let sender = child.clone();
         std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-            done.send(runtime.block_on(door.send(Ping))).unwrap();
+            done.send(runtime.block_on(sender.send(Ping))).unwrap();
         });
         assert_eq!(answer.await.unwrap(), Ok(1));
     });
@@ -102,7 +102,7 @@ fn a_tree_runs_in_an_actix_system_over_a_multi_thread_runtime() {
         let (root, child) = tree().await;
         let asked = tokio::spawn(child.send(Ping));
         assert_eq!(asked.await.unwrap(), Ok(1));
-        child.send(Fall::Panic("boom")).await.unwrap_err();
+        child.send(Failure::Panic("boom")).await.unwrap_err();
         child.running().await;
         assert_eq!(child.send(Ping).await, Ok(2));
         root.stop().await.unwrap();

@@ -6,19 +6,19 @@ use std::time::Duration;
 
 use actix::{Actor, Context, Handler, Message};
 use mover_actors::otp::{
-    ActorRef, Backoff, Board, Child, ChildEvent, ChildSpec, Exit, Restart, Root, Strategy, SupervisorSpec,
+    ActorRef, Backoff, Child, ChildEvent, ChildSpec, Exit, Registry, Restart, Root, Strategy, SupervisorSpec,
 };
 use tokio::time::Instant;
 
-use crate::probe::{Diary, Fall, Probe, probe, run};
+use crate::probe::{EventLog, Failure, Probe, probe, run};
 
 /// Whether a child with this policy is restarted after this fall.
-fn restarted(restart: Restart, fall: Fall) -> bool {
+fn restarted(restart: Restart, fall: Failure) -> bool {
     run(async {
         let child = ActorRef::<Probe>::named("child");
-        let spec =
-            SupervisorSpec::new("root", Strategy::OneForOne).child(probe(&child, &Diary::default()).restart(restart));
-        let mut root = Root::start(spec, &Board::new());
+        let spec = SupervisorSpec::new("root", Strategy::OneForOne)
+            .child(probe(&child, &EventLog::default()).restart(restart));
+        let mut root = Root::start(spec, &Registry::new());
         root.up().await.unwrap();
         let mut monitor = child.monitor();
         let _ = child.notify(fall);
@@ -31,7 +31,7 @@ fn restarted(restart: Restart, fall: Fall) -> bool {
 
 #[test]
 fn permanent_is_always_restarted_transient_after_failures_temporary_never() {
-    let falls = [Fall::Finish, Fall::Fail("no disk"), Fall::Panic("boom")];
+    let falls = [Failure::Finish, Failure::Fail("no disk"), Failure::Panic("boom")];
     let table = [
         (Restart::Permanent, [true, true, true]),
         (Restart::Transient, [false, true, true]),
@@ -90,7 +90,7 @@ fn a_restart_is_built_from_the_store_and_not_from_the_old_struct() {
                 Ok(Counter { count, store })
             }
         });
-        let mut root = Root::start(SupervisorSpec::new("root", Strategy::OneForOne).child(child), &Board::new());
+        let mut root = Root::start(SupervisorSpec::new("root", Strategy::OneForOne).child(child), &Registry::new());
         root.up().await.unwrap();
         counter.send(Count::OneMoreAndStore).await.unwrap();
         counter.send(Count::OneMore).await.unwrap();
@@ -115,11 +115,11 @@ fn a_start_that_fails_counts_as_a_fall_and_is_tried_again() {
                 Ok(Counter { count: 7, store: Arc::default() })
             }
         });
-        let board = Board::new();
-        let mut root = Root::start(SupervisorSpec::new("root", Strategy::OneForOne).child(child), &board);
+        let registry = Registry::new();
+        let mut root = Root::start(SupervisorSpec::new("root", Strategy::OneForOne).child(child), &registry);
         root.up().await.unwrap();
         assert_eq!(counter.send(Count::OneMore).await, Ok(8));
-        let row = board.child("root/counter").unwrap();
+        let row = registry.child("root/counter").unwrap();
         assert_eq!(row.restarts, 2);
         assert_eq!(row.last_exit.as_deref(), Some("error: did not start: store not reachable"));
     });
@@ -132,18 +132,18 @@ fn a_child_with_backoff_pauses_longer_after_each_fall_up_to_its_limit() {
         let backoff = Backoff { first: Duration::from_secs(1), max: Duration::from_secs(3) };
         let spec = SupervisorSpec::new("root", Strategy::OneForOne)
             .intensity(crate::probe::PATIENT)
-            .child(probe(&child, &Diary::default()).backoff(backoff));
-        let mut root = Root::start(spec, &Board::new());
+            .child(probe(&child, &EventLog::default()).backoff(backoff));
+        let mut root = Root::start(spec, &Registry::new());
         root.up().await.unwrap();
         for expected in [1, 2, 3, 3] {
             let fallen = Instant::now();
-            child.send(Fall::Panic("boom")).await.unwrap_err();
+            child.send(Failure::Panic("boom")).await.unwrap_err();
             child.running().await;
             assert_eq!(fallen.elapsed().as_secs(), expected);
         }
         tokio::time::sleep(backoff.max).await;
         let fallen = Instant::now();
-        child.send(Fall::Panic("boom")).await.unwrap_err();
+        child.send(Failure::Panic("boom")).await.unwrap_err();
         child.running().await;
         assert_eq!(fallen.elapsed().as_secs(), 1, "it had been well for a while");
     });
@@ -154,11 +154,11 @@ fn an_actor_that_fails_with_a_reason_ends_with_that_reason() {
     run(async {
         let child = ActorRef::<Probe>::named("child");
         let spec = SupervisorSpec::new("root", Strategy::OneForOne)
-            .child(probe(&child, &Diary::default()).restart(Restart::Temporary));
-        let mut root = Root::start(spec, &Board::new());
+            .child(probe(&child, &EventLog::default()).restart(Restart::Temporary));
+        let mut root = Root::start(spec, &Registry::new());
         root.up().await.unwrap();
         let mut monitor = child.monitor();
-        child.notify(Fall::Fail("no disk")).unwrap();
+        child.notify(Failure::Fail("no disk")).unwrap();
         let Some(ChildEvent::Ended(down)) = monitor.next().await else { panic!("not ended") };
         assert_eq!(down.exit, Exit::Error("no disk".into()));
     });

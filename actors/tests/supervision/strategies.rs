@@ -2,25 +2,25 @@
 
 use std::time::Duration;
 
-use mover_actors::otp::{ActorRef, Board, Restart, Root, Strategy, SupervisorSpec};
+use mover_actors::otp::{ActorRef, Registry, Restart, Root, Strategy, SupervisorSpec};
 
-use crate::probe::{Diary, Fall, Ping, Probe, probe, run};
+use crate::probe::{EventLog, Failure, Ping, Probe, probe, run};
 
-/// Three children a, b and c; b falls. Returns the diary from the fall on.
+/// Three children a, b and c; b falls. Returns the event log from the failure on.
 async fn when_b_falls(strategy: Strategy) -> Vec<String> {
     let [a, b, c] = ["a", "b", "c"].map(ActorRef::<Probe>::named);
-    let diary = Diary::default();
+    let event_log = EventLog::default();
     let mut spec = SupervisorSpec::new("root", strategy);
     for child in [&a, &b, &c] {
-        spec = spec.child(probe(child, &diary));
+        spec = spec.child(probe(child, &event_log));
     }
-    let mut root = Root::start(spec, &Board::new());
+    let mut root = Root::start(spec, &Registry::new());
     root.up().await.unwrap();
-    assert_eq!(diary.take(), ["start a", "start b", "start c"]);
+    assert_eq!(event_log.take(), ["start a", "start b", "start c"]);
 
-    b.send(Fall::Panic("boom")).await.unwrap_err();
+    b.send(Failure::Panic("boom")).await.unwrap_err();
     settled().await;
-    diary.take()
+    event_log.take()
 }
 
 /// Until the supervisor has dealt with a fall: paused time moves on only when nobody has anything
@@ -48,15 +48,15 @@ fn rest_for_one_restarts_those_started_after_it() {
 fn a_temporary_sibling_is_stopped_with_the_others_and_not_started_again() {
     run(async {
         let [keeper, guest] = ["keeper", "guest"].map(ActorRef::<Probe>::named);
-        let diary = Diary::default();
+        let event_log = EventLog::default();
         let spec = SupervisorSpec::new("root", Strategy::OneForAll)
-            .child(probe(&guest, &diary).restart(Restart::Temporary))
-            .child(probe(&keeper, &diary));
-        let mut root = Root::start(spec, &Board::new());
+            .child(probe(&guest, &event_log).restart(Restart::Temporary))
+            .child(probe(&keeper, &event_log));
+        let mut root = Root::start(spec, &Registry::new());
         root.up().await.unwrap();
-        keeper.send(Fall::Panic("boom")).await.unwrap_err();
+        keeper.send(Failure::Panic("boom")).await.unwrap_err();
         settled().await;
-        assert_eq!(diary.take()[2..], ["stop guest", "start keeper"]);
+        assert_eq!(event_log.take()[2..], ["stop guest", "start keeper"]);
         assert!(!guest.is_running());
     });
 }
@@ -65,12 +65,13 @@ fn a_temporary_sibling_is_stopped_with_the_others_and_not_started_again() {
 fn two_that_fall_at_once_are_both_restarted() {
     run(async {
         let [a, b] = ["a", "b"].map(ActorRef::<Probe>::named);
-        let diary = Diary::default();
-        let spec = SupervisorSpec::new("root", Strategy::OneForOne).child(probe(&a, &diary)).child(probe(&b, &diary));
-        let mut root = Root::start(spec, &Board::new());
+        let event_log = EventLog::default();
+        let spec =
+            SupervisorSpec::new("root", Strategy::OneForOne).child(probe(&a, &event_log)).child(probe(&b, &event_log));
+        let mut root = Root::start(spec, &Registry::new());
         root.up().await.unwrap();
-        b.notify(Fall::Panic("boom")).unwrap();
-        a.notify(Fall::Panic("boom")).unwrap();
+        b.notify(Failure::Panic("boom")).unwrap();
+        a.notify(Failure::Panic("boom")).unwrap();
         settled().await;
         assert_eq!((a.send(Ping).await, b.send(Ping).await), (Ok(2), Ok(2)));
     });

@@ -4,11 +4,11 @@
 //! - `editor`: the line editor, in a thread of its own
 //! - `words`: what can stand where, for completion and hints
 //! - `paint`: colours of a line
-//! - `speaker`: what was typed -> commands -> answers
+//! - `interpreter`: what was typed -> commands -> answers
 
 mod editor;
+mod interpreter;
 mod paint;
-mod speaker;
 mod words;
 
 use std::io::{BufRead, IsTerminal};
@@ -22,46 +22,46 @@ use crate::operations::Needs;
 
 use super::error::CliError;
 use super::follow::follow;
-use super::helm::{Helm, Unwatched};
+use super::host::{CommandHost, OnDetach};
 use super::interrupts::Interrupts;
 use super::screen::Screen;
-use speaker::{Next, Speaker};
+use interpreter::{Interpreter, Next};
 
 pub(in crate::cli) use words::Names;
 
-/// A text that was typed, and whom to tell that the next may be asked for.
+/// A line of input, and the channel that requests the next one.
 type Typed = (String, oneshot::Sender<()>);
 
-/// Runs until `quit`, Ctrl-D or the end of the input. `yes`: nobody is asked whether a command is meant.
+/// Runs until `quit`, Ctrl-D or the end of the input. `yes`: confirms every command.
 pub(super) async fn console(
-    helm: &mut dyn Helm,
+    host: &mut dyn CommandHost,
     screen: &Screen,
     greeting: &str,
     yes: bool,
 ) -> Result<ExitCode, CliError> {
     let mut interrupts = Interrupts::listen()?;
-    helm.prepare(Needs::Tree).await?;
+    host.prepare(Needs::Tree).await?;
     let on_terminal = std::io::stdin().is_terminal();
     let (lines, mut typed) = mpsc::channel(1);
     if on_terminal {
         println!("{greeting} help lists the commands, Tab completes, Ctrl-D leaves.");
-        editor::start(helm.names(), screen, lines);
+        editor::start(host.names(), screen, lines);
     } else {
         thread::spawn(move || read_pipe(&lines));
     }
-    let mut speaker = Speaker::new(helm, screen, on_terminal, yes);
+    let mut interpreter = Interpreter::new(host, screen, on_terminal, yes);
     let mut failed = false;
     loop {
         let text = tokio::select! {
             text = typed.recv() => text,
-            ended = speaker.ended() => return ended.map(|()| ExitCode::SUCCESS),
+            ended = interpreter.ended() => return ended.map(|()| ExitCode::SUCCESS),
             () = interrupts.next() => None,
         };
         let Some((text, go_on)) = text else { break };
-        match speaker.take(&mut interrupts, &text).await {
+        match interpreter.take(&mut interrupts, &text).await {
             Ok(Next::Ask) => {}
             Ok(Next::Leave) => break,
-            // Whoever left what they looked at on a terminal is back at the prompt; a script does not go on behind their back.
+            // Detaching on a terminal returns to the prompt; a script does not continue.
             Err(error @ CliError::Left { .. }) if !on_terminal => {
                 screen.clear();
                 return Err(error);
@@ -75,28 +75,28 @@ pub(super) async fn console(
         let _ = go_on.send(());
     }
     screen.clear();
-    leave(helm, screen, &mut interrupts).await?;
+    leave(host, screen, &mut interrupts).await?;
     Ok(if failed && !on_terminal { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
 /// A campaign that would end with this process is halted and followed to its end; one that goes on without it does.
-async fn leave(helm: &mut dyn Helm, screen: &Screen, interrupts: &mut Interrupts) -> Result<(), CliError> {
-    if let Ok(Some((mut campaign, total))) = helm.live().await {
-        match helm.unwatched() {
-            Unwatched::Ends => {
+async fn leave(host: &mut dyn CommandHost, screen: &Screen, interrupts: &mut Interrupts) -> Result<(), CliError> {
+    if let Ok(Some((mut campaign, total))) = host.live().await {
+        match host.on_detach() {
+            OnDetach::Ends => {
                 let in_flight = campaign.in_flight;
                 println!("halting: {in_flight} orgs in flight go on to their end; Ctrl-C stops at once");
-                let _ = helm.halt("the console was left").await;
-                campaign = helm.look(campaign.id).await.map_or(campaign, |look| look.campaign);
+                let _ = host.halt("the console was left").await;
+                campaign = host.look(campaign.id).await.map_or(campaign, |look| look.campaign);
                 let total = total.min(campaign.claimed);
-                follow(helm, screen, interrupts, campaign, total).await?;
+                follow(host, screen, interrupts, campaign, total).await?;
             }
-            Unwatched::GoesOn(place) => {
+            OnDetach::GoesOn(place) => {
                 println!("campaign {} goes on: {place} drives it; halt would end it", campaign.id)
             }
         }
     }
-    helm.close().await
+    host.close().await
 }
 
 /// Line by line; an Erlang expression goes on until its final dot. What is left at the end is handed over as it is.

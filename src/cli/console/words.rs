@@ -1,4 +1,4 @@
-//! What can stand where: the words that complete a line, and the syntax that is left.
+//! Completion of a line, and the rest of its syntax as a hint.
 
 use std::path::Path;
 

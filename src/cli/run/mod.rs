@@ -15,7 +15,7 @@ use crate::state::{Run, StepEntry, StepKey, StepState};
 use super::args;
 use super::ask;
 use super::error::CliError;
-use super::helm::{Logbook, Text};
+use super::host::{RunJournal, Text};
 use super::interrupts::Interrupts;
 use super::screen::Screen;
 
@@ -38,18 +38,18 @@ pub enum RunError {
     /// No run has that number.
     #[error("there is no run {0}; `mover run --list` shows the latest")]
     Unknown(i64),
-    /// Somebody else has it.
+    /// Another client has it.
     #[error("somebody runs {title:?} at this moment; `mover run --list` shows who")]
     Busy {
         /// Which runbook.
         title: String,
     },
-    /// Somebody else has taken it, since this process was not heard of.
+    /// Another client has taken it, because this process sent no heartbeat.
     #[error(
         "this run is not in these hands any more: somebody else goes on with it; `mover run --list` shows how it stands"
     )]
     Lost,
-    /// The connection was lost while it was begun elsewhere.
+    /// The connection was lost while the run was begun on a remote Mover.
     #[error(
         "the connection to Mover at {url} was lost ({cause}) while the run was begun. next: `mover run --list` shows whether it was; \
          mover run --resume goes on with it"
@@ -62,13 +62,13 @@ pub enum RunError {
     },
     /// A step's command waits for a second person.
     #[error(
-        "command {command} of this step, which {giver} has given, waits for approval. next: approve {command}, or refuse {command}"
+        "command {command} of this step, which {issuer} has given, waits for approval. next: approve {command}, or refuse {command}"
     )]
     Waits {
         /// Its number.
         command: i64,
         /// Who gave it.
-        giver: String,
+        issuer: String,
     },
     /// An earlier run did not come to its end.
     #[error(
@@ -95,7 +95,7 @@ pub enum RunError {
         /// Where it is.
         line: usize,
     },
-    /// Nobody could be asked.
+    /// The step needs an answer, without a terminal.
     #[error("step {number} asks {question:?}, and nobody is there to answer. next: mover run --resume {run} --yes")]
     Unanswered {
         /// Which step.
@@ -145,44 +145,44 @@ impl Plan {
 }
 
 /// Runs a runbook, resumes or undoes a run, or shows what a run would do.
-pub(super) async fn run(helm: &mut dyn Logbook, screen: &Screen, args: &args::Run) -> Result<ExitCode, CliError> {
+pub(super) async fn run(host: &mut dyn RunJournal, screen: &Screen, args: &args::Run) -> Result<ExitCode, CliError> {
     if args.list {
-        print!("{}", report::list(&helm.runs().await?));
+        print!("{}", report::list(&host.runs().await?));
         return Ok(ExitCode::SUCCESS);
     }
     let given: Values = args.var.iter().cloned().collect();
     if args.dry_run {
-        return dry_run(helm, args, &given).await;
+        return dry_run(host, args, &given).await;
     }
     // From here on this process has the runbook for itself.
     let mut plan = match (args.resume.or(args.rollback), &args.file) {
-        (Some(number), _) => earlier(helm, number, args.rollback.is_some()).await?,
-        (None, Some(file)) => anew(helm, file, &given, args).await?,
+        (Some(number), _) => earlier(host, number, args.rollback.is_some()).await?,
+        (None, Some(file)) => anew(host, file, &given, args).await?,
         (None, None) => return Err(RunError::Unknown(0).into()),
     };
     allow_shell(plan.steps(), args.allow_shell)?;
     if let Some(reason) = &args.skip {
-        skip(helm, &mut plan, reason).await?;
+        skip(host, &mut plan, reason).await?;
     }
     println!("run {}: {}", plan.run.id, plan.runbook.title);
-    let outcome = carry_out(helm, screen, &plan, args).await;
+    let outcome = carry_out(host, screen, &plan, args).await;
     let file = args.report.clone().unwrap_or_else(|| format!("run-{}.md", plan.run.id).into());
     let ended = match outcome {
         Ok(()) => {
-            helm.end_run(plan.run.id, plan.rollback).await?;
+            host.end_run(plan.run.id, plan.rollback).await?;
             ExitCode::SUCCESS
         }
         Err(Stopped::Failed) => ExitCode::FAILURE,
         Err(Stopped::Error(error)) => return Err(*error),
     };
-    report::write(helm, plan.run.id, &file).await?;
+    report::write(host, plan.run.id, &file).await?;
     println!("report: {}", file.display());
     Ok(ended)
 }
 
 /// Why not all steps were done.
 enum Stopped {
-    /// A step failed, and its reason was told.
+    /// A step failed, and its reason was printed.
     Failed,
     Error(Box<CliError>),
 }
@@ -193,15 +193,15 @@ impl<E: Into<CliError>> From<E> for Stopped {
     }
 }
 
-async fn carry_out(helm: &mut dyn Logbook, screen: &Screen, plan: &Plan, args: &args::Run) -> Result<(), Stopped> {
+async fn carry_out(host: &mut dyn RunJournal, screen: &Screen, plan: &Plan, args: &args::Run) -> Result<(), Stopped> {
     let left = plan.steps().iter().enumerate().filter(|(index, _)| !plan.is_over(index + 1)).map(|(_, step)| step);
     let mut interrupts = Interrupts::listen().map_err(CliError::from)?;
-    helm.prepare(most_needed(left)).await?;
-    let mut at_work = step::AtWork { helm, screen, interrupts: &mut interrupts, repeats: args.repeat };
+    host.prepare(most_needed(left)).await?;
+    let mut at_work = step::RunningStep { host, screen, interrupts: &mut interrupts, repeats: args.repeat };
     each(&mut at_work, plan, args.yes).await
 }
 
-async fn each(at_work: &mut step::AtWork<'_>, plan: &Plan, yes: bool) -> Result<(), Stopped> {
+async fn each(at_work: &mut step::RunningStep<'_>, plan: &Plan, yes: bool) -> Result<(), Stopped> {
     let (steps, run) = (plan.steps(), plan.run.id);
     for (index, step) in steps.iter().enumerate() {
         let number = index + 1;
@@ -218,16 +218,16 @@ async fn each(at_work: &mut step::AtWork<'_>, plan: &Plan, yes: bool) -> Result<
             println!("stopped before step {number}; next: mover run --resume {run}");
             return Err(Stopped::Failed);
         }
-        at_work.helm.begin_step(plan.key(number)).await?;
+        at_work.host.begin_step(plan.key(number)).await?;
         match at_work.carry_out(step, plan.key(number), plan.entry(number)).await {
             Ok(told) => {
-                at_work.helm.end_step(plan.key(number), StepState::Done, &told).await?;
+                at_work.host.end_step(plan.key(number), StepState::Done, &told).await?;
                 print!("{}", indented(&told));
             }
             Err(error) => {
-                // What is not clear stays so until somebody decides.
+                // An unknown outcome stays unknown until a user decides.
                 if !error.leaves_open() {
-                    at_work.helm.end_step(plan.key(number), StepState::Failed, &error.to_string()).await?;
+                    at_work.host.end_step(plan.key(number), StepState::Failed, &error.to_string()).await?;
                 }
                 eprint!("{}", indented(&error.to_string()));
                 eprintln!("step {number} at line {} failed. next, one of:", step.line);
@@ -248,7 +248,7 @@ fn indented(text: &str) -> String {
     text.lines().map(|line| format!("    {line}\n")).collect()
 }
 
-/// Asks on the terminal; Ctrl-C says no.
+/// Asks on the terminal; Ctrl-C means no.
 async fn confirmed(question: &str, number: usize, run: i64, interrupts: &mut Interrupts) -> Result<bool, RunError> {
     if !ask::somebody_is_there() {
         return Err(RunError::Unanswered { number, question: question.to_owned(), run });
@@ -257,21 +257,21 @@ async fn confirmed(question: &str, number: usize, run: i64, interrupts: &mut Int
     Ok(answer.is_some_and(|answer| matches!(answer.as_str(), "y" | "Y" | "yes")))
 }
 
-async fn anew(helm: &mut dyn Logbook, file: &Path, given: &Values, args: &args::Run) -> Result<Plan, CliError> {
+async fn anew(host: &mut dyn RunJournal, file: &Path, given: &Values, args: &args::Run) -> Result<Plan, CliError> {
     let (name, source) = source(file)?;
     let runbook = runbook::read(&name, &source, given).map_err(RunError::from)?;
     // Before there is a run, which would stand in the way of the next one.
     allow_shell(&runbook.steps, args.allow_shell)?;
     let text = Text { file: &name, source: &source, runbook: &runbook, values: given };
-    let run = helm.open_run(&text, args.anew).await?;
+    let run = host.open_run(&text, args.anew).await?;
     Ok(Plan { run, runbook, rollback: false, entries: Vec::new() })
 }
 
-async fn earlier(helm: &mut dyn Logbook, number: i64, rollback: bool) -> Result<Plan, CliError> {
-    let run = helm.journal(number).await?.ok_or(RunError::Unknown(number))?.run;
-    helm.take_run(&run).await?;
-    // As it is now that nobody else changes it.
-    let journal = helm.journal(number).await?.ok_or(RunError::Unknown(number))?;
+async fn earlier(host: &mut dyn RunJournal, number: i64, rollback: bool) -> Result<Plan, CliError> {
+    let run = host.journal(number).await?.ok_or(RunError::Unknown(number))?.run;
+    host.take_run(&run).await?;
+    // Read again under the lock, when no other process changes it.
+    let journal = host.journal(number).await?.ok_or(RunError::Unknown(number))?;
     let run = journal.run.clone();
     let runbook = runbook::read(&run.file, &run.source, &run.variables).map_err(RunError::from)?;
     if rollback && runbook.rollback.is_empty() {
@@ -300,20 +300,20 @@ fn allow_shell(steps: &[Step], allowed: bool) -> Result<(), RunError> {
 }
 
 /// Goes on without the step at which the run stopped.
-async fn skip(helm: &mut dyn Logbook, plan: &mut Plan, reason: &str) -> Result<(), CliError> {
+async fn skip(host: &mut dyn RunJournal, plan: &mut Plan, reason: &str) -> Result<(), CliError> {
     let stopped = plan.entries.iter().find(|entry| matches!(entry.state, StepState::Failed | StepState::Begun));
     let number = stopped.map(|entry| entry.number).ok_or(RunError::NothingToSkip(plan.run.id))?;
     let key = StepKey { run: plan.run.id, rollback: plan.rollback, number };
-    helm.end_step(key, StepState::Skipped, reason).await?;
-    let journal = helm.journal(plan.run.id).await?.ok_or(RunError::Unknown(plan.run.id))?;
+    host.end_step(key, StepState::Skipped, reason).await?;
+    let journal = host.journal(plan.run.id).await?.ok_or(RunError::Unknown(plan.run.id))?;
     plan.entries = journal.way(plan.rollback);
     Ok(())
 }
 
-async fn dry_run(helm: &mut dyn Logbook, args: &args::Run, given: &Values) -> Result<ExitCode, CliError> {
+async fn dry_run(host: &mut dyn RunJournal, args: &args::Run, given: &Values) -> Result<ExitCode, CliError> {
     let (runbook, rollback) = match (args.resume.or(args.rollback), &args.file) {
         (Some(number), _) => {
-            let run = helm.journal(number).await?.ok_or(RunError::Unknown(number))?.run;
+            let run = host.journal(number).await?.ok_or(RunError::Unknown(number))?.run;
             (runbook::read(&run.file, &run.source, &run.variables), args.rollback.is_some())
         }
         (None, Some(file)) => {
@@ -330,7 +330,7 @@ async fn dry_run(helm: &mut dyn Logbook, args: &args::Run, given: &Values) -> Re
         if let Some(question) = &step.confirm {
             println!("    asks: {question}");
         }
-        print!("{}", indented(&preview::preview(helm, step).await?));
+        print!("{}", indented(&preview::preview(host, step).await?));
     }
     Ok(ExitCode::SUCCESS)
 }

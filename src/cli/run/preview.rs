@@ -5,7 +5,7 @@ use std::time::Duration;
 use mover_actors::domain::state::Aim;
 
 use crate::cli::error::CliError;
-use crate::cli::helm::Logbook;
+use crate::cli::host::RunJournal;
 use crate::command::{Command, verb};
 use crate::runbook::{Action, Expectation, Step, Subject};
 use crate::state::read::StateName;
@@ -14,21 +14,21 @@ use crate::state::read::StateName;
 const HTTP_WITHIN: Duration = Duration::from_secs(5);
 
 /// In words, a line or more.
-pub(super) async fn preview(helm: &mut dyn Logbook, step: &Step) -> Result<String, CliError> {
+pub(super) async fn preview(host: &mut dyn RunJournal, step: &Step) -> Result<String, CliError> {
     match &step.action {
         Action::Shell => Ok("would run in the shell".to_owned()),
         Action::Expect(Expectation { subject: Subject::Http { method, url, .. }, .. }) if changes_something(method) => {
             Ok(format!("would send {method} {url}"))
         }
         Action::Expect(expectation) => {
-            let (holds, found) = look(helm, expectation).await?;
+            let (holds, found) = look(host, expectation).await?;
             Ok(if holds { format!("is so now: {found}") } else { format!("is not so yet: {found}") })
         }
-        Action::Command(command) => of_command(helm, command).await,
+        Action::Command(command) => of_command(host, command).await,
     }
 }
 
-async fn of_command(helm: &mut dyn Logbook, command: &Command) -> Result<String, CliError> {
+async fn of_command(host: &mut dyn RunJournal, command: &Command) -> Result<String, CliError> {
     let (migration, state, would) = match command {
         Command::Migrate { aim, migration, .. } => {
             let state = if *aim == Aim::Migrate { StateName::Ready } else { StateName::Migrated };
@@ -38,18 +38,18 @@ async fn of_command(helm: &mut dyn Logbook, command: &Command) -> Result<String,
         Command::Retry { migration, .. } => (migration, StateName::Failed, "retry"),
         _ => return Ok("would be carried out".to_owned()),
     };
-    let migration = helm.migration(migration).await?;
-    let orgs = helm.count(&migration, state).await?;
+    let migration = host.migration(migration).await?;
+    let orgs = host.count(&migration, state).await?;
     Ok(format!("would {would} those that are meant of {orgs} orgs that are {state} now"))
 }
 
 /// Whether an expectation holds, and what was found.
-pub(super) async fn look(helm: &mut dyn Logbook, expectation: &Expectation) -> Result<(bool, String), CliError> {
+pub(super) async fn look(host: &mut dyn RunJournal, expectation: &Expectation) -> Result<(bool, String), CliError> {
     let comparison = expectation.comparison;
     match &expectation.subject {
         Subject::Orgs { migration, state, number } => {
-            let migration = helm.migration(migration).await?;
-            let found = helm.count(&migration, *state).await?;
+            let migration = host.migration(migration).await?;
+            let found = host.count(&migration, *state).await?;
             Ok((comparison.holds(&found, number), format!("{migration} has {found} orgs {}", state)))
         }
         Subject::Http { method, url, status } => {
@@ -57,7 +57,7 @@ pub(super) async fn look(helm: &mut dyn Logbook, expectation: &Expectation) -> R
             Ok((found.is_some_and(|found| comparison.holds(&found, status)), told))
         }
         Subject::Flag { key, field, value } => {
-            let found = helm.flag(key, field).await?;
+            let found = host.flag(key, field).await?;
             let shown = found.as_ref().map_or("absent".to_owned(), |value| format!("{value:?}"));
             Ok((comparison.holds(&found, value), format!("{key} {field} is {shown}")))
         }

@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::path::Path;
 
 use crate::cli::error::CliError;
-use crate::cli::helm::{Journal, Logbook};
+use crate::cli::host::{RecordedRun, RunJournal};
 use crate::operations::at;
 use crate::runbook::{self, Step};
 use crate::state::{Run, StepEntry};
@@ -12,8 +12,8 @@ use crate::state::{Run, StepEntry};
 use super::RunError;
 
 /// Writes the report of a run so far.
-pub(super) async fn write(helm: &mut dyn Logbook, run: i64, file: &Path) -> Result<(), CliError> {
-    let Journal { run, steps: entries, rollback } = helm.journal(run).await?.ok_or(RunError::Unknown(run))?;
+pub(super) async fn write(host: &mut dyn RunJournal, run: i64, file: &Path) -> Result<(), CliError> {
+    let RecordedRun { run, steps: entries, rollback } = host.journal(run).await?.ok_or(RunError::Unknown(run))?;
     let runbook = runbook::read(&run.file, &run.source, &run.variables).map_err(RunError::from)?;
     let mut text = head(&run);
     section(&mut text, "Steps", &runbook.steps, &entries);

@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::cli::error::CliError;
 use crate::cli::follow::follow;
-use crate::cli::helm::{Carried, Consent, Earlier, Giver, Logbook, Told};
+use crate::cli::host::{CommandOutcome, CommandResult, Consent, EarlierAttempt, Issuer, RunJournal};
 use crate::cli::interrupts::Interrupts;
 use crate::cli::screen::Screen;
 use crate::command::Command;
@@ -49,7 +49,7 @@ pub enum StepError {
         /// Why.
         reason: String,
     },
-    /// The shell said no.
+    /// The shell command failed.
     #[error("{said}the shell ended with {status}")]
     Shell {
         /// How it ended.
@@ -82,7 +82,7 @@ impl From<CliError> for StepError {
 }
 
 impl StepError {
-    /// Whether nobody knows yet how the step ended: that is decided when the run goes on.
+    /// Whether the outcome of the step is unknown: that is decided when the run continues.
     pub(super) fn leaves_open(&self) -> bool {
         match self {
             StepError::Unclear => true,
@@ -93,16 +93,16 @@ impl StepError {
 }
 
 /// What steps are carried out with.
-pub(super) struct AtWork<'a> {
-    pub(super) helm: &'a mut dyn Logbook,
+pub(super) struct RunningStep<'a> {
+    pub(super) host: &'a mut dyn RunJournal,
     pub(super) screen: &'a Screen,
     pub(super) interrupts: &'a mut Interrupts,
     /// A script whose end is not known is run once more.
     pub(super) repeats: bool,
 }
 
-impl AtWork<'_> {
-    /// Does it, and answers what is to be told. `earlier`: it was begun before.
+impl RunningStep<'_> {
+    /// Performs the step, and answers its output. `earlier`: it was begun before.
     pub(super) async fn carry_out(
         &mut self,
         step: &Step,
@@ -139,9 +139,9 @@ impl AtWork<'_> {
         }
     }
 
-    /// While a Mover elsewhere is away nothing is found, and it is looked at again.
+    /// While a remote Mover is unreachable the expectation is not met, and is polled again.
     async fn look(&mut self, expectation: &Expectation) -> Result<(bool, String), StepError> {
-        match preview::look(self.helm, expectation).await {
+        match preview::look(self.host, expectation).await {
             Err(error) if error.is_lost() => Ok((false, error.to_string())),
             found => Ok(found?),
         }
@@ -155,46 +155,46 @@ impl AtWork<'_> {
     ) -> Result<String, StepError> {
         let told = match self.given_before(command, earlier).await? {
             Before::Done(campaign) => return done(&campaign),
-            Before::Told(told) => told,
-            Before::Live(campaign) => self.helm.go_on(campaign, key, self.interrupts).await?,
+            Before::CommandResult(told) => told,
+            Before::Live(campaign) => self.host.go_on(campaign, key, self.interrupts).await?,
             Before::Nothing => {
-                match self.helm.carry_out(command, Consent::Beforehand, Giver::Step(key), self.interrupts).await? {
-                    Carried::Out(told) => told,
-                    Carried::Waits(waiting) => {
+                match self.host.carry_out(command, Consent::Beforehand, Issuer::Step(key), self.interrupts).await? {
+                    CommandOutcome::Done(told) => told,
+                    CommandOutcome::NeedsApproval(waiting) => {
                         eprintln!("    {}", waiting.how);
-                        self.helm.decided(waiting, self.interrupts).await?
+                        self.host.decided(waiting, self.interrupts).await?
                     }
-                    Carried::Asks(_) => return Err(CliError::NotMeant.into()),
+                    CommandOutcome::NeedsConfirmation(_) => return Err(CliError::NotMeant.into()),
                 }
             }
         };
-        let Told { answer, campaign: Some((campaign, total)) } = told else { return Ok(told.answer.text) };
+        let CommandResult { answer, campaign: Some((campaign, total)) } = told else { return Ok(told.answer.text) };
         drop(answer);
-        self.helm.note_campaign(key, CampaignId(campaign.id)).await?;
-        let ended = follow(self.helm, self.screen, self.interrupts, campaign, total).await?;
+        self.host.note_campaign(key, CampaignId(campaign.id)).await?;
+        let ended = follow(self.host, self.screen, self.interrupts, campaign, total).await?;
         done(&ended)
     }
 
     /// What became of the command, or of the campaign, of this step before the run was stopped.
     async fn given_before(&mut self, command: &Command, earlier: Option<&StepEntry>) -> Result<Before, StepError> {
         let Some(earlier) = earlier else { return Ok(Before::Nothing) };
-        if let Earlier::Told(told) = self.helm.given_before(earlier, self.interrupts).await? {
+        if let EarlierAttempt::Done(told) = self.host.given_before(earlier, self.interrupts).await? {
             match &told.campaign {
                 // A campaign that did not come to its end is begun again.
                 Some((campaign, _)) if campaign.phase == Phase::Ended && !is_done(campaign) => {}
-                _ => return Ok(Before::Told(*told)),
+                _ => return Ok(Before::CommandResult(*told)),
             }
         }
         let Command::Migrate { aim, migration, .. } = command else { return Ok(Before::Nothing) };
-        let migration = self.helm.migration(migration).await?;
+        let migration = self.host.migration(migration).await?;
         if let Some(id) = earlier.campaign {
-            let campaign = self.helm.look(id.0).await?.campaign;
+            let campaign = self.host.look(id.0).await?.campaign;
             if is_done(&campaign) {
                 return Ok(Before::Done(campaign));
             }
         }
         // It may have been killed before it could note which campaign it had opened.
-        let live = self.helm.live_campaign().await?;
+        let live = self.host.live_campaign().await?;
         let ours = live.filter(|live| live.migration == migration && live.aim == *aim);
         Ok(ours.map_or(Before::Nothing, Before::Live))
     }
@@ -212,7 +212,7 @@ impl AtWork<'_> {
         let output = tokio::select! {
             output = child.wait_with_output() => output.map_err(StepError::NoShell)?,
             () = self.interrupts.next() => return Err(CliError::Interrupted.into()),
-            lost = self.helm.run_lost() => return Err(lost.into()),
+            lost = self.host.run_lost() => return Err(lost.into()),
         };
         let mut said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).trim_end().to_owned();
         match output.status.success() {
@@ -227,7 +227,7 @@ impl AtWork<'_> {
 
 enum Before {
     Nothing,
-    Told(Told),
+    CommandResult(CommandResult),
     Live(CampaignStatus),
     Done(CampaignStatus),
 }

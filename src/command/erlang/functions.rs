@@ -1,6 +1,6 @@
 //! The calls of the original system, and what each means here.
 
-use mover_actors::domain::campaign::{Selection, Steer};
+use mover_actors::domain::campaign::{Control, Selection};
 use mover_actors::domain::flags::Fields;
 use mover_actors::domain::ids::{MigrationName, OrgName};
 use mover_actors::domain::state::Aim;
@@ -19,7 +19,7 @@ const FIRST_MIGRATION: &str = "phase_2";
 /// All fields of the endpoints for orgs themselves.
 const ORG_COMPONENTS: [&str; 3] = ["organizations", "associations", "association_requests"];
 
-/// The module whose functions tell about a migration.
+/// The module whose functions describe a migration.
 const CALLBACK: &str = "M";
 
 /// A call with its arguments worked out.
@@ -65,9 +65,9 @@ const FUNCTIONS: [Function; 42] = [
         Ok(migrate(call.migration(0)?, Selection::First(1), None, environment))
     }),
     function("mover_manager", "status", 0, |_, _| acts(Command::Status { migration: None, watch: false }, Reply::Json)),
-    function("mover_manager", "halt_actions", 0, |_, _| acts(Command::Steer(Steer::Halt), Reply::Ok)),
+    function("mover_manager", "halt_actions", 0, |_, _| acts(Command::Control(Control::Halt), Reply::Ok)),
     function("mover_manager", "set_concurrency", 1, |call, _| {
-        acts(Command::Steer(Steer::Concurrency(call.number(0, "how many workers")?)), Reply::Ok)
+        acts(Command::Control(Control::Concurrency(call.number(0, "how many workers")?)), Reply::Ok)
     }),
     function("mover_manager", "ping", 0, |_, _| is(Term::atom("pong"))),
     // The list of orgs is read when it is needed, and is never old.
@@ -133,7 +133,7 @@ const FUNCTIONS: [Function; 42] = [
         sleep_time(call)?;
         let ms = u64::from(call.number(2, "a number of milliseconds")?);
         environment.sleep_time_ms = Some(ms);
-        acts(Command::Steer(Steer::SleepTimeMs(ms)), Reply::OkAlsoIdle)
+        acts(Command::Control(Control::SleepTimeMs(ms)), Reply::OkAlsoIdle)
     }),
     function("application", "get_env", 2, |call, environment| {
         sleep_time(call)?;

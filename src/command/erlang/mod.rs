@@ -48,7 +48,7 @@ pub struct Form {
 pub enum Meaning {
     /// A value, without doing anything.
     Value(Term),
-    /// Commands in their order, and how the outcome of the last is told.
+    /// Commands in order, and how to print the outcome of the last one.
     Commands(Vec<Command>, Reply),
 }
 
@@ -74,7 +74,7 @@ pub fn is_erlang(line: &str) -> bool {
 }
 
 /// Whether a text that [`is_erlang`] ends where an expression ends; otherwise more lines are to come. A text with a mistake is
-/// complete: more of it would not mend it.
+/// complete: more input would not correct it.
 pub fn is_complete(text: &str) -> bool {
     token::tokens(text).map_or(true, |tokens| matches!(tokens.last(), None | Some((Token::Dot, _))))
 }
@@ -111,7 +111,7 @@ impl Environment {
         work().map_err(|fault: Fault| fault.in_text(&form.text))
     }
 
-    /// Binds what a command answered, if the form says so.
+    /// Binds the answer of a command, if the form has a variable.
     pub fn bind(&mut self, form: &Form, answer: Term) -> Result<(), ParseError> {
         self.bind_to(form, answer).map_err(|fault| fault.in_text(&form.text))
     }

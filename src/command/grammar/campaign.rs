@@ -1,6 +1,6 @@
 //! Campaigns: started, watched, steered, and what is done about failures.
 
-use mover_actors::domain::campaign::Steer;
+use mover_actors::domain::campaign::Control;
 use mover_actors::domain::state::Aim;
 
 use crate::command::args::Args;
@@ -72,7 +72,7 @@ pub(super) const SPECS: &[Spec] = &[
         details: "",
         examples: &["pause"],
         options: &[],
-        parse: |_| Ok(Command::Steer(Steer::Pause)),
+        parse: |_| Ok(Command::Control(Control::Pause)),
     },
     Spec {
         words: &["resume"],
@@ -81,7 +81,7 @@ pub(super) const SPECS: &[Spec] = &[
         details: "",
         examples: &["resume"],
         options: &[],
-        parse: |_| Ok(Command::Steer(Steer::Resume)),
+        parse: |_| Ok(Command::Control(Control::Resume)),
     },
     Spec {
         words: &["halt"],
@@ -90,7 +90,7 @@ pub(super) const SPECS: &[Spec] = &[
         details: "Orgs that were not claimed stay ready; migrate goes on with them.",
         examples: &["halt"],
         options: &[],
-        parse: |_| Ok(Command::Steer(Steer::Halt)),
+        parse: |_| Ok(Command::Control(Control::Halt)),
     },
     Spec {
         words: &["set", "concurrency"],
@@ -102,7 +102,7 @@ pub(super) const SPECS: &[Spec] = &[
         options: &[],
         parse: |args| {
             let number = args.number("the concurrency", 1..=CONCURRENCY_MAX)?;
-            Ok(Command::Steer(Steer::Concurrency(number as u32)))
+            Ok(Command::Control(Control::Concurrency(number as u32)))
         },
     },
     Spec {
@@ -112,7 +112,9 @@ pub(super) const SPECS: &[Spec] = &[
         details: "Takes effect at once, also for orgs that are waiting now.",
         examples: &["set sleep_time 5000", "set sleep_time 0"],
         options: &[],
-        parse: |args| Ok(Command::Steer(Steer::SleepTimeMs(args.number("the wait in milliseconds", 0..=WAIT_MAX_MS)?))),
+        parse: |args| {
+            Ok(Command::Control(Control::SleepTimeMs(args.number("the wait in milliseconds", 0..=WAIT_MAX_MS)?)))
+        },
     },
     Spec {
         words: &["set", "pace"],
@@ -121,7 +123,7 @@ pub(super) const SPECS: &[Spec] = &[
         details: "",
         examples: &["set pace 250"],
         options: &[],
-        parse: |args| Ok(Command::Steer(Steer::PaceMs(args.number("the pause in milliseconds", 0..=WAIT_MAX_MS)?))),
+        parse: |args| Ok(Command::Control(Control::PaceMs(args.number("the pause in milliseconds", 0..=WAIT_MAX_MS)?))),
     },
     Spec {
         words: &["verify"],

@@ -47,7 +47,7 @@ pub(super) const SPECS: &[Spec] = &[
         words: &["history"],
         syntax: "history [limit=N]",
         summary: "show what was commanded, by whom, when, and what came of it",
-        details: "From every door: console, exec and runbooks. 20 commands, unless limit says more.",
+        details: "From every interface: console, exec and runbooks. 20 commands, unless limit says more.",
         examples: &["history", "history limit=100"],
         options: &["limit"],
         parse: |args| {

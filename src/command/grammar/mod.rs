@@ -1,4 +1,4 @@
-//! The commands, family by family.
+//! The grammar of commands, by family.
 
 mod campaign;
 mod darklaunch;

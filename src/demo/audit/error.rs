@@ -15,7 +15,7 @@ pub enum AuditError {
         store: Store,
         /// What was being done.
         doing: &'static str,
-        /// What the driver said.
+        /// The message of the driver.
         source: tokio_postgres::Error,
     },
     /// Redis did not answer.

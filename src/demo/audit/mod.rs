@@ -1,5 +1,5 @@
 //! Compares what clients were promised, and what the flags say, with what the stores hold. To be done
-//! when nobody writes any more.
+//! after all writers have stopped.
 //!
 //! It shares no code with the engine and believes nothing that Mover wrote down about itself: it asks
 //! the flags where each org lives, as an application would, and then that store.

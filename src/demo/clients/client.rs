@@ -39,7 +39,7 @@ struct Pending {
     /// When the first try that a store refused because the org lives elsewhere was begun, and how many there were.
     moved_at: Option<Instant>,
     moved_times: u64,
-    /// The last try whose outcome nobody heard.
+    /// The last try with an unknown outcome.
     uncertain: Option<Write>,
 }
 
@@ -53,7 +53,7 @@ enum Next {
 }
 
 impl SimulatedClient {
-    /// Writes until it is told to stop.
+    /// Writes until it is stopped.
     pub(super) async fn run(mut self) {
         let mut beat = interval(self.options.beat());
         beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -125,7 +125,7 @@ impl SimulatedClient {
                 pending.moved_at.get_or_insert(begun);
                 pending.moved_times += 1;
                 self.counters.moved.fetch_add(1, Relaxed);
-                // The first time the flags are read anew and tell. If they do not yet, somebody died half way.
+                // The first refusal makes the client read the flags again. If they still lead here, a process died during a switch.
                 if pending.moved_times == 1 { Next::Elsewhere } else { Next::Soon }
             }
             Tried::Committed => {

@@ -12,9 +12,9 @@ use crate::demo::route::Store;
 /// What happened to the clients' requests.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct ClientFigures {
-    /// Writes that were committed in the old store, as the server said.
+    /// Writes that the old store acknowledged.
     pub acknowledged_old: u64,
-    /// Writes that were committed in the new store, as the server said.
+    /// Writes that the new store acknowledged.
     pub acknowledged_new: u64,
     /// Requests refused because the org was in 503 mode; every retry counts.
     pub refused_503: u64,
@@ -26,7 +26,7 @@ pub struct ClientFigures {
     pub moved_more_than_once: u64,
     /// How long writes took that were refused for that reason, from the beginning of the first try to their acknowledgement.
     pub moved_waited: Quantiles,
-    /// Requests refused because the flags could not be read, or did not tell where the org lives.
+    /// Requests refused because the flags could not be read, or did not route the org.
     pub refused_no_route: u64,
     /// Requests that reached the store after their deadline and so wrote nothing.
     pub too_late: u64,
@@ -34,7 +34,7 @@ pub struct ClientFigures {
     pub failed: u64,
     /// Requests whose connection was lost during COMMIT.
     pub uncertain: u64,
-    /// What the last request that failed, or found no route, was told.
+    /// The error of the last request that failed, or found no route.
     pub last_trouble: Option<String>,
 }
 

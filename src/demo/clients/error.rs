@@ -8,7 +8,7 @@ use crate::demo::route::Store;
 /// Why there are no clients. What happens to them while they write is counted, not raised.
 #[derive(Debug, Error)]
 pub enum ClientsError {
-    /// Nobody to write to.
+    /// There are no orgs to write to.
     #[error("starting clients: there are no orgs to write to")]
     NoOrgs,
     /// The address of Redis is no address.
@@ -19,10 +19,10 @@ pub enum ClientsError {
     Postgres {
         /// Which one.
         store: Store,
-        /// What the driver said.
+        /// The message of the driver.
         source: tokio_postgres::Error,
     },
-    /// A client ended by a panic, so nobody knows what it was promised.
+    /// A client panicked, so its acknowledged writes are unknown.
     #[error("a simulated client died: {0}")]
     Died(#[from] tokio::task::JoinError),
 }

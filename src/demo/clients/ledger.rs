@@ -39,12 +39,12 @@ pub enum Touch {
     UpdateNode,
 }
 
-/// All writes that the clients were told about.
+/// All acknowledged writes.
 #[derive(Clone, Debug, Default)]
 pub struct Ledger {
     /// The orgs that were written to.
     pub orgs: Vec<SampleOrg>,
-    /// Committed, as the server said.
+    /// Acknowledged by the server.
     pub acknowledged: Vec<Write>,
     /// The connection was lost during COMMIT and the client was stopped before it found out more: each of these may
     /// be there or not.

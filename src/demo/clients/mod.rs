@@ -105,7 +105,7 @@ impl Clients {
         self.counters.figures()
     }
 
-    /// Lets each client end the try that it is at, and tells what all of them were promised.
+    /// Lets each client end its current try, and answers all acknowledged writes.
     pub async fn stop(mut self) -> Result<(Ledger, ClientFigures), ClientsError> {
         self.stop.send_replace(true);
         while let Some(ended) = self.tasks.join_next().await {

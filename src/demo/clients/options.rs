@@ -9,7 +9,7 @@ use crate::demo::route::RouteBy;
 /// How many clients there are and what they are like.
 #[derive(Clone, Debug)]
 pub struct ClientOptions {
-    /// Which flag tells the store.
+    /// The flag that routes to the store.
     pub route_by: RouteBy,
     /// How many clients, each with a connection to either store.
     pub clients: u32,

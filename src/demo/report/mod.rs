@@ -8,7 +8,7 @@ use super::audit::Audit;
 use super::clients::ClientFigures;
 use super::quantiles::Quantiles;
 
-/// What the campaign did, as the move log tells.
+/// What the campaign did, from the move log.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct CampaignFigures {
     /// Orgs that were meant to move.
@@ -32,7 +32,7 @@ pub struct CampaignFigures {
 /// The result of a demo.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct DemoReport {
-    /// Whether everything moved and everybody has what they were promised.
+    /// Whether every org moved and every acknowledged write is present.
     pub ok: bool,
     /// What the campaign did.
     pub campaign: CampaignFigures,

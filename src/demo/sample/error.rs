@@ -26,7 +26,7 @@ pub enum SampleError {
         store: &'static str,
         /// What was being done.
         doing: &'static str,
-        /// What the driver said.
+        /// The message of the driver.
         source: tokio_postgres::Error,
     },
 }

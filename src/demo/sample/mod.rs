@@ -107,7 +107,7 @@ async fn make_tables(client: &Client, store: &'static str) -> Result<(), SampleE
 
 async fn open(url: &str, store: &'static str) -> Result<Client, SampleError> {
     let client = connect(url).await.map_err(failed(store, "connecting"))?;
-    // Whoever loses power makes the sample again.
+    // After a power loss the sample is created again.
     let settings =
         "SET synchronous_commit = off; SET maintenance_work_mem = '128MB'; SET client_min_messages = warning";
     batch(&client, store, "preparing the connection", settings).await?;

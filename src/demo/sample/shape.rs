@@ -28,7 +28,7 @@ pub enum Spread {
 }
 
 impl Shape {
-    /// What `mover demo` makes unless told otherwise.
+    /// The default of `mover demo`.
     pub fn demo() -> Self {
         let spread = Spread::Zipf { exponent: 1.0 };
         Self { orgs: 300, rows_total: 60_000, bytes_per_row: 350, spread, seed: 1 }

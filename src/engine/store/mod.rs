@@ -17,9 +17,9 @@ use tokio_postgres::config::Host;
 use tokio_postgres::error::SqlState;
 
 use crate::config::Postgres;
+use crate::connection_runtime::ConnectionRuntime;
 use crate::engine::store::connection::{Connector, Session};
 use crate::engine::store::error::is_transient;
-use crate::connection_runtime::ConnectionRuntime;
 use crate::tls::{self, Trouble};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -74,7 +74,7 @@ impl Store {
             .keepalives_retries(3);
         let address = address_of(&config);
         let timeouts = Timeouts { wait: Some(WAIT_FOR_CONNECTION), create: Some(CONNECT_TIMEOUT), recycle: None };
-        let pool = managed::Pool::builder(Connector { config, encryption, runtime: ConnectionRuntime::here() })
+        let pool = managed::Pool::builder(Connector { config, encryption, runtime: ConnectionRuntime::current() })
             .max_size(postgres.pool_size)
             .timeouts(timeouts)
             .runtime(deadpool::Runtime::Tokio1)

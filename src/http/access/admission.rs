@@ -28,17 +28,17 @@ pub(in crate::http) struct Caller {
 }
 
 impl Caller {
-    /// Refuses those who may not.
+    /// Refuses a caller without the role.
     pub(in crate::http) fn must_be(&self, needed: Role, what: &str) -> Result<(), Problem> {
         if self.role >= needed {
             return Ok(());
         }
-        tracing::warn!(name = %self.name, role = %self.role, address = %self.address, what, "somebody tried what their role may not");
+        tracing::warn!(name = %self.name, role = %self.role, address = %self.address, what, "a request was refused: the role of the token is too low");
         Err(Problem::forbidden(needed, what))
     }
 }
 
-/// Taken from where `admit` left it; a handler outside of its reach gets nobody.
+/// Extracts the caller that `admit` stored; without `admit` there is none.
 impl FromRequest for Caller {
     type Error = Problem;
     type Future = Ready<Result<Self, Problem>>;
@@ -83,7 +83,7 @@ async fn recognize(request: &ServiceRequest) -> Result<Caller, Problem> {
     Ok(Caller { name: holder.name, role: holder.role, expires_at: holder.expires_at, address })
 }
 
-/// Behind a proxy it is the proxy that knows: it has put the address at the end. What stands before that anybody can have written.
+/// Behind a proxy it is the proxy that knows: it has put the address at the end. Addresses before it may be forged.
 fn address(request: &ServiceRequest, behind_proxy: bool) -> IpAddr {
     let line = || request.headers().get_all("x-forwarded-for").last()?.to_str().ok();
     let told = || line()?.rsplit(',').next()?.trim().parse().ok();

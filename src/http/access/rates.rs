@@ -1,4 +1,4 @@
-//! How often each may ask.
+//! Rate limits.
 
 use std::net::IpAddr;
 use std::num::NonZeroU32;

@@ -1,4 +1,4 @@
-//! Which role a command takes.
+//! The role that a command requires.
 
 use mover_actors::domain::flags::FlagKey;
 use mover_actors::domain::state::Aim;
@@ -29,7 +29,7 @@ pub(in crate::http) fn needed(command: &Command) -> Role {
         | Command::OrgsAdd { .. }
         | Command::OrgsReady { .. }
         | Command::Migrate { aim: Aim::Migrate | Aim::RollBack, .. }
-        | Command::Steer(_)
+        | Command::Control(_)
         | Command::Verify { .. }
         | Command::Retry { .. }
         | Command::FlagsRepair => Role::Operator,

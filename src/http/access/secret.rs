@@ -1,4 +1,4 @@
-//! A token as its holder has it.
+//! The text of a token.
 
 use std::fmt;
 
@@ -24,7 +24,7 @@ impl Secret {
         hash(&self.0)
     }
 
-    /// What its holder is told, once.
+    /// The text that is shown once.
     pub fn tell(&self) -> &str {
         &self.0
     }

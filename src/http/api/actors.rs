@@ -10,7 +10,7 @@ use crate::operations::rfc3339;
 
 /// The supervision tree
 ///
-/// The tree of moves, and below it that of the doors.
+/// The tree of moves, and below it the tree of the interfaces.
 #[utoipa::path(tag = "actors", responses((status = 200, body = Actor), Refusals))]
 #[get("/tree")]
 pub(super) async fn get_tree(shared: web::Data<Shared>) -> Result<web::Json<Actor>, Problem> {

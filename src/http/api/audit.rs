@@ -1,4 +1,4 @@
-//! Who commanded what, from where, and what came of it.
+//! The audit: commands with user, origin and result.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! Commands: given, followed, approved.
+//! Commands: issue, poll, approve.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,12 +14,12 @@ use crate::command::{self, Command, Word, line_of};
 use crate::http::access::{Caller, needed};
 use crate::http::problem::{Problem, Refusals};
 use crate::http::shared::Shared;
-use crate::operations::{Answer, Door, Noted, Proposed, World, carry_out_noted, danger, is_final, note};
+use crate::operations::{Answer, Interface, Noted, Proposed, World, carry_out_noted, danger, is_final, note};
 use crate::state::{CommandEntry, RunLock, StepKey, StepState};
 
 /// So many orgs are put into one answer.
 const LIST_MAX: u32 = 10_000;
-/// Whoever gave a command waits for its end at most so long; then they follow it.
+/// A request waits for the end of its command at most so long; then the client polls.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
 /// A command.
@@ -34,7 +34,7 @@ struct NewCommand {
     step: Option<GivenBy>,
 }
 
-/// A step of a run that is carried out elsewhere.
+/// A step of a run on a remote client.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct GivenBy {
@@ -63,7 +63,7 @@ enum Said {
 
 /// Give a command
 ///
-/// `200`: it was carried out. `202`: it goes on, or somebody else must approve it; follow it.
+/// `200`: it was carried out. `202`: it continues, or waits for approval; poll it.
 #[utoipa::path(
     tag = "commands",
     responses((status = 200, body = Entry), (status = 202, body = Entry), Refusals)
@@ -121,7 +121,7 @@ pub(super) async fn give_command(
     }
     let waits = shared.settings().second_person && is_final(&world, &command);
     let run = step.as_ref().map(|step| step.run);
-    let noted = note(&world, Door::Http(caller.address, run), &command, waits).await?;
+    let noted = note(&world, Interface::Http(caller.address, run), &command, waits).await?;
     if let (Some(step), Some(before)) = (step, &mut given_before) {
         world.log.note_command(step.key(), noted.id).await?;
         before.insert(step.key, noted.id);
@@ -151,7 +151,7 @@ fn first_words(command: &Command) -> String {
     command.to_string().split(' ').take(2).collect::<Vec<_>>().join(" ")
 }
 
-/// Goes on when whoever asked has gone, or was told that it takes longer.
+/// Continues after the client has disconnected, or has received a 202.
 async fn carry_out(
     shared: &web::Data<Shared>,
     world: World,
@@ -167,7 +167,7 @@ async fn carry_out(
             _ => None,
         };
         let outcome = carry_out_noted(&doing, Some(&running), noted, &command).await;
-        // Until here nobody else could go on with the run that has given it.
+        // Until here no other client could continue the run that gave the command.
         drop(lock);
         outcome.map(|outcome| outcome.answer())
     });
@@ -177,7 +177,7 @@ async fn carry_out(
             tracing::error!(command = noted.id, %crash, "a command crashed");
             Err(Problem::unavailable("the command crashed; the log says why").of_command(noted.id))
         }
-        // Whoever is still there has the whole answer, also if it is too long to be kept.
+        // A client that still waits receives the whole answer, even if it is too long to be stored.
         Ok(Ok(Ok(whole))) => answer_with(&world, noted.id, Some(whole)).await,
         Err(_) => answer(&world, noted.id).await,
     }
@@ -220,7 +220,7 @@ struct Approval {
 
 /// Approve a command that waits, or refuse it
 ///
-/// Takes the role that the command itself takes. Whoever gave it can refuse it, and not approve it.
+/// Requires the role that the command itself requires. The user who gave it can refuse it, but not approve it.
 #[utoipa::path(
     tag = "commands",
     responses((status = 200, body = Entry), (status = 202, body = Entry), Refusals)

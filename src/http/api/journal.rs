@@ -1,4 +1,4 @@
-//! Runs of runbooks that are run elsewhere: held by one client at a time, with their journal kept here.
+//! Runs of runbooks on remote clients: one client at a time has the lease of a run; the journal is kept here.
 
 use std::collections::BTreeMap;
 
@@ -60,13 +60,13 @@ struct NewRun {
     /// Also if an earlier run of it did not come to its end.
     #[serde(default)]
     anew: bool,
-    /// A new secret of the client, such as a UUID. Whoever has it holds the run.
+    /// A new secret of the client, such as a UUID. It proves the lease on the run.
     hold: String,
 }
 
 /// Begin a run
 ///
-/// The client carries out its steps, and is heard of at least every `lease_ms`; else somebody else may take the run.
+/// The client carries out its steps, and sends a heartbeat at least every `lease_ms`; otherwise another client may take the run.
 #[utoipa::path(tag = "runs", responses((status = 200, body = Held), Refusals))]
 #[post("/runs")]
 pub(super) async fn begin_run(
@@ -99,14 +99,14 @@ pub(super) async fn begin_run(
 struct Holding {
     /// The secret of the client.
     hold: String,
-    /// Whether it has held the run before: refused if somebody else has since.
+    /// Whether it has held the run before: refused if another client has since.
     #[serde(default)]
     again: bool,
 }
 
 /// Take a run, to go on with it
 ///
-/// Whoever holds it already goes on holding it.
+/// A client that has the lease keeps it.
 #[utoipa::path(tag = "runs", responses((status = 200, body = Held), Refusals))]
 #[post("/runs/{id}/hold")]
 pub(super) async fn take_run(
@@ -151,7 +151,7 @@ struct StepNote {
     /// How it stands now.
     #[schema(value_type = Option<String>)]
     state: Option<StepState>,
-    /// What it said at its end, or why it was skipped.
+    /// Its output, or why it was skipped.
     #[serde(default)]
     told: String,
     /// The campaign that it has opened.
@@ -215,7 +215,7 @@ pub(super) async fn end_run(
     Ok(held(&shared, run))
 }
 
-/// A run with its text and all that is noted of it, for whoever goes on with it
+/// A run with its text and its journal, for the client that continues it
 #[utoipa::path(tag = "runs", responses((status = 200, body = JournalView), Refusals))]
 #[get("/runs/{id}/journal")]
 pub(super) async fn get_journal(

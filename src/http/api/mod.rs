@@ -2,9 +2,9 @@
 //!
 //! - `views`: the shapes of answers
 //! - `overview`, `migrations`, `orgs`, `actors`, `runs`, `audit`: what can be read
-//! - `journal`: runs of runbooks whose steps are carried out elsewhere
-//! - `commands`: what can be told, and who must agree
-//! - `touch`: an org that somebody waits for
+//! - `journal`: runs of runbooks whose steps run on remote clients
+//! - `commands`: commands, confirmation and approval
+//! - `touch`: gives an org priority
 
 mod actors;
 mod audit;
@@ -26,7 +26,7 @@ use utoipa_actix_web::scope;
 
 use super::access::admit;
 use super::events;
-use super::nowhere::nowhere;
+use super::not_found::not_found;
 use super::problem::{More, Problem};
 
 pub(super) use audit::told as told_commands;
@@ -36,7 +36,7 @@ pub(super) use runs::active as active_run;
 
 pub(super) const BODY_BYTES_MAX: usize = 64 * 1024;
 
-/// What the document says besides its paths.
+/// The parts of the document besides its paths.
 #[derive(OpenApi)]
 #[openapi(
     info(title = "Mover", description = "Moves organizations between datastores. docs/http.md is the manual."),
@@ -56,7 +56,7 @@ impl Modify for Bearer {
     }
 }
 
-/// Every path; nobody gets in without a token.
+/// Every path; all require a token.
 pub(super) fn routes(app: &mut utoipa_actix_web::service_config::ServiceConfig<'_>) {
     let api = scope("/api/v1")
         .wrap(from_fn(admit))
@@ -93,7 +93,7 @@ pub(super) fn routes(app: &mut utoipa_actix_web::service_config::ServiceConfig<'
         .service(commands::get_command)
         .service(commands::approve_command)
         .service(events::get_events)
-        .default_service(web::to(nowhere));
+        .default_service(web::to(not_found));
     app.service(api);
 }
 

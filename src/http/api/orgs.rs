@@ -1,4 +1,4 @@
-//! One org: how it stands, where it lives; and who is shut out.
+//! One org: its moves and its location; and the orgs that are blocked.
 
 use actix_web::{HttpResponse, get, web};
 use bytes::Bytes;
@@ -14,7 +14,7 @@ use super::paging::Page;
 use super::views::{Closed, DriftOf, Drifts, FlagFields, Move, Org, Route, RouteOf};
 use crate::http::problem::{Problem, Refusals};
 use crate::http::shared::Shared;
-use crate::operations::{OperationError, Whereabouts, World, flags_of, whereabouts};
+use crate::operations::{Location, OperationError, World, flags_of, location};
 
 const CLOSED_MAX: u32 = 200;
 const DRIFTS_MAX: usize = 100;
@@ -70,7 +70,7 @@ pub(super) async fn get_route(shared: web::Data<Shared>, name: web::Path<String>
     let (world, name) = (&shared.world, org_name(&name)?);
     let moves = world.log.org_moves(&name).await?;
     let migrations = moves.into_iter().map(|view| {
-        let Whereabouts { store, accepts_writes } = whereabouts(world, &view.record);
+        let Location { store, accepts_writes } = location(world, &view.record);
         RouteOf {
             migration: view.record.migration.to_string(),
             state: view.record.state.as_str().to_owned(),
@@ -95,7 +95,7 @@ pub(super) async fn get_closed(shared: web::Data<Shared>) -> Result<HttpResponse
     closed_of(&shared).await.map(json)
 }
 
-/// Orgs that moves have shut, and whoever operators have; read when the last answer is too old.
+/// Orgs that moves or operators have blocked; read again when the last answer is too old.
 pub(in crate::http) async fn closed_of(shared: &Shared) -> Result<Bytes, Problem> {
     let log = &shared.world.log;
     let read = async {
@@ -133,7 +133,7 @@ pub(super) async fn get_flags(
     shared: web::Data<Shared>,
     key: web::Path<String>,
 ) -> Result<web::Json<FlagFields>, Problem> {
-    // What else is in this Redis is nobody's business here.
+    // Other keys of this Redis are not shown.
     if !key.starts_with("dl_") {
         return Err(Problem::not_found("there is no such flag hash; their keys begin with dl_"));
     }

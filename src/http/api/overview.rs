@@ -19,7 +19,7 @@ use crate::operations::{
 use crate::state::Role;
 use crate::state::read::Counts;
 
-/// Whoever asks.
+/// The caller.
 #[derive(Debug, Serialize, ToSchema)]
 struct Me {
     /// The name of the token; the audit has it.
@@ -29,9 +29,9 @@ struct Me {
     expires_at: Option<String>,
     /// Whether the point of no return needs a second person here.
     approvals: bool,
-    /// Since when this Mover serves. A command that was given before and is still open is carried out by nobody.
+    /// Since when this Mover serves. A command that was given before and is still open will not be carried out.
     serving_since: String,
-    /// What campaigns wait here after the block where nothing is said.
+    /// The default `sleep_time` of campaigns, in milliseconds.
     sleep_time_ms: u64,
 }
 
@@ -109,7 +109,7 @@ pub(super) async fn get_campaigns(
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 struct CampaignQuery {
-    /// Whether `total` is told: it takes a count over all orgs.
+    /// Whether to include `total`: it takes a count over all orgs.
     #[serde(default)]
     total: bool,
 }

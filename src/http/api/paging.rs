@@ -18,7 +18,7 @@ pub(in crate::http) struct Page<T> {
 }
 
 impl<T> Page<T> {
-    /// A list that is short enough to be told at once.
+    /// A list that fits into one page.
     pub(in crate::http) fn whole(items: Vec<T>) -> Self {
         Self { items, next: None }
     }

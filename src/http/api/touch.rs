@@ -1,4 +1,4 @@
-//! An org that somebody waits for, such as a person who logs in.
+//! Priority for an org that is in use, for instance because a person logs in.
 
 use std::time::Duration;
 

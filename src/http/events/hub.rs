@@ -1,4 +1,4 @@
-//! The latest events, for those who come back, and new ones for those who listen.
+//! The latest events, for clients that reconnect, and new events, for connected clients.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use tokio::sync::{Notify, broadcast};
 
-/// Events that are kept for those who come back, and what they may hold together.
+/// Limits of the events that are kept for clients that reconnect.
 const KEPT_MAX: usize = 4096;
 const KEPT_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// A listener that is further behind is cut off.
@@ -37,14 +37,14 @@ struct Kept {
     last: u64,
     bytes: usize,
     events: VecDeque<Event>,
-    /// The latest of each kind that tells everything there is to tell of its kind.
+    /// The latest event of each kind whose events replace earlier ones.
     current: BTreeMap<&'static str, Event>,
 }
 
-/// Somebody who listens. Who has gone is not counted any more.
+/// A connected client. It is counted until it is dropped.
 pub(super) struct Listener {
     hub: Arc<Hub>,
-    /// What to tell at once.
+    /// Events to send at once.
     pub(super) first: Vec<Event>,
     pub(super) later: broadcast::Receiver<Event>,
 }
@@ -76,7 +76,7 @@ impl Kept {
 }
 
 impl Hub {
-    /// Tells everybody. `whole`: the event says all that there is to say of its kind, so whoever comes later needs only the last one.
+    /// Publishes an event. `whole`: it replaces earlier events of its kind, so clients that connect later need only the last one.
     pub(super) fn publish(&self, kind: &'static str, data: &[u8], whole: bool) {
         let mut kept = self.kept();
         kept.last += 1;
@@ -95,11 +95,11 @@ impl Hub {
             let Some(oldest) = kept.events.pop_front() else { break };
             kept.bytes -= oldest.frame.len();
         }
-        // Sent while nobody can begin to listen, so that nobody hears it twice or not at all.
+        // Sent under the lock, so that a client that connects now receives it exactly once.
         let _ = self.sender.send(event);
     }
 
-    /// One more listener; `last` is the id of the last event that it has heard. `None`: there are too many.
+    /// One more client; `last` is the id of the last event that it received. `None`: there are too many.
     pub(super) fn listen(self: &Arc<Self>, last: Option<&str>) -> Option<Listener> {
         if self.listeners.fetch_add(1, Ordering::Relaxed) >= LISTENERS_MAX {
             self.listeners.fetch_sub(1, Ordering::Relaxed);
@@ -120,7 +120,7 @@ impl Hub {
         Some(Listener { hub: self.clone(), first, later })
     }
 
-    /// Forgets all that was told.
+    /// Drops all events.
     pub(super) fn forget(&self) {
         *self.kept() = Kept::new();
     }
@@ -130,7 +130,7 @@ impl Hub {
         self.listeners.load(Ordering::Relaxed)
     }
 
-    /// Waits until somebody listens.
+    /// Waits until a client is connected.
     pub(super) async fn somebody(&self) {
         while self.listeners() == 0 {
             self.came.notified().await;

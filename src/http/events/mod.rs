@@ -1,7 +1,7 @@
-//! What changes, told to everybody who listens.
+//! What changes, sent to all connected clients.
 //!
-//! - `watch`: looks what has changed, and publishes it; an actor in the tree of the doors
-//! - `hub`: keeps the latest events for those who come back, and hands new ones on
+//! - `watch`: looks what has changed, and publishes it; an actor in the tree of the interfaces
+//! - `hub`: keeps the latest events for clients that reconnect, and sends new ones
 //! - `stream`: one listener
 
 mod hub;

@@ -1,4 +1,4 @@
-//! One listener.
+//! The event stream of one client.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -61,7 +61,7 @@ fn frames(
         }
         let (shared, name, looked_at) = &mut who;
         if looked_at.elapsed() >= TOKEN_LOOKED_AT_EVERY {
-            // While Postgres is away whoever is known goes on.
+            // While Postgres is unreachable, known clients stay connected.
             if !shared.book.has(&shared.world.log, name).await.unwrap_or(true) {
                 return None;
             }

@@ -1,4 +1,4 @@
-//! Looks what has changed, as long as somebody listens.
+//! Polls for changes, as long as a client is connected.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -6,31 +6,31 @@ use std::time::Duration;
 
 use actix::prelude::*;
 use bytes::Bytes;
-use mover_actors::otp::{ActorRef, Child, ChildSpec, Me};
+use mover_actors::otp::{ActorRef, Child, ChildSpec, SelfHandle};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::http::api::views::{Actor as ActorView, Entry, RunView, letter};
 use crate::http::api::{active_run, closed_of, health_of, status_of, told_commands};
-use crate::http::fresh::written;
+use crate::http::cached::written;
 use crate::http::problem::Problem;
 use crate::http::shared::Shared;
 use crate::state::read::{Change, Changes, Seen, StateName};
 
 /// So long after one look comes the next.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
-/// So long after the last one has gone, whoever comes back is still told what they have missed.
+/// For so long after the last client has disconnected, events are kept for a client that reconnects.
 const LINGER: Duration = Duration::from_secs(60);
 const COMMANDS: u32 = 20;
 
-/// The actor that looks. It reads from the move log, so it hears of what other processes do, too.
+/// The actor that polls. It reads the move log, so it also sees changes by other processes.
 pub struct Events {
-    me: Me,
+    me: SelfHandle,
     shared: Arc<Shared>,
 }
 
 impl Events {
-    /// Its place in the tree of the doors.
+    /// Its place in the tree of the interfaces.
     pub fn spec(shared: Arc<Shared>) -> ChildSpec {
         ChildSpec::actor(&ActorRef::<Events>::named("events"), move |me| {
             let shared = shared.clone();
@@ -50,7 +50,7 @@ impl Actor for Events {
 
 impl Child for Events {}
 
-async fn watch(me: Me, shared: Arc<Shared>) {
+async fn watch(me: SelfHandle, shared: Arc<Shared>) {
     loop {
         me.note("nobody listens".to_owned());
         shared.hub.somebody().await;
@@ -67,12 +67,12 @@ async fn watch(me: Me, shared: Arc<Shared>) {
             }
             tokio::time::sleep(LOOK_EVERY).await;
         }
-        // What happens from now on is told to nobody, so whoever comes back begins anew.
+        // Events are not recorded from now on, so a client that reconnects starts over.
         shared.hub.forget();
     }
 }
 
-/// What was told, so that only changes are told again.
+/// What was published, so that only changes are published again.
 struct Watch {
     shared: Arc<Shared>,
     seen: Option<Seen>,
@@ -97,11 +97,11 @@ impl Watch {
     }
 
     async fn look(&mut self) -> Result<(), Problem> {
-        // What needs no server first: it is told also while they are away.
+        // First the parts that need no server: they are published even while servers are unreachable.
         if self.is_due("tree", Duration::from_secs(1)) {
             self.tree()?;
         }
-        // Before what takes long, so that nothing happens in between that is told to nobody.
+        // Before slow work, so that no event is lost meanwhile.
         let moves = self.moves().await;
         if self.is_due("health", Duration::from_secs(2)) {
             let health = health_of(&self.shared).await?;
@@ -147,7 +147,7 @@ impl Watch {
         let log = &self.shared.world.log;
         let Some(seen) = &mut self.seen else {
             self.seen = Some(log.seen_now().await?);
-            // Whoever has read something before that reads it again.
+            // Clients reload what they read before that.
             self.shared.hub.publish("reset", b"{}", false);
             return Ok(());
         };

@@ -1,4 +1,4 @@
-//! What has happened since somebody looked.
+//! Changes since an earlier read.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -13,7 +13,7 @@ use crate::state::{PgMoveLog, StateError};
 const DOING: &str = "reading what has happened";
 /// More than this at once is not followed org by org.
 const CHANGES_MAX: i64 = 20_000;
-/// A number that nobody has used by then belongs to a transaction that was rolled back.
+/// A number that is unused by then belongs to a transaction that was rolled back.
 const GAP_LIFE: Duration = Duration::from_secs(30);
 const GAPS_MAX: usize = 10_000;
 /// So many numbers are lost at once to transactions that were rolled back.
@@ -45,7 +45,7 @@ pub struct Seen {
 pub enum Changes {
     /// These orgs have changed; each stands here once.
     Some(Vec<Change>),
-    /// Too much to tell.
+    /// Too many changes.
     TooMany,
 }
 

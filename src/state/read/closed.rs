@@ -1,4 +1,4 @@
-//! Who is shut out now.
+//! Orgs that are blocked now.
 
 use std::time::SystemTime;
 
@@ -38,7 +38,7 @@ impl PgMoveLog {
         rows.iter().map(closed).collect()
     }
 
-    /// Keys of hashes that shut somebody out by an operator's word, each with the field that does it.
+    /// Keys of hashes with a block by an operator, each with its field.
     pub async fn closed_by_operators(&self, limit: u32) -> Result<Vec<(String, String)>, StateError> {
         let rows = self.query(DOING, include_str!("../sql/flags_closed.sql"), &[&i64::from(limit)]).await?;
         let field = |row| {

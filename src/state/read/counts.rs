@@ -1,4 +1,4 @@
-//! How many orgs are where.
+//! The number of orgs by state and step.
 
 use std::collections::BTreeMap;
 

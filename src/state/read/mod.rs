@@ -1,4 +1,4 @@
-//! What operators, dashboards and scripts read of the move log.
+//! Queries on the move log for operators, dashboards and scripts.
 
 mod campaigns;
 mod changes;
@@ -14,6 +14,6 @@ pub use changes::{Change, Changes, Seen};
 pub use closed::ClosedOrg;
 pub use counts::Counts;
 pub use flights::Flight;
-pub use org::{Happening, History};
+pub use org::{History, HistoryEntry};
 pub use pace::{Bucket, ClosedTimes, Rate};
 pub use page::{MoveView, StateName};

@@ -20,12 +20,12 @@ pub struct History {
     /// When it came into the move log.
     pub captured_at: SystemTime,
     /// Every transition and take-over, the oldest first.
-    pub happenings: Vec<Happening>,
+    pub happenings: Vec<HistoryEntry>,
 }
 
 /// One transition or take-over.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Happening {
+pub struct HistoryEntry {
     /// When.
     pub at: SystemTime,
     /// The state before.
@@ -34,7 +34,7 @@ pub struct Happening {
     pub to: State,
     /// The node that wrote it, by name.
     pub node: Option<String>,
-    /// The epoch of the claim under which it was written.
+    /// The epoch of the lease under which it was written.
     pub epoch: Epoch,
     /// The operator, where it was not the node itself.
     pub actor: Option<String>,
@@ -65,7 +65,7 @@ impl PgMoveLog {
         for row in &rows {
             let columns = Columns::new(READING, row);
             let Some(at) = columns.time("at")? else { continue };
-            history.happenings.push(Happening {
+            history.happenings.push(HistoryEntry {
                 at,
                 from: columns.state("from_state", "from_step")?,
                 to: columns.state("to_state", "to_step")?,

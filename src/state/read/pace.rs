@@ -1,4 +1,4 @@
-//! How fast it goes, and how long orgs were closed.
+//! Throughput, and how long orgs were blocked.
 
 use std::time::SystemTime;
 

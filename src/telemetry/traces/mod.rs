@@ -1,9 +1,9 @@
-//! Spans on their way to a collector.
+//! The export of spans to a collector.
 //!
 //! Spans that have ended are handed to a thread of their own over a queue of bounded length, which drops what does not
 //! fit: a collector that is slow, or away, costs spans and nothing else.
 
-mod courier;
+mod exporter;
 
 use std::time::Duration;
 
@@ -20,12 +20,12 @@ use tracing_subscriber::registry::LookupSpan;
 use crate::config::Telemetry;
 
 use super::error::TelemetryError;
-use courier::Courier;
+use exporter::CollectorClient;
 
 /// A process that ends waits no longer for its last spans to be taken.
 const FLUSH_WITHIN: Duration = Duration::from_secs(2);
 
-/// Only what Mover says of itself: not its drivers, and not the sender of spans.
+/// Only spans of Mover: none of its drivers, and none of the exporter.
 const TARGET: &str = "mover";
 
 /// See the module's documentation.
@@ -35,12 +35,12 @@ pub struct Traces {
 }
 
 impl Traces {
-    /// Makes ready to send; nothing if no collector is configured. Nobody is connected to yet.
+    /// Prepares the exporter; `None` without a configured collector. Opens no connection yet.
     pub fn start(telemetry: &Telemetry) -> Result<Option<Self>, TelemetryError> {
         let Some(collector) = &telemetry.collector else { return Ok(None) };
         let exporter = SpanExporter::builder()
             .with_http()
-            .with_http_client(Courier::new(collector))
+            .with_http_client(CollectorClient::new(collector))
             .with_protocol(Protocol::HttpBinary)
             .with_endpoint(collector.traces())
             .build()
@@ -64,12 +64,12 @@ impl Traces {
             .with_threads(false)
             .with_target(false)
             .with_tracked_inactivity(false)
-            // Nobody here asks for the span that is current in the terms of OpenTelemetry.
+            // The current span of OpenTelemetry is not used here.
             .with_context_activation(false)
             .with_filter(Targets::new().with_target(TARGET, Level::INFO))
     }
 
-    /// Sends what is left. What nobody takes in time is lost.
+    /// Sends the remaining spans. Those that the collector does not take in time are lost.
     pub async fn end(self) {
         let flush = move || self.provider.shutdown_with_timeout(FLUSH_WITHIN);
         match tokio::task::spawn_blocking(flush).await {

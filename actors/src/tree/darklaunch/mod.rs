@@ -1,11 +1,11 @@
 //! The only writer of Redis.
 //!
-//! Owns: the order in which flags are written. Source of truth: the move log, which is told first; Redis follows.
+//! Owns: the order in which flags are written. Source of truth: the move log, which is written first; Redis follows.
 //! Orders that arrive while others are being written wait and go out together. Once a second the actor looks whether
 //! Redis still knows what it knew; if not, everything is written again, `dl_default` last, so that an application
 //! which refuses to work without `dl_default` never routes by half a memory. It does one thing at a time: were an order
 //! under way while it looks, that order could write `dl_default` into a Redis that has just been found empty.
-//! On failure: the askers hear [`DarklaunchError`] and ask again; and a catch-up writes whatever was decided and did not
+//! On failure: callers receive [`DarklaunchError`] and try again; a catch-up writes all decisions that did not
 //! reach Redis. So does the next incarnation, and all of them every now and then, for the decisions of other processes.
 
 mod order;
@@ -20,7 +20,7 @@ use tokio::sync::{oneshot, watch};
 
 use crate::domain::flags::{Fields, FlagImage, FlagKey};
 use crate::metering;
-use crate::otp::{ActorRef, Child, Me};
+use crate::otp::{ActorRef, Child, SelfHandle};
 use crate::ports::{Flags, FlagsError, MoveLog};
 
 use super::queue::Queue;
@@ -45,7 +45,7 @@ pub enum FlagsHealth {
 
 /// See the module's documentation.
 pub struct Darklaunch {
-    me: Me,
+    me: SelfHandle,
     places: Places,
     health: Arc<watch::Sender<FlagsHealth>>,
     tasks: Queue<Task, Result<FlagImage, DarklaunchError>>,
@@ -66,7 +66,7 @@ enum CatchUp {
 impl Darklaunch {
     /// A fresh incarnation, which begins by writing what Redis has not seen.
     pub(crate) fn new(
-        me: Me,
+        me: SelfHandle,
         log: Arc<dyn MoveLog>,
         flags: Arc<dyn Flags>,
         health: Arc<watch::Sender<FlagsHealth>>,
@@ -155,7 +155,7 @@ impl Darklaunch {
                 if is_withheld(&&error) {
                     self.catch_up = CatchUp::At(None);
                 }
-                // Whoever waits is told, so that `status` can say why nothing moves.
+                // The callers receive the error, so that `status` can show why no org moves.
                 for asker in self.repairs.drain(..) {
                     let _ = asker.send(Err(error.clone()));
                 }
@@ -258,12 +258,12 @@ impl Handler<Apply> for Darklaunch {
 /// or the writing.
 #[derive(Message)]
 #[rtype(result = "Vec<Result<FlagImage, DarklaunchError>>")]
-struct Do(Vec<Task>);
+struct ApplyTasks(Vec<Task>);
 
-impl Handler<Do> for Darklaunch {
+impl Handler<ApplyTasks> for Darklaunch {
     type Result = ResponseFuture<Vec<Result<FlagImage, DarklaunchError>>>;
 
-    fn handle(&mut self, Do(tasks): Do, ctx: &mut Self::Context) -> Self::Result {
+    fn handle(&mut self, ApplyTasks(tasks): ApplyTasks, ctx: &mut Self::Context) -> Self::Result {
         Box::pin(self.enqueue(tasks, ctx))
     }
 }
@@ -271,12 +271,12 @@ impl Handler<Do> for Darklaunch {
 /// Write hashes as they were decided before: whether orders for them could be carried out now. Overtakes all that waits.
 #[derive(Message)]
 #[rtype(result = "Result<(), DarklaunchError>")]
-struct Rehearse(Vec<FlagOrder>);
+struct DryRun(Vec<FlagOrder>);
 
-impl Handler<Rehearse> for Darklaunch {
+impl Handler<DryRun> for Darklaunch {
     type Result = ResponseFuture<Result<(), DarklaunchError>>;
 
-    fn handle(&mut self, Rehearse(orders): Rehearse, ctx: &mut Self::Context) -> Self::Result {
+    fn handle(&mut self, DryRun(orders): DryRun, ctx: &mut Self::Context) -> Self::Result {
         match self.catch_up {
             CatchUp::Done => {
                 let places = self.places.clone();
@@ -309,11 +309,11 @@ impl Handler<RepairFlags> for Darklaunch {
     }
 }
 
-/// The darklaunch actor's name, for those who only want an order carried out.
+/// The name of the darklaunch actor, for callers that only apply orders.
 #[derive(Clone)]
-pub struct Flagger(ActorRef<Darklaunch>);
+pub struct FlagWriter(ActorRef<Darklaunch>);
 
-impl Flagger {
+impl FlagWriter {
     /// Over the actor's name.
     pub fn new(darklaunch: ActorRef<Darklaunch>) -> Self {
         Self(darklaunch)
@@ -326,7 +326,7 @@ impl Flagger {
 
     /// The same for several orders: an answer for each, in order.
     pub async fn apply_all(&self, orders: Vec<FlagOrder>) -> Result<Vec<Result<(), DarklaunchError>>, DarklaunchError> {
-        let done = self.send(Do(orders.into_iter().map(Task::Apply).collect())).await?;
+        let done = self.send(ApplyTasks(orders.into_iter().map(Task::Apply).collect())).await?;
         Ok(done.into_iter().map(|answer| answer.map(drop)).collect())
     }
 
@@ -337,14 +337,14 @@ impl Flagger {
         event: oneshot::Receiver<()>,
         orders: Vec<FlagOrder>,
     ) -> Result<Vec<Result<(), DarklaunchError>>, DarklaunchError> {
-        let decisions = Do(orders.into_iter().map(Task::Decide).collect());
+        let decisions = ApplyTasks(orders.into_iter().map(Task::Decide).collect());
         let (decided, event) = tokio::join!(self.send(decisions), event);
         let decided = decided?;
         if event.is_err() {
             return Ok(decided.into_iter().map(|answer| answer.map(drop)).collect());
         }
         let due = decided.iter().flatten().cloned().map(Task::Write).collect();
-        let mut written = self.send(Do(due)).await?.into_iter();
+        let mut written = self.send(ApplyTasks(due)).await?.into_iter();
         let outcome = |answer: Result<FlagImage, _>| match answer {
             Ok(_) => written.next().unwrap_or_else(|| Err(died())).map(drop),
             Err(error) => Err(error),
@@ -354,7 +354,7 @@ impl Flagger {
 
     /// Whether orders would be carried out now, which changes nothing of the orgs' flags.
     pub async fn rehearse(&self, orders: Vec<FlagOrder>) -> Result<(), DarklaunchError> {
-        self.send(Rehearse(orders)).await?
+        self.send(DryRun(orders)).await?
     }
 
     async fn send<M>(&self, message: M) -> Result<M::Result, DarklaunchError>

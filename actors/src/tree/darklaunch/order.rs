@@ -1,4 +1,4 @@
-//! What can be asked of the darklaunch actor, and what it answers.
+//! Requests to the darklaunch actor, and their answers.
 
 use thiserror::Error;
 
@@ -12,8 +12,8 @@ use crate::ports::{Desire, FlagsError, LogError};
 pub struct FlagOrder {
     /// Which hash.
     pub key: FlagKey,
-    /// The claim of the move that asks; nothing for an operator.
-    pub claim: Option<(MoveId, Epoch)>,
+    /// The lease of the move that asks; nothing for an operator.
+    pub lease: Option<(MoveId, Epoch)>,
     /// Fields to set for good.
     pub base: Fields,
     /// Fields to lay over the base while the org is blocked; an empty set takes them away.
@@ -61,7 +61,7 @@ impl DarklaunchError {
     pub fn is_transient(&self) -> bool {
         match self {
             DarklaunchError::Log(error) => error.is_transient(),
-            // A refusal by Redis (no permission, read-only, out of memory) ends when its operator mends it.
+            // A refusal by Redis (no permission, read-only, out of memory) ends when an operator fixes it.
             DarklaunchError::Flags(_) | DarklaunchError::Refilling { .. } | DarklaunchError::Gone(_) => true,
             DarklaunchError::Ahead { .. } => false,
         }
@@ -71,7 +71,7 @@ impl DarklaunchError {
 impl FlagOrder {
     /// An operator's order.
     pub fn of_operator(key: FlagKey, base: Fields) -> Self {
-        Self { key, claim: None, base, overlay: None, desired_failpoint: Some("operator.desired") }
+        Self { key, lease: None, base, overlay: None, desired_failpoint: Some("operator.desired") }
     }
 
     /// Sets fields for good.
@@ -94,7 +94,7 @@ impl FlagOrder {
     pub(crate) fn desire(&self, found: FoundFlags) -> Desire {
         Desire {
             key: self.key.clone(),
-            claim: self.claim,
+            lease: self.lease,
             found,
             base: self.base.clone(),
             overlay: self.overlay.clone(),

@@ -141,7 +141,7 @@ impl Places {
     }
 
     /// Writes one page of decisions that Redis has not seen. Hashes at the decided epoch are left alone: what
-    /// differs there was changed by hand, and is for `flags check` to tell. Answers the key to go on after; nothing
+    /// differs there was changed by hand; `flags check` reports it. Answers the key to continue after; `None`
     /// after the last page.
     pub(super) async fn catch_up(&self, after: Option<&FlagKey>) -> Result<Option<FlagKey>, DarklaunchError> {
         if after.is_none() {
@@ -216,7 +216,7 @@ fn differs(wanted: &FlagImage, found: &FoundFlags) -> bool {
     wanted.fields != found.fields || found.epoch.is_some_and(|epoch| epoch > wanted.epoch)
 }
 
-/// Whether an error says that Redis, and not the move log, is the trouble.
+/// Whether an error comes from Redis, and not from the move log.
 pub(super) fn is_redis(error: &DarklaunchError) -> bool {
     match error {
         DarklaunchError::Flags(_) | DarklaunchError::Refilling { .. } => true,

@@ -1,10 +1,10 @@
-//! Orgs that were claimed together and are carried through their steps together, by one worker.
+//! Cohorts: orgs that are claimed together and go through their steps together, with one worker.
 //!
 //! Each org keeps a state machine of its own, which asks its cohort to perform a step. When all members have asked, the effect is
-//! carried out for all of them at once, and each is told what became of it. A member whose step failed while others went on leaves,
-//! and goes on alone with the same worker: nothing that happens to one org can hold up another.
+//! carried out for all of them at once, and each receives its own outcome. A member whose step failed while others succeeded leaves,
+//! and continues alone with the same worker, so one org cannot delay another.
 //!
-//! Owns: who waits for whom, which is forgotten with the machines: their successors go alone.
+//! Owns: the list of waiting members, which is lost with the machines; their next incarnations continue alone.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -17,10 +17,10 @@ use crate::domain::ids::MoveId;
 use crate::domain::record::MoveRecord;
 use crate::domain::state::Step;
 use crate::ports::LogError;
-use crate::tree::workers::{Lease, Perform};
+use crate::tree::workers::{Perform, PooledWorker};
 
 use super::effects::{Effects, Outcome, Progress, StepError};
-use super::machine::Surroundings;
+use super::machine::MachineContext;
 
 /// Why a step that a member asked for did not come to its end.
 pub(crate) enum Unfinished {
@@ -33,13 +33,13 @@ pub(crate) enum Unfinished {
 /// What became of a step that a member asked for.
 pub(crate) type Attempt = Result<Outcome, Unfinished>;
 
-/// A worker that fell is back sooner, unless its whole pool was replaced.
+/// A failed worker is restarted sooner, unless the whole pool was replaced.
 const WORKER_BACK_MAX: Duration = Duration::from_secs(6);
 
 /// Orgs that go through their steps together.
 struct Cohort {
-    around: Surroundings,
-    /// Shared with those who left.
+    context: MachineContext,
+    /// Shared with members that have left.
     worker: Arc<Slot>,
     state: Mutex<State>,
     /// How far the steps of this cohort have come.
@@ -48,7 +48,7 @@ struct Cohort {
 
 /// The worker that a cohort has, if it has one by now.
 #[derive(Default)]
-struct Slot(tokio::sync::Mutex<Option<Arc<Lease>>>);
+struct Slot(tokio::sync::Mutex<Option<Arc<PooledWorker>>>);
 
 struct State {
     members: usize,
@@ -77,16 +77,17 @@ pub(crate) struct Member {
     cohort: Arc<Cohort>,
 }
 
-/// The places of orgs that are claimed together, in order. Without a lease they wait for a worker when it is first needed.
-pub(crate) fn together(around: &Surroundings, ids: &[MoveId], lease: Option<Lease>) -> Vec<Member> {
-    let cohort = Cohort::new(around.clone(), ids.len(), Arc::new(Slot(tokio::sync::Mutex::new(lease.map(Arc::new)))));
+/// The places of orgs that are claimed together, in order. Without a worker they wait for a worker when it is first needed.
+pub(crate) fn together(context: &MachineContext, ids: &[MoveId], pooled_worker: Option<PooledWorker>) -> Vec<Member> {
+    let cohort =
+        Cohort::new(context.clone(), ids.len(), Arc::new(Slot(tokio::sync::Mutex::new(pooled_worker.map(Arc::new)))));
     ids.iter().map(|id| Member { id: *id, cohort: cohort.clone() }).collect()
 }
 
 impl Member {
     /// The place of an org that goes alone.
-    pub(crate) fn alone(around: &Surroundings, id: MoveId) -> Self {
-        Member { id, cohort: Cohort::new(around.clone(), 1, Arc::default()) }
+    pub(crate) fn alone(context: &MachineContext, id: MoveId) -> Self {
+        Member { id, cohort: Cohort::new(context.clone(), 1, Arc::default()) }
     }
 
     /// Waits until all others have come to a step, too, and for what became of this one's. A member that failed where
@@ -118,7 +119,7 @@ impl Member {
     }
 
     fn go_alone(&mut self, worker: Arc<Slot>) {
-        let alone = Cohort::new(self.cohort.around.clone(), 1, worker);
+        let alone = Cohort::new(self.cohort.context.clone(), 1, worker);
         drop(std::mem::replace(self, Member { id: self.id, cohort: alone }));
     }
 
@@ -143,20 +144,20 @@ impl Drop for Member {
 
 impl Slot {
     /// The worker, which is waited for if there is none yet.
-    async fn lease(&self, around: &Surroundings) -> Result<Arc<Lease>, LogError> {
+    async fn pooled_worker(&self, context: &MachineContext) -> Result<Arc<PooledWorker>, LogError> {
         let mut held = self.0.lock().await;
-        if let Some(lease) = held.as_ref() {
-            return Ok(lease.clone());
+        if let Some(pooled_worker) = held.as_ref() {
+            return Ok(pooled_worker.clone());
         }
-        let lease = Arc::new(around.checkout().await?);
-        *held = Some(lease.clone());
-        Ok(lease)
+        let pooled_worker = Arc::new(context.checkout().await?);
+        *held = Some(pooled_worker.clone());
+        Ok(pooled_worker)
     }
 
     /// Does without this worker, so that another is asked for.
-    async fn give_back(&self, lease: &Arc<Lease>) {
+    async fn give_back(&self, pooled_worker: &Arc<PooledWorker>) {
         let mut held = self.0.lock().await;
-        if held.as_ref().is_some_and(|held| Arc::ptr_eq(held, lease)) {
+        if held.as_ref().is_some_and(|held| Arc::ptr_eq(held, pooled_worker)) {
             *held = None;
         }
     }
@@ -173,9 +174,9 @@ impl State {
 }
 
 impl Cohort {
-    fn new(around: Surroundings, members: usize, worker: Arc<Slot>) -> Arc<Self> {
+    fn new(context: MachineContext, members: usize, worker: Arc<Slot>) -> Arc<Self> {
         let state = Mutex::new(State { members, asking: Vec::new(), failed_in_a_row: 0 });
-        Arc::new(Self { around, worker, state, progress: Progress::default() })
+        Arc::new(Self { context, worker, state, progress: Progress::default() })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -194,11 +195,11 @@ impl Cohort {
         while let Some(step) = asking.first().map(|first| first.step) {
             let (mut now, later): (Vec<_>, Vec<_>) = asking.into_iter().partition(|asking| asking.step == step);
             asking = later;
-            let lease = self.worker.lease(&self.around).await;
+            let pooled_worker = self.worker.pooled_worker(&self.context).await;
             // A member that ended while a worker was waited for has a successor by now.
             now.retain(|asking| !asking.answer.is_closed());
-            let attempts = match lease {
-                Ok(lease) => self.perform(step, &mut now, &lease).await,
+            let attempts = match pooled_worker {
+                Ok(pooled_worker) => self.perform(step, &mut now, &pooled_worker).await,
                 Err(error) => now.iter().map(|_| Err(Unfinished::NotBegun(error.to_string()))).collect(),
             };
             let is_done = |attempt: &Attempt| matches!(attempt, Ok(Ok(_)));
@@ -206,7 +207,7 @@ impl Cohort {
             for (asking, attempt) in now.into_iter().zip(attempts) {
                 let stays = match &attempt {
                     Ok(Ok(_)) => true,
-                    // What ails all of them passes for all of them.
+                    // A transient fault of all members is retried by all members.
                     Ok(Err(StepError::Transient { .. })) | Err(Unfinished::NotBegun(_)) => !goes_on,
                     Ok(Err(StepError::Permanent { .. } | StepError::Apart | StepError::HasMoved | StepError::Lost)) => {
                         false
@@ -229,7 +230,7 @@ impl Cohort {
     }
 
     /// What became of the step, for each member in order.
-    async fn perform(&self, step: Step, asking: &mut [Asking], lease: &Arc<Lease>) -> Vec<Attempt> {
+    async fn perform(&self, step: Step, asking: &mut [Asking], pooled_worker: &Arc<PooledWorker>) -> Vec<Attempt> {
         let Some(first) = asking.first() else { return Vec::new() };
         let (org, span) = (&first.record.org, first.span.clone());
         let what = match asking.len() - 1 {
@@ -237,19 +238,19 @@ impl Cohort {
             others => format!("{org} and {others} more {step}"),
         };
         let effects = Effects {
-            engine: self.around.engine.clone(),
-            flags: self.around.flags.clone(),
-            tuning: self.around.tuning.clone(),
+            engine: self.context.engine.clone(),
+            flags: self.context.flags.clone(),
+            tuning: self.context.tuning.clone(),
             progress: self.progress.clone(),
         };
         let records: Vec<MoveRecord> = asking.iter().map(|asking| asking.record.clone()).collect();
         // The worker has no span of its own: the effect brings that of the org with it.
         let effect = effects.run(records, step).instrument(span);
         let ids = asking.iter().map(|asking| asking.record.id).collect();
-        let (effect, wanted) = self.around.alone.run(ids, effect);
+        let (effect, wanted) = self.context.effect_locks.run(ids, effect);
         let orgs = asking.len();
         let job = Box::pin(async move { effect.await.unwrap_or_else(|| vec![Err(StepError::Lost); orgs]) });
-        let performed = lease.worker().send(Perform { what, job });
+        let performed = pooled_worker.worker().send(Perform { what, job });
         let performed = tokio::select! {
             performed = performed => performed,
             // All members have ended: the effect ends, too, before their successors begin another.
@@ -268,8 +269,8 @@ impl Cohort {
             // The worker is being replaced, or was of a pool that is gone.
             Err(error) => {
                 // Whether it is back or not, a free one is asked for.
-                let _ = timeout(WORKER_BACK_MAX, lease.worker().running()).await;
-                self.worker.give_back(lease).await;
+                let _ = timeout(WORKER_BACK_MAX, pooled_worker.worker().running()).await;
+                self.worker.give_back(pooled_worker).await;
                 asking.iter().map(|_| Err(Unfinished::NotBegun(error.to_string()))).collect()
             }
         }

@@ -10,20 +10,20 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::domain::campaign::Tuning;
 use crate::domain::flags::{Fields, FlagKey, Routing, present};
-use crate::domain::record::{Lease, Failure, Findings, MoveRecord, Place};
+use crate::domain::record::{Failure, Findings, Lease, MoveRecord, Place};
 use crate::domain::state::{Aim, Step, Strategy};
 use crate::domain::verified::{Tally, Verified};
 use crate::failpoint;
 use crate::metering::{self, FailureKind};
 use crate::ports::{Copied, Engine, EngineError, LogError};
-use crate::tree::darklaunch::{DarklaunchError, FlagOrder, Flagger};
+use crate::tree::darklaunch::{DarklaunchError, FlagOrder, FlagWriter};
 
 /// Why a step's effect is not done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum StepError {
     /// It may succeed later.
     Transient { reason: String, place: Place },
-    /// It will fail again until somebody mends the cause.
+    /// It will fail again until a person fixes the cause.
     Permanent { reason: String, place: Place },
     /// Another node has taken the org over.
     Lost,
@@ -43,7 +43,7 @@ pub(crate) type Outcome = Result<Findings, StepError>;
 #[derive(Clone)]
 pub(crate) struct Effects {
     pub(crate) engine: Arc<dyn Engine>,
-    pub(crate) flags: Flagger,
+    pub(crate) flags: FlagWriter,
     pub(crate) tuning: watch::Receiver<Tuning>,
     pub(crate) progress: Progress,
 }
@@ -64,7 +64,7 @@ impl Progress {
 
 impl Effects {
     /// Runs the effect of the step that the records say was begun: for all of them at once, as far as a fault that stays does not
-    /// tell them apart. An outcome for each, in order.
+    /// find the org at fault. Answers an outcome for each, in order.
     pub(crate) async fn run(self, records: Vec<MoveRecord>, step: Step) -> Vec<Outcome> {
         let mut outcomes = Vec::with_capacity(records.len());
         let mut parts = vec![records.as_slice()];
@@ -253,7 +253,7 @@ impl Effects {
         }
     }
 
-    /// Nobody was sent to these rows by Mover.
+    /// Mover has routed no client to these rows.
     async fn discard_copy(&self, lease: &Lease) -> Result<Findings, StepError> {
         failpoint::hit("discard.begin");
         self.engine.discard(lease).await?;

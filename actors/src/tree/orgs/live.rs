@@ -1,4 +1,4 @@
-//! What the steps of the online strategy do to the world: the org is written all the while.
+//! The effects of the online strategy, during which clients keep writing.
 
 use std::time::{Duration, SystemTime};
 
@@ -6,7 +6,7 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::domain::flags::present;
-use crate::domain::record::{Claim, Findings, MoveRecord, Place};
+use crate::domain::record::{Findings, Lease, MoveRecord, Place};
 use crate::domain::state::{Aim, Strategy, Way};
 use crate::failpoint;
 use crate::metering::{Backlog, ShutOut};
@@ -26,30 +26,30 @@ const FEW_KEYS: i64 = 100;
 const ROUND_PAUSE: Duration = Duration::from_millis(20);
 
 impl Effects {
-    pub(super) async fn capture(&self, claims: &[Claim]) -> Result<Findings, StepError> {
+    pub(super) async fn capture(&self, leases: &[Lease]) -> Result<Findings, StepError> {
         failpoint::hit("capture.begin");
-        self.engine.capture(claims).await?;
+        self.engine.capture(leases).await?;
         failpoint::hit("capture.done");
         Ok(Findings::default())
     }
 
-    pub(super) async fn copy_live(&self, claims: &[Claim]) -> Result<Findings, StepError> {
+    pub(super) async fn copy_live(&self, leases: &[Lease]) -> Result<Findings, StepError> {
         failpoint::hit("copy.begin");
-        let copied = self.engine.copy_live(claims).await?;
-        Ok(share(copied, claims))
+        let copied = self.engine.copy_live(leases).await?;
+        Ok(share(copied, leases))
     }
 
     /// Round after round, until one is so short that it could be done while writers wait. Parks an org whose clients write
     /// faster than Mover reads before anybody is blocked.
-    pub(super) async fn catch_up(&self, claims: &[Claim], way: Way) -> Result<Findings, StepError> {
+    pub(super) async fn catch_up(&self, leases: &[Lease], way: Way) -> Result<Findings, StepError> {
         failpoint::hit("catch_up.begin");
-        let limits = self.limits(claims)?;
+        let limits = self.limits(leases)?;
         let last_round_max = Duration::from_millis(limits.max_block_ms) / LAST_ROUND_SHARE;
         let (mut fewest_left, mut rounds_without_gain) = (i64::MAX, 0);
         let mut backlog = Backlog::default();
         loop {
             let begun = Instant::now();
-            let CaughtUp { keys, left } = self.engine.catch_up(claims, way).await?;
+            let CaughtUp { keys, left } = self.engine.catch_up(leases, way).await?;
             backlog.is(left);
             self.progress.made();
             if begun.elapsed() <= last_round_max && left <= limits.max_change_backlog {
@@ -71,16 +71,16 @@ impl Effects {
     pub(super) async fn verify_live(
         &self,
         records: &[MoveRecord],
-        claims: &[Claim],
+        leases: &[Lease],
         way: Way,
     ) -> Result<Vec<Outcome>, StepError> {
         failpoint::hit("verify.begin");
-        let tallies = self.engine.compare(claims, way).await?.into_iter();
+        let tallies = self.engine.compare(leases, way).await?.into_iter();
         let from_source_to_target = |(leaving, receiving)| match way {
             Way::Forward => (leaving, receiving),
             Way::Back => (receiving, leaving),
         };
-        Ok(self.proofs(records, claims, tallies.map(from_source_to_target)).await)
+        Ok(self.proofs(records, leases, tallies.map(from_source_to_target)).await)
     }
 
     /// Writers wait from the lock on until the flags are written, but never longer than the bound: past the point of no
@@ -88,22 +88,22 @@ impl Effects {
     pub(super) async fn switch_live(
         &self,
         records: &[MoveRecord],
-        claims: &[Claim],
+        leases: &[Lease],
         way: Way,
     ) -> Result<Vec<Outcome>, StepError> {
         failpoint::hit("switch.begin");
         proven(records)?;
-        // Nobody is blocked while the flags could not be written anyway.
-        let orders = self.routes(claims, way)?;
-        self.flags.rehearse(claims.iter().map(|claim| FlagOrder::of_move(claim, "switch.ready")).collect()).await?;
+        // No writer is blocked while the flags cannot be written.
+        let orders = self.routes(leases, way)?;
+        self.flags.rehearse(leases.iter().map(|lease| FlagOrder::of_move(lease, "switch.ready")).collect()).await?;
         failpoint::hit("switch.ready");
-        let Blocked { orgs, block } = self.engine.block(claims, way).await?;
-        let of = |wanted: Access| -> (Vec<Claim>, Vec<FlagOrder>) {
-            let chosen = orgs.iter().zip(claims).zip(&orders).filter(|((access, _), _)| **access == wanted);
-            chosen.map(|((_, claim), order)| (claim.clone(), order.clone())).unzip()
+        let Blocked { orgs, block } = self.engine.block(leases, way).await?;
+        let of = |wanted: Access| -> (Vec<Lease>, Vec<FlagOrder>) {
+            let chosen = orgs.iter().zip(leases).zip(&orders).filter(|((access, _), _)| **access == wanted);
+            chosen.map(|((_, lease), order)| (lease.clone(), order.clone())).unzip()
         };
         let (held, orders_of_held) = of(Access::Held);
-        // Somebody died on the way: go on from there.
+        // A process died during this step: continue from there.
         let (moved, orders_of_moved) = of(Access::Moved);
         let mut moved = self.complete(&moved, way, orders_of_moved).await?.into_iter();
         let count = held.len();
@@ -129,61 +129,61 @@ impl Effects {
     /// Brings the last writes over while writers wait, and lets them go on in the other store.
     async fn carry_across(
         &self,
-        claims: Vec<Claim>,
+        leases: Vec<Lease>,
         mut block: Box<dyn WriteBlock>,
         orders: Vec<FlagOrder>,
     ) -> Result<Vec<Outcome>, StepError> {
         let since = block.since();
-        let mut shut_out: Vec<ShutOut> = claims.iter().map(|_| ShutOut::since(Strategy::Online, since)).collect();
+        let mut shut_out: Vec<ShutOut> = leases.iter().map(|_| ShutOut::since(Strategy::Online, since)).collect();
         failpoint::hit("switch.blocked");
         block.leave().await?;
-        let (released_at, routed) = self.open(&claims, block, orders, &mut shut_out).await?;
+        let (released_at, routed) = self.open(&leases, block, orders, &mut shut_out).await?;
         Ok(each(routed, || Findings { closed_at: Some(since), opened_at: Some(released_at), ..Findings::default() }))
     }
 
-    /// Goes on where somebody died between leaving one store and living in the other.
-    async fn complete(&self, claims: &[Claim], way: Way, orders: Vec<FlagOrder>) -> Result<Vec<Outcome>, StepError> {
-        if claims.is_empty() {
+    /// Continues a switch whose process died after `moved` and before the org was live in the other store.
+    async fn complete(&self, leases: &[Lease], way: Way, orders: Vec<FlagOrder>) -> Result<Vec<Outcome>, StepError> {
+        if leases.is_empty() {
             return Ok(Vec::new());
         }
-        self.engine.complete(claims, way).await?;
+        self.engine.complete(leases, way).await?;
         Ok(each(self.flags.apply_all(orders).await?, Findings::default))
     }
 
-    fn limits(&self, claims: &[Claim]) -> Result<Limits, StepError> {
-        match claims.first() {
-            Some(claim) => Ok(self.engine.limits(&claim.migration)?),
+    fn limits(&self, leases: &[Lease]) -> Result<Limits, StepError> {
+        match leases.first() {
+            Some(lease) => Ok(self.engine.limits(&lease.migration)?),
             None => Err(StepError::Permanent { reason: "no org was named".into(), place: Place::default() }),
         }
     }
 
     /// How the orgs are routed from the switch on.
-    fn routes(&self, claims: &[Claim], way: Way) -> Result<Vec<FlagOrder>, StepError> {
-        let routing = self.routing(claims)?;
+    fn routes(&self, leases: &[Lease], way: Way) -> Result<Vec<FlagOrder>, StepError> {
+        let routing = self.routing(leases)?;
         let fields = present(match way {
             Way::Forward => &routing.on_target,
             Way::Back => &routing.on_source,
         });
-        Ok(claims.iter().map(|claim| FlagOrder::of_move(claim, "switch.desired").set(fields.clone())).collect())
+        Ok(leases.iter().map(|lease| FlagOrder::of_move(lease, "switch.desired").set(fields.clone())).collect())
     }
 
     /// Makes the orgs live where they went, routes them there, and lets their writers go on: before they are routed, if the flags are
     /// slow. Answers since when they do, and what became of the flags of each. The flags are decided while the other store opens, but
-    /// Redis sends nobody there before that is done.
+    /// Redis routes no client there before that is done.
     async fn open(
         &self,
-        claims: &[Claim],
+        leases: &[Lease],
         mut block: Box<dyn WriteBlock>,
         orders: Vec<FlagOrder>,
         shut_out: &mut [ShutOut],
     ) -> Result<(SystemTime, Vec<Result<(), DarklaunchError>>), StepError> {
-        let max_block = Duration::from_millis(self.limits(claims)?.max_block_ms);
+        let max_block = Duration::from_millis(self.limits(leases)?.max_block_ms);
         let (arrived, is_there) = oneshot::channel();
         let mut routed = std::pin::pin!(self.flags.apply_all_after(is_there, orders));
         let arriving = async {
             block.arrive().await?;
             failpoint::hit("switch.handed_over");
-            // Whoever waits for this goes on with it below.
+            // The loop below waits for this and continues with it.
             let _ = arrived.send(());
             Ok::<_, StepError>(())
         };
@@ -198,30 +198,30 @@ impl Effects {
         Ok((released_at, routed))
     }
 
-    pub(super) async fn discard_rolled_back(&self, claim: &Claim) -> Result<Findings, StepError> {
+    pub(super) async fn discard_rolled_back(&self, lease: &Lease) -> Result<Findings, StepError> {
         failpoint::hit("discard.begin");
-        self.engine.discard_rolled_back(claim).await?;
+        self.engine.discard_rolled_back(lease).await?;
         failpoint::hit("discard.done");
         Ok(Findings::default())
     }
 
-    pub(super) async fn back_up(&self, claim: &Claim) -> Result<Findings, StepError> {
+    pub(super) async fn back_up(&self, lease: &Lease) -> Result<Findings, StepError> {
         failpoint::hit("back_up.begin");
-        let written = self.engine.back_up(claim).await?;
+        let written = self.engine.back_up(lease).await?;
         failpoint::hit("back_up.done");
         Ok(Findings { backup: Some(written.path), rows: Some(written.rows), ..Findings::default() })
     }
 
-    pub(super) async fn close(&self, claim: &Claim) -> Result<Findings, StepError> {
+    pub(super) async fn close(&self, lease: &Lease) -> Result<Findings, StepError> {
         failpoint::hit("close.begin");
-        self.engine.close(claim).await?;
+        self.engine.close(lease).await?;
         failpoint::hit("close.done");
         Ok(Findings::default())
     }
 
-    pub(super) async fn purge(&self, claim: &Claim) -> Result<Findings, StepError> {
+    pub(super) async fn purge(&self, lease: &Lease) -> Result<Findings, StepError> {
         failpoint::hit("purge.begin");
-        self.engine.purge(claim).await?;
+        self.engine.purge(lease).await?;
         failpoint::hit("purge.done");
         Ok(Findings::default())
     }
@@ -229,18 +229,18 @@ impl Effects {
     /// The source stops logging and the copy is removed. On the way back there is nothing to undo: the org goes on where it
     /// is, and what is written is still logged for the next try; but both stores refuse what was sent before. Before rows are
     /// purged nothing in a store was changed.
-    pub(super) async fn abort_live(&self, record: &MoveRecord, claim: &Claim) -> Result<Findings, StepError> {
+    pub(super) async fn abort_live(&self, record: &MoveRecord, lease: &Lease) -> Result<Findings, StepError> {
         failpoint::hit("abort.begin");
         match record.aim {
             Aim::Migrate => {
-                if let Err(error) = self.engine.release(claim).await {
+                if let Err(error) = self.engine.release(lease).await {
                     // Perhaps because it has moved; the target is asked only then, since it may be away.
-                    self.must_not_have_moved(record, claim).await?;
+                    self.must_not_have_moved(record, lease).await?;
                     return Err(error.into());
                 }
-                self.engine.discard(claim).await?;
+                self.engine.discard(lease).await?;
             }
-            Aim::RollBack => self.must_not_have_moved(record, claim).await?,
+            Aim::RollBack => self.must_not_have_moved(record, lease).await?,
             Aim::Finalize => {}
         }
         failpoint::hit("abort.done");
@@ -249,9 +249,9 @@ impl Effects {
 }
 
 impl Effects {
-    /// Whoever comes too late to take back a move goes forward, as everybody does who finds that an org has moved.
-    async fn must_not_have_moved(&self, record: &MoveRecord, claim: &Claim) -> Result<(), StepError> {
-        if !self.engine.has_moved(claim, record.aim.way()).await? {
+    /// An abort that finds that the org has moved goes forward.
+    async fn must_not_have_moved(&self, record: &MoveRecord, lease: &Lease) -> Result<(), StepError> {
+        if !self.engine.has_moved(lease, record.aim.way()).await? {
             return Ok(());
         }
         proven(std::slice::from_ref(record))?;

@@ -1,8 +1,8 @@
 //! The orgs in flight: a dynamic supervisor with one state machine for each.
 
-pub(crate) mod alone;
 mod cohort;
-pub(crate) mod drive;
+pub(crate) mod driver;
+pub(crate) mod effect_locks;
 pub(crate) mod effects;
 mod live;
 mod machine;
@@ -15,23 +15,23 @@ use std::time::Duration;
 use crate::domain::ids::MoveId;
 use crate::domain::record::MoveRecord;
 use crate::otp::{Backoff, ChildPolicy, ChildSpec, Dynamic, DynamicError, DynamicSpec, Intensity, Restart, Shutdown};
-use crate::tree::workers::Lease;
+use crate::tree::workers::PooledWorker;
 
 use cohort::Member;
-use machine::Birth;
-pub(crate) use machine::{Machine, Surroundings};
+use machine::MachineSeed;
+pub(crate) use machine::{Machine, MachineContext};
 pub(crate) use packing::{Bounds, pack};
 
 /// The handle to the orgs in flight.
 #[derive(Clone)]
 pub(crate) struct Orgs {
     machines: Dynamic<Machine>,
-    around: Surroundings,
+    context: MachineContext,
 }
 
 impl Orgs {
-    pub(crate) fn new(around: Surroundings) -> Self {
-        Self { machines: Dynamic::named("orgs"), around }
+    pub(crate) fn new(context: MachineContext) -> Self {
+        Self { machines: Dynamic::named("orgs"), context }
     }
 
     /// The supervisor's place in the tree.
@@ -45,11 +45,11 @@ impl Orgs {
         ChildSpec::dynamic(&self.machines, DynamicSpec { children, intensity })
     }
 
-    /// Starts the state machines of orgs that were claimed together, and that go on together. Without a lease they wait for a
+    /// Starts the state machines of orgs that were claimed together, and that go on together. Without a worker they wait for a
     /// worker.
-    pub(crate) async fn start_together(&self, records: Vec<MoveRecord>, lease: Option<Lease>) {
+    pub(crate) async fn start_together(&self, records: Vec<MoveRecord>, pooled_worker: Option<PooledWorker>) {
         let ids: Vec<MoveId> = records.iter().map(|record| record.id).collect();
-        let members = cohort::together(&self.around, &ids, lease);
+        let members = cohort::together(&self.context, &ids, pooled_worker);
         for (record, member) in records.into_iter().zip(members) {
             let org = record.org.clone();
             if let Err(error) = self.start_as(record, member).await {
@@ -60,15 +60,15 @@ impl Orgs {
 
     /// Starts the state machine of a claimed org, which goes alone. One that is in flight here already is left alone.
     pub(crate) async fn start(&self, record: MoveRecord) -> Result<(), DynamicError> {
-        let member = Member::alone(&self.around, record.id);
+        let member = Member::alone(&self.context, record.id);
         self.start_as(record, member).await
     }
 
     async fn start_as(&self, record: MoveRecord, member: Member) -> Result<(), DynamicError> {
         let id = record.id.to_string();
-        let (around, birth) = (self.around.clone(), Arc::new(Birth::of_claim(record, member)));
+        let (context, seed) = (self.context.clone(), Arc::new(MachineSeed::of_claim(record, member)));
         self.machines.running().await;
-        let started = self.machines.start_child(id, move |me| Machine::start(me, around.clone(), birth.clone())).await;
+        let started = self.machines.start_child(id, move |me| Machine::start(me, context.clone(), seed.clone())).await;
         match started {
             Ok(_) | Err(DynamicError::Exists { .. }) => Ok(()),
             Err(error) => Err(error),

@@ -1,4 +1,4 @@
-//! Which claimed orgs are carried together.
+//! Packs claimed orgs into cohorts.
 
 use crate::domain::record::MoveRecord;
 

@@ -1,5 +1,5 @@
 //! The spans of a move: one for the move, below it one for each try of a step, also while another actor carries it out.
-//! Where nobody listens to spans they are never made.
+//! Without a subscriber no spans are created.
 
 use tracing::field::Empty;
 use tracing::{Span, info_span};

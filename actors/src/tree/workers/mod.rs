@@ -2,14 +2,14 @@
 //!
 //! ```text
 //! workers (one_for_all)
-//! ├── desk   hands workers out and takes them back
-//! └── crew   dynamic: worker_1 … worker_N
+//! ├── pool      hands workers out and takes them back
+//! └── members   dynamic: worker_1 … worker_N
 //! ```
 //!
-//! Owns: who works for whom, which is forgotten with the desk: then all workers are replaced, and every org asks
+//! Owns: the assignment of workers, which is lost with the pool: then all workers are replaced, and every org asks
 //! for a worker again and repeats its step.
 
-mod desk;
+mod pool;
 mod worker;
 
 use std::sync::Arc;
@@ -19,27 +19,27 @@ use tokio::sync::{Notify, watch};
 use crate::domain::campaign::Tuning;
 use crate::otp::{ActorRef, ChildSpec, Dynamic, DynamicSpec, Intensity, Strategy, SupervisorSpec};
 
-pub(crate) use desk::{Checkout, Desk, Lease, Reserve};
+pub(crate) use pool::{Checkout, PooledWorker, Reserve, WorkerPool};
 pub(crate) use worker::{Perform, Worker};
 
-/// The supervisor of the pool. `vacancy` is told whenever a worker becomes free.
+/// The supervisor of the pool. `worker_free` is notified when a worker becomes free.
 pub(crate) fn spec(
-    desk: &ActorRef<Desk>,
-    crew: &Dynamic<Worker>,
+    pool: &ActorRef<WorkerPool>,
+    members: &Dynamic<Worker>,
     tuning: &watch::Sender<Tuning>,
-    vacancy: &Arc<Notify>,
+    worker_free: &Arc<Notify>,
     intensity: Intensity,
 ) -> ChildSpec {
     let children = DynamicSpec { intensity, ..DynamicSpec::default() };
-    let (tuning, vacancy) = (tuning.subscribe(), vacancy.clone());
-    let (own, staff) = (desk.clone(), crew.clone());
+    let (tuning, worker_free) = (tuning.subscribe(), worker_free.clone());
+    let (own, staff) = (pool.clone(), members.clone());
     let start = move |me| {
-        let desk = Desk::new(me, own.clone(), staff.clone(), tuning.clone(), vacancy.clone());
-        async move { Ok(desk) }
+        let pool = WorkerPool::new(me, own.clone(), staff.clone(), tuning.clone(), worker_free.clone());
+        async move { Ok(pool) }
     };
     ChildSpec::supervisor(
         SupervisorSpec::new("workers", Strategy::OneForAll)
-            .child(ChildSpec::actor(desk, start))
-            .child(ChildSpec::dynamic(crew, children)),
+            .child(ChildSpec::actor(pool, start))
+            .child(ChildSpec::dynamic(members, children)),
     )
 }

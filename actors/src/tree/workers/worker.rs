@@ -1,7 +1,7 @@
-//! A worker: the hands that carry out one step at a time.
+//! A worker carries out one step at a time.
 //!
 //! Owns: the future of the step under way, which ends with the worker. On failure: a panic in a step ends the worker, the
-//! asker hears the panic's message, and the pool starts a new worker; the org goes on with another one.
+//! caller receives the message of the panic, and the pool starts a new worker; the org continues with another one.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -11,7 +11,7 @@ use tokio::task::JoinError;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::domain::record::Findings;
-use crate::otp::{Child, Me};
+use crate::otp::{Child, SelfHandle};
 use crate::tree::orgs::effects::StepError;
 
 /// A step's effect, for one org or for several.
@@ -22,11 +22,11 @@ pub(crate) type JobOutcome = Result<Vec<Result<Findings, StepError>>, String>;
 
 /// See the module's documentation.
 pub(crate) struct Worker {
-    me: Me,
+    me: SelfHandle,
 }
 
 impl Worker {
-    pub(crate) fn new(me: Me) -> Self {
+    pub(crate) fn new(me: SelfHandle) -> Self {
         Self { me }
     }
 }

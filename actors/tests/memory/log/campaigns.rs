@@ -1,12 +1,12 @@
 //! Campaigns: opened, steered and ended through their row; and what they claim.
 
-use mover_actors::domain::campaign::{Campaign, CampaignPlan, Phase, Selection, Steer, Tuning};
+use mover_actors::domain::campaign::{Campaign, CampaignPlan, Control, Phase, Selection, Tuning};
 use mover_actors::domain::ids::{CampaignId, MoveId, NodeId, OrgName};
 use mover_actors::domain::record::MoveRecord;
 use mover_actors::domain::state::{Aim, Event, State, Step, Strategy, step};
 use mover_actors::ports::LogError;
 
-use super::super::world::Scene;
+use super::super::world::WorldGuard;
 use super::{CampaignRow, LogFacts, MoveRow, invalid, place};
 
 const OPENING: &str = "opening a campaign";
@@ -48,7 +48,7 @@ impl LogFacts {
     }
 }
 
-impl Scene<'_> {
+impl WorldGuard<'_> {
     pub(super) fn open(&mut self, node: NodeId, plan: &CampaignPlan) -> Result<Campaign, LogError> {
         if let Some(live) = self.facts.log.live() {
             if self.facts.node_lives(live.node, self.now) {
@@ -102,27 +102,27 @@ impl Scene<'_> {
     }
 
     /// What is halting goes on halting.
-    pub(super) fn steer(&mut self, change: Steer, reason: Option<&str>) -> Result<Campaign, LogError> {
-        if let Steer::Concurrency(concurrency) = change {
+    pub(super) fn control(&mut self, change: Control, reason: Option<&str>) -> Result<Campaign, LogError> {
+        if let Control::Concurrency(concurrency) = change {
             check_concurrency(concurrency)?;
         }
         let campaign = &mut self.facts.log.live_row().ok_or(LogError::NoCampaign)?.campaign;
         let Tuning { concurrency, sleep_time_ms, pace_ms } = &mut campaign.tuning;
         let halting = campaign.phase == Phase::Halting;
         match change {
-            Steer::Pause | Steer::Resume if halting => {
+            Control::Pause | Control::Resume if halting => {
                 let problem = format!("campaign {} is halting already; it can only go on to its end", campaign.id);
                 return Err(invalid(STEERING, problem));
             }
-            Steer::Pause => campaign.phase = Phase::Paused,
-            Steer::Resume => campaign.phase = Phase::Running,
-            Steer::Halt => campaign.phase = Phase::Halting,
-            Steer::Concurrency(wanted) => *concurrency = wanted,
-            Steer::SleepTimeMs(wanted) => *sleep_time_ms = wanted,
-            Steer::PaceMs(wanted) => *pace_ms = wanted,
+            Control::Pause => campaign.phase = Phase::Paused,
+            Control::Resume => campaign.phase = Phase::Running,
+            Control::Halt => campaign.phase = Phase::Halting,
+            Control::Concurrency(wanted) => *concurrency = wanted,
+            Control::SleepTimeMs(wanted) => *sleep_time_ms = wanted,
+            Control::PaceMs(wanted) => *pace_ms = wanted,
         }
         match (change, reason) {
-            (Steer::Resume, reason) => campaign.reason = reason.map(Into::into),
+            (Control::Resume, reason) => campaign.reason = reason.map(Into::into),
             (_, Some(reason)) => campaign.reason = Some(reason.into()),
             (_, None) => {}
         }

@@ -5,7 +5,7 @@ use mover_actors::domain::ids::Epoch;
 use mover_actors::domain::state::State;
 use mover_actors::ports::{Desire, LogError};
 
-use super::super::world::{Sabotage, Scene};
+use super::super::world::{InjectedBug, WorldGuard};
 use super::{DesiredRow, LogFacts};
 
 impl LogFacts {
@@ -44,21 +44,21 @@ fn turn(key: &FlagKey) -> (u8, FlagKey) {
     (place, key.clone())
 }
 
-impl Scene<'_> {
+impl WorldGuard<'_> {
     pub(super) fn desire(&mut self, desires: &[Desire]) -> Vec<Result<FlagImage, LogError>> {
         desires.iter().map(|desire| self.desire_one(desire)).collect()
     }
 
     fn desire_one(&mut self, desire: &Desire) -> Result<FlagImage, LogError> {
-        if let Some((id, ours)) = desire.claim {
+        if let Some((id, ours)) = desire.lease {
             let record = &self.facts.log.row(id)?.record;
             let held = record.epoch == ours && matches!(record.state, State::Started(_));
-            if !held && !self.facts.is_sabotaged(Sabotage::NoFencing) {
+            if !held && !self.facts.has_injected_bug(InjectedBug::NoFencing) {
                 return Err(LogError::Fenced { id, ours });
             }
         }
-        let keeps_blocked = self.facts.is_sabotaged(Sabotage::KeepBlocked);
-        let forgets = self.facts.is_sabotaged(Sabotage::ForgetFound);
+        let keeps_blocked = self.facts.has_injected_bug(InjectedBug::KeepBlocked);
+        let forgets = self.facts.has_injected_bug(InjectedBug::ForgetFound);
         let epoch = self.facts.log.next_epoch();
         let known = self.facts.log.desired.get(&desire.key);
         let base = new_base(desire, known, forgets);

@@ -20,7 +20,7 @@ use tokio::time::Instant;
 
 use super::fate::{Call, Port};
 use super::process::{Process, ProcessId, Trouble};
-use super::world::Scene;
+use super::world::WorldGuard;
 
 /// One process's connection to the move log. When it is dropped, so are the locks by which its nodes live.
 pub struct MemoryLog {
@@ -72,7 +72,7 @@ struct MoveRow {
 pub struct HistoryRow {
     /// Which move.
     pub id: MoveId,
-    /// Under which claim.
+    /// Under which lease.
     pub epoch: Epoch,
     /// By which node; none for an operator.
     pub node: Option<NodeId>,
@@ -109,7 +109,7 @@ impl MemoryLog {
     async fn ask<T: Send + 'static>(
         &self,
         method: &'static str,
-        ask: impl FnOnce(&mut Scene<'_>) -> Result<T, LogError> + Send + 'static,
+        ask: impl FnOnce(&mut WorldGuard<'_>) -> Result<T, LogError> + Send + 'static,
     ) -> Result<T, LogError> {
         let answer = self.process.call(Call { port: Port::Log, method }, ask).await;
         answer.unwrap_or_else(|trouble| {

@@ -6,10 +6,10 @@ use mover_actors::domain::state::{State, Step};
 use mover_actors::ports::LogError;
 
 use super::super::event::Event;
-use super::super::world::{Sabotage, Scene};
+use super::super::world::{InjectedBug, WorldGuard};
 use super::HistoryRow;
 
-impl Scene<'_> {
+impl WorldGuard<'_> {
     pub(super) fn advance(&mut self, node: NodeId, advances: &[Advance]) -> Vec<Result<(), LogError>> {
         advances.iter().map(|advance| self.advance_one(node, advance)).collect()
     }
@@ -17,7 +17,7 @@ impl Scene<'_> {
     fn advance_one(&mut self, node: NodeId, advance: &Advance) -> Result<(), LogError> {
         check(advance)?;
         let fenced = LogError::Fenced { id: advance.id(), ours: advance.epoch() };
-        let lenient = self.facts.is_sabotaged(Sabotage::NoFencing);
+        let lenient = self.facts.has_injected_bug(InjectedBug::NoFencing);
         let row = self.facts.log.row_mut(advance.id())?;
         let ours = row.record.epoch == advance.epoch() && row.record.state == advance.from();
         if !ours && !lenient {
@@ -28,7 +28,7 @@ impl Scene<'_> {
         row.closed_at = findings.closed_at.or(row.closed_at);
         row.opened_at = findings.opened_at.or(row.opened_at);
         let record = row.record.clone();
-        let times = if self.facts.is_sabotaged(Sabotage::CountTwice) { 2 } else { 1 };
+        let times = if self.facts.has_injected_bug(InjectedBug::CountTwice) { 2 } else { 1 };
         self.facts.log.count_end(record.campaign, advance.from(), record.state, times)?;
         self.note(&record, advance.from(), Some(node));
         Ok(())

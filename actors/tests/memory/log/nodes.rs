@@ -1,4 +1,4 @@
-//! Nodes: who lives, and who takes over from the dead.
+//! Nodes: heartbeats, and the takeover from dead nodes.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use mover_actors::ports::LogError;
 use tokio::time::Instant;
 
 use super::super::process::ProcessId;
-use super::super::world::{Facts, Scene};
+use super::super::world::{Facts, WorldGuard};
 use super::{LogFacts, NodeRow, invalid, place};
 
 impl LogFacts {
@@ -50,7 +50,7 @@ impl Facts {
     }
 }
 
-impl Scene<'_> {
+impl WorldGuard<'_> {
     /// A process that is new under a known name has replaced the former one: what that held is free.
     pub(super) fn join(
         &mut self,

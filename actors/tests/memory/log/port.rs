@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use mover_actors::domain::campaign::{Campaign, CampaignPlan, Selection, Steer};
+use mover_actors::domain::campaign::{Campaign, CampaignPlan, Control, Selection};
 use mover_actors::domain::flags::{FlagImage, FlagKey};
 use mover_actors::domain::ids::{CampaignId, Epoch, MigrationName, MoveId, NodeId};
 use mover_actors::domain::record::{Advance, MoveRecord};
@@ -52,9 +52,9 @@ impl MoveLog for MemoryLog {
         self.ask("adopt_campaign", move |scene| Ok(scene.adopt_campaign(node))).await
     }
 
-    async fn steer(&self, change: Steer, reason: Option<&str>) -> Result<Campaign, LogError> {
+    async fn control(&self, change: Control, reason: Option<&str>) -> Result<Campaign, LogError> {
         let reason = reason.map(ToOwned::to_owned);
-        self.ask("steer", move |scene| scene.steer(change, reason.as_deref())).await
+        self.ask("control", move |scene| scene.control(change, reason.as_deref())).await
     }
 
     async fn close_campaign(&self, id: CampaignId, reason: Option<&str>) -> Result<(), LogError> {

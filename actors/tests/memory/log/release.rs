@@ -5,7 +5,7 @@ use mover_actors::domain::ids::{MigrationName, MoveId, OrgName};
 use mover_actors::domain::state::{Aim, State};
 use mover_actors::ports::LogError;
 
-use super::super::world::Scene;
+use super::super::world::WorldGuard;
 use super::{LogFacts, invalid};
 
 impl LogFacts {
@@ -37,7 +37,7 @@ impl LogFacts {
     }
 }
 
-impl Scene<'_> {
+impl WorldGuard<'_> {
     /// Makes orgs ready that are in `from`: `holding`, `failed` or `rolled_back`; answers how many.
     pub(super) fn release(
         &mut self,

@@ -4,7 +4,7 @@ use mover_actors::domain::campaign::Campaign;
 use mover_actors::domain::state::State;
 use tokio::time::Instant;
 
-use crate::memory::{Event, Facts, HistoryRow, Witness};
+use crate::memory::{Event, Facts, HistoryRow, Observer};
 
 /// See the module's documentation.
 pub struct Accounts;
@@ -21,7 +21,7 @@ fn counted(facts: &Facts, campaign: &Campaign) -> (u64, u64, u64) {
     )
 }
 
-impl Witness for Accounts {
+impl Observer for Accounts {
     fn name(&self) -> &'static str {
         "accounts"
     }

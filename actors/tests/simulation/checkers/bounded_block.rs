@@ -11,30 +11,30 @@ use mover_actors::domain::state::State;
 use tokio::time::Instant;
 
 use super::Calm;
-use crate::cast::Cast;
-use crate::memory::{Event, Facts, Hash, Witness};
-use crate::operator::Own503;
+use crate::memory::{Event, Facts, Hash, Observer};
+use crate::operator::Operator503;
+use crate::participants::Participants;
 
 /// Pauses, leases, budgets and the wait for a worker together, with room to spare.
 const BLOCK_MAX: Duration = Duration::from_secs(90);
 
 /// See the module's documentation.
 pub struct BoundedBlock {
-    cast: Arc<Cast>,
-    own_503: Own503,
+    participants: Arc<Participants>,
+    operator_503: Operator503,
     calm: Calm,
     blocked_since: BTreeMap<OrgName, Instant>,
 }
 
 impl BoundedBlock {
     /// Nobody is blocked yet.
-    pub fn new(cast: &Arc<Cast>, own_503: &Own503, calm: &Calm) -> Self {
-        let (cast, own_503, calm) = (cast.clone(), own_503.clone(), calm.clone());
-        BoundedBlock { cast, own_503, calm, blocked_since: BTreeMap::new() }
+    pub fn new(participants: &Arc<Participants>, operator_503: &Operator503, calm: &Calm) -> Self {
+        let (participants, operator_503, calm) = (participants.clone(), operator_503.clone(), calm.clone());
+        BoundedBlock { participants, operator_503, calm, blocked_since: BTreeMap::new() }
     }
 
     fn is_blocked(&self, facts: &Facts, org: &OrgName) -> bool {
-        self.own_503.of(org).is_none() && facts.redis.hashes.get(&FlagKey::org(org)).is_some_and(says_503)
+        self.operator_503.of(org).is_none() && facts.redis.hashes.get(&FlagKey::org(org)).is_some_and(says_503)
     }
 
     fn in_time(&self, org: &OrgName, since: Instant, now: Instant) -> Result<(), String> {
@@ -51,7 +51,7 @@ fn says_503(hash: &Hash) -> bool {
     hash.get("503_mode").is_some_and(|value| value == "true")
 }
 
-impl Witness for BoundedBlock {
+impl Observer for BoundedBlock {
     fn name(&self) -> &'static str {
         "P8 bounded block"
     }
@@ -59,8 +59,8 @@ impl Witness for BoundedBlock {
     fn saw(&mut self, facts: &Facts, event: &Event, now: Instant) -> Result<(), String> {
         match event {
             Event::Flagged { key, .. } => {
-                let cast = self.cast.clone();
-                let Some(org) = cast.org_of(key) else { return Ok(()) };
+                let participants = self.participants.clone();
+                let Some(org) = participants.org_of(key) else { return Ok(()) };
                 if self.is_blocked(facts, &org.name) {
                     self.blocked_since.entry(org.name.clone()).or_insert(now);
                     return Ok(());
@@ -83,7 +83,7 @@ impl Witness for BoundedBlock {
     }
 
     fn at_the_end(&mut self, facts: &Facts, _: Instant) -> Result<(), String> {
-        let blocked = self.cast.orgs.iter().find(|org| self.is_blocked(facts, &org.name));
+        let blocked = self.participants.orgs.iter().find(|org| self.is_blocked(facts, &org.name));
         if let Some(org) = blocked {
             return Err(format!("{} is blocked at the end", org.name));
         }

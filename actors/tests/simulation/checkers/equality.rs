@@ -8,26 +8,26 @@ use mover_actors::domain::ids::{MigrationName, OrgKey};
 use mover_actors::ports::Side;
 use tokio::time::Instant;
 
-use crate::cast::Cast;
-use crate::memory::{Event, Facts, Guard, GuardMode, Hand, Witness};
+use crate::memory::{Event, Facts, Guard, GuardMode, Hand, Observer};
+use crate::participants::Participants;
 
 /// See the module's documentation.
 pub struct Equality {
-    cast: Arc<Cast>,
+    participants: Arc<Participants>,
     routed: BTreeSet<(MigrationName, OrgKey)>,
     written: BTreeSet<(MigrationName, OrgKey)>,
 }
 
 impl Equality {
     /// Nobody is routed to the target yet.
-    pub fn new(cast: &Arc<Cast>) -> Self {
-        Equality { cast: cast.clone(), routed: BTreeSet::new(), written: BTreeSet::new() }
+    pub fn new(participants: &Arc<Participants>) -> Self {
+        Equality { participants: participants.clone(), routed: BTreeSet::new(), written: BTreeSet::new() }
     }
 
     fn routed_anew(&mut self, facts: &Facts, key: &FlagKey) -> Result<(), String> {
-        let cast = self.cast.clone();
-        let Some(org) = cast.org_of(key) else { return Ok(()) };
-        for (migration, routing) in cast.routings.iter() {
+        let participants = self.participants.clone();
+        let Some(org) = participants.org_of(key) else { return Ok(()) };
+        for (migration, routing) in participants.routings.iter() {
             let place = (migration.clone(), org.key.clone());
             if facts.route(&org.name, routing) == Some(Side::Target) && self.routed.insert(place.clone()) {
                 let guard = facts.stores.guard(migration, &org.key);
@@ -52,7 +52,7 @@ fn equal(facts: &Facts, migration: &MigrationName, key: &OrgKey) -> Result<(), S
     Err(format!("{migration} {key}: the source has {source:?}, the target {target:?}"))
 }
 
-impl Witness for Equality {
+impl Observer for Equality {
     fn name(&self) -> &'static str {
         "P1 equality"
     }

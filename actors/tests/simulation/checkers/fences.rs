@@ -9,7 +9,7 @@ use mover_actors::domain::state::{Aim, Course, State, Strategy};
 use tokio::time::Instant;
 
 use crate::legal::transitions;
-use crate::memory::{Event, Facts, Hash, Witness};
+use crate::memory::{Event, Facts, Hash, Observer};
 
 const COURSES: [Course; 1] = [Course { strategy: Strategy::Offline, aim: Aim::Migrate }];
 
@@ -30,7 +30,7 @@ impl Fences {
             return Err(format!("move {id} went from {from} to {to}, and was {stood_at}"));
         }
         if epoch < held {
-            return Err(format!("move {id} was changed under claim {epoch}, and {held} was there"));
+            return Err(format!("move {id} was changed under lease {epoch}, and {held} was there"));
         }
         let taken_over = from == to && matches!(to, State::Started(_)) && epoch > held;
         let legal = COURSES
@@ -45,7 +45,7 @@ impl Fences {
     }
 }
 
-impl Witness for Fences {
+impl Observer for Fences {
     fn name(&self) -> &'static str {
         "P9 fences"
     }
@@ -57,7 +57,7 @@ impl Witness for Fences {
                 Err(format!("{key} went back from {before:?} to {after:?}"))
             }
             Event::Guarded { key, before: Some(before), by, .. } if before.epoch > by.epoch => {
-                Err(format!("claim {} changed the fence of {key}, where {} had been", by.epoch, before.epoch))
+                Err(format!("lease {} changed the fence of {key}, where {} had been", by.epoch, before.epoch))
             }
             Event::Flagged { .. } | Event::Guarded { .. } | Event::RowsChanged { .. } | Event::FlagsLost => Ok(()),
         }

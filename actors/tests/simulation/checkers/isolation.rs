@@ -8,22 +8,22 @@ use mover_actors::domain::state::State;
 use mover_actors::ports::Side;
 use tokio::time::Instant;
 
-use crate::cast::{Cast, record};
-use crate::memory::{Event, Facts, Row, Witness, World};
+use crate::memory::{Event, Facts, Observer, Row, World};
+use crate::participants::{Participants, record};
 
 /// See the module's documentation.
 pub struct Isolation {
-    cast: Arc<Cast>,
+    participants: Arc<Participants>,
     /// Every org's rows as they should be, in the source and in the target.
     known: BTreeMap<(MigrationName, OrgKey), [Vec<Row>; 2]>,
 }
 
 impl Isolation {
     /// What is there now is right.
-    pub fn new(world: &World, cast: &Arc<Cast>) -> Self {
-        let mut isolation = Isolation { cast: cast.clone(), known: BTreeMap::new() };
+    pub fn new(world: &World, participants: &Arc<Participants>) -> Self {
+        let mut isolation = Isolation { participants: participants.clone(), known: BTreeMap::new() };
         world.look(|facts| {
-            for (org, migration, _) in cast.pairs() {
+            for (org, migration, _) in participants.pairs() {
                 isolation.known.insert((migration.clone(), org.key.clone()), both(facts, migration, &org.key));
             }
         });
@@ -35,7 +35,7 @@ fn both(facts: &Facts, migration: &MigrationName, key: &OrgKey) -> [Vec<Row>; 2]
     [Side::Source, Side::Target].map(|side| facts.stores.rows(migration, side, key))
 }
 
-impl Witness for Isolation {
+impl Observer for Isolation {
     fn name(&self) -> &'static str {
         "P5 isolation"
     }
@@ -65,7 +65,7 @@ impl Witness for Isolation {
     }
 
     fn at_the_end(&mut self, facts: &Facts, _: Instant) -> Result<(), String> {
-        for (org, migration, _) in self.cast.pairs().filter(|(org, ..)| org.is_bystander) {
+        for (org, migration, _) in self.participants.pairs().filter(|(org, ..)| org.is_bystander) {
             let record = record(facts, migration, &org.key);
             let touched = record.is_some_and(|record| record.state != State::Holding || record.attempts > 0);
             if touched || !facts.stores.rows(migration, Side::Target, &org.key).is_empty() {

@@ -5,29 +5,29 @@ use std::sync::Arc;
 use mover_actors::domain::state::State;
 use tokio::time::Instant;
 
-use crate::cast::Cast;
-use crate::memory::{Event, Facts, Witness};
+use crate::memory::{Event, Facts, Observer};
+use crate::participants::Participants;
 
 /// See the module's documentation.
 pub struct LeftBehind {
-    cast: Arc<Cast>,
+    participants: Arc<Participants>,
 }
 
 impl LeftBehind {
     /// For these orgs.
-    pub fn new(cast: &Arc<Cast>) -> Self {
-        LeftBehind { cast: cast.clone() }
+    pub fn new(participants: &Arc<Participants>) -> Self {
+        LeftBehind { participants: participants.clone() }
     }
 }
 
-impl Witness for LeftBehind {
+impl Observer for LeftBehind {
     fn name(&self) -> &'static str {
         "P7 left behind"
     }
 
     fn saw(&mut self, facts: &Facts, event: &Event, _: Instant) -> Result<(), String> {
         let Event::Moved { migration, org, to: State::Failed, .. } = event else { return Ok(()) };
-        let Some(org) = self.cast.orgs.iter().find(|one| one.name == *org) else { return Ok(()) };
+        let Some(org) = self.participants.orgs.iter().find(|one| one.name == *org) else { return Ok(()) };
         // Rows without a guard are not Mover's.
         match facts.stores.guard(migration, &org.key) {
             None => Ok(()),

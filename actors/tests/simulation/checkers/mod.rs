@@ -7,7 +7,7 @@ mod fences;
 mod isolation;
 mod left_behind;
 mod one_writer;
-mod own_503;
+mod operator_503;
 mod replay_safe;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,8 +16,8 @@ use tokio::time::Instant;
 
 pub use fences::Fences;
 
-use super::cast::Cast;
-use super::operator::Own503;
+use super::operator::Operator503;
+use super::participants::Participants;
 use crate::memory::World;
 
 /// Since when nothing goes wrong any more.
@@ -36,14 +36,14 @@ impl Calm {
 }
 
 /// Lets all of them watch.
-pub fn all(world: &World, cast: &Arc<Cast>, own_503: &Own503, calm: &Calm) {
-    world.watch(equality::Equality::new(cast));
-    world.watch(one_writer::OneWriter::new(cast));
-    world.watch(replay_safe::ReplaySafe::new(world, cast));
-    world.watch(isolation::Isolation::new(world, cast));
-    world.watch(left_behind::LeftBehind::new(cast));
-    world.watch(bounded_block::BoundedBlock::new(cast, own_503, calm));
+pub fn all(world: &World, participants: &Arc<Participants>, operator_503: &Operator503, calm: &Calm) {
+    world.watch(equality::Equality::new(participants));
+    world.watch(one_writer::OneWriter::new(participants));
+    world.watch(replay_safe::ReplaySafe::new(world, participants));
+    world.watch(isolation::Isolation::new(world, participants));
+    world.watch(left_behind::LeftBehind::new(participants));
+    world.watch(bounded_block::BoundedBlock::new(participants, operator_503, calm));
     world.watch(fences::Fences::default());
-    world.watch(own_503::Own503Survives::new(cast, own_503));
+    world.watch(operator_503::Operator503Survives::new(participants, operator_503));
     world.watch(accounts::Accounts);
 }

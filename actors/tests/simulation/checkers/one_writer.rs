@@ -1,5 +1,5 @@
 //! P2: at any instant at most one store accepts writes of an org: the source until the drain, the target once its rows
-//! are live, neither in between. Said of the doors that the flags open, and of each write that a client commits.
+//! are live, neither in between. It holds for the stores that the flags route to, and of each write that a client commits.
 
 use std::sync::Arc;
 
@@ -9,22 +9,25 @@ use mover_actors::domain::state::{State, Step};
 use mover_actors::ports::Side;
 use tokio::time::Instant;
 
-use crate::cast::{Cast, Org, record};
-use crate::memory::{Event, Facts, GuardMode, Hand, Witness};
+use crate::memory::{Event, Facts, GuardMode, Hand, Observer};
+use crate::participants::{Org, Participants, record};
 
 /// See the module's documentation.
 pub struct OneWriter {
-    cast: Arc<Cast>,
+    participants: Arc<Participants>,
 }
 
 impl OneWriter {
     /// For these orgs.
-    pub fn new(cast: &Arc<Cast>) -> Self {
-        OneWriter { cast: cast.clone() }
+    pub fn new(participants: &Arc<Participants>) -> Self {
+        OneWriter { participants: participants.clone() }
     }
 
-    fn doors(&self, facts: &Facts, org: &Org) -> Result<(), String> {
-        self.cast.routings.iter().try_for_each(|(migration, routing)| door(facts, org, migration, routing))
+    fn check_routes(&self, facts: &Facts, org: &Org) -> Result<(), String> {
+        self.participants
+            .routings
+            .iter()
+            .try_for_each(|(migration, routing)| check_route(facts, org, migration, routing))
     }
 }
 
@@ -33,10 +36,10 @@ fn is_live_in_target(facts: &Facts, migration: &MigrationName, key: &OrgKey) -> 
 }
 
 /// New requests: none from the end of the block on.
-fn door(facts: &Facts, org: &Org, migration: &MigrationName, routing: &Routing) -> Result<(), String> {
+fn check_route(facts: &Facts, org: &Org, migration: &MigrationName, routing: &Routing) -> Result<(), String> {
     let state = record(facts, migration, &org.key).map(|record| record.state);
     let live_in_target = is_live_in_target(facts, migration, &org.key);
-    match facts.door(&org.name, routing) {
+    match facts.routed_to(&org.name, routing) {
         None => Ok(()),
         Some(Side::Target) if live_in_target => Ok(()),
         Some(Side::Target) => Err(format!("{} is open on the target, and not live there ({state:?})", org.name)),
@@ -80,27 +83,27 @@ fn write(facts: &Facts, migration: &MigrationName, side: Side, key: &OrgKey) -> 
     }
 }
 
-impl Witness for OneWriter {
+impl Observer for OneWriter {
     fn name(&self) -> &'static str {
         "P2 one writer"
     }
 
     fn saw(&mut self, facts: &Facts, event: &Event, _: Instant) -> Result<(), String> {
         match event {
-            Event::Flagged { key, .. } => match self.cast.org_of(key) {
-                Some(org) => self.doors(facts, org),
+            Event::Flagged { key, .. } => match self.participants.org_of(key) {
+                Some(org) => self.check_routes(facts, org),
                 None if *key == FlagKey::default_hash() || *key == FlagKey::override_hash() => {
-                    self.cast.orgs.iter().try_for_each(|org| self.doors(facts, org))
+                    self.participants.orgs.iter().try_for_each(|org| self.check_routes(facts, org))
                 }
                 None => Ok(()),
             },
             Event::Moved { org, .. } => {
-                let org = self.cast.orgs.iter().find(|one| one.name == *org);
-                org.map_or(Ok(()), |org| self.doors(facts, org))
+                let org = self.participants.orgs.iter().find(|one| one.name == *org);
+                org.map_or(Ok(()), |org| self.check_routes(facts, org))
             }
             Event::Guarded { key, .. } => {
-                let org = self.cast.orgs.iter().find(|one| one.key == *key);
-                org.map_or(Ok(()), |org| self.doors(facts, org))
+                let org = self.participants.orgs.iter().find(|one| one.key == *key);
+                org.map_or(Ok(()), |org| self.check_routes(facts, org))
             }
             Event::RowsChanged { migration, side, key, by: Hand::Client(_) } => write(facts, migration, *side, key),
             Event::RowsChanged { .. } | Event::FlagsLost => Ok(()),

@@ -9,8 +9,8 @@ use mover_actors::domain::state::State;
 use mover_actors::ports::Side;
 use tokio::time::Instant;
 
-use crate::cast::{Cast, record};
-use crate::memory::{Event, Facts, Hand, Row, Witness, World};
+use crate::memory::{Event, Facts, Hand, Observer, Row, World};
+use crate::participants::{Participants, record};
 
 /// See the module's documentation.
 pub struct ReplaySafe {
@@ -19,17 +19,18 @@ pub struct ReplaySafe {
 
 impl ReplaySafe {
     /// What is in the sources now is what clients know.
-    pub fn new(world: &World, cast: &Arc<Cast>) -> Self {
+    pub fn new(world: &World, participants: &Arc<Participants>) -> Self {
         let rows = |migration: &MigrationName, key: &OrgKey| {
             world.look(|facts| facts.stores.rows(migration, Side::Source, key))
         };
-        let expected =
-            cast.pairs().map(|(org, migration, _)| ((migration.clone(), org.key.clone()), rows(migration, &org.key)));
+        let expected = participants
+            .pairs()
+            .map(|(org, migration, _)| ((migration.clone(), org.key.clone()), rows(migration, &org.key)));
         ReplaySafe { expected: expected.collect() }
     }
 }
 
-impl Witness for ReplaySafe {
+impl Observer for ReplaySafe {
     fn name(&self) -> &'static str {
         "P4 replay safe"
     }

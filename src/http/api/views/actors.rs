@@ -1,4 +1,4 @@
-//! Who is at work.
+//! Actors, workers and nodes.
 
 use mover_actors::otp::TreeNode;
 use serde::Serialize;
@@ -42,7 +42,7 @@ impl From<TreeNode> for Actor {
 }
 
 impl Actor {
-    /// Whether they tell the same but for the time.
+    /// Whether they differ in time only.
     pub(in crate::http) fn is_like(&self, other: &Self) -> bool {
         let alike = (&self.id, self.state, self.restarts, &self.last_exit, self.mailbox, &self.note)
             == (&other.id, other.state, other.restarts, &other.last_exit, other.mailbox, &other.note);

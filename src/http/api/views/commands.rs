@@ -1,4 +1,4 @@
-//! What was told to Mover.
+//! Commands.
 
 use serde::Serialize;
 use serde_json::Value;

@@ -1,4 +1,4 @@
-//! Flags, and who is shut out.
+//! Flags, and orgs that are blocked.
 
 use std::collections::BTreeMap;
 
@@ -9,10 +9,10 @@ use utoipa::ToSchema;
 use crate::operations::rfc3339;
 use crate::state::read::ClosedOrg;
 
-/// Somebody who is shut out now.
+/// An org that is blocked now.
 #[derive(Debug, PartialEq, Serialize, ToSchema)]
 pub(in crate::http) struct Closed {
-    /// The org; null: everybody.
+    /// The org; null: all orgs.
     org: Option<String>,
     /// Since when, where that is known.
     since: Option<String>,

@@ -1,4 +1,4 @@
-//! Migrations, and how their orgs come along.
+//! Migrations, and the progress of their orgs.
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -25,7 +25,7 @@ pub(in crate::http) struct Migration {
     definition: Defined,
 }
 
-/// What its definition says; nothing if its file is gone.
+/// From its definition; null if its file is gone.
 #[derive(Debug, Default, Serialize, ToSchema)]
 pub(in crate::http) struct Defined {
     /// `online`, `offline` or `window`.

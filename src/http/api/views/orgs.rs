@@ -7,7 +7,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::operations::rfc3339;
-use crate::state::read::{Happening, MoveView};
+use crate::state::read::{HistoryEntry, MoveView};
 
 /// One org in one migration.
 #[derive(Debug, Serialize, ToSchema)]
@@ -102,7 +102,7 @@ impl From<MoveView> for Move {
 }
 
 impl Move {
-    pub(in crate::http::api) fn with_history(self, happenings: Vec<Happening>) -> Self {
+    pub(in crate::http::api) fn with_history(self, happenings: Vec<HistoryEntry>) -> Self {
         let history = happenings.into_iter().map(|happening| Event {
             at: rfc3339(happening.at),
             from: happening.from.to_string(),

@@ -1,0 +1,12 @@
+//! What was sent to a store and arrives late, over the real tree, on a paused clock: a commit whose answer was lost, a
+//! packet that was held back.
+
+#![allow(missing_docs, unreachable_pub, dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod commits;
+mod effects;
+#[path = "../memory/mod.rs"]
+mod memory;
+mod node;
+mod retry_budget;
+mod stores;

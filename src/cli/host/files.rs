@@ -1,0 +1,39 @@
+//! Local files that a remote command reads and writes.
+
+use std::borrow::Cow;
+
+use serde_json::json;
+
+use crate::command::{Command, Which};
+use crate::operations::{Answer, OperationError, selection};
+
+/// A command that names no file of this machine, and the file that its answer goes to.
+pub(super) fn without_files(command: &Command) -> Result<(Cow<'_, Command>, Option<String>), OperationError> {
+    if command.file().is_none() {
+        return Ok((Cow::Borrowed(command), None));
+    }
+    let mut command = command.clone();
+    match &mut command {
+        Command::OrgsReady { which, .. }
+        | Command::Migrate { which, .. }
+        | Command::Verify { which, .. }
+        | Command::Retry { which, .. } => *which = Which::Orgs(selection(which)?),
+        Command::Report { out, .. } => {
+            let out = out.take();
+            return Ok((Cow::Owned(command), out));
+        }
+        _ => {}
+    }
+    Ok((Cow::Owned(command), None))
+}
+
+/// Writes a report to the requested file, and answers where.
+pub(super) fn written(answer: &Answer, path: &str) -> Result<Answer, OperationError> {
+    let report = answer.json["report"].as_str().unwrap_or(&answer.text);
+    std::fs::write(path, report).map_err(|error| OperationError::File {
+        path: path.into(),
+        line: None,
+        problem: error.to_string(),
+    })?;
+    Ok(Answer::new(format!("written to {path}"), json!({ "written_to": path })))
+}

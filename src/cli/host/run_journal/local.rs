@@ -1,0 +1,151 @@
+//! The journal in the move log that is configured here.
+
+use async_trait::async_trait;
+use mover_actors::domain::campaign::Control;
+use mover_actors::domain::flags::FlagKey;
+use mover_actors::domain::ids::{CampaignId, MigrationName};
+use mover_actors::ports::{LogError, MoveLog};
+
+use crate::cli::error::CliError;
+use crate::cli::host::{CommandHost, CommandOutcome, CommandResult, Consent, Issuer, Local};
+use crate::cli::interrupts::Interrupts;
+use crate::cli::run::RunError;
+use crate::command::Command;
+use crate::operations::{Answer, CampaignStatus, OperationError};
+use crate::state::read::StateName;
+use crate::state::{Run, RunLock, StepEntry, StepKey, StepState};
+
+use super::{EarlierAttempt, RecordedRun, RunJournal, Text};
+
+impl Local<'_> {
+    async fn lock(&mut self, title: &str) -> Result<RunLock, CliError> {
+        let lock = self.app.world.log.lock_runbook(title).await?;
+        Ok(lock.ok_or_else(|| RunError::Busy { title: title.to_owned() })?)
+    }
+
+    /// The lock ends with its connection. It is taken again, unless another process has continued the run.
+    async fn hold_on(&mut self, run: i64) -> Result<(), CliError> {
+        if !self.lock.as_ref().is_some_and(RunLock::is_lost) {
+            return Ok(());
+        }
+        let log = &self.app.world.log;
+        let title = log.run(run).await?.ok_or(RunError::Unknown(run))?.title;
+        let lock = log.lock_runbook(&title).await?.ok_or(RunError::Lost)?;
+        if !log.hold_run(run, &self.holder, true).await? {
+            return Err(RunError::Lost.into());
+        }
+        self.lock = Some(lock);
+        Ok(())
+    }
+}
+
+#[async_trait(?Send)]
+impl RunJournal for Local<'_> {
+    async fn runs(&mut self) -> Result<Vec<Run>, CliError> {
+        Ok(self.app.world.log.recent_runs(None).await?)
+    }
+
+    async fn journal(&mut self, run: i64) -> Result<Option<RecordedRun>, CliError> {
+        let log = &self.app.world.log;
+        let Some(run) = log.run(run).await? else { return Ok(None) };
+        let (steps, rollback) = (log.run_steps(run.id, false).await?, log.run_steps(run.id, true).await?);
+        Ok(Some(RecordedRun { run, steps, rollback }))
+    }
+
+    async fn open_run(&mut self, text: &Text<'_>, anew: bool) -> Result<Run, CliError> {
+        let title = text.runbook.title.as_str();
+        self.lock = Some(self.lock(title).await?);
+        let log = &self.app.world.log;
+        let last = log.recent_runs(Some(title)).await?.into_iter().next();
+        if let Some(last) = last.filter(|last| last.is_unfinished() && !anew) {
+            return Err(RunError::Unfinished { run: last.id, title: last.title, by: last.begun_by }.into());
+        }
+        let run = log.open_run(title, text.file, text.source, text.values).await?;
+        log.hold_run(run.id, &self.holder, false).await?;
+        Ok(run)
+    }
+
+    async fn take_run(&mut self, run: &Run) -> Result<(), CliError> {
+        self.lock = Some(self.lock(&run.title).await?);
+        self.app.world.log.hold_run(run.id, &self.holder, false).await?;
+        Ok(())
+    }
+
+    async fn run_lost(&mut self) -> CliError {
+        // It is found out with the next note.
+        std::future::pending().await
+    }
+
+    async fn begin_step(&mut self, step: StepKey) -> Result<(), CliError> {
+        self.hold_on(step.run).await?;
+        Ok(self.app.world.log.begin_step(step).await?)
+    }
+
+    async fn note_campaign(&mut self, step: StepKey, campaign: CampaignId) -> Result<(), CliError> {
+        Ok(self.app.world.log.note_campaign(step, campaign).await?)
+    }
+
+    async fn end_step(&mut self, step: StepKey, state: StepState, told: &str) -> Result<(), CliError> {
+        self.hold_on(step.run).await?;
+        Ok(self.app.world.log.end_step(step, state, told).await?)
+    }
+
+    async fn end_run(&mut self, run: i64, rollback: bool) -> Result<(), CliError> {
+        Ok(self.app.world.log.end_run(run, rollback).await?)
+    }
+
+    /// A command that is given here ends with its process, and only its campaign can have gone on. One that was given over the network is
+    /// in the audit, and may still wait for approval.
+    async fn given_before(&mut self, step: &StepEntry, _: &mut Interrupts) -> Result<EarlierAttempt, CliError> {
+        let Some(command) = step.command else { return Ok(EarlierAttempt::Nothing) };
+        let entry = self.app.world.log.command(command).await?;
+        let Some(entry) = entry else { return Ok(EarlierAttempt::Nothing) };
+        match entry.outcome() {
+            "waiting" => return Err(RunError::Waits { command: entry.id, issuer: entry.actor }.into()),
+            "done" => {}
+            _ => return Ok(EarlierAttempt::Nothing),
+        }
+        let answer = Answer::new(entry.told.unwrap_or_default(), serde_json::Value::Null);
+        let campaign = match entry.campaign {
+            Some(id) => {
+                let campaign = self.status_of(id).await?;
+                let total = campaign.claimed;
+                Some((campaign, total))
+            }
+            None => None,
+        };
+        Ok(EarlierAttempt::Done(Box::new(CommandResult { answer, campaign })))
+    }
+
+    async fn live_campaign(&mut self) -> Result<Option<CampaignStatus>, CliError> {
+        let log = &self.app.world.log;
+        let of_log = |error: LogError| CliError::from(OperationError::from(error));
+        let Some(live) = log.live_campaign().await.map_err(of_log)? else { return Ok(None) };
+        Ok(Some(log.campaign_view(live.id).await?.into()))
+    }
+
+    async fn go_on(
+        &mut self,
+        _: CampaignStatus,
+        step: StepKey,
+        interrupts: &mut Interrupts,
+    ) -> Result<CommandResult, CliError> {
+        let resume = Command::Control(Control::Resume);
+        match self.carry_out(&resume, Consent::Beforehand, Issuer::Step(step), interrupts).await? {
+            CommandOutcome::Done(told) => Ok(told),
+            CommandOutcome::NeedsConfirmation(_) | CommandOutcome::NeedsApproval(_) => Err(CliError::NotMeant),
+        }
+    }
+
+    async fn migration(&mut self, name: &MigrationName) -> Result<MigrationName, CliError> {
+        Ok(self.app.world.definition(name)?.name.clone())
+    }
+
+    async fn count(&mut self, migration: &MigrationName, state: StateName) -> Result<u64, CliError> {
+        Ok(self.app.world.log.counts(migration).await?.of(state))
+    }
+
+    async fn flag(&mut self, key: &FlagKey, field: &str) -> Result<Option<String>, CliError> {
+        Ok(self.app.world.flags.hash(key).await?.remove(field))
+    }
+}
