@@ -15,8 +15,8 @@ use super::progress::View;
 use super::screen::Screen;
 
 const LOOK_EVERY: Duration = Duration::from_millis(200);
-/// How long writers waited is asked for once in so many looks.
-const WAITS_EVERY: u32 = 10;
+/// How long writers waited, and how much is left, is asked for once in so many looks.
+const STANDING_EVERY: u32 = 10;
 
 /// The exit code of a process that was told to stop at once, as shells have it for Ctrl-C.
 const STOPPED_AT_ONCE: i32 = 130;
@@ -71,8 +71,8 @@ pub(super) async fn watch(
                 if halting == Halting::Wanted {
                     halting = halt(helm).await?;
                 }
-                if looks % WAITS_EVERY == 0 {
-                    view.waits(helm.closed(&campaign).await);
+                if looks % STANDING_EVERY == 0 {
+                    view.stands(helm.standing(&campaign).await);
                 }
                 looks = looks.wrapping_add(1);
             }

@@ -62,7 +62,7 @@ use mover_actors::ports::{BackedUp, Blocked, CaughtUp, Copied, Engine, EngineErr
 use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
 
 pub use guard::{GuardStatus, GuardedOrgs};
-pub use live::LiveLimits;
+pub use live::{LiveLimits, RangedCopy};
 pub use name::{ColumnName, NameError, TableName, split_identifiers};
 pub use orgs::{Listed, names_no_org};
 pub use report::{Finding, Level, Report};
@@ -233,6 +233,24 @@ impl PgEngine {
         let definition = self.definition(migration)?;
         let source = self.store(&definition.from)?;
         orgs::find(definition, source, self.key_forms(definition, source).await?, name).await
+    }
+
+    /// How far the orgs of an online migration are that are copied in ranges, as the target has noted it.
+    pub async fn ranged_copies(&self, migration: &MigrationName) -> Result<Vec<RangedCopy>, EngineError> {
+        let _turn = self.turn(1).await?;
+        let target = self.store(&self.definition(migration)?.to)?;
+        live::progress(target, migration, self.live.range_rows()).await
+    }
+
+    /// About how many rows the tables of a migration have in the source; nothing if the source has never counted them.
+    pub async fn rows_estimated(&self, migration: &MigrationName) -> Result<Option<u64>, EngineError> {
+        let _turn = self.turn(1).await?;
+        let definition = self.definition(migration)?;
+        if definition.tables.is_empty() {
+            return Ok(None);
+        }
+        let plan = self.plan(definition).await?;
+        sizes::estimated(&plan, self.store(&definition.from)?).await
     }
 
     /// How the source's tables write the keys of orgs.

@@ -23,6 +23,7 @@ mod orphans;
 mod piece_copy;
 mod pieces;
 mod plan;
+mod progress;
 mod prove;
 mod purge;
 mod range;
@@ -49,6 +50,8 @@ use tokio::sync::OwnedSemaphorePermit;
 
 pub use limits::LiveLimits;
 use plan::LivePlan;
+pub use progress::RangedCopy;
+pub(super) use progress::progress;
 use prove::Proven;
 use round::Round;
 
@@ -69,6 +72,11 @@ pub(super) struct Live {
 }
 
 impl Live {
+    /// How many rows ranges are cut for.
+    pub(super) fn range_rows(&self) -> i64 {
+        self.limits.range_rows
+    }
+
     pub(super) fn with_limits(self, limits: LiveLimits) -> Self {
         Self { limits, ..self }
     }
