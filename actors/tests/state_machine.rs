@@ -10,30 +10,24 @@ use std::collections::BTreeMap;
 use legal::transitions;
 use mover_actors::domain::ids::{CampaignId, Epoch, MigrationName, MoveId, OrgKey, OrgName};
 use mover_actors::domain::record::{Failure, Findings, MoveRecord, Place};
-use mover_actors::domain::state::{Aim, Course, Event, Refused, State, Step, Strategy, step};
+use mover_actors::domain::state::{Aim, Course, Event, OnFailure, Refused, State, Step, Strategy, step};
 use mover_actors::domain::verified::{TableTally, Tally, Verified};
 use proptest::prelude::*;
 use proptest::sample::select;
 
 fn states() -> Vec<State> {
-    let started = Step::ALL.into_iter().map(State::Started);
-    let settled = [State::Holding, State::Ready, State::Migrated, State::Failed, State::RolledBack, State::Finalized];
-    settled.into_iter().chain(started).collect()
+    let started = Step::ALL.iter().map(|step| State::Started(*step));
+    State::RESTING.into_iter().chain(started).collect()
 }
 
 fn events() -> Vec<Event> {
-    let of_steps = Step::ALL.into_iter().flat_map(|step| [Event::StepDone(step), Event::StepFailed(step)]);
-    let leases = Aim::ALL.into_iter().map(Event::Claimed);
+    let of_steps = Step::ALL.iter().flat_map(|step| [Event::StepDone(*step), Event::StepFailed(*step)]);
+    let leases = Aim::ALL.iter().map(|aim| Event::Claimed(*aim));
     [Event::MadeReady, Event::FoundMoved, Event::Retried].into_iter().chain(leases).chain(of_steps).collect()
 }
 
-fn courses() -> Vec<Course> {
-    let of = |strategy| Aim::ALL.into_iter().map(move |aim| Course { strategy, aim });
-    of(Strategy::Offline).chain(of(Strategy::Online)).chain(of(Strategy::Window)).collect()
-}
-
 fn real_courses() -> Vec<Course> {
-    courses().into_iter().filter(|course| transitions(*course).is_some()).collect()
+    Course::all().collect()
 }
 
 fn listed(course: Course, state: State, event: Event) -> Option<State> {
@@ -125,7 +119,7 @@ fn the_list_names_nothing_that_the_machine_refuses() {
 fn there_is_no_way_back_after_an_offline_move() {
     for aim in [Aim::RollBack, Aim::Finalize] {
         let course = Course { strategy: Strategy::Offline, aim };
-        assert!(course.steps().is_empty());
+        assert_eq!(course.first(), None);
         assert!(step(course, State::Migrated, Event::Claimed(aim)).is_err());
     }
 }
@@ -133,15 +127,33 @@ fn there_is_no_way_back_after_an_offline_move() {
 #[test]
 fn a_started_org_needs_no_operator_to_come_to_an_end() {
     for course in real_courses() {
-        for first in course.steps().iter().chain(&[Step::Abort]) {
-            let mut state = State::Started(*first);
-            for _ in 0..Step::ALL.len() {
+        let abort = course.steps().any(|step| course.can_abort(step)).then_some(Step::Abort);
+        for first in course.steps().chain(abort) {
+            let mut state = State::Started(first);
+            for _ in Step::ALL {
                 if let State::Started(begun) = state {
                     state = step(course, state, Event::StepDone(begun)).unwrap();
                 }
             }
             assert!([course.aim.reached(), course.aim.aborted()].contains(&state), "from {first} it came to {state}");
         }
+    }
+}
+
+#[test]
+fn every_row_of_the_table_has_an_effect_and_a_way_out() {
+    for course in real_courses() {
+        let mut gone = false;
+        for step in course.steps() {
+            assert!(course.effect(step).is_some(), "{step} of {course:?}");
+            assert!(
+                !(gone && course.can_abort(step)),
+                "{step} of {course:?} leads back from behind the point of no return"
+            );
+            gone |= course.on_failure(step) != OnFailure::Abort;
+        }
+        let leads_back = course.steps().any(|step| course.can_abort(step));
+        assert_eq!(course.effect(Step::Abort).is_some(), leads_back, "{course:?}");
     }
 }
 

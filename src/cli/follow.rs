@@ -15,8 +15,8 @@ use super::progress::View;
 use super::screen::Screen;
 
 const LOOK_EVERY: Duration = Duration::from_millis(200);
-/// How long writers waited is asked for once in so many looks.
-const WAITS_EVERY: u32 = 10;
+/// How long writers waited, and how much is left, is asked for once in so many looks.
+const STANDING_EVERY: u32 = 10;
 
 /// The exit code after a second Ctrl-C, by the convention of shells.
 const STOPPED_AT_ONCE: i32 = 130;
@@ -71,8 +71,8 @@ pub(super) async fn watch(
                 if halting == Halting::Wanted {
                     halting = halt(host).await?;
                 }
-                if looks % WAITS_EVERY == 0 {
-                    view.waits(host.closed(&campaign).await);
+                if looks % STANDING_EVERY == 0 {
+                    view.stands(host.standing(&campaign).await);
                 }
                 looks = looks.wrapping_add(1);
             }

@@ -9,7 +9,7 @@ use mover_actors::domain::campaign::Phase;
 use mover_actors::domain::state::Aim;
 use tokio::time::Instant;
 
-use crate::operations::{CampaignStatus, Closed};
+use crate::operations::{CampaignStatus, LargeOrg, MigrationStatus};
 
 use super::screen::Screen;
 
@@ -32,6 +32,8 @@ pub(super) struct Progress {
     pub(super) in_flight: u64,
     /// Orgs that came to an end, a second, since this process began to look.
     pub(super) per_second: f64,
+    /// How long it will take by the rows that are left, and whether that is a lower bound.
+    pub(super) by_rows: Option<(Duration, bool)>,
 }
 
 impl Progress {
@@ -40,10 +42,16 @@ impl Progress {
         self.migrated + self.failed
     }
 
-    /// How long it will take at this rate.
-    pub(super) fn eta(&self) -> Option<Duration> {
+    /// How long it will take, and whether that is a lower bound. Orgs that migrate are of very different sizes, so their number
+    /// tells nothing; those that go back or are finalized are counted.
+    fn left(&self) -> Option<(Duration, bool)> {
         let left = self.total.saturating_sub(self.done());
-        (self.per_second > 0.0).then(|| Duration::from_secs_f64((left as f64 / self.per_second).min(1e9)))
+        match self.aim {
+            Aim::Migrate => self.by_rows,
+            Aim::RollBack | Aim::Finalize => {
+                (self.per_second > 0.0).then(|| (seconds(left as f64 / self.per_second), false))
+            }
+        }
     }
 }
 
@@ -63,11 +71,18 @@ impl fmt::Display for Progress {
         if self.per_second > 0.0 {
             write!(f, ", {:.1} orgs/s", self.per_second)?;
         }
-        match self.eta() {
-            Some(eta) if self.phase == Phase::Running => write!(f, ", about {:#} left", HumanDuration(eta)),
+        match self.left() {
+            Some((left, at_least)) if self.phase == Phase::Running => {
+                write!(f, ", {} {:#} left", if at_least { "at least" } else { "about" }, HumanDuration(left))
+            }
             _ => Ok(()),
         }
     }
+}
+
+/// So many seconds, of which there may be any number.
+fn seconds(seconds: f64) -> Duration {
+    Duration::from_secs_f64(seconds.clamp(0.0, 1e9))
 }
 
 /// So many lines for workers; the others are counted.
@@ -82,6 +97,8 @@ pub(super) struct View {
     done_at_begin: u64,
     line_at: Instant,
     waits: String,
+    by_rows: Option<(Duration, bool)>,
+    large: Vec<String>,
 }
 
 /// What a terminal shows: the campaign, what its workers do, and what can be done.
@@ -103,7 +120,17 @@ impl View {
         });
         let begun = Instant::now();
         let done_at_begin = campaign.migrated + campaign.failed;
-        Self { screen: screen.clone(), bars, total, begun, done_at_begin, line_at: begun, waits: String::new() }
+        Self {
+            screen: screen.clone(),
+            bars,
+            total,
+            begun,
+            done_at_begin,
+            line_at: begun,
+            waits: String::new(),
+            by_rows: None,
+            large: Vec::new(),
+        }
     }
 
     /// What is known now.
@@ -118,12 +145,16 @@ impl View {
             failed: campaign.failed,
             in_flight: campaign.in_flight,
             per_second: if seconds > 0.0 { done as f64 / seconds } else { 0.0 },
+            by_rows: self.by_rows,
         }
     }
 
-    /// How long orgs were closed for writes so far.
-    pub(super) fn waits(&mut self, closed: Option<Closed>) {
-        if let Some(closed) = closed {
+    /// How long orgs were closed for writes so far, how much is left, and how far large orgs are.
+    pub(super) fn stands(&mut self, standing: Option<MigrationStatus>) {
+        let Some(standing) = standing else { return };
+        self.by_rows = standing.eta_seconds.map(|eta| (seconds(eta), standing.eta_at_least));
+        self.large = standing.large_orgs.iter().map(LargeOrg::to_string).collect();
+        if let Some(closed) = standing.closed {
             let [p50, p99, max] = [closed.p50_ms, closed.p99_ms, closed.max_ms].map(|ms| ms.round());
             self.waits = format!("closed for writes: p50 {p50} ms, p99 {p99} ms, max {max} ms   ");
         }
@@ -141,11 +172,12 @@ impl View {
                 bars.campaign.set_length(progress.total);
                 bars.campaign.set_position(progress.done());
                 bars.campaign.set_message(text);
-                bars.show_workers(workers);
+                bars.show_workers(&self.large, workers);
                 bars.below.set_message(format!("{}{}", self.waits, bars.keys));
             }
             None if self.line_at <= Instant::now() => {
                 eprintln!("{}: {text}", campaign.migration);
+                self.large.iter().for_each(|large| eprintln!("  {large}"));
                 self.line_at = Instant::now() + LINE_EVERY;
             }
             None => {}
@@ -166,11 +198,12 @@ impl Bars {
         Self { all, campaign: bar, workers: Vec::new(), below, keys }
     }
 
-    /// A line for each, as long as there are not too many.
-    fn show_workers(&mut self, workers: &[String]) {
-        let more = workers.len().saturating_sub(WORKERS_SHOWN);
+    /// A line for each large org and for each worker, as long as there are not too many.
+    fn show_workers(&mut self, large: &[String], workers: &[String]) {
+        let all = || large.iter().chain(workers);
+        let more = all().count().saturating_sub(WORKERS_SHOWN);
         let mut lines: Vec<String> =
-            workers.iter().take(WORKERS_SHOWN).map(|what| what.replace(char::is_control, "·")).collect();
+            all().take(WORKERS_SHOWN).map(|what| what.replace(char::is_control, "·")).collect();
         lines.extend((more > 0).then(|| format!("and {more} more")));
         while self.workers.len() < lines.len() {
             let bar = self.all.insert_before(&self.below, line("  {wide_msg}"));

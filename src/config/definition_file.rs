@@ -112,11 +112,9 @@ fn read_aliases(document: &mut Section<'_>) -> Vec<Read<String>> {
 
 fn read_strategy(document: &mut Section<'_>) -> Option<Strategy> {
     let text = document.required_text("strategy", "how orgs move, \"online\", \"offline\" or \"window\"");
-    let strategy = document.parsed(text, |text| match text.as_str() {
-        "online" => Ok(Strategy::Online),
-        "offline" => Ok(Strategy::Offline),
-        "window" => Ok(Strategy::Window),
-        _ => Err(format!("strategy is \"online\", \"offline\" or \"window\", not {text:?}")),
+    let strategy = document.parsed(text, |text| {
+        let unknown = |_| format!("strategy is \"online\", \"offline\" or \"window\", not {text:?}");
+        text.parse::<Strategy>().map_err(unknown)
     });
     strategy.map(|strategy| strategy.value)
 }

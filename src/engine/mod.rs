@@ -41,6 +41,7 @@ use tokio::sync::OnceCell;
 
 pub use check::report::{Finding, Level, Report};
 pub use guard::{GuardStatus, GuardedOrgs};
+pub use live::RangedCopy;
 pub use orgs::survey::Guarded;
 pub use orgs::{Listed, names_no_org};
 pub use schema::name::{ColumnName, NameError, TableName, split_identifiers};
@@ -225,6 +226,24 @@ impl PgEngine {
         let definition = self.definition(migration)?;
         let source = self.store(&definition.from)?;
         orgs::find(definition, source, self.key_forms(definition, source).await?, name).await
+    }
+
+    /// How far the orgs of an online migration are that are copied in ranges, as the target has noted it.
+    pub async fn ranged_copies(&self, migration: &MigrationName) -> Result<Vec<RangedCopy>, EngineError> {
+        let _turn = self.turns.take(1).await?;
+        let target = self.store(&self.definition(migration)?.to)?;
+        live::progress(target, migration, self.live_limits.range_rows).await
+    }
+
+    /// About how many rows the tables of a migration have in the source; nothing if the source has never counted them.
+    pub async fn rows_estimated(&self, migration: &MigrationName) -> Result<Option<u64>, EngineError> {
+        let _turn = self.turns.take(1).await?;
+        let definition = self.definition(migration)?;
+        if definition.tables.is_empty() {
+            return Ok(None);
+        }
+        let plan = self.plan_since(definition, self.moment_ago()).await?.plan;
+        plan::sizes::estimated(&plan, self.store(&definition.from)?).await
     }
 
     /// How the source's tables write the keys of orgs.

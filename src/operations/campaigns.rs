@@ -48,7 +48,7 @@ pub(super) async fn migrate(
         return Err(OperationError::NoUndo { migration, step });
     }
     let counts = world.log.counts(&definition.name).await?;
-    if (Course { strategy: definition.strategy, aim }).steps().is_empty() {
+    if (Course { strategy: definition.strategy, aim }).first().is_none() {
         return Err(match definition.strategy {
             Strategy::Window => OperationError::WindowStays { migration: definition.name.to_string() },
             Strategy::Offline | Strategy::Online => {

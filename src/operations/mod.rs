@@ -13,6 +13,7 @@ mod health;
 mod history;
 mod location;
 mod orgs;
+mod outlook;
 mod prep;
 mod report;
 mod skipped_orgs;
@@ -46,7 +47,8 @@ pub use guard::{GuardWork, guard, restore};
 pub use health::{Health, Level};
 pub use history::{Interface, Noted, carry_out, carry_out_noted, note};
 pub use location::{Location, location};
-pub(crate) use orgs::selection;
+pub(crate) use orgs::{progress_of, selection};
+pub use outlook::LargeOrg;
 pub use startup_doctor::StartupDoctor;
 pub use status::{CampaignStatus, Closed, MigrationStatus, StatusView};
 pub use tokens::tokens;
@@ -169,7 +171,7 @@ async fn carried_out(world: &World, running: Option<&Running>, command: &Command
         Command::Verify { migration, which } => verify::verify(world, migration, which).await?,
         Command::Status { migration, watch: _ } => {
             let only = migration.as_ref().map(|name| world.definition(name)).transpose()?;
-            Answer::of(&StatusView::read(&world.log, only.map(|definition| &definition.name)).await?)
+            Answer::of(&StatusView::read(world, only.map(|definition| &definition.name)).await?)
         }
         Command::FlagsShow { hash } => flags::show(world, &hash.key()).await?,
         Command::FlagsCheck => flags::check(world).await?,

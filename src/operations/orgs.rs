@@ -4,7 +4,8 @@ use futures_util::StreamExt;
 use mover_actors::domain::campaign::Selection;
 use mover_actors::domain::flags::FlagKey;
 use mover_actors::domain::ids::{MigrationName, OrgName};
-use mover_actors::domain::state::State;
+use mover_actors::domain::record::MoveRecord;
+use mover_actors::domain::state::{Aim, State};
 use mover_actors::ports::MoveLog;
 use serde_json::{Value, json};
 
@@ -13,6 +14,7 @@ use crate::state::read::{HistoryEntry, MoveView, StateName};
 
 use super::answer::{Answer, at, short, table};
 use super::error::OperationError;
+use super::outlook::{LargeOrg, large_orgs};
 use super::skipped_orgs::{SkippedOrgs, known_otherwise, otherwise_json};
 use super::world::World;
 
@@ -153,8 +155,10 @@ pub(super) async fn show(
     let (mut text, mut all) = (String::new(), Vec::new());
     for view in &moves {
         let history = world.log.org_history(&view.record.migration, org).await?;
-        describe(&mut text, view, &history.happenings);
+        let copying = progress_of(world, &view.record).await?;
+        describe(&mut text, view, copying.as_ref(), &history.happenings);
         let mut entry = move_json(view);
+        entry["progress"] = json!(copying);
         entry["history"] = history.happenings.iter().map(happening_json).collect();
         all.push(entry);
     }
@@ -164,7 +168,16 @@ pub(super) async fn show(
     Ok(Answer::new(text, json!({ "org": org, "moves": all, "flags": flags })))
 }
 
-fn describe(text: &mut String, view: &MoveView, happenings: &[HistoryEntry]) {
+/// How far the copy of a large org in flight is, if its target tells.
+pub(crate) async fn progress_of(world: &World, record: &MoveRecord) -> Result<Option<LargeOrg>, OperationError> {
+    if record.state.step().is_none() || record.aim != Aim::Migrate {
+        return Ok(None);
+    }
+    let large = large_orgs(world, &record.migration).await?.unwrap_or_default();
+    Ok(large.into_iter().find(|large| large.org == record.org.as_str()))
+}
+
+fn describe(text: &mut String, view: &MoveView, copying: Option<&LargeOrg>, happenings: &[HistoryEntry]) {
     let record = &view.record;
     text.push_str(&format!(
         "{} in {}: {}  (key {}, epoch {}, attempts {})\n",
@@ -175,6 +188,9 @@ fn describe(text: &mut String, view: &MoveView, happenings: &[HistoryEntry]) {
         record.epoch,
         record.attempts
     ));
+    if let Some(copying) = copying {
+        text.push_str(&format!("  {copying}\n"));
+    }
     if let (Some(rows), Some(bytes)) = (view.rows, view.bytes) {
         text.push_str(&format!("  {rows} rows, {} copied\n", indicatif::HumanBytes(bytes.unsigned_abs())));
     }

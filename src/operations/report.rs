@@ -30,7 +30,7 @@ pub(super) async fn report(
 }
 
 async fn markdown(world: &World, migration: &MigrationName) -> Result<String, OperationError> {
-    let status = StatusView::read(&world.log, Some(migration)).await?;
+    let status = StatusView::read(world, Some(migration)).await?;
     let mut text = format!("# {migration}\n\n{}\n\n", at(std::time::SystemTime::now()));
     for view in &status.migrations {
         let _ = writeln!(text, "| state | orgs |\n|---|---|");

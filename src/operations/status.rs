@@ -14,6 +14,8 @@ use crate::state::read::{CampaignView, ClosedTimes, Counts, Rate, StateName};
 
 use super::answer::{Answer, at, ms, rfc3339, short, span, table};
 use super::error::OperationError;
+use super::outlook::{LargeOrg, Outlook};
+use super::world::World;
 
 /// Everything at a glance.
 #[derive(Debug, Serialize, Deserialize)]
@@ -48,8 +50,17 @@ pub struct MigrationStatus {
     pub steps: Vec<(String, u64)>,
     /// Orgs migrated a second, over the last minute.
     pub orgs_per_second: f64,
-    /// Seconds until the ready ones have moved, at that rate.
+    /// Seconds until the ready ones have moved: by rows while a campaign migrates, else at that rate.
     pub eta_seconds: Option<f64>,
+    /// Whether it may well take longer, because something is not known.
+    #[serde(default)]
+    pub eta_at_least: bool,
+    /// About how many rows of ready orgs and of those in flight are still to be copied, as far as that is known.
+    #[serde(default)]
+    pub rows_left: Option<u64>,
+    /// Orgs in flight that are so large that they are copied in ranges.
+    #[serde(default)]
+    pub large_orgs: Vec<LargeOrg>,
     /// How long orgs were closed for writes.
     pub closed: Option<Closed>,
     /// The newest failures.
@@ -132,14 +143,15 @@ pub struct CampaignStatus {
 
 impl StatusView {
     /// Reads it; of one migration, or of all.
-    pub async fn read(log: &PgMoveLog, only: Option<&MigrationName>) -> Result<Self, OperationError> {
+    pub async fn read(world: &World, only: Option<&MigrationName>) -> Result<Self, OperationError> {
+        let log = &world.log;
         let migrations = match only {
             Some(migration) => vec![(migration.clone(), log.counts(migration).await?)],
             None => log.migrations().await?,
         };
         let mut views = Vec::with_capacity(migrations.len());
         for (migration, counts) in migrations {
-            views.push(MigrationStatus::read(log, migration, counts).await?);
+            views.push(MigrationStatus::read(world, migration, counts).await?);
         }
         let campaign = log.recent_campaigns(1).await?.into_iter().next().map(CampaignStatus::from);
         Ok(Self { migrations: views, campaign })
@@ -148,12 +160,14 @@ impl StatusView {
 
 impl MigrationStatus {
     /// Reads what is not in its counts.
-    pub async fn read(log: &PgMoveLog, migration: MigrationName, counts: Counts) -> Result<Self, OperationError> {
+    pub async fn read(world: &World, migration: MigrationName, counts: Counts) -> Result<Self, OperationError> {
+        let log = &world.log;
         // Without orgs there is nothing to ask.
         let (rate, closed) = match counts.total() {
             0 => (Rate { migrated: 0, seconds: 0.0 }, None),
             _ => (log.rate(&migration).await?, log.closed_times(&migration, None).await?),
         };
+        let outlook = Outlook::read(world, &migration, &counts, rate).await?;
         let failures = if counts.failed > 0 { log.failures(&migration, 5).await? } else { Vec::new() };
         Ok(Self {
             holding: counts.holding,
@@ -165,7 +179,10 @@ impl MigrationStatus {
             finalized: counts.finalized,
             steps: counts.steps.iter().map(|(step, orgs)| (step.to_string(), *orgs)).collect(),
             orgs_per_second: rate.per_second(),
-            eta_seconds: rate.seconds_for(counts.ready + counts.started),
+            eta_seconds: outlook.seconds,
+            eta_at_least: outlook.at_least,
+            rows_left: outlook.rows_left,
+            large_orgs: outlook.large,
             closed: closed.map(Closed::from),
             failures: failures
                 .into_iter()
@@ -195,6 +212,12 @@ impl MigrationStatus {
             StateName::RolledBack => self.rolled_back,
             StateName::Finalized => self.finalized,
         }
+    }
+
+    /// How long it still takes, in words.
+    fn time_left(&self) -> Option<String> {
+        let about = if self.eta_at_least { "at least" } else { "about" };
+        self.eta_seconds.map(|eta| format!("{about} {}", span(eta)))
     }
 
     /// How many orgs it has.
@@ -273,12 +296,18 @@ impl fmt::Display for MigrationStatus {
         if self.rolled_back + self.finalized > 0 {
             writeln!(f, "  rolled back {}, finalized {}", self.rolled_back, self.finalized)?;
         }
-        if self.orgs_per_second > 0.0 && self.ready + self.started > 0 {
+        if (self.orgs_per_second > 0.0 || self.eta_seconds.is_some()) && self.ready + self.started > 0 {
             write!(f, "  {:.1} orgs/s in the last minute", self.orgs_per_second)?;
-            match self.eta_seconds {
-                Some(eta) => writeln!(f, ", about {} left", span(eta))?,
+            if let Some(rows) = self.rows_left {
+                write!(f, ", about {rows} rows left")?;
+            }
+            match self.time_left() {
+                Some(time) => writeln!(f, ", {time} left")?,
                 None => writeln!(f)?,
             }
+        }
+        for large in &self.large_orgs {
+            writeln!(f, "  {large}")?;
         }
         if let Some(closed) = self.closed {
             writeln!(

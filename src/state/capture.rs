@@ -8,7 +8,7 @@ use mover_actors::domain::ids::{MigrationName, OrgKey, OrgName};
 use mover_actors::domain::state::Strategy;
 use thiserror::Error;
 
-use super::decode::{Columns, strategy_name};
+use super::decode::Columns;
 use super::query::{begin, commit, execute, query};
 use super::{PgMoveLog, StateError};
 
@@ -148,7 +148,7 @@ async fn insert(
 ) -> Result<(u64, Vec<KnownOtherwise>), StateError> {
     let names: Vec<&str> = orgs.iter().map(|(name, _)| name.as_str()).collect();
     let keys: Vec<&str> = orgs.iter().map(|(_, key)| key.as_str()).collect();
-    let (migration_name, strategy) = (migration.as_str(), strategy_name(strategy));
+    let (migration_name, strategy) = (migration.as_str(), strategy.as_str());
     let sql = include_str!("sql/capture_batch.sql");
     let new = execute(transaction, DOING, sql, &[&migration_name, &strategy, &names, &keys]).await?;
     if new == orgs.len() as u64 {

@@ -76,12 +76,8 @@ impl<'a> Columns<'a> {
     }
 
     fn strategy(&self) -> Result<Strategy, StateError> {
-        match self.get("strategy")? {
-            "offline" => Ok(Strategy::Offline),
-            "online" => Ok(Strategy::Online),
-            "window" => Ok(Strategy::Window),
-            other => Err(StateError::invalid(self.doing, format!("unknown strategy {other:?}"))),
-        }
+        let name: &str = self.get("strategy")?;
+        name.parse().map_err(|_| StateError::invalid(self.doing, format!("unknown strategy {name:?}")))
     }
 
     fn aim(&self) -> Result<Aim, StateError> {
@@ -127,15 +123,6 @@ impl<'a> Columns<'a> {
             "ended" => Ok(Phase::Ended),
             other => Err(StateError::invalid(self.doing, format!("unknown phase {other:?}"))),
         }
-    }
-}
-
-/// The name of a strategy in tables.
-pub(super) fn strategy_name(strategy: Strategy) -> &'static str {
-    match strategy {
-        Strategy::Offline => "offline",
-        Strategy::Online => "online",
-        Strategy::Window => "window",
     }
 }
 

@@ -1,11 +1,12 @@
 //! Moves: claimed and advanced in batches, one statement each.
 
+use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 use deadpool_postgres::GenericClient;
 use mover_actors::domain::ids::{CampaignId, Epoch, MigrationName, MoveId, NodeId, OrgKey, OrgName};
 use mover_actors::domain::record::{Advance, Failure, MoveRecord};
-use mover_actors::domain::state::{State, Step};
+use mover_actors::domain::state::{Course, Step};
 use mover_actors::domain::verified::Verified;
 use mover_actors::ports::LogError;
 use tokio_postgres::types::Json;
@@ -46,10 +47,10 @@ impl PgMoveLog {
         node: NodeId,
         limit: u32,
     ) -> Result<Vec<MoveRecord>, StateError> {
-        let (number, limit) = (node_number(node)?, i64::from(limit));
+        let (number, limit, first) = (node_number(node)?, i64::from(limit), Json(first_steps()));
         let mut races = 0;
         loop {
-            match self.query(CLAIMING, claim, &[&campaign.0, &number, &limit]).await {
+            match self.query(CLAIMING, claim, &[&campaign.0, &number, &limit, &first]).await {
                 Ok(rows) => return records(CLAIMING, &rows),
                 // The org went in flight in another migration after our snapshot: the next one shows it.
                 Err(error) if error.violates("org_migration_state_in_flight") => {
@@ -131,34 +132,20 @@ impl PgMoveLog {
     }
 }
 
+/// The step with which each course begins, by aim and strategy.
+fn first_steps() -> BTreeMap<&'static str, BTreeMap<&'static str, &'static str>> {
+    let mut steps: BTreeMap<_, BTreeMap<_, _>> = BTreeMap::new();
+    for course in Course::all() {
+        if let Some(first) = course.first() {
+            steps.entry(course.aim.as_str()).or_default().insert(course.strategy.as_str(), first.as_str());
+        }
+    }
+    steps
+}
+
 /// What the constraints would refuse, and the whole batch with it.
 fn check(advance: &Advance) -> Result<(), LogError> {
-    let findings = advance.findings();
-    let problem = match (advance.from(), advance.to()) {
-        (State::Holding | State::Ready | State::Migrated | State::Failed | State::RolledBack | State::Finalized, _) => {
-            Some("only a started move advances; others are claimed, released or retried")
-        }
-        // It was proven before it was given up.
-        (State::Started(Step::Abort), State::Started(Step::Switch)) => {
-            findings.verified.is_some().then_some("the proof of equality came too early or late")
-        }
-        (State::Started(_), State::Started(Step::Switch)) | (State::Started(Step::Verify), State::Migrated)
-            if findings.verified.is_none() =>
-        {
-            Some("the proof of equality is missing")
-        }
-        (State::Started(_), State::Started(Step::Abort)) if findings.failure.is_none() => {
-            Some("the reason for the abort is missing")
-        }
-        (State::Started(_), State::Started(Step::Close)) if findings.backup.is_none() => Some("the backup is missing"),
-        (State::Started(_), State::Started(Step::Switch)) | (State::Started(Step::Verify), State::Migrated) => None,
-        (State::Started(_), _) if findings.verified.is_some() => Some("the proof of equality came too early or late"),
-        (State::Started(_), State::Started(Step::Abort)) => None,
-        (State::Started(_), _) if findings.failure.is_some() => Some("a failure came without an abort"),
-        (State::Started(_), _) => None,
-    };
-    let negative = findings.rows.is_some_and(|rows| rows < 0) || findings.bytes.is_some_and(|bytes| bytes < 0);
-    match problem.or(negative.then_some("rows or bytes copied are negative")) {
+    match advance.problem() {
         None => Ok(()),
         Some(problem) => {
             let doing = format!("advancing move {} from {} to {}", advance.id(), advance.from(), advance.to());

@@ -6,6 +6,7 @@
 
 mod campaigns;
 mod claims;
+pub(crate) mod courses;
 mod flags;
 mod moves;
 mod nodes;
@@ -47,6 +48,8 @@ contract! {
         a_retried_org_is_claimed_again
         an_org_in_flight_elsewhere_is_left_out
         only_a_running_campaign_claims;
+    courses:
+        every_transition_of_every_course_is_written;
     moves:
         a_move_goes_through_every_step
         a_failing_move_is_parked_with_its_reason

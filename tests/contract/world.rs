@@ -117,7 +117,7 @@ impl<L: MoveLog> Running<L> {
 
     /// Ends every step.
     pub(super) async fn migrate(&self, record: &mut MoveRecord) {
-        let last = *record.course().steps().last().expect("a course with steps");
+        let last = record.course().steps().last().expect("a course with steps");
         self.walk_to(record, last).await;
         self.happen(record, Event::StepDone(last), Findings::default()).await;
     }

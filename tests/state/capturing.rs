@@ -43,8 +43,8 @@ async fn plan(world: &PgWorld, sql: &str, arguments: &str) -> String {
 /// Every statement that must not grow slower with the number of orgs.
 async fn reads_no_whole_table(world: &PgWorld) {
     let sql_and_arguments = [
-        (include_str!("../../src/state/sql/move_claim.sql"), "1, 1, 64"),
-        (include_str!("../../src/state/sql/move_claim_migrated.sql"), "1, 1, 64"),
+        (include_str!("../../src/state/sql/move_claim.sql"), "1, 1, 64, '{}'"),
+        (include_str!("../../src/state/sql/move_claim_migrated.sql"), "1, 1, 64, '{}'"),
         (include_str!("../../src/state/sql/list_moves.sql"), "'phase_2', '{failed,ready}', 5, 50"),
         (include_str!("../../src/state/sql/move_adopt.sql"), "1, 64"),
         (include_str!("../../src/state/sql/move_release_named.sql"), "'phase_2', 'holding', '{org_0001}', 'me'"),

@@ -53,12 +53,6 @@ async fn insert(world: &PgWorld, org: &str, columns: &BTreeMap<&'static str, Str
     world.run(&sql).await.map_err(|error| error.code().unwrap().clone())
 }
 
-async fn update(world: &PgWorld, org: &str, columns: &BTreeMap<&'static str, String>) -> Result<(), SqlState> {
-    let changes: Vec<String> = columns.iter().map(|(name, value)| format!("{name} = {value}")).collect();
-    let sql = format!("UPDATE mover.org_migration_state SET {} WHERE org_name = '{org}'", changes.join(", "));
-    world.run(&sql).await.map_err(|error| error.code().unwrap().clone())
-}
-
 fn changed(state: (&str, &str), column: &'static str, value: &str) -> BTreeMap<&'static str, String> {
     let mut columns = columns(state.0, state.1);
     columns.insert(column, value.to_owned());
@@ -100,45 +94,6 @@ async fn a_row_that_contradicts_itself_is_refused() {
         }
         assert_eq!(insert(&world, "wrong", &columns).await, Err(SqlState::CHECK_VIOLATION), "{columns:?}");
     }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn only_legal_transitions_are_written() {
-    let server = Server::start().await;
-    let world = server.world().await;
-    let legal = [
-        ("holding", "ready"),
-        ("ready", "block"),
-        ("block", "drain"),
-        ("block", "abort"),
-        ("drain", "copy"),
-        ("drain", "abort"),
-        ("copy", "verify"),
-        ("copy", "abort"),
-        ("verify", "switch"),
-        ("verify", "abort"),
-        ("switch", "unblock"),
-        ("unblock", "migrated"),
-        ("abort", "failed"),
-        ("failed", "ready"),
-    ];
-    fn name<'a>((state, step): (&'a str, &'a str)) -> &'a str {
-        if step.is_empty() { state } else { step }
-    }
-    for from in STATES {
-        for to in STATES {
-            let mut after = columns(to.0, to.1);
-            after.insert("epoch", "8".into());
-            insert(&world, "acme", &columns(from.0, from.1)).await.unwrap();
-            let expected = from == to || legal.contains(&(name(from), name(to)));
-            let written = update(&world, "acme", &after).await;
-            assert_eq!(written.is_ok(), expected, "{from:?} -> {to:?}: {written:?}");
-            world.run("DELETE FROM mover.org_migration_state").await.unwrap();
-        }
-    }
-    insert(&world, "acme", &columns("started", "copy")).await.unwrap();
-    let older = changed(("started", "copy"), "epoch", "6");
-    assert_eq!(update(&world, "acme", &older).await, Err(SqlState::CHECK_VIOLATION));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,6 +7,7 @@ mod connecting;
 mod constraints;
 #[path = "../contract/mod.rs"]
 mod contract;
+mod courses;
 mod outage;
 mod racing;
 mod reading;

@@ -1,6 +1,7 @@
 //! The types and rules of Mover, without I/O, async or actors.
 
 pub mod campaign;
+pub mod course;
 pub mod flags;
 pub mod ids;
 pub mod record;

@@ -163,6 +163,31 @@ impl Advance {
         self.from == State::Started(Step::Abort) && self.to == State::Started(Step::Switch)
     }
 
+    /// Why the move log does not take it, whatever it holds: what a step must find out is missing, or came with another step.
+    pub fn problem(&self) -> Option<&'static str> {
+        let State::Started(begun) = self.from else {
+            return Some("only a started move advances; others are claimed, released or retried");
+        };
+        let Findings { verified, failure, backup, rows, bytes, .. } = &self.findings;
+        let fails = self.to == State::Started(Step::Abort);
+        let proves = begun == Step::Verify && !fails;
+        if fails && failure.is_none() {
+            Some("the reason for the abort is missing")
+        } else if !fails && failure.is_some() {
+            Some("a failure came without an abort")
+        } else if proves && verified.is_none() {
+            Some("the proof of equality is missing")
+        } else if !proves && verified.is_some() {
+            Some("the proof of equality came too early or late")
+        } else if begun == Step::BackUp && !fails && backup.is_none() {
+            Some("the backup is missing")
+        } else if rows.is_some_and(|rows| rows < 0) || bytes.is_some_and(|bytes| bytes < 0) {
+            Some("rows or bytes copied are negative")
+        } else {
+            None
+        }
+    }
+
     /// What the step found out.
     pub fn findings(&self) -> &Findings {
         &self.findings

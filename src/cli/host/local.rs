@@ -21,8 +21,8 @@ use crate::cli::interrupts::Interrupts;
 use crate::command::{self, Command};
 use crate::config::Definitions;
 use crate::operations::{
-    self, Answer, CampaignStatus, Closed, Interface, Needs, OperationError, Outcome, Running, campaign_total, danger,
-    needs,
+    self, Answer, CampaignStatus, Closed, Interface, MigrationStatus, Needs, OperationError, Outcome, Running,
+    campaign_total, danger, needs,
 };
 use crate::state::{PgMoveLog, RunLock};
 
@@ -165,10 +165,14 @@ impl CommandHost for Local<'_> {
         Ok(CampaignSnapshot { campaign, is_over, workers: busy(tree.registry()), waiting })
     }
 
-    async fn closed(&mut self, campaign: &CampaignStatus) -> Option<Closed> {
-        let log = &self.app.world.log;
-        let closed = log.closed_times(&campaign.migration, Some(CampaignId(campaign.id))).await;
-        closed.ok().flatten().map(Closed::from)
+    async fn standing(&mut self, campaign: &CampaignStatus) -> Option<MigrationStatus> {
+        let (world, migration) = (&self.app.world, &campaign.migration);
+        let counts = world.log.counts(migration).await.ok()?;
+        let mut standing = MigrationStatus::read(world, migration.clone(), counts).await.ok()?;
+        // Of this campaign alone.
+        let closed = world.log.closed_times(migration, Some(CampaignId(campaign.id))).await;
+        standing.closed = closed.ok().flatten().map(Closed::from);
+        Some(standing)
     }
 
     async fn live(&mut self) -> Result<Option<(CampaignStatus, u64)>, CliError> {

@@ -18,7 +18,7 @@ mod run_lease;
 use async_trait::async_trait;
 
 use crate::command::Command;
-use crate::operations::{Answer, CampaignStatus, Closed, Danger, Interface, Needs};
+use crate::operations::{Answer, CampaignStatus, Danger, Interface, MigrationStatus, Needs};
 use crate::state::StepKey;
 
 use super::console::Names;
@@ -125,8 +125,8 @@ pub(super) trait CommandHost {
     /// A campaign as it is now.
     async fn look(&mut self, campaign: i64) -> Result<CampaignSnapshot, CliError>;
 
-    /// How long orgs of a campaign were closed for writes.
-    async fn closed(&mut self, campaign: &CampaignStatus) -> Option<Closed>;
+    /// How the campaign's migration stands: how long orgs were closed for writes, and how much is left.
+    async fn standing(&mut self, campaign: &CampaignStatus) -> Option<MigrationStatus>;
 
     /// The live campaign, if it can be watched from here: of so many orgs.
     async fn live(&mut self) -> Result<Option<(CampaignStatus, u64)>, CliError>;

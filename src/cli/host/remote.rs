@@ -13,7 +13,7 @@ use crate::cli::interrupts::Interrupts;
 use crate::cli::run::RunError;
 use crate::command::{self, Command};
 use crate::http::wire::JournalView;
-use crate::operations::{self, Answer, CampaignStatus, Closed, Danger, Health, Level, Needs, StatusView};
+use crate::operations::{self, Answer, CampaignStatus, Danger, Health, Level, MigrationStatus, Needs, StatusView};
 use crate::remote::{Client, Entry, Me, Page, Refusal, RemoteError, Worker, encoded};
 use crate::state::StepKey;
 
@@ -344,9 +344,9 @@ impl CommandHost for Remote {
         })
     }
 
-    async fn closed(&mut self, campaign: &CampaignStatus) -> Option<Closed> {
+    async fn standing(&mut self, campaign: &CampaignStatus) -> Option<MigrationStatus> {
         let status: StatusView = self.client.get("/status").await.ok()?;
-        status.migrations.into_iter().find(|status| status.migration == campaign.migration)?.closed
+        status.migrations.into_iter().find(|status| status.migration == campaign.migration)
     }
 
     async fn live(&mut self) -> Result<Option<(CampaignStatus, u64)>, CliError> {

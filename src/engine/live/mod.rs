@@ -17,6 +17,7 @@ mod lost;
 mod noted;
 mod orphans;
 mod plan;
+mod progress;
 mod purge;
 mod range;
 mod replace;
@@ -35,6 +36,8 @@ use mover_actors::ports::{BackedUp, EngineError};
 use mover_actors::protocol::store::{LeavingSession, LiveLeaving, LiveReceiving, ReceivingSession};
 
 pub(super) use plan::LivePlan;
+pub use progress::RangedCopy;
+pub(super) use progress::progress;
 pub(super) use standing::OrgGuard;
 
 use crate::engine::PgEngine;

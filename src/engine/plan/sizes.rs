@@ -28,3 +28,15 @@ pub(in crate::engine) async fn sizes(
     session.release();
     Ok(sizes)
 }
+
+/// About how many rows the source has in all, without counting; nothing if it does not know.
+pub(in crate::engine) async fn estimated(plan: &Plan, source: &Store) -> Result<Option<u64>, EngineError> {
+    let doing = Doing::new(source.name(), "looking how many rows there are");
+    let failed = |error| doing.failed(error);
+    let session = source.session().await?;
+    let statement = session.prepared(include_str!("sql/rows_estimated.sql")).await.map_err(failed)?;
+    let row = session.query_one(&statement, &[&plan.source_oids]).await.map_err(failed)?;
+    session.release();
+    let rows: Option<i64> = row.try_get(0).map_err(failed)?;
+    Ok(rows.map(i64::unsigned_abs))
+}

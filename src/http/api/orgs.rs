@@ -14,7 +14,7 @@ use super::paging::Page;
 use super::views::{Closed, DriftOf, Drifts, FlagFields, Move, Org, Route, RouteOf};
 use crate::http::problem::{Problem, Refusals};
 use crate::http::shared::Shared;
-use crate::operations::{Location, OperationError, World, flags_of, location};
+use crate::operations::{Location, OperationError, World, flags_of, location, progress_of};
 
 const CLOSED_MAX: u32 = 200;
 const DRIFTS_MAX: usize = 100;
@@ -53,7 +53,8 @@ pub(super) async fn get_org(
     for view in log.org_moves(&name).await? {
         if only.as_ref().is_none_or(|only| *only == view.record.migration) {
             let history = log.org_history(&view.record.migration, &name).await?;
-            moves.push(Move::from(view).with_history(history.happenings));
+            let progress = progress_of(&shared.world, &view.record).await?;
+            moves.push(Move::from(view).with_progress(progress).with_history(history.happenings));
         }
     }
     if moves.is_empty() {

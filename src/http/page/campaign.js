@@ -2,7 +2,7 @@
 
 import { give } from './commands.js';
 import { byId, el, fillFacts, keyed, setText, swatch } from './dom.js';
-import { at, count, decimal, ms, orgs, percent, span, words } from './format.js';
+import { at, count, decimal, ms, orgs, percent, progressText, span, words } from './format.js';
 import { keep } from './live.js';
 import { STATES, total } from './states.js';
 import { eachFrame, known, on, selected, tell } from './store.js';
@@ -114,10 +114,12 @@ function factsOf(campaign, migration, progress) {
     ['Done', doneText(progress)],
     ['Rate', `${decimal(migration.orgs_per_second)} orgs/s`],
     ['Time left', timeLeft(campaign, migration, progress)],
+    ['Rows left', migration.rows_left == null ? '–' : `about ${count(migration.rows_left)}`],
     ['Closed for writes', closed ? `p50 ${ms(closed.p50_ms)}, p99 ${ms(closed.p99_ms)}, max ${ms(closed.max_ms)}` : '–'],
     ['From, to', migration.source ? `${migration.source} → ${migration.target}, ${migration.strategy}` : 'its definition is gone'],
     ['In flight by step', migration.steps.map(([step, number]) => `${words(step)} ${count(number)}`).join(', ') || '–'],
   ];
+  for (const large of migration.large_orgs ?? []) facts.push([large.org, `${words(large.step)}: ${progressText(large)}`]);
   if (isOf(migration, campaign)) {
     facts.push(['This campaign', `${count(campaign.claimed)} claimed, ${count(campaign.migrated)} done, ${count(campaign.failed)} failed`]);
   }
@@ -126,8 +128,10 @@ function factsOf(campaign, migration, progress) {
 
 function timeLeft(campaign, migration, { done, failed, meant }) {
   if (!isOf(migration, campaign) || campaign.phase !== 'running') return '–';
-  const { orgs_per_second: rate, eta_seconds: untilAllMigrated } = migration;
-  if (campaign.aim === 'migrate') return untilAllMigrated == null ? 'not known' : `about ${span(untilAllMigrated)}`;
+  const { orgs_per_second: rate, eta_seconds: untilAllMigrated, eta_at_least: atLeast } = migration;
+  if (campaign.aim === 'migrate') {
+    return untilAllMigrated == null ? 'not known' : `${atLeast ? 'at least' : 'about'} ${span(untilAllMigrated)}`;
+  }
   return meant === null || rate === 0 ? 'not known' : `about ${span((meant - done - failed) / rate)}`;
 }
 

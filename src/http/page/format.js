@@ -28,6 +28,13 @@ export function span(seconds) {
   return parts.slice(first, first + 2).filter(([number]) => number > 0).map(([number, unit]) => `${number} ${unit}`).join(' ');
 }
 
+/** How far the copy of a large org is. */
+export function progressText({ ranges_done: done, ranges, rows_copied: rows, rows_expected: expected, seconds_left: left }) {
+  const all = done < ranges ? ` of about ${count(expected)}` : '';
+  const time = left == null ? '' : `, about ${span(left)} left`;
+  return `${count(done)} of ${count(ranges)} ranges, ${count(rows)}${all} rows copied${time}`;
+}
+
 /** A time of RFC 3339 in UTC to the second, as everything that Mover prints; none is empty. */
 export function at(time) {
   return time ? time.slice(0, 19).replace('T', ' ') : '';

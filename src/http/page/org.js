@@ -2,7 +2,7 @@
 
 import { byId, el, fillFacts, fillTable, keyed, setSwatch, setText, swatch } from './dom.js';
 import { wayOn } from './failures.js';
-import { at, count, ms, plain, words } from './format.js';
+import { at, count, ms, plain, progressText, words } from './format.js';
 import { keep } from './live.js';
 import { on } from './store.js';
 
@@ -56,6 +56,7 @@ function showMove(node, move) {
   fillFacts(facts, [
     ['Key', move.key],
     ['Step', move.step ? words(move.step) : '–'],
+    ['Copied', move.progress ? progressText(move.progress) : '–'],
     ['Tries', count(move.attempts)],
     ['Rows', move.rows == null ? '–' : `${count(move.rows)}, ${count(move.bytes ?? 0)} bytes`],
     ['Closed for writes', move.closed_at && move.opened_at ? ms(Date.parse(move.opened_at) - Date.parse(move.closed_at)) : '–'],

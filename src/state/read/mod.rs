@@ -8,6 +8,7 @@ mod flights;
 mod org;
 mod pace;
 mod page;
+mod rows;
 
 pub use campaigns::{CampaignView, CopiedView, NodeView};
 pub use changes::{Change, Changes, Seen};
@@ -17,3 +18,4 @@ pub use flights::Flight;
 pub use org::{History, HistoryEntry};
 pub use pace::{Bucket, ClosedTimes, Rate};
 pub use page::{MoveView, StateName};
+pub use rows::{Copying, RowsKnown, RowsMoved};

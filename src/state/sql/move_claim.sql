@@ -1,7 +1,7 @@
 -- Claims ready orgs for a campaign that migrates, whose row is locked so that its counts bound what is claimed at once
--- elsewhere; those that somebody waits for come first. One of `in_order` and `by_name` has nothing to look for and costs
--- nothing. A limit that is not known when the plan is made is taken for a tenth of the table; the scalar subquery and the
--- array keep the plan to the few rows that there are.
+-- elsewhere; those that somebody waits for come first. $4 has the first step for each aim and strategy. One of `in_order` and
+-- `by_name` has nothing to look for and costs nothing. A limit that is not known when the plan is made is taken for a tenth of the
+-- table; the scalar subquery and the array keep the plan to the few rows that there are.
 WITH open AS (
     SELECT c.id, c.migration, c.selection ? 'names' AS named,
            least($3::bigint, coalesce(c.claimed_max - c.claimed, $3::bigint)) AS room
@@ -45,7 +45,7 @@ WITH open AS (
 ), claimed AS (
     UPDATE mover.org_migration_state m
     SET state = 'started',
-        step = CASE m.strategy WHEN 'offline' THEN 'block' WHEN 'online' THEN 'capture' WHEN 'window' THEN 'drain' END,
+        step = $4::jsonb -> 'migrate' ->> m.strategy,
         epoch = nextval('mover.epoch_seq'),
         node = $2,
         campaign = $1,

@@ -10,7 +10,7 @@ WITH open AS (
     FROM mover.org_migration_state m
     WHERE m.migration = (SELECT open.migration FROM open WHERE NOT open.named)
       AND m.state = 'migrated'
-      AND (m.strategy = 'online' OR (m.strategy = 'window' AND (SELECT open.aim FROM open) = 'roll_back'))
+      AND $4::jsonb -> (SELECT open.aim FROM open) ? m.strategy
       -- One that was given up is where it was, and not tried again by the same campaign.
       AND m.campaign IS DISTINCT FROM $1
       AND (
@@ -24,7 +24,7 @@ WITH open AS (
     FROM mover.org_migration_state m
     WHERE m.chosen_by = (SELECT open.id FROM open WHERE open.named)
       AND m.state = 'migrated'
-      AND (m.strategy = 'online' OR (m.strategy = 'window' AND (SELECT open.aim FROM open) = 'roll_back'))
+      AND $4::jsonb -> (SELECT open.aim FROM open) ? m.strategy
       AND m.campaign IS DISTINCT FROM $1
       AND (
           SELECT true FROM mover.org_migration_state o WHERE o.org_name = m.org_name AND o.state = 'started'
@@ -36,10 +36,7 @@ WITH open AS (
     UPDATE mover.org_migration_state m
     SET state = 'started',
         aim = open.aim,
-        step = CASE open.aim
-            WHEN 'roll_back' THEN CASE m.strategy WHEN 'online' THEN 'catch_up' ELSE 'discard' END
-            WHEN 'finalize' THEN 'back_up'
-        END,
+        step = $4::jsonb -> open.aim ->> m.strategy,
         epoch = nextval('mover.epoch_seq'),
         node = $2,
         campaign = $1,

@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep_until};
 use crate::domain::campaign::Tuning;
 use crate::domain::flags::{Fields, FlagKey, Routing, present};
 use crate::domain::record::{Failure, Findings, Lease, MoveRecord, Place};
-use crate::domain::state::{Aim, Step, Strategy};
+use crate::domain::state::{Aim, Effect, OnFailure, Step};
 use crate::domain::verified::{Tally, Verified};
 use crate::failpoint;
 use crate::metering::{self, FailureKind};
@@ -97,53 +97,46 @@ impl Effects {
         let leases: Vec<Lease> = records.iter().map(MoveRecord::lease).collect();
         let way = first.aim.way();
         let all = |findings: Findings| records.iter().map(|_| Ok(findings.clone())).collect();
-        match (first.strategy, step) {
-            (_, Step::Block) => self.block(&leases).await,
-            (_, Step::Drain) => self.drain(&leases).await.map(all),
-            (_, Step::Capture) => self.capture(&leases).await.map(all),
-            (Strategy::Offline | Strategy::Window, Step::Copy) => self.copy(&leases).await.map(all),
-            (Strategy::Online, Step::Copy) => self.copy_live(&leases).await.map(all),
-            (_, Step::CatchUp) => self.catch_up(&leases, way).await.map(all),
-            (Strategy::Offline | Strategy::Window, Step::Verify) => self.verify(records, &leases).await,
-            (Strategy::Online, Step::Verify) => self.verify_live(records, &leases, way).await,
-            // In a window the operator switches, so no course leads here.
-            (Strategy::Offline | Strategy::Window, Step::Switch) => self.switch(records, &leases).await,
-            (Strategy::Online, Step::Switch) => self.switch_live(records, &leases, way).await,
-            (_, Step::Unblock) => self.unblock(&leases).await,
-            (_, Step::Discard | Step::Abort | Step::BackUp | Step::Close | Step::Purge) => {
-                let mut outcomes = Vec::with_capacity(records.len());
-                for (record, lease) in records.iter().zip(&leases) {
-                    outcomes.push(self.run_alone(record, lease, step).await);
-                }
-                Ok(outcomes)
+        let Some(effect) = first.course().effect(step) else {
+            let reason = format!("{step} is no step of a move that is {} to {}", first.strategy.as_str(), first.aim);
+            return Err(StepError::Permanent { reason, place: Place::default() });
+        };
+        match effect {
+            Effect::Block => self.block(&leases).await,
+            Effect::Drain => self.drain(&leases).await.map(all),
+            Effect::Capture => self.capture(&leases).await.map(all),
+            Effect::Copy => self.copy(&leases).await.map(all),
+            Effect::CopyLive => self.copy_live(&leases).await.map(all),
+            Effect::CatchUp => self.catch_up(&leases, way).await.map(all),
+            Effect::Verify => self.verify(records, &leases).await,
+            Effect::VerifyLive => self.verify_live(records, &leases, way).await,
+            Effect::Switch => self.switch(records, &leases).await,
+            Effect::SwitchLive => self.switch_live(records, &leases, way).await,
+            Effect::Unblock => self.unblock(&leases).await,
+            // What leads back, and what removes rows for good, is done for one org after the other.
+            Effect::RemoveCopy => one_by_one(leases.iter().map(|lease| self.discard_copy(lease)).collect()).await,
+            Effect::RemoveRolledBack => {
+                one_by_one(leases.iter().map(|lease| self.discard_rolled_back(lease)).collect()).await
             }
-        }
-    }
-
-    /// The effects of steps that lead back, and of those that remove rows for good.
-    async fn run_alone(&self, record: &MoveRecord, lease: &Lease, step: Step) -> Outcome {
-        match (record.strategy, step) {
-            (Strategy::Window, Step::Discard | Step::Abort) => self.discard_copy(lease).await,
-            (_, Step::Discard) => self.discard_rolled_back(lease).await,
-            (_, Step::BackUp) => self.back_up(lease).await,
-            (_, Step::Close) => self.close(lease).await,
-            (_, Step::Purge) => self.purge(lease).await,
-            (Strategy::Offline, _) => self.abort(lease).await,
-            (Strategy::Online | Strategy::Window, _) => self.abort_live(record, lease).await,
+            Effect::BackUp => one_by_one(leases.iter().map(|lease| self.back_up(lease)).collect()).await,
+            Effect::Close => one_by_one(leases.iter().map(|lease| self.close(lease)).collect()).await,
+            Effect::Purge => one_by_one(leases.iter().map(|lease| self.purge(lease)).collect()).await,
+            Effect::LetIn => one_by_one(leases.iter().map(|lease| self.let_in(lease)).collect()).await,
+            Effect::Release => one_by_one(records.iter().map(|record| self.release(record)).collect()).await,
+            Effect::Stay => one_by_one(records.iter().map(|record| self.stay(record)).collect()).await,
+            Effect::Nothing => one_by_one(records.iter().map(|_| self.abort_nothing()).collect()).await,
         }
     }
 
     /// Whether a move that cannot get through this step may be given up. Online only the stores know whether the switch
     /// has passed the point of no return; while they cannot be asked, nothing is given up.
     pub(crate) async fn may_give_up(&self, record: &MoveRecord, step: Step) -> bool {
-        if !record.course().can_abort(step) {
-            return false;
-        }
-        match (record.strategy, step) {
-            (Strategy::Online, Step::Switch) => {
+        match record.course().on_failure(step) {
+            OnFailure::Abort => true,
+            OnFailure::AbortUnlessMoved => {
                 matches!(self.engine.has_moved(&record.lease(), record.aim.way()).await, Ok(false))
             }
-            _ => true,
+            OnFailure::Retry => false,
         }
     }
 
@@ -262,7 +255,7 @@ impl Effects {
     }
 
     /// The org is let in on its source first: whether the target can be cleaned now is not its users' concern.
-    async fn abort(&self, lease: &Lease) -> Result<Findings, StepError> {
+    async fn let_in(&self, lease: &Lease) -> Result<Findings, StepError> {
         failpoint::hit("abort.begin");
         self.flags.apply(FlagOrder::of_move(lease, "abort.desired").lay_over(Fields::new())).await?;
         let opened_at = Some(SystemTime::now());
@@ -290,6 +283,15 @@ pub(super) fn proven(records: &[MoveRecord]) -> Result<(), StepError> {
     }
     let reason = "the move log has no proof that both stores were equal".into();
     Err(StepError::Permanent { reason, place: Place::default() })
+}
+
+/// Effects on one org each, in order.
+async fn one_by_one(effects: Vec<impl Future<Output = Outcome>>) -> Result<Vec<Outcome>, StepError> {
+    let mut outcomes = Vec::with_capacity(effects.len());
+    for effect in effects {
+        outcomes.push(effect.await);
+    }
+    Ok(outcomes)
 }
 
 /// An outcome for each org, of which something was answered.

@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::domain::flags::present;
 use crate::domain::record::{Findings, Lease, MoveRecord, Place};
-use crate::domain::state::{Aim, Strategy, Way};
+use crate::domain::state::{Strategy, Way};
 use crate::failpoint;
 use crate::metering::{Backlog, ShutOut};
 use crate::ports::{Access, Blocked, CaughtUp, Limits, WriteBlock};
@@ -226,32 +226,39 @@ impl Effects {
         Ok(Findings::default())
     }
 
-    /// The source stops logging and the copy is removed. On the way back there is nothing to undo: the org goes on where it
-    /// is, and what is written is still logged for the next try; but both stores refuse what was sent before. Before rows are
-    /// purged nothing in a store was changed.
-    pub(super) async fn abort_live(&self, record: &MoveRecord, lease: &Lease) -> Result<Findings, StepError> {
+    /// An abort: the source stops logging and the copy is removed.
+    pub(super) async fn release(&self, record: &MoveRecord) -> Result<Findings, StepError> {
         failpoint::hit("abort.begin");
-        match record.aim {
-            Aim::Migrate => {
-                if let Err(error) = self.engine.release(lease).await {
-                    // Perhaps because it has moved; the target is asked only then, since it may be away.
-                    self.must_not_have_moved(record, lease).await?;
-                    return Err(error.into());
-                }
-                self.engine.discard(lease).await?;
-            }
-            Aim::RollBack => self.must_not_have_moved(record, lease).await?,
-            Aim::Finalize => {}
+        let lease = record.lease();
+        if let Err(error) = self.engine.release(&lease).await {
+            // Perhaps because it has moved; the target is asked only then, since it may be away.
+            self.must_not_have_moved(record).await?;
+            return Err(error.into());
         }
+        self.engine.discard(&lease).await?;
         failpoint::hit("abort.done");
         Ok(Findings::default())
     }
-}
 
-impl Effects {
+    /// An abort on the way back, where there is nothing to undo: the org goes on where it is, and what is written is still logged for
+    /// the next try; but both stores refuse what was sent before.
+    pub(super) async fn stay(&self, record: &MoveRecord) -> Result<Findings, StepError> {
+        failpoint::hit("abort.begin");
+        self.must_not_have_moved(record).await?;
+        failpoint::hit("abort.done");
+        Ok(Findings::default())
+    }
+
+    /// An abort before rows are purged: nothing in a store was changed.
+    pub(super) async fn abort_nothing(&self) -> Result<Findings, StepError> {
+        failpoint::hit("abort.begin");
+        failpoint::hit("abort.done");
+        Ok(Findings::default())
+    }
+
     /// An abort that finds that the org has moved goes forward.
-    async fn must_not_have_moved(&self, record: &MoveRecord, lease: &Lease) -> Result<(), StepError> {
-        if !self.engine.has_moved(lease, record.aim.way()).await? {
+    async fn must_not_have_moved(&self, record: &MoveRecord) -> Result<(), StepError> {
+        if !self.engine.has_moved(&record.lease(), record.aim.way()).await? {
             return Ok(());
         }
         proven(std::slice::from_ref(record))?;

@@ -3,7 +3,7 @@
 use mover_actors::domain::campaign::{Campaign, CampaignPlan, Control, Phase, Selection, Tuning};
 use mover_actors::domain::ids::{CampaignId, MoveId, NodeId, OrgName};
 use mover_actors::domain::record::MoveRecord;
-use mover_actors::domain::state::{Aim, Event, State, Step, Strategy, step};
+use mover_actors::domain::state::{Aim, Course, Event, State, Step, step};
 use mover_actors::ports::LogError;
 
 use super::super::world::WorldGuard;
@@ -151,8 +151,8 @@ impl WorldGuard<'_> {
             row.record.migration == campaign.migration
                 && row.record.state == campaign.aim.claimed_from()
                 // What was given up on the way back is not tried again by the same campaign.
-                && (campaign.aim == Aim::Migrate
-                    || row.record.strategy == Strategy::Online && row.record.campaign != Some(id))
+                && (campaign.aim == Aim::Migrate || row.record.campaign != Some(id))
+                && Course { aim: campaign.aim, ..row.record.course() }.first().is_some()
                 && (!named || row.chosen_by == Some(id))
                 && !log.is_in_flight(&row.record.org)
         };

@@ -2,7 +2,7 @@
 
 use mover_actors::domain::ids::{Epoch, MoveId, NodeId};
 use mover_actors::domain::record::{Advance, MoveRecord};
-use mover_actors::domain::state::{State, Step};
+use mover_actors::domain::state::State;
 use mover_actors::ports::LogError;
 
 use super::super::event::Event;
@@ -74,30 +74,7 @@ impl WorldGuard<'_> {
 
 /// What the constraints of a database would refuse.
 fn check(advance: &Advance) -> Result<(), LogError> {
-    let findings = advance.findings();
-    let problem = match (advance.from(), advance.to()) {
-        (State::Holding | State::Ready | State::Migrated | State::Failed | State::RolledBack | State::Finalized, _) => {
-            Some("only a started move advances; others are claimed, released or retried")
-        }
-        (State::Started(Step::Abort), State::Started(Step::Switch)) => {
-            findings.verified.is_some().then_some("the proof of equality came too early or late")
-        }
-        (State::Started(_), State::Started(Step::Switch)) | (State::Started(Step::Verify), State::Migrated)
-            if findings.verified.is_none() =>
-        {
-            Some("the proof of equality is missing")
-        }
-        (State::Started(_), State::Started(Step::Close)) if findings.backup.is_none() => Some("the backup is missing"),
-        (State::Started(_), State::Started(Step::Switch)) | (State::Started(Step::Verify), State::Migrated) => None,
-        (State::Started(_), _) if findings.verified.is_some() => Some("the proof of equality came too early or late"),
-        (State::Started(_), State::Started(Step::Abort)) if findings.failure.is_none() => {
-            Some("the reason for the abort is missing")
-        }
-        (State::Started(_), State::Started(Step::Abort)) => None,
-        (State::Started(_), _) if findings.failure.is_some() => Some("a failure came without an abort"),
-        (State::Started(_), _) => None,
-    };
-    match problem {
+    match advance.problem() {
         None => Ok(()),
         Some(problem) => {
             let doing = format!("advancing move {} from {} to {}", advance.id(), advance.from(), advance.to());

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use crate::operations::rfc3339;
+use crate::operations::{LargeOrg, rfc3339};
 use crate::state::read::{HistoryEntry, MoveView};
 
 /// One org in one migration.
@@ -32,6 +32,9 @@ pub(in crate::http) struct Move {
     /// When they were let in again.
     opened_at: Option<String>,
     finished_at: Option<String>,
+    /// How far its copy is, where it is so large that it is copied in ranges. Only where one org is asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    progress: Option<LargeOrg>,
     /// What happened to it, the oldest first. Only where one org is asked for.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     history: Vec<Event>,
@@ -96,12 +99,17 @@ impl From<MoveView> for Move {
             closed_at: view.closed_at.map(rfc3339),
             opened_at: view.opened_at.map(rfc3339),
             finished_at: view.finished_at.map(rfc3339),
+            progress: None,
             history: Vec::new(),
         }
     }
 }
 
 impl Move {
+    pub(in crate::http::api) fn with_progress(self, progress: Option<LargeOrg>) -> Self {
+        Self { progress, ..self }
+    }
+
     pub(in crate::http::api) fn with_history(self, happenings: Vec<HistoryEntry>) -> Self {
         let history = happenings.into_iter().map(|happening| Event {
             at: rfc3339(happening.at),

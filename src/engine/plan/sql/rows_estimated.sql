@@ -1,0 +1,9 @@
+-- About how many rows these tables have, as vacuum and analyze left it; null where nobody has counted one of them yet.
+SELECT CASE WHEN bool_and(c.reltuples >= 0) THEN sum(c.reltuples::float8)::int8 END
+FROM pg_catalog.pg_class c
+WHERE c.relkind <> 'p'
+  AND c.oid IN (
+      SELECT t.oid FROM unnest($1::oid[]) AS t (oid)
+      UNION
+      SELECT p.relid FROM unnest($1::oid[]) AS t (oid), pg_catalog.pg_partition_tree(t.oid) AS p
+  )
