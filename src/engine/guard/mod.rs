@@ -25,7 +25,7 @@ use crate::engine::store::error::{Doing, Failed};
 pub(super) use coverage::must_watch;
 pub(super) use install::{Guard, Readiness};
 pub use install::{GuardStatus, GuardedOrgs};
-pub(super) use watch::watch;
+pub(super) use watch::{Kind, watch};
 
 const ENTER: &str = include_str!("sql/guard_enter.sql");
 const SETTLE: &str = include_str!("sql/guard_settle.sql");

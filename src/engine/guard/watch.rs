@@ -18,7 +18,7 @@ const AND: &str = "OPERATOR(pg_catalog.&)";
 
 /// What kind of key a column holds, by its type as Postgres writes it: each has bits of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(in crate::engine) enum Kind {
     Text,
     Integer,
     Uuid,
@@ -26,7 +26,7 @@ pub(super) enum Kind {
 
 impl Kind {
     /// `None` for types whose texts depend on a session's settings, or that have several for one value.
-    pub(super) fn of(written: &str) -> Option<Self> {
+    pub(in crate::engine) fn of(written: &str) -> Option<Self> {
         match written.split('(').next().unwrap_or_default() {
             "text" | "character varying" => Some(Self::Text),
             "smallint" | "integer" | "bigint" => Some(Self::Integer),

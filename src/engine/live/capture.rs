@@ -17,8 +17,9 @@ use crate::engine::live::plan::LivePlan;
 use crate::engine::live::rows_of::View;
 use crate::engine::live::standing::standing;
 use crate::engine::rows::copy::SNAPSHOT;
+use crate::engine::rows::counting::Asked;
+use crate::engine::rows::of_tables;
 use crate::engine::rows::side::From;
-use crate::engine::rows::{Asked, of_tables};
 use crate::engine::store::cohort::{Cohort, Parameters};
 use crate::engine::store::error::{Doing, Failed};
 

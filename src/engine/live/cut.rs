@@ -10,8 +10,9 @@ use tokio_postgres::types::ToSql;
 
 use crate::engine::live::plan::LivePlan;
 use crate::engine::plan::union;
+use crate::engine::rows::counting::Asked;
+use crate::engine::rows::of_tables;
 use crate::engine::rows::side::From;
-use crate::engine::rows::{Asked, of_tables};
 use crate::engine::store::cohort::Cohort;
 use crate::engine::store::error::Failed;
 

@@ -1,5 +1,6 @@
 //! How a migration is carried out between two stores: every statement, put together from both catalogs.
 
+pub(in crate::engine) mod by_org;
 pub(in crate::engine) mod org_keys;
 pub(in crate::engine) mod ownership;
 pub(in crate::engine) mod plans;
@@ -17,6 +18,8 @@ use tokio_postgres::Row;
 use tokio_postgres::types::Oid;
 
 use crate::config::{Definition, TableRule, Tenancy, Via};
+use crate::engine::guard::Kind;
+use crate::engine::plan::by_org::{ByOrg, PlainKey};
 use crate::engine::plan::org_keys::KeyForms;
 use crate::engine::plan::ownership::{Orgs, Ownership};
 use crate::engine::plan::references::References;
@@ -63,8 +66,10 @@ pub(in crate::engine) struct TablePlan {
     pub(in crate::engine) label: String,
     /// Reads the orgs' rows from the source.
     pub(in crate::engine) select: String,
-    /// Reads them with the place of their org among the keys in one more column, the last; org after org.
+    /// Reads them so that their orgs can be told apart.
     pub(in crate::engine) select_by_org: String,
+    /// Which copied column holds the key of the org; where it is none, [`TablePlan::select_by_org`] has a column more.
+    pub(in crate::engine) key_place: Option<(usize, Kind)>,
     /// The types of the copied columns, if the rows can be hashed as they are read.
     pub(in crate::engine) hashed: Option<Vec<Oid>>,
     /// Takes these rows in the target.
@@ -88,47 +93,18 @@ pub(in crate::engine) struct TablePlan {
 pub(in crate::engine) struct SidePlan {
     /// `FROM … AS t WHERE …`: the rows of the orgs with the keys `$1`.
     pub(in crate::engine) rows: String,
-    /// The same for the org with the key `o.key`.
-    rows_of_one: String,
+    pub(in crate::engine) by_org: ByOrg,
     /// The hash of a row.
     pub(in crate::engine) hash: String,
 }
-
-/// An org with more rows in a table is large, however many they are.
-const COUNTED_MAX: u32 = 50_000;
 
 impl SidePlan {
     /// What writes a row leaves its number in it, and the numbers of transactions that had not ended when a snapshot was taken are not
     /// lower than the snapshot's lowest. A row may be taken for written that was not.
     fn written_since(&self) -> String {
-        let is_written = "pg_catalog.age(t.xmin) OPERATOR(pg_catalog.<=) (SELECT pg_catalog.age(pg_catalog.xid(pg_catalog.pg_snapshot_xmin($2::text::pg_snapshot))))";
-        format!(", o.number, count(*), bool_or(r.value) {} GROUP BY o.number", self.rows_by_org(is_written))
-    }
-
-    fn size_sql(&self) -> String {
-        format!(
-            ", o.number, count(*) FROM unnest($1::text[]) WITH ORDINALITY AS o (key, number) \
-             CROSS JOIN LATERAL (SELECT 1 {} LIMIT {COUNTED_MAX}) AS r GROUP BY o.number",
-            self.rows_of_one
-        )
-    }
-
-    fn select_by_org(&self, columns: &str) -> String {
-        format!(
-            "SELECT r.*, o.number FROM unnest($1::text[]) WITH ORDINALITY AS o (key, number) \
-             CROSS JOIN LATERAL (SELECT {columns} {} OFFSET 0) AS r",
-            self.rows_of_one
-        )
-    }
-
-    /// `FROM …` for an expression over each row of the orgs with the keys `$1`, as `r.value`, beside the org's place among
-    /// them, `o.number`. LATERAL with OFFSET leads from each org to its rows, whatever the planner thinks of the table.
-    pub(in crate::engine) fn rows_by_org(&self, value: &str) -> String {
-        format!(
-            "FROM unnest($1::text[]) WITH ORDINALITY AS o (key, number) \
-             CROSS JOIN LATERAL (SELECT {value} AS value {} OFFSET 0) AS r",
-            self.rows_of_one
-        )
+        let is_written = "pg_catalog.age(t.xmin) OPERATOR(pg_catalog.<=) \
+                          (SELECT pg_catalog.age(pg_catalog.xid(pg_catalog.pg_snapshot_xmin($2::text::pg_snapshot))))";
+        self.by_org.grouped(is_written, &["count(*)", "bool_or(r.value)"])
     }
 }
 
@@ -168,7 +144,7 @@ impl Plan {
             occupied: union(
                 tables.iter().map(|table: &TablePlan| format!("WHERE EXISTS (SELECT {})", table.target.rows)),
             ),
-            sizes: union(tables.iter().map(|table| table.source.size_sql())),
+            sizes: union(tables.iter().map(|table| table.source.by_org.counted())),
             written_since: union(tables.iter().map(|table| table.source.written_since())),
             tally_on_source: union(tables.iter().map(|table| tally_sql(&table.source))),
             tally_on_target: union(tables.iter().map(|table| tally_sql(&table.target))),
@@ -247,9 +223,15 @@ fn table_plan(
     let side = |store: &StoreName, catalog: &Catalog, table: &Table| -> Result<SidePlan, EngineError> {
         let ownership = Ownership::new(catalog, &definition.tables);
         let rows = |orgs| ownership.rows_of(rule, orgs).map_err(|problem| refused(store, problem));
+        let rows_of = |orgs| Ok::<_, EngineError>(format!("FROM {} AS t WHERE {}", table.from, rows(orgs)?));
+        let by_org = ByOrg {
+            rows: rows_of(Orgs::Cohort)?,
+            rows_of_one: rows_of(Orgs::One("o.key"))?,
+            key: plain_key(rule, table, catalog),
+        };
         Ok(SidePlan {
-            rows: format!("FROM {} AS t WHERE {}", table.from, rows(Orgs::Cohort)?),
-            rows_of_one: format!("FROM {} AS t WHERE {}", table.from, rows(Orgs::One("o.key"))?),
+            rows: by_org.rows.clone(),
+            by_org,
             hash: row_hash(&columns.compared, table, &catalog.types, &other_types(source, target, from, to)),
         })
     };
@@ -275,8 +257,12 @@ fn table_plan(
     let key_is_compared = !key.is_empty() && key.iter().all(|name| columns.compared.contains(name));
     Ok(TablePlan {
         select: format!("SELECT {} {}", list("t."), source_side.rows),
-        select_by_org: source_side.select_by_org(&list("t.")),
+        select_by_org: source_side.by_org.select(&list("t.")),
         hashed,
+        key_place: match &source_side.by_org.key {
+            Some(key) => columns.copied.iter().position(|name| *name == key.name).map(|place| (place, key.kind)),
+            None => None,
+        },
         copy: format!("COPY {} ({}) FROM STDIN (FORMAT binary)", to.quoted, list("")),
         delete: format!("DELETE {}", target_side.rows),
         sequence_columns,
@@ -286,6 +272,18 @@ fn table_plan(
         source: source_side,
         target: target_side,
         label,
+    })
+}
+
+/// The column that holds the org's key, if its type is plain.
+fn plain_key(rule: &TableRule, table: &Table, catalog: &Catalog) -> Option<PlainKey> {
+    let Tenancy::Key(column) = &rule.tenancy else { return None };
+    let found = table.column(column.as_str()).filter(|found| found.inexact_collation.is_none())?;
+    Some(PlainKey {
+        column: format!("t.{}", quote(&found.name)),
+        name: found.name.clone(),
+        keys: format!("$1::text[]::{}[]", catalog.types.cast(found.type_oid)?),
+        kind: Kind::of(&found.written)?,
     })
 }
 

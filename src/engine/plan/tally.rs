@@ -33,8 +33,7 @@ pub(in crate::engine) fn row_hash(columns: &[String], table: &Table, types: &Typ
 
 /// What the statement selects for one table.
 pub(in crate::engine) fn tally_sql(side: &SidePlan) -> String {
-    let rows = side.rows_by_org(&side.hash);
-    format!(", o.number, count(*), coalesce(sum(r.value), 0)::text {rows} GROUP BY o.number")
+    side.by_org.grouped(&side.hash, &["count(*)", "coalesce(sum(r.value), 0)::text"])
 }
 
 /// Counts and hashes all tables of each org in one statement, so in one snapshot; in the order of the cohort.

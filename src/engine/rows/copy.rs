@@ -21,9 +21,10 @@ use crate::engine::plan::Plan;
 use crate::engine::plan::sequences;
 use crate::engine::plan::sizes;
 use crate::engine::plan::tally::tally;
+use crate::engine::rows::counting::Asked;
 use crate::engine::rows::drain;
 use crate::engine::rows::side::{From, Leaves, Planned, Receives, To};
-use crate::engine::rows::{Asked, Pour, of_tables};
+use crate::engine::rows::{Pour, of_tables};
 use crate::engine::store::Store;
 use crate::engine::store::cohort::{Cohort, Parameters};
 use crate::engine::store::connection::Session;
@@ -102,7 +103,7 @@ impl<P: Planned> Reader for From<P> {
         // It holds no row; its error ends the stream.
         let last = stream::once(async move { ended.answer().await.map_err(failed) });
         let last = last.map_ok(|()| stream::empty()).try_flatten();
-        let rows = of_tables(plan, requests, (Asked::ByOrg, READING)).chain(last);
+        let rows = of_tables(plan, requests, (Asked::ByOrg(cohort), READING)).chain(last);
         Ok(Snapshotted { rows: Box::pin(rows), seen: Box::pin(seen) })
     }
 
@@ -274,7 +275,7 @@ async fn refuse_foreign_rows(plan: &Plan, to: &Session, cohort: &Cohort, doing: 
     let table = plan.table_of(&row).map_err(failed)?.ok_or_else(unknown)?;
     let doing = doing.on(&table.label);
     let failed = |error| doing.failed(error);
-    let sql = format!("SELECT o.number, count(*) {} GROUP BY o.number LIMIT 1", table.target.rows_by_org("1"));
+    let sql = format!("SELECT o.number, count(*) {} GROUP BY o.number LIMIT 1", table.target.by_org.of_each("1"));
     let Some(row) = to.query_opt(&sql, &[&cohort.keys()]).await.map_err(failed)? else { return Ok(()) };
     let (lease, rows) = (cohort.numbered(&row, 0, doing)?, row.try_get::<_, i64>(1).map_err(failed)?);
     let rows = if rows == 1 { "1 row".into() } else { format!("{rows} rows") };

@@ -1,6 +1,7 @@
 //! Rows between two Postgres stores: as a query answers them in binary, and as COPY takes them.
 
 pub(in crate::engine) mod copy;
+pub(in crate::engine) mod counting;
 pub(in crate::engine) mod drain;
 pub(in crate::engine) mod explain;
 pub(in crate::engine) mod reframe;
@@ -13,34 +14,22 @@ use bytes::Bytes;
 use futures_util::future::join;
 use futures_util::{SinkExt, Stream, StreamExt, TryStreamExt, stream};
 use mover_actors::ports::{Copied, EngineError};
-use mover_actors::protocol::store::{Batch, Content, Rows, Tallied};
+use mover_actors::protocol::store::{Batch, Content, Rows};
 use mover_actors::protocol::{Sent, send};
-use tokio_postgres::{CopyInSink, Row, RowStream, Statement};
+use tokio_postgres::{CopyInSink, RowStream, Statement};
 
+use crate::engine::plan::Plan;
 use crate::engine::plan::sequences::Outermost;
-use crate::engine::plan::tally::SEED;
-use crate::engine::plan::{Plan, TablePlan};
+use crate::engine::rows::counting::{Asked, Counting};
 use crate::engine::rows::reframe::{Frames, HEADER, TRAILER, each_row};
-use crate::engine::rows::row_hash::RowHasher;
 use crate::engine::store::connection::Session;
 use crate::engine::store::error::{Doing, Failed};
-
-/// Whose rows a query answers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::engine) enum Asked {
-    /// Those of orgs as `select_by_org` does, whose last column is the org's place among the keys.
-    ByOrg,
-    /// Those of a single org.
-    OfOne,
-    /// Any; they are not counted.
-    Any,
-}
 
 /// The rows of some tables, each of which was requested before; table after table.
 pub(in crate::engine) fn of_tables<'a, F>(
     plan: &'a Plan,
     requests: Vec<(usize, Sent<F>)>,
-    (asked, what): (Asked, &'a str),
+    (asked, what): (Asked<'a>, &'a str),
 ) -> impl Stream<Item = Result<Batch, EngineError>> + Send + 'a
 where
     F: Future<Output = Result<RowStream, tokio_postgres::Error>> + Send + 'a,
@@ -48,7 +37,7 @@ where
     let of_table = move |(table, request): (usize, Sent<F>)| async move {
         let doing = Doing::new(&plan.source, what).on(&plan.tables[table].label);
         let rows = request.answer().await.map_err(|error| doing.failed(error))?;
-        let counting = (asked != Asked::Any).then(|| Counting::of(&plan.tables[table], asked));
+        let counting = Counting::of(&plan.tables[table], asked);
         Ok(of_one(table, rows, counting, doing))
     };
     stream::iter(requests).then(of_table).try_flatten()
@@ -83,38 +72,8 @@ fn of_one<'a>(
 
 fn batch(table: usize, frames: &mut Frames, counting: &mut Option<Counting<'_>>) -> Option<Batch> {
     let (bytes, rows) = frames.take()?;
-    let tallied = counting.as_mut().map(|counting| std::mem::take(&mut counting.tallied)).unwrap_or_default();
+    let tallied = counting.as_mut().map(Counting::take).unwrap_or_default();
     Some(Batch { table, rows, content: Content::Opaque(bytes), tallied })
-}
-
-/// Counts and hashes rows of one table as they come, org after org.
-struct Counting<'a> {
-    columns: usize,
-    asked: Asked,
-    hasher: Option<RowHasher<'a>>,
-    tallied: Vec<Tallied>,
-}
-
-impl<'a> Counting<'a> {
-    fn of(table: &'a TablePlan, asked: Asked) -> Self {
-        let hasher = table.hashed.as_ref().map(|types| RowHasher::new(types, SEED));
-        Self { columns: table.copied.len(), asked, hasher, tallied: Vec::new() }
-    }
-
-    fn push(&mut self, row: &Row, frames: &mut Frames) -> Result<(), tokio_postgres::Error> {
-        frames.push_first(row, self.columns)?;
-        let Some(hasher) = &mut self.hasher else { return Ok(()) };
-        let hash = i128::from(hasher.hash(row)?);
-        let org = match self.asked {
-            Asked::ByOrg => usize::try_from(row.try_get::<_, i64>(self.columns)? - 1).unwrap_or(usize::MAX),
-            Asked::OfOne | Asked::Any => 0,
-        };
-        match self.tallied.last_mut().filter(|last| last.org == org) {
-            Some(last) => (last.rows, last.hash) = (last.rows + 1, last.hash + hash),
-            None => self.tallied.push(Tallied { org, rows: 1, hash }),
-        }
-        Ok(())
-    }
 }
 
 type Ending = std::pin::Pin<Box<dyn Future<Output = Result<u64, tokio_postgres::Error>> + Send>>;
