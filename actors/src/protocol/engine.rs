@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use crate::domain::flags::Routing;
 use crate::domain::ids::MigrationName;
 use crate::domain::record::{Lease, Place};
-use crate::domain::state::Way;
+use crate::domain::state::{Strategy, Way};
 use crate::domain::verified::{Mismatch, Tally};
 use crate::ports::{Access, BackedUp, Blocked, CaughtUp, Copied, Engine, EngineError, Limits, Side, WriteBlock};
 
@@ -56,7 +56,13 @@ impl<S: Stores> Engine for S {
     }
 
     fn limits(&self, migration: &MigrationName) -> Result<Limits, EngineError> {
-        Ok(self.migration(migration)?.limits)
+        let Migration { strategy, limits, .. } = self.migration(migration)?;
+        // A large org goes alone, so that it can be copied in ranges.
+        let cohort_rows = match strategy {
+            Strategy::Online => limits.cohort_rows.min(self.live_limits().range_rows),
+            Strategy::Offline | Strategy::Window => limits.cohort_rows,
+        };
+        Ok(Limits { cohort_rows, ..*limits })
     }
 
     async fn sizes(&self, leases: &[Lease]) -> Result<Vec<i64>, EngineError> {
