@@ -47,7 +47,7 @@ pub use guard::{GuardWork, guard, restore};
 pub use health::{Health, Level};
 pub use history::{Interface, Noted, carry_out, carry_out_noted, note};
 pub use location::{Location, location};
-pub(crate) use orgs::{progress_of, selection};
+pub(crate) use orgs::{doing, progress_of, selection};
 pub use outlook::LargeOrg;
 pub use startup_doctor::StartupDoctor;
 pub use status::{CampaignStatus, Closed, MigrationStatus, StatusView};
@@ -166,7 +166,9 @@ async fn carried_out(world: &World, running: Option<&Running>, command: &Command
         Command::OrgsAdd { orgs, migration } => orgs::add(world, orgs, migration).await?,
         Command::OrgsReady { migration, which } => orgs::ready(world, migration, which).await?,
         Command::OrgsList { migration, state, limit } => orgs::list(world, migration, *state, *limit).await?,
-        Command::Org { org, migration } => orgs::show(world, org, migration.as_ref()).await?,
+        Command::Org { org, migration } => {
+            orgs::show(world, org, migration.as_ref(), running.map(|running| &running.registry)).await?
+        }
         Command::Retry { migration, which } => orgs::retry(world, migration, which).await?,
         Command::Verify { migration, which } => verify::verify(world, migration, which).await?,
         Command::Status { migration, watch: _ } => {

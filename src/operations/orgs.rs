@@ -1,11 +1,12 @@
 //! Commands about orgs: capture, release, list.
 
 use futures_util::StreamExt;
-use mover_actors::domain::campaign::Selection;
+use mover_actors::domain::campaign::{Campaign, Phase, Selection};
 use mover_actors::domain::flags::FlagKey;
 use mover_actors::domain::ids::{MigrationName, OrgName};
 use mover_actors::domain::record::MoveRecord;
 use mover_actors::domain::state::{Aim, State};
+use mover_actors::otp::Registry;
 use mover_actors::ports::MoveLog;
 use serde_json::{Value, json};
 
@@ -19,6 +20,8 @@ use super::skipped_orgs::{SkippedOrgs, known_otherwise, otherwise_json};
 use super::world::World;
 
 const LIST_LIMIT: u32 = 50;
+/// Where the state machines of orgs in flight hang in the tree.
+const MACHINES: &str = "root/orgs";
 
 /// `orgs capture`
 pub(super) async fn capture(world: &World, migration: &MigrationName) -> Result<Answer, OperationError> {
@@ -144,6 +147,7 @@ pub(super) async fn show(
     world: &World,
     org: &OrgName,
     migration: Option<&MigrationName>,
+    registry: Option<&Registry>,
 ) -> Result<Answer, OperationError> {
     let only = migration.map(|name| world.definition(name)).transpose()?.map(|definition| &definition.name);
     let mut moves = world.log.org_moves(org).await?;
@@ -156,8 +160,10 @@ pub(super) async fn show(
     for view in &moves {
         let history = world.log.org_history(&view.record.migration, org).await?;
         let copying = progress_of(world, &view.record).await?;
-        describe(&mut text, view, copying.as_ref(), &history.happenings);
+        let doing = doing(world, registry, &view.record).await?;
+        describe(&mut text, view, (doing.as_deref(), copying.as_ref()), &history.happenings);
         let mut entry = move_json(view);
+        entry["doing"] = json!(doing);
         entry["progress"] = json!(copying);
         entry["history"] = history.happenings.iter().map(happening_json).collect();
         all.push(entry);
@@ -177,7 +183,46 @@ pub(crate) async fn progress_of(world: &World, record: &MoveRecord) -> Result<Op
     Ok(large.into_iter().find(|large| large.org == record.org.as_str()))
 }
 
-fn describe(text: &mut String, view: &MoveView, copying: Option<&LargeOrg>, happenings: &[HistoryEntry]) {
+/// What an org is doing, with how many others, or what it waits for. Of an org in flight only the process that drives it knows.
+pub(crate) async fn doing(
+    world: &World,
+    registry: Option<&Registry>,
+    record: &MoveRecord,
+) -> Result<Option<String>, OperationError> {
+    match record.state {
+        State::Started(_) => {
+            let machine = registry.and_then(|registry| registry.child(&format!("{MACHINES}/{}", record.id)));
+            Ok(machine.map(|machine| machine.note).filter(|note| !note.is_empty()))
+        }
+        State::Ready => Ok(Some(waits_for(record, world.log.live_campaign().await?))),
+        State::Holding | State::Migrated | State::Failed | State::RolledBack | State::Finalized => Ok(None),
+    }
+}
+
+fn waits_for(record: &MoveRecord, live: Option<Campaign>) -> String {
+    let is_meant = |campaign: &Campaign| {
+        let is_named = match &campaign.selection {
+            Selection::Names(names) => names.contains(&record.org),
+            Selection::All | Selection::First(_) | Selection::Percent(_) => true,
+        };
+        is_named && campaign.migration == record.migration && campaign.aim == Aim::Migrate
+    };
+    let Some(Campaign { id, phase, .. }) = live.filter(is_meant) else {
+        return format!("waits for a campaign; next: migrate {} {:?}", record.migration, record.org.as_str());
+    };
+    match phase {
+        Phase::Running => format!("waits until campaign {id} has a worker for it"),
+        Phase::Paused => format!("waits, since campaign {id} is paused; next: resume"),
+        Phase::Halting | Phase::Ended => format!("waits for the next campaign: {id} claims no more orgs"),
+    }
+}
+
+fn describe(
+    text: &mut String,
+    view: &MoveView,
+    (doing, copying): (Option<&str>, Option<&LargeOrg>),
+    happenings: &[HistoryEntry],
+) {
     let record = &view.record;
     text.push_str(&format!(
         "{} in {}: {}  (key {}, epoch {}, attempts {})\n",
@@ -188,6 +233,9 @@ fn describe(text: &mut String, view: &MoveView, copying: Option<&LargeOrg>, happ
         record.epoch,
         record.attempts
     ));
+    if let Some(doing) = doing {
+        text.push_str(&format!("  now: {doing}\n"));
+    }
     if let Some(copying) = copying {
         text.push_str(&format!("  {copying}\n"));
     }
@@ -296,4 +344,64 @@ pub(crate) fn selection(which: &Which) -> Result<Selection, OperationError> {
         return Err(wrong(None, "no org is named in it; one name a line is expected".into()));
     }
     Ok(Selection::Names(names))
+}
+
+#[cfg(test)]
+mod tests {
+    use mover_actors::domain::campaign::{Campaign, FailurePolicy, Phase, Selection, Tuning};
+    use mover_actors::domain::ids::{CampaignId, Epoch, MigrationName, MoveId, NodeId, OrgKey, OrgName};
+    use mover_actors::domain::record::MoveRecord;
+    use mover_actors::domain::state::{Aim, State, Strategy};
+
+    use super::waits_for;
+
+    fn org(name: &str) -> OrgName {
+        OrgName::new(name).unwrap()
+    }
+
+    fn ready() -> MoveRecord {
+        MoveRecord {
+            id: MoveId(1),
+            migration: MigrationName::new("phase_2").unwrap(),
+            org: org("acme"),
+            key: OrgKey::new("1").unwrap(),
+            strategy: Strategy::Online,
+            aim: Aim::Migrate,
+            state: State::Ready,
+            epoch: Epoch(0),
+            campaign: None,
+            attempts: 0,
+            verified: None,
+            failure: None,
+        }
+    }
+
+    fn campaign(phase: Phase, selection: Selection) -> Option<Campaign> {
+        Some(Campaign {
+            id: CampaignId(7),
+            migration: MigrationName::new("phase_2").unwrap(),
+            aim: Aim::Migrate,
+            selection,
+            phase,
+            tuning: Tuning { concurrency: 1, sleep_time_ms: 0, pace_ms: 0 },
+            failure_policy: FailurePolicy { error_halts: false, failures_max: None },
+            node: NodeId(1),
+            reason: None,
+            claimed: 0,
+            migrated: 0,
+            failed: 0,
+        })
+    }
+
+    #[test]
+    fn a_ready_org_says_what_it_waits_for() {
+        let waits = |live| waits_for(&ready(), live);
+        assert!(waits(campaign(Phase::Running, Selection::All)).contains("until campaign 7 has a worker"));
+        assert!(waits(campaign(Phase::Paused, Selection::All)).ends_with("is paused; next: resume"));
+        assert!(waits(campaign(Phase::Halting, Selection::All)).contains("7 claims no more orgs"));
+        let of_another = campaign(Phase::Running, Selection::Names(vec![org("globex")]));
+        for live in [None, of_another] {
+            assert_eq!(waits(live), "waits for a campaign; next: migrate phase_2 \"acme\"");
+        }
+    }
 }

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use crate::one_org::OneOrg;
 use mover::engine::LiveLimits;
+use mover_actors::domain::ids::MigrationName;
 use mover_actors::domain::state::Way;
 use tokio::time::timeout;
 use tokio_postgres::Client;
 
-use crate::world::{World, caught_up, lease, moved, proven, small_ranges, switched};
+use crate::world::{MIGRATION, World, caught_up, lease, moved, proven, small_ranges, switched};
 
 const DONE: &str = "mover.copy_range WHERE rows IS NOT NULL";
 
@@ -75,6 +76,44 @@ async fn an_interrupted_copy_goes_on_where_it_was() {
     assert_eq!(done(&world.new).await, after);
     switched(&engine, &lease("1", 3), Way::Forward).await;
     world.assert_alike("1").await;
+}
+
+#[tokio::test]
+async fn whoever_watches_sees_how_far_a_copy_is() {
+    let world = World::start().await;
+    let migration = MigrationName::new(MIGRATION).unwrap();
+    let engine = world.engine().with_live_limits(small_ranges());
+    assert_eq!(engine.ranged_copies(&migration).await.unwrap(), []);
+    interrupted(&world).await;
+    let half = engine.ranged_copies(&migration).await.unwrap();
+    let [half] = half.as_slice() else { panic!("{half:?}") };
+    let count = |sql: &'static str| world.count(&world.new, sql);
+    assert_eq!(half.key.as_str(), "1");
+    assert_eq!(half.ranges, count("mover.copy_range").await.unsigned_abs());
+    assert_eq!(half.ranges_done, count(DONE).await.unsigned_abs());
+    assert!(0 < half.rows_copied && half.rows_copied < half.rows_expected, "{half:?}");
+    let copied = engine.copy_live(&lease("1", 2)).await.unwrap();
+    let all = engine.ranged_copies(&migration).await.unwrap().remove(0);
+    assert_eq!(all.ranges_done, all.ranges);
+    assert_eq!((all.rows_copied, all.rows_expected), (copied.rows.unsigned_abs(), copied.rows.unsigned_abs()));
+    // Ranges of the same table are alike, so what was expected was about right.
+    assert!(half.rows_expected.abs_diff(all.rows_expected) * 2 < all.rows_expected, "{half:?} {all:?}");
+    switched(&engine, &lease("1", 2), Way::Forward).await;
+    assert_eq!(engine.ranged_copies(&migration).await.unwrap(), [], "it is no copy any more");
+}
+
+#[tokio::test]
+async fn the_source_knows_about_how_many_rows_it_has_once_it_was_analyzed() {
+    let world = World::start().await;
+    let migration = MigrationName::new(MIGRATION).unwrap();
+    let engine = world.engine();
+    assert_eq!(engine.rows_estimated(&migration).await.unwrap(), None);
+    world.old.batch_execute("ANALYZE").await.unwrap();
+    let mut rows = 0;
+    for table in ["accounts", "groups", "members", "remarks", "lines", "events"] {
+        rows += world.count(&world.old, table).await.unsigned_abs();
+    }
+    assert_eq!(engine.rows_estimated(&migration).await.unwrap(), Some(rows));
 }
 
 #[tokio::test]

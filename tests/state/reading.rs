@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use mover::state::read::StateName;
 use mover::state::{PgMoveLog, StateError};
 use mover_actors::domain::campaign::{Campaign, CampaignPlan, FailurePolicy, Phase, Selection, Tuning};
-use mover_actors::domain::ids::{MigrationName, NodeId, OrgName};
+use mover_actors::domain::ids::{MigrationName, NodeId, OrgKey, OrgName};
 use mover_actors::domain::record::{Failure, Findings, MoveRecord, Place};
 use mover_actors::domain::state::{Aim, Event, State, Step, Strategy};
 use mover_actors::domain::verified::{Tally, Verified};
@@ -208,4 +208,40 @@ async fn an_unknown_org_is_answered_with_names_like_it() {
     assert_eq!((moves.len(), moves[0].record.state), (1, State::Holding));
     let error = world.log.make_ready(&phase_2(), &Selection::Names(vec![org("initec")])).await.unwrap_err();
     assert!(error.to_string().contains(r#"did you mean "initech"?"#), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_are_known_of_orgs_that_came_over_and_copies_since_they_began() {
+    let server = Server::start().await;
+    let world = server.world().await;
+    let migration = MigrationName::new("phase_2").unwrap();
+    let known = world.log.rows_known(&migration).await.unwrap();
+    assert_eq!((known.orgs, known.rows, known.campaign), (0, 0, None));
+    world
+        .run(
+            "INSERT INTO mover.node (name, lease_until) VALUES ('a', now());
+             INSERT INTO mover.campaign (sleep_time_ms, pace_ms, concurrency, node, error_halts, migration, selection, opened_at)
+             SELECT 0, 0, 1, id, false, 'phase_2', '{}', now() - interval '10 seconds' FROM mover.node;
+             INSERT INTO mover.org_migration_state
+                 (migration, strategy, org_name, org_key, state, step, epoch, attempts, campaign, rows, verified, finished_at)
+             VALUES ('phase_2', 'online', 'acme', '1', 'migrated', NULL, 1, 1, 1, 700, '{}', now()),
+                    ('phase_2', 'online', 'globex', '2', 'migrated', NULL, 1, 1, 99, 50, '{}', now()),
+                    ('phase_2', 'online', 'initech', '3', 'started', 'copy', 1, 1, 1, NULL, NULL, NULL);
+             INSERT INTO mover.org_migration_event (move_id, epoch, from_state, from_step, to_state, to_step, at)
+             SELECT id, 1, 'started', 'capture', 'started', 'copy', now() - interval '1 minute'
+             FROM mover.org_migration_state WHERE org_name = 'initech';
+             INSERT INTO mover.org_migration_event (move_id, epoch, from_state, from_step, to_state, to_step)
+             SELECT id, 2, 'started', 'copy', 'started', 'copy' FROM mover.org_migration_state WHERE org_name = 'initech'",
+        )
+        .await
+        .unwrap();
+    let known = world.log.rows_known(&migration).await.unwrap();
+    let campaign = known.campaign.unwrap();
+    assert_eq!((known.orgs, known.rows, campaign.rows), (2, 750, 700));
+    assert!(campaign.seconds >= 10.0, "{campaign:?}");
+    let keys = ["1", "3"].map(|key| OrgKey::new(key).unwrap());
+    let copying = world.log.copying_since(&migration, &keys.iter().collect::<Vec<_>>()).await.unwrap();
+    let [initech] = copying.as_slice() else { panic!("{copying:?}") };
+    assert_eq!((initech.org.as_str(), initech.state), ("initech", State::Started(Step::Copy)));
+    assert!(initech.seconds >= 60.0, "a take-over is no new beginning: {initech:?}");
 }

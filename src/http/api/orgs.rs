@@ -14,7 +14,7 @@ use super::paging::Page;
 use super::views::{Closed, DriftOf, Drifts, FlagFields, Move, Org, Route, RouteOf};
 use crate::http::problem::{Problem, Refusals};
 use crate::http::shared::Shared;
-use crate::operations::{Location, OperationError, World, flags_of, location, progress_of};
+use crate::operations::{Location, OperationError, World, doing, flags_of, location, progress_of};
 
 const CLOSED_MAX: u32 = 200;
 const DRIFTS_MAX: usize = 100;
@@ -54,7 +54,8 @@ pub(super) async fn get_org(
         if only.as_ref().is_none_or(|only| *only == view.record.migration) {
             let history = log.org_history(&view.record.migration, &name).await?;
             let progress = progress_of(&shared.world, &view.record).await?;
-            moves.push(Move::from(view).with_progress(progress).with_history(history.happenings));
+            let doing = doing(&shared.world, Some(&shared.running.registry), &view.record).await?;
+            moves.push(Move::from(view).with_progress(doing, progress).with_history(history.happenings));
         }
     }
     if moves.is_empty() {

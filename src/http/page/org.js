@@ -56,6 +56,7 @@ function showMove(node, move) {
   fillFacts(facts, [
     ['Key', move.key],
     ['Step', move.step ? words(move.step) : '–'],
+    ['Now', move.doing ?? '–'],
     ['Copied', move.progress ? progressText(move.progress) : '–'],
     ['Tries', count(move.attempts)],
     ['Rows', move.rows == null ? '–' : `${count(move.rows)}, ${count(move.bytes ?? 0)} bytes`],

@@ -123,6 +123,11 @@ impl Member {
         drop(std::mem::replace(self, Member { id: self.id, cohort: alone }));
     }
 
+    /// How many others it goes together with.
+    pub(crate) fn others(&self) -> usize {
+        self.cohort.state().members.saturating_sub(1)
+    }
+
     /// How far the step under way has come.
     pub(crate) fn progress(&self) -> u64 {
         self.cohort.progress.so_far()

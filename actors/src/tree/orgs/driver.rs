@@ -63,7 +63,10 @@ impl MoveDriver {
     async fn go_on(mut self) -> Result<End, LogError> {
         failpoint::hit("claim.written");
         while let State::Started(step) = self.record.state {
-            (self.note)(step.to_string());
+            (self.note)(match self.member.others() {
+                0 => step.to_string(),
+                others => format!("{step}, together with {others} more"),
+            });
             let begun = Instant::now();
             let (event, findings) = match self.perform(step).await {
                 Ok(findings) => {

@@ -32,6 +32,9 @@ pub(in crate::http) struct Move {
     /// When they were let in again.
     opened_at: Option<String>,
     finished_at: Option<String>,
+    /// What it is doing, with how many others, or what it waits for. Only where one org is asked for, and of an org in flight only here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    doing: Option<String>,
     /// How far its copy is, where it is so large that it is copied in ranges. Only where one org is asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     progress: Option<LargeOrg>,
@@ -99,6 +102,7 @@ impl From<MoveView> for Move {
             closed_at: view.closed_at.map(rfc3339),
             opened_at: view.opened_at.map(rfc3339),
             finished_at: view.finished_at.map(rfc3339),
+            doing: None,
             progress: None,
             history: Vec::new(),
         }
@@ -106,8 +110,8 @@ impl From<MoveView> for Move {
 }
 
 impl Move {
-    pub(in crate::http::api) fn with_progress(self, progress: Option<LargeOrg>) -> Self {
-        Self { progress, ..self }
+    pub(in crate::http::api) fn with_progress(self, doing: Option<String>, progress: Option<LargeOrg>) -> Self {
+        Self { doing, progress, ..self }
     }
 
     pub(in crate::http::api) fn with_history(self, happenings: Vec<HistoryEntry>) -> Self {
