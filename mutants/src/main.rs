@@ -4,6 +4,7 @@
 //! changed. `mover-mutants --list` says what there is. The exit code is 1 if one goes unnoticed.
 
 mod copy;
+mod orphans;
 mod results;
 mod trial;
 

@@ -4,17 +4,15 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::fs::{self, File};
 use std::io;
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use mover_mutants::Mutant;
-use nix::sys::signal::{Signal, killpg};
-use nix::unistd::Pid;
 
 use crate::copy::Copy;
+use crate::orphans;
 use crate::results::Results;
 
 /// Without a measure something may wait for ever.
@@ -74,6 +72,7 @@ impl Workshop {
     pub(crate) fn new(home: &Path, copy: Copy) -> io::Result<Self> {
         let logs = home.join("logs");
         fs::create_dir_all(&logs)?;
+        orphans::adopt()?;
         Ok(Self { copy, build: home.join("build"), logs })
     }
 
@@ -144,7 +143,6 @@ impl Workshop {
             .stdin(Stdio::null())
             .stdout(output.try_clone()?)
             .stderr(output)
-            .process_group(0)
             .spawn()?;
         let begun = Instant::now();
         let status: ExitStatus = loop {
@@ -152,9 +150,9 @@ impl Workshop {
                 break status;
             }
             if begun.elapsed() > TESTS_MAX {
-                let group = Pid::from_raw(i32::try_from(running.id()).map_err(io::Error::other)?);
-                killpg(group, Signal::SIGKILL)?;
+                running.kill()?;
                 running.wait()?;
+                orphans::end()?;
                 return Ok(Run::Failed(format!("tests that did not end within {} s", TESTS_MAX.as_secs())));
             }
             sleep(Duration::from_millis(50));

@@ -106,6 +106,7 @@ async fn an_install_beside_a_capture_forgets_it_not() {
     let look = connect_as(&world.server, "mover", "old").await;
     let waits = "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%mover.watch(asked%'";
     while look.query(waits, &[]).await.unwrap().is_empty() {
+        assert!(!capturing.is_finished(), "it did not wait");
         tokio::task::yield_now().await;
     }
     world.old.batch_execute("COMMIT").await.unwrap();
