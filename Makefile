@@ -2,7 +2,7 @@
 
 CARGO ?= cargo
 .DEFAULT_GOAL := help
-.PHONY: help setup test lint docs demo bench model chaos
+.PHONY: help setup test lint docs demo bench model mutants chaos
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,6 +31,9 @@ bench: setup ## Whole campaigns against what the same server can do, what the gu
 
 model: setup ## Every state that the cutover protocol can reach, and what happens without each measure; docs/model.md
 	$(CARGO) run --release -p mover-model
+
+mutants: setup ## Each safety measure taken away from the product, and whether a test notices; ONLY=name for one; docs/mutants.md
+	$(CARGO) run -p mover-mutants -- $(ONLY)
 
 chaos: setup ## Mover is killed 1,000 times while orgs move and clients write, then every row is counted; docs/chaos.md
 	$(CARGO) build --release -p mover -p mover-chaos --bins

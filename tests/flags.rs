@@ -330,3 +330,16 @@ async fn a_second_loss_during_the_repair_is_not_covered_up() {
     flags.mark_whole().await.unwrap();
     assert!(flags.is_whole().await.unwrap());
 }
+
+#[tokio::test]
+async fn who_began_before_a_loss_does_not_speak_for_who_fills_redis_since() {
+    let server = RedisServer::start();
+    let (early, late) = (RedisFlags::open(server.url()).unwrap(), RedisFlags::open(server.url()).unwrap());
+    assert!(!early.is_whole().await.unwrap());
+    let _: () = redis::cmd("FLUSHALL").query(&mut server.connection()).unwrap();
+    assert!(!late.is_whole().await.unwrap());
+    early.mark_whole().await.unwrap();
+    assert!(!early.has_all().await.unwrap(), "what the first one wrote is lost");
+    late.mark_whole().await.unwrap();
+    assert!(early.has_all().await.unwrap());
+}

@@ -75,6 +75,9 @@ pub(super) async fn an_older_epoch_is_fenced<W: World>(world: &W) {
     assert_eq!((id, ours), (stale.id, stale.epoch));
     assert_eq!(running.log.load(stale.id).await.unwrap(), adopted);
     happen(&*other, heir, &mut adopted, Event::StepDone(Step::Block), Findings::default()).await;
+    // That somebody newer has done the same does not make it theirs.
+    let answers = running.log.advance(running.node, &[done(&stale)]).await.unwrap();
+    assert!(matches!(answers[..], [Err(LogError::Fenced { .. })]), "{answers:?}");
 }
 
 pub(super) async fn fencing_one_leaves_the_others<W: World>(world: &W) {
@@ -125,6 +128,8 @@ pub(super) async fn only_the_holder_of_a_started_move_gets_a_new_epoch<W: World>
     let theirs = other.renew(heir, record.id, record.epoch).await;
     assert!(matches!(theirs, Err(LogError::Fenced { .. })), "{theirs:?}");
     let epoch = running.log.renew(running.node, record.id, record.epoch).await.unwrap();
+    let theirs = other.renew(heir, record.id, record.epoch).await;
+    assert!(matches!(theirs, Err(LogError::Fenced { .. })), "{theirs:?}");
     world.expire_lease(running.node).await;
     let adopted = other.adopt_orphans(heir, 9).await.unwrap().pop().unwrap();
     assert!(adopted.epoch > epoch);

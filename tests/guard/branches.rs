@@ -1,6 +1,6 @@
 //! Rows that are found through others: they belong to the org of their parent, and go with it.
 
-use crate::world::{World, refused};
+use crate::world::{MIGRATION, World, refused};
 
 const G1: &str = "00000000-0000-0000-0000-000000000001";
 const G2: &str = "00000000-0000-0000-0000-000000000002";
@@ -113,4 +113,21 @@ async fn writes_to_rows_of_an_org_that_has_moved_are_refused_through_every_hop()
         assert_eq!(refusal.code, "MV001", "{sql}: {refusal:?}");
     }
     assert_eq!(world.logged().await, [""; 0]);
+}
+
+#[tokio::test]
+async fn who_writes_below_a_parent_keeps_the_switch_waiting_until_it_ends() {
+    let world = world().await;
+    let is_free = async |what: &str| {
+        let sql = format!("SELECT pg_{what}(mover.org_lock('{MIGRATION}', '1'))");
+        world.old.query_one(&sql, &[]).await.unwrap().get::<_, bool>(0)
+    };
+    for level in ["READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE"] {
+        let sql = format!("BEGIN ISOLATION LEVEL {level}; UPDATE badges SET body = '{level}' WHERE id = 100");
+        world.app.batch_execute(&sql).await.unwrap();
+        assert!(!is_free("try_advisory_lock").await, "{level}");
+        world.app.batch_execute("COMMIT").await.unwrap();
+        assert!(is_free("try_advisory_lock").await, "{level}");
+        assert!(is_free("advisory_unlock").await, "{level}");
+    }
 }

@@ -95,6 +95,8 @@ async fn a_write_from_before_the_first_capture_is_waited_for_and_copied() {
             engine
         });
         world.wait_for("mover.org_guard WHERE org_key = '1' AND mode = 'capturing'").await;
+        // It looks again and again who is still there.
+        world.wait_for("pg_stat_activity WHERE query LIKE '%virtualtransaction%' AND state = 'idle'").await;
         assert!(!capturing.is_finished(), "{level}");
         world.app.batch_execute("COMMIT").await.unwrap();
         assert_eq!(world.logged().await, [""; 0]);

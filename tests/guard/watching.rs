@@ -4,7 +4,7 @@ use crate::one_org::OneOrg;
 use futures_util::TryStreamExt;
 use mover::engine::{PgEngine, Store};
 
-use crate::world::{World, define, keyed, lease, migration, refused, store_name, watch};
+use crate::world::{World, connect_as, define, keyed, lease, migration, refused, store_name, watch};
 
 /// Types of keys, and keys as Postgres writes them.
 const KEYS: [(&str, &[&str]); 8] = [
@@ -103,14 +103,28 @@ async fn an_install_beside_a_capture_forgets_it_not() {
     world.old.batch_execute("BEGIN; SELECT mover.watch_anew()").await.unwrap();
     let engine = world.engine();
     let capturing = tokio::spawn(async move { engine.capture(&lease("1")).await });
-    let look = crate::world::connect_as(&world.server, "mover", "old").await;
+    let look = connect_as(&world.server, "mover", "old").await;
     let waits = "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%mover.watch(asked%'";
     while look.query(waits, &[]).await.unwrap().is_empty() {
+        assert!(!capturing.is_finished(), "it did not wait");
         tokio::task::yield_now().await;
     }
     world.old.batch_execute("COMMIT").await.unwrap();
     capturing.await.unwrap().unwrap();
     world.assert_logs("INSERT INTO notes VALUES (1, 1, '')", &["1 notes {1}"]).await;
+}
+
+/// The target knows nothing of the org yet, and works out anew whom its triggers look at.
+#[tokio::test]
+async fn an_install_between_capture_and_copy_forgets_the_target_not() {
+    let world = World::guarded().await;
+    let engine = world.engine();
+    engine.capture(&claim("1")).await.unwrap();
+    engine.install_guard(&migration(), &store_name("new")).await.unwrap();
+    engine.copy_live(&claim("1")).await.unwrap();
+    let there = connect_as(&world.server, "app", "new").await;
+    let refusal = refused(there.batch_execute("INSERT INTO notes VALUES (1, 1, 'astray')").await);
+    assert_eq!(refusal.code, "MV002", "{refusal:?}");
 }
 
 /// Orgs are captured, and so move, in an order in which their bits come one after the other.

@@ -5,7 +5,7 @@ use mover_actors::domain::state::Way;
 use mover_actors::ports::EngineError;
 
 use crate::support::handed_over;
-use crate::world::{MIGRATION, World, copied, lease, moved, refusal, switched};
+use crate::world::{MIGRATION, World, blocked, copied, lease, moved, refusal, switched};
 
 fn stale<T>(result: Result<T, EngineError>) -> String {
     match result {
@@ -35,6 +35,9 @@ async fn a_stale_claim_can_do_nothing_before_the_switch() {
     assert_eq!(world.rows(&world.new, "1").await, before);
     assert!(world.count(&world.old, "mover.change_log").await > 0);
     assert_eq!(world.modes("1").await, ("capturing".into(), "incoming".into()));
+    for client in [&world.old, &world.new] {
+        assert_eq!(world.count(client, "mover.org_guard WHERE org_key = '1' AND epoch = 5").await, 1);
+    }
 }
 
 #[tokio::test]
@@ -48,6 +51,38 @@ async fn a_block_that_was_overtaken_cannot_hand_over() {
     block.release().await.unwrap();
     assert_eq!(world.modes("1").await, ("capturing".into(), "incoming".into()));
     switched(&other, &lease("1", 6), Way::Forward).await;
+}
+
+/// Its successor has asked both stores, and has not opened the other one yet.
+#[tokio::test]
+async fn who_was_overtaken_past_the_point_of_no_return_does_not_arrive() {
+    let world = World::start().await;
+    let (engine, other) = (world.engine(), world.engine());
+    copied(&engine, &lease("1", 5)).await;
+    let mut block = blocked(&engine, &lease("1", 5)).await;
+    // Something is left to carry over, and with its commit the guard row of the target is free again.
+    let late = "SET session_replication_role = replica; UPDATE accounts SET touched = 1 WHERE email = 'a1@1';
+        INSERT INTO mover.change_log
+        SELECT 'whole_org', '1', 'accounts', ARRAY['1', id::text], false FROM accounts WHERE email = 'a1@1'";
+    world.old.batch_execute(late).await.unwrap();
+    assert_eq!(block.leave().await.unwrap().keys, 1);
+    assert!(other.has_moved(&lease("1", 6), Way::Forward).await.unwrap());
+    stale(block.arrive().await);
+    drop(block);
+    assert_eq!(world.modes("1").await, ("moved".into(), "incoming".into()));
+    other.complete(&lease("1", 6), Way::Forward).await.unwrap();
+    assert_eq!(world.modes("1").await, ("moved".into(), "capturing".into()));
+    world.assert_alike("1").await;
+}
+
+#[tokio::test]
+async fn an_org_does_not_arrive_before_it_has_left() {
+    let world = World::start().await;
+    let engine = world.engine();
+    copied(&engine, &lease("1", 1)).await;
+    let reason = refusal(engine.complete(&lease("1", 1), Way::Forward).await);
+    assert!(reason.contains("has not left old yet"), "{reason}");
+    assert_eq!(world.modes("1").await, ("capturing".into(), "incoming".into()));
 }
 
 #[tokio::test]

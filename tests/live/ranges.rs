@@ -9,7 +9,7 @@ use mover_actors::domain::state::Way;
 use tokio::time::timeout;
 use tokio_postgres::Client;
 
-use crate::world::{MIGRATION, World, caught_up, lease, moved, proven, small_ranges, switched};
+use crate::world::{MIGRATION, World, caught_up, lease, moved, proven, refusal, small_ranges, switched};
 
 const DONE: &str = "mover.copy_range WHERE rows IS NOT NULL";
 
@@ -192,4 +192,16 @@ async fn a_copy_of_several_tables_in_one_transaction_does_not_wait_for_itself() 
     assert!(copied.unwrap().bytes > 3_000_000);
     switched(&engine, &ours, Way::Forward).await;
     world.assert_alike("1").await;
+}
+
+#[tokio::test]
+async fn a_big_org_is_not_copied_beside_rows_that_mover_did_not_bring() {
+    let world = World::start().await;
+    world.new.batch_execute("INSERT INTO accounts (org, email) VALUES (1, 'stray')").await.unwrap();
+    let engine = world.engine().with_live_limits(small_ranges());
+    engine.capture(&lease("1", 1)).await.unwrap();
+    let reason = refusal(engine.copy_live(&lease("1", 1)).await);
+    assert!(reason.contains("already holds 1 row of org org 1 that Mover did not bring"), "{reason}");
+    assert_eq!(world.rows(&world.new, "1").await.len(), 1);
+    assert_eq!(world.count(&world.new, "mover.copy_range").await, 0);
 }

@@ -108,6 +108,24 @@ async fn a_change_while_writers_wait_lets_them_go_on() {
 }
 
 #[tokio::test]
+async fn a_change_of_either_store_while_writers_wait_is_noticed() {
+    let world = World::start().await;
+    let engine = world.engine();
+    for (epoch, changed) in [(1, &world.old), (2, &world.new)] {
+        let ours = lease("1", epoch);
+        ready_to_switch(&engine, &ours).await;
+        let mut block = blocked(&engine, &ours).await;
+        changed.batch_execute("CREATE INDEX ON groups (name)").await.unwrap();
+        let error = block.leave().await.unwrap_err();
+        assert!(error.transient && error.reason.contains("a schema was changed"), "{error}");
+        drop(block);
+        taken_back(&world, &engine, &ours).await;
+    }
+    moved(&engine, &lease("1", 3)).await;
+    world.assert_alike("1").await;
+}
+
+#[tokio::test]
 async fn a_column_that_was_renamed_or_dropped_is_noticed() {
     let world = World::start().await;
     let engine = world.engine();

@@ -76,6 +76,7 @@ async fn a_mover_that_hangs_keeps_nobody_waiting() {
     let engine = world.engine_that_blocks_for(100);
     copied(&engine, &lease("1", 1)).await;
     let mut block = blocked(&engine, &lease("1", 1)).await;
+    world.old.batch_execute("SET lock_timeout = '20s'").await.unwrap();
     world.old.batch_execute(WRITE).await.unwrap();
     // It wakes up, too late, and stays in the middle of it.
     handed_over(&mut block).await.unwrap_err();

@@ -38,14 +38,15 @@ async fn overtake<T>(world: &PgWorld, sql: &str, call: impl Future<Output = T> +
     let mut outsider = world.log.pool().get().await.unwrap();
     let transaction = outsider.transaction().await.unwrap();
     transaction.batch_execute(sql).await.unwrap();
-    let commit = async {
+    let waits = async {
         while world.ask("SELECT 'waits' FROM pg_locks WHERE NOT granted").await.is_empty() {
             tokio::task::yield_now().await;
         }
-        transaction.commit().await.unwrap();
     };
-    let (answer, ()) = tokio::join!(call, commit);
-    answer
+    tokio::pin!(call);
+    tokio::select! { _ = &mut call => panic!("it did not wait"), () = waits => {} }
+    transaction.commit().await.unwrap();
+    call.await
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -8,5 +8,6 @@ mod effects;
 #[path = "../memory/mod.rs"]
 mod memory;
 mod node;
+mod order;
 mod retry_budget;
 mod stores;

@@ -20,6 +20,8 @@ use crate::memory::{MemoryFlags, MemoryLog, World};
 use crate::stores::Stores;
 
 pub const BUDGET: Duration = Duration::from_secs(2);
+/// Between two looks at what came of it.
+pub const PAUSE: Duration = Duration::from_millis(5);
 
 /// See the module's documentation.
 pub struct Node {
@@ -87,7 +89,7 @@ impl Node {
         let begun = Instant::now();
         while self.record().state != state || self.log.live_campaign().await.unwrap().is_some() {
             assert!(begun.elapsed() < Duration::from_secs(6_000), "it never came to {state}: {:?}", self.record());
-            sleep(Duration::from_millis(5)).await;
+            sleep(PAUSE).await;
         }
         self.record()
     }

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
+use mover_actors::domain::flags::FlagKey;
 use mover_actors::domain::record::Place;
 use mover_actors::domain::state::{Aim, State, Step, Strategy};
 use mover_actors::ports::EngineError;
 use tokio::time::{Instant, sleep};
 
 use crate::node::{BUDGET, Node, play};
-use crate::stores::{Mode, Stores, transient};
+use crate::stores::{Mode, Stores, permanent, transient};
 
 /// An outage that is much longer than the budget.
 const OUTAGE: Duration = Duration::from_secs(600);
@@ -94,5 +95,25 @@ fn a_row_that_stays_in_the_way_ends_patience_since_the_last_round() {
         node.begin(Aim::Migrate).await;
         node.ends(State::Failed).await;
         assert!(begun.elapsed() >= BUDGET * 6, "{:?}", begun.elapsed());
+    });
+}
+
+#[test]
+fn an_org_is_let_in_while_its_copy_cannot_be_taken_back() {
+    play(async {
+        let stores = Stores::new(|_, method, _| match method {
+            "copy" => Err(permanent("a row is in the way")),
+            "discard" => Err(transient("the store is away")),
+            _ => Ok(()),
+        });
+        let node = Node::start(Strategy::Offline, &stores).await;
+        node.begin(Aim::Migrate).await;
+        sleep(OUTAGE).await;
+        assert_eq!(node.record().state, State::Started(Step::Abort));
+        let acme = FlagKey::org(&node.record().org);
+        let hash = node.world.look(|facts| facts.redis.hashes[&acme].clone());
+        assert_eq!(hash.get("503_mode"), None, "it is on its source, and nobody is let in");
+        stores.follow(|_, _, _| Ok(()));
+        node.ends(State::Failed).await;
     });
 }

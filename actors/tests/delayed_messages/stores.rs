@@ -317,6 +317,8 @@ impl WriteBlock for Block {
 
     async fn arrive(&mut self) -> Result<(), EngineError> {
         let way = self.way;
+        // Others have the time to come first.
+        sleep(Duration::from_millis(10)).await;
         self.stores.call("arrive", &self.lease, |guards, epoch| guards.receive(way, epoch))
     }
 

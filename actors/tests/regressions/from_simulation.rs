@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 use tokio::time::sleep;
 
 use crate::fixture::{Fixture, LEASE, TUNING, is, once, phase_2, play};
-use crate::memory::{Fate, Outcome, Port};
+use crate::memory::{Facts, Fate, Outcome, Port};
 
 fn fields(name: &str) -> Fields {
     Fields::from([(name.to_owned(), Some("true".to_owned()))])
@@ -56,6 +56,22 @@ fn a_redis_that_forgets_again_while_it_is_filled_is_filled_again() {
         fixture.world.act(|scene| scene.lose_flags());
         fixture.until("all flags are there", |fixture| fixture.routed_to(2) == Some(Side::Target)).await;
         assert_eq!(fixture.routed_to(1), Some(Side::Target));
+    });
+}
+
+/// All flags are looked at every now and then anyway; a loss is not to last as long.
+#[test]
+fn a_loss_is_mended_within_seconds() {
+    play(async {
+        let stage = Stage::new(1).await;
+        let node = stage.node("a").await;
+        node.migrate().await.unwrap();
+        stage.until_all(State::Migrated).await;
+        for _ in 0..3 {
+            stage.world.act(|scene| scene.lose_flags());
+            sleep(Duration::from_secs(3)).await;
+            assert_eq!(stage.door(1), Some(Side::Target));
+        }
     });
 }
 
@@ -148,6 +164,20 @@ fn a_rehearsal_decides_nothing_also_while_redis_is_caught_up() {
 }
 
 #[test]
+fn nothing_is_decided_while_redis_is_away() {
+    play(async {
+        let stage = Stage::new(1).await;
+        let node = stage.node("a").await;
+        stage.world.set_weather(|_, call: crate::memory::Call, _| match call.port {
+            Port::Flags => Fate::of(Outcome::NotDone),
+            Port::Log | Port::Engine => Fate::SMOOTH,
+        });
+        node.set_flags(FlagKey::no_org(), fields("disable_new_orgs")).await.unwrap_err();
+        assert!(stage.world.look(|facts| facts.log.image(&FlagKey::no_org()).is_none()));
+    });
+}
+
+#[test]
 fn a_decision_that_did_not_reach_redis_reaches_it_without_another_order() {
     play(async {
         let fixture = Fixture::new(1).await;
@@ -159,6 +189,14 @@ fn a_decision_that_did_not_reach_redis_reaches_it_without_another_order() {
         fixture.world.set_faults(once(Port::Flags, "write", Fate::of(Outcome::NotDone)));
         node.set_flags(key.clone(), fields("new_search")).await.unwrap_err();
         fixture.until("it is there", seen).await;
+        for number in 0..3 {
+            fixture.world.set_faults(once(Port::Flags, "write", Fate::of(Outcome::NotDone)));
+            let field = format!("search_{number}");
+            node.set_flags(key.clone(), fields(&field)).await.unwrap_err();
+            sleep(Duration::from_secs(3)).await;
+            let is_there = |facts: &Facts| facts.redis.hashes[&FlagKey::default_hash()].contains_key(&field);
+            assert!(fixture.world.look(is_there), "it waits until all flags are looked at");
+        }
 
         // The same, and the process dies before it can try again: another one sees to it.
         let other = fixture.node("b").await;

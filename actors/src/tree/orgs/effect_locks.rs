@@ -60,3 +60,28 @@ impl EffectLocks {
         turn
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+    use std::task::Poll;
+
+    use futures_util::poll;
+
+    use super::*;
+
+    /// Its actor has fallen, and it is not gone yet: the worker has other things to do.
+    #[tokio::test]
+    async fn an_effect_begins_when_the_one_before_is_gone() {
+        let locks = EffectLocks::default();
+        let (first, wanted) = locks.run(vec![MoveId(1)], pending::<()>());
+        let mut first = Box::pin(first);
+        assert!(poll!(first.as_mut()).is_pending());
+        let (second, _wanted) = locks.run(vec![MoveId(2), MoveId(1)], async { "begun" });
+        let mut second = Box::pin(second);
+        drop(wanted);
+        assert!(poll!(second.as_mut()).is_pending());
+        assert_eq!(poll!(first.as_mut()), Poll::Ready(None));
+        assert_eq!(poll!(second.as_mut()), Poll::Ready(Some("begun")));
+    }
+}

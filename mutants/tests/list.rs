@@ -1,0 +1,14 @@
+//! The list of mutants does not rot: what it wants to edit is there, and so are the tests that are to notice.
+
+#![allow(missing_docs, clippy::unwrap_used)]
+
+use mover_mutants::{faults, list, root};
+
+#[test]
+fn every_mutant_applies_and_names_tests_that_are_there() {
+    let root = root();
+    let mutants = list(&root).unwrap();
+    let faults = faults(&root, &mutants);
+    assert!(mutants.len() > 100, "{} mutants", mutants.len());
+    assert!(faults.is_empty(), "{faults:#?}");
+}
