@@ -209,7 +209,7 @@ mod tests {
     fn the_largest_org_takes_its_time_however_fast_the_others_were() {
         let outlook = known(1, None).outlook(vec![large(600_000, Some(38.0))]);
         assert_eq!((outlook.rows_left, outlook.at_least), (Some(2_400_000), false));
-        assert!((38.0..39.0).contains(&outlook.seconds.unwrap()), "{outlook:?}");
+        assert!(outlook.seconds.is_some_and(|seconds| (38.0..39.0).contains(&seconds)), "{outlook:?}");
     }
 
     #[test]
