@@ -347,6 +347,7 @@ pub(crate) fn selection(which: &Which) -> Result<Selection, OperationError> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use mover_actors::domain::campaign::{Campaign, FailurePolicy, Phase, Selection, Tuning};
     use mover_actors::domain::ids::{CampaignId, Epoch, MigrationName, MoveId, NodeId, OrgKey, OrgName};
