@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use crate::one_org::OneOrg;
-use mover::engine::LiveLimits;
+use mover::engine::{LiveLimits, PgEngine, Store};
 use mover_actors::domain::state::Way;
+use mover_actors::ports::Limits;
 use tokio::time::timeout;
 use tokio_postgres::Client;
 
-use crate::world::{World, caught_up, lease, moved, proven, small_ranges, switched};
+use crate::world::{World, caught_up, definition, lease, moved, proven, small_ranges, store, switched};
 
 const DONE: &str = "mover.copy_range WHERE rows IS NOT NULL";
 
@@ -153,4 +154,24 @@ async fn a_copy_of_several_tables_in_one_transaction_does_not_wait_for_itself() 
     assert!(copied.unwrap().bytes > 3_000_000);
     switched(&engine, &ours, Way::Forward).await;
     world.assert_alike("1").await;
+}
+
+/// Who has a connection to one store would wait for one to the other while the first range is copied, however long that takes.
+#[tokio::test]
+async fn no_more_ranges_are_begun_than_the_smaller_pool_allows() {
+    let world = World::start().await;
+    let limits = Limits { max_block_ms: 5_000, max_change_backlog: 10_000, cohort_orgs: 100, cohort_rows: 16_000 };
+    for (pools, sessions) in [((2, 8), 2), ((8, 8), 3)] {
+        let open = |name: &str, pool| Store::open(store(name), &world.server.url(name), pool).unwrap();
+        let stores = [open("old", pools.0), open("new", pools.1)];
+        let engine = PgEngine::new(stores, [definition(limits)]).with_live_limits(small_ranges());
+        engine.capture(&lease("1", 1)).await.unwrap();
+        engine.copy_live(&lease("1", 1)).await.unwrap();
+        let opened = "pg_stat_activity WHERE datname = 'new' AND application_name = 'mover'";
+        assert_eq!(world.count(&world.new, opened).await, sessions);
+        engine.release(&lease("1", 1)).await.unwrap();
+        engine.discard(&lease("1", 1)).await.unwrap();
+        drop(engine);
+        world.wait_for(&world.new, &format!("(SELECT 1 WHERE NOT EXISTS (SELECT FROM {opened})) s")).await;
+    }
 }
