@@ -109,3 +109,100 @@ async fn tables_whose_owner_depends_on_others_are_read_again() {
         .unwrap();
     verify(&engine, &lease("1", 1)).await.unwrap_err();
 }
+
+/// There the rows keep their own rules of whose they are.
+#[tokio::test]
+async fn tables_that_pass_through_rows_of_other_orgs_are_read_again() {
+    let schema = "
+        CREATE TABLE orgs (id int PRIMARY KEY);
+        CREATE TABLE boxes (id int PRIMARY KEY, org int, owner int);
+        CREATE TABLE things (id int PRIMARY KEY, box_id int);
+    ";
+    let world = World::with_schema(schema).await;
+    let rows = "
+        INSERT INTO orgs VALUES (1), (2), (3);
+        INSERT INTO boxes VALUES (10, 3, 1), (11, 3, 1), (20, 3, 2), (21, 3, 2);
+        INSERT INTO things SELECT id, id FROM boxes;
+    ";
+    world.old.batch_execute(rows).await.unwrap();
+    world.new.batch_execute("INSERT INTO boxes VALUES (10, 3, 1), (11, 3, 1)").await.unwrap();
+    let hops = [("box_id", "boxes", "id"), ("owner", "orgs", "id")];
+    let engine = world.engine(vec![keyed("orgs", "id"), keyed("boxes", "org"), via("things", &hops)]);
+    engine.copy(&lease("1", 1)).await.unwrap();
+    verify(&engine, &lease("1", 1)).await.unwrap();
+    // No row of org 1 is written, and it has as many as before.
+    world.old.batch_execute("UPDATE boxes SET owner = 3 - owner WHERE id IN (10, 20)").await.unwrap();
+    engine.verify(&lease("1", 1)).await.map(|(source, target)| assert_ne!(source, target)).unwrap();
+}
+
+/// What is kept elsewhere does not say who wrote it.
+#[tokio::test]
+async fn foreign_partitions_are_read_again() {
+    let schema = "
+        CREATE TABLE groups (id int, org int NOT NULL, name text, PRIMARY KEY (org, id)) PARTITION BY LIST (org);
+        CREATE TABLE groups_here PARTITION OF groups FOR VALUES IN (2);
+    ";
+    let world = World::with_schema(schema).await;
+    world.new.batch_execute("CREATE TABLE groups_1 PARTITION OF groups FOR VALUES IN (1)").await.unwrap();
+    let postgres = world.server.connect("postgres").await;
+    postgres.batch_execute("CREATE DATABASE far").await.unwrap();
+    let far = world.server.connect("far").await;
+    far.batch_execute("CREATE TABLE groups_1 (id int NOT NULL, org int NOT NULL, name text)").await.unwrap();
+    let directory = world.server.socket_dir().display().to_string();
+    let port: String = postgres.query_one("SHOW port", &[]).await.unwrap().get(0);
+    let foreign = format!(
+        "ALTER TABLE groups DROP CONSTRAINT groups_pkey;
+         CREATE EXTENSION postgres_fdw;
+         CREATE SERVER far FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host '{directory}', port '{port}', dbname 'far');
+         CREATE USER MAPPING FOR CURRENT_USER SERVER far OPTIONS (user 'mover');
+         CREATE FOREIGN TABLE groups_1 PARTITION OF groups FOR VALUES IN (1) SERVER far;
+         INSERT INTO groups SELECT i, 1 + i % 2, 'g' || i FROM generate_series(1, 10) i"
+    );
+    world.old.batch_execute(&foreign).await.unwrap();
+    let engine = world.engine(vec![keyed("groups", "org")]);
+    engine.copy(&lease("1", 1)).await.unwrap();
+    verify(&engine, &lease("1", 1)).await.unwrap();
+    far.batch_execute("UPDATE groups_1 SET name = 'x' WHERE id = 2").await.unwrap();
+    engine.verify(&lease("1", 1)).await.map(|(source, target)| assert_ne!(source, target)).unwrap();
+}
+
+/// Transactions that are prepared or nested, rows that are frozen at once or later, tables that are written anew.
+#[tokio::test]
+async fn however_a_row_is_written_it_is_seen() {
+    let world = world().await;
+    let engine = engine(&world);
+    let other = world.server.connect("old").await;
+    let run = async |sql: &str| world.old.batch_execute(sql).await.unwrap();
+    let copy = async |epoch| {
+        engine.copy(&lease("1", epoch)).await.unwrap();
+        verify(&engine, &lease("1", epoch)).await.unwrap();
+    };
+
+    run("BEGIN; UPDATE groups SET name = 'prepared' WHERE id = 3; PREPARE TRANSACTION 'late'").await;
+    run("UPDATE groups SET name = 'x' WHERE org = 2").await;
+    copy(1).await;
+    run("COMMIT PREPARED 'late'").await;
+    run("VACUUM (FREEZE) groups").await;
+    verify(&engine, &lease("1", 1)).await.unwrap_err();
+
+    other.batch_execute("BEGIN; UPDATE groups SET name = 'y' WHERE id = 1").await.unwrap();
+    copy(2).await;
+    other
+        .batch_execute("SAVEPOINT s; UPDATE groups SET name = 'nested' WHERE id = 3; RELEASE s; COMMIT")
+        .await
+        .unwrap();
+    verify(&engine, &lease("1", 2)).await.unwrap_err();
+
+    copy(3).await;
+    let file = world.server.socket_dir().join("members").display().to_string();
+    run(&format!("COPY (SELECT group_id, name, share + 1 FROM members) TO '{file}'")).await;
+    run(&format!("BEGIN; TRUNCATE members; COPY members FROM '{file}' (FREEZE); COMMIT")).await;
+    verify(&engine, &lease("1", 3)).await.unwrap_err();
+
+    copy(4).await;
+    run("VACUUM (FULL, FREEZE) groups").await;
+    run("CLUSTER members USING members_pkey").await;
+    verify(&engine, &lease("1", 4)).await.unwrap();
+    run("ALTER TABLE members ALTER share TYPE numeric USING share + 1").await;
+    verify(&engine, &lease("1", 4)).await.unwrap_err();
+}

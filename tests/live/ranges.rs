@@ -3,13 +3,16 @@
 use std::time::Duration;
 
 use crate::one_org::OneOrg;
-use mover::engine::LiveLimits;
+use mover::engine::{LiveLimits, PgEngine, Store};
 use mover_actors::domain::ids::MigrationName;
 use mover_actors::domain::state::Way;
+use mover_actors::ports::Limits;
 use tokio::time::timeout;
 use tokio_postgres::Client;
 
-use crate::world::{MIGRATION, World, caught_up, lease, moved, proven, refusal, small_ranges, switched};
+use crate::world::{
+    MIGRATION, World, caught_up, definition, lease, moved, proven, refusal, small_ranges, store, switched,
+};
 
 const DONE: &str = "mover.copy_range WHERE rows IS NOT NULL";
 
@@ -204,4 +207,24 @@ async fn a_big_org_is_not_copied_beside_rows_that_mover_did_not_bring() {
     assert!(reason.contains("already holds 1 row of org org 1 that Mover did not bring"), "{reason}");
     assert_eq!(world.rows(&world.new, "1").await.len(), 1);
     assert_eq!(world.count(&world.new, "mover.copy_range").await, 0);
+}
+
+/// Who has a connection to one store would wait for one to the other while the first range is copied, however long that takes.
+#[tokio::test]
+async fn no_more_ranges_are_begun_than_the_smaller_pool_allows() {
+    let world = World::start().await;
+    let limits = Limits { max_block_ms: 5_000, max_change_backlog: 10_000, cohort_orgs: 100, cohort_rows: 16_000 };
+    for (pools, sessions) in [((2, 8), 2), ((8, 8), 3)] {
+        let open = |name: &str, pool| Store::open(store(name), &world.server.url(name), pool).unwrap();
+        let stores = [open("old", pools.0), open("new", pools.1)];
+        let engine = PgEngine::new(stores, [definition(limits)]).with_live_limits(small_ranges());
+        engine.capture(&lease("1", 1)).await.unwrap();
+        engine.copy_live(&lease("1", 1)).await.unwrap();
+        let opened = "pg_stat_activity WHERE datname = 'new' AND application_name = 'mover'";
+        assert_eq!(world.count(&world.new, opened).await, sessions);
+        engine.release(&lease("1", 1)).await.unwrap();
+        engine.discard(&lease("1", 1)).await.unwrap();
+        drop(engine);
+        world.wait_for(&world.new, &format!("(SELECT 1 WHERE NOT EXISTS (SELECT FROM {opened})) s")).await;
+    }
 }

@@ -95,7 +95,9 @@ async fn tally_leaving(
 ) -> Result<HashMap<OrgKey, Tally>, EngineError> {
     let Round { route, cohort, from, .. } = round;
     let labels: Vec<String> = route.tables.iter().map(|table| table.label.clone()).collect();
-    let mut tallies = match cohort.only(|lease| !logged.by_org.contains_key(&lease.key)) {
+    // Copies go one way only.
+    let may_stand = |lease: &Lease| route.way == Way::Forward && !logged.by_org.contains_key(&lease.key);
+    let mut tallies = match cohort.only(may_stand) {
         Some(unlogged) => streams.still_true(from, &unlogged, &route.basis, &labels).await?,
         None => HashMap::new(),
     };

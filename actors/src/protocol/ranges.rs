@@ -74,7 +74,8 @@ pub(super) async fn copy_live(
     let counting = Counting::default();
     proofs.streams.forget(cohort);
     // One connection to each store is in use already.
-    let at_once = limits.ranges_at_once.min(route.receiving.sessions_max().saturating_sub(1)).max(1);
+    let sessions_max = route.leaving.sessions_max().min(route.receiving.sessions_max());
+    let at_once = limits.ranges_at_once.min(sessions_max.saturating_sub(1)).max(1);
     for jobs in in_order(&route.tables, &begun.pieces) {
         // Rows are found through their parents, so these are complete before: an interrupted copy can be taken back.
         let running = jobs.into_iter().map(|job| write_pieces(route, lease, &begun, &counting, job));

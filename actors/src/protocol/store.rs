@@ -209,6 +209,8 @@ pub trait LiveLeaving: Leaving {
     async fn session(&self) -> Answer<Box<dyn LeavingSession>>;
     /// Writes the org's rows to a file from which they can be restored; the org must have moved away.
     async fn back_up(&self, lease: &Lease) -> Answer<BackedUp>;
+    /// How many sessions there can be at once.
+    fn sessions_max(&self) -> usize;
 }
 
 /// A store that receives orgs while they are written.

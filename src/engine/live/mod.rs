@@ -62,6 +62,10 @@ impl LiveLeaving for Leaves<LivePlan> {
     async fn back_up(&self, lease: &Lease) -> Result<BackedUp, EngineError> {
         backup::back_up(&self.0.terms.plan, &self.0.store, lease, &self.0.terms.backups).await
     }
+
+    fn sessions_max(&self) -> usize {
+        self.0.store.pool_status().max_size
+    }
 }
 
 #[async_trait]

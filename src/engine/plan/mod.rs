@@ -42,7 +42,7 @@ pub(in crate::engine) struct Plan {
     pub(in crate::engine) begin: &'static str,
     /// Answers with the number of each table of the target that holds rows of the orgs.
     pub(in crate::engine) occupied: String,
-    /// How many rows each org has in each table of the source, counted up to [`COUNTED_MAX`].
+    /// How many rows each org has in each table of the source; see [`ByOrg::counted`].
     pub(in crate::engine) sizes: String,
     /// How many rows each org has in each table of the source, and whether one of them was written after the snapshot `$2`.
     pub(in crate::engine) written_since: String,
@@ -287,8 +287,8 @@ fn plain_key(rule: &TableRule, table: &Table, catalog: &Catalog) -> Option<Plain
     })
 }
 
-/// The types of the copied columns if Mover can hash rows as both stores do: all that is compared is copied, in its binary form, and
-/// whose row it is depends on rows of moved tables alone.
+/// The types of the copied columns if Mover can hash rows as both stores do, and what is written later can be seen: all that is compared
+/// is copied, in its binary form; rows tell who wrote them; and whose row it is depends on rows of the same org alone.
 fn hashed(
     definition: &Definition,
     rule: &TableRule,
@@ -296,12 +296,22 @@ fn hashed(
     (source, from): (&Catalog, &Table),
     (target, to): (&Catalog, &Table),
 ) -> Option<Vec<Oid>> {
-    let is_moved = |hop: &Via| definition.tables.iter().any(|other| other.name == hop.parent);
+    let parent = |hop: &Via| definition.tables.iter().find(|other| other.name == hop.parent);
+    // A parent on the way may be moved by another rule, with another org.
+    let goes_along = |(place, hop): (usize, &Via), hops: &[Via]| match (parent(hop), &hops[place + 1..]) {
+        (None, _) => false,
+        (Some(_), []) => true,
+        (Some(parent), rest) => matches!(&parent.tenancy, Tenancy::Via(own) if own == rest),
+    };
     let is_known = match &rule.tenancy {
         Tenancy::Key(_) => true,
-        Tenancy::Via(hops) => hops.iter().all(is_moved),
+        Tenancy::Via(hops) => hops.iter().enumerate().all(|hop| goes_along(hop, hops)),
     };
-    if !is_known || columns.copied != columns.compared || !other_types(source, target, from, to).is_empty() {
+    if !is_known
+        || !from.numbers_writers
+        || columns.copied != columns.compared
+        || !other_types(source, target, from, to).is_empty()
+    {
         return None;
     }
     let oid = |name: &String| {

@@ -55,6 +55,8 @@ pub(in crate::engine) struct Table {
     pub(in crate::engine) may_insert: bool,
     pub(in crate::engine) may_delete: bool,
     pub(in crate::engine) row_security: bool,
+    /// Whether each row has the number of the transaction that wrote it.
+    pub(in crate::engine) numbers_writers: bool,
     pub(in crate::engine) columns: Vec<Column>,
     pub(in crate::engine) sequences: Vec<Sequence>,
 }
@@ -226,6 +228,7 @@ fn table_of(row: &Row) -> Result<Option<Table>, tokio_postgres::Error> {
         may_insert: row.try_get("may_insert")?,
         may_delete: row.try_get("may_delete")?,
         row_security: row.try_get("row_security")?,
+        numbers_writers: row.try_get("numbers_writers")?,
         columns: Vec::new(),
         sequences: Vec::new(),
     }))

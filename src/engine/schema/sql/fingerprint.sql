@@ -14,7 +14,7 @@ member AS MATERIALIZED (
 )
 SELECT
     c.oid AS relation, 'table' AS kind, n.nspname::text || '.' || c.relname AS name,
-    concat_ws(' ', c.relkind, c.relpersistence, c.relispartition, c.relrowsecurity, c.relforcerowsecurity, c.relpartbound)
+    concat_ws(' ', c.relkind, c.relam, c.relpersistence, c.relispartition, c.relrowsecurity, c.relforcerowsecurity, c.relpartbound)
         AS made_of
 FROM pg_class c, pg_namespace n
 WHERE c.oid = ANY ((SELECT oids FROM member)::oid[]) AND n.oid = c.relnamespace

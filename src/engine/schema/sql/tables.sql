@@ -8,7 +8,14 @@ SELECT
     coalesce(has_table_privilege(c.oid, 'SELECT'), false) AS may_select,
     coalesce(has_table_privilege(c.oid, 'INSERT'), false) AS may_insert,
     coalesce(has_table_privilege(c.oid, 'DELETE'), false) AS may_delete,
-    c.relrowsecurity AND row_security_active(c.oid) AS row_security
+    c.relrowsecurity AND row_security_active(c.oid) AS row_security,
+    -- Postgres itself keeps rows so. Foreign tables and other kinds of storage do not, in partitions either.
+    NOT EXISTS (
+        SELECT FROM (SELECT c.oid UNION SELECT tree.relid FROM pg_partition_tree(c.oid) AS tree) AS member (oid)
+        JOIN pg_class m ON m.oid = member.oid
+        LEFT JOIN pg_am a ON a.oid = m.relam
+        WHERE m.relkind NOT IN ('r', 'p') OR m.relkind = 'r' AND a.amhandler IS DISTINCT FROM 'heap_tableam_handler'::regproc
+    ) AS numbers_writers
 FROM unnest($1::oid[]) WITH ORDINALITY AS wanted (oid, position)
 LEFT JOIN pg_class c ON c.oid = wanted.oid
 LEFT JOIN pg_namespace n ON n.oid = c.relnamespace
