@@ -160,7 +160,10 @@ async fn end_in_time(holds: Weak<Mutex<HashMap<i64, Arc<RunLease>>>>, hold: Weak
         let Some(holds) = holds.upgrade() else { return };
         let mut holds = holds.lock().await;
         if holds.get(&run).is_some_and(|held| Weak::ptr_eq(&Arc::downgrade(held), &hold) && held.is_over()) {
-            tracing::warn!(run, "the client of this runbook run sends no heartbeat any more; run --resume continues it");
+            tracing::warn!(
+                run,
+                "the client of this runbook run sends no heartbeat any more; run --resume continues it"
+            );
             holds.remove(&run);
         }
         return;

@@ -1,4 +1,4 @@
-//! Triggers are called only for orgs that may not be settled: nobody who is not may be overlooked.
+//! Triggers are called only for orgs that may not be settled, and for all of those.
 
 use crate::one_org::OneOrg;
 use futures_util::TryStreamExt;

@@ -1,4 +1,4 @@
-//! What the simulation found, each fault with the shortest story that shows it.
+//! Faults that the simulation found, each with the shortest schedule that shows it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
