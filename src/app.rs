@@ -27,7 +27,7 @@ const CONFIG_FILE: &str = "mover.toml";
 /// The private database of the move log.
 pub const STATE_DATABASE: &str = "mover";
 
-/// Why Mover could not begin, or could not go on.
+/// Why Mover could not begin, or could not continue.
 #[derive(Debug, Error)]
 pub enum AppError {
     /// The configuration or a definition is wrong.

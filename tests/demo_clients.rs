@@ -341,7 +341,7 @@ async fn clients_live_through_the_death_of_every_server() {
     assert_eq!(found.writes_checked, figures.acknowledged());
     assert!(figures.failed + figures.uncertain > 0, "{figures:?}");
 
-    // Every row there is somebody's: no write was told to have failed and was done all the same.
+    // Every row belongs to an acknowledged write: no write was reported as failed and done all the same.
     let written: i64 = world.in_old().await.query_one("SELECT count(*) FROM client_writes", &[]).await.unwrap().get(0);
     assert_eq!(written.cast_unsigned(), found.writes_checked + found.maybe_there);
 }

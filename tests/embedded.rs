@@ -30,7 +30,7 @@ async fn private() -> Private {
     Private::start(options()).await.unwrap()
 }
 
-/// A `.mover` below a directory that everybody may enter.
+/// A `.mover` below a directory that all users may enter.
 fn place() -> (TempDir, PathBuf) {
     let parent = TempDir::new_in(scratch_dir()).unwrap();
     fs::set_permissions(parent.path(), fs::Permissions::from_mode(0o755)).unwrap();

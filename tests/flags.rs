@@ -56,11 +56,11 @@ async fn dl_default_waits_until_a_redis_that_lost_its_memory_has_all_others() {
     let default = || image(FlagKey::default_hash(), 9, [("cell", Some("old"))]);
     let acme = || image(org("acme"), 8, [("cell", Some("new"))]);
 
-    // Nobody has been told yet that everything has to be written.
+    // No caller was told yet that all flags have to be written.
     assert_eq!(flags.write(&[acme(), default()]).await.unwrap(), [Written::Applied, Written::Withheld]);
     assert_eq!(hash(&server, &FlagKey::default_hash()), pairs([]));
 
-    // Who was told writes the others first, and then lets applications work; nobody else may.
+    // The caller that was told writes the other flags first, and only it may then mark Redis as whole.
     assert!(!flags.is_whole().await.unwrap());
     assert_eq!(other.write(&[default()]).await.unwrap(), [Written::Withheld]);
     assert!(!other.has_all().await.unwrap());

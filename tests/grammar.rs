@@ -241,7 +241,7 @@ fn any_command() -> impl Strategy<Value = Command> {
         }),
         (prop::sample::select(vec![Aim::RollBack, Aim::Finalize]), migration(), which(), options()).prop_map(
             |(aim, migration, which, options)| {
-                // Nobody is shut out on these ways, so there is nothing to wait for.
+                // These aims block no user, so there is nothing to wait for.
                 let options = MigrateOptions { sleep_time_ms: None, ..options };
                 Command::Migrate { aim, migration, which, options }
             }

@@ -168,7 +168,7 @@ pub enum Written {
         /// The epoch found.
         found: Epoch,
     },
-    /// It is `dl_default`, and Redis has lost its memory; nothing was changed.
+    /// It is `dl_default`, and Redis has lost its data; nothing was changed.
     Withheld,
 }
 
@@ -255,7 +255,7 @@ pub trait Engine: Send + Sync + 'static {
     /// Lets the source log the keys of all that is written of the orgs, and waits until nobody is left who began to write
     /// before.
     async fn capture(&self, leases: &[Lease]) -> Result<(), EngineError>;
-    /// Copies the orgs' rows while they are written; answers as [`Engine::copy`] does. Goes on where an earlier try of the same
+    /// Copies the orgs' rows while they are written; answers as [`Engine::copy`] does. Continues where an earlier try of the same
     /// move was interrupted.
     async fn copy_live(&self, leases: &[Lease]) -> Result<Copied, EngineError>;
     /// One round: brings all rows whose keys are logged now to their present state in the receiving store, compares
@@ -291,7 +291,7 @@ pub enum Access {
     Held,
     /// Its writers hold the lock; no writer waits.
     Busy,
-    /// It has moved already: [`Engine::complete`] goes on from there.
+    /// It has moved already: [`Engine::complete`] continues from there.
     Moved,
 }
 
@@ -303,7 +303,7 @@ pub struct Blocked {
     pub block: Option<Box<dyn WriteBlock>>,
 }
 
-/// The writers of some orgs wait while this lives. Dropped, it lets them go on wherever their org is live then; the store does the
+/// The writers of some orgs wait while this lives. Dropped, it lets them continue wherever their org is live then; the store does the
 /// same by itself if the process dies.
 #[async_trait]
 pub trait WriteBlock: Send {
@@ -314,7 +314,7 @@ pub trait WriteBlock: Send {
     async fn arrive(&mut self) -> Result<(), EngineError>;
     /// Since when writers wait, at most: no lock was requested before.
     fn since(&self) -> SystemTime;
-    /// Lets the writers go on; answers since when they do.
+    /// Lets the writers continue; answers since when they do.
     async fn release(self: Box<Self>) -> Result<SystemTime, EngineError>;
 }
 

@@ -32,7 +32,7 @@ pub(crate) async fn describe(world: &World) -> Result<String, Trouble> {
     ))
 }
 
-/// How many processes wanted a core in the last minute: what else goes on here.
+/// How many processes wanted a core in the last minute: what else continues here.
 pub(crate) fn load() -> f64 {
     let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
     leading_number(&load).unwrap_or(f64::NAN)

@@ -14,7 +14,7 @@ mod world;
 use options::{Options, Set};
 use world::World;
 
-/// What goes wrong here ends the benchmark and is for whoever runs it.
+/// An error that ends the benchmark.
 type Trouble = Box<dyn std::error::Error + Send + Sync>;
 
 #[tokio::main]
@@ -36,7 +36,7 @@ async fn main() -> Result<(), Trouble> {
     Ok(())
 }
 
-/// Tells whoever waits what is being done.
+/// Prints the progress.
 fn say(what: impl std::fmt::Display) {
     eprintln!("bench: {what}");
 }

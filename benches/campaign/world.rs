@@ -17,7 +17,7 @@ const STATE: &str = "mover";
 /// More connections than any set has workers for.
 const SERVER_CONNECTIONS: &str = "400";
 
-/// Whoever asks how much they used waits this long for them.
+/// How long a reading of their processor time waits for them.
 const BACKENDS_END_WITHIN: Duration = Duration::from_millis(500);
 
 /// One Postgres with all databases and one Redis, on a real disk and with durable settings.
@@ -46,7 +46,7 @@ impl World {
         Ok(Self { servers, dir: TempDir::new_in(parent)?, sample })
     }
 
-    /// Fills the source anew.
+    /// Fills the source again.
     pub(crate) async fn fill(&self, shape: &Shape) -> Result<(), Trouble> {
         say(format_args!("making {} orgs with {} rows", shape.orgs, shape.rows_total));
         self.sample.reset(shape, |seeded| say(format_args!("  {} rows in {}", seeded.rows, seeded.table))).await?;

@@ -11,7 +11,7 @@ use std::future::Future;
 
 use world::World;
 
-/// What goes wrong here ends the benchmark and is for whoever runs it.
+/// An error that ends the benchmark.
 type Trouble = Box<dyn std::error::Error + Send + Sync>;
 
 /// What there is of the guard while pgbench runs.
@@ -103,7 +103,7 @@ async fn measure(world: &World, condition: Condition, seconds: usize) -> Result<
     }
 }
 
-/// Lets something go on until the measurement is over; it ends with an error only.
+/// Lets something continue until the measurement is over; it ends with an error only.
 async fn beside(
     measured: impl Future<Output = Result<f64, Trouble>>,
     work: impl Future<Output = Result<(), Trouble>>,

@@ -1,4 +1,4 @@
-//! Those who look in a process of their own. They would be on other machines, so whatever is measured goes before their work.
+//! Reading clients in a separate process. They would be on other machines, so they run at the lowest priority.
 
 use std::process::Stdio;
 

@@ -1,4 +1,4 @@
-//! Those who look: many who listen, some who never read, and many who ask.
+//! Reading clients: many that listen, some that never read, and many that send requests.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -72,13 +72,13 @@ impl Connection {
     }
 }
 
-/// What those who asked found.
+/// The results of the requests.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Looks {
     pub(crate) per_second: f64,
     pub(crate) p50_ms: f64,
     pub(crate) p99_ms: f64,
-    /// Those who still listened at the end.
+    /// The clients that still listened at the end.
     pub(crate) listeners: usize,
 }
 

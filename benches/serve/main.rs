@@ -1,7 +1,7 @@
-//! `cargo bench --bench serve`: what many who look cost those who are moved.
+//! `cargo bench --bench serve`: the cost of many reading clients for moves.
 //!
 //! One campaign of `mover serve` after the other. In each of them phases alternate in which it is alone and in which people look: 200 who listen to
-//! events, 20 who listen and never read, and a thousand requests a second for the status. Those who look run at the lowest priority, as they would be
+//! events, 20 who listen and never read, and a thousand requests a second for the status. The reading clients run at the lowest priority, as they would be
 //! on other machines. Read the ratios, which are taken within a campaign.
 
 mod client_process;
@@ -14,7 +14,7 @@ use phases::{Measured, measure};
 use serving::Serving;
 use world::World;
 
-/// What goes wrong here ends the benchmark and is for whoever runs it.
+/// An error that ends the benchmark.
 type Trouble = Box<dyn std::error::Error + Send + Sync>;
 
 #[tokio::main]

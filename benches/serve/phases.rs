@@ -10,7 +10,7 @@ use crate::clients::Looks;
 use crate::serving::{Campaign, Serving};
 
 const PHASE: Duration = Duration::from_secs(5);
-/// Whoever comes or goes is not what is measured.
+/// Connecting and disconnecting is not measured.
 const SETTLE: Duration = Duration::from_millis(500);
 
 /// What came of one campaign. A phase in which it ended does not count.

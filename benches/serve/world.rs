@@ -30,7 +30,7 @@ impl World {
         Ok(Self { servers, dir: TempDir::new_in(parent)?, sample })
     }
 
-    /// All orgs are in the old store again, and nobody has moved any.
+    /// All orgs are in the old store again, and none has moved.
     pub(crate) async fn reset(&self, orgs: u32) -> Result<(), Trouble> {
         for database in ["mover", "old", "new"] {
             self.servers.drop_database(database).await?;

@@ -14,7 +14,7 @@ use crate::servers::{Servers, Store};
 /// So many rows that are too much or missing are named for each table.
 const NAMED_MAX: usize = 4;
 
-/// Looks at every org of an application. Nobody writes, Mover does not run, all servers are up.
+/// Checks every org of an application. No client writes, Mover does not run, all servers are up.
 pub(crate) async fn check<A: App>(shared: &Shared<A>, servers: &Servers, evidence: &Evidence) {
     if let Err(error) = look(shared, servers, evidence).await {
         evidence.add(format!("checking {}: {error}", shared.app.migration()));

@@ -24,7 +24,7 @@ const IDS_PER_CLIENT: i64 = 1_000_000_000;
 
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// No transaction waits longer, whoever dies meanwhile. Servers are away for a second or two.
+/// No transaction waits longer, whichever process dies. Servers are down for a second or two.
 const WAIT_MAX: Duration = Duration::from_secs(60);
 
 /// So often in a row a constraint may be violated in the store that the flags name: the org may just have left and come back.
@@ -43,7 +43,7 @@ pub(crate) struct Shared<A: App> {
     pub(crate) ledger: Ledger<A::Work>,
     pub(crate) evidence: Arc<Evidence>,
     pub(crate) counters: Arc<Counters>,
-    /// Held by a client during a write; whoever holds it alone has all clients between two writes.
+    /// Held shared by a client during a write; its exclusive owner has all clients between two writes.
     pub(crate) pen: Arc<RwLock<()>>,
     pub(crate) urls: [String; 2],
     /// What each client does, for when it never comes to an end.

@@ -51,7 +51,7 @@ impl Flags {
         way
     }
 
-    /// The next time the flags are read anew.
+    /// The next time the flags are read again.
     pub(crate) fn forget(&mut self, org: &str) {
         self.known.remove(org);
     }

@@ -34,7 +34,7 @@ pub(crate) fn causes(error: &Error) -> String {
     causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
-/// What an error means to whoever wrote.
+/// What an error means for the writer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Meaning {
     /// `MV001` or `MV002`: the org lives in the other store.

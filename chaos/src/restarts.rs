@@ -17,7 +17,7 @@ pub(crate) struct Restarts {
     pub(crate) servers: Arc<Servers>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) evidence: Arc<Evidence>,
-    /// Held during a mishap; whoever holds it alone has fair restarts.
+    /// Held shared during a restart; its exclusive owner has all servers up.
     pub(crate) sky: Arc<RwLock<()>>,
     pub(crate) every: Duration,
     pub(crate) random: StdRng,

@@ -1,4 +1,4 @@
-//! A check that cannot fail is worth nothing. At the end of a trial in which all was well somebody spoils this and that, and each
+//! A check that cannot fail is worth nothing. At the end of a successful trial the rows are tampered with, and each
 //! time the check must notice.
 
 use tokio_postgres::Error;
@@ -45,7 +45,7 @@ const SPOILT_ELSEWHERE: [(&str, &str, &str); 1] = [(
     "DELETE FROM writes WHERE id = -1",
 )];
 
-/// Nobody writes, Mover does not run, and a check has just found everything in order.
+/// No client writes, Mover does not run, and a check has just found no fault.
 pub(crate) async fn is_noticed(shared: &Shared<Shop>, servers: &Servers, evidence: &Evidence) {
     // One that was written to, or there would be nothing to lose.
     let mut orgs = shared.app.orgs().iter().enumerate();

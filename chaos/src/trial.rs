@@ -65,7 +65,7 @@ pub async fn run(options: &Options, progress: impl Fn(&Figures) + Send + Sync) -
     }
     let result = evidence.result();
     match &result {
-        // Nobody will look at it; what cannot be removed lies about.
+        // It is not needed any more; what cannot be removed stays.
         Ok(()) => drop(std::fs::remove_dir_all(&options.evidence)),
         Err(_) => dump(&trial.servers, &options.evidence).await,
     }

@@ -40,7 +40,7 @@ pub(crate) async fn until_locked(url: &str, limit: Duration) -> Result<bool, Err
     Ok(false)
 }
 
-/// Goes on until it is dropped, through every restart of the server.
+/// Continues until it is dropped, through every restart of the server.
 pub(crate) async fn watch(url: String, counters: Arc<Counters>, evidence: Arc<Evidence>) {
     loop {
         let Ok(client) = connect_patiently(&url).await else { continue };

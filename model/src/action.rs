@@ -1,6 +1,6 @@
 //! What can happen next.
 
-/// One atomic step of somebody.
+/// One atomic step of a participant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Action {
     Writer(u8, WriterDoes),
@@ -53,7 +53,7 @@ pub(crate) enum Event {
     Finalize,
     /// Whatever was decided about the flags and Redis has not seen is written there.
     FlagsCaughtUp,
-    /// The bits of this store are worked out anew.
+    /// The bits of this store are worked out again.
     Install(u8),
 }
 

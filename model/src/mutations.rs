@@ -61,7 +61,7 @@ pub enum Without {
     TimeoutUnderLock,
     /// The exclusive lock ends with its session.
     LockThatDiesWithItsSession,
-    /// A copy in ranges that goes on after a crash begins with a round in its snapshot.
+    /// A copy in ranges that continues after a crash begins with a round in its snapshot.
     ResumeCatchesUp,
     /// An abort, and a rollback's end, forget which ranges were copied.
     CursorGoesWithRows,

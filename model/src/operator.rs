@@ -6,7 +6,7 @@ use crate::mutations::Without;
 use crate::participants::{At, Node};
 use crate::state::{LATE, Mode, NOBODY, Stage, State, Step};
 
-/// A node that is free takes the move if nobody has it. Free nodes are alike, so only the first of them does.
+/// A free node takes the move if it has no owner. Free nodes are symmetric, so only the first of them does.
 fn claims(state: &State, actions: &mut Vec<Action>) {
     let Some(free) = state.nodes.iter().position(|node| node.at == At::Idle) else { return };
     if matches!(state.log.stage, Stage::Running(_)) && state.log.holder == NOBODY {

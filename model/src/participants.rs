@@ -61,7 +61,7 @@ pub(crate) struct Node {
     pub(crate) epoch: u8,
     /// It believes that it holds the exclusive lock.
     pub(crate) locked: bool,
-    /// A copy in ranges goes on from where another one ended.
+    /// A copy in ranges continues from where another one ended.
     pub(crate) resumes: bool,
     /// Rows as a snapshot showed them.
     pub(crate) rows: Rows,

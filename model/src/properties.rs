@@ -138,7 +138,7 @@ fn is_finalized(state: &State) -> bool {
     old.rows == [ABSENT; crate::setting::KEYS] && new.log == 0 && pending_entries(state, NEW) == 0
 }
 
-/// Entries that a writer may still commit though nobody will read them.
+/// Entries that a writer may still commit although no round will read them.
 fn pending_entries(state: &State, store: usize) -> u16 {
     state.writers_in(store).fold(0, |entries, writer| entries | writer.logged)
 }

@@ -41,10 +41,10 @@ pub(crate) const fn rr(writes: &'static [Write]) -> Txn {
     Txn { isolation: Isolation::RepeatableRead, writes }
 }
 
-/// What may happen, each at most so many times in one run.
+/// What may happen, each at most this many times in one run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Budget {
-    /// A node loses its memory and its connections.
+    /// A node loses its data and its connections.
     pub(crate) crashes: u8,
     /// A move is taken over although its node lives.
     pub(crate) expiries: u8,
@@ -60,7 +60,7 @@ pub(crate) struct Budget {
     pub(crate) rollbacks: u8,
     /// The operator has a migrated move finalized.
     pub(crate) finalizes: u8,
-    /// Somebody opens another campaign, and the bits are worked out anew.
+    /// Another campaign begins, and the bits are computed again.
     pub(crate) installs: u8,
 }
 

@@ -45,7 +45,7 @@ pub(crate) struct Store {
     pub(crate) guard_locked: u8,
     /// The durable cursor: ranges that are copied here.
     pub(crate) ranges: u8,
-    /// The bit that lets triggers look at the org's mode. Everybody sees its last value at once.
+    /// The bit that lets triggers read the mode of the org. Its last value is visible to all at once.
     pub(crate) watched: bool,
 }
 

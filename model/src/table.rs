@@ -7,7 +7,7 @@ use crate::participants::{At, Node};
 use crate::settings::SMALL;
 use crate::state::{Mode, NEW, OLD, Stage, State, Step};
 
-/// The epoch of whoever acts; others are older or newer.
+/// The epoch of the acting node; others are older or newer.
 pub const OURS: u8 = 2;
 
 /// A change of one guard row, alone in its transaction or with what must go with it.
@@ -19,7 +19,7 @@ pub enum Act {
     Copy,
     /// A round of catching up is committed in the target.
     Round,
-    /// Whoever takes over has the store refuse the epoch before.
+    /// The new owner makes the store refuse the former epoch.
     TakeOver,
     /// The point of no return on the way there.
     Moved,
@@ -100,8 +100,8 @@ impl Act {
         matches!(self, Act::Moved | Act::MovedBack | Act::Settle | Act::Close)
     }
 
-    /// The modes that the row can be in when somebody comes to do this. The source always has a row here; where the product has
-    /// none yet, it takes that for `settled` with epoch 0. Whoever takes over asks on, unless the org is being logged.
+    /// The modes that the row can be in before this action. The source always has a row here; where the product has
+    /// none yet, it takes that for `settled` with epoch 0. The new owner continues, unless the org is captured.
     fn modes(self) -> &'static [Mode] {
         match self {
             Act::TakeOver => &[Mode::Capturing],

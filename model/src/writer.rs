@@ -164,7 +164,7 @@ impl Cutover {
     fn commit(&self, state: &mut State, number: usize, txn: &Txn) {
         let writer = state.writers[number];
         let store = usize::from(writer.route);
-        // Who goes where no flag led, before Mover was there, has nobody to ask: such a write is not followed.
+        // A write to a store that no flag routed to, before Mover was there, cannot be checked: it is not followed.
         let follows = !writer.astray;
         state.ghost.foreign_write |= follows && store != state.owner();
         for (statement, write) in txn.writes.iter().enumerate() {

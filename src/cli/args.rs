@@ -154,7 +154,7 @@ pub(super) struct Exec {
 
 /// A remote Mover.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "A Mover elsewhere")]
+#[command(next_help_heading = "A remote Mover")]
 pub(super) struct Connect {
     /// Work with the `mover serve` at this URL, and with nothing that is configured here
     #[arg(long, value_name = "URL", env = "MOVER_CONNECT")]
@@ -337,19 +337,19 @@ pub(super) struct Run {
     /// The value of a variable
     #[arg(long, value_name = "NAME=VALUE", value_parser = variable, requires = "file")]
     pub(super) var: Vec<(String, String)>,
-    /// Go on with a run that failed or was killed; what was done is not repeated
+    /// Continue with a run that failed or was killed; what was done is not repeated
     #[arg(long, value_name = "RUN")]
     pub(super) resume: Option<i64>,
     /// Run the section `## Rollback` of a run
     #[arg(long, value_name = "RUN")]
     pub(super) rollback: Option<i64>,
-    /// Go on without the step at which the run stopped
+    /// Continue without the step at which the run stopped
     #[arg(long, value_name = "WHY", conflicts_with = "file")]
     pub(super) skip: Option<String>,
     /// Run a shell step once more although it was begun before
     #[arg(long, conflicts_with = "file")]
     pub(super) repeat: bool,
-    /// Begin although an earlier run of this runbook did not come to its end
+    /// Begin although an earlier run of this runbook did not finish
     #[arg(long, requires = "file")]
     pub(super) anew: bool,
     /// Allow steps of the shell

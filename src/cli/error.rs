@@ -29,7 +29,7 @@ pub enum CliError {
     /// The configuration is wrong.
     #[error("{0}")]
     Config(#[from] Mistakes),
-    /// Mover could not start or go on.
+    /// Mover could not start or continue.
     #[error(transparent)]
     App(#[from] AppError),
     /// The command was not carried out.
@@ -120,7 +120,7 @@ impl CliError {
         }
     }
 
-    /// Whether another campaign is in the way, which goes on.
+    /// Whether another campaign is in the way, which continues.
     pub(super) fn is_busy(&self) -> bool {
         match self {
             CliError::Operation(error) => error.is_busy(),

@@ -25,7 +25,7 @@ const STOPPED_AT_ONCE: i32 = 130;
 pub(super) enum Watched {
     /// The campaign has ended, and no org is in flight.
     Ended(CampaignStatus),
-    /// It goes on in the background.
+    /// It continues in the background.
     Left,
 }
 

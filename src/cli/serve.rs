@@ -133,7 +133,7 @@ async fn end(app: &App, tree: Tree, within: Duration, interrupts: &mut Interrupt
     Ok(())
 }
 
-/// Whether orgs are in flight here, or the campaign has not come to its end. A move log that does not answer is not waited for.
+/// Whether orgs are in flight here, or the campaign has not finished. A move log that does not answer is not waited for.
 async fn is_at_work(app: &App, tree: &Tree) -> bool {
     let log = &app.world.log;
     let has_orgs = log.held(tree.node(), 1).await.is_ok_and(|held| !held.is_empty());

@@ -2,7 +2,7 @@
 
 use std::io::IsTerminal;
 
-/// Where a folded line goes on.
+/// Where a folded line continues.
 const INDENT: &str = "      ";
 /// Narrower terminals wrap for themselves.
 const WIDTH_MIN: usize = 30;
@@ -16,7 +16,7 @@ pub(super) fn for_stdout(text: &str) -> String {
     }
 }
 
-/// Lines that are too long go on below, indented, so that the beginnings of lines stay together.
+/// Lines that are too long continue below, indented, so that the beginnings of lines stay together.
 fn wrap(text: &str, width: usize) -> String {
     if width < WIDTH_MIN {
         return text.to_owned();

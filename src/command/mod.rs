@@ -62,7 +62,7 @@ pub enum Command {
         migration: MigrationName,
         /// Only those in this state.
         state: Option<StateKind>,
-        /// At most so many.
+        /// At most this many.
         limit: Option<u32>,
     },
     /// Show one org: state, step, history, flags, sizes.
@@ -87,7 +87,7 @@ pub enum Command {
     Status {
         /// This migration only.
         migration: Option<MigrationName>,
-        /// In the console: go on showing it.
+        /// In the console: continue showing it.
         watch: bool,
     },
     /// Change the live campaign: pause, resume, halt, set.
@@ -166,7 +166,7 @@ pub enum Command {
     },
     /// Show earlier commands, with user and time.
     History {
-        /// At most so many.
+        /// At most this many.
         limit: Option<u32>,
     },
     /// Explain the commands.
@@ -233,7 +233,8 @@ impl FlagHash {
 }
 
 /// A state without its step, as it is filtered by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum StateKind {
     /// Captured, not released.
     Holding,
@@ -265,15 +266,7 @@ impl StateKind {
 
     /// The name used in commands, tables and JSON.
     pub fn as_str(self) -> &'static str {
-        match self {
-            StateKind::Holding => "holding",
-            StateKind::Ready => "ready",
-            StateKind::Started => "started",
-            StateKind::Migrated => "migrated",
-            StateKind::Failed => "failed",
-            StateKind::RolledBack => "rolled_back",
-            StateKind::Finalized => "finalized",
-        }
+        self.into()
     }
 }
 

@@ -35,7 +35,7 @@ pub(super) struct FromFile {
     pub(super) alias_places: Vec<Place>,
 }
 
-/// Reads a whole document. Goes on after a mistake, and answers `None` if anything required was missing.
+/// Reads a whole document. Continues after a mistake, and answers `None` if anything required was missing.
 pub(super) fn read(mut document: Section<'_>, stores: &BTreeSet<StoreName>) -> Option<FromFile> {
     let name = document.required_text("name", "what commands call this migration, e.g. phase_2");
     let name = document.parsed(name, MigrationName::new);

@@ -59,7 +59,7 @@ impl fmt::Display for Mistakes {
     }
 }
 
-/// Collects mistakes while reading goes on.
+/// Collects mistakes while reading continues.
 #[derive(Debug, Default)]
 pub(super) struct Found {
     mistakes: RefCell<Vec<Mistake>>,

@@ -6,7 +6,7 @@ use super::mistake::{Found, Place};
 use super::tree::{Node, Table, Value};
 use crate::nearest::did_you_mean;
 
-/// A table that is being read. What is wrong with it is collected, and reading goes on.
+/// A table that is being read. What is wrong with it is collected, and reading continues.
 pub(super) struct Section<'f> {
     /// As it is written: `[stores.old]`; empty for the document itself.
     name: String,

@@ -37,7 +37,7 @@ pub struct Config {
     pub lease: Duration,
     /// How long a move waits for transactions of the source that may still write to its org.
     pub drain_budget: Duration,
-    /// How long a step that fails for a passing reason is tried again while its org is shut.
+    /// How long a step that fails for a transient reason is tried again while its org is shut.
     pub step_budget: Duration,
     /// Where rows are written to before they are removed from the source of a migrated org.
     pub backup_dir: PathBuf,
@@ -77,7 +77,8 @@ pub enum LogFormat {
 }
 
 /// How much is logged; each level includes those before it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum LogLevel {
     /// What went wrong.
     Error,
@@ -102,13 +103,7 @@ impl LogLevel {
 
     /// Its name, as filters of log lines know it.
     pub fn as_str(self) -> &'static str {
-        match self {
-            LogLevel::Error => "error",
-            LogLevel::Warn => "warn",
-            LogLevel::Info => "info",
-            LogLevel::Debug => "debug",
-            LogLevel::Trace => "trace",
-        }
+        self.into()
     }
 }
 

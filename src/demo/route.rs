@@ -1,10 +1,9 @@
 //! How an application reads the flags: `dl_default`, then the org's own, then `dl_override`; later wins.
 //!
-//! It never guesses. Without `dl_default` Redis has lost its memory, and without a known value in the routing field
+//! It never guesses. Without `dl_default` Redis has lost its data, and without a known value in the routing field
 //! nobody can tell where the org lives: the request is refused, and comes back later.
 
 use std::collections::HashMap;
-use std::fmt;
 
 use mover_actors::domain::flags::FlagKey;
 use mover_actors::domain::ids::OrgName;
@@ -16,8 +15,9 @@ use serde::Serialize;
 const PAGE_ORGS: usize = 1_000;
 
 /// One of the two stores of the demo.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, strum::Display, strum::IntoStaticStr)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Store {
     /// Where all orgs live at first.
     Old,
@@ -28,10 +28,7 @@ pub enum Store {
 impl Store {
     /// The name in the configuration and in messages.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Store::Old => "old",
-            Store::New => "new",
-        }
+        self.into()
     }
 
     /// The other one.
@@ -40,12 +37,6 @@ impl Store {
             Store::Old => Store::New,
             Store::New => Store::Old,
         }
-    }
-}
-
-impl fmt::Display for Store {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
     }
 }
 

@@ -1,4 +1,4 @@
-//! One connection to Redis, shared by all callers and made anew when it breaks; no wait is longer than
+//! One connection to Redis, shared by all callers and opened again when it breaks; no wait is longer than
 //! [`PATIENCE`], because a move, or an operator at night, is waiting for the answer.
 //!
 //! Every request that goes through here may safely be sent twice, so a broken connection is no error
@@ -128,7 +128,7 @@ impl Link {
         }
     }
 
-    /// Goes on for ever while Redis is away; notes why in `last`.
+    /// Continues for ever while Redis is away; notes why in `last`.
     async fn ask_until_answered(
         &self,
         request: &Pipeline,

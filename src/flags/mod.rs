@@ -5,9 +5,9 @@
 //! inside Redis itself. So it does not matter how many processes write, in which order their writes arrive,
 //! or how often one is repeated, and every request here may be sent again after a broken connection.
 //!
-//! - `link`: one connection that is made anew when it breaks, and a bound on every wait.
+//! - `link`: one connection that is opened again when it breaks, and a bound on every wait.
 //! - `write`, `read`: many hashes in one request.
-//! - `whole`: how a Redis that lost its memory is noticed.
+//! - `whole`: how a Redis that lost its data is noticed.
 
 mod link;
 mod read;

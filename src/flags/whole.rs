@@ -1,4 +1,4 @@
-//! How a Redis that lost its memory is noticed, so that all flags are written to it again.
+//! How a Redis that lost its data is noticed, so that all flags are written to it again.
 //!
 //! Once all flags are written, a note is left in the key `mover:whole`: the run id of the server. It is gone
 //! after FLUSHALL and after a restart without persistence. A restart *with* persistence brings the note back,
@@ -6,7 +6,7 @@
 //! the disk; a replica that took over may lack the last writes too. Both have another run id than the note
 //! says. Neither sign would do alone: a flush keeps the run id, a restored file keeps the note.
 //!
-//! Redis may lose its memory a second time while the flags are being written. Whoever finds it incomplete
+//! Redis may lose its data a second time while the flags are being written. Whoever finds it incomplete
 //! therefore leaves its own note, and only marks Redis as whole if that note is still there at the end. It is
 //! another note each time, so that a late request of an earlier try cannot pass for one of this try.
 
@@ -50,7 +50,7 @@ impl Rebuild {
         asked.map_err(|trouble| trouble.while_doing("asking whether it has all flags"))
     }
 
-    /// Says that all flags are written, unless Redis lost its memory while they were, or nobody was told that they are
+    /// Says that all flags are written, unless Redis lost its data while they were, or nobody was told that they are
     /// missing: they may be by now.
     pub(super) async fn mark_whole(&self, link: &Link) -> Result<(), FlagsError> {
         if self.note().is_none() {

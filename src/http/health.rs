@@ -38,7 +38,7 @@ pub(super) async fn overall(shared: web::Data<Shared>) -> HttpResponse {
 
 /// Whether the process is to be left alone
 ///
-/// It answers as long as its tree stands; servers that are away are no reason to start Mover anew.
+/// It answers as long as its tree stands; servers that are away are no reason to restart Mover.
 #[utoipa::path(tag = "health", security(()), responses((status = 200, body = Probe)))]
 #[get("/health/live")]
 pub(super) async fn live() -> HttpResponse {

@@ -143,7 +143,7 @@ impl Server {
     }
 }
 
-/// Where the processors are short, requests wait and moves go on. Called by each thread that answers requests.
+/// Where the processors are short, requests wait and moves continue. Called by each thread that answers requests.
 fn go_after_moves() {
     if let Err(error) = setpriority_process(None, NICE) {
         tracing::debug!(%error, "requests are answered with the same priority as moves");

@@ -1,4 +1,4 @@
-//! Shapes that both sides of the API read: what a client needs to go on with a run.
+//! Shapes that both sides of the API read: what a client needs to continue with a run.
 
 use std::collections::BTreeMap;
 use std::time::SystemTime;

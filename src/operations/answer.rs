@@ -46,7 +46,7 @@ pub(super) fn table<const N: usize>(header: [&str; N], rows: &[[String; N]]) -> 
     text
 }
 
-/// A text on one line of at most so many characters, as it may stand in a table.
+/// A text on one line of at most this many characters, as it may stand in a table.
 pub(super) fn short(text: &str, chars_max: usize) -> String {
     let line: String = text.chars().map(|c| if c.is_control() { '·' } else { c }).collect();
     if line.chars().count() <= chars_max {

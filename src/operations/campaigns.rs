@@ -91,7 +91,7 @@ pub(super) async fn migrate(
     Ok((campaign, total))
 }
 
-/// `resume`: a paused campaign goes on, or one whose process is gone goes on here.
+/// `resume`: a paused campaign continues, or one whose process is gone continues here.
 pub(super) async fn resume(world: &World, running: &Running) -> Result<(Campaign, u64), OperationError> {
     let campaign = running.manager.send(Resume).await??;
     let total = total(world, &campaign).await?;

@@ -214,7 +214,7 @@ impl OperationError {
         }
     }
 
-    /// Whether another campaign is in the way, which goes on.
+    /// Whether another campaign is in the way, which continues.
     pub fn is_busy(&self) -> bool {
         matches!(self, OperationError::Log(LogError::Busy { .. }))
     }

@@ -20,7 +20,7 @@ pub enum Level {
     Ok = 0,
     /// A person should look.
     Warning = 1,
-    /// Orgs are shut out, or nothing can be moved.
+    /// Orgs are blocked, or nothing can be moved.
     Critical = 2,
 }
 

@@ -33,7 +33,7 @@ pub enum Interface {
     Run(i64),
     /// `mover serve`, by itself.
     Serve,
-    /// Over the network, from there; a run of a runbook, if it is one that goes on there.
+    /// Over the network, from there; a run of a runbook, if it is one that continues there.
     Http(IpAddr, Option<i64>),
     /// `mover status`, which looks again and again and is not kept.
     Watch,

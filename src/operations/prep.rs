@@ -29,7 +29,7 @@ use super::world::World;
 
 const BATCH_ORGS: usize = 1_000;
 
-/// `migrate` of a migration of kind prep. Can be repeated at any time: it goes on where it was.
+/// `migrate` of a migration of kind prep. Can be repeated at any time: it continues where it was.
 pub(super) async fn prepare(
     world: &World,
     running: &Running,

@@ -18,7 +18,7 @@ use crate::tls::{self, Encryption, Trouble};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// A statement is planned once a connection, maybe while the tables are still empty, and kept: a plan that reads a whole
-/// table would then stay when it has grown. Planning a batch anew each time would cost as much as writing it, and compiling a
+/// table would then stay when it has grown. Planning a batch again each time would cost as much as writing it, and compiling a
 /// statement takes longer than any of ours runs.
 const PLANNER: &str = "-c enable_seqscan=off -c jit=off -c plan_cache_mode=force_generic_plan";
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(10);

@@ -1,6 +1,7 @@
-//! Runs of runbooks: which steps were begun and how they ended, so that a run that was killed goes on where it was.
+//! Runs of runbooks: which steps were begun and how they ended, so that a run that was killed continues where it was.
 
 use std::collections::BTreeMap;
+use std::str::FromStr;
 use std::time::SystemTime;
 
 use deadpool_postgres::{ClientWrapper, Object};
@@ -56,8 +57,11 @@ pub struct StepKey {
 }
 
 /// How a step stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize, strum::IntoStaticStr, strum::EnumString,
+)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum StepState {
     /// It was begun, and has no end.
     Begun,
@@ -70,12 +74,9 @@ pub enum StepState {
 }
 
 impl StepState {
-    const ALL: [(&'static str, Self); 4] =
-        [("begun", Self::Begun), ("done", Self::Done), ("failed", Self::Failed), ("skipped", Self::Skipped)];
-
     /// As it is stored and shown.
     pub fn name(self) -> &'static str {
-        Self::ALL.iter().find(|(_, state)| *state == self).map_or("?", |(name, _)| name)
+        self.into()
     }
 }
 
@@ -219,7 +220,7 @@ fn run(columns: &Columns<'_>) -> Result<Run, StateError> {
 
 fn entry(columns: &Columns<'_>) -> Result<StepEntry, StateError> {
     let name: &str = columns.get("state")?;
-    let state = StepState::ALL.iter().find(|(known, _)| *known == name).map(|(_, state)| *state);
+    let state = StepState::from_str(name).ok();
     Ok(StepEntry {
         number: columns.get("number")?,
         state: state.ok_or_else(|| StateError::invalid(DOING, format!("unknown state {name:?}")))?,

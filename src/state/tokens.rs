@@ -1,8 +1,8 @@
 //! Tokens of HTTP clients. Only hashes are stored.
 
-use std::fmt;
-use std::str::FromStr;
 use std::time::SystemTime;
+
+use strum::VariantNames;
 
 use super::decode::Columns;
 use super::{PgMoveLog, StateError};
@@ -13,8 +13,23 @@ const DOING: &str = "keeping tokens";
 pub type TokenHash = [u8; 32];
 
 /// What the holder of a token may do; each role may do what those before it may.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, utoipa::ToSchema)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    serde::Serialize,
+    utoipa::ToSchema,
+    strum::Display,
+    strum::IntoStaticStr,
+    strum::VariantNames,
+    strum::EnumString,
+)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case", parse_err_fn = unknown_role, parse_err_ty = StateError)]
 pub enum Role {
     /// Look.
     Viewer,
@@ -25,33 +40,15 @@ pub enum Role {
 }
 
 impl Role {
-    /// Every role, the least first.
-    pub const ALL: [Role; 3] = [Role::Viewer, Role::Operator, Role::Admin];
-
     /// As it is written.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Role::Viewer => "viewer",
-            Role::Operator => "operator",
-            Role::Admin => "admin",
-        }
+        self.into()
     }
 }
 
-impl fmt::Display for Role {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl FromStr for Role {
-    type Err = StateError;
-    fn from_str(text: &str) -> Result<Self, StateError> {
-        Role::ALL.into_iter().find(|role| role.as_str() == text).ok_or_else(|| {
-            let known = Role::ALL.map(Role::as_str).join(", ");
-            StateError::invalid(DOING, format!("{text:?} is no role; there are {known}"))
-        })
-    }
+fn unknown_role(text: &str) -> StateError {
+    let known = Role::VARIANTS.join(", ");
+    StateError::invalid(DOING, format!("{text:?} is no role; there are {known}"))
 }
 
 /// A token without its secret.

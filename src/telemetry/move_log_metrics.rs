@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use mover_actors::domain::campaign::Phase;
 use mover_actors::domain::ids::MigrationName;
+use strum::VariantArray;
 use thiserror::Error;
 use tokio::time::timeout;
 
@@ -58,7 +59,7 @@ impl MoveLogMetrics {
     fn write_orgs(&self, page: &mut Page) {
         let mut orgs = page.gauge("mover_orgs", "Orgs by state");
         for (migration, counts) in &self.migrations {
-            for state in StateName::ALL {
+            for &state in StateName::VARIANTS {
                 let labels = [("migration", migration.as_str()), ("state", state.as_str())];
                 orgs.sample(&labels, count(counts.of(state)));
             }

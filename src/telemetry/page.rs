@@ -12,7 +12,7 @@ pub(super) struct Family<'p> {
 }
 
 impl Page {
-    /// Goes on after this text.
+    /// Continues after this text.
     pub(super) fn after(text: String) -> Self {
         Self(text)
     }

@@ -1,12 +1,14 @@
 //! The TLS mode of a connection to Postgres, with the names of libpq.
 
-use std::fmt;
 use std::str::FromStr;
+
+use strum::VariantArray;
 
 use crate::nearest::did_you_mean;
 
 /// How much a connection must be protected.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::Display, strum::IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "kebab-case")]
 pub enum SslMode {
     /// No TLS.
     Disable,
@@ -28,18 +30,9 @@ pub struct UnknownSslMode {
 }
 
 impl SslMode {
-    const ALL: [SslMode; 5] =
-        [SslMode::Disable, SslMode::Prefer, SslMode::Require, SslMode::VerifyCa, SslMode::VerifyFull];
-
     /// Its name in addresses and in mover.toml.
     pub fn as_str(self) -> &'static str {
-        match self {
-            SslMode::Disable => "disable",
-            SslMode::Prefer => "prefer",
-            SslMode::Require => "require",
-            SslMode::VerifyCa => "verify-ca",
-            SslMode::VerifyFull => "verify-full",
-        }
+        self.into()
     }
 
     /// Whether the server's certificate is looked at.
@@ -53,19 +46,14 @@ impl FromStr for SslMode {
 
     /// The text is not repeated: in an address it may be a part of something secret.
     fn from_str(text: &str) -> Result<Self, UnknownSslMode> {
-        let known = Self::ALL.into_iter().find(|mode| mode.as_str() == text);
-        known.ok_or_else(|| UnknownSslMode { meant: did_you_mean(text, Self::ALL.map(Self::as_str)) })
-    }
-}
-
-impl fmt::Display for SslMode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
+        let known = Self::VARIANTS.iter().copied();
+        let mode = known.clone().find(|mode| mode.as_str() == text);
+        mode.ok_or_else(|| UnknownSslMode { meant: did_you_mean(text, known.map(Self::as_str)) })
     }
 }
 
 fn known() -> String {
-    let words = SslMode::ALL.map(SslMode::as_str);
-    let [first @ .., last] = &words;
+    let words: Vec<&str> = SslMode::VARIANTS.iter().map(Into::into).collect();
+    let (last, first) = words.split_last().unwrap_or((&"", &[]));
     format!("{} or {last}", first.join(", "))
 }

@@ -105,7 +105,7 @@ where
             match message {
                 Ok(AsyncMessage::Notice(notice)) if is_not_replicated(&notice) => {
                     // The answer to the commit comes next, and would report success. The caller learns that the
-                    // connection was lost, as if it had been, and finds out anew.
+                    // connection was lost, as if it had been, and finds out again.
                     warn!(%notice, "a commit was not waited for; the connection is given up");
                     break;
                 }

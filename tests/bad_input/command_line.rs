@@ -1,4 +1,4 @@
-//! Commands that cannot be meant, and names that nobody knows.
+//! Invalid commands, and unknown names.
 
 use super::workspace::{Served, Workspace};
 
@@ -66,7 +66,7 @@ fn every_subcommand_has_help() {
     let place = Workspace::with("");
     let overview = place.mover(&["--help"]).with_code(0);
     let (_, commands) = overview.out.split_once("Commands:\n").unwrap();
-    // Lines that go on with a description are indented further.
+    // Lines that continue with a description are indented further.
     let named = commands.lines().take_while(|line| !line.is_empty()).filter_map(|line| line.strip_prefix("  "));
     let names: Vec<&str> = named.filter_map(|line| line.split(' ').next().filter(|name| !name.is_empty())).collect();
     assert!(names.len() >= 7 && names.contains(&"demo") && names.contains(&"health"), "{names:?}");

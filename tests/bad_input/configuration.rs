@@ -2,7 +2,7 @@
 
 use super::workspace::{DEFINITION, PASSWORD, Workspace};
 
-/// Nobody is asked at these addresses as long as something is written wrongly.
+/// No connection is made to these addresses while the configuration has a mistake.
 const NOWHERE: &str = "[state]\nurl = \"postgres://mover@127.0.0.1:1/mover\"\n[redis]\nurl = \"redis://127.0.0.1:1\"\n\
                        [stores.old]\nurl = \"postgres://mover@127.0.0.1:1/old\"\n\
                        [stores.new]\nurl = \"postgres://mover@127.0.0.1:1/new\"\n";

@@ -1,4 +1,4 @@
-//! Orgs of the directory that cannot be captured as they are listed: whoever captures is told of each, and nobody else waits.
+//! Orgs of the directory that cannot be captured as listed: a capture reports each, and other orgs do not wait.
 
 use super::workspace::Served;
 

@@ -43,7 +43,7 @@ async fn odd_names_move_like_all_others() {
         let json = served.mover(&["exec", &format!("org {said}"), "--json"]).with_code(0).json();
         assert_eq!(json["org"], name);
     }
-    // Nobody is routed by the flags of the org that is called dl_default.
+    // No org is routed by the flags of the org that is called dl_default.
     assert_eq!(served.flag("dl_default", "cell").await.as_deref(), Some("old"));
 }
 

@@ -6,7 +6,7 @@ use mover::embedded::ServerKind::Redis;
 
 use super::workspace::{PASSWORD, Served, Workspace};
 
-/// An address at which nobody listens.
+/// An address without a listener.
 fn nobody() -> String {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
 }

@@ -53,7 +53,7 @@ pub(super) async fn claims_under_concurrency_are_exclusive<W: World>(world: &W) 
     for claimer in claimers {
         all.extend(claimer.await.unwrap());
     }
-    // Whoever met only locked orgs came back with nothing; what is left is free now.
+    // Claims that met only locked orgs answered none; the rest is free now.
     all.extend(first.claim(200).await);
     let moves: BTreeSet<MoveId> = all.iter().map(|record| record.id).collect();
     let epochs: BTreeSet<Epoch> = all.iter().map(|record| record.epoch).collect();

@@ -74,7 +74,7 @@ pub(super) async fn an_operators_own_503_comes_back<W: World>(world: &W) {
 pub(super) async fn a_later_503_of_an_operator_comes_back<W: World>(world: &W) {
     let log = world.process().await;
     let stored = decide(&*log, Desire { base: fields(&[(CELL, Some("cell_1"))]), ..desire(key("acme")) }).await;
-    // Redis is at the stored epoch, so it lost nothing: somebody else set the field since.
+    // Redis has the stored epoch, so it lost nothing: another client has set the field since.
     decide(&*log, block(found(Some(stored.epoch), &[(MODE, Some("true"))]))).await;
     assert_eq!(decide(&*log, unblock()).await.fields, fields(&[(CELL, Some("cell_1")), (MODE, Some("true"))]));
 }
@@ -107,7 +107,7 @@ pub(super) async fn what_is_asked_for_beats_what_was_found<W: World>(world: &W) 
     assert_eq!(image.fields, fields(&[(CELL, Some("cell_2")), (MODE, Some("true"))]));
     assert_eq!(decide(&*log, unblock()).await.fields[MODE].as_deref(), Some("false"));
 
-    // What was found of fields that are not laid over is nobody's business.
+    // Values of fields without an overlay do not matter.
     let other = Desire { key: key("globex"), ..block(found(None, &[(CELL, Some("cell_1"))])) };
     assert_eq!(decide(&*log, other).await.fields, fields(&[(MODE, Some("true"))]));
 }

@@ -149,7 +149,7 @@ pub(super) async fn a_transition_from_a_former_state_is_fenced<W: World>(world: 
     let mut record = running.claim_one().await;
     let former = record.clone();
     running.walk_to(&mut record, Step::Switch).await;
-    // After the switch nobody may abort, whatever they still believe.
+    // After the switch no node may abort, not even with an old record.
     let abort = former.advance(Event::StepFailed(Step::Block), broken(Step::Block)).unwrap();
     let answers = running.log.advance(running.node, &[abort]).await.unwrap();
     assert!(matches!(answers[..], [Err(LogError::Fenced { .. })]), "{answers:?}");

@@ -7,7 +7,7 @@ use super::world::World;
 
 const NUMBER: i64 = 4242;
 
-/// Nobody comes by until it is opened, or the server that keeps it ends. To be opened within Mover's lock_timeout.
+/// Blocks all writers until it is opened, or its server ends. To be opened within Mover's lock_timeout.
 pub(crate) struct Gate {
     keeper: Client,
 }
@@ -50,7 +50,7 @@ impl Gate {
         eventually("somebody waits at the gate", somebody).await;
     }
 
-    /// Lets everybody through.
+    /// Opens the gate.
     pub(crate) async fn open(self) {
         self.keeper.batch_execute("ROLLBACK; SELECT pg_advisory_unlock_all()").await.unwrap();
     }

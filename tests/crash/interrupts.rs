@@ -16,7 +16,7 @@ async fn sigterm_drains_too() {
     stopped_by(Signal::SIGTERM).await;
 }
 
-/// Orgs in flight go on to their end, the others stay ready, and a later campaign takes them.
+/// Orgs in flight continue to their end, the others stay ready, and a later campaign takes them.
 async fn stopped_by(signal: Signal) {
     let world = World::ready_one_by_one(OFFLINE).await;
     let campaign = world.start("migrate whole_org_offline all workers=2");

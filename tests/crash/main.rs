@@ -5,12 +5,12 @@
 //!
 //! - `offline`, `online`: SIGKILL at every named place of every step, then started again;
 //! - `repeated_kills`: killed again while it recovers, and killed at any instant;
-//! - `orphans`: what is left in a store although nobody works on it;
+//! - `orphans`: abandoned copies and captures in a store;
 //! - `outages`: Postgres and Redis are restarted, killed and emptied under a running campaign;
 //! - `interrupts`: Ctrl-C, once and twice;
 //! - `runbooks`: several steps, stopped and resumed;
-//! - `original_system`: the runbooks of the original system, call by call, and what was learned from it; here nobody writes;
-//! - `terminal`: the console as somebody sees it who sits before it.
+//! - `original_system`: the runbooks of the original system, call by call, and what was learned from it; without concurrent writers;
+//! - `terminal`: the console in a terminal, as a user sees it.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 

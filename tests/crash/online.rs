@@ -84,7 +84,7 @@ async fn with_changes(place: &str) {
     world.assert_all_moved().await;
 }
 
-/// What blocked the org has died with Mover: everybody can be written in the old store before Mover comes back.
+/// The block has died with Mover: every org can be written in the old store before Mover runs again.
 async fn while_blocked(place: &str) {
     let world = World::ready(ONLINE).await;
     die_with_changes(&world, place).await;

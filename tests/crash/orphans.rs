@@ -1,4 +1,4 @@
-//! What nobody works on any more, because the move log was restored or somebody changed a store by hand: found and removed.
+//! Abandoned copies and captures, after a restore of the move log or a manual change of a store: found and removed.
 
 use super::world::{ONLINE, World};
 

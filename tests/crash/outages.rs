@@ -1,4 +1,4 @@
-//! Postgres and Redis are restarted, killed and emptied under a running campaign, which goes on by itself.
+//! Postgres and Redis are restarted, killed and emptied under a running campaign, which continues by itself.
 
 use mover::embedded::ServerKind::{Postgres, Redis};
 use nix::sys::signal::Signal;
@@ -69,7 +69,7 @@ async fn redis_is_killed_in_mid_switch() {
     world.assert_all_moved().await;
 }
 
-/// Nobody is routed anywhere as long as Redis is away, and whoever comes next goes on.
+/// No request is routed while Redis is down, and the campaign continues afterwards.
 #[tokio::test(flavor = "multi_thread")]
 async fn redis_dies_in_mid_switch_and_then_mover() {
     let world = World::ready(OFFLINE).await;
@@ -113,7 +113,7 @@ async fn redis_loses_its_memory_in_mid_switch() {
     world.assert_all_moved().await;
 }
 
-/// Redis is empty and Mover is dead: the next one writes all flags again before anybody is routed.
+/// Redis is empty and Mover is dead: the next process writes all flags again before any request is routed.
 #[tokio::test(flavor = "multi_thread")]
 async fn redis_loses_its_memory_while_mover_is_dead() {
     let world = World::ready(OFFLINE).await;
@@ -139,7 +139,7 @@ async fn online_postgres_is_killed_in_mid_copy() {
     world.assert_all_moved().await;
 }
 
-/// Nobody is made to wait for flags that cannot be written: clients go on in the old store.
+/// No writer waits for flags that cannot be written: clients continue in the old store.
 #[tokio::test(flavor = "multi_thread")]
 async fn online_redis_is_away_at_the_switch() {
     let world = World::ready(ONLINE).await;
@@ -179,7 +179,7 @@ async fn flush(world: &World) {
     redis::cmd("FLUSHALL").query_async::<()>(&mut connection).await.unwrap();
 }
 
-/// Slow is not the same as written too fast: nobody is parked for it, and the orgs go on when the store does.
+/// A slow store is not a backlog: no org is parked, and the orgs continue when the store does.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_store_is_slow_for_a_while() {
     let world = World::ready(ONLINE).await;

@@ -56,7 +56,7 @@ impl Program {
         let (program, mut stdin) = Self::open(dir, arguments, failpoint);
         let input = input.to_owned();
         tokio::spawn(async move {
-            // Whoever was killed reads no more.
+            // A killed process reads no more.
             let _ = stdin.write_all(input.as_bytes()).await;
         });
         program

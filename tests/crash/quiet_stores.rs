@@ -1,4 +1,4 @@
-//! The sample's two stores while nobody writes: what is shown here is the order of an operator's commands.
+//! The two sample stores without writers, for tests of the order of an operator's commands.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -82,7 +82,7 @@ impl QuietStores {
         connect(&self.sample.new_url).await
     }
 
-    /// A new org in the old store, as if somebody had signed up.
+    /// A new org in the old store, as after a sign-up.
     pub(crate) async fn sign_up(&self, name: &str) {
         let sql = "INSERT INTO organizations (id, name, full_name, created_at, settings) \
                    VALUES (gen_random_uuid(), $1, $1, now(), '{}')";

@@ -31,7 +31,7 @@ async fn a_whole_migration_is_rolled_back_by_the_shipped_runbook() {
     let looked = run(&world, &[&book, "--var", migration, "--dry-run"]).await.with_code(0);
     assert!(looked.answer.contains("would rollback those that are meant of 8 orgs that are migrated now"), "{looked}");
     assert_eq!(world.states().await["migrated"], 8);
-    // Nobody is there to answer.
+    // There is no terminal to answer.
     let refused = run(&world, &[&book, "--var", migration]).await.with_code(1);
     assert!(
         refused.said.contains("Do all orgs of this migration go back") && refused.said.contains("--resume 1 --yes"),

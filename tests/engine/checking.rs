@@ -359,7 +359,7 @@ async fn lines_of_the_directory_that_name_no_org_are_counted() {
         "INSERT INTO orgs VALUES ('1', 'one'), ('x', 'bad'), ('y', 'worse'), ('7', 'a'), ('07', 'b'), (NULL, 'c')";
     world.old.batch_execute(rows).await.unwrap();
     let engine = online(&world, "mover", vec![keyed("notes", "org_id")]);
-    // In nobody's way.
+    // It blocks nothing.
     assert_eq!(found(&engine, Level::Problem).await, [""; 0]);
     let warnings = found(&engine, Level::Warning).await;
     has(&warnings, &["org directory orgs", "2 lines", "cannot be a value of notes.org_id (integer)"]);

@@ -1,4 +1,4 @@
-//! Repeating, clearing, and refusing whoever comes too late.
+//! Repeating, clearing, and refusing stale epochs.
 
 use crate::one_org::OneOrg;
 

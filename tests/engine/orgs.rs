@@ -34,7 +34,7 @@ async fn a_line_that_names_no_org_does_not_end_the_list() {
     let engine = world.engine(vec![]);
     let listed: Vec<_> = engine.orgs(&migration()).await.unwrap().collect().await;
     let (good, bad): (Vec<_>, Vec<_>) = listed.into_iter().partition(Result::is_ok);
-    // Which of two orgs of one name is meant, nobody knows.
+    // Two orgs of one name are ambiguous.
     assert_eq!((good.len(), bad.len()), (1, 6));
     assert!(bad.iter().all(|line| line.as_ref().is_err_and(names_no_org)), "{bad:?}");
     let error = engine.find_org(&migration(), &OrgName::new("c").unwrap()).await.unwrap_err();

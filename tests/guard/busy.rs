@@ -37,7 +37,7 @@ async fn who_is_in_the_way_is_named_in_the_end() {
     // A writer, and what VACUUM and CREATE INDEX CONCURRENTLY hold.
     let writer = in_the_way(&world, "nightly import", "INSERT INTO notes VALUES (1, 1, 'long')").await;
     let tidier = in_the_way(&world, "tidier", "LOCK TABLE stickers IN SHARE UPDATE EXCLUSIVE MODE").await;
-    // Triggers can be made while somebody reads, but not dropped.
+    // Triggers can be created while a session reads, but not dropped.
     let reader = in_the_way(&world, "nightly report", "SELECT FROM events").await;
 
     let limits = LiveLimits { lock_budget: Duration::from_secs(1), ..LiveLimits::default() };

@@ -90,7 +90,7 @@ async fn the_guard_is_made_of_nothing_that_others_made() {
     world.set_mode("1", "capturing").await;
     app.batch_execute(PATH).await.unwrap();
     app.batch_execute(&writes()).await.unwrap();
-    // Somebody else's session does not run it either.
+    // Another session does not run it either.
     world.old.batch_execute(&writes()).await.unwrap();
     assert_nothing_ran(&world).await;
     world.set_mode("1", "settled").await;
@@ -98,7 +98,7 @@ async fn the_guard_is_made_of_nothing_that_others_made() {
     assert_nothing_ran(&world).await;
 }
 
-/// What an earlier Mover left: anything that is open to others is made anew.
+/// What an earlier Mover left: anything that is open to others is opened again.
 #[tokio::test]
 async fn a_guard_that_is_open_to_others_is_seen_and_mended() {
     let world = World::guarded().await;

@@ -1,4 +1,4 @@
-//! Installing: as often as one likes, and whatever somebody has done to the triggers since.
+//! Installing is idempotent, and repairs manual changes of the triggers.
 
 use crate::world::{MIGRATION, PLACES, World, define, keyed, migration, other_migration, reason, store_name, via};
 use mover::engine::{PgEngine, Store};
@@ -140,7 +140,7 @@ async fn tables_that_cannot_be_guarded_are_refused_with_the_way_out() {
             vec![via("members", &[("id", "badges", "id")]), via("badges", &[("id", "members", "id")])],
             ["members", "circle"],
         ),
-        // Whoever writes by the name of the other table fires the triggers of that one only.
+        // A write by the name of the other table fires the triggers of that table only.
         (vec![keyed("events_2025", "org")], ["events_2025", "it is a part of public.events"]),
         (vec![keyed("heir", "org")], ["heir", "it is a part of public.ancestor"]),
         (vec![keyed("ancestor", "org")], ["ancestor", "public.heir inherits from it"]),

@@ -77,7 +77,7 @@ async fn nothing_of_a_refused_transaction_is_left_and_reading_goes_on() {
         assert_eq!(row.get::<_, &str>(0), "one");
         world.app.batch_execute("COMMIT").await.unwrap();
     }
-    // Nobody else is shut out of the same table.
+    // Other orgs of the same table are not blocked.
     world.assert_logs("UPDATE notes SET body = 'x' WHERE org IN (2, 3)", &["2 notes {2}"]).await;
     // A savepoint brings back what was before the refused write.
     world.app.batch_execute("BEGIN; UPDATE notes SET body = 'y' WHERE id = 3; SAVEPOINT s").await.unwrap();

@@ -41,7 +41,7 @@ async fn a_snapshot_from_before_the_mode_changed_fails() {
             let refusal = refused(world.app.batch_execute(&format!("INSERT INTO notes VALUES (1, {org}, '')")).await);
             assert_eq!(refusal.code, "40001", "{level} {org} {mode}: {refusal:?}");
             world.app.batch_execute("ROLLBACK").await.unwrap();
-            // Tried again, it is treated as everybody else.
+            // Retried, it is treated like any other write.
             let again = world
                 .app
                 .batch_execute(&format!("BEGIN ISOLATION LEVEL {level}; INSERT INTO notes VALUES (1, {org}, '')"))
@@ -82,7 +82,7 @@ async fn a_writer_with_a_snapshot_holds_the_mode_until_it_ends() {
     }
 }
 
-/// Before any org has moved the triggers look at nothing; whoever wrote then is waited for.
+/// Before any org has moved the triggers check nothing; the capture waits for writers from that time.
 #[tokio::test]
 async fn a_write_from_before_the_first_capture_is_waited_for_and_copied() {
     for level in ["READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE"] {

@@ -1,4 +1,4 @@
-//! Triggers are called only for orgs that may not be settled: nobody who is not may be overlooked.
+//! Triggers are called only for orgs that may not be settled, and for all of those.
 
 use crate::one_org::OneOrg;
 use futures_util::TryStreamExt;
@@ -119,9 +119,9 @@ async fn an_install_beside_a_capture_forgets_it_not() {
 async fn an_install_between_capture_and_copy_forgets_the_target_not() {
     let world = World::guarded().await;
     let engine = world.engine();
-    engine.capture(&claim("1")).await.unwrap();
+    engine.capture(&lease("1")).await.unwrap();
     engine.install_guard(&migration(), &store_name("new")).await.unwrap();
-    engine.copy_live(&claim("1")).await.unwrap();
+    engine.copy_live(&lease("1")).await.unwrap();
     let there = connect_as(&world.server, "app", "new").await;
     let refusal = refused(there.batch_execute("INSERT INTO notes VALUES (1, 1, 'astray')").await);
     assert_eq!(refusal.code, "MV002", "{refusal:?}");

@@ -166,7 +166,7 @@ async fn names_of_orgs_stay_names() {
     assert_eq!(served.get(&served.viewer, &path).await.with(200)["migrated"], 1);
 }
 
-/// What they have asked for is in the kernel's hands by then, and they in nobody's.
+/// The answer is in the buffers of the kernel by then, and the connection is not polled.
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_reads_nothing_is_cut_off() {
     let served = Served::with(ONLINE, "send_timeout_ms = 1000").await;

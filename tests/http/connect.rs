@@ -14,12 +14,12 @@ use crate::served::Served;
 use crate::world::{OFFLINE, ONLINE};
 
 /// A machine that has a token, and nothing else.
-pub(crate) struct Desk {
+pub(crate) struct Workstation {
     dir: TempDir,
     url: String,
 }
 
-impl Desk {
+impl Workstation {
     pub(crate) fn of(served: &Served, token: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         write_token(&dir.path().join("token"), token, 0o600);
@@ -28,8 +28,8 @@ impl Desk {
 
     /// It knows Mover by this name.
     pub(crate) fn named(served: &Served, name: &str, token: &str) -> Self {
-        let desk = Self::of(served, token);
-        Self { url: desk.url.replace("127.0.0.1", name), ..desk }
+        let workstation = Self::of(served, token);
+        Self { url: workstation.url.replace("127.0.0.1", name), ..workstation }
     }
 
     pub(crate) fn dir(&self) -> &Path {
@@ -63,12 +63,12 @@ fn write_token(file: &Path, token: &str, mode: u32) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_console_elsewhere_is_a_console() {
     let mut served = Served::start(ONLINE).await;
-    let desk = Desk::of(&served, &served.operator);
-    std::fs::write(desk.dir().join("orgs.txt"), "# the first\norg_0001\norg_0002\n").unwrap();
+    let workstation = Workstation::of(&served, &served.operator);
+    std::fs::write(workstation.dir().join("orgs.txt"), "# the first\norg_0001\norg_0002\n").unwrap();
     let lines = "orgs list whole_org state=ready\nmover_manager:ping().\nhelp quit\nmigrat\n\
                  migrate whole_org @orgs.txt workers=1\nN = 3.\nmover_manager:migrate(N, 2, whole_org).\n\
                  moser_state_tracker:migrated_orgs(whole_org).\nmigrate whole_org all\nreport whole_org out=report.md\nstatus\n";
-    let done = desk.console(lines).await.with_code(1);
+    let done = workstation.console(lines).await.with_code(1);
     for told in [
         "org_0008",
         "pong",
@@ -82,7 +82,7 @@ async fn a_console_elsewhere_is_a_console() {
         assert!(done.answer.contains(told), "{told:?} is not in {done}");
     }
     assert!(done.said.contains("did you mean"), "{done}");
-    assert!(std::fs::read_to_string(desk.dir().join("report.md")).unwrap().contains("# whole_org"));
+    assert!(std::fs::read_to_string(workstation.dir().join("report.md")).unwrap().contains("# whole_org"));
     // Under the name of the token, as everything that comes over HTTP.
     let audit = served.get(&served.viewer, "/api/v1/audit?limit=100").await.with(200);
     let given = audit["items"]
@@ -92,7 +92,7 @@ async fn a_console_elsewhere_is_a_console() {
         .find(|entry| entry["command"].as_str().unwrap().starts_with("migrate whole_org org_0001,org_0002"));
     let given = given.expect("the names went over, not the file");
     assert_eq!((&given["actor"], &given["door"]), (&json!("operator"), &json!("http")));
-    let none = desk.console("migrate whole_org all\nmover_manager:halt_actions().\n").await.with_code(1);
+    let none = workstation.console("migrate whole_org all\nmover_manager:halt_actions().\n").await.with_code(1);
     assert!(none.said.contains("no org is ready"), "{none}");
     served.terminate().await.with_code(0);
     served.world.assert_all_moved().await;
@@ -101,12 +101,12 @@ async fn a_console_elsewhere_is_a_console() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_campaign_is_shown_steered_left_and_goes_on() {
     let mut served = Served::start(OFFLINE).await;
-    let desk = Desk::of(&served, &served.operator);
+    let workstation = Workstation::of(&served, &served.operator);
     let gate = Gate::in_copy(&served.world).await;
-    let mut first = desk.start(&["exec", "migrate whole_org_offline all pace=1"]);
+    let mut first = workstation.start(&["exec", "migrate whole_org_offline all pace=1"]);
     gate.somebody_waits().await;
     let busy = "mover_manager:migrate(all, 8, whole_org_offline).\nset concurrency 5\nmover_manager:ping().\n";
-    let busy = desk.console(busy).await.with_code(0);
+    let busy = workstation.console(busy).await.with_code(0);
     assert!(busy.answer.contains("{error,busy_now}\n"), "{busy}");
     assert!(busy.answer.contains("moves 5 orgs at once") && busy.answer.contains("pong"), "{busy}");
     assert!(busy.answer.contains("campaign 1 goes on: Mover at http"), "{busy}");
@@ -121,7 +121,7 @@ async fn a_campaign_is_shown_steered_left_and_goes_on() {
     gate.open().await;
     let ended = async || served.get(&served.viewer, "/api/v1/campaigns/1").await.with(200)["phase"] == "ended";
     eventually("it ends", ended).await;
-    desk.mover(&["exec", "migrate whole_org_offline all"]).await.with_code(0);
+    workstation.mover(&["exec", "migrate whole_org_offline all"]).await.with_code(0);
     served.terminate().await.with_code(0);
     served.world.assert_all_moved().await;
 }
@@ -129,9 +129,9 @@ async fn a_campaign_is_shown_steered_left_and_goes_on() {
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_follows_a_campaign_waits_while_mover_is_away() {
     let mut served = Served::start(OFFLINE).await;
-    let desk = Desk::of(&served, &served.operator);
+    let workstation = Workstation::of(&served, &served.operator);
     let gate = Gate::in_copy(&served.world).await;
-    let mut follower = desk.start(&["exec", "migrate whole_org_offline all", "--json"]);
+    let mut follower = workstation.start(&["exec", "migrate whole_org_offline all", "--json"]);
     gate.somebody_waits().await;
     served.kill9().await.by_sigkill();
     follower.says("cannot be reached").await;
@@ -145,7 +145,7 @@ async fn whoever_follows_a_campaign_waits_while_mover_is_away() {
     let audit = served.get(&served.viewer, "/api/v1/audit?limit=100").await.with(200).to_string();
     assert_eq!(audit.matches("migrate whole_org_offline all").count(), 1, "{audit}");
     served.kill9().await.by_sigkill();
-    let away = desk.mover(&["exec", "status"]).await.with_code(1);
+    let away = workstation.mover(&["exec", "status"]).await.with_code(1);
     assert!(away.said.contains("cannot be reached") && away.said.contains("mover serve runs there"), "{away}");
     served.world.assert_all_moved().await;
 }
@@ -153,29 +153,29 @@ async fn whoever_follows_a_campaign_waits_while_mover_is_away() {
 #[tokio::test(flavor = "multi_thread")]
 async fn who_has_no_token_or_the_wrong_one_is_told_what_to_do() {
     let served = Served::start(ONLINE).await;
-    let desk = Desk::of(&served, &served.viewer);
-    let looks = desk.mover(&["status"]).await.with_code(0);
+    let workstation = Workstation::of(&served, &served.viewer);
+    let looks = workstation.mover(&["status"]).await.with_code(0);
     assert!(looks.answer.contains("whole_org  [") && looks.answer.contains("ready 8"), "{looks}");
     let json: serde_json::Value =
-        serde_json::from_str(&desk.mover(&["status", "whole_org", "--json"]).await.with_code(0).answer).unwrap();
+        serde_json::from_str(&workstation.mover(&["status", "whole_org", "--json"]).await.with_code(0).answer).unwrap();
     assert_eq!(json["migrations"][0]["ready"], 8);
     for (command, role) in [("migrate whole_org all", "operator"), ("finalize whole_org all", "admin")] {
-        let refused = desk.mover(&["exec", command]).await.with_code(1);
+        let refused = workstation.mover(&["exec", command]).await.with_code(1);
         assert!(refused.said.contains(&format!("takes a token with the role {role}")), "{refused}");
     }
     let connect = ["exec", "status", "--connect", &served.url];
-    let none = Program::start(desk.dir(), &connect, None).end().await.with_code(2);
+    let none = Program::start(workstation.dir(), &connect, None).end().await.with_code(2);
     assert!(none.said.contains("MOVER_TOKEN") && none.said.contains("mover token create"), "{none}");
-    write_token(&desk.dir().join("wrong"), "mover_0000", 0o600);
+    write_token(&workstation.dir().join("wrong"), "mover_0000", 0o600);
     let wrong = [&connect[..], &["--token-file", "wrong"]].concat();
-    let wrong = Program::start(desk.dir(), &wrong, None).end().await.with_code(1);
+    let wrong = Program::start(workstation.dir(), &wrong, None).end().await.with_code(1);
     assert!(wrong.said.contains("does not let you in"), "{wrong}");
-    write_token(&desk.dir().join("open"), &served.viewer, 0o644);
+    write_token(&workstation.dir().join("open"), &served.viewer, 0o644);
     let open = [&connect[..], &["--token-file", "open"]].concat();
-    let open = Program::start(desk.dir(), &open, None).end().await.with_code(2);
+    let open = Program::start(workstation.dir(), &open, None).end().await.with_code(2);
     assert!(open.said.contains("can be read by others"), "{open}");
     let clear = ["exec", "status", "--connect", "http://mover.example.com", "--token-file", "token"];
-    let clear = Program::start(desk.dir(), &clear, None).end().await.with_code(2);
+    let clear = Program::start(workstation.dir(), &clear, None).end().await.with_code(2);
     assert!(clear.said.contains("would go over the network as it is"), "{clear}");
     for ended in [&none, &wrong, &open, &clear] {
         assert!(!ended.to_string().contains(&served.viewer[6..]), "a token was shown: {ended}");
@@ -185,11 +185,11 @@ async fn who_has_no_token_or_the_wrong_one_is_told_what_to_do() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_changes_much_is_asked_about_as_at_home() {
     let mut served = Served::start(ONLINE).await;
-    let desk = Desk::of(&served, &served.admin);
-    desk.mover(&["exec", "migrate whole_org all"]).await.with_code(0);
-    let refused = desk.mover(&["exec", "finalize whole_org all"]).await.with_code(1);
+    let workstation = Workstation::of(&served, &served.admin);
+    workstation.mover(&["exec", "migrate whole_org all"]).await.with_code(0);
+    let refused = workstation.mover(&["exec", "finalize whole_org all"]).await.with_code(1);
     assert!(refused.said.contains("The way back is closed for 8 orgs") && refused.said.contains("--yes"), "{refused}");
-    let done = desk.mover(&["exec", "finalize whole_org all", "--yes"]).await.with_code(0);
+    let done = workstation.mover(&["exec", "finalize whole_org all", "--yes"]).await.with_code(0);
     assert!(done.answer.contains("8 finalized, 0 failed"), "{done}");
     served.terminate().await.with_code(0);
     served.world.assert_all_finalized().await;
@@ -198,26 +198,26 @@ async fn what_changes_much_is_asked_about_as_at_home() {
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_needs_a_second_person_waits_for_them() {
     let mut served = Served::with(OFFLINE, "second_person = true").await;
-    let desk = Desk::of(&served, &served.operator);
-    let second = Desk::of(&served, &served.admin);
-    let waits = async |desk: &Desk| {
-        let mut given = desk.start(&["exec", "migrate whole_org_offline all"]);
+    let workstation = Workstation::of(&served, &served.operator);
+    let second = Workstation::of(&served, &served.admin);
+    let waits = async |workstation: &Workstation| {
+        let mut given = workstation.start(&["exec", "migrate whole_org_offline all"]);
         let said = given.says("must approve it").await;
         let (_, id) = said.split_once("is command ").unwrap();
         (given, id.split(',').next().unwrap().to_owned())
     };
-    let (given, id) = waits(&desk).await;
-    let own = desk.mover(&["exec", &format!("approve {id}")]).await.with_code(1);
+    let (given, id) = waits(&workstation).await;
+    let own = workstation.mover(&["exec", &format!("approve {id}")]).await.with_code(1);
     assert!(own.said.contains("cannot be the one who approves it"), "{own}");
     second.mover(&["exec", &format!("refuse {id}")]).await.with_code(0);
     let refused = given.end().await.with_code(1);
     assert!(refused.said.contains("was not approved by admin"), "{refused}");
-    let (given, _) = waits(&desk).await;
+    let (given, _) = waits(&workstation).await;
     given.signal(Signal::SIGINT);
     let left = given.end().await.with_code(130);
     assert!(left.said.contains("still waits for approval"), "{left}");
     // Approved, and Mover was killed before it began.
-    let (given, id) = waits(&desk).await;
+    let (given, id) = waits(&workstation).await;
     served.kill9().await.by_sigkill();
     let approve =
         "UPDATE mover.command_history SET approved = true, approved_by = 'admin', approved_at = now() WHERE id = $1";
@@ -226,7 +226,7 @@ async fn whoever_needs_a_second_person_waits_for_them() {
     let abandoned = given.end().await.with_code(1);
     assert!(abandoned.said.contains("nobody knows how far it came"), "{abandoned}");
 
-    let (given, id) = waits(&desk).await;
+    let (given, id) = waits(&workstation).await;
     let approved = second.mover(&["exec", &format!("approve {id}")]).await.with_code(0);
     assert!(approved.answer.contains("8 migrated, 0 failed"), "{approved}");
     given.end().await.with_code(0);
@@ -237,8 +237,8 @@ async fn whoever_needs_a_second_person_waits_for_them() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_console_elsewhere_is_a_console_on_a_terminal_too() {
     let mut served = Served::start(ONLINE).await;
-    let desk = Desk::of(&served, &served.operator);
-    let mut terminal = Terminal::open(desk.dir(), &desk.arguments(&[]));
+    let workstation = Workstation::of(&served, &served.operator);
+    let mut terminal = Terminal::open(workstation.dir(), &workstation.arguments(&[]));
     terminal.prompts().await;
     // Names are those that are known there.
     terminal.press(&format!("orgs list whole_org_o{TAB}"));

@@ -1,4 +1,4 @@
-//! Events: heard, resumed, begun anew.
+//! Events: heard, resumed, begun again.
 
 use std::collections::BTreeSet;
 use std::io::Write;
@@ -49,7 +49,7 @@ async fn whoever_comes_back_goes_on_where_they_were_and_begins_anew_after_a_rest
     let mut served = Served::start(ONLINE).await;
     let (listener, heard) = served.listen(&served.viewer, None).await.next("closed").await;
     served.carry_out(&served.operator, &json!("darklaunch org org_0001 503 on")).await;
-    // Heard by somebody, so it has been published.
+    // A client has received it, so it has been published.
     let (listener, change) = listener.next("closed").await;
     drop(listener);
     let back = served.listen(&served.viewer, Some(&heard.id)).await;

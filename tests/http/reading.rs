@@ -1,4 +1,4 @@
-//! What can be read: lists, one org, where it lives, who is shut out, and an org that somebody waits for.
+//! Reading: lists, one org, its location, blocked orgs, and an org with priority.
 
 use std::collections::BTreeSet;
 

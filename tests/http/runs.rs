@@ -3,19 +3,19 @@
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
-use crate::connect::Desk;
+use crate::connect::Workstation;
 use crate::gate::Gate;
 use crate::program::{Ended, Program, eventually};
 use crate::served::{Served, token};
 use crate::world::{OFFLINE, ONLINE};
 
-fn write(desk: &Desk, source: &str) {
-    std::fs::write(desk.dir().join("own.md"), source).unwrap();
+fn write(workstation: &Workstation, source: &str) {
+    std::fs::write(workstation.dir().join("own.md"), source).unwrap();
 }
 
-/// Runs the desk's own runbook, or what else is said.
-async fn run(desk: &Desk, arguments: &[&str]) -> Ended {
-    desk.mover(&[&["run"], arguments].concat()).await
+/// Runs the workstation's own runbook, or what else is said.
+async fn run(workstation: &Workstation, arguments: &[&str]) -> Ended {
+    workstation.mover(&[&["run"], arguments].concat()).await
 }
 
 async fn audit(served: &Served) -> Vec<Value> {
@@ -30,9 +30,9 @@ async fn times(served: &Served, command: &str) -> usize {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_runbook_runs_elsewhere_to_its_end_and_back() {
     let mut served = Served::start(ONLINE).await;
-    let desk = Desk::of(&served, &served.operator);
+    let workstation = Workstation::of(&served, &served.operator);
     write(
-        &desk,
+        &workstation,
         "+++\ntitle = \"Elsewhere\"\n[vars]\nmigration = { about = \"which\" }\n+++\n# Elsewhere\n\
          ```expect\n{{migration}} ready = 8\nflag dl_default cell = old\n```\n\
          ```sh\necho \"run $MOVER_RUN\" > here\n```\n\
@@ -41,24 +41,24 @@ async fn a_runbook_runs_elsewhere_to_its_end_and_back() {
          ```expect\n{{migration}} migrated = 8\n```\n## Rollback\n```mover\nrollback {{migration}} all\n```\n",
     );
     let given = ["own.md", "--var", "migration=whole_org", "--allow-shell"];
-    let looked = run(&desk, &[&given[..], &["--dry-run"]].concat()).await.with_code(0);
+    let looked = run(&workstation, &[&given[..], &["--dry-run"]].concat()).await.with_code(0);
     assert!(looked.answer.contains("is so now: whole_org has 8 orgs ready"), "{looked}");
     assert!(looked.answer.contains("is so now: dl_default cell is \"old\""), "{looked}");
-    let asked = run(&desk, &given).await.with_code(1);
+    let asked = run(&workstation, &given).await.with_code(1);
     assert!(asked.said.contains("asks \"Now?\"") && asked.said.contains("--resume 1 --yes"), "{asked}");
-    let done = run(&desk, &["--resume", "1", "--yes", "--allow-shell"]).await.with_code(0);
+    let done = run(&workstation, &["--resume", "1", "--yes", "--allow-shell"]).await.with_code(0);
     assert!(done.answer.contains("run 1 is done"), "{done}");
-    assert_eq!(std::fs::read_to_string(desk.dir().join("here")).unwrap(), "run 1\n");
-    let report = std::fs::read_to_string(desk.dir().join("run-1.md")).unwrap();
+    assert_eq!(std::fs::read_to_string(workstation.dir().join("here")).unwrap(), "run 1\n");
+    let report = std::fs::read_to_string(workstation.dir().join("run-1.md")).unwrap();
     assert!(report.contains("begun by operator at 20") && report.contains("8 orgs migrated"), "{report}");
     let given: Vec<_> = audit(&served).await.into_iter().filter(|entry| entry["door"] == "run 1").collect();
     assert!(given.iter().all(|entry| entry["actor"] == "operator" && entry["origin"] == "127.0.0.1"), "{given:?}");
     assert!(given.len() >= 2, "{given:?}");
-    let list = run(&desk, &["--list"]).await.with_code(0);
+    let list = run(&workstation, &["--list"]).await.with_code(0);
     assert!(list.answer.contains("run 1  Elsewhere  begun by operator"), "{list}");
     // What a run was begun with elsewhere is taken back where Mover runs, and the other way round.
-    run(&desk, &["--rollback", "1"]).await.with_code(0);
-    let ended = run(&desk, &["--resume", "1"]).await.with_code(1);
+    run(&workstation, &["--rollback", "1"]).await.with_code(0);
+    let ended = run(&workstation, &["--resume", "1"]).await.with_code(1);
     assert!(ended.said.contains("has come to its end"), "{ended}");
     served.terminate().await.with_code(0);
     served.world.assert_all_rolled_back().await;
@@ -67,29 +67,29 @@ async fn a_runbook_runs_elsewhere_to_its_end_and_back() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_is_killed_goes_on_and_nothing_is_done_twice() {
     let mut served = Served::start(OFFLINE).await;
-    let desk = Desk::of(&served, &served.operator);
+    let workstation = Workstation::of(&served, &served.operator);
     write(
-        &desk,
+        &workstation,
         "# Killed\n```mover\ndarklaunch org org_0001 note=once\n```\n```sh\ntest -e 1 || { touch 1; kill -9 $PPID $$; }\n```\n\
          ```mover\nmigrate whole_org_offline all\n```\n",
     );
-    run(&desk, &["own.md", "--allow-shell"]).await.by_sigkill();
-    // Nobody else gets it while its holder may still live.
-    let busy = run(&desk, &["--resume", "1", "--allow-shell"]).await.with_code(1);
+    run(&workstation, &["own.md", "--allow-shell"]).await.by_sigkill();
+    // No other client gets it while its owner may still live.
+    let busy = run(&workstation, &["--resume", "1", "--allow-shell"]).await.with_code(1);
     assert!(busy.said.contains("somebody runs \"Killed\" at this moment"), "{busy}");
     // Mover forgets who holds what when it is restarted, and so does Postgres.
     served.kill9().await.by_sigkill();
     served.serve_again().await;
-    let unclear = run(&desk, &["--resume", "1", "--allow-shell"]).await.with_code(1);
+    let unclear = run(&workstation, &["--resume", "1", "--allow-shell"]).await.with_code(1);
     assert!(unclear.said.contains("nobody knows how far it came"), "{unclear}");
     let gate = Gate::in_copy(&served.world).await;
-    let resumed = desk.start(&["run", "--resume", "1", "--allow-shell", "--repeat"]);
+    let resumed = workstation.start(&["run", "--resume", "1", "--allow-shell", "--repeat"]);
     gate.somebody_waits().await;
     resumed.kill9().await.by_sigkill();
     served.kill9().await.by_sigkill();
     gate.open().await;
     served.serve_again().await;
-    let done = run(&desk, &["--resume", "1", "--allow-shell"]).await.with_code(0);
+    let done = run(&workstation, &["--resume", "1", "--allow-shell"]).await.with_code(0);
     assert!(done.answer.contains("campaign 1 of whole_org_offline ended: 8 migrated"), "{done}");
     assert_eq!(times(&served, "migrate whole_org_offline all").await, 1);
     assert_eq!(times(&served, "darklaunch org org_0001 note=once").await, 1);
@@ -100,23 +100,23 @@ async fn a_client_that_is_killed_goes_on_and_nothing_is_done_twice() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_goes_on_when_mover_was_away() {
     let mut served = Served::start(OFFLINE).await;
-    let desk = Desk::of(&served, &served.operator);
+    let workstation = Workstation::of(&served, &served.operator);
     write(
-        &desk,
+        &workstation,
         "# Away\n```mover\nmigrate whole_org_offline all\n```\n```sh\ntouch waits\nwhile ! test -e go; do sleep 0.01; done\n```\n\
          ```mover\ndarklaunch org org_0001 note=after\n```\n",
     );
     let gate = Gate::in_copy(&served.world).await;
-    let mut running = desk.start(&["run", "own.md", "--allow-shell"]);
+    let mut running = workstation.start(&["run", "own.md", "--allow-shell"]);
     gate.somebody_waits().await;
     served.kill9().await.by_sigkill();
     running.says("cannot be reached").await;
     gate.open().await;
     served.serve_again().await;
-    eventually("the script runs", async || desk.dir().join("waits").exists()).await;
+    eventually("the script runs", async || workstation.dir().join("waits").exists()).await;
     // It has forgotten by then who holds the run.
     served.kill9().await.by_sigkill();
-    std::fs::write(desk.dir().join("go"), "").unwrap();
+    std::fs::write(workstation.dir().join("go"), "").unwrap();
     running.says("the journal of this run is written when it answers").await;
     served.serve_again().await;
     let done = running.end().await.with_code(0);
@@ -135,16 +135,16 @@ async fn a_client_that_hangs_loses_its_run_to_whoever_asks_for_it() {
     let config = std::fs::read_to_string(&path).unwrap();
     std::fs::write(&path, config.replace("lease_ms = ", "lease_ms = 1000 # ")).unwrap();
     served.serve().await;
-    let (desk, other) = (Desk::of(&served, &served.operator), Desk::of(&served, &served.admin));
+    let (workstation, other) = (Workstation::of(&served, &served.operator), Workstation::of(&served, &served.admin));
     let waits = "test -e go || { touch waits; while ! test -e go; do sleep 0.01; done; }";
-    write(&desk, &format!("# Hanging\n```sh\n{waits}\n```\n```mover\ndarklaunch org org_0001 note=once\n```\n"));
-    let hangs = desk.start(&["run", "own.md", "--allow-shell"]);
-    eventually("its script waits", async || desk.dir().join("waits").exists()).await;
+    write(&workstation, &format!("# Hanging\n```sh\n{waits}\n```\n```mover\ndarklaunch org org_0001 note=once\n```\n"));
+    let hangs = workstation.start(&["run", "own.md", "--allow-shell"]);
+    eventually("its script waits", async || workstation.dir().join("waits").exists()).await;
     hangs.signal(Signal::SIGSTOP);
     std::fs::write(other.dir().join("go"), "").unwrap();
     let resume = async || run(&other, &["--resume", "1", "--allow-shell", "--repeat"]).await.status.success();
     eventually("somebody else goes on", resume).await;
-    std::fs::write(desk.dir().join("go"), "").unwrap();
+    std::fs::write(workstation.dir().join("go"), "").unwrap();
     hangs.signal(Signal::SIGCONT);
     let lost = hangs.end().await.with_code(1);
     assert!(lost.said.contains("somebody else goes on with it"), "{lost}");
@@ -154,12 +154,12 @@ async fn a_client_that_hangs_loses_its_run_to_whoever_asks_for_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_given_elsewhere_is_not_given_again_where_mover_runs() {
     let mut served = Served::with(OFFLINE, "second_person = false").await;
-    let desk = Desk::of(&served, &served.operator);
+    let workstation = Workstation::of(&served, &served.operator);
     write(
-        &desk,
+        &workstation,
         "# Some\n```mover\nmigrate whole_org_offline 3\n```\n```expect\nflag dl_default go = true within 0s\n```\n",
     );
-    run(&desk, &["own.md"]).await.with_code(1);
+    run(&workstation, &["own.md"]).await.with_code(1);
     // As if the client had been killed before it heard of the campaign.
     let forget = "UPDATE mover.runbook_step SET state = 'begun', campaign = NULL, ended_at = NULL WHERE number = 1";
     assert_eq!(served.move_log().await.execute(forget, &[]).await.unwrap(), 1);
@@ -172,7 +172,7 @@ async fn what_was_given_elsewhere_is_not_given_again_where_mover_runs() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_whose_lock_was_lost_stops_when_somebody_else_has_gone_on() {
     let mut served = Served::start(ONLINE).await;
-    let (desk, home) = (Desk::of(&served, &served.operator), served.world.dir().to_owned());
+    let (workstation, home) = (Workstation::of(&served, &served.operator), served.world.dir().to_owned());
     let waits = "test -e go || { touch waits; while ! test -e go; do sleep 0.01; done; }";
     std::fs::write(home.join("own.md"), format!("# Locked\n```sh\n{waits}\n```\n```mover\nnodes\n```\n")).unwrap();
     let first = Program::start(&home, &["run", "own.md", "--allow-shell"], None);
@@ -180,8 +180,8 @@ async fn a_run_whose_lock_was_lost_stops_when_somebody_else_has_gone_on() {
     let end =
         "SELECT count(pg_terminate_backend(pid)) FROM pg_locks WHERE locktype = 'advisory' AND classid = 1297044073";
     assert_eq!(served.move_log().await.query_one(end, &[]).await.unwrap().get::<_, i64>(0), 1);
-    std::fs::write(desk.dir().join("go"), "").unwrap();
-    let resume = async || run(&desk, &["--resume", "1", "--allow-shell", "--repeat"]).await.status.success();
+    std::fs::write(workstation.dir().join("go"), "").unwrap();
+    let resume = async || run(&workstation, &["--resume", "1", "--allow-shell", "--repeat"]).await.status.success();
     eventually("somebody else goes on", resume).await;
     std::fs::write(home.join("go"), "").unwrap();
     let lost = first.end().await.with_code(1);
@@ -193,11 +193,11 @@ async fn a_run_whose_lock_was_lost_stops_when_somebody_else_has_gone_on() {
 #[tokio::test(flavor = "multi_thread")]
 async fn two_clients_cannot_run_the_same_one_at_once() {
     let mut served = Served::start(ONLINE).await;
-    let (desk, other) = (Desk::of(&served, &served.operator), Desk::of(&served, &served.admin));
+    let (workstation, other) = (Workstation::of(&served, &served.operator), Workstation::of(&served, &served.admin));
     let source = "# Waiting\n```expect\nflag dl_default go = true within 2m\n```\n";
-    write(&desk, source);
+    write(&workstation, source);
     write(&other, source);
-    let first = desk.start(&["run", "own.md"]);
+    let first = workstation.start(&["run", "own.md"]);
     let begun = async || served.get(&served.viewer, "/api/v1/runs").await.text.contains("Waiting");
     eventually("the first one has begun", begun).await;
     for arguments in [["own.md", "--anew"].as_slice(), &["--resume", "1"]] {
@@ -207,7 +207,7 @@ async fn two_clients_cannot_run_the_same_one_at_once() {
     // Nor where Mover runs.
     let home = served.world.mover(&["run", "--resume", "1"]).await.with_code(1);
     assert!(home.said.contains("somebody runs \"Waiting\" at this moment"), "{home}");
-    // A hold is no word that somebody else could say.
+    // A hold must be a secret that cannot be guessed.
     let step = |hold: &str| json!({ "hold": hold, "number": 1, "state": "done" });
     let path = "/api/v1/runs/1/steps";
     served.post(&served.admin, path, &step("x")).await.refused(409, "not-held");
@@ -218,7 +218,7 @@ async fn two_clients_cannot_run_the_same_one_at_once() {
     first.end().await.with_code(0);
     // It was given back.
     run(&other, &["own.md"]).await.with_code(0);
-    let viewer = Desk::of(&served, &served.viewer);
+    let viewer = Workstation::of(&served, &served.viewer);
     write(&viewer, source);
     let refused = run(&viewer, &["own.md"]).await.with_code(1);
     assert!(refused.said.contains("running a runbook takes a token with the role operator"), "{refused}");
@@ -228,19 +228,19 @@ async fn two_clients_cannot_run_the_same_one_at_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_step_waits_until_somebody_else_has_agreed() {
     let mut served = Served::with(OFFLINE, "second_person = true").await;
-    let desk = Desk::of(&served, &served.operator);
+    let workstation = Workstation::of(&served, &served.operator);
     let dave = token(&served.world, "dave", "operator").await;
     write(
-        &desk,
+        &workstation,
         "# Two\n```mover\nmigrate whole_org_offline all\n```\n```expect\nwhole_org_offline migrated = 8\n```\n",
     );
-    let mut running: Program = desk.start(&["run", "own.md"]);
+    let mut running: Program = workstation.start(&["run", "own.md"]);
     running.says("must approve it").await;
     running.signal(Signal::SIGINT);
     let left = running.end().await.with_code(1);
     assert!(left.said.contains("still waits for approval") && left.said.contains("--resume 1"), "{left}");
-    // Whoever goes on waits for the same command.
-    let mut resumed = desk.start(&["run", "--resume", "1"]);
+    // A resumed run waits for the same command.
+    let mut resumed = workstation.start(&["run", "--resume", "1"]);
     let said = resumed.says("must approve it").await;
     let (_, id) = said.split_once("is command ").unwrap();
     let path = format!("/api/v1/commands/{}/approval", id.split(',').next().unwrap());

@@ -1,4 +1,4 @@
-//! A Mover that serves, and somebody who asks it.
+//! A running `mover serve`, and a client of it.
 
 use std::io::{BufRead, BufReader};
 use std::sync::mpsc;
@@ -97,7 +97,7 @@ impl Served {
         self.serve_on(&address).await;
     }
 
-    /// The same, on an address where somebody expects it.
+    /// The same, on a given address.
     pub(crate) async fn serve_on(&mut self, address: &str) {
         let mut program = Program::start(self.world.dir(), &["serve", "--listen", address], None);
         let said = program.says("serving url=").await;
@@ -216,7 +216,7 @@ pub(crate) async fn token(world: &World, name: &str, role: &str) -> String {
     world.mover(&["token", "create", name, "--role", role]).await.with_code(0).answer.trim().to_owned()
 }
 
-/// What somebody hears.
+/// The events that a client receives.
 pub(crate) struct Listener {
     heard: mpsc::Receiver<Event>,
 }

@@ -11,7 +11,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, ClientConnection, RootCertStore, Stream};
 
 use crate::certificates::{Authority, Files};
-use crate::connect::Desk;
+use crate::connect::Workstation;
 use crate::served::{Served, configure};
 use crate::world::ONLINE;
 
@@ -49,13 +49,13 @@ async fn a_certificate_is_shown_and_exchanged_while_mover_runs() {
     ask(&served.url, &Authority::new("somebody else")).unwrap_err();
 
     // So does the command line, once it knows whom to trust.
-    let desk = Desk::named(&served, "localhost", &served.viewer);
-    let stranger = desk.mover(&["exec", "status"]).await.with_code(1);
+    let workstation = Workstation::named(&served, "localhost", &served.viewer);
+    let stranger = workstation.mover(&["exec", "status"]).await.with_code(1);
     assert!(stranger.said.contains("--ca-file"), "{stranger}");
     let ca_file = files.public("ca.crt", &authority.pem());
     let trusting = ["exec", "status", "--ca-file", ca_file.to_str().unwrap()];
-    assert!(desk.mover(&trusting).await.with_code(0).answer.contains("whole_org"));
-    let other_name = Desk::of(&served, &served.viewer).mover(&trusting).await.with_code(1);
+    assert!(workstation.mover(&trusting).await.with_code(0).answer.contains("whole_org"));
+    let other_name = Workstation::of(&served, &served.viewer).mover(&trusting).await.with_code(1);
     assert!(other_name.said.contains("127.0.0.1"), "{other_name}");
     // Who speaks plainly is not answered.
     let mut plain = TcpStream::connect(served.url.strip_prefix("https://").unwrap()).unwrap();

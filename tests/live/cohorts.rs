@@ -84,7 +84,7 @@ async fn an_org_whose_writers_are_at_work_is_left_out_of_the_switch() {
     assert_eq!(blocked.orgs, [Access::Held, Access::Busy, Access::Held]);
     let mut block = blocked.block.unwrap();
     handed_over(&mut block).await.unwrap();
-    // Whoever waited for nobody is done; the busy org's writer was never held up.
+    // The orgs without writers are done; the writer of the busy org was never delayed.
     world
         .old
         .batch_execute("UPDATE accounts SET email = 'more' WHERE org = 1 AND email = 'a2@1'; COMMIT")
@@ -114,7 +114,7 @@ async fn the_point_of_no_return_is_passed_by_all_or_by_none() {
     engine.capture(&leases).await.unwrap();
     engine.copy_live(&leases).await.unwrap();
     let mut block = engine.block(&leases, Way::Forward).await.unwrap().block.unwrap();
-    // Somebody takes one of them over while the writers of all of them wait.
+    // One of them is taken over while the writers of all of them wait.
     world.old.execute("UPDATE mover.org_guard SET epoch = 9 WHERE org_key = '2'", &[]).await.unwrap();
     assert!(refusal(block.leave().await).contains("newer epoch 9"));
     drop(block);

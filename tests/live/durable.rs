@@ -1,4 +1,4 @@
-//! What is committed stays, whatever is set for Mover's role, and whoever loses patience with a commit.
+//! Commits are durable, whatever is set for Mover's role, and even if a commit is cancelled.
 
 use std::time::Duration;
 
@@ -58,7 +58,7 @@ async fn a_commit_that_waits_for_a_standby_is_left_waiting() {
         ended = engine.capture(&lease) => panic!("nobody has the commit, but: {ended:?}"),
         () = world.wait_for(&world.old, WAITING) => {}
     }
-    // Nobody waits for the answer any more; the commit is nobody's to see until the standby has it.
+    // No one waits for the answer any more; the commit is invisible until the standby has it.
     let begin = Instant::now();
     while begin.elapsed() < Duration::from_secs(2) {
         assert_eq!(world.count(&world.old, WAITING).await, 1);

@@ -1,4 +1,4 @@
-//! Whoever comes with an older epoch is refused, by the stores themselves.
+//! The stores themselves refuse stale epochs.
 
 use crate::one_org::OneOrg;
 use mover_actors::domain::state::Way;
@@ -183,7 +183,7 @@ async fn two_that_carry_over_at_once_do_not_undo_each_other() {
     world.assert_alike("1").await;
 }
 
-/// A partition that was attached since, a trigger that somebody has switched off.
+/// A partition that was attached since, a trigger that was disabled.
 #[tokio::test]
 async fn nothing_is_captured_while_a_guard_has_gaps() {
     let world = World::start().await;

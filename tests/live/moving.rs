@@ -105,7 +105,7 @@ async fn lesson_13_ten_thousand_writes_after_the_switch_come_back() {
     proven(&engine.compare(&lease("1", 2), Way::Back).await.unwrap());
     switched(&engine, &lease("1", 2), Way::Back).await;
     assert_eq!(world.rows(&world.old, "1").await, expected);
-    // The source goes on with its own numbers, far from those that came back.
+    // The source continues with its own numbers, far from those that came back.
     world
         .old
         .batch_execute("INSERT INTO accounts (org, email) SELECT 1, 'after' || i FROM generate_series(1, 100) i")

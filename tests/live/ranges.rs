@@ -1,4 +1,4 @@
-//! A big org is copied in ranges; an interrupted copy goes on where it was.
+//! A big org is copied in ranges; an interrupted copy continues where it was.
 
 use std::time::Duration;
 
@@ -143,7 +143,7 @@ async fn who_was_overtaken_copies_no_more_ranges() {
     let ours = lease("1", 1);
     let (copied, ()) = tokio::join!(engine.copy_live(&ours), async {
         world.wait_for(&other, "pg_locks WHERE NOT granted AND relation = 'remarks'::regclass").await;
-        // Waits for the transactions that are open, as whoever takes over does.
+        // Waits for the open transactions, as a new owner does.
         let raise = "UPDATE mover.org_guard SET epoch = 7 WHERE org_key = '1'";
         let raised = other.batch_execute(raise);
         let freed = async {
@@ -160,7 +160,7 @@ async fn who_was_overtaken_copies_no_more_ranges() {
     let error = copied.unwrap_err();
     assert!(error.reason.contains("newer epoch 7"), "{error}");
     assert!(world.count(&world.new, &format!("{DONE} AND table_name = 'groups'")).await > 0);
-    // Whoever shares the row may come before the one who waits to change it, but not for long.
+    // Sessions that share the row may overtake the one that waits to change it, but not for long.
     let left = "mover.copy_range WHERE rows IS NULL AND table_name = 'lines'";
     assert!(world.count(&world.new, left).await > 0);
 }

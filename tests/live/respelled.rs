@@ -1,4 +1,4 @@
-//! Keys that are written anew and stay equal: a row that was logged under both is carried over once.
+//! Keys that are written again and stay equal: a row that was logged under both is carried over once.
 
 use crate::one_org::OneOrg;
 use mover::config::{Definition, TableRule, Tenancy};
@@ -20,7 +20,7 @@ const SCHEMA: &str = "
     CREATE TABLE signed (org int NOT NULL, id float8 PRIMARY KEY, v text);
     CREATE INDEX ON folded (org); CREATE INDEX ON sorted (org); CREATE INDEX ON scaled (org); CREATE INDEX ON padded (org);
     CREATE INDEX ON signed (org)";
-/// A table, its key, and the same key written anew.
+/// A table, its key, and the same key written again.
 const KEYS: [(&str, &str, &str); 5] = [
     ("folded", "'User@Example.com'", "'user@example.com'"),
     ("sorted", "'User@Example.com'", "'user@example.com'"),

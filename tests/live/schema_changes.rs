@@ -145,7 +145,7 @@ async fn a_column_that_was_renamed_or_dropped_is_noticed() {
     world.assert_alike("1").await;
 }
 
-/// The new table has the same rows, but no triggers: what is written to it would be seen by nobody.
+/// The new table has the same rows, but no triggers: writes to it would be missed.
 #[tokio::test]
 async fn a_table_that_was_swapped_by_renaming_is_noticed() {
     let world = World::start().await;

@@ -39,7 +39,7 @@ async fn writers_wait_while_the_lock_is_held_and_are_sent_on_then() {
         writing(&world, "old", "BEGIN ISOLATION LEVEL REPEATABLE READ; DELETE FROM accounts WHERE org = 1; COMMIT")
             .await;
     world.wait_for(&world.old, &format!("(SELECT FROM {WAITING} OFFSET 1) s")).await;
-    // Readers do not wait, other orgs are written meanwhile, and the copy by nobody.
+    // Readers do not wait, other orgs are written meanwhile, and the copy is not.
     assert_eq!(world.old.query("SELECT FROM groups WHERE org = 1", &[]).await.unwrap().len(), 12);
     world.old.batch_execute("UPDATE accounts SET touched = 1 WHERE org = 2").await.unwrap();
     assert_eq!(code(world.new.batch_execute(WRITE).await), "MV002");
@@ -69,7 +69,7 @@ async fn a_block_that_is_dropped_lets_writers_go_on_where_they_were() {
     world.assert_alike("1").await;
 }
 
-/// The stores end the sessions of a Mover that neither goes on nor dies.
+/// The stores end the sessions of a Mover that neither continues nor dies.
 #[tokio::test]
 async fn a_mover_that_hangs_keeps_nobody_waiting() {
     let world = World::start().await;
@@ -134,7 +134,7 @@ async fn a_switch_that_would_take_too_long_lets_writers_go_on() {
     let engine = world.engine_that_blocks_for(100);
     copied(&engine, &lease("1", 1)).await;
     let mut block = blocked(&engine, &lease("1", 1)).await;
-    // Somebody holds the row that must be locked in the target.
+    // Another session holds the row that must be locked in the target.
     world.new.batch_execute("BEGIN; SELECT FROM mover.org_guard WHERE org_key = '1' FOR UPDATE").await.unwrap();
     let error = handed_over(&mut block).await.unwrap_err();
     assert!(error.transient && error.reason.contains("than writers may wait"), "{error}");

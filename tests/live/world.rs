@@ -134,7 +134,7 @@ async fn rows_where(client: &Client, compares: &str, key: &str) -> Vec<String> {
     rows
 }
 
-/// Copies an org that nobody writes to in between, until the switch could begin.
+/// Copies an org without concurrent writes, until the switch could begin.
 pub(crate) async fn copied(engine: &PgEngine, lease: &Lease) {
     engine.capture(lease).await.unwrap();
     engine.copy_live(lease).await.unwrap();

@@ -86,7 +86,7 @@ impl Writer {
                 self.stores[self.at].batch_execute("ROLLBACK").await.unwrap();
                 match error.code().map(SqlState::code) {
                     Some("MV001") => self.at = 1 - self.at,
-                    // Somebody else was faster, or a snapshot was too old.
+                    // Another writer was faster, or a snapshot was too old.
                     Some("40001" | "40P01" | "23505" | "23503") => {}
                     _ => panic!("{error:?}\n{sql}"),
                 }

@@ -35,7 +35,7 @@ async fn somebody_else_refuses_or_approves_on_the_page() {
     decider.hides("#approvals").await;
 
     giver.command(COMMAND).await;
-    // It also waits for whoever comes later.
+    // It is also there for clients that connect later.
     decider.go(&served.url).await;
     decider.click_named("#approvals button", "Approve").await;
     decider.shows("#audit-table", "decided by dave").await;

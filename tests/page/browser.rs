@@ -1,6 +1,6 @@
 //! Chromium without a window, spoken to in its DevTools protocol.
 //!
-//! The messages go through pipes (`--remote-debugging-pipe`): JSON, with a zero byte after each. So there is no port that somebody
+//! The messages go through pipes (`--remote-debugging-pipe`): JSON, with a zero byte after each. So there is no port that another process
 //! else could have, no WebSocket, no driver and no further crate; and a Chromium whose test was killed finds its pipe closed and ends.
 
 use std::collections::HashMap;
@@ -56,7 +56,7 @@ pub(crate) struct Browser {
 /// What Chromium has said.
 #[derive(Default)]
 struct Heard {
-    /// Who waits for the answer to a call. There is nobody any more when Chromium has ended.
+    /// Callers that wait for an answer. There are none when Chromium has ended.
     waiting: Mutex<HashMap<u64, oneshot::Sender<Value>>>,
     events: Mutex<Vec<Value>>,
 }
@@ -105,7 +105,7 @@ impl Browser {
         }
     }
 
-    /// What happened so far that nobody asked for.
+    /// The unsolicited events so far.
     pub(crate) fn events(&self) -> Vec<Value> {
         self.heard.events.lock().unwrap().clone()
     }

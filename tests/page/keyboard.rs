@@ -4,7 +4,7 @@ use crate::page::Page;
 use crate::served::Served;
 use crate::world::ONLINE;
 
-/// Goes on with Tab to a control, and says which were on the way.
+/// Continues with Tab to a control, and says which were on the way.
 async fn tab_to(page: &Page, control: &str) -> Vec<String> {
     let mut passed = Vec::new();
     while passed.last().is_none_or(|last| last != control) {
@@ -28,7 +28,7 @@ async fn load_again(page: &Page, served: &Served) {
 async fn tab_leads_through_the_page_in_the_order_in_which_it_is_read() {
     let served = Served::start(ONLINE).await;
     let page = Page::open(&served, &served.operator).await;
-    // Longer than anybody waits, so that the campaign is there to be steered.
+    // Longer than any test waits, so that the campaign is still live.
     page.command("migrate whole_org all workers=1 pace=3600000").await;
     page.shows("#campaign-line", "running").await;
     load_again(&page, &served).await;

@@ -48,7 +48,7 @@ async fn it_fits_wide_and_narrow_in_light_and_dark() {
     page.was_quiet();
 }
 
-/// Nobody has to scroll sideways.
+/// No horizontal scrolling.
 async fn fits(page: &Page, width: u32, what: &str) {
     let laid_out = format!("innerWidth === {width} && document.querySelector('#map-canvas').offsetWidth < {width}");
     page.until("it is laid out", &laid_out).await;

@@ -1,4 +1,4 @@
-//! The page, and somebody who looks at it, clicks and types.
+//! The page, and a user who clicks and types.
 
 use std::path::Path;
 use std::time::Duration;
@@ -39,7 +39,7 @@ impl Page {
         page
     }
 
-    /// Mover's page, where nobody is signed in.
+    /// The page, signed out.
     pub(crate) async fn unsigned(served: &Served) -> Self {
         let page = Self::blank().await;
         page.go(&served.url).await;
@@ -204,7 +204,7 @@ impl Page {
         }
     }
 
-    /// What somebody who cannot see would be told has the focus: the name of the control, or its id.
+    /// The accessible name of the focused control, or its id.
     pub(crate) async fn focused(&self) -> String {
         let focus = "document.activeElement.id || document.activeElement.innerText.trim()";
         self.value(focus).await.as_str().unwrap().to_owned()

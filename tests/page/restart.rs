@@ -1,11 +1,11 @@
-//! Mover is killed and comes back while somebody looks.
+//! Mover is killed and restarted while the page is open.
 
 use crate::campaign::legend_agrees;
 use crate::page::Page;
 use crate::served::Served;
 use crate::world::{OFFLINE, ONLINE};
 
-/// What the browser itself says when nobody is there.
+/// The error page of the browser without a server.
 const NOBODY_THERE: &str = "net::ERR_";
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,4 +1,4 @@
-//! Whoever may only look.
+//! The page for a viewer.
 
 use serde_json::json;
 

@@ -75,7 +75,7 @@ async fn reads_no_whole_table(world: &PgWorld) {
             scan.contains("Index")
                 && scan.contains(" on ")
                 && !next.contains("Index Cond")
-                // These have a row for each org in flight, for the campaign that is live, for each hash that shuts somebody out.
+                // These have a row for each org in flight, for the live campaign, for each hash that blocks orgs.
                 && !scan.contains("_in_flight")
                 && !scan.contains("_one_live")
                 && !scan.contains("_flags_shut")

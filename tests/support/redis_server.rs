@@ -38,7 +38,7 @@ impl RedisServer {
         let directory = tempfile::tempdir().unwrap();
         let options: Vec<String> = options.iter().map(|option| option.to_string()).collect();
         for _ in 0..20 {
-            // Somebody else may take the port in between; then the next one is tried.
+            // Another process may take the port in between; then the next one is tried.
             let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
             if let Some(child) = launch(directory.path(), port, tls, &options) {
                 return Self { directory, port, tls, options, child: Some(child) };
@@ -100,7 +100,7 @@ fn launch(directory: &Path, port: u16, tls: bool, options: &[String]) -> Option<
         .expect("redis-server can be started (install Redis to run these tests)");
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
     if lines.any(|line| line.contains("Ready to accept connections")) {
-        // Go on reading, so that the server never waits for room in the pipe.
+        // Continue reading, so that the server never waits for room in the pipe.
         std::thread::spawn(move || lines.for_each(drop));
         return Some(child);
     }

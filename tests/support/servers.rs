@@ -5,7 +5,7 @@ use std::path::Path;
 use mover::embedded::{Options, Private, ServerKind};
 use tokio_postgres::{Client, NoTls};
 
-/// A running server. Everybody may log in, but the role `guarded` needs its password `secret`.
+/// A running server. All roles may log in, but `guarded` needs its password `secret`.
 pub(crate) struct Server(Private);
 
 #[allow(dead_code, reason = "each test binary uses its part")]

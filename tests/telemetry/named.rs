@@ -1,4 +1,4 @@
-//! Whoever reads of a metric finds it.
+//! Every metric in docs, alerts and dashboard exists.
 
 use std::collections::BTreeSet;
 use std::path::Path;

@@ -85,7 +85,7 @@ impl Files {
         Self(tempfile::tempdir().unwrap())
     }
 
-    /// Writes a file that everybody may read.
+    /// Writes a file that all users may read.
     pub(crate) fn public(&self, name: &str, text: &str) -> PathBuf {
         self.written(name, text, 0o644)
     }

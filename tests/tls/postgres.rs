@@ -14,9 +14,9 @@ use crate::certificates::{Authority, Issued};
 /// The host in addresses; it is in no name service, so every address says where it is.
 pub(crate) const HOST: &str = "db.test";
 
-/// Everybody gets in over TLS, but the role `guarded` needs its password `secret`.
+/// All roles may log in over TLS, but `guarded` needs its password `secret`.
 pub(crate) const ONLY_TLS: &str = "hostssl all guarded all scram-sha-256\nhostssl all all all trust\n";
-/// Everybody gets in, without TLS too.
+/// All roles may log in, without TLS too.
 pub(crate) const EVERYBODY: &str = "host all all all trust\n";
 
 pub(crate) struct Postgres {
@@ -74,7 +74,7 @@ impl Postgres {
     }
 }
 
-/// An address of this machine at which nobody listens yet: each server has the usual port on its own.
+/// An address of this machine without a listener: each server has the usual port on its own.
 fn free_address() -> Ipv4Addr {
     let mut addresses = std::iter::repeat_with(|| Ipv4Addr::from_bits(0x7f00_0000 | (rand::random::<u32>() >> 8)));
     let free =

@@ -1,4 +1,4 @@
-//! Nobody takes the traces.
+//! No collector takes the traces.
 
 use std::net::TcpListener;
 
@@ -23,7 +23,7 @@ async fn told_while_traces_go_to(address: &str) -> String {
 #[test]
 fn a_collector_that_is_away_is_told_of_once() {
     in_system(async {
-        // Nobody listens where somebody has just listened.
+        // A port whose listener has just been closed.
         let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let told = told_while_traces_go_to(&format!("http://{address}")).await;
         assert_eq!(told.matches("traces are not taken").count(), 1, "{told}");
@@ -35,7 +35,7 @@ fn a_collector_that_never_answers_keeps_nobody() {
     in_system(async {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        // Connections are taken by the kernel, and nobody reads from them.
+        // The kernel accepts connections, and no one reads from them.
         told_while_traces_go_to(&format!("http://{address}")).await;
         drop(listener);
     });

@@ -20,12 +20,13 @@ pub enum Selection {
 }
 
 /// What a live campaign is doing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, strum::IntoStaticStr)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Phase {
     /// Claiming and moving orgs.
     Running,
-    /// Claiming nothing; orgs in flight go on to their end.
+    /// Claiming nothing; orgs in flight continue to their end.
     Paused,
     /// Claiming nothing more; ends when the orgs in flight have ended.
     Halting,
@@ -36,12 +37,7 @@ pub enum Phase {
 impl Phase {
     /// The name used in tables, logs and JSON.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Phase::Running => "running",
-            Phase::Paused => "paused",
-            Phase::Halting => "halting",
-            Phase::Ended => "ended",
-        }
+        self.into()
     }
 }
 
@@ -130,7 +126,7 @@ impl Campaign {
 pub enum Control {
     /// Lease nothing until resumed.
     Pause,
-    /// Go on claiming.
+    /// Continue claiming.
     Resume,
     /// End when the orgs in flight have ended.
     Halt,

@@ -80,9 +80,9 @@ pub struct Findings {
     pub failure: Option<Failure>,
     /// The file that the source's rows were written to (`back_up`).
     pub backup: Option<PathBuf>,
-    /// When writes to the org were shut out (`block`) or began to wait (`switch`, online).
+    /// When writes to the org were blocked (`block`) or began to wait (`switch`, online).
     pub closed_at: Option<SystemTime>,
-    /// When writes to the org were let in again (`unblock`, `abort`; `switch`, online).
+    /// When writes to the org were unblocked (`unblock`, `abort`; `switch`, online).
     pub opened_at: Option<SystemTime>,
 }
 

@@ -21,7 +21,8 @@ pub(crate) use shut_out::ShutOut;
 pub use zero::{begin_at_zero, begin_migration_at_zero};
 
 /// How a move ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::IntoStaticStr, strum::VariantArray)]
+#[strum(serialize_all = "snake_case")]
 pub(crate) enum Outcome {
     Migrated,
     Failed,
@@ -31,9 +32,6 @@ pub(crate) enum Outcome {
 }
 
 impl Outcome {
-    const ALL: [Outcome; 5] =
-        [Outcome::Migrated, Outcome::Failed, Outcome::RolledBack, Outcome::Finalized, Outcome::Lost];
-
     /// What it means that a move came to rest in this state; nothing if it is no end.
     pub(crate) fn of(course: Course, state: State) -> Option<Self> {
         match state {
@@ -48,18 +46,13 @@ impl Outcome {
     }
 
     pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Outcome::Migrated => "migrated",
-            Outcome::Failed => "failed",
-            Outcome::RolledBack => "rolled_back",
-            Outcome::Finalized => "finalized",
-            Outcome::Lost => "lost",
-        }
+        self.into()
     }
 }
 
 /// Why a try of a step failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::IntoStaticStr, strum::VariantArray)]
+#[strum(serialize_all = "snake_case")]
 pub(crate) enum FailureKind {
     /// It may work later.
     Transient,
@@ -70,14 +63,8 @@ pub(crate) enum FailureKind {
 }
 
 impl FailureKind {
-    const ALL: [FailureKind; 3] = [FailureKind::Transient, FailureKind::Permanent, FailureKind::Crash];
-
     fn as_str(self) -> &'static str {
-        match self {
-            FailureKind::Transient => "transient",
-            FailureKind::Permanent => "permanent",
-            FailureKind::Crash => "crash",
-        }
+        self.into()
     }
 }
 
@@ -97,7 +84,7 @@ pub(crate) fn step_failed(step: Step, kind: FailureKind) {
     counter!(names::STEP_FAILURES, "step" => step.as_str(), "kind" => kind.as_str()).increment(1);
 }
 
-/// An org's writers were shut out for so long.
+/// An org's writers were blocked for so long.
 pub(crate) fn writers_shut_out(strategy: Strategy, time: Duration) {
     histogram!(names::WRITE_BLOCK, "strategy" => strategy.as_str()).record(time.as_secs_f64());
 }
@@ -135,7 +122,7 @@ pub(crate) fn flags_up(up: bool) {
     gauge!(names::FLAGS_UP).set(if up { 1.0 } else { 0.0 });
 }
 
-/// A supervisor started a child anew. Its path is as long as the tree is deep, and there are a handful.
+/// A supervisor started a child again. Its path is as long as the tree is deep, and there are a handful.
 pub(crate) fn restarted_below(supervisor: &str) {
     counter!(names::RESTARTS, "supervisor" => supervisor.to_owned()).increment(1);
 }

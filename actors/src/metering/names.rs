@@ -6,7 +6,7 @@ pub const MOVES: &str = "mover_moves_total";
 pub const STEP_DURATION: &str = "mover_step_duration_seconds";
 /// Counter {step, kind}: tries of a step that failed.
 pub const STEP_FAILURES: &str = "mover_step_failures_total";
-/// Histogram {strategy}: how long an org's writers were shut out, or waited.
+/// Histogram {strategy}: how long an org's writers were blocked, or waited.
 pub const WRITE_BLOCK: &str = "mover_write_block_seconds";
 /// Counter: rows of copies that were completed.
 pub const ROWS_COPIED: &str = "mover_rows_copied_total";
@@ -18,7 +18,7 @@ pub const BACKLOG: &str = "mover_catch_up_backlog_rows";
 pub const FLAG_WRITES: &str = "mover_flag_writes_total";
 /// Gauge: whether flags can be written.
 pub const FLAGS_UP: &str = "mover_flags_up";
-/// Counter {supervisor}: children that were started anew.
+/// Counter {supervisor}: children that were restarted.
 pub const RESTARTS: &str = "mover_actor_restarts_total";
 /// Gauge {state}: the pool of workers.
 pub const WORKERS: &str = "mover_workers";

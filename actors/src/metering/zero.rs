@@ -2,6 +2,7 @@
 //! computes rates.
 
 use metrics::{counter, gauge, histogram};
+use strum::VariantArray;
 
 use crate::domain::ids::MigrationName;
 use crate::domain::state::{Step, Strategy};
@@ -11,7 +12,7 @@ use super::{FailureKind, Outcome, names};
 /// Shows everything whose labels are known beforehand. What was counted before stays.
 pub fn begin_at_zero() {
     for step in Step::ALL {
-        for kind in FailureKind::ALL {
+        for kind in FailureKind::VARIANTS {
             counter!(names::STEP_FAILURES, "step" => step.as_str(), "kind" => kind.as_str()).increment(0);
         }
     }
@@ -36,7 +37,7 @@ pub fn begin_at_zero() {
 
 /// Shows the outcomes of a migration that may be moved.
 pub fn begin_migration_at_zero(migration: &MigrationName) {
-    for outcome in Outcome::ALL {
+    for outcome in Outcome::VARIANTS {
         counter!(names::MOVES, "migration" => migration.as_str().to_owned(), "outcome" => outcome.as_str())
             .increment(0);
     }

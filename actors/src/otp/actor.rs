@@ -60,7 +60,7 @@ impl SelfHandle {
         self.registry.note(&self.path, note.into());
     }
 
-    /// Stops the actor with [`Exit::Error`]: it cannot go on, and its supervisor decides what
+    /// Stops the actor with [`Exit::Error`]: it cannot continue, and its supervisor decides what
     /// follows.
     pub fn fail(&self, ctx: &mut impl ActorContext, reason: impl Display) {
         *self.exit_reason.lock().unwrap_or_else(PoisonError::into_inner) = Some(Exit::Error(reason.to_string()));

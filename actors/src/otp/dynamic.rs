@@ -59,7 +59,7 @@ pub struct Dynamic<A: Child>(Arc<Shared<A>>);
 
 struct Shared<A: Child> {
     name: Arc<str>,
-    desk: watch::Sender<Option<UnboundedSender<Request<A>>>>,
+    supervisor: watch::Sender<Option<UnboundedSender<Request<A>>>>,
     children: DashMap<Arc<str>, ActorRef<A>>,
     watchers: Watchers,
 }
@@ -72,7 +72,7 @@ pub(crate) enum Request<A: Child> {
 
 pub(crate) enum StartRefused {
     Exists,
-    Fell(Exit),
+    Failed(Exit),
 }
 
 impl<A: Child> Dynamic<A> {
@@ -80,7 +80,7 @@ impl<A: Child> Dynamic<A> {
     pub fn named(name: impl Into<String>) -> Self {
         Dynamic(Arc::new(Shared {
             name: name.into().into(),
-            desk: watch::Sender::new(None),
+            supervisor: watch::Sender::new(None),
             children: DashMap::new(),
             watchers: Watchers::default(),
         }))
@@ -108,7 +108,7 @@ impl<A: Child> Dynamic<A> {
         match (asked, outcome.await) {
             (true, Ok(Ok(()))) => Ok(child),
             (true, Ok(Err(StartRefused::Exists))) => Err(DynamicError::Exists { supervisor, id }),
-            (true, Ok(Err(StartRefused::Fell(exit)))) => Err(DynamicError::Fell { supervisor, id, exit }),
+            (true, Ok(Err(StartRefused::Failed(exit)))) => Err(DynamicError::Fell { supervisor, id, exit }),
             (false, _) | (true, Err(_)) => Err(DynamicError::NotRunning { supervisor, id }),
         }
     }
@@ -155,25 +155,25 @@ impl<A: Child> Dynamic<A> {
 
     /// Waits until the supervisor is there to take requests.
     pub async fn running(&self) {
-        let mut desk = self.0.desk.subscribe();
+        let mut supervisor = self.0.supervisor.subscribe();
         // It fails only when the sender is gone, and we hold it.
-        let _ = desk.wait_for(Option::is_some).await;
+        let _ = supervisor.wait_for(Option::is_some).await;
     }
 
     pub(crate) fn id(&self) -> Arc<str> {
         self.0.name.clone()
     }
 
-    /// The supervisor opens its desk: requests go to this incarnation of it.
+    /// Connects a new incarnation of the supervisor: requests go to it from now on.
     pub(crate) fn open(&self) -> UnboundedReceiver<Request<A>> {
-        let (desk, requests) = unbounded_channel();
+        let (supervisor, requests) = unbounded_channel();
         self.0.children.clear();
-        self.0.desk.send_replace(Some(desk));
+        self.0.supervisor.send_replace(Some(supervisor));
         requests
     }
 
     pub(crate) fn close(&self) {
-        self.0.desk.send_replace(None);
+        self.0.supervisor.send_replace(None);
     }
 
     pub(crate) fn list(&self, child: ActorRef<A>) {
@@ -185,7 +185,7 @@ impl<A: Child> Dynamic<A> {
     }
 
     fn ask(&self, request: Request<A>) -> bool {
-        self.0.desk.borrow().as_ref().is_some_and(|desk| desk.send(request).is_ok())
+        self.0.supervisor.borrow().as_ref().is_some_and(|supervisor| supervisor.send(request).is_ok())
     }
 }
 

@@ -143,7 +143,7 @@ impl<A: Child> DynamicSupervisor<A> {
     fn retire(&mut self, member: Member, exit: Exit) {
         match member.started {
             Some(started) => {
-                let _ = started.send(Err(StartRefused::Fell(exit.clone())));
+                let _ = started.send(Err(StartRefused::Failed(exit.clone())));
             }
             None => self.supervision.ended(&member.spec, &exit),
         }

@@ -23,7 +23,7 @@
 //! - A caller that waits for an answer gets [`RefError::Died`]; one that sends while the child is down gets
 //!   [`RefError::NotRunning`].
 //! - The supervisor receives `Down` when nothing is left of the incarnation, so **two incarnations
-//!   never overlap**. By its [`Restart`] the child is started anew, built by its start function and
+//!   never overlap**. By its [`Restart`] the child is restarted, built by its start function and
 //!   never from the old struct, together with the siblings that the [`Strategy`] names. A start that fails
 //!   is a failure like any other.
 //! - More restarts than the [`Intensity`] allows: the supervisor stops its children and ends with

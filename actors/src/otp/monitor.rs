@@ -21,7 +21,7 @@ pub struct Down {
 /// The events of a monitor: one for each incarnation that ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ChildEvent {
-    /// It ended, and its supervisor is about to start it anew.
+    /// It ended, and its supervisor is about to start it again.
     Restarting(Down),
     /// It ended for good.
     Ended(Down),

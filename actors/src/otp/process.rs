@@ -96,7 +96,7 @@ impl SupervisorLink {
         SupervisorLink { pid, id, path, registry, orders, signals, pending: PendingOrder::Nothing }
     }
 
-    /// The child is up: the supervisor goes on to the next one.
+    /// The child is up: the supervisor continues to the next one.
     pub(crate) fn up(&self) {
         self.registry.enter(&self.path, State::Running);
         // It fails only when the supervisor is gone; then the next order is `Kill`.

@@ -22,7 +22,7 @@ pub struct TreeNode {
     pub state: State,
     /// How long it has been in that state.
     pub since_ms: u64,
-    /// How often it was started anew.
+    /// How often it was restarted.
     pub restarts: u32,
     /// Why its last incarnation ended.
     pub last_exit: Option<String>,

@@ -1,10 +1,10 @@
 //! The manager: keeps the pool full with orgs of the live campaign.
 //!
 //! Owns: nothing, not even the knowledge whether there is a campaign. Source of truth: the live campaign's row in the move
-//! log, read at every tick; so any process can pause, halt or tune the campaign, a manager that was restarted goes on
+//! log, read at every tick; so any process can pause, halt or tune the campaign, a manager that was restarted continues
 //! where the row says, and a campaign whose opening was never answered is driven all the same. The pool is the truth
 //! about free workers: an org is claimed only with a worker in hand.
-//! On failure: claimed orgs go on without it, and the node's reconciler starts those it claimed and did not start.
+//! On failure: claimed orgs continue without it, and the node's reconciler starts those it claimed and did not start.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -72,7 +72,7 @@ pub struct Manager {
 
 /// What one tick found.
 enum Tick {
-    /// The campaign goes on; this is what to show.
+    /// The campaign continues; this is what to show.
     GoesOn(String),
     /// There is none for this node.
     NoCampaign,
@@ -265,7 +265,7 @@ impl Handler<Migrate> for Manager {
     }
 }
 
-/// Go on with a paused campaign, or with the one that a dead node left behind.
+/// Continue with a paused campaign, or with the one that a dead node left behind.
 #[derive(Message)]
 #[rtype(result = "Result<Campaign, LogError>")]
 pub struct Resume;

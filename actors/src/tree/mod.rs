@@ -62,7 +62,7 @@ pub struct Settings {
     pub lease: Duration,
     /// The pool before the first campaign.
     pub tuning: Tuning,
-    /// When a move that cannot go on is given up.
+    /// When a move that cannot continue is given up.
     pub patience: Patience,
 }
 

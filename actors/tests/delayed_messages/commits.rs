@@ -75,7 +75,7 @@ fn a_point_of_no_return_that_was_committed_unheard_leads_forward() {
     });
 }
 
-/// The abort was stored by somebody who had not revoked what was sent, and it arrived.
+/// The abort was stored without revoking the request, which then arrived.
 #[test]
 fn an_abort_that_finds_the_org_moved_goes_forward() {
     play(async {

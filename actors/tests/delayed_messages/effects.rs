@@ -33,7 +33,7 @@ fn an_effect_whose_actors_fall_is_gone_before_it_is_tried_again() {
                 sleep(Duration::from_millis(5)).await;
             }
             if method == "heartbeat" {
-                // Only the node fell: the org goes on undisturbed.
+                // Only the node fell: the org continues undisturbed.
                 sleep(Duration::from_secs(60)).await;
                 assert_eq!(stores.copies(), ["begun"]);
                 return;

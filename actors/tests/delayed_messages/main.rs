@@ -1,4 +1,4 @@
-//! What was sent to a store and arrives late, over the real tree, on a paused clock: a commit whose answer was lost, a
+//! Messages to a store that arrive late, over the real tree, on a paused clock: a commit whose answer was lost, a
 //! packet that was held back.
 
 #![allow(missing_docs, unreachable_pub, dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]

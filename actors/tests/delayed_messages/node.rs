@@ -31,7 +31,7 @@ pub struct Node {
     id: MoveId,
 }
 
-/// Plays on a clock that runs only while nobody works.
+/// Runs on a paused clock, which advances only when all tasks are idle.
 pub fn play(scene: impl Future<Output = ()>) {
     let runtime = Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     LocalSet::new().block_on(&runtime, scene);

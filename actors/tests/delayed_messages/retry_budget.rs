@@ -1,4 +1,4 @@
-//! For how long a step is tried again: without end where nobody is shut out, and within its budget where somebody is.
+//! How long a step is retried: forever where no user is blocked, and within its budget where users are.
 
 use std::time::Duration;
 

@@ -75,7 +75,7 @@ impl Stores {
         self.round_ms.store(u64::try_from(round.as_millis()).unwrap(), Relaxed);
     }
 
-    /// The next copy does not come to its end.
+    /// The next copy does not finish.
     pub fn hang(&self) {
         self.hangs.store(true, Relaxed);
     }

@@ -4,7 +4,7 @@ use metrics_util::debugging::{DebugValue, DebuggingRecorder};
 
 use crate::fixture::play;
 
-/// All that was counted, summed up over those labels that nobody asks for.
+/// All counts, summed over the labels that are not asked for.
 pub struct Counted(Vec<(String, Labels, f64)>);
 
 type Labels = Vec<(String, String)>;

@@ -238,7 +238,7 @@ impl MemoryEngine {
     }
 }
 
-/// A copy that was begun: rolled back when it is dropped before it is committed, so also when nobody hears that it was
+/// A copy that was begun: rolled back when it is dropped before it is committed, so also when the answer is lost after it was
 /// begun.
 struct Transaction {
     world: World,

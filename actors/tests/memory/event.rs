@@ -36,7 +36,7 @@ pub enum Event {
         to: State,
         /// The lease under which it was done.
         epoch: Epoch,
-        /// Who did it; nobody for an operator.
+        /// The owner that did it; none for an operator.
         node: Option<NodeId>,
         /// The campaign that claimed it last.
         campaign: Option<CampaignId>,
@@ -50,7 +50,7 @@ pub enum Event {
         /// Its fields now.
         after: Hash,
     },
-    /// Redis lost its memory.
+    /// Redis lost its data.
     FlagsLost,
     /// Rows of an org were written or removed.
     RowsChanged {

@@ -1,4 +1,4 @@
-//! What a call to a port meets on its way.
+//! The outcome of a call to a port.
 
 use std::time::Duration;
 

@@ -20,7 +20,7 @@ pub struct Process {
 /// Why a call has no answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Trouble {
-    /// Nobody knows whether it was carried out.
+    /// Whether it was carried out is unknown.
     Unreachable,
     /// It was refused for a reason that stays.
     Refused,
@@ -65,7 +65,7 @@ impl Process {
         answer
     }
 
-    /// Goes on, unless the process was killed: then never.
+    /// Continues, unless the process was killed: then never.
     pub(super) async fn if_alive(&self) {
         if !self.world.is_alive(self.id) {
             pending::<()>().await;

@@ -16,11 +16,11 @@ pub type Hash = BTreeMap<String, String>;
 pub struct RedisFacts {
     /// The hashes.
     pub hashes: BTreeMap<FlagKey, Hash>,
-    /// Whether nobody can reach it.
+    /// Whether it is unreachable.
     pub down: bool,
     /// The note that all flags are there.
     pub whole: bool,
-    /// The notes of those who are writing all flags again.
+    /// The notes of processes that are writing all flags again.
     pub refilling: BTreeSet<u64>,
     notes: u64,
 }
@@ -60,7 +60,7 @@ impl WorldGuard<'_> {
         self.emit(Event::Flagged { key: key.clone(), before, after });
     }
 
-    /// Redis loses its memory.
+    /// Redis loses its data.
     pub fn lose_flags(&mut self) {
         let redis = &mut self.facts.redis;
         redis.hashes.clear();

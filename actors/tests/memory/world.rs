@@ -50,11 +50,11 @@ pub enum InjectedBug {
     DiscardNothing,
     /// Redis takes any epoch.
     IgnoreFlagEpochs,
-    /// Redis says it is well after it lost its memory.
+    /// Redis says it is well after it lost its data.
     HideLostMemory,
-    /// Redis notes that it has all flags although nobody was told that it has not.
+    /// Redis is marked as whole although no process was told that it was not.
     MarkWithoutNote,
-    /// The move log takes transitions and flags of whoever comes.
+    /// The move log accepts transitions and flags with a stale epoch.
     NoFencing,
     /// The move log forgets what an operator had set.
     ForgetFound,
@@ -100,7 +100,7 @@ struct Inner {
 struct Watch {
     observers: Vec<Box<dyn Observer>>,
     violations: Vec<Violation>,
-    /// The last events, for whoever has to understand a violation.
+    /// The last events, to explain a violation.
     recent: Option<Vec<(Instant, Event)>>,
 }
 

@@ -1,4 +1,4 @@
-//! What the simulation found, each fault with the shortest story that shows it.
+//! Faults that the simulation found, each with the shortest schedule that shows it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -63,14 +63,14 @@ fn a_redis_that_forgets_again_while_it_is_filled_is_filled_again() {
 #[test]
 fn a_loss_is_mended_within_seconds() {
     play(async {
-        let stage = Stage::new(1).await;
-        let node = stage.node("a").await;
+        let fixture = Fixture::new(1).await;
+        let node = fixture.node("a").await;
         node.migrate().await.unwrap();
-        stage.until_all(State::Migrated).await;
+        fixture.until_all(State::Migrated).await;
         for _ in 0..3 {
-            stage.world.act(|scene| scene.lose_flags());
+            fixture.world.act(|scene| scene.lose_flags());
             sleep(Duration::from_secs(3)).await;
-            assert_eq!(stage.door(1), Some(Side::Target));
+            assert_eq!(fixture.routed_to(1), Some(Side::Target));
         }
     });
 }
@@ -166,14 +166,14 @@ fn a_rehearsal_decides_nothing_also_while_redis_is_caught_up() {
 #[test]
 fn nothing_is_decided_while_redis_is_away() {
     play(async {
-        let stage = Stage::new(1).await;
-        let node = stage.node("a").await;
-        stage.world.set_weather(|_, call: crate::memory::Call, _| match call.port {
+        let fixture = Fixture::new(1).await;
+        let node = fixture.node("a").await;
+        fixture.world.set_faults(|_, call: crate::memory::Call, _| match call.port {
             Port::Flags => Fate::of(Outcome::NotDone),
             Port::Log | Port::Engine => Fate::SMOOTH,
         });
         node.set_flags(FlagKey::no_org(), fields("disable_new_orgs")).await.unwrap_err();
-        assert!(stage.world.look(|facts| facts.log.image(&FlagKey::no_org()).is_none()));
+        assert!(fixture.world.look(|facts| facts.log.image(&FlagKey::no_org()).is_none()));
     });
 }
 

@@ -1,4 +1,4 @@
-//! Whoever falls in the midst of a campaign, once or again and again: all orgs come to their end.
+//! Any actor may crash during a campaign, once or repeatedly: all orgs reach an end.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -92,7 +92,7 @@ fn a_step_that_always_panics_parks_its_org_and_no_other() {
         let node = fixture.node("a").await;
         let mut panics = 0;
         fixture.world.set_faults(move |_, call, _| {
-            // The first org's, because nobody else copies before it has ended.
+            // That of the first org, because no other org is copied before it has ended.
             let falls = is(call, Port::Engine, "copy.begin") && panics < 3;
             panics += u32::from(falls);
             if falls { Fate::of(Outcome::Panic) } else { Fate::SMOOTH }

@@ -48,7 +48,7 @@ impl FaultInjector {
         });
     }
 
-    /// Nobody reaches this for so long.
+    /// It is unreachable for so long.
     pub fn down(&self, port: Port, ms: u64) {
         let until = Instant::now() + Duration::from_millis(ms);
         self.state(|state| state.down_until.insert(port, until));

@@ -14,7 +14,7 @@ use super::plan::Plan;
 use super::random::Random;
 use crate::memory::{MemoryEngine, MemoryFlags, MemoryLog, Process, World};
 
-/// How long somebody waits for a node to start or stop.
+/// How long the test waits for a node to start or stop.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// See the module's documentation.

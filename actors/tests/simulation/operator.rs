@@ -31,7 +31,7 @@ pub struct Operator503(Arc<Mutex<Vec<(OrgName, Sure)>>>);
 pub enum Sure {
     /// It was acknowledged.
     Yes,
-    /// It was asked for, and nobody knows.
+    /// It was requested, and the outcome is unknown.
     Unknown,
 }
 
@@ -115,7 +115,7 @@ impl Operator {
         self.migrate(node, &migration, selection).await;
     }
 
-    /// Goes on with the campaign.
+    /// Continues with the campaign.
     pub async fn resume(&mut self, node: &Node) {
         within(node.tree.manager().send(Resume)).await;
     }
@@ -180,7 +180,7 @@ async fn order(node: &Node, key: FlagKey, fields: Fields) -> bool {
 }
 
 async fn within<T>(answer: impl Future<Output = T>) -> Option<T> {
-    // A panic that was injected here ends `mover exec`, which nobody else notices.
+    // A panic that was injected here ends `mover exec` and nothing else.
     let answer = futures_util::FutureExt::catch_unwind(std::panic::AssertUnwindSafe(answer));
     timeout(PATIENCE, answer).await.ok()?.ok()
 }

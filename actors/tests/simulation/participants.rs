@@ -1,4 +1,4 @@
-//! Who takes part in a schedule: migrations, orgs, and how the flags route them.
+//! The participants of a schedule: migrations, orgs, and how the flags route them.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -66,7 +66,7 @@ pub struct FaultRates {
     pub slow_ms: u64,
 }
 
-/// Something that happens to the world, or that somebody wants of it.
+/// A fault, or a request of an operator.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum PlannedEvent {
     /// A node is killed.
@@ -77,17 +77,17 @@ pub enum PlannedEvent {
     Start,
     /// All calls of a node hang for so long.
     Freeze(u64),
-    /// Nobody can reach Redis for so long.
+    /// Redis is unreachable for so long.
     RedisDown(u64),
-    /// Nobody can reach the move log for so long.
+    /// The move log is unreachable for so long.
     LogDown(u64),
-    /// Nobody can reach the stores for so long.
+    /// The stores are unreachable for so long.
     StoresDown(u64),
-    /// Redis loses its memory.
+    /// Redis loses its data.
     RedisForgets,
     /// An operator starts a campaign.
     Migrate,
-    /// An operator goes on with the campaign.
+    /// An operator continues with the campaign.
     Resume,
     /// An operator steers the campaign.
     Control(Control),

@@ -84,7 +84,7 @@ impl SimulationRun {
         Verdict { violations, events, trees: self.nodes.drawn() }
     }
 
-    /// Nobody asks again and again without a pause.
+    /// No caller retries without a pause.
     fn check_calls(&mut self, played_for: Duration) {
         let calls_max = CALLS_PER_SECOND * (played_for.as_secs() + 10);
         for (call, calls) in self.faults.calls() {
@@ -180,7 +180,7 @@ impl SimulationRun {
         }
     }
 
-    /// An operator's own 503 that nobody told Mover of is lost with Redis's memory, and taken for a drift by a repair.
+    /// A 503 that an operator set past Mover is lost with the data of Redis, and counts as drift for a repair.
     fn forget_what_only_redis_knew(&self) {
         if self.plan.operator_503 {
             self.operator_503.set(&self.participants.orgs[0].name, Sure::Unknown);
@@ -210,7 +210,7 @@ impl SimulationRun {
         }
     }
 
-    /// An operator sees to it that everything comes to its end.
+    /// An operator sees to it that everything ends.
     async fn finale(&mut self) {
         let deadline = Instant::now() + FINALE_MAX;
         while !self.is_over() {

@@ -12,7 +12,7 @@ pub struct Verdict {
     pub violations: Vec<Violation>,
     /// What happened in it.
     pub events: Events,
-    /// What the trees looked like at the end, for whoever has to understand it.
+    /// The trees at the end, to explain the verdict.
     pub trees: String,
 }
 
@@ -25,7 +25,7 @@ pub struct Events {
     pub migrated: u64,
     /// Moves that were taken back.
     pub failed: u64,
-    /// Moves that another node went on with.
+    /// Moves that another node continued with.
     pub taken_over: u64,
     /// Campaigns.
     pub campaigns: u64,

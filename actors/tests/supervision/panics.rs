@@ -70,7 +70,7 @@ fn a_panic_in_started_on_every_try_escalates() {
     });
 }
 
-/// A child that falls or stops in this way: how does it end, and does the tree go on?
+/// A child that falls or stops in this way: how does it end, and does the tree continue?
 async fn end_of(behaviour: Behaviour, fall: Option<Failure>) -> Exit {
     let child = ActorRef::named("child");
     let spec = SupervisorSpec::new("root", Strategy::OneForOne).intensity(PATIENT).child(probe_with(

@@ -1,4 +1,4 @@
-//! An actor that falls in every way it is asked to, and a log of what happened in which order.
+//! An actor that fails in every way it is asked to, and a log of what happened in which order.
 
 use std::future::Future;
 use std::sync::atomic::{AtomicUsize, Ordering};

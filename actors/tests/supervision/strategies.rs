@@ -1,4 +1,4 @@
-//! Who is restarted when one child falls.
+//! Which children are restarted when one fails.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ async fn when_b_falls(strategy: Strategy) -> Vec<String> {
     event_log.take()
 }
 
-/// Until the supervisor has dealt with a fall: paused time moves on only when nobody has anything
+/// Until the supervisor has handled a failure: paused time advances only when no task has anything
 /// left to do.
 async fn settled() {
     tokio::time::sleep(Duration::from_secs(1)).await;

@@ -30,7 +30,7 @@ pub(crate) struct Change {
     delta: i32,
 }
 
-/// What a branch's rows are; accounts and tellers that nobody changed hold nothing.
+/// What a branch's rows are; accounts and tellers without a change hold nothing.
 #[derive(Debug, Default)]
 pub(crate) struct State {
     branch: i32,

@@ -182,7 +182,7 @@ impl Operator {
         } else {
             let first_word = ended.command.trim_start_matches("exec ").split(' ').next().unwrap_or_default();
             self.counters.name(format!("`{first_word}` ended with an error"));
-            // A server may be away; somebody who types does not hammer either.
+            // A server may be down; an operator does not retry at once either.
             sleep(AFTER_AN_ERROR).await;
         }
     }

@@ -19,7 +19,7 @@ pub(crate) struct Site {
 }
 
 impl Site {
-    /// So many that there are others to go on with.
+    /// So many that there are others to continue with.
     pub(super) fn finalized_max(&self) -> usize {
         self.orgs.len().saturating_sub(self.at_once).max(self.at_once / 4)
     }

@@ -58,7 +58,7 @@ impl Cutover {
         Doing::Done
     }
 
-    /// The exclusive lock, to let writes pass again without a log: nobody has entries under way then.
+    /// The exclusive lock, to let writes pass again without a log: no writer has pending entries then.
     pub(super) fn open_lock(&self, state: &mut State, number: usize, measure: Without) -> Doing {
         let leaving = state.nodes[number].step.leaving();
         if self.has(measure) && !take_exclusive(state, number, leaving) {
@@ -104,7 +104,7 @@ impl Cutover {
         Doing::Done
     }
 
-    /// The row stays, or comes to be: whoever is older and has not copied yet is refused by it.
+    /// The row stays, or is created: it refuses stale nodes that have not copied yet.
     pub(super) fn abort_discard(&self, state: &mut State, number: usize) -> Doing {
         if state.guard_is_held(NEW) {
             return Doing::Waits;
@@ -126,7 +126,7 @@ impl Cutover {
         Doing::Done
     }
 
-    /// Nothing was changed that a rollback has to undo; but whoever is older must not be able to end it any more.
+    /// Nothing was changed that a rollback has to undo; but a stale node must not be able to end it any more.
     pub(super) fn back_abort(&self, state: &mut State, number: usize) -> Doing {
         if !self.has(Without::BackAbortStamps) {
             let moved = state.stores[NEW].mode == Mode::Moved;

@@ -64,7 +64,7 @@ impl Cutover {
         Doing::Done
     }
 
-    /// The receiving guard row comes first: whoever is older is kept out before our snapshot is taken.
+    /// The receiving guard row comes first: stale nodes are refused before our snapshot is taken.
     pub(super) fn copy_begin(&self, state: &mut State, number: usize) -> Doing {
         if state.guard_is_held(NEW) {
             return Doing::Waits;

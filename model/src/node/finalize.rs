@@ -30,7 +30,7 @@ impl Cutover {
         Doing::Done
     }
 
-    /// Batches make no difference here: nobody reads these rows any more.
+    /// Batches make no difference here: these rows have no readers any more.
     pub(super) fn purge(&self, state: &mut State, number: usize) -> Doing {
         if state.guard_is_held(OLD) && self.has(Without::PurgeLocksGuard) {
             return Doing::Waits;

@@ -190,7 +190,7 @@ impl Cutover {
         Doing::Done
     }
 
-    /// Whether the store has seen nobody newer.
+    /// Whether the store has seen no newer epoch.
     fn is_current(&self, state: &State, number: usize, store: usize) -> bool {
         !self.has(Without::EpochCheckInStore) || state.stores[store].epoch <= state.nodes[number].epoch
     }

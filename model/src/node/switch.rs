@@ -10,7 +10,7 @@ use crate::setting::KEYS;
 use crate::state::{ABSENT, Flags, Mode, NEW, NOBODY, State};
 
 impl Cutover {
-    /// Whoever finds `moved` on the leaving store goes forward.
+    /// A node that finds `moved` in the leaving store goes forward.
     pub(super) fn switch_begin(&self, state: &mut State, number: usize) -> Doing {
         match self.enter_leaving(state, number) {
             Entered::Waits => return Doing::Waits,
@@ -116,7 +116,7 @@ impl Cutover {
         Doing::Done
     }
 
-    /// The end of a rollback: nothing of the org stays in the store that it left, and nobody may write there.
+    /// The end of a rollback: nothing of the org stays in the store that it left, and no client may write there.
     pub(super) fn discard(&self, state: &mut State, number: usize) -> Doing {
         if state.guard_is_held(NEW) {
             return Doing::Waits;
@@ -141,7 +141,7 @@ impl Cutover {
     }
 }
 
-/// Got at once if nobody holds it in any way.
+/// Acquired at once if it is free.
 pub(super) fn take_exclusive(state: &mut State, number: usize, store: usize) -> bool {
     let free = state.stores[store].exclusive == NOBODY && !state.writers_in(store).any(|writer| writer.shared);
     if free {

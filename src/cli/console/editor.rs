@@ -123,7 +123,7 @@ impl Hinter for Hint {
     }
 }
 
-/// An Erlang expression goes on in the next line until its final dot.
+/// An Erlang expression continues in the next line until its final dot.
 struct UntilTheDot;
 
 impl Validator for UntilTheDot {

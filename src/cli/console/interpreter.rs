@@ -12,7 +12,7 @@ use crate::command::erlang::{self, Environment, Meaning, Reply};
 use crate::command::{self, Command};
 use crate::operations::{Answer, CampaignStatus, Interface};
 
-/// Whether the console goes on.
+/// Whether the console continues.
 pub(super) enum Next {
     Ask,
     Leave,

@@ -79,7 +79,7 @@ pub(super) async fn console(
     Ok(if failed && !on_terminal { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-/// A campaign that would end with this process is halted and followed to its end; one that goes on without it does.
+/// A campaign that would end with this process is halted and followed to its end; one that continues without it does.
 async fn leave(host: &mut dyn CommandHost, screen: &Screen, interrupts: &mut Interrupts) -> Result<(), CliError> {
     if let Ok(Some((mut campaign, total))) = host.live().await {
         match host.on_detach() {
@@ -99,7 +99,7 @@ async fn leave(host: &mut dyn CommandHost, screen: &Screen, interrupts: &mut Int
     host.close().await
 }
 
-/// Line by line; an Erlang expression goes on until its final dot. What is left at the end is handed over as it is.
+/// Line by line; an Erlang expression continues until its final dot. What is left at the end is handed over as it is.
 fn read_pipe(lines: &mpsc::Sender<Typed>) {
     let mut text = String::new();
     for line in std::io::stdin().lock().lines().map_while(Result::ok) {

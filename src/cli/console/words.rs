@@ -12,7 +12,7 @@ pub(in crate::cli) trait Names {
     fn orgs(&self, begin: &str) -> Vec<String>;
 }
 
-/// How the last word of a line can go on.
+/// How the last word of a line can continue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Completion {
     /// Where that word begins, in bytes.
@@ -67,7 +67,7 @@ fn candidates(before: &str, begin: &str, names: &dyn Names) -> Vec<String> {
     if let Some((option, _)) = begin.split_once('=') {
         return values(spec, option).into_iter().map(|value| format!("{option}={value}")).collect();
     }
-    // In a list after a comma the last one goes on.
+    // In a list after a comma the last one continues.
     let is_list = before.ends_with(',');
     let place = arguments.iter().filter(|word| !word.contains('=')).count() - usize::from(is_list);
     let mut found = Vec::new();

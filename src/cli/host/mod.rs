@@ -52,7 +52,7 @@ pub(super) enum Consent<'a> {
 /// What came of a command.
 #[derive(Debug)]
 pub(super) enum CommandOutcome {
-    /// It was carried out, or goes on as a campaign.
+    /// It was carried out, or continues as a campaign.
     Done(CommandResult),
     /// First its issuer must show that it is meant.
     NeedsConfirmation(Danger),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::http::wire::Held;
 use crate::remote::{Client, RemoteError};
@@ -18,7 +18,7 @@ pub(super) struct RunLease {
     secret: String,
     client: Client,
     lost: watch::Receiver<bool>,
-    heartbeat: JoinHandle<()>,
+    heartbeat: AbortOnDropHandle<()>,
 }
 
 /// A new secret, or a new key of a request.
@@ -27,11 +27,11 @@ pub(super) fn secret() -> String {
 }
 
 impl RunLease {
-    /// Takes a run, or goes on with one that was begun with this secret.
+    /// Takes a run, or continues with one that was begun with this secret.
     pub(super) async fn take(client: &Client, run: i64, secret: String) -> Result<Self, RemoteError> {
         let held = hold(client, run, &secret, false).await?;
         let (tell, lost) = watch::channel(false);
-        let heartbeat = tokio::spawn(keep(client.clone(), held, secret.clone(), tell));
+        let heartbeat = AbortOnDropHandle::new(tokio::spawn(keep(client.clone(), held, secret.clone(), tell)));
         Ok(Self { run, secret, client: client.clone(), lost, heartbeat })
     }
 
@@ -55,7 +55,7 @@ impl RunLease {
         }
     }
 
-    /// Others may go on with it at once.
+    /// Others may continue with it at once.
     pub(super) async fn release(self) {
         self.heartbeat.abort();
         let path = format!("/runs/{}/release", self.run);
@@ -63,12 +63,6 @@ impl RunLease {
         if let Err(error) = self.client.post::<Held>(&path, &body, "release").await {
             tracing::debug!(%error, "the run is let go when its lease ends");
         }
-    }
-}
-
-impl Drop for RunLease {
-    fn drop(&mut self) {
-        self.heartbeat.abort();
     }
 }
 

@@ -1,4 +1,4 @@
-//! `mover run`: a runbook, step by step. Each step is noted in the move log before and after, so a run that was killed goes on
+//! `mover run`: a runbook, step by step. Each step is noted in the move log before and after, so a run that was killed continues
 //! where it was; what is resumed is the text that was begun.
 
 mod preview;
@@ -70,7 +70,7 @@ pub enum RunError {
         /// Who gave it.
         issuer: String,
     },
-    /// An earlier run did not come to its end.
+    /// An earlier run did not finish.
     #[error(
         "run {run} of {title:?}, begun by {by}, did not come to its end. next: mover run --resume {run}; or --rollback {run}; \
          or --anew, to leave it as it is and begin from the first step"
@@ -299,7 +299,7 @@ fn allow_shell(steps: &[Step], allowed: bool) -> Result<(), RunError> {
     }
 }
 
-/// Goes on without the step at which the run stopped.
+/// Continues without the step at which the run stopped.
 async fn skip(host: &mut dyn RunJournal, plan: &mut Plan, reason: &str) -> Result<(), CliError> {
     let stopped = plan.entries.iter().find(|entry| matches!(entry.state, StepState::Failed | StepState::Begun));
     let number = stopped.map(|entry| entry.number).ok_or(RunError::NothingToSkip(plan.run.id))?;

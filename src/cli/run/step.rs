@@ -180,7 +180,7 @@ impl RunningStep<'_> {
         let Some(earlier) = earlier else { return Ok(Before::Nothing) };
         if let EarlierAttempt::Done(told) = self.host.given_before(earlier, self.interrupts).await? {
             match &told.campaign {
-                // A campaign that did not come to its end is begun again.
+                // A campaign that did not finish is begun again.
                 Some((campaign, _)) if campaign.phase == Phase::Ended && !is_done(campaign) => {}
                 _ => return Ok(Before::CommandResult(*told)),
             }

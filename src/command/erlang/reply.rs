@@ -42,7 +42,7 @@ impl Reply {
         }
     }
 
-    /// `{error,busy_now}`: another campaign runs, and goes on.
+    /// `{error,busy_now}`: another campaign runs, and continues.
     pub fn busy() -> Term {
         Term::tagged("error", Term::atom("busy_now"))
     }

@@ -46,7 +46,7 @@ struct Pending {
 /// What follows from one try.
 enum Next {
     Done,
-    /// With flags read anew, at once.
+    /// With flags read again, at once.
     Elsewhere,
     Soon,
     Later,

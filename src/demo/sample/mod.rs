@@ -53,7 +53,7 @@ pub struct Sample {
 }
 
 impl Sample {
-    /// Drops what is in both databases and fills them anew; calls `progress` after each table.
+    /// Drops what is in both databases and fills them again; calls `progress` after each table.
     /// Refuses a database that holds anything but an earlier sample.
     pub async fn reset(&self, shape: &Shape, progress: impl FnMut(Seeded)) -> Result<(), SampleError> {
         let (old, new) = (open(&self.old_url, "old").await?, open(&self.new_url, "new").await?);

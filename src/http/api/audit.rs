@@ -16,12 +16,12 @@ use crate::operations::World;
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 struct AuditQuery {
-    /// From where to go on.
+    /// From where to continue.
     after: Option<String>,
     /// Only those that wait for a second person.
     #[serde(default)]
     waiting: bool,
-    /// At most so many, up to 1000.
+    /// At most this many, up to 1000.
     #[param(minimum = 1, maximum = 1000)]
     limit: Option<u32>,
 }

@@ -57,7 +57,7 @@ struct NewRun {
     source: String,
     /// Values for its variables.
     variables: BTreeMap<String, String>,
-    /// Also if an earlier run of it did not come to its end.
+    /// Also if an earlier run of it did not finish.
     #[serde(default)]
     anew: bool,
     /// A new secret of the client, such as a UUID. It proves the lease on the run.
@@ -104,7 +104,7 @@ struct Holding {
     again: bool,
 }
 
-/// Take a run, to go on with it
+/// Take a run, to continue with it
 ///
 /// A client that has the lease keeps it.
 #[utoipa::path(tag = "runs", responses((status = 200, body = Held), Refusals))]
@@ -121,7 +121,7 @@ pub(super) async fn take_run(
     Ok(held(&shared, run.id))
 }
 
-/// Let a run go, for others to go on with it
+/// Let a run go, for others to continue with it
 #[utoipa::path(tag = "runs", responses((status = 200, body = Held), Refusals))]
 #[post("/runs/{id}/release")]
 pub(super) async fn release_run(

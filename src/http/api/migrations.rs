@@ -63,9 +63,9 @@ struct OrgsQuery {
     state: Option<String>,
     /// What the name begins with.
     prefix: Option<String>,
-    /// From where to go on.
+    /// From where to continue.
     after: Option<String>,
-    /// At most so many, up to 1000.
+    /// At most this many, up to 1000.
     #[param(minimum = 1, maximum = 1000)]
     limit: Option<u32>,
 }

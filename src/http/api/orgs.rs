@@ -90,7 +90,7 @@ pub(super) async fn get_route(shared: web::Data<Shared>, name: web::Path<String>
     Ok(web::Json(Route { org: name.to_string(), migrations, flags }))
 }
 
-/// Who is shut out now
+/// Who is blocked now
 #[utoipa::path(tag = "orgs", responses((status = 200, body = Page<Closed>), Refusals))]
 #[get("/closed")]
 pub(super) async fn get_closed(shared: web::Data<Shared>) -> Result<HttpResponse, Problem> {

@@ -36,7 +36,7 @@ impl<T> Page<T> {
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Limit {
-    /// At most so many, up to 1000.
+    /// At most this many, up to 1000.
     #[param(minimum = 1, maximum = 1000)]
     limit: Option<u32>,
 }

@@ -22,7 +22,7 @@ const TOKEN_LOOKED_AT_EVERY: Duration = Duration::from_secs(1);
 
 /// Everything that changes, as server-sent events
 ///
-/// `Last-Event-ID` goes on after an event. docs/http.md lists the events.
+/// `Last-Event-ID` continues after an event. docs/http.md lists the events.
 #[utoipa::path(
     tag = "overview",
     params(("Last-Event-ID" = Option<String>, Header, description = "the id of the last event that was heard")),
@@ -45,7 +45,7 @@ pub(in crate::http) async fn get_events(
         .streaming(frames(listener, shared, caller.name)))
 }
 
-/// Ends when the listener is too far behind: it comes back and goes on where it was, or begins anew. And when its token opens nothing any more.
+/// Ends when the listener is too far behind: it comes back and continues where it was, or starts over. And when its token opens nothing any more.
 fn frames(
     mut listener: Listener,
     shared: web::Data<Shared>,

@@ -62,7 +62,7 @@ async fn watch(me: SelfHandle, shared: Arc<Shared>) {
             }
             match watch.look().await {
                 Ok(()) => me.note(format!("{} listen", shared.hub.listeners())),
-                // The next look goes on after what was seen.
+                // The next look continues after what was seen.
                 Err(problem) => me.note(format!("waiting: {problem}")),
             }
             tokio::time::sleep(LOOK_EVERY).await;

@@ -9,7 +9,7 @@ use crate::state::{PgMoveLog, StateError};
 
 const DOING: &str = "reading who is shut out";
 
-/// An org whose writers a move has shut out.
+/// An org whose writers a move has blocked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClosedOrg {
     /// Which.
@@ -23,7 +23,7 @@ pub struct ClosedOrg {
 }
 
 impl PgMoveLog {
-    /// Orgs whose writers are shut out by a move, at most so many, the longest first.
+    /// Orgs whose writers are blocked by a move, at most this many, the longest first.
     pub async fn closed_orgs(&self, limit: u32) -> Result<Vec<ClosedOrg>, StateError> {
         let rows = self.query(DOING, include_str!("../sql/closed_now.sql"), &[&i64::from(limit)]).await?;
         let closed = |row| {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use mover_actors::domain::ids::MigrationName;
 use mover_actors::domain::state::Step;
+use strum::VariantArray;
 
 use super::StateName;
 use crate::state::decode::Columns;
@@ -35,7 +36,7 @@ pub struct Counts {
 impl Counts {
     /// Over all states.
     pub fn total(&self) -> u64 {
-        StateName::ALL.into_iter().map(|state| self.of(state)).sum()
+        StateName::VARIANTS.iter().map(|state| self.of(*state)).sum()
     }
 
     /// Of one state.

@@ -1,18 +1,32 @@
 //! Lists of moves, a page at a time.
 
-use std::fmt;
-use std::str::FromStr;
 use std::time::SystemTime;
 
 use mover_actors::domain::ids::{MigrationName, MoveId, NodeId, OrgName};
 use mover_actors::domain::record::MoveRecord;
+use strum::VariantNames;
 use tokio_postgres::Row;
 
 use crate::state::decode::Columns;
 use crate::state::{PgMoveLog, StateError};
 
 /// A state without its step, to filter by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    strum::Display,
+    strum::IntoStaticStr,
+    strum::EnumString,
+    strum::VariantArray,
+    strum::VariantNames,
+)]
+#[strum(serialize_all = "snake_case", parse_err_fn = unknown_state, parse_err_ty = StateError)]
 pub enum StateName {
     /// Captured; not yet meant to move.
     Holding,
@@ -31,45 +45,15 @@ pub enum StateName {
 }
 
 impl StateName {
-    /// Every one, in the order of a move's life.
-    pub const ALL: [StateName; 7] = [
-        StateName::Holding,
-        StateName::Ready,
-        StateName::Started,
-        StateName::Migrated,
-        StateName::Failed,
-        StateName::RolledBack,
-        StateName::Finalized,
-    ];
-
     /// As tables, logs and JSON have it.
     pub fn as_str(self) -> &'static str {
-        match self {
-            StateName::Holding => "holding",
-            StateName::Ready => "ready",
-            StateName::Started => "started",
-            StateName::Migrated => "migrated",
-            StateName::Failed => "failed",
-            StateName::RolledBack => "rolled_back",
-            StateName::Finalized => "finalized",
-        }
+        self.into()
     }
 }
 
-impl fmt::Display for StateName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl FromStr for StateName {
-    type Err = StateError;
-    fn from_str(text: &str) -> Result<Self, StateError> {
-        StateName::ALL.into_iter().find(|state| state.as_str() == text).ok_or_else(|| {
-            let known = StateName::ALL.map(StateName::as_str).join(", ");
-            StateError::invalid("reading a state", format!("{text:?} is none of {known}"))
-        })
-    }
+fn unknown_state(text: &str) -> StateError {
+    let known = <StateName as VariantNames>::VARIANTS.join(", ");
+    StateError::invalid("reading a state", format!("{text:?} is none of {known}"))
 }
 
 /// A move with what only people want to know of it.
@@ -87,9 +71,9 @@ pub struct MoveView {
     pub captured_at: SystemTime,
     /// When it changed last.
     pub updated_at: SystemTime,
-    /// When writes to the org were shut out.
+    /// When writes to the org were blocked.
     pub closed_at: Option<SystemTime>,
-    /// When they were let in again.
+    /// When they were unblocked.
     pub opened_at: Option<SystemTime>,
     /// When it came to the end of what it was claimed for.
     pub finished_at: Option<SystemTime>,
@@ -161,7 +145,7 @@ impl PgMoveLog {
 fn names(state: Option<StateName>) -> Vec<&'static str> {
     match state {
         Some(state) => vec![state.as_str()],
-        None => StateName::ALL.map(StateName::as_str).into(),
+        None => <StateName as VariantNames>::VARIANTS.to_vec(),
     }
 }
 

@@ -163,7 +163,7 @@ impl Darklaunch {
                     batch.answer_all(Err(error));
                     self.tasks.finished();
                 }
-                return; // the next probe goes on
+                return; // the next probe continues
             }
         }
         self.proceed(ctx);

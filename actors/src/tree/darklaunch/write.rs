@@ -171,7 +171,7 @@ impl Places {
         Ok(last)
     }
 
-    /// Decides every drifting hash anew, with an epoch above whatever Redis carries, and writes it.
+    /// Decides every drifting hash again, with an epoch above whatever Redis carries, and writes it.
     pub(super) async fn repair(&self) -> Result<u64, DarklaunchError> {
         let mut repaired = 0;
         self.flags.is_whole().await?;

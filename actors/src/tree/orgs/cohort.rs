@@ -22,7 +22,7 @@ use crate::tree::workers::{Perform, PooledWorker};
 use super::effects::{Effects, Outcome, Progress, StepError};
 use super::machine::MachineContext;
 
-/// Why a step that a member asked for did not come to its end.
+/// Why a step that a member asked for did not finish.
 pub(crate) enum Unfinished {
     /// The effect panicked, and no other org had to do with it.
     Crashed(String),
@@ -53,7 +53,7 @@ struct Slot(tokio::sync::Mutex<Option<Arc<PooledWorker>>>);
 struct State {
     members: usize,
     asking: Vec<Asking>,
-    /// How often in a row a step failed for all of them for a passing reason.
+    /// How often in a row a step failed for all of them for a transient reason.
     failed_in_a_row: u32,
 }
 
@@ -67,7 +67,7 @@ struct Asking {
 
 struct Answer {
     attempt: Attempt,
-    /// Whether the member goes on with the others.
+    /// Whether the member continues with the others.
     stays: bool,
 }
 
@@ -91,7 +91,7 @@ impl Member {
     }
 
     /// Waits until all others have come to a step, too, and for what became of this one's. A member that failed where
-    /// others did not goes on alone.
+    /// others did not continues alone.
     pub(crate) async fn perform(&mut self, record: MoveRecord, step: Step, span: Span) -> Attempt {
         let (sender, answer) = oneshot::channel();
         let due = {
@@ -105,7 +105,7 @@ impl Member {
             stays: false,
         });
         match &answer.attempt {
-            // None of its users is shut out now, so it can wait for a worker of its own.
+            // None of its users is blocked now, so it can wait for a worker of its own.
             Ok(Err(StepError::Apart)) => self.go_alone(Arc::default()),
             _ if !answer.stays => self.leave(),
             _ => {}
@@ -113,7 +113,7 @@ impl Member {
         answer.attempt
     }
 
-    /// Goes on alone, with the same worker.
+    /// Continues alone, with the same worker.
     pub(crate) fn leave(&mut self) {
         self.go_alone(self.cohort.worker.clone());
     }
@@ -226,7 +226,7 @@ impl Cohort {
     }
 
     /// Whether a step failed for all of several members twice in a row. The cause may be how many they are, or one of them, so they
-    /// go on alone.
+    /// continue alone.
     fn fails_again(&self, attempts: &[Attempt]) -> bool {
         let has_failed = |attempt: &Attempt| matches!(attempt, Ok(Err(StepError::Transient { .. })));
         let mut state = self.state();

@@ -18,7 +18,7 @@ use super::cohort::{Member, Unfinished};
 use super::effects::{Effects, StepError};
 use super::spans;
 
-/// How long a step that fails for a passing reason is tried again while users are shut out and the org can still go back.
+/// How long a step that fails for a transient reason is tried again while users are blocked and the org can still go back.
 #[derive(Debug, Clone, Copy)]
 pub struct Patience {
     /// Milliseconds from the first failure since the step came further; after that the move is aborted.
@@ -123,7 +123,7 @@ impl MoveDriver {
             }
             let error = match self.attempt(step).await {
                 Ok(findings) => return Ok(findings),
-                // Nothing is wrong with it: it goes on alone now.
+                // Nothing is wrong with it: it continues alone now.
                 Err(StepError::Apart) => continue,
                 Err(error) => error,
             };
@@ -222,7 +222,7 @@ impl MoveDriver {
         self.insist("writing a transition", async || self.journal.send(Write(advance.clone())).await).await
     }
 
-    /// Asks the move log, however long it cannot be reached: without an answer nothing may go on.
+    /// Asks the move log, however long it cannot be reached: without an answer nothing may continue.
     async fn insist<T>(
         &self,
         doing: &str,

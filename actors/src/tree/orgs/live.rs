@@ -126,7 +126,7 @@ impl Effects {
         Ok(orgs.iter().map(outcome).collect())
     }
 
-    /// Brings the last writes over while writers wait, and lets them go on in the other store.
+    /// Brings the last writes over while writers wait, and lets them continue in the other store.
     async fn carry_across(
         &self,
         leases: Vec<Lease>,
@@ -167,7 +167,7 @@ impl Effects {
         Ok(leases.iter().map(|lease| FlagOrder::of_move(lease, "switch.desired").set(fields.clone())).collect())
     }
 
-    /// Makes the orgs live where they went, routes them there, and lets their writers go on: before they are routed, if the flags are
+    /// Makes the orgs live where they went, routes them there, and lets their writers continue: before they are routed, if the flags are
     /// slow. Answers since when they do, and what became of the flags of each. The flags are decided while the other store opens, but
     /// Redis routes no client there before that is done.
     async fn open(
@@ -266,7 +266,7 @@ impl Effects {
     }
 }
 
-/// Why catching up does not come to its end.
+/// Why catching up does not finish.
 fn no_gain(keys: i64, left: i64, round: Duration, max_block_ms: u64) -> StepError {
     if keys.max(left) <= FEW_KEYS {
         let reason = format!(

@@ -1,6 +1,6 @@
 //! The state machine of one org in flight, as an actor.
 //!
-//! Owns: nothing that outlives it; the move log has the state. On failure its supervisor starts it anew, and it begins
+//! Owns: nothing that outlives it; the move log has the state. On failure its supervisor starts it again, and it begins
 //! with the state of the move log. A machine that keeps crashing aborts its move and parks the org.
 
 use std::sync::Arc;

@@ -38,14 +38,14 @@ impl Orgs {
     pub(crate) fn spec(&self, intensity: Intensity) -> ChildSpec {
         let children = ChildPolicy {
             restart: Restart::Transient,
-            // A machine holds nothing that a kill could break: the next node goes on from the move log.
+            // A machine holds nothing that a kill could break: the next node continues from the move log.
             shutdown: Shutdown::Brutal,
             backoff: Some(Backoff { first: Duration::from_millis(50), max: Duration::from_secs(5) }),
         };
         ChildSpec::dynamic(&self.machines, DynamicSpec { children, intensity })
     }
 
-    /// Starts the state machines of orgs that were claimed together, and that go on together. Without a worker they wait for a
+    /// Starts the state machines of orgs that were claimed together, and that continue together. Without a worker they wait for a
     /// worker.
     pub(crate) async fn start_together(&self, records: Vec<MoveRecord>, pooled_worker: Option<PooledWorker>) {
         let ids: Vec<MoveId> = records.iter().map(|record| record.id).collect();

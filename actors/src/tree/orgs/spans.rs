@@ -9,7 +9,7 @@ use crate::domain::state::Step;
 
 use super::effects::StepError;
 
-/// From the claim to the end, or to the end of the actor: one that is started anew begins another.
+/// From the claim to the end, or to the end of the actor: one that is restarted begins another.
 pub(super) fn of_move(record: &MoveRecord) -> Span {
     info_span!(
         "move",

@@ -227,7 +227,7 @@ impl Handler<Returned> for WorkerPool {
     }
 }
 
-/// Takes at most so many idle workers, without waiting.
+/// Takes at most this many idle workers, without waiting.
 #[derive(Message)]
 #[rtype(result = "Vec<PooledWorker>")]
 pub(crate) struct Reserve(pub(crate) u32);

@@ -101,7 +101,7 @@ impl WorldGuard<'_> {
         Some(row.campaign.clone())
     }
 
-    /// What is halting goes on halting.
+    /// What is halting continues halting.
     pub(super) fn control(&mut self, change: Control, reason: Option<&str>) -> Result<Campaign, LogError> {
         if let Control::Concurrency(concurrency) = change {
             check_concurrency(concurrency)?;

@@ -144,7 +144,7 @@ impl LogFacts {
         self.campaigns.iter().map(|row| &row.campaign)
     }
 
-    /// When writes to the org were shut out and let in again, as stored.
+    /// When writes to the org were blocked and unblocked, as stored.
     pub fn closed_and_opened_at(&self, id: MoveId) -> Option<(Option<SystemTime>, Option<SystemTime>)> {
         self.row(id).ok().map(|row| (row.closed_at, row.opened_at))
     }

@@ -27,7 +27,7 @@ pub struct BoundedBlock {
 }
 
 impl BoundedBlock {
-    /// Nobody is blocked yet.
+    /// No org is blocked yet.
     pub fn new(participants: &Arc<Participants>, operator_503: &Operator503, calm: &Calm) -> Self {
         let (participants, operator_503, calm) = (participants.clone(), operator_503.clone(), calm.clone());
         BoundedBlock { participants, operator_503, calm, blocked_since: BTreeMap::new() }

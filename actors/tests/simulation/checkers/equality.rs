@@ -19,7 +19,7 @@ pub struct Equality {
 }
 
 impl Equality {
-    /// Nobody is routed to the target yet.
+    /// No org is routed to the target yet.
     pub fn new(participants: &Arc<Participants>) -> Self {
         Equality { participants: participants.clone(), routed: BTreeSet::new(), written: BTreeSet::new() }
     }

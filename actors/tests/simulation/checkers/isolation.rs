@@ -1,4 +1,4 @@
-//! P5: whoever writes rows of one org leaves all others as they are; and an org that nobody released is left alone.
+//! P5: writing rows of one org changes no other org; and an org that was not released is not touched.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

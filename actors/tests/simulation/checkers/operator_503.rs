@@ -1,4 +1,4 @@
-//! An operator's own 503 is there after all moves, and nobody else's is.
+//! The 503 of an operator is there after all moves, and no other 503 is.
 
 use std::sync::Arc;
 

@@ -94,7 +94,7 @@ impl RunJournal for Local<'_> {
         Ok(self.app.world.log.end_run(run, rollback).await?)
     }
 
-    /// A command that is given here ends with its process, and only its campaign can have gone on. One that was given over the network is
+    /// A command that is given here ends with its process, and only its campaign can have continued. One that was given over the network is
     /// in the audit, and may still wait for approval.
     async fn given_before(&mut self, step: &StepEntry, _: &mut Interrupts) -> Result<EarlierAttempt, CliError> {
         let Some(command) = step.command else { return Ok(EarlierAttempt::Nothing) };

@@ -66,7 +66,7 @@ pub(in crate::cli) trait RunJournal: CommandHost {
     /// A run, if there is one of that number.
     async fn journal(&mut self, run: i64) -> Result<Option<RecordedRun>, CliError>;
 
-    /// A new run, for this process alone. `anew`: also if an earlier one did not come to its end.
+    /// A new run, for this process alone. `anew`: also if an earlier one did not finish.
     async fn open_run(&mut self, text: &Text<'_>, anew: bool) -> Result<Run, CliError>;
 
     /// A run for this process alone.
@@ -94,7 +94,7 @@ pub(in crate::cli) trait RunJournal: CommandHost {
     /// The live campaign, on any node.
     async fn live_campaign(&mut self) -> Result<Option<CampaignStatus>, CliError>;
 
-    /// A live campaign that an earlier try of this step has opened goes on.
+    /// A live campaign that an earlier try of this step has opened continues.
     async fn go_on(
         &mut self,
         live: CampaignStatus,

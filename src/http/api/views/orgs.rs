@@ -27,9 +27,9 @@ pub(in crate::http) struct Move {
     failure: Option<Failed>,
     captured_at: String,
     updated_at: String,
-    /// When writes were shut out.
+    /// When writes were blocked.
     closed_at: Option<String>,
-    /// When they were let in again.
+    /// When they were unblocked.
     opened_at: Option<String>,
     finished_at: Option<String>,
     /// What it is doing, with how many others, or what it waits for. Only where one org is asked for, and of an org in flight only here.
