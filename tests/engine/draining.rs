@@ -66,8 +66,8 @@ async fn who_has_locked_rows_to_change_them_is_waited_for() {
     let world = World::with_schema(SCHEMA).await;
     let engine = world.engine(vec![keyed("notes", "org")]).with_drain_budget(Duration::from_millis(50));
     world.old.batch_execute("BEGIN; SELECT FROM notes FOR UPDATE").await.unwrap();
-    let error = engine.drain(&claim("1", 1)).await.unwrap_err();
+    let error = engine.drain(&lease("1", 1)).await.unwrap_err();
     assert!(error.reason.contains("SELECT FROM notes FOR UPDATE"), "{error}");
     world.old.batch_execute("ROLLBACK").await.unwrap();
-    engine.drain(&claim("1", 1)).await.unwrap();
+    engine.drain(&lease("1", 1)).await.unwrap();
 }
