@@ -2,13 +2,12 @@
 //! a logged key are compared when they are carried over.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
 use std::time::Instant;
 
 use futures_util::try_join;
 use tracing::{info, warn};
 
-use crate::domain::ids::OrgKey;
+use crate::domain::ids::{OrgKey, StoreName};
 use crate::domain::record::Lease;
 use crate::domain::state::Way;
 use crate::domain::verified::{Mismatch, TableTally, Tally, Verified};
@@ -112,7 +111,7 @@ fn take_away(
     route: &LiveRoute,
     tally: Option<&mut Tally>,
     parts: &BTreeMap<usize, TableTally>,
-    store: &crate::domain::ids::StoreName,
+    store: &StoreName,
 ) -> Result<(), EngineError> {
     let Some(tally) = tally else { return Ok(()) };
     for (number, part) in parts {
@@ -190,7 +189,7 @@ pub(super) async fn proven_route<S: Stores + ?Sized>(
 async fn prove_again<S: Stores + ?Sized>(stores: &S, route: &LiveRoute, cohort: &Cohort) -> Result<(), EngineError> {
     let way = route.way;
     let before = |lease: &Lease| stores.proofs().of(lease, What::Compared(way));
-    let changes = cohort.leases().iter().find_map(|lease| before(lease)?.basis.changes(&Arc::clone(&route.basis)));
+    let changes = cohort.leases().iter().find_map(|lease| before(lease)?.basis.changes(&route.basis));
     info!(
         migration = cohort.migration(),
         orgs = cohort.leases().len(),

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use futures_util::try_join;
+
 use crate::failpoint;
 use crate::ports::{Copied, EngineError};
 
@@ -27,7 +29,7 @@ pub(super) async fn copy(
     first: First,
     (proofs, basis): (&Proofs, &Arc<Basis>),
 ) -> Result<Copied, EngineError> {
-    let (from, to) = futures_util::try_join!(leaving.reader(), receiving.receiver())?;
+    let (from, to) = try_join!(leaving.reader(), receiving.receiver())?;
     proofs.streams.forget(cohort);
     let counting = Counting::default();
     let (copied, seen) = copy_between((&*from, &*to), cohort, first, &counting).await?;

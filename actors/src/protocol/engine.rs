@@ -1,11 +1,13 @@
 //! The [`Engine`] of whoever has [`Stores`].
 
+use std::collections::HashMap;
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
+use futures_util::try_join;
 
 use crate::domain::flags::Routing;
-use crate::domain::ids::MigrationName;
+use crate::domain::ids::{MigrationName, OrgKey};
 use crate::domain::record::{Lease, Place};
 use crate::domain::state::{Strategy, Way};
 use crate::domain::verified::{Mismatch, Tally};
@@ -42,10 +44,7 @@ fn moving_rows<'a>(
     Ok((migration.moves == Moves::Rows).then_some((migration, cohort)))
 }
 
-fn in_order<T: Default>(
-    leases: &[Lease],
-    mut found: std::collections::HashMap<crate::domain::ids::OrgKey, T>,
-) -> Vec<T> {
+fn in_order<T: Default>(leases: &[Lease], mut found: HashMap<OrgKey, T>) -> Vec<T> {
     leases.iter().map(|lease| found.remove(&lease.key).unwrap_or_default()).collect()
 }
 
@@ -154,7 +153,7 @@ impl<S: Stores> Engine for S {
         let caught_up = async {
             let route = self.live_route(migration, way, self.a_moment_ago()).await?;
             route.leaving.must_know(&cohort).await?;
-            let (from, to) = futures_util::try_join!(route.leaving.session(), route.receiving.session())?;
+            let (from, to) = try_join!(route.leaving.session(), route.receiving.session())?;
             let caught_up = Round { route: &route, cohort: &cohort, from: &*from, to: &*to }.run().await?;
             from.release();
             to.release();

@@ -1,5 +1,6 @@
 //! The switch: writers wait, what they wrote last is carried over, and the orgs live in the other store.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -144,7 +145,6 @@ impl Patience {
 
     /// Half to one and a half times the pause, by the org's key: several that try for the same writer do not keep step.
     async fn pause(&mut self, key: &OrgKey) {
-        use std::hash::{DefaultHasher, Hash, Hasher};
         let mut hasher = DefaultHasher::new();
         (key.as_str(), self.tries).hash(&mut hasher);
         let share = 0.5 + f64::from(u16::try_from(hasher.finish() % 1_000).unwrap_or_default()) / 1_000.0;
