@@ -79,6 +79,36 @@ fn the_checker_of_fences_finds_a_target_that_forgets_its_guard() {
     finds("P9 fences", Sabotage::ForgetTheGuard);
 }
 
+#[test]
+fn the_checker_of_equality_finds_a_log_with_gaps() {
+    finds("P1 equality", Sabotage::ForgetToLog);
+}
+
+#[test]
+fn the_checker_of_one_writer_finds_a_lock_that_does_not_wait_for_writers() {
+    finds("P2 one writer", Sabotage::SkipWriters);
+}
+
+#[test]
+fn the_checker_of_equality_finds_rounds_that_undo_each_other() {
+    finds("P1 equality", Sabotage::HoldNothing);
+}
+
+#[test]
+fn the_checker_of_fences_finds_a_store_that_commits_a_late_moved() {
+    finds("P9 fences", Sabotage::AcceptLateMoved);
+}
+
+#[test]
+fn the_checker_of_one_writer_finds_stores_that_keep_old_epochs() {
+    finds("P2 one writer", Sabotage::KeepOldEpochs);
+}
+
+#[test]
+fn the_checker_of_equality_finds_a_comparison_that_lies() {
+    finds("P1 equality", Sabotage::LieInTallies);
+}
+
 /// A process that comes late with an older decision is rare in the schedules, so it is played by hand.
 #[tokio::test]
 async fn the_checker_of_fences_finds_a_redis_that_takes_any_epoch() {

@@ -6,11 +6,12 @@ use std::time::Duration;
 use mover_actors::domain::campaign::{Phase, Selection};
 use mover_actors::domain::flags::FlagKey;
 use mover_actors::domain::ids::MigrationName;
-use mover_actors::domain::state::{State, Strategy};
+use mover_actors::domain::record::MoveRecord;
+use mover_actors::domain::state::{Aim, State, Strategy};
 use mover_actors::ports::Side;
 use tokio::time::{Instant, sleep};
 
-use super::cast::Cast;
+use super::cast::{Cast, FOREIGN};
 use super::checkers;
 use super::clients::Clients;
 use super::nodes::Nodes;
@@ -46,8 +47,11 @@ impl Drama {
     /// Nothing has begun yet.
     pub fn new(mut plan: Plan, sabotage: Option<Sabotage>) -> Self {
         let world = World::default();
-        world.act(|scene| scene.facts.cohort_orgs = plan.cohort_orgs);
-        let cast = Arc::new(Cast::new(plan.migrations, plan.orgs, plan.bystanders));
+        world.act(|scene| {
+            scene.facts.cohort_orgs = plan.cohort_orgs;
+            scene.facts.range_rows = plan.range_rows;
+        });
+        let cast = Arc::new(Cast::new(&plan.strategies, plan.orgs, plan.bystanders));
         cast.furnish(&world);
         let sky = Sky::new(plan.random.fork());
         world.set_weather(sky.clone());
@@ -97,7 +101,7 @@ impl Drama {
     async fn prologue(&mut self) {
         let log = MemoryLog::new(&self.world.process());
         for (org, migration, _) in self.cast.pairs() {
-            log.capture(migration, Strategy::Offline, &org.name, &org.key);
+            log.capture(migration, self.cast.strategy(migration), &org.name, &org.key);
         }
         self.nodes.start().await;
         if let Some(node) = self.nodes.running().first() {
@@ -106,8 +110,7 @@ impl Drama {
         let first = self.cast.orgs[0].clone();
         if self.plan.foreign_rows {
             let migration = self.migrations()[0].clone();
-            let row = Row { table: "groups", id: 1, value: 1 };
-            self.world.act(|scene| scene.facts.stores.rows_mut(&migration, Side::Target, &first.key).push(row));
+            self.world.act(|scene| scene.facts.stores.rows_mut(&migration, Side::Target, &first.key).push(FOREIGN));
         }
         if self.plan.own_503 {
             let key = FlagKey::org(&first.name);
@@ -116,7 +119,7 @@ impl Drama {
         }
         self.operator.make_ready().await;
         if let Some(node) = self.nodes.running().first() {
-            self.operator.migrate(node, &self.migrations()[0], Selection::All).await;
+            self.operator.start(node, Aim::Migrate, &self.migrations()[0], Selection::All).await;
         }
     }
 
@@ -157,8 +160,9 @@ impl Drama {
                 self.forget_what_only_redis_knew();
                 self.world.act(|scene| scene.lose_flags());
             }
+            Happening::RestartStore(side) => self.world.act(|scene| scene.restart_store(side)),
             Happening::Steer(steer) => self.operator.steer(steer).await,
-            Happening::Retry => self.operator.retry().await,
+            Happening::Retry => self.operator.retry_all().await,
             Happening::Check => self.operator.check().await,
             asked_of_a_node => self.ask(asked_of_a_node).await,
         }
@@ -170,7 +174,9 @@ impl Drama {
         }
         let Some(node) = self.nodes.any() else { return };
         match happening {
-            Happening::Migrate => self.operator.migrate_some(node).await,
+            Happening::Migrate => self.operator.start_some(node, Aim::Migrate).await,
+            Happening::RollBack => self.operator.start_some(node, Aim::RollBack).await,
+            Happening::Finalize => self.operator.start_some(node, Aim::Finalize).await,
             Happening::Resume => self.operator.resume(node).await,
             Happening::Own503 => self.operator.own_503(node).await,
             Happening::OrgFlag => self.operator.other_flag(node, false).await,
@@ -204,8 +210,7 @@ impl Drama {
         self.world.act(|scene| scene.facts.redis.down = false);
         if self.plan.foreign_rows {
             let (migration, key) = (self.migrations()[0].clone(), self.cast.orgs[0].key.clone());
-            let foreign = Row { table: "groups", id: 1, value: 1 };
-            let remove = |rows: &mut Vec<Row>| rows.retain(|row| *row != foreign);
+            let remove = |rows: &mut Vec<Row>| rows.retain(|row| *row != FOREIGN);
             self.world.act(|scene| remove(scene.facts.stores.rows_mut(&migration, Side::Target, &key)));
         }
     }
@@ -242,10 +247,19 @@ impl Drama {
     fn is_over(&self) -> bool {
         let bystanders: Vec<_> = self.cast.orgs.iter().filter(|org| org.is_bystander).map(|org| &org.name).collect();
         self.world.look(|facts| {
-            facts.log.moves().all(|record| record.state == State::Migrated || bystanders.contains(&&record.org))
+            facts.log.moves().all(|record| self.has_ended(record) || bystanders.contains(&&record.org))
                 && facts.log.campaigns().all(|campaign| campaign.phase == Phase::Ended)
                 && facts.redis.whole
         })
+    }
+
+    /// Whether nobody has to do anything with it any more.
+    fn has_ended(&self, record: &MoveRecord) -> bool {
+        match record.state {
+            State::Migrated => record.strategy == Strategy::Offline || self.plan.ending == Aim::Migrate,
+            State::RolledBack | State::Finalized => true,
+            State::Holding | State::Ready | State::Failed | State::Started(_) => false,
+        }
     }
 
     async fn lend_a_hand(&mut self) {
@@ -253,7 +267,7 @@ impl Drama {
             self.nodes.start().await;
         }
         let live = self.world.look(|facts| facts.log.campaigns().find(|it| it.phase != Phase::Ended).cloned());
-        let wanting = self.migrations().into_iter().find(|migration| self.has_ready(migration));
+        let wanting = self.wanting();
         let Some(node) = self.nodes.any() else { return };
         match (live, wanting) {
             (Some(campaign), _) if campaign.phase == Phase::Halting => {
@@ -261,16 +275,20 @@ impl Drama {
                 self.operator.resume(node).await;
             }
             (Some(_), _) => self.operator.resume(node).await,
-            (None, Some(migration)) => self.operator.migrate(node, &migration, Selection::All).await,
+            (None, Some((aim, migration))) => self.operator.start(node, aim, &migration, Selection::All).await,
             (None, None) => self.operator.retry().await,
         }
     }
 
-    fn has_ready(&self, migration: &MigrationName) -> bool {
-        let is_ready = |record: &&mover_actors::domain::record::MoveRecord| {
-            record.migration == *migration && record.state == State::Ready
-        };
-        self.world.look(|facts| facts.log.moves().any(|record| is_ready(&record)))
+    /// A campaign that brings something closer to its end: orgs that can be moved come first.
+    fn wanting(&self) -> Option<(Aim, MigrationName)> {
+        self.world.look(|facts| {
+            let mut ready = facts.log.moves().filter(|record| record.state == State::Ready);
+            let mut migrated =
+                facts.log.moves().filter(|record| record.state == State::Migrated && !self.has_ended(record));
+            let to_move = ready.next().map(|record| (Aim::Migrate, record.migration.clone()));
+            to_move.or_else(|| migrated.next().map(|record| (self.plan.ending, record.migration.clone())))
+        })
     }
 
     fn migrations(&self) -> Vec<MigrationName> {

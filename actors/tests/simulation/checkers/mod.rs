@@ -4,6 +4,7 @@ mod accounts;
 mod bounded_block;
 mod equality;
 mod fences;
+mod finalized;
 mod isolation;
 mod left_behind;
 mod one_writer;
@@ -46,4 +47,5 @@ pub fn all(world: &World, cast: &Arc<Cast>, own_503: &Own503, calm: &Calm) {
     world.watch(fences::Fences::default());
     world.watch(own_503::Own503Survives::new(cast, own_503));
     world.watch(accounts::Accounts);
+    world.watch(finalized::Finalized::new(world, cast));
 }
