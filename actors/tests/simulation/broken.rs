@@ -79,26 +79,6 @@ fn the_checker_of_fences_finds_a_target_that_forgets_its_guard() {
     finds("P9 fences", InjectedBug::ForgetTheGuard);
 }
 
-#[test]
-fn the_checker_of_equality_finds_a_log_with_gaps() {
-    finds("P1 equality", InjectedBug::ForgetToLog);
-}
-
-#[test]
-fn the_checker_of_one_writer_finds_a_lock_that_does_not_wait_for_writers() {
-    finds("P2 one writer", InjectedBug::SkipWriters);
-}
-
-#[test]
-fn the_checker_of_fences_finds_a_store_that_commits_a_late_moved() {
-    finds("P9 fences", InjectedBug::AcceptLateMoved);
-}
-
-#[test]
-fn the_checker_of_one_writer_finds_stores_that_keep_old_epochs() {
-    finds("P2 one writer", InjectedBug::KeepOldEpochs);
-}
-
 /// A process that comes late with an older decision is rare in the schedules, so it is played by hand.
 #[tokio::test]
 async fn the_checker_of_fences_finds_a_redis_that_takes_any_epoch() {

@@ -3,8 +3,6 @@
 use std::time::Duration;
 
 use mover_actors::domain::campaign::Control;
-use mover_actors::domain::state::{Aim, Strategy};
-use mover_actors::ports::Side;
 
 use super::random::Random;
 
@@ -15,22 +13,12 @@ pub struct Plan {
     pub orgs: usize,
     /// Orgs that are not.
     pub bystanders: usize,
-    /// How each migration moves; each moves all orgs.
-    pub strategies: Vec<Strategy>,
-    /// What becomes of orgs of online migrations in the end.
-    pub ending: Aim,
+    /// Migrations, each of which moves all orgs.
+    pub migrations: usize,
     /// Cohorts in flight at once, at first.
     pub concurrency: u32,
     /// The most orgs in a cohort.
     pub cohort_orgs: usize,
-    /// Tables in which an org has more rows are copied in pieces of so many; 0: never.
-    pub range_rows: i64,
-    /// For how long clients of online migrations rely on flags that they have read.
-    pub flags_age_ms: u64,
-    /// Clients of each org in an online migration.
-    pub clients: usize,
-    /// How many of a hundred transactions in online migrations see nothing of what others commit meanwhile.
-    pub snapshots: u64,
     /// How soon a client begins to write after it read the flags, at the latest.
     pub deadline_ms: u64,
     /// The wait after the block, at first; always longer than the deadline.
@@ -99,12 +87,6 @@ pub enum PlannedEvent {
     RedisForgets,
     /// An operator starts a campaign.
     Migrate,
-    /// An operator brings orgs back.
-    RollBack,
-    /// An operator gives up the way back of orgs.
-    Finalize,
-    /// A store is started again.
-    RestartStore(Side),
     /// An operator continues with the campaign.
     Resume,
     /// An operator steers the campaign.
@@ -127,7 +109,6 @@ impl Plan {
     /// The plan of a seed. Each plan has its own mixture of troubles, because all of them at once hide each other.
     pub fn of(seed: u64) -> Self {
         let mut random = Random::new(seed);
-        let mut online = Random::new(seed.rotate_left(32));
         let deadline_ms = random.between(20, 150);
         let sleep_time_ms = deadline_ms + random.between(20, 300);
         let storm_lasts = random.millis(2_000, 15_000);
@@ -136,12 +117,7 @@ impl Plan {
         Plan {
             orgs: random.pick(&[1, 2, 3, 3, 4, 6]),
             bystanders: random.pick(&[0, 1]),
-            strategies: strategies(&mut online, random.pick(&[1, 1, 2])),
-            ending: online.pick(&[Aim::Migrate, Aim::Migrate, Aim::RollBack, Aim::Finalize]),
-            range_rows: online.pick(&[0, 0, 1, 2]),
-            flags_age_ms: online.pick(&[0, 100, 1_000, 3_000]),
-            clients: online.pick(&[1, 1, 2]),
-            snapshots: online.pick(&[0, 0, 30]),
+            migrations: random.pick(&[1, 1, 2]),
             concurrency: random.pick(&[1, 2, 2, 3, 8]),
             cohort_orgs: Random::new(!seed).pick(&[1, 1, 2, 3, 6]),
             deadline_ms,
@@ -159,12 +135,6 @@ impl Plan {
             random: random.fork(),
         }
     }
-}
-
-fn strategies(random: &mut Random, migrations: usize) -> Vec<Strategy> {
-    let all_are = random.pick(&[Some(Strategy::Offline), Some(Strategy::Online), Some(Strategy::Online), None]);
-    let mut one = || all_are.unwrap_or_else(|| random.pick(&[Strategy::Offline, Strategy::Online]));
-    (0..migrations).map(|_| one()).collect()
 }
 
 impl FaultRates {
@@ -221,10 +191,6 @@ fn all(random: &mut Random, deadline_ms: u64) -> Vec<PlannedEvent> {
         PlannedEvent::StoresDown(ms(6_000)),
         PlannedEvent::RedisForgets,
         PlannedEvent::Migrate,
-        PlannedEvent::RollBack,
-        PlannedEvent::Finalize,
-        PlannedEvent::RestartStore(Side::Source),
-        PlannedEvent::RestartStore(Side::Target),
         PlannedEvent::Resume,
         PlannedEvent::Retry,
         PlannedEvent::Operator503,

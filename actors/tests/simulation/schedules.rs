@@ -13,7 +13,7 @@ use super::verdict::{Events, Verdict};
 use crate::memory::InjectedBug;
 
 /// How many schedules are played over all parts.
-const SCHEDULES: u64 = 1_600;
+const SCHEDULES: u64 = 3_200;
 
 /// The parts into which they are divided, so that they run side by side.
 const PARTS: u64 = 4;
@@ -36,9 +36,8 @@ pub fn play_part(part: u64) {
     let told: Vec<&str> = broken.iter().take(BROKEN_TOLD).map(String::as_str).collect();
     assert!(broken.is_empty(), "{} of {schedules} schedules:\n{}", broken.len(), told.join("\n"));
     println!("{events:?}");
-    let Events { acknowledged, migrated, failed, rolled_back, finalized, taken_over, campaigns } = events;
-    let counts = [acknowledged, migrated, failed, rolled_back, finalized, taken_over, campaigns];
-    let enough = counts.into_iter().all(|count| count > 0);
+    let Events { acknowledged, migrated, failed, taken_over, campaigns } = events;
+    let enough = [acknowledged, migrated, failed, taken_over, campaigns].into_iter().all(|count| count > 0);
     assert!(enough || schedules < SCHEDULES, "too little happened: {events:?}");
 }
 

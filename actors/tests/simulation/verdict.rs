@@ -25,10 +25,6 @@ pub struct Events {
     pub migrated: u64,
     /// Moves that were taken back.
     pub failed: u64,
-    /// Orgs that were brought back.
-    pub rolled_back: u64,
-    /// Orgs whose way back was given up.
-    pub finalized: u64,
     /// Moves that another node continued with.
     pub taken_over: u64,
     /// Campaigns.
@@ -40,8 +36,6 @@ impl AddAssign for Events {
         self.acknowledged += more.acknowledged;
         self.migrated += more.migrated;
         self.failed += more.failed;
-        self.rolled_back += more.rolled_back;
-        self.finalized += more.finalized;
         self.taken_over += more.taken_over;
         self.campaigns += more.campaigns;
     }
@@ -55,8 +49,6 @@ impl Events {
             acknowledged: 0,
             migrated: count(|row| row.to == State::Migrated),
             failed: count(|row| row.to == State::Failed),
-            rolled_back: count(|row| row.to == State::RolledBack),
-            finalized: count(|row| row.to == State::Finalized),
             taken_over: count(|row| row.from == row.to),
             campaigns: facts.log.campaigns().count() as u64,
         }
