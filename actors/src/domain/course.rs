@@ -1,5 +1,5 @@
 //! The courses: which steps follow each other, what each of them does, whom it shuts out, and up to where a failure leads back.
-//! All of that stands in [`TABLE`] and, for where an aim begins and ends, in [`Aim`]; whoever needs it reads it there. What the
+//! All of that stands in one table and, for where an aim begins and ends, in [`Aim`]; whoever needs it reads it there. What the
 //! move log repeats of it in SQL is held against it by a test.
 
 use std::fmt;
