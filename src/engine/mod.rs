@@ -53,7 +53,7 @@ use live::{LivePlan, OrgGuard};
 use plan::org_keys::KeyForms;
 use plan::plans::{Kept, Pair, Plans};
 use plan::{Plan, ownership};
-use rows::side::{Leaves, Receives, Side, Terms};
+use rows::side::{Leaves, Receives, RouteEnd, Side, Terms};
 use rows::{copy, explain};
 use schema::catalog::Catalog;
 use schema::fingerprint::Tables;
@@ -157,7 +157,7 @@ impl PgEngine {
         migration: &MigrationName,
         store: &StoreName,
     ) -> Result<Vec<String>, EngineError> {
-        self.guard(migration, store).await?.install(Readiness::Awake).await
+        self.triggers(migration, store).await?.install(Readiness::Awake).await
     }
 
     /// Does the same ahead of a campaign: as long as no org moves, the triggers are switched off.
@@ -166,12 +166,12 @@ impl PgEngine {
         migration: &MigrationName,
         store: &StoreName,
     ) -> Result<Vec<String>, EngineError> {
-        self.guard(migration, store).await?.install(Readiness::Asleep).await
+        self.triggers(migration, store).await?.install(Readiness::Asleep).await
     }
 
     /// What the guard of a migration looks like in one of its stores.
     pub async fn guard_status(&self, migration: &MigrationName, store: &StoreName) -> Result<GuardStatus, EngineError> {
-        self.guard(migration, store).await?.status().await
+        self.triggers(migration, store).await?.status().await
     }
 
     /// Removes the guard of a migration from one of its stores without a trace; answers from which tables and partitions. With
@@ -182,10 +182,11 @@ impl PgEngine {
         store: &StoreName,
         force: bool,
     ) -> Result<Vec<String>, EngineError> {
-        self.guard(migration, store).await?.remove(force).await
+        self.triggers(migration, store).await?.remove(force).await
     }
 
-    async fn guard(&self, migration: &MigrationName, store: &StoreName) -> Result<Guard<'_>, EngineError> {
+    /// The triggers of a migration in one of its stores.
+    async fn triggers(&self, migration: &MigrationName, store: &StoreName) -> Result<Guard<'_>, EngineError> {
         let definition = self.definition(migration)?;
         let store = self.store_of(definition, store)?;
         let catalog = Catalog::read(store, &ownership::tables_named(&definition.tables)).await?;
@@ -242,7 +243,7 @@ impl PgEngine {
         if definition.tables.is_empty() {
             return Ok(None);
         }
-        let plan = self.plan_since(definition, self.moment_ago()).await?.plan;
+        let plan = self.plan_since(definition, self.a_moment_ago()).await?.plan;
         plan::sizes::estimated(&plan, self.store(&definition.from)?).await
     }
 
@@ -287,7 +288,7 @@ impl PgEngine {
     /// A plan by which a copy can be removed from the target. What the source is like does not matter for that: a copy that
     /// was given up because the schemas differ must not stay.
     async fn plan_to_remove(&self, definition: &Definition) -> Result<Arc<Plan>, EngineError> {
-        match self.plan_since(definition, self.moment_ago()).await {
+        match self.plan_since(definition, self.a_moment_ago()).await {
             Err(error) if !error.transient => {
                 let names = ownership::tables_named(&definition.tables);
                 let target = Catalog::read(self.store(&definition.to)?, &names).await?;
@@ -315,11 +316,6 @@ impl PgEngine {
             Way::Forward => (source, target),
             Way::Back => (target, source),
         })
-    }
-
-    fn moment_ago(&self) -> Instant {
-        let now = Instant::now();
-        now.checked_sub(self.plan_age).unwrap_or(now)
     }
 
     fn both<'a>(&'a self, definition: &'a Definition) -> Result<Pair<'a>, EngineError> {
@@ -377,8 +373,8 @@ impl Stores for PgEngine {
         let kept = self.plan_since(definition, not_before).await?;
         let (leaving, receiving) = self.sides(definition, Way::Forward, &kept)?;
         Ok(CopyRoute {
-            leaving: Arc::new(Leaves(leaving)),
-            receiving: Arc::new(Receives(receiving)),
+            leaving: Arc::new(RouteEnd::<_, Leaves>::of(leaving)),
+            receiving: Arc::new(RouteEnd::<_, Receives>::of(receiving)),
             labels: kept.plan.tables.iter().map(|table| table.label.clone()).collect(),
             basis: kept.basis,
         })
@@ -390,8 +386,8 @@ impl Stores for PgEngine {
         let (leaving, receiving) = self.sides(definition, way, &kept)?;
         Ok(LiveRoute {
             way,
-            leaving: Arc::new(Leaves(leaving)),
-            receiving: Arc::new(Receives(receiving)),
+            leaving: Arc::new(RouteEnd::<_, Leaves>::of(leaving)),
+            receiving: Arc::new(RouteEnd::<_, Receives>::of(receiving)),
             tables: kept.plan.outline.clone(),
             basis: kept.basis,
         })
@@ -403,7 +399,8 @@ impl Stores for PgEngine {
     }
 
     fn a_moment_ago(&self) -> Instant {
-        self.moment_ago()
+        let now = Instant::now();
+        now.checked_sub(self.plan_age).unwrap_or(now)
     }
 
     async fn discard(&self, migration: &Migration, cohort: &Cohort) -> Result<(), EngineError> {
@@ -418,7 +415,7 @@ impl Stores for PgEngine {
 
     async fn explain(&self, lease: &Lease, mismatch: &Mismatch) -> Result<Place, EngineError> {
         let definition = self.definition(&lease.migration)?;
-        let plan = self.plan_since(definition, self.moment_ago()).await?.plan;
+        let plan = self.plan_since(definition, self.a_moment_ago()).await?.plan;
         let unknown = || permanent(format!("migration {} moves no table {}", definition.name, mismatch.table));
         let table = plan.table(&mismatch.table).ok_or_else(unknown)?;
         let (source, target) = (self.store(&definition.from)?, self.store(&definition.to)?);

@@ -6,11 +6,12 @@
 use mover_actors::domain::record::Lease;
 use mover_actors::failpoint;
 use mover_actors::ports::{Copied, EngineError};
+use mover_actors::protocol::Mode;
 use tokio_postgres::types::Type;
 
 use crate::config::{Definition, SqlStep};
 use crate::engine::check::report::Report;
-use crate::engine::guard::{self, Mode};
+use crate::engine::guard;
 use crate::engine::schema::name::literal;
 use crate::engine::store::Store;
 use crate::engine::store::cohort::Cohort;

@@ -200,17 +200,21 @@ pub(crate) async fn doing(
 }
 
 fn waits_for(record: &MoveRecord, live: Option<Campaign>) -> String {
-    let is_meant = |campaign: &Campaign| {
-        let is_named = match &campaign.selection {
+    let may_take = |campaign: &Campaign| {
+        let is_selected = match &campaign.selection {
             Selection::Names(names) => names.contains(&record.org),
             Selection::All | Selection::First(_) | Selection::Percent(_) => true,
         };
-        is_named && campaign.migration == record.migration && campaign.aim == Aim::Migrate
+        is_selected && campaign.migration == record.migration && campaign.aim == Aim::Migrate
     };
-    let Some(Campaign { id, phase, .. }) = live.filter(is_meant) else {
+    let Some(Campaign { id, phase, selection, .. }) = live.filter(may_take) else {
         return format!("waits for a campaign; next: migrate {} {:?}", record.migration, record.org.as_str());
     };
     match phase {
+        // It ends without this org if it takes enough others.
+        Phase::Running if matches!(selection, Selection::First(_) | Selection::Percent(_)) => {
+            format!("waits: campaign {id} takes some of the orgs that are ready, in order")
+        }
         Phase::Running => format!("waits until campaign {id} has a worker for it"),
         Phase::Paused => format!("waits, since campaign {id} is paused; next: resume"),
         Phase::Halting | Phase::Ended => format!("waits for the next campaign: {id} claims no more orgs"),

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use mover_actors::domain::campaign::Phase;
-use mover_actors::domain::ids::{MigrationName, NodeId};
+use mover_actors::domain::ids::{CampaignId, MigrationName, NodeId};
 use mover_actors::domain::state::Aim;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -151,7 +151,7 @@ impl StatusView {
         };
         let mut views = Vec::with_capacity(migrations.len());
         for (migration, counts) in migrations {
-            views.push(MigrationStatus::read(world, migration, counts).await?);
+            views.push(MigrationStatus::read(world, migration, counts, None).await?);
         }
         let campaign = log.recent_campaigns(1).await?.into_iter().next().map(CampaignStatus::from);
         Ok(Self { migrations: views, campaign })
@@ -159,13 +159,18 @@ impl StatusView {
 }
 
 impl MigrationStatus {
-    /// Reads what is not in its counts.
-    pub async fn read(world: &World, migration: MigrationName, counts: Counts) -> Result<Self, OperationError> {
+    /// Reads what is not in its counts; how long orgs were closed for writes of one campaign, or of all.
+    pub async fn read(
+        world: &World,
+        migration: MigrationName,
+        counts: Counts,
+        campaign: Option<CampaignId>,
+    ) -> Result<Self, OperationError> {
         let log = &world.log;
         // Without orgs there is nothing to ask.
         let (rate, closed) = match counts.total() {
             0 => (Rate { migrated: 0, seconds: 0.0 }, None),
-            _ => (log.rate(&migration).await?, log.closed_times(&migration, None).await?),
+            _ => (log.rate(&migration).await?, log.closed_times(&migration, campaign).await?),
         };
         let outlook = Outlook::read(world, &migration, &counts, rate).await?;
         let failures = if counts.failed > 0 { log.failures(&migration, 5).await? } else { Vec::new() };

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use crate::domain::ids::{MigrationName, OrgKey};
+use crate::domain::ids::OrgKey;
 use crate::domain::record::Lease;
 
 /// The leases of a cohort: at least one, all of one migration, no org twice.
@@ -60,12 +60,7 @@ impl Cohort {
         &self.leases
     }
 
-    /// The migration.
-    pub fn migration_name(&self) -> &MigrationName {
-        &self.leases[0].migration
-    }
-
-    /// Its name, as a parameter of requests.
+    /// The name of the migration, as a parameter of requests.
     pub fn migration(&self) -> &String {
         &self.migration
     }

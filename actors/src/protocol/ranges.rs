@@ -57,7 +57,7 @@ pub(super) async fn copy_live(
     // Orgs that go together are not large.
     let is_large = async {
         match cohort.single() {
-            Some(_) => from.is_large(cohort, limits.range_rows).await,
+            Some(lease) => from.is_large(lease, limits.range_rows).await,
             None => Ok(false),
         }
     };

@@ -18,6 +18,7 @@ use super::copy::{First, copy};
 use super::proofs::What;
 use super::route::{CopyRoute, Migration, Stores};
 use super::standing::Mode;
+use super::store::Session;
 
 /// Both sides of an offline proof.
 const TALLIES: [What; 2] = [What::Tallied(Side::Source), What::Tallied(Side::Target)];
@@ -45,26 +46,20 @@ pub(super) async fn tally(
     cohort: &Cohort,
     side: Side,
 ) -> Result<HashMap<OrgKey, Tally>, EngineError> {
-    match side {
-        Side::Source => {
-            let session = route.leaving.reader().await?;
-            let tallies = session.tally(cohort).await?;
-            session.release();
-            Ok(tallies)
-        }
-        Side::Target => {
-            let session = route.receiving.receiver().await?;
-            let tallies = session.tally(cohort).await?;
-            session.release();
-            Ok(tallies)
-        }
-    }
+    let session: Box<dyn Session> = match side {
+        Side::Source => route.leaving.reader().await?,
+        Side::Target => route.receiving.receiver().await?,
+    };
+    let tallies = session.tally(cohort).await?;
+    session.release();
+    Ok(tallies)
 }
 
 /// Counts and hashes the orgs' rows in both stores, while nobody writes to them. Those of the source are read again only where one of
 /// them may have been written since they were copied.
 pub(super) async fn verify<S: Stores + ?Sized>(
     stores: &S,
+    migration: &Migration,
     route: &CopyRoute,
     cohort: &Cohort,
 ) -> Result<HashMap<OrgKey, (Tally, Tally)>, EngineError> {
@@ -86,7 +81,7 @@ pub(super) async fn verify<S: Stores + ?Sized>(
         let (source, target) = try_join!(tally(route, &unlike, Side::Source), tally(route, &unlike, Side::Target))?;
         tallies.extend(pairs(source, target));
     }
-    if stores.migration(cohort.migration_name())?.strategy == Strategy::Offline {
+    if migration.strategy == Strategy::Offline {
         for lease in cohort.leases() {
             TALLIES.into_iter().for_each(|what| stores.proofs().keep(lease, what, &route.basis));
         }

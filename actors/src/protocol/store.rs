@@ -1,7 +1,7 @@
 //! What a store can do. A kind of store implements these; the protocol is written over them.
 //!
 //! Every request may be repeated after a crash at any instant, and a store refuses it by itself if a newer epoch was there. A session
-//! that is dropped without [`Reader::release`] or [`Receiver::release`] ends with everything that it had begun: its transaction, its
+//! that is dropped without [`Session::release`] ends with everything that it had begun: its transaction, its
 //! snapshot and its locks.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -38,7 +38,7 @@ pub struct Batch {
     pub rows: i64,
     /// What they hold.
     pub content: Content,
-    /// What was counted and hashed of them on the way, as [`Reader::tally`] would; empty where the store does not.
+    /// What was counted and hashed of them on the way, as [`Session::tally`] would; empty where the store does not.
     pub tallied: Vec<Tallied>,
 }
 
@@ -101,7 +101,8 @@ pub trait Guard: Send + Sync {
     async fn exists(&self) -> Answer<bool>;
     /// Where the orgs stand; nothing for those of which nothing is known.
     async fn standings(&self, cohort: &Cohort) -> Answer<HashMap<OrgKey, Standing>>;
-    /// Settled or capturing orgs are `capturing` from now on: what is written of them is logged. All or, with an error, none.
+    /// Settled or capturing orgs are `capturing` from now on: what is written of them is logged. An error names an org for which that
+    /// was refused; others of the cohort may be capturing then.
     async fn capture(&self, cohort: &Cohort) -> Answer<()>;
     /// Has the store refuse older epochs from now on, for orgs of which nothing is known too; answers how the orgs stand. An org under a
     /// newer epoch is an error.
@@ -118,43 +119,37 @@ pub trait Guard: Send + Sync {
     async fn settle(&self, cohort: &Cohort) -> Answer<()>;
 }
 
-/// A store that orgs leave, as a migration has it.
+/// A store on one side of a route.
 #[async_trait]
-pub trait Leaving: Send + Sync {
+pub trait StoreSide: Send + Sync {
     /// The store.
     fn store(&self) -> &StoreName;
-    /// Refuses orgs that are known by another text than their rows have.
-    async fn must_know(&self, cohort: &Cohort) -> Answer<()>;
-    /// About how many rows each org has; nothing for those without any.
-    async fn sizes(&self, cohort: &Cohort) -> Answer<HashMap<OrgKey, i64>>;
     /// Waits until the transactions that are writing now have ended.
     async fn drain(&self) -> Answer<()>;
+}
+
+/// A store that orgs leave, as a migration has it.
+#[async_trait]
+pub trait Leaving: StoreSide {
+    /// Refuses orgs whose key is not written as in their rows, where the store would take both for the same.
+    async fn must_be_canonical(&self, cohort: &Cohort) -> Answer<()>;
+    /// About how many rows each org has; nothing for those without any.
+    async fn sizes(&self, cohort: &Cohort) -> Answer<HashMap<OrgKey, i64>>;
     /// A session that reads.
     async fn reader(&self) -> Answer<Box<dyn Reader>>;
 }
 
 /// A store that receives orgs, as a migration has it.
 #[async_trait]
-pub trait Receiving: Send + Sync {
-    /// The store.
-    fn store(&self) -> &StoreName;
-    /// Waits until the transactions that are writing now have ended.
-    async fn drain(&self) -> Answer<()>;
+pub trait Receiving: StoreSide {
     /// A session that writes.
     async fn receiver(&self) -> Answer<Box<dyn Receiver>>;
 }
 
-/// Reads rows of orgs.
+/// A session with a store on either side.
 #[async_trait]
-pub trait Reader: Send + Sync {
-    /// Whether every row is counted and hashed on its way.
-    fn tallies_rows(&self) -> bool;
-    /// All rows of the orgs as one snapshot has them. The snapshot is taken by the time this answers.
-    async fn rows<'a>(&'a self, cohort: &'a Cohort) -> Answer<Snapshotted<'a>>;
-    /// Those orgs none of whose rows was written after the snapshot that has `seen`, with how many rows they have in each table. A row
-    /// that is gone can only be told by their number. In one snapshot, or in the one that is open.
-    async fn unwritten_since(&self, cohort: &Cohort, seen: &Seen) -> Answer<HashMap<OrgKey, BTreeMap<usize, i64>>>;
-    /// Counts and hashes the rows of each org in one snapshot, or in the one that is open.
+pub trait Session: Send + Sync {
+    /// Counts and hashes the rows of each org in one snapshot, or in the transaction that is open.
     async fn tally(&self, cohort: &Cohort) -> Answer<HashMap<OrgKey, Tally>>;
     /// What the store is like now.
     async fn glance(&self) -> Answer<Glance>;
@@ -162,7 +157,19 @@ pub trait Reader: Send + Sync {
     fn release(self: Box<Self>);
 }
 
-/// What the receiving store says when it takes orgs in.
+/// Reads rows of orgs.
+#[async_trait]
+pub trait Reader: Session {
+    /// Whether every row is counted and hashed on its way.
+    fn tallies_rows(&self) -> bool;
+    /// All rows of the orgs as one snapshot has them. The snapshot is taken by the time this answers.
+    async fn rows<'a>(&'a self, cohort: &'a Cohort) -> Answer<Snapshotted<'a>>;
+    /// Those orgs none of whose rows was written after the snapshot that has `seen`, with how many rows they have in each table. A row
+    /// that is gone can only be told by their number. In one snapshot, or in the one that is open.
+    async fn unwritten_since(&self, cohort: &Cohort, seen: &Seen) -> Answer<HashMap<OrgKey, BTreeMap<usize, i64>>>;
+}
+
+/// What the receiving store answers when it takes orgs in.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Entered {
     /// The orgs that were `incoming` before: an earlier try may have left rows.
@@ -173,7 +180,7 @@ pub struct Entered {
 
 /// Writes rows of orgs, in a transaction of its own.
 #[async_trait]
-pub trait Receiver: Send + Sync {
+pub trait Receiver: Session {
     /// Begins a transaction in which the orgs are `incoming`; refused if one lives here or a newer epoch was here. Nobody else takes
     /// them in until it ends.
     async fn enter(&self, cohort: &Cohort) -> Answer<Entered>;
@@ -186,46 +193,39 @@ pub trait Receiver: Send + Sync {
     /// Proves all that the store demands of the orgs' rows and did not check while they were written, unless that is left for later, and
     /// sees to it that what is written next does not collide with them.
     async fn prove(&self, cohort: &Cohort, prove: Prove) -> Answer<()>;
-    /// Counts and hashes the rows of each org in one snapshot, or in the transaction that is open.
-    async fn tally(&self, cohort: &Cohort) -> Answer<HashMap<OrgKey, Tally>>;
-    /// What the store is like now.
-    async fn glance(&self) -> Answer<Glance>;
     /// Ends the transaction, durably.
     async fn commit(&self) -> Answer<()>;
     /// Ends the transaction as if it had never been.
     async fn roll_back(&self) -> Answer<()>;
-    /// Gives the session back, at rest.
-    fn release(self: Box<Self>);
+}
+
+/// A store on one side of a route that sees what is written.
+#[async_trait]
+pub trait Watching: StoreSide {
+    /// Refuses unless everything that is written would be seen.
+    async fn must_watch(&self) -> Answer<()>;
+    /// Has the store look at what is written of the orgs, which stand as they should already.
+    async fn watch(&self, cohort: &Cohort) -> Answer<()>;
+    /// How many sessions there can be at once.
+    fn sessions_max(&self) -> usize;
 }
 
 /// A store that orgs leave while they are written.
 #[async_trait]
-pub trait LiveLeaving: Leaving {
-    /// Refuses unless everything that is written would be seen.
-    async fn must_watch(&self) -> Answer<()>;
-    /// Has the store look at what is written of the orgs, which stand as they should already.
-    async fn watch(&self, cohort: &Cohort) -> Answer<()>;
+pub trait LiveLeaving: Leaving + Watching {
     /// A session for all that is done with an org that is written.
     async fn session(&self) -> Answer<Box<dyn LeavingSession>>;
     /// Writes the org's rows to a file from which they can be restored; the org must have moved away.
     async fn back_up(&self, lease: &Lease) -> Answer<BackedUp>;
-    /// How many sessions there can be at once.
-    fn sessions_max(&self) -> usize;
 }
 
 /// A store that receives orgs while they are written.
 #[async_trait]
-pub trait LiveReceiving: Receiving {
-    /// Refuses unless everything that is written would be seen.
-    async fn must_watch(&self) -> Answer<()>;
-    /// Has the store look at what is written of the orgs, which stand as they should already.
-    async fn watch(&self, cohort: &Cohort) -> Answer<()>;
+pub trait LiveReceiving: Receiving + Watching {
     /// A session for all that is done with an org that is written.
     async fn session(&self) -> Answer<Box<dyn ReceivingSession>>;
     /// Removes the org's rows, a few at a time; answers how many. The org must have moved away.
     async fn purge(&self, lease: &Lease) -> Answer<i64>;
-    /// How many sessions there can be at once.
-    fn sessions_max(&self) -> usize;
 }
 
 /// How long a snapshot is needed.
@@ -252,6 +252,19 @@ pub struct Logged {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Seen(pub String);
 
+/// Single rows, found by their keys, in a store on either side.
+#[async_trait]
+pub trait SingleRows: Send + Sync {
+    /// Counts and hashes the rows with these keys, table by table.
+    async fn tally_of(&self, cohort: &Cohort, keys: &RowKeys) -> Answer<BTreeMap<usize, TableTally>>;
+    /// The hash of each row of one table with one of these keys, by its key as text.
+    async fn hashes_of(&self, cohort: &Cohort, keys: &RowKeys, table: usize) -> Answer<BTreeMap<String, i64>>;
+    /// The rows that are found through rows of `table` with one of the keys `parents`: their tables and keys.
+    async fn branches_of(&self, table: usize, parents: &[Vec<String>]) -> Answer<Vec<(usize, Vec<String>)>>;
+    /// The hash of each row of one org and table whose key falls into one of so many parts, by its key as text.
+    async fn hashes_in(&self, lease: &Lease, table: usize, part: Part) -> Answer<HashMap<String, i64>>;
+}
+
 /// Knows what was written, and reads it.
 #[async_trait]
 pub trait Capture: Send + Sync {
@@ -261,14 +274,6 @@ pub trait Capture: Send + Sync {
     async fn end_snapshot(&self) -> Answer<()>;
     /// The rows with these keys, as the open snapshot has them. Requested by the time this answers.
     async fn rows_of<'a>(&'a self, cohort: &'a Cohort, keys: &'a RowKeys) -> Answer<Rows<'a>>;
-    /// Counts and hashes the rows with these keys, table by table.
-    async fn tally_of(&self, cohort: &Cohort, keys: &RowKeys) -> Answer<BTreeMap<usize, TableTally>>;
-    /// The hash of each row of one table with one of these keys, by its key as text.
-    async fn hashes_of(&self, cohort: &Cohort, keys: &RowKeys, table: usize) -> Answer<BTreeMap<String, i64>>;
-    /// The rows that are found through rows of `table` with one of the keys `parents`: their tables and keys.
-    async fn branches_of(&self, table: usize, parents: &[Vec<String>]) -> Answer<Vec<(usize, Vec<String>)>>;
-    /// The hash of each row of one org and table whose key falls into one of so many parts, by its key as text.
-    async fn hashes_in(&self, lease: &Lease, table: usize, part: Part) -> Answer<HashMap<String, i64>>;
     /// Logs keys as if their rows had been written.
     async fn note(&self, lease: &Lease, table: usize, keys: &[String]) -> Answer<()>;
     /// Refuses orgs that have values for which the receiving store has no place: all of their rows, or those with these keys.
@@ -298,28 +303,28 @@ pub struct Hold {
 /// Closes orgs for their writers for a moment. The locks stay with the session.
 #[async_trait]
 pub trait Gate: Send + Sync {
-    /// Prepares and plans everything that may be asked while writers wait.
+    /// Prepares and plans everything that may be asked while writers wait; from then on no lock is waited for any longer than `wait`.
     async fn rehearse(&self, cohort: &Cohort, wait: Duration) -> Answer<()>;
     /// Takes the lock of one org, for which its writers at work are waited for. Whether it was to be had in that time.
     async fn try_lock(&self, lease: &Lease, hold: Hold) -> Answer<bool>;
     /// Takes those locks that nobody holds, without waiting for any; answers whose these are.
     async fn lock_free(&self, cohort: &Cohort, hold: Hold) -> Answer<HashSet<OrgKey>>;
-    /// Why the lock of an org is not to be had: the error names who is in the way.
-    async fn in_the_way(&self, lease: &Lease, waited: Duration) -> Answer<EngineError>;
+    /// The error for a lock that was not to be had for so long: names the transactions that hold it.
+    async fn lock_refusal(&self, lease: &Lease, waited: Duration) -> Answer<EngineError>;
     /// The point of no return: all orgs are `moved`, durably, or none is. With an entry in the log that the snapshot has not `seen`, or
     /// under another epoch, none is. Ends the open snapshot before, if there is one.
     async fn move_away(&self, cohort: &Cohort, seen: &Seen, has_snapshot: bool) -> Answer<()>;
     /// Lets the writers go on.
     async fn unlock(&self, cohort: &Cohort) -> Answer<()>;
-    /// Makes the session as patient as it was before [`Gate::rehearse`].
-    async fn rest(&self) -> Answer<()>;
+    /// The session waits for locks again as long as it did before [`Gate::rehearse`].
+    async fn reset_timeouts(&self) -> Answer<()>;
 }
 
 /// Cuts orgs that are too large for one transaction into ranges.
 #[async_trait]
 pub trait Ranges: Send + Sync {
-    /// Whether one of the orgs has more rows than this in any table.
-    async fn is_large(&self, cohort: &Cohort, rows: i64) -> Answer<bool>;
+    /// Whether the org has more rows than this in any table.
+    async fn is_large(&self, lease: &Lease, rows: i64) -> Answer<bool>;
     /// A name by which other sessions can read from the open snapshot.
     async fn export(&self) -> Answer<String>;
     /// Cuts all tables of the org, as the open snapshot has them, into pieces of about so many rows.
@@ -330,7 +335,7 @@ pub trait Ranges: Send + Sync {
     async fn rows_in<'a>(&'a self, lease: &'a Lease, piece: &'a Piece) -> Answer<Rows<'a>>;
 }
 
-/// Replaces single rows, and notes how far a copy in ranges has come. Inside the transaction that [`Replace::hold`] has begun.
+/// Replaces single rows, inside the transaction that [`Replace::hold`] has begun.
 #[async_trait]
 pub trait Replace: Send + Sync {
     /// Begins a transaction and takes the orgs' guard rows, so that nobody else carries over until it ends; answers how the orgs
@@ -338,14 +343,6 @@ pub trait Replace: Send + Sync {
     async fn hold(&self, cohort: &Cohort, idle: Option<Duration>) -> Answer<HashMap<OrgKey, Standing>>;
     /// Removes the rows with these keys, and writes `rows` in their place.
     async fn replace(&self, cohort: &Cohort, keys: &RowKeys, rows: Rows<'_>) -> Answer<()>;
-    /// See [`Capture::tally_of`].
-    async fn tally_of(&self, cohort: &Cohort, keys: &RowKeys) -> Answer<BTreeMap<usize, TableTally>>;
-    /// See [`Capture::hashes_of`].
-    async fn hashes_of(&self, cohort: &Cohort, keys: &RowKeys, table: usize) -> Answer<BTreeMap<String, i64>>;
-    /// See [`Capture::branches_of`].
-    async fn branches_of(&self, table: usize, parents: &[Vec<String>]) -> Answer<Vec<(usize, Vec<String>)>>;
-    /// See [`Capture::hashes_in`].
-    async fn hashes_in(&self, lease: &Lease, table: usize, part: Part) -> Answer<HashMap<String, i64>>;
     /// Proves what [`Receiver::prove`] does for rows with these keys, or only that what is written next does not collide with them.
     async fn prove_rows(&self, cohort: &Cohort, keys: &RowKeys, prove: Prove) -> Answer<()>;
     /// Has the store refuse older epochs from now on, once the transaction has been committed.
@@ -354,8 +351,8 @@ pub trait Replace: Send + Sync {
     async fn receive(&self, cohort: &Cohort, way: Way, is_open: bool) -> Answer<()>;
     /// See [`Gate::rehearse`].
     async fn rehearse(&self, cohort: &Cohort, wait: Duration) -> Answer<()>;
-    /// See [`Gate::rest`].
-    async fn rest(&self) -> Answer<()>;
+    /// See [`Gate::reset_timeouts`].
+    async fn reset_timeouts(&self) -> Answer<()>;
 }
 
 /// Whether all that the store demands of written rows can be proven yet.
@@ -367,9 +364,9 @@ pub enum Prove {
     OnlyContents,
 }
 
-/// Notes how far a copy in ranges has come.
+/// Remembers how far a copy in ranges has come.
 #[async_trait]
-pub trait Noted: Send + Sync {
+pub trait PieceLog: Send + Sync {
     /// The pieces that an earlier try has planned.
     async fn pieces(&self, cohort: &Cohort) -> Answer<Vec<Piece>>;
     /// Notes how the org is cut, in the open transaction.
@@ -387,9 +384,9 @@ pub trait Noted: Send + Sync {
 }
 
 /// A session with a store that orgs leave while they are written.
-pub trait LeavingSession: Reader + Capture + Gate + Ranges {}
-impl<S: Reader + Capture + Gate + Ranges> LeavingSession for S {}
+pub trait LeavingSession: Reader + SingleRows + Capture + Gate + Ranges {}
+impl<S: Reader + SingleRows + Capture + Gate + Ranges> LeavingSession for S {}
 
 /// A session with a store that receives orgs while they are written.
-pub trait ReceivingSession: Receiver + Replace + Noted {}
-impl<S: Receiver + Replace + Noted> ReceivingSession for S {}
+pub trait ReceivingSession: Receiver + SingleRows + Replace + PieceLog {}
+impl<S: Receiver + SingleRows + Replace + PieceLog> ReceivingSession for S {}

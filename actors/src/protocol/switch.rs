@@ -1,15 +1,13 @@
 //! The switch: writers wait, what they wrote last is carried over, and the orgs live in the other store.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use futures_util::try_join;
 use tokio::sync::OwnedSemaphorePermit;
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, timeout_at};
 
-use crate::domain::ids::OrgKey;
 use crate::domain::record::Lease;
 use crate::failpoint;
 use crate::ports::{CaughtUp, EngineError, WriteBlock};
@@ -17,6 +15,7 @@ use crate::ports::{CaughtUp, EngineError, WriteBlock};
 use super::cohort::Cohort;
 use super::doing::Doing;
 use super::limits::LiveLimits;
+use super::patience::Patience;
 use super::proofs::{Proofs, What};
 use super::round::{Round, keys_of};
 use super::route::LiveRoute;
@@ -26,8 +25,6 @@ use super::store::{Hold, LeavingSession, ReceivingSession, Seen};
 const KEYS_LEFT_MAX: i64 = 50;
 /// An org that is written all the time would never have so few.
 const ROUNDS_MAX: usize = 10;
-const PAUSE_FIRST: Duration = Duration::from_millis(20);
-const PAUSE_MAX: Duration = Duration::from_secs(1);
 
 /// The locks of all these orgs are held. Dropped, the sessions end, and with them the locks are gone.
 pub(super) struct Block {
@@ -81,12 +78,12 @@ pub(super) async fn block(
             break (since, deadline, Some(cohort.clone()));
         }
         if patience.is_over() {
-            return Err(from.in_the_way(lease, limits.lock_budget).await?);
+            return Err(from.lock_refusal(lease, patience.budget()).await?);
         }
         patience.pause(&lease.key).await;
     };
     let Some(cohort) = held else {
-        try_join!(from.rest(), to.rest())?;
+        try_join!(from.reset_timeouts(), to.reset_timeouts())?;
         from.release();
         to.release();
         return Ok(None);
@@ -125,33 +122,6 @@ async fn must_stand(round: Round<'_>, proofs: &Proofs) -> Result<(), EngineError
     let doing = Doing::new(route.leaving.store(), "looking whether both stores are as they were compared");
     Err(doing
         .not_now("a schema was changed or a store was started again since the org was compared; it is compared again"))
-}
-
-/// How long a lock has been tried for, and how long to let writers work before the next try.
-struct Patience {
-    ends: Instant,
-    pause: Duration,
-    tries: u32,
-}
-
-impl Patience {
-    fn new(budget: Duration) -> Self {
-        Self { ends: Instant::now() + budget, pause: PAUSE_FIRST, tries: 0 }
-    }
-
-    fn is_over(&self) -> bool {
-        Instant::now() >= self.ends
-    }
-
-    /// Half to one and a half times the pause, by the org's key: several that try for the same writer do not keep step.
-    async fn pause(&mut self, key: &OrgKey) {
-        let mut hasher = DefaultHasher::new();
-        (key.as_str(), self.tries).hash(&mut hasher);
-        let share = 0.5 + f64::from(u16::try_from(hasher.finish() % 1_000).unwrap_or_default()) / 1_000.0;
-        sleep(self.pause.mul_f64(share)).await;
-        self.pause = (self.pause * 2).min(PAUSE_MAX);
-        self.tries += 1;
-    }
 }
 
 #[async_trait]
@@ -194,8 +164,7 @@ impl WriteBlock for Block {
         self.from.unlock(&self.cohort).await?;
         let released_at = SystemTime::now();
         failpoint::hit("lock.released");
-        self.from.rest().await?;
-        self.to.rest().await?;
+        try_join!(self.from.reset_timeouts(), self.to.reset_timeouts())?;
         self.to.forget_pieces(&self.cohort).await?;
         let Self { from, to, .. } = *self;
         from.release();

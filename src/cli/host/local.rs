@@ -21,8 +21,8 @@ use crate::cli::interrupts::Interrupts;
 use crate::command::{self, Command};
 use crate::config::Definitions;
 use crate::operations::{
-    self, Answer, CampaignStatus, Closed, Interface, MigrationStatus, Needs, OperationError, Outcome, Running,
-    campaign_total, danger, needs,
+    self, Answer, CampaignStatus, Interface, MigrationStatus, Needs, OperationError, Outcome, Running, campaign_total,
+    danger, needs,
 };
 use crate::state::{PgMoveLog, RunLock};
 
@@ -168,11 +168,8 @@ impl CommandHost for Local<'_> {
     async fn standing(&mut self, campaign: &CampaignStatus) -> Option<MigrationStatus> {
         let (world, migration) = (&self.app.world, &campaign.migration);
         let counts = world.log.counts(migration).await.ok()?;
-        let mut standing = MigrationStatus::read(world, migration.clone(), counts).await.ok()?;
-        // Of this campaign alone.
-        let closed = world.log.closed_times(migration, Some(CampaignId(campaign.id))).await;
-        standing.closed = closed.ok().flatten().map(Closed::from);
-        Some(standing)
+        let campaign = Some(CampaignId(campaign.id));
+        MigrationStatus::read(world, migration.clone(), counts, campaign).await.ok()
     }
 
     async fn live(&mut self) -> Result<Option<(CampaignStatus, u64)>, CliError> {

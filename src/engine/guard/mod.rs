@@ -12,11 +12,12 @@ mod watch;
 
 use std::collections::HashSet;
 
-use mover_actors::domain::ids::{Epoch, OrgKey};
-use mover_actors::domain::record::Lease;
+use mover_actors::domain::ids::OrgKey;
 use mover_actors::ports::EngineError;
+use mover_actors::protocol::{Mode, refusal};
 use tokio_postgres::error::SqlState;
 
+use crate::engine::live::standing;
 use crate::engine::store::Store;
 use crate::engine::store::cohort::{Cohort, Parameters};
 use crate::engine::store::connection::Session;
@@ -29,7 +30,6 @@ pub(super) use watch::{Kind, watch};
 
 const ENTER: &str = include_str!("sql/guard_enter.sql");
 const SETTLE: &str = include_str!("sql/guard_settle.sql");
-const READ: &str = include_str!("sql/guard_read.sql");
 const ADMIT: &str = include_str!("sql/admit.sql");
 const FOUND: &str = include_str!("sql/guard_found.sql");
 const CREATE: &str = concat!(include_str!("sql/guard_create.sql"), include_str!("sql/guard_watch.sql"));
@@ -38,28 +38,12 @@ const CREATE: &str = concat!(include_str!("sql/guard_create.sql"), include_str!(
 pub(super) const MISSING_RIGHT: &str = "no right to create it; run in this store as its owner: CREATE SCHEMA mover; \
     GRANT CREATE, USAGE ON SCHEMA mover TO the role that Mover logs in as";
 
-/// Modes that an org can be put into until it is settled.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Mode {
-    Incoming,
-    Discarded,
-}
-
-impl Mode {
-    fn as_str(self) -> &'static str {
-        match self {
-            Mode::Incoming => "incoming",
-            Mode::Discarded => "discarded",
-        }
-    }
-}
-
 /// Prepares what [`enter`] asks, so that it is sent at once.
 pub(super) async fn prepare(session: &Session, doing: Doing<'_>) -> Result<(), EngineError> {
     session.prepared(ENTER).await.map(drop).map_err(|error| doing.failed(error))
 }
 
-/// Puts the orgs into `mode`, inside the caller's transaction, whose end decides. Their rows stay locked until then. Answers
+/// Puts the orgs into `mode`, which is `incoming` or `discarded`, inside the caller's transaction, whose end decides. Their rows stay locked until then. Answers
 /// of which orgs an earlier try may have left rows: the keys of those that were `incoming`.
 pub(super) async fn enter(
     session: &Session,
@@ -101,28 +85,14 @@ async fn refuse_others(
     changed: &HashSet<OrgKey>,
     doing: Doing<'_>,
 ) -> Result<(), EngineError> {
-    match cohort.first_missing(changed) {
-        Some(lease) => Err(why_refused(session, lease, doing).await?),
-        None => Ok(()),
-    }
-}
-
-async fn why_refused(session: &Session, lease: &Lease, doing: Doing<'_>) -> Result<EngineError, EngineError> {
-    let failed = |error| doing.failed(error);
-    let statement = session.prepared(READ).await.map_err(failed)?;
-    let row = session.query_opt(&statement, &[&lease.migration.as_str(), &lease.key.as_str()]).await.map_err(failed)?;
-    let Some(row) = row else {
-        return Ok(doing.refused("nothing of the org was copied here, or it was removed since"));
-    };
-    let (mode, epoch): (String, i64) = (row.try_get(0).map_err(failed)?, row.try_get(1).map_err(failed)?);
-    Ok(doing.refused(if epoch > lease.epoch.0 {
-        format!("somebody with the newer epoch {} was here, ours is {}", Epoch(epoch), lease.epoch)
-    } else {
-        match mode.as_str() {
-            "settled" | "capturing" => "the org is live here: its rows are neither replaced nor removed".to_owned(),
-            other => format!("the org is {other} here"),
+    let Some(lease) = cohort.first_missing(changed) else { return Ok(()) };
+    Err(match standing::of(session, lease, doing).await? {
+        None => doing.refused("nothing of the org was copied here, or it was removed since"),
+        Some(found) if found.epoch <= lease.epoch && matches!(found.mode, Mode::Settled | Mode::Capturing) => {
+            doing.refused("the org is live here: its rows are neither replaced nor removed")
         }
-    }))
+        found => refusal(found.as_ref(), lease, doing),
+    })
 }
 
 /// Makes the guard's table where it is missing; answers whether it is there now.

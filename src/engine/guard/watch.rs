@@ -27,7 +27,13 @@ pub(in crate::engine) enum Kind {
 impl Kind {
     /// `None` for types whose texts depend on a session's settings, or that have several for one value.
     pub(in crate::engine) fn of(written: &str) -> Option<Self> {
-        match written.split('(').next().unwrap_or_default() {
+        let name = match written.split_once('(') {
+            // An array of a type with a modifier ends with brackets.
+            Some((name, modifier)) if modifier.ends_with(')') => name,
+            Some(_) => return None,
+            None => written,
+        };
+        match name {
             "text" | "character varying" => Some(Self::Text),
             "smallint" | "integer" | "bigint" => Some(Self::Integer),
             "uuid" => Some(Self::Uuid),

@@ -1,25 +1,23 @@
 //! What the triggers of the store that orgs leave have logged, and the rows that it is about.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use futures_util::TryStreamExt;
 use mover_actors::domain::record::Lease;
-use mover_actors::domain::verified::TableTally;
 use mover_actors::ports::EngineError;
-use mover_actors::protocol::store::{Capture, Logged, Part, Rows, Seen, Snapshot};
+use mover_actors::protocol::store::{Capture, Logged, Rows, Seen, Snapshot};
 use mover_actors::protocol::{RowKeys, send};
 use tokio_postgres::types::ToSql;
 
 use crate::engine::live::arrays::Arrays;
 use crate::engine::live::lost;
 use crate::engine::live::plan::LivePlan;
-use crate::engine::live::rows_of::View;
 use crate::engine::live::standing::standing;
 use crate::engine::rows::copy::SNAPSHOT;
 use crate::engine::rows::counting::Asked;
 use crate::engine::rows::of_tables;
-use crate::engine::rows::side::From;
+use crate::engine::rows::side::{Leaves, PlannedSession};
 use crate::engine::store::cohort::{Cohort, Parameters};
 use crate::engine::store::error::{Doing, Failed};
 
@@ -34,21 +32,7 @@ const READING: &str = "reading what was written";
 const LONG_SNAPSHOT: &str =
     "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL idle_in_transaction_session_timeout = 0";
 
-impl From<LivePlan> {
-    pub(super) fn view(&self) -> View<'_> {
-        View {
-            live: &self.side.terms.plan,
-            store: self.side.store.name(),
-            session: &self.session,
-            side: |table| &table.leaving,
-            branch: |branch| &branch.leaving,
-        }
-    }
-
-    pub(super) fn live(&self) -> &LivePlan {
-        &self.side.terms.plan
-    }
-
+impl PlannedSession<LivePlan, Leaves> {
     /// A key in the log, unless it does not fit the plan.
     fn logged_key(&self, label: &str, key: &[String], doing: Doing<'_>) -> Result<usize, EngineError> {
         let unknown = || {
@@ -67,7 +51,7 @@ impl From<LivePlan> {
 }
 
 #[async_trait]
-impl Capture for From<LivePlan> {
+impl Capture for PlannedSession<LivePlan, Leaves> {
     async fn log(&self, cohort: &Cohort, snapshot: Snapshot) -> Result<Logged, EngineError> {
         let doing = self.doing(READING);
         let failed = |error| doing.failed(error);
@@ -120,31 +104,6 @@ impl Capture for From<LivePlan> {
             requests.push((number, send(request).await));
         }
         Ok(Box::pin(of_tables(&live.plan, requests, (Asked::Any, READING))))
-    }
-
-    async fn tally_of(&self, cohort: &Cohort, keys: &RowKeys) -> Result<BTreeMap<usize, TableTally>, EngineError> {
-        self.view().tally(cohort, keys).await
-    }
-
-    async fn hashes_of(
-        &self,
-        cohort: &Cohort,
-        keys: &RowKeys,
-        table: usize,
-    ) -> Result<BTreeMap<String, i64>, EngineError> {
-        self.view().hashes(cohort, keys, table).await
-    }
-
-    async fn branches_of(
-        &self,
-        table: usize,
-        parents: &[Vec<String>],
-    ) -> Result<Vec<(usize, Vec<String>)>, EngineError> {
-        self.view().branches(table, parents).await
-    }
-
-    async fn hashes_in(&self, lease: &Lease, table: usize, part: Part) -> Result<HashMap<String, i64>, EngineError> {
-        self.view().hashes_in(lease, table, &self.live().plan.tables[table].source, part).await
     }
 
     async fn note(&self, lease: &Lease, table: usize, keys: &[String]) -> Result<(), EngineError> {

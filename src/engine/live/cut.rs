@@ -3,30 +3,29 @@
 use async_trait::async_trait;
 use mover_actors::domain::record::Lease;
 use mover_actors::ports::EngineError;
-use mover_actors::protocol::Piece;
-use mover_actors::protocol::send;
 use mover_actors::protocol::store::{Ranges, Rows};
+use mover_actors::protocol::{Piece, send};
 use tokio_postgres::types::ToSql;
 
 use crate::engine::live::plan::LivePlan;
 use crate::engine::plan::union;
 use crate::engine::rows::counting::Asked;
 use crate::engine::rows::of_tables;
-use crate::engine::rows::side::From;
-use crate::engine::store::cohort::Cohort;
+use crate::engine::rows::side::{Leaves, PlannedSession};
 use crate::engine::store::error::Failed;
 
 const READING: &str = "reading a range of the org";
 
 #[async_trait]
-impl Ranges for From<LivePlan> {
-    async fn is_large(&self, cohort: &Cohort, rows: i64) -> Result<bool, EngineError> {
+impl Ranges for PlannedSession<LivePlan, Leaves> {
+    async fn is_large(&self, lease: &Lease, rows: i64) -> Result<bool, EngineError> {
         let doing = self.doing("looking how big the org is");
         let failed = |error| doing.failed(error);
-        let counted = self.plan().tables.iter().map(|table| &table.source.rows);
+        let counted = self.plan().tables.iter().map(|table| table.source.rows());
         let counts = counted.map(|of_table| format!(", count(*) FROM (SELECT 1 {of_table} LIMIT $2::int8 + 1) AS s"));
         let statement = self.session.prepared(&union(counts)).await.map_err(failed)?;
-        for row in self.session.query(&statement, &[cohort.keys(), &rows]).await.map_err(failed)? {
+        let orgs = [lease.key.as_str()];
+        for row in self.session.query(&statement, &[&orgs.as_slice(), &rows]).await.map_err(failed)? {
             if row.try_get::<_, i64>(1).map_err(failed)? > rows {
                 return Ok(true);
             }
@@ -73,19 +72,19 @@ impl Ranges for From<LivePlan> {
     }
 }
 
-impl From<LivePlan> {
+impl PlannedSession<LivePlan, Leaves> {
     /// The keys at the ends of the ranges of one table; none if its rows are few.
     async fn ends(&self, lease: &Lease, table: usize, rows_wanted: i64) -> Result<Vec<Vec<String>>, EngineError> {
         let (planned, ranging) = (&self.plan().tables[table], &self.live().tables[table].ranging);
         let failed = |error| self.doing("cutting the org into ranges").on(&planned.label).failed(error);
         let orgs = [lease.key.as_str()];
-        let count = format!("SELECT count(*) {}", planned.source.rows);
+        let count = format!("SELECT count(*) {}", planned.source.rows());
         let counted = self.session.query_one(&count, &[&orgs.as_slice()]).await.map_err(failed)?;
         let rows: i64 = counted.try_get(0).map_err(failed)?;
         let mut ends = Vec::new();
         if rows > rows_wanted {
             let rows_in_each = ranging.rows_in_each(rows, rows_wanted);
-            let sql = ranging.ends(&planned.source.rows);
+            let sql = ranging.ends(planned.source.rows());
             for row in self.session.query(&sql, &[&orgs.as_slice(), &rows_in_each]).await.map_err(failed)? {
                 let end = (0..row.len()).map(|index| row.try_get(index)).collect::<Result<Vec<String>, _>>();
                 ends.push(end.map_err(failed)?);

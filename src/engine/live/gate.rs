@@ -4,35 +4,28 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use futures_util::future::{join_all, try_join_all};
+use futures_util::future::try_join_all;
 use mover_actors::domain::ids::OrgKey;
 use mover_actors::domain::record::Lease;
 use mover_actors::ports::EngineError;
 use mover_actors::protocol::store::{Gate, Hold, Seen};
-use mover_actors::protocol::{Mode, send};
+use mover_actors::protocol::{Mode, Standing, send};
 use tokio_postgres::error::SqlState;
 
 use crate::engine::live::capture::STATEMENTS;
 use crate::engine::live::plan::LivePlan;
 use crate::engine::live::standing::{self, why_refused};
 use crate::engine::live::{lock, lost};
-use crate::engine::rows::side::From;
+use crate::engine::rows::side::{Leaves, PlannedSession};
 use crate::engine::store::cohort::{Cohort, Parameters};
-use crate::engine::store::connection::Session;
 use crate::engine::store::error::{Doing, Failed};
 
 const MOVED: &str = include_str!("sql/moved.sql");
 const REHEARSING: &str = "making ready for the switch";
 const WAITING: &str = "waiting for the lock that keeps writers out";
 
-/// No lock is waited for any longer than this.
-pub(super) async fn impatient(session: &Session, wait: Duration, doing: Doing<'_>) -> Result<(), EngineError> {
-    let sql = format!("SET lock_timeout = {}", wait.as_millis().max(1));
-    session.batch_execute(&sql).await.map_err(|error| doing.failed(error))
-}
-
 #[async_trait]
-impl Gate for From<LivePlan> {
+impl Gate for PlannedSession<LivePlan, Leaves> {
     async fn rehearse(&self, cohort: &Cohort, wait: Duration) -> Result<(), EngineError> {
         let doing = self.doing(REHEARSING);
         let statements = STATEMENTS.into_iter().chain([MOVED]).map(|sql| self.session.prepared(sql));
@@ -41,10 +34,10 @@ impl Gate for From<LivePlan> {
         let of_tables = self.live().tables.iter().enumerate().map(|(number, table)| async move {
             let mut asked = vec![table.select.as_str(), table.leaving.tally.as_str()];
             asked.extend(lost::asked_of(table));
-            self.view().rehearse(number, cohort, &asked).await
+            self.rehearse_rows(number, cohort, &asked).await
         });
-        join_all(of_tables).await.into_iter().collect::<Result<(), _>>()?;
-        impatient(&self.session, wait, doing).await
+        try_join_all(of_tables).await?;
+        lock::wait_at_most(&self.session, wait, doing).await
     }
 
     async fn try_lock(&self, lease: &Lease, hold: Hold) -> Result<bool, EngineError> {
@@ -55,8 +48,8 @@ impl Gate for From<LivePlan> {
         lock::lock_free(&self.session, cohort, hold, self.doing(WAITING)).await
     }
 
-    async fn in_the_way(&self, lease: &Lease, waited: Duration) -> Result<EngineError, EngineError> {
-        lock::in_the_way(&self.session, lease, self.doing(WAITING), waited).await
+    async fn lock_refusal(&self, lease: &Lease, waited: Duration) -> Result<EngineError, EngineError> {
+        lock::lock_refusal(&self.session, lease, self.doing(WAITING), waited).await
     }
 
     async fn move_away(&self, cohort: &Cohort, seen: &Seen, has_snapshot: bool) -> Result<(), EngineError> {
@@ -86,18 +79,17 @@ impl Gate for From<LivePlan> {
         lock::unlock(&self.session, cohort, self.doing("letting writers go on")).await
     }
 
-    async fn rest(&self) -> Result<(), EngineError> {
-        lock::patient_again(&self.session, self.doing("letting writers go on")).await
+    async fn reset_timeouts(&self) -> Result<(), EngineError> {
+        lock::reset_timeouts(&self.session, self.doing("letting writers go on")).await
     }
 }
 
-impl From<LivePlan> {
+impl PlannedSession<LivePlan, Leaves> {
     /// Why the orgs were not moved away.
     async fn not_moved(&self, cohort: &Cohort, doing: Doing<'_>) -> Result<EngineError, EngineError> {
         let found = standing::read(&self.session, standing::READ, cohort, doing).await?;
         for lease in cohort.leases() {
-            let is_ours =
-                |found: &mover_actors::protocol::Standing| found.mode == Mode::Capturing && found.epoch == lease.epoch;
+            let is_ours = |found: &Standing| found.mode == Mode::Capturing && found.epoch == lease.epoch;
             if !found.get(&lease.key).is_some_and(is_ours) {
                 return why_refused(&self.session, lease, doing).await;
             }

@@ -8,8 +8,7 @@ use mover_actors::domain::ids::OrgKey;
 use mover_actors::domain::record::Lease;
 use mover_actors::ports::EngineError;
 use mover_actors::protocol::store::Hold;
-use mover_actors::protocol::{LiveLimits, send};
-use tokio::time::{Instant, sleep};
+use mover_actors::protocol::{LiveLimits, Patience, send};
 use tokio_postgres::Row;
 use tokio_postgres::error::SqlState;
 
@@ -22,8 +21,12 @@ const TRY_LOCK: &str = include_str!("sql/try_lock.sql");
 const UNLOCK: &str = include_str!("sql/unlock.sql");
 /// For whoever takes the lock for one statement.
 const IDLE_MAX: Duration = Duration::from_secs(2);
-const PAUSE_FIRST: Duration = Duration::from_millis(20);
-const PAUSE_MAX: Duration = Duration::from_secs(1);
+
+/// No lock is waited for any longer than this, until [`reset_timeouts`].
+pub(super) async fn wait_at_most(session: &Session, wait: Duration, doing: Doing<'_>) -> Result<(), EngineError> {
+    let sql = format!("SET lock_timeout = {}", wait.as_millis().max(1));
+    session.batch_execute(&sql).await.map_err(|error| doing.failed(error))
+}
 
 fn begin(hold: Hold) -> String {
     format!("{}; {}", begin_impatiently(hold.wait), idle_no_longer(hold))
@@ -37,42 +40,18 @@ fn idle_no_longer(hold: Hold) -> String {
     )
 }
 
-/// How long somebody has been trying, and how long to wait before the next try.
-#[derive(Debug)]
-pub(super) struct Patience {
-    limits: LiveLimits,
-    since: Instant,
-    pause: Duration,
-}
-
-impl Patience {
-    pub(super) fn new(limits: LiveLimits) -> Self {
-        Self { limits, since: Instant::now(), pause: PAUSE_FIRST }
+/// After a try that was in vain: waits, or says who is in the way.
+pub(super) async fn try_again(
+    patience: &mut Patience,
+    session: &Session,
+    lease: &Lease,
+    doing: Doing<'_>,
+) -> Result<(), EngineError> {
+    if patience.is_over() {
+        return Err(lock_refusal(session, lease, doing, patience.budget()).await?);
     }
-
-    fn is_over(&self) -> bool {
-        self.since.elapsed() >= self.limits.lock_budget
-    }
-
-    /// Lets writers work for a while.
-    async fn pause(&mut self) {
-        sleep(self.pause.mul_f64(0.5 + rand::random::<f64>())).await;
-        self.pause = (self.pause * 2).min(PAUSE_MAX);
-    }
-
-    /// After a try that was in vain: waits, or says who is in the way.
-    pub(super) async fn again(
-        &mut self,
-        session: &Session,
-        lease: &Lease,
-        doing: Doing<'_>,
-    ) -> Result<(), EngineError> {
-        if self.is_over() {
-            return Err(in_the_way(session, lease, doing, self.limits.lock_budget).await?);
-        }
-        self.pause().await;
-        Ok(())
-    }
+    patience.pause(&lease.key).await;
+    Ok(())
 }
 
 /// Prepares what [`try_lock`], [`lock_free`] and [`unlock`] ask.
@@ -150,10 +129,10 @@ pub(super) async fn lock(
     limits: LiveLimits,
     doing: Doing<'_>,
 ) -> Result<(), EngineError> {
-    let mut patience = Patience::new(limits);
+    let mut patience = Patience::new(limits.lock_budget);
     let hold = Hold { wait: limits.lock_timeout, idle: IDLE_MAX };
     while !try_lock(session, lease, hold, doing).await? {
-        patience.again(session, lease, doing).await?;
+        try_again(&mut patience, session, lease, doing).await?;
     }
     Ok(())
 }
@@ -165,13 +144,13 @@ pub(super) async fn unlock(session: &Session, cohort: &Cohort, doing: Doing<'_>)
     session.query_one(&statement, &cohort.names()).await.map(drop).map_err(failed)
 }
 
-/// The session waits for locks, and idles, as long as all do.
-pub(super) async fn patient_again(session: &Session, doing: Doing<'_>) -> Result<(), EngineError> {
+/// The session waits for locks, and may idle, as long as every other.
+pub(super) async fn reset_timeouts(session: &Session, doing: Doing<'_>) -> Result<(), EngineError> {
     session.batch_execute(include_str!("sql/patient.sql")).await.map_err(|error| doing.failed(error))
 }
 
 /// The error that names the transactions which hold the lock.
-pub(super) async fn in_the_way(
+pub(super) async fn lock_refusal(
     session: &Session,
     lease: &Lease,
     doing: Doing<'_>,

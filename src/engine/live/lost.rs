@@ -77,6 +77,7 @@ pub(super) async fn refuse(
         let doing = Doing::new(&live.plan.source, "looking what would be lost on the way back").on(&planned.label);
         match keys {
             None => refuse_found(lost, &lost.in_org, from, &[cohort.keys()], doing).await?,
+            Some(keys) if keys.of(number).next().is_none() => {}
             Some(keys) => {
                 let arrays = Arrays::of(table.key.len(), keys.of(number));
                 refuse_found(lost, &lost.in_keys, from, &arrays.after(cohort.keys()), doing).await?;

@@ -34,7 +34,7 @@ pub(in crate::engine) struct LivePlan {
 
 /// What is done with single rows of one table. Their keys are the parameters from `$2` on, those of the orgs `$1`.
 #[derive(Debug)]
-pub(super) struct LiveTable {
+pub(in crate::engine) struct LiveTable {
     /// The columns of the primary key, in the order in which the log has their values.
     pub(super) key: Vec<String>,
     /// Reads rows as they are copied.
@@ -43,8 +43,8 @@ pub(super) struct LiveTable {
     pub(super) delete: String,
     /// Removes at most `$2` rows of the orgs from the receiving store.
     pub(super) remove_some: String,
-    pub(super) leaving: LiveSide,
-    pub(super) receiving: LiveSide,
+    pub(in crate::engine) leaving: LiveSide,
+    pub(in crate::engine) receiving: LiveSide,
     /// Proves the foreign keys of rows in the receiving store.
     pub(super) orphans: Orphans,
     /// The tables whose rows are found through rows of this one.
@@ -58,7 +58,7 @@ pub(super) struct LiveTable {
 
 /// One table in one store.
 #[derive(Debug)]
-pub(super) struct LiveSide {
+pub(in crate::engine) struct LiveSide {
     /// Counts and hashes rows.
     pub(super) tally: String,
     /// The key as text and the hash of each row.
@@ -158,13 +158,13 @@ impl Maker<'_> {
             delete: keyed::delete(there, &format!("SELECT t.tableoid, t.ctid {}", right.rows)),
             remove_some: keyed::delete(
                 there,
-                &format!("SELECT t.tableoid, t.ctid {} LIMIT $2::int8", table.target.rows),
+                &format!("SELECT t.tableoid, t.ctid {} LIMIT $2::int8", table.target.rows()),
             ),
             orphans: Orphans::of(self.receiving, there, &right.key, &right.belongs),
             branches,
             depth: self.depth(rule, 0),
             ranging: Ranging::of(rule, (here, &left.key), &right.key),
-            lost: Lost::of(self.lost.get(&rule.name).cloned().unwrap_or_default(), &table.source.rows, &left.rows),
+            lost: Lost::of(self.lost.get(&rule.name).cloned().unwrap_or_default(), table.source.rows(), &left.rows),
             leaving: left.side,
             receiving: right.side,
             key,

@@ -1,72 +1,51 @@
 //! Single rows brought to their present state in the receiving store.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::TryStreamExt;
-use futures_util::future::{join, join_all, try_join_all};
+use futures_util::future::{join, try_join_all};
 use mover_actors::domain::ids::OrgKey;
-use mover_actors::domain::record::Lease;
 use mover_actors::domain::state::Way;
-use mover_actors::domain::verified::TableTally;
 use mover_actors::ports::EngineError;
-use mover_actors::protocol::store::{Part, Prove, Replace, Rows};
+use mover_actors::protocol::store::{Prove, Replace, Rows};
 use mover_actors::protocol::{RowKeys, Standing, send};
 use tokio_postgres::Row;
 use tokio_postgres::error::SqlState;
 
 use crate::engine::live::arrays::Arrays;
-use crate::engine::live::gate::impatient;
 use crate::engine::live::lock;
 use crate::engine::live::plan::LivePlan;
-use crate::engine::live::rows_of::{View, run};
+use crate::engine::live::single_rows::run;
 use crate::engine::live::standing::{self, FORGET_PIECES, LOCK_ROW, RAISE, RECEIVE};
 use crate::engine::plan::sequences;
 use crate::engine::rows::Pour;
-use crate::engine::rows::side::To;
+use crate::engine::rows::side::{PlannedSession, Receives};
 use crate::engine::store::cohort::Cohort;
 use crate::engine::store::error::Failed;
 
 const WRITING: &str = "carrying over what was written";
 const REHEARSING: &str = "making ready for the switch";
 
-impl To<LivePlan> {
-    pub(super) fn view(&self) -> View<'_> {
-        View {
-            live: &self.side.terms.plan,
-            store: self.side.store.name(),
-            session: &self.session,
-            side: |table| &table.receiving,
-            branch: |branch| &branch.receiving,
-        }
-    }
-
-    pub(super) fn live(&self) -> &LivePlan {
-        &self.side.terms.plan
-    }
-
+impl PlannedSession<LivePlan, Receives> {
     async fn delete(&self, cohort: &Cohort, keys: &RowKeys) -> Result<(), EngineError> {
         let live = self.live();
-        // Rows are found through their parents: children go first.
-        let of_table = |number: usize| async move {
-            let failed = |error| self.doing(WRITING).on(&live.plan.tables[number].label).failed(error);
-            let table = &live.tables[number];
-            let statement = self.session.prepared(&table.delete).await.map_err(failed)?;
-            let arrays = Arrays::of(table.key.len(), keys.of(number));
-            self.session.execute(&statement, &arrays.after(cohort.keys())).await.map(drop).map_err(failed)
-        };
-        // In this order they are sent only if all are prepared.
+        let doing = |number: usize| self.doing(WRITING).on(&live.plan.tables[number].label);
+        let mut prepared = Vec::new();
         for number in keys.tables() {
-            let failed = |error| self.doing(WRITING).on(&live.plan.tables[number].label).failed(error);
-            self.session.prepared(&live.tables[number].delete).await.map_err(failed)?;
+            let table = &live.tables[number];
+            let statement = self.session.prepared(&table.delete).await.map_err(|error| doing(number).failed(error))?;
+            prepared.push((number, statement, Arrays::of(table.key.len(), keys.of(number))));
         }
-        let mut sent = Vec::new();
-        for number in keys.tables().rev() {
-            sent.push(send(of_table(number)).await);
+        let mut sent = Vec::with_capacity(prepared.len());
+        // Rows are found through their parents: children go first.
+        for (number, statement, arrays) in prepared.into_iter().rev() {
+            let delete = async move { self.session.execute(&statement, &arrays.after(cohort.keys())).await };
+            sent.push((number, send(delete).await));
         }
-        for delete in sent {
-            delete.answer().await?;
+        for (number, delete) in sent {
+            delete.answer().await.map_err(|error| doing(number).failed(error))?;
         }
         Ok(())
     }
@@ -95,7 +74,7 @@ fn is_taken(error: &tokio_postgres::Error) -> bool {
 }
 
 #[async_trait]
-impl Replace for To<LivePlan> {
+impl Replace for PlannedSession<LivePlan, Receives> {
     async fn hold(&self, cohort: &Cohort, idle: Option<Duration>) -> Result<HashMap<OrgKey, Standing>, EngineError> {
         let doing = self.doing(WRITING);
         self.session.prepared(LOCK_ROW).await.map_err(|error| doing.failed(error))?;
@@ -110,37 +89,12 @@ impl Replace for To<LivePlan> {
     }
 
     async fn replace(&self, cohort: &Cohort, keys: &RowKeys, rows: Rows<'_>) -> Result<(), EngineError> {
-        let wanted: std::collections::HashSet<usize> = keys.tables().collect();
+        let wanted: HashSet<usize> = keys.tables().collect();
         let copies = self.prepare_copies(|number| wanted.contains(&number)).await?;
         self.delete(cohort, keys).await?;
         // Of a cohort the org is looked for first: what it lets go must not wait for what others take.
         let passes = if cohort.single().is_some() { is_taken } else { |_: &_| false };
-        Pour::all(self.plan(), &self.session, &copies, &self.outermost, passes, rows).await.map(drop)
-    }
-
-    async fn tally_of(&self, cohort: &Cohort, keys: &RowKeys) -> Result<BTreeMap<usize, TableTally>, EngineError> {
-        self.view().tally(cohort, keys).await
-    }
-
-    async fn hashes_of(
-        &self,
-        cohort: &Cohort,
-        keys: &RowKeys,
-        table: usize,
-    ) -> Result<BTreeMap<String, i64>, EngineError> {
-        self.view().hashes(cohort, keys, table).await
-    }
-
-    async fn branches_of(
-        &self,
-        table: usize,
-        parents: &[Vec<String>],
-    ) -> Result<Vec<(usize, Vec<String>)>, EngineError> {
-        self.view().branches(table, parents).await
-    }
-
-    async fn hashes_in(&self, lease: &Lease, table: usize, part: Part) -> Result<HashMap<String, i64>, EngineError> {
-        self.view().hashes_in(lease, table, &self.live().plan.tables[table].target, part).await
+        Pour::all(self.plan(), &self.session, &copies, &self.end.outermost, passes, rows).await.map(drop)
     }
 
     async fn prove_rows(&self, cohort: &Cohort, keys: &RowKeys, prove: Prove) -> Result<(), EngineError> {
@@ -178,17 +132,17 @@ impl Replace for To<LivePlan> {
         let of_tables = self.live().tables.iter().enumerate().map(|(number, table)| async move {
             let mut asked = vec![table.delete.as_str(), table.receiving.tally.as_str()];
             asked.extend(table.orphans.probe.as_deref());
-            self.view().rehearse(number, cohort, &asked).await
+            self.rehearse_rows(number, cohort, &asked).await
         });
-        join_all(of_tables).await.into_iter().collect::<Result<(), _>>()?;
+        try_join_all(of_tables).await?;
         if !self.plan().sequences.is_empty() {
             let statement = self.session.prepared(&self.plan().sequences_stand).await.map_err(failed)?;
             run(&self.session, &statement, &[]).await.map_err(failed)?;
         }
-        impatient(&self.session, wait, doing).await
+        lock::wait_at_most(&self.session, wait, doing).await
     }
 
-    async fn rest(&self) -> Result<(), EngineError> {
-        lock::patient_again(&self.session, self.doing("leaving the switch")).await
+    async fn reset_timeouts(&self) -> Result<(), EngineError> {
+        lock::reset_timeouts(&self.session, self.doing("leaving the switch")).await
     }
 }

@@ -81,7 +81,7 @@ async fn compare(
         let failed = |error| doing.failed(error);
         let missing = || doing.refused("the migration does not move it (any more)");
         let table = live.plan.table(label).ok_or_else(missing)?;
-        let count = format!("SELECT count(*) {}", table.target.rows);
+        let count = format!("SELECT count(*) {}", table.target.rows());
         let row = session.query_one(&count, &[&[header.key.as_str()].as_slice()]).await.map_err(failed)?;
         let found: i64 = row.try_get(0).map_err(failed)?;
         if found != *expected {

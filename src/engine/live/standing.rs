@@ -10,13 +10,13 @@ use mover_actors::domain::state::Way;
 use mover_actors::failpoint;
 use mover_actors::ports::EngineError;
 use mover_actors::protocol::store::{Guard, Keeps};
-use mover_actors::protocol::{LiveLimits, Mode, Standing, after_arrival, before_arrival, refusal, send};
+use mover_actors::protocol::{LiveLimits, Mode, Patience, Standing, after_arrival, before_arrival, refusal, send};
 use tokio_postgres::Row;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
 
 use crate::engine::guard;
-use crate::engine::live::lock::{self, Patience};
+use crate::engine::live::lock;
 use crate::engine::store::Store;
 use crate::engine::store::cohort::{Cohort, Parameters};
 use crate::engine::store::connection::Session;
@@ -80,7 +80,7 @@ impl Guard for OrgGuard {
     async fn refuse_older(&self, lease: &Lease) -> Result<(), EngineError> {
         let doing = Doing::new(self.store.name(), "keeping out what was sent before");
         let (session, cohort) = (self.store.session().await?, Cohort::one(lease));
-        let mut patience = Patience::new(self.limits);
+        let mut patience = Patience::new(self.limits.lock_budget);
         loop {
             match try_change(&session, RAISE, &cohort, self.limits).await {
                 Ok(_) => {
@@ -88,7 +88,7 @@ impl Guard for OrgGuard {
                     return Ok(());
                 }
                 Err(error) if error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE) => {
-                    patience.again(&session, lease, doing).await?;
+                    lock::try_again(&mut patience, &session, lease, doing).await?;
                 }
                 Err(error) => return Err(doing.failed(error)),
             }
@@ -117,7 +117,7 @@ impl Guard for OrgGuard {
         let settled = try_change(&session, SETTLE, &cohort, self.limits).await.map_err(failed)?;
         keys_of(&settled, &cohort, doing, &session).await?;
         lock::unlock(&session, &cohort, doing).await?;
-        lock::patient_again(&session, doing).await?;
+        lock::reset_timeouts(&session, doing).await?;
         session.release();
         Ok(())
     }
@@ -143,7 +143,7 @@ impl OrgGuard {
     /// it is split.
     async fn change(&self, sql: &str, cohort: &Cohort, doing: Doing<'_>) -> Result<HashMap<OrgKey, Mode>, EngineError> {
         let session = self.store.session().await?;
-        let mut patience = Patience::new(self.limits);
+        let mut patience = Patience::new(self.limits.lock_budget);
         loop {
             let error = match try_change(&session, sql, cohort, self.limits).await {
                 Ok(changed) => {
@@ -155,7 +155,7 @@ impl OrgGuard {
             };
             match cohort.single() {
                 _ if error.code() != Some(&SqlState::LOCK_NOT_AVAILABLE) => return Err(doing.failed(error)),
-                Some(lease) => patience.again(&session, lease, doing).await?,
+                Some(lease) => lock::try_again(&mut patience, &session, lease, doing).await?,
                 None => return Err(doing.refused("the row of one of these orgs is locked by its writers")),
             }
         }
@@ -231,14 +231,22 @@ pub(super) async fn must_be(
     Standing::must_be(found.get(&lease.key), wanted, lease, doing)
 }
 
+/// Where one org stands.
+pub(in crate::engine) async fn of(
+    session: &Session,
+    lease: &Lease,
+    doing: Doing<'_>,
+) -> Result<Option<Standing>, EngineError> {
+    Ok(read(session, READ, &Cohort::one(lease), doing).await?.remove(&lease.key))
+}
+
 /// Why an org does not stand as it should.
 pub(super) async fn why_refused(
     session: &Session,
     lease: &Lease,
     doing: Doing<'_>,
 ) -> Result<EngineError, EngineError> {
-    let found = read(session, READ, &Cohort::one(lease), doing).await?;
-    Ok(refusal(found.get(&lease.key), lease, doing))
+    Ok(refusal(of(session, lease, doing).await?.as_ref(), lease, doing))
 }
 
 /// Refuses the first org whose guard row a statement did not change.

@@ -7,12 +7,12 @@ use crate::engine::schema::catalog::{Catalog, Table};
 
 /// A table whose rows are found through rows of another.
 #[derive(Debug)]
-pub(super) struct Branch {
+pub(in crate::engine) struct Branch {
     /// The number of the table that hangs on.
     pub(super) child: usize,
     /// Finds the keys of its rows, as text, by the keys of their parents (`$1` and after).
-    pub(super) leaving: String,
-    pub(super) receiving: String,
+    pub(in crate::engine) leaving: String,
+    pub(in crate::engine) receiving: String,
 }
 
 /// What hangs on each table of the plan.

@@ -91,14 +91,18 @@ pub(in crate::engine) struct TablePlan {
 /// One table in one store.
 #[derive(Debug)]
 pub(in crate::engine) struct SidePlan {
-    /// `FROM … AS t WHERE …`: the rows of the orgs with the keys `$1`.
-    pub(in crate::engine) rows: String,
+    /// The rows of orgs.
     pub(in crate::engine) by_org: ByOrg,
     /// The hash of a row.
     pub(in crate::engine) hash: String,
 }
 
 impl SidePlan {
+    /// `FROM … AS t WHERE …`: the rows of the orgs with the keys `$1`.
+    pub(in crate::engine) fn rows(&self) -> &str {
+        &self.by_org.rows
+    }
+
     /// What writes a row leaves its number in it, and the numbers of transactions that had not ended when a snapshot was taken are not
     /// lower than the snapshot's lowest. A row may be taken for written that was not.
     fn written_since(&self) -> String {
@@ -142,7 +146,7 @@ impl Plan {
             target: definition.to.clone(),
             begin: if skips_triggers { "BEGIN" } else { BEGIN_WITH_TRIGGERS },
             occupied: union(
-                tables.iter().map(|table: &TablePlan| format!("WHERE EXISTS (SELECT {})", table.target.rows)),
+                tables.iter().map(|table: &TablePlan| format!("WHERE EXISTS (SELECT {})", table.target.rows())),
             ),
             sizes: union(tables.iter().map(|table| table.source.by_org.counted())),
             written_since: union(tables.iter().map(|table| table.source.written_since())),
@@ -230,7 +234,6 @@ fn table_plan(
             key: plain_key(rule, table, catalog),
         };
         Ok(SidePlan {
-            rows: by_org.rows.clone(),
             by_org,
             hash: row_hash(&columns.compared, table, &catalog.types, &other_types(source, target, from, to)),
         })
@@ -256,7 +259,7 @@ fn table_plan(
     let key: Vec<String> = to.primary_key().iter().map(|column| column.name.clone()).collect();
     let key_is_compared = !key.is_empty() && key.iter().all(|name| columns.compared.contains(name));
     Ok(TablePlan {
-        select: format!("SELECT {} {}", list("t."), source_side.rows),
+        select: format!("SELECT {} {}", list("t."), source_side.rows()),
         select_by_org: source_side.by_org.select(&list("t.")),
         hashed,
         key_place: match &source_side.by_org.key {
@@ -264,7 +267,7 @@ fn table_plan(
             None => None,
         },
         copy: format!("COPY {} ({}) FROM STDIN (FORMAT binary)", to.quoted, list("")),
-        delete: format!("DELETE {}", target_side.rows),
+        delete: format!("DELETE {}", target_side.rows()),
         sequence_columns,
         key: if key_is_compared { key } else { columns.compared.clone() },
         copied: columns.copied,

@@ -7,23 +7,20 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use futures_util::future::{join, try_join_all};
 use futures_util::{StreamExt, TryStreamExt, stream};
-use mover_actors::domain::ids::{OrgKey, StoreName};
+use mover_actors::domain::ids::OrgKey;
 use mover_actors::domain::record::Lease;
-use mover_actors::domain::verified::Tally;
 use mover_actors::failpoint;
 use mover_actors::ports::{Copied, EngineError};
 use mover_actors::protocol::store::{Entered, Leaving, Prove, Reader, Receiver, Receiving, Rows, Seen, Snapshotted};
-use mover_actors::protocol::{Glance, send};
+use mover_actors::protocol::{Mode, send};
 use tokio_postgres::Row;
 
-use crate::engine::guard::{self, Mode};
+use crate::engine::guard;
 use crate::engine::plan::Plan;
 use crate::engine::plan::sequences;
 use crate::engine::plan::sizes;
-use crate::engine::plan::tally::tally;
 use crate::engine::rows::counting::Asked;
-use crate::engine::rows::drain;
-use crate::engine::rows::side::{From, Leaves, Planned, Receives, To};
+use crate::engine::rows::side::{Leaves, Planned, PlannedSession, Receives, RouteEnd};
 use crate::engine::rows::{Pour, of_tables};
 use crate::engine::store::Store;
 use crate::engine::store::cohort::{Cohort, Parameters};
@@ -34,48 +31,31 @@ pub(in crate::engine) const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE R
 const SEEN: &str = "SELECT pg_current_snapshot()::text";
 const READING: &str = "reading the org";
 const WRITING: &str = "writing the org";
-const COUNTING: &str = "counting and hashing the org";
 
 #[async_trait]
-impl<P: Planned> Leaving for Leaves<P> {
-    fn store(&self) -> &StoreName {
-        self.0.store.name()
-    }
-
-    async fn must_know(&self, cohort: &Cohort) -> Result<(), EngineError> {
-        self.0.plan().keys.must_be_canonical(&self.0.store, cohort).await
+impl<P: Planned> Leaving for RouteEnd<P, Leaves> {
+    async fn must_be_canonical(&self, cohort: &Cohort) -> Result<(), EngineError> {
+        self.side.plan().keys.must_be_canonical(&self.side.store, cohort).await
     }
 
     async fn sizes(&self, cohort: &Cohort) -> Result<HashMap<OrgKey, i64>, EngineError> {
-        sizes::sizes(self.0.plan(), &self.0.store, cohort).await
-    }
-
-    async fn drain(&self) -> Result<(), EngineError> {
-        drain::drain(&self.0.store, &self.0.plan().source_oids, self.0.terms.drain_budget).await
+        sizes::sizes(self.side.plan(), &self.side.store, cohort).await
     }
 
     async fn reader(&self) -> Result<Box<dyn Reader>, EngineError> {
-        Ok(Box::new(From::open(&self.0).await?))
+        Ok(Box::new(self.open().await?))
     }
 }
 
 #[async_trait]
-impl<P: Planned> Receiving for Receives<P> {
-    fn store(&self) -> &StoreName {
-        self.0.store.name()
-    }
-
-    async fn drain(&self) -> Result<(), EngineError> {
-        drain::drain(&self.0.store, &self.0.plan().target_oids, self.0.terms.drain_budget).await
-    }
-
+impl<P: Planned> Receiving for RouteEnd<P, Receives> {
     async fn receiver(&self) -> Result<Box<dyn Receiver>, EngineError> {
-        Ok(Box::new(To::open(&self.0).await?))
+        Ok(Box::new(self.open().await?))
     }
 }
 
 #[async_trait]
-impl<P: Planned> Reader for From<P> {
+impl<P: Planned> Reader for PlannedSession<P, Leaves> {
     fn tallies_rows(&self) -> bool {
         self.plan().tables.iter().all(|table| table.hashed.is_some())
     }
@@ -131,23 +111,10 @@ impl<P: Planned> Reader for From<P> {
         }
         Ok(unwritten)
     }
-
-    async fn tally(&self, cohort: &Cohort) -> Result<HashMap<OrgKey, Tally>, EngineError> {
-        let plan = self.plan();
-        tally(plan, &self.session, &plan.tally_on_source, cohort, self.doing(COUNTING)).await
-    }
-
-    async fn glance(&self) -> Result<Glance, EngineError> {
-        self.side.glance(&self.session).await
-    }
-
-    fn release(self: Box<Self>) {
-        self.session.release();
-    }
 }
 
 #[async_trait]
-impl<P: Planned> Receiver for To<P> {
+impl<P: Planned> Receiver for PlannedSession<P, Receives> {
     async fn enter(&self, cohort: &Cohort) -> Result<Entered, EngineError> {
         let (plan, doing) = (self.plan(), self.doing(WRITING));
         let failed = |error| doing.failed(error);
@@ -173,7 +140,7 @@ impl<P: Planned> Receiver for To<P> {
 
     async fn write(&self, rows: Rows<'_>) -> Result<Copied, EngineError> {
         let copies = self.prepare_copies(|_| true).await?;
-        Pour::all(self.plan(), &self.session, &copies, &self.outermost, |_| false, rows).await
+        Pour::all(self.plan(), &self.session, &copies, &self.end.outermost, |_| false, rows).await
     }
 
     async fn prove(&self, cohort: &Cohort, prove: Prove) -> Result<(), EngineError> {
@@ -191,25 +158,12 @@ impl<P: Planned> Receiver for To<P> {
         proven.and(ahead)
     }
 
-    async fn tally(&self, cohort: &Cohort) -> Result<HashMap<OrgKey, Tally>, EngineError> {
-        let plan = self.plan();
-        tally(plan, &self.session, &plan.tally_on_target, cohort, self.doing(COUNTING)).await
-    }
-
-    async fn glance(&self) -> Result<Glance, EngineError> {
-        self.side.glance(&self.session).await
-    }
-
     async fn commit(&self) -> Result<(), EngineError> {
         self.session.batch_execute("COMMIT").await.map_err(|error| self.doing(WRITING).failed(error))
     }
 
     async fn roll_back(&self) -> Result<(), EngineError> {
-        self.session.batch_execute("ROLLBACK").await.map_err(|error| self.doing(COUNTING).failed(error))
-    }
-
-    fn release(self: Box<Self>) {
-        self.session.release();
+        self.session.batch_execute("ROLLBACK").await.map_err(|error| self.doing(WRITING).failed(error))
     }
 }
 

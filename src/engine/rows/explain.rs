@@ -112,7 +112,7 @@ impl<'a> Walk<'a> {
         key: &OrgKey,
         doing: Doing<'a>,
     ) -> Result<Self, EngineError> {
-        let sql = format!("SELECT {} COLLATE \"C\", {} {} ORDER BY 1, 2", key_text(table), side.hash, side.rows);
+        let sql = format!("SELECT {} COLLATE \"C\", {} {} ORDER BY 1, 2", key_text(table), side.hash, side.rows());
         let rows = session.query_raw(&sql, [[key.as_str()].as_slice()]).await.map_err(|error| doing.failed(error))?;
         Ok(Self { rows: Box::pin(rows), doing })
     }
@@ -147,7 +147,7 @@ async fn contents(
     let columns: Vec<String> = table.compared.iter().map(|name| format!("t.{}::text", quote(name))).collect();
     let key_text = key_text(table);
     let sql =
-        format!("SELECT {key_text}, ARRAY[{}] {} AND {key_text} = ANY ($2::text[])", columns.join(", "), side.rows);
+        format!("SELECT {key_text}, ARRAY[{}] {} AND {key_text} = ANY ($2::text[])", columns.join(", "), side.rows());
     let found = session.query(&sql, &[&[key.as_str()].as_slice(), &rows]).await.map_err(failed)?;
     session.release();
     found.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect::<Result<_, _>>().map_err(failed)

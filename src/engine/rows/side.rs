@@ -1,18 +1,28 @@
 //! A Postgres store on one side of a route, with the plan that both sides have agreed on.
 
+use std::collections::HashMap;
+use std::fmt;
+use std::marker::PhantomData;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use futures_util::future::try_join_all;
+use mover_actors::domain::ids::{OrgKey, StoreName};
+use mover_actors::domain::verified::Tally;
 use mover_actors::ports::EngineError;
-use mover_actors::protocol::{Glance, LiveLimits};
+use mover_actors::protocol::store::{self, StoreSide};
+use mover_actors::protocol::{Cohort, Glance, LiveLimits};
 use tokio_postgres::Statement;
+use tokio_postgres::types::Oid;
 
 use crate::config::Definition;
-use crate::engine::live::LivePlan;
-use crate::engine::plan::Plan;
+use crate::engine::live::{Branch, LivePlan, LiveSide, LiveTable};
 use crate::engine::plan::sequences::{FarBehind, Outermost};
+use crate::engine::plan::tally::tally;
+use crate::engine::plan::{Plan, SidePlan, TablePlan};
+use crate::engine::rows::drain;
 use crate::engine::schema::fingerprint::{self, Tables};
 use crate::engine::store::Store;
 use crate::engine::store::connection::Session;
@@ -65,46 +75,118 @@ pub(in crate::engine) struct Side<P> {
     pub(in crate::engine) terms: Arc<Terms<P>>,
 }
 
-/// The side that orgs leave.
-#[derive(Debug)]
-pub(in crate::engine) struct Leaves<P>(pub(in crate::engine) Arc<Side<P>>);
-
-/// The side that receives them.
-#[derive(Debug)]
-pub(in crate::engine) struct Receives<P>(pub(in crate::engine) Arc<Side<P>>);
-
-/// A session with a store that orgs leave.
-#[derive(Debug)]
-pub(in crate::engine) struct From<P> {
-    pub(in crate::engine) session: Session,
-    pub(in crate::engine) side: Arc<Side<P>>,
+/// Which end of a route a side or a session is: what of a plan is about it.
+pub(in crate::engine) trait End: fmt::Debug + Send + Sync + 'static {
+    /// At the beginning of a session.
+    fn begin(plan: &Plan) -> Self;
+    /// One table here.
+    fn table(table: &TablePlan) -> &SidePlan;
+    /// The same for single rows.
+    fn live_table(table: &LiveTable) -> &LiveSide;
+    /// Finds what hangs on rows here.
+    fn branch(branch: &Branch) -> &str;
+    /// Counts and hashes all tables here.
+    fn tally(plan: &Plan) -> &str;
+    /// The tables whose writers are waited for.
+    fn oids(plan: &Plan) -> &[Oid];
 }
 
-/// A session with a store that receives orgs.
+/// Orgs leave it.
 #[derive(Debug)]
-pub(in crate::engine) struct To<P> {
-    pub(in crate::engine) session: Session,
-    pub(in crate::engine) side: Arc<Side<P>>,
+pub(in crate::engine) struct Leaves;
+
+/// It receives orgs.
+#[derive(Debug)]
+pub(in crate::engine) struct Receives {
     /// Of what was written so far, for the sequences.
     pub(in crate::engine) outermost: Mutex<Outermost>,
+}
+
+impl End for Leaves {
+    fn begin(_: &Plan) -> Self {
+        Self
+    }
+
+    fn table(table: &TablePlan) -> &SidePlan {
+        &table.source
+    }
+
+    fn live_table(table: &LiveTable) -> &LiveSide {
+        &table.leaving
+    }
+
+    fn branch(branch: &Branch) -> &str {
+        &branch.leaving
+    }
+
+    fn tally(plan: &Plan) -> &str {
+        &plan.tally_on_source
+    }
+
+    fn oids(plan: &Plan) -> &[Oid] {
+        &plan.source_oids
+    }
+}
+
+impl End for Receives {
+    fn begin(plan: &Plan) -> Self {
+        Self { outermost: Mutex::new(Outermost::new(plan)) }
+    }
+
+    fn table(table: &TablePlan) -> &SidePlan {
+        &table.target
+    }
+
+    fn live_table(table: &LiveTable) -> &LiveSide {
+        &table.receiving
+    }
+
+    fn branch(branch: &Branch) -> &str {
+        &branch.receiving
+    }
+
+    fn tally(plan: &Plan) -> &str {
+        &plan.tally_on_target
+    }
+
+    fn oids(plan: &Plan) -> &[Oid] {
+        &plan.target_oids
+    }
+}
+
+/// A side that is one end of a route.
+#[derive(Debug)]
+pub(in crate::engine) struct RouteEnd<P, E> {
+    pub(in crate::engine) side: Arc<Side<P>>,
+    end: PhantomData<E>,
+}
+
+impl<P: Planned, E: End> RouteEnd<P, E> {
+    pub(in crate::engine) fn of(side: Arc<Side<P>>) -> Self {
+        Self { side, end: PhantomData }
+    }
+
+    pub(in crate::engine) async fn open(&self) -> Result<PlannedSession<P, E>, EngineError> {
+        let session = self.side.store.session().await?;
+        Ok(PlannedSession { session, side: self.side.clone(), end: E::begin(self.side.plan()) })
+    }
+}
+
+/// A session with a store that is one end of a route.
+#[derive(Debug)]
+pub(in crate::engine) struct PlannedSession<P, E> {
+    pub(in crate::engine) session: Session,
+    pub(in crate::engine) side: Arc<Side<P>>,
+    pub(in crate::engine) end: E,
 }
 
 impl<P: Planned> Side<P> {
     pub(in crate::engine) fn plan(&self) -> &Plan {
         self.terms.plan.plan()
     }
-
-    pub(in crate::engine) async fn glance(&self, session: &Session) -> Result<Glance, EngineError> {
-        let doing = Doing::new(self.store.name(), "looking whether the store is as it was");
-        fingerprint::glance(session, &self.tables, doing).await
-    }
 }
 
-impl<P: Planned> From<P> {
-    pub(in crate::engine) async fn open(side: &Arc<Side<P>>) -> Result<Self, EngineError> {
-        Ok(Self { session: side.store.session().await?, side: side.clone() })
-    }
-
+impl<P: Planned, E: End> PlannedSession<P, E> {
     pub(in crate::engine) fn plan(&self) -> &Plan {
         self.side.plan()
     }
@@ -114,26 +196,41 @@ impl<P: Planned> From<P> {
     }
 }
 
-impl<P: Planned> To<P> {
-    pub(in crate::engine) async fn open(side: &Arc<Side<P>>) -> Result<Self, EngineError> {
-        let outermost = Mutex::new(Outermost::new(side.plan()));
-        Ok(Self { session: side.store.session().await?, side: side.clone(), outermost })
+#[async_trait]
+impl<P: Planned, E: End> StoreSide for RouteEnd<P, E> {
+    fn store(&self) -> &StoreName {
+        self.side.store.name()
     }
 
-    pub(in crate::engine) fn plan(&self) -> &Plan {
-        self.side.plan()
+    async fn drain(&self) -> Result<(), EngineError> {
+        drain::drain(&self.side.store, E::oids(self.side.plan()), self.side.terms.drain_budget).await
+    }
+}
+
+#[async_trait]
+impl<P: Planned, E: End> store::Session for PlannedSession<P, E> {
+    async fn tally(&self, cohort: &Cohort) -> Result<HashMap<OrgKey, Tally>, EngineError> {
+        let doing = self.doing("counting and hashing the org");
+        tally(self.plan(), &self.session, E::tally(self.plan()), cohort, doing).await
     }
 
-    pub(in crate::engine) fn doing<'a>(&'a self, what: &'a str) -> Doing<'a> {
-        Doing::new(self.side.store.name(), what)
+    async fn glance(&self) -> Result<Glance, EngineError> {
+        let doing = self.doing("looking whether the store is as it was");
+        fingerprint::glance(&self.session, &self.side.tables, doing).await
     }
 
+    fn release(self: Box<Self>) {
+        self.session.release();
+    }
+}
+
+impl<P: Planned> PlannedSession<P, Receives> {
     /// Prepares the COPY of some tables: nothing can be prepared while rows are poured.
     pub(in crate::engine) async fn prepare_copies(
         &self,
         wanted: impl Fn(usize) -> bool,
     ) -> Result<Vec<Option<Statement>>, EngineError> {
-        let of_table = |(number, table): (usize, &crate::engine::plan::TablePlan)| {
+        let of_table = |(number, table): (usize, &TablePlan)| {
             let copy = wanted(number).then(|| table.copy.clone());
             async move {
                 match copy {
@@ -148,7 +245,7 @@ impl<P: Planned> To<P> {
 
     /// What was written so far, for the sequences; forgotten here.
     pub(in crate::engine) fn take_outermost(&self) -> Outermost {
-        let mut kept = self.outermost.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = self.end.outermost.lock().unwrap_or_else(PoisonError::into_inner);
         std::mem::replace(&mut kept, Outermost::new(self.plan()))
     }
 }

@@ -45,7 +45,7 @@ pub(super) async fn get_migration(
 
 async fn read(world: &World, name: &MigrationName) -> Result<Migration, Problem> {
     let counts = world.log.counts(name).await?;
-    let status = MigrationStatus::read(world, name.clone(), counts).await?;
+    let status = MigrationStatus::read(world, name.clone(), counts, None).await?;
     Ok(of_definition(world, status))
 }
 

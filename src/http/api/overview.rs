@@ -69,7 +69,7 @@ async fn read(world: &World) -> Result<Status, OperationError> {
     let with_orgs: BTreeSet<_> = migrations.iter().map(|status| status.migration.clone()).collect();
     let mut migrations: Vec<_> = migrations.into_iter().map(|status| of_definition(world, status)).collect();
     for definition in world.definitions.iter().filter(|definition| !with_orgs.contains(&definition.name)) {
-        let status = MigrationStatus::read(world, definition.name.clone(), Counts::default()).await?;
+        let status = MigrationStatus::read(world, definition.name.clone(), Counts::default(), None).await?;
         migrations.push(Migration::new(status, Some(definition)));
     }
     Ok(Status { migrations, campaign })

@@ -3,21 +3,22 @@
 use async_trait::async_trait;
 use mover_actors::domain::record::Lease;
 use mover_actors::ports::{Copied, EngineError};
-use mover_actors::protocol::store::Noted;
+use mover_actors::protocol::store::PieceLog;
 use mover_actors::protocol::{Mode, Piece};
 use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
 
 use crate::engine::live::cut::parameters;
 use crate::engine::live::plan::LivePlan;
 use crate::engine::live::standing::{self, SHARE_ROW};
-use crate::engine::rows::side::To;
+use crate::engine::rows::side::{PlannedSession, Receives};
 use crate::engine::store::cohort::{Cohort, Parameters};
 use crate::engine::store::error::{Doing, Failed};
 
 const WRITING: &str = "writing a range of the org";
 
 #[async_trait]
-impl Noted for To<LivePlan> {
+impl PieceLog for PlannedSession<LivePlan, Receives> {
     async fn pieces(&self, cohort: &Cohort) -> Result<Vec<Piece>, EngineError> {
         let doing = self.doing("looking how far the copy has come");
         let failed = |error| doing.failed(error);
@@ -34,8 +35,7 @@ impl Noted for To<LivePlan> {
         let (migration, key) = (lease.migration.as_str(), lease.key.as_str());
         for Piece { table, number, above, upto, .. } in pieces {
             let label = self.plan().tables[*table].label.as_str();
-            let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 6] =
-                [&migration, &key, &label, number, above, upto];
+            let parameters: [&(dyn ToSql + Sync); 6] = [&migration, &key, &label, number, above, upto];
             self.session.execute(&statement, &parameters).await.map_err(failed)?;
         }
         Ok(())
@@ -62,7 +62,7 @@ impl Noted for To<LivePlan> {
         let done = self.session.prepared(include_str!("sql/range_done.sql")).await.map_err(failed)?;
         let (migration, key) = (lease.migration.as_str(), lease.key.as_str());
         let label = self.plan().tables[piece.table].label.as_str();
-        let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 6] =
+        let parameters: [&(dyn ToSql + Sync); 6] =
             [&migration, &key, &label, &piece.number, &copied.rows, &copied.bytes];
         self.session.execute(&done, &parameters).await.map(drop).map_err(failed)
     }
@@ -70,8 +70,7 @@ impl Noted for To<LivePlan> {
     async fn copied(&self, lease: &Lease) -> Result<Copied, EngineError> {
         let failed = |error| self.doing("counting what was copied").failed(error);
         let statement = self.session.prepared(include_str!("sql/ranges_sum.sql")).await.map_err(failed)?;
-        let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 2] =
-            [&lease.migration.as_str(), &lease.key.as_str()];
+        let parameters: [&(dyn ToSql + Sync); 2] = [&lease.migration.as_str(), &lease.key.as_str()];
         let row = self.session.query_one(&statement, &parameters).await.map_err(failed)?;
         Ok(Copied { rows: row.try_get(0).map_err(failed)?, bytes: row.try_get(1).map_err(failed)? })
     }
@@ -82,7 +81,7 @@ impl Noted for To<LivePlan> {
     }
 }
 
-impl To<LivePlan> {
+impl PlannedSession<LivePlan, Receives> {
     fn piece(&self, row: &Row, doing: Doing<'_>) -> Result<Piece, EngineError> {
         let failed = |error| doing.failed(error);
         let label: String = row.try_get(0).map_err(failed)?;
