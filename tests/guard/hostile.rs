@@ -108,7 +108,7 @@ async fn a_guard_that_is_open_to_others_is_seen_and_mended() {
     let each = |sql: &str| format!("DO $$ BEGIN EXECUTE format('{sql}', {of_table}); END $$");
     for opening in [
         "ALTER FUNCTION mover.guard_admit(text, text, text[]) RESET search_path".to_owned(),
-        "ALTER FUNCTION mover.watch(text) RESET search_path".to_owned(),
+        "ALTER FUNCTION mover.watch(text[]) RESET search_path".to_owned(),
         "GRANT EXECUTE ON FUNCTION mover.org_lock(text, text) TO PUBLIC".to_owned(),
         each("ALTER FUNCTION %s() RESET search_path"),
         each("GRANT EXECUTE ON FUNCTION %s() TO PUBLIC"),

@@ -104,7 +104,7 @@ async fn an_install_beside_a_capture_forgets_it_not() {
     let engine = world.engine();
     let capturing = tokio::spawn(async move { engine.capture(&lease("1")).await });
     let look = connect_as(&world.server, "mover", "old").await;
-    let waits = "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%mover.watch(asked%'";
+    let waits = "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%mover.watch($1)%'";
     while look.query(waits, &[]).await.unwrap().is_empty() {
         assert!(!capturing.is_finished(), "it did not wait");
         tokio::task::yield_now().await;

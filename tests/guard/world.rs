@@ -171,7 +171,7 @@ pub(crate) async fn connect_as(server: &Server, role: &str, database: &str) -> C
 
 /// Lets the triggers look at what is written of the org; until then they look at nothing.
 pub(crate) async fn watch(client: &Client, org: &str) {
-    client.query("SELECT mover.watch($1)", &[&org]).await.unwrap();
+    client.query("SELECT mover.watch(ARRAY[$1])", &[&org]).await.unwrap();
 }
 
 pub(crate) async fn set_mode(client: &Client, org: &str, mode: &str) {

@@ -33,21 +33,19 @@ pub(super) async fn copy(
     proofs.streams.forget(cohort);
     let counting = Counting::default();
     let (copied, seen) = copy_between((&*from, &*to), cohort, first, &counting).await?;
-    if let Some(seen) = seen {
-        proofs.streams.keep(cohort, &counting, &seen, basis);
-    }
+    proofs.streams.keep(cohort, &counting, &seen, basis);
     from.release();
     to.release();
     Ok(copied)
 }
 
-/// Also answers what the snapshot saw, if all rows were counted.
+/// Also answers what the snapshot saw.
 async fn copy_between(
     (from, to): (&dyn Reader, &dyn Receiver),
     cohort: &Cohort,
     first: First,
     counting: &Counting,
-) -> Result<(Copied, Option<Seen>), EngineError> {
+) -> Result<(Copied, Seen), EngineError> {
     if first == First::Entry {
         enter(to, cohort).await?;
     }
@@ -65,7 +63,7 @@ async fn copy_between(
     failpoint::hit("copy.before_commit");
     to.commit().await?;
     failpoint::hit("copy.committed");
-    Ok((copied, from.tallies_rows().then_some(seen)))
+    Ok((copied, seen))
 }
 
 /// Takes the orgs in, and leaves no row of theirs there.

@@ -82,7 +82,7 @@ pub(super) async fn copy_live(
         stream::iter(running).buffer_unordered(at_once).try_collect::<()>().await?;
     }
     from.end_snapshot().await?;
-    if from.tallies_rows() && !begun.is_resumed {
+    if !begun.is_resumed {
         proofs.streams.keep(cohort, &counting, &begun.seen, &route.basis);
     }
     from.release();

@@ -157,16 +157,24 @@ pub trait Session: Send + Sync {
     fn release(self: Box<Self>);
 }
 
+/// The rows of an org in one table, some time after they were read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Since {
+    /// So many, each of which was counted and hashed on its way and not written since.
+    Unwritten(i64),
+    /// Read again: rows of this table are not hashed on their way.
+    Tallied(TableTally),
+}
+
 /// Reads rows of orgs.
 #[async_trait]
 pub trait Reader: Session {
-    /// Whether every row is counted and hashed on its way.
-    fn tallies_rows(&self) -> bool;
     /// All rows of the orgs as one snapshot has them. The snapshot is taken by the time this answers.
     async fn rows<'a>(&'a self, cohort: &'a Cohort) -> Answer<Snapshotted<'a>>;
-    /// Those orgs none of whose rows was written after the snapshot that has `seen`, with how many rows they have in each table. A row
-    /// that is gone can only be told by their number. In one snapshot, or in the one that is open.
-    async fn unwritten_since(&self, cohort: &Cohort, seen: &Seen) -> Answer<HashMap<OrgKey, BTreeMap<usize, i64>>>;
+    /// Looks for rows that were written after the snapshot that has `seen`; answers for each org what it has in each table, or nothing
+    /// for an org with such a row. A row that is gone can only be told by the number of rows. In one snapshot, or in the one that is
+    /// open.
+    async fn tally_since(&self, cohort: &Cohort, seen: &Seen) -> Answer<HashMap<OrgKey, BTreeMap<usize, Since>>>;
 }
 
 /// What the receiving store answers when it takes orgs in.

@@ -13,7 +13,7 @@ use crate::ports::EngineError;
 
 use super::cohort::Cohort;
 use super::fingerprint::Basis;
-use super::store::{Batch, Reader, Rows, Seen};
+use super::store::{Batch, Reader, Rows, Seen, Since};
 
 /// More than are ever in flight. To forget one only costs time.
 const STREAMS_MAX: usize = 10_000;
@@ -108,9 +108,9 @@ impl Streams {
             let (of_it, others): (Vec<&OrgKey>, Vec<&OrgKey>) = rest.into_iter().partition(is_of_it);
             rest = others;
             let Some(part) = cohort.only(|lease| of_it.contains(&&lease.key)) else { continue };
-            for (key, rows) in from.unwritten_since(&part, &seen).await? {
-                let Some(streamed) = known.get(&key).filter(|streamed| streamed.has_rows(&rows)) else { continue };
-                true_still.insert(key, streamed.tally(labels));
+            for (key, found) in from.tally_since(&part, &seen).await? {
+                let tally = known.get(&key).and_then(|streamed| streamed.tally(labels, &found));
+                true_still.extend(tally.map(|tally| (key, tally)));
             }
         }
         Ok(true_still)
@@ -118,17 +118,19 @@ impl Streams {
 }
 
 impl Streamed {
-    /// Whether there were as many rows in each table. A row that is gone leaves nothing that could be seen.
-    fn has_rows(&self, rows: &BTreeMap<usize, i64>) -> bool {
-        let ours = self.tables.iter().map(|(table, (rows, _))| (*table, *rows)).filter(|(_, rows)| *rows > 0);
-        ours.eq(rows.iter().map(|(table, rows)| (*table, *rows)).filter(|(_, rows)| *rows > 0))
-    }
-
-    fn tally(&self, labels: &[String]) -> Tally {
+    /// The tally with what was `found` since; nothing where a table had another number of rows: a row that is gone leaves nothing else
+    /// that could be seen.
+    fn tally(&self, labels: &[String], found: &BTreeMap<usize, Since>) -> Option<Tally> {
         let of_table = |(number, label): (usize, &String)| {
             let (rows, hash) = self.tables.get(&number).copied().unwrap_or_default();
-            (label.clone(), TableTally { rows, hash: hash.to_string() })
+            let tally = match found.get(&number) {
+                Some(Since::Tallied(tally)) => tally.clone(),
+                Some(Since::Unwritten(now)) if *now == rows => TableTally { rows, hash: hash.to_string() },
+                None if rows == 0 => TableTally { rows, hash: hash.to_string() },
+                _ => return None,
+            };
+            Some((label.clone(), tally))
         };
-        Tally(labels.iter().enumerate().map(of_table).collect())
+        labels.iter().enumerate().map(of_table).collect::<Option<_>>().map(Tally)
     }
 }

@@ -61,10 +61,7 @@ pub(in crate::engine) async fn watch(store: &Store, cohort: &Cohort) -> Result<(
     let doing = Doing::new(store.name(), "letting the triggers look at the orgs");
     let failed = |error| doing.failed(error);
     let session = store.session().await?;
-    let statement = session
-        .prepared("SELECT count(mover.watch(asked.org_key)) FROM unnest($1::text[]) AS asked (org_key)")
-        .await
-        .map_err(failed)?;
+    let statement = session.prepared("SELECT mover.watch($1)").await.map_err(failed)?;
     session.query_one(&statement, &[&cohort.keys()]).await.map_err(failed)?;
     session.release();
     Ok(())

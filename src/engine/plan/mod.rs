@@ -15,7 +15,7 @@ use std::fmt::Display;
 use mover_actors::domain::ids::StoreName;
 use mover_actors::ports::EngineError;
 use tokio_postgres::Row;
-use tokio_postgres::types::Oid;
+use tokio_postgres::types::{Oid, Type};
 
 use crate::config::{Definition, TableRule, Tenancy, Via};
 use crate::engine::guard::Kind;
@@ -23,7 +23,7 @@ use crate::engine::plan::by_org::{ByOrg, PlainKey};
 use crate::engine::plan::org_keys::KeyForms;
 use crate::engine::plan::ownership::{Orgs, Ownership};
 use crate::engine::plan::references::References;
-use crate::engine::plan::tally::{row_hash, tally_sql};
+use crate::engine::plan::tally::{SUM, row_hash, tally_sql};
 use crate::engine::schema::catalog::{Catalog, Reference, Table};
 use crate::engine::schema::name::quote;
 use crate::engine::schema::order::parents_first;
@@ -44,8 +44,9 @@ pub(in crate::engine) struct Plan {
     pub(in crate::engine) occupied: String,
     /// How many rows each org has in each table of the source; see [`ByOrg::counted`].
     pub(in crate::engine) sizes: String,
-    /// How many rows each org has in each table of the source, and whether one of them was written after the snapshot `$2`.
-    pub(in crate::engine) written_since: String,
+    /// How many rows each org has in each table of the source, whether one of them was written after the snapshot `$2`, and the sum of
+    /// their hashes where they are not hashed on their way.
+    pub(in crate::engine) tally_since: String,
     pub(in crate::engine) tally_on_source: String,
     pub(in crate::engine) tally_on_target: String,
     /// Foreign keys to prove after a copy without triggers.
@@ -102,13 +103,19 @@ impl SidePlan {
     pub(in crate::engine) fn rows(&self) -> &str {
         &self.by_org.rows
     }
+}
 
+impl TablePlan {
     /// What writes a row leaves its number in it, and the numbers of transactions that had not ended when a snapshot was taken are not
     /// lower than the snapshot's lowest. A row may be taken for written that was not.
-    fn written_since(&self) -> String {
+    fn tally_since(&self) -> String {
         let is_written = "pg_catalog.age(t.xmin) OPERATOR(pg_catalog.<=) \
                           (SELECT pg_catalog.age(pg_catalog.xid(pg_catalog.pg_snapshot_xmin($2::text::pg_snapshot))))";
-        self.by_org.grouped(is_written, &["count(*)", "bool_or(r.value)"])
+        let SidePlan { by_org, hash } = &self.source;
+        match self.hashed {
+            Some(_) => by_org.grouped(is_written, &["count(*)", "bool_or(r.value)", "NULL::text"]),
+            None => by_org.grouped(hash, &["count(*)", "false", SUM]),
+        }
     }
 }
 
@@ -149,7 +156,7 @@ impl Plan {
                 tables.iter().map(|table: &TablePlan| format!("WHERE EXISTS (SELECT {})", table.target.rows())),
             ),
             sizes: union(tables.iter().map(|table| table.source.by_org.counted())),
-            written_since: union(tables.iter().map(|table| table.source.written_since())),
+            tally_since: union(tables.iter().map(TablePlan::tally_since)),
             tally_on_source: union(tables.iter().map(|table| tally_sql(&table.source))),
             tally_on_target: union(tables.iter().map(|table| tally_sql(&table.target))),
             references,
@@ -290,8 +297,8 @@ fn plain_key(rule: &TableRule, table: &Table, catalog: &Catalog) -> Option<Plain
     })
 }
 
-/// The types of the copied columns if Mover can hash rows as both stores do, and what is written later can be seen: all that is compared
-/// is copied, in its binary form; rows tell who wrote them; and whose row it is depends on rows of the same org alone.
+/// The types as which the copied columns are hashed, if Mover can hash rows as both stores do, and what is written later can be seen: all that is compared
+/// is copied, in the form that is hashed; rows tell who wrote them; and whose row it is depends on rows of the same org alone.
 fn hashed(
     definition: &Definition,
     rule: &TableRule,
@@ -310,15 +317,16 @@ fn hashed(
         Tenancy::Key(_) => true,
         Tenancy::Via(hops) => hops.iter().enumerate().all(|hop| goes_along(hop, hops)),
     };
-    if !is_known
-        || !from.numbers_writers
-        || columns.copied != columns.compared
-        || !other_types(source, target, from, to).is_empty()
-    {
+    if !is_known || !from.numbers_writers || columns.copied != columns.compared {
         return None;
     }
+    let as_text = other_types(source, target, from, to);
     let oid = |name: &String| {
         let (here, there) = (from.column(name)?.type_oid, to.column(name)?.type_oid);
+        if as_text.contains(name) {
+            return (source.types.is_sent_as_text(here) && target.types.is_sent_as_text(there))
+                .then_some(Type::TEXT.oid());
+        }
         (here == there).then_some(here)
     };
     columns.copied.iter().map(oid).collect()

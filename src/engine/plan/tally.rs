@@ -31,9 +31,12 @@ pub(in crate::engine) fn row_hash(columns: &[String], table: &Table, types: &Typ
     format!("hash_record_extended(ROW(record_send(ROW({}))), {SEED})", fields.join(", "))
 }
 
+/// The sum over `r.value`, the hashes of rows.
+pub(in crate::engine) const SUM: &str = "coalesce(sum(r.value), 0)::text";
+
 /// What the statement selects for one table.
 pub(in crate::engine) fn tally_sql(side: &SidePlan) -> String {
-    side.by_org.grouped(&side.hash, &["count(*)", "coalesce(sum(r.value), 0)::text"])
+    side.by_org.grouped(&side.hash, &["count(*)", SUM])
 }
 
 /// Counts and hashes all tables of each org in one statement, so in one snapshot; in the order of the cohort.

@@ -9,9 +9,12 @@ use futures_util::future::{join, try_join_all};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use mover_actors::domain::ids::OrgKey;
 use mover_actors::domain::record::Lease;
+use mover_actors::domain::verified::TableTally;
 use mover_actors::failpoint;
 use mover_actors::ports::{Copied, EngineError};
-use mover_actors::protocol::store::{Entered, Leaving, Prove, Reader, Receiver, Receiving, Rows, Seen, Snapshotted};
+use mover_actors::protocol::store::{
+    Entered, Leaving, Prove, Reader, Receiver, Receiving, Rows, Seen, Since, Snapshotted,
+};
 use mover_actors::protocol::{Mode, send};
 use tokio_postgres::Row;
 
@@ -56,10 +59,6 @@ impl<P: Planned> Receiving for RouteEnd<P, Receives> {
 
 #[async_trait]
 impl<P: Planned> Reader for PlannedSession<P, Leaves> {
-    fn tallies_rows(&self) -> bool {
-        self.plan().tables.iter().all(|table| table.hashed.is_some())
-    }
-
     async fn rows<'a>(&'a self, cohort: &'a Cohort) -> Result<Snapshotted<'a>, EngineError> {
         let (plan, doing) = (self.plan(), self.doing(READING));
         let failed = move |error| doing.failed(error);
@@ -87,29 +86,32 @@ impl<P: Planned> Reader for PlannedSession<P, Leaves> {
         Ok(Snapshotted { rows: Box::pin(rows), seen: Box::pin(seen) })
     }
 
-    async fn unwritten_since(
+    async fn tally_since(
         &self,
         cohort: &Cohort,
         seen: &Seen,
-    ) -> Result<HashMap<OrgKey, BTreeMap<usize, i64>>, EngineError> {
+    ) -> Result<HashMap<OrgKey, BTreeMap<usize, Since>>, EngineError> {
         let doing = self.doing("looking for rows that were written since they were copied");
         let failed = |error| doing.failed(error);
-        let statement = self.session.prepared(&self.plan().written_since).await.map_err(failed)?;
+        let statement = self.session.prepared(&self.plan().tally_since).await.map_err(failed)?;
         let nothing = |lease: &Lease| (lease.key.clone(), BTreeMap::new());
-        let mut unwritten: HashMap<_, _> = cohort.leases().iter().map(nothing).collect();
+        let mut tallies: HashMap<_, _> = cohort.leases().iter().map(nothing).collect();
         for row in self.session.query(&statement, &[cohort.keys(), &seen.0]).await.map_err(failed)? {
             let (table, rows): (i32, i64) = (row.try_get(0).map_err(failed)?, row.try_get(2).map_err(failed)?);
+            let (is_written, hash) = (row.try_get(3).map_err(failed)?, row.try_get(4).map_err(failed)?);
             let key = &cohort.numbered(&row, 1, doing)?.key;
-            match (row.try_get(3).map_err(failed)?, usize::try_from(table)) {
+            match (is_written, usize::try_from(table)) {
                 (false, Ok(table)) => {
-                    if let Some(rows_of) = unwritten.get_mut(key) {
-                        rows_of.insert(table, rows);
-                    }
+                    let since = match hash {
+                        Some(hash) => Since::Tallied(TableTally { rows, hash }),
+                        None => Since::Unwritten(rows),
+                    };
+                    tallies.entry(key.clone()).and_modify(|of_org| drop(of_org.insert(table, since)));
                 }
-                _ => drop(unwritten.remove(key)),
+                _ => drop(tallies.remove(key)),
             }
         }
-        Ok(unwritten)
+        Ok(tallies)
     }
 }
 

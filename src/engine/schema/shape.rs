@@ -129,6 +129,13 @@ impl Types {
             .try_for_each(|((_, here), (_, there))| self.carries_to(*here, others, *there))
     }
 
+    /// Whether the binary form of a value is its text: an enum's label, for instance.
+    pub(in crate::engine) fn is_sent_as_text(&self, oid: Oid) -> bool {
+        let is_text =
+            |found: &TypeRow| found.schema == "pg_catalog" && matches!(found.name.as_str(), "text" | "varchar");
+        self.base_of(oid).is_some_and(|found| found.kind == "e" || is_text(found))
+    }
+
     /// What a type is made of in the end, as (schema, name, kind): a domain is what it restricts.
     pub(in crate::engine) fn base(&self, oid: Oid) -> Option<(&str, &str, &str)> {
         self.base_of(oid).map(|found| (found.schema.as_str(), found.name.as_str(), found.kind.as_str()))

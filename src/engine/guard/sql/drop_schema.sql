@@ -10,7 +10,7 @@ BEGIN
     END IF;
     DROP FUNCTION mover.guard_admit(text, text, text[]), mover.org_lock(text, text);
     DROP TABLE mover.org_guard, mover.change_log, mover.copy_range;
-    DROP FUNCTION mover.watch(text), mover.watch_anew(), mover.watched_bits(text);
+    DROP FUNCTION mover.watch(text[]), mover.watch_anew(), mover.watched_bits(text[]);
     DROP SEQUENCE mover.watched_text, mover.watched_integer, mover.watched_uuid;
     IF EXISTS (SELECT FROM pg_namespace n WHERE n.nspname = 'mover' AND pg_has_role(n.nspowner, 'USAGE'))
        AND NOT EXISTS (

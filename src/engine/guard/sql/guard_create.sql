@@ -11,7 +11,8 @@ CREATE TABLE IF NOT EXISTS mover.org_guard (
     mode_before text        CHECK (mode_before IN ('settled', 'capturing', 'moved', 'incoming', 'discarded')),
     epoch       bigint      NOT NULL,
     changed_at  timestamptz NOT NULL DEFAULT now(),
-    PRIMARY KEY (migration, org_key)
+    -- The org first: a plan that was made while the table was empty must look each of many orgs up, not pass over a migration.
+    PRIMARY KEY (org_key, migration)
 );
 
 -- A table from before there were `capturing` and `moved`.
@@ -35,8 +36,22 @@ BEGIN
 END
 $$;
 
+-- Indexes of an earlier version begin with the migration.
+DO $$
+BEGIN
+    IF EXISTS (
+        SELECT FROM pg_index i
+        JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
+        WHERE i.indrelid = 'mover.org_guard'::regclass AND i.indisprimary AND a.attname = 'migration'
+    ) THEN
+        DROP INDEX IF EXISTS mover.org_guard_not_settled, mover.change_log_of_org;
+        ALTER TABLE mover.org_guard DROP CONSTRAINT org_guard_pkey, ADD PRIMARY KEY (org_key, migration);
+    END IF;
+END
+$$;
+
 -- The orgs that are not settled, among many that are: for TRUNCATE, and to work out whom the triggers look at.
-CREATE INDEX IF NOT EXISTS org_guard_not_settled ON mover.org_guard (migration, org_key) WHERE mode <> 'settled';
+CREATE INDEX IF NOT EXISTS org_guard_not_settled ON mover.org_guard (org_key, migration) WHERE mode <> 'settled';
 
 -- The keys of rows that were written while their org was `capturing`. No primary key: it is appended to by writers, read by
 -- org, and deleted by what a snapshot saw.
@@ -48,7 +63,7 @@ CREATE TABLE IF NOT EXISTS mover.change_log (
     subtree    boolean NOT NULL,  -- rows that are found through this one must be looked at again, too
     xid        xid8    NOT NULL DEFAULT pg_current_xact_id()
 );
-CREATE INDEX IF NOT EXISTS change_log_of_org ON mover.change_log (migration, org_key);
+CREATE INDEX IF NOT EXISTS change_log_of_org ON mover.change_log (org_key, migration);
 
 -- How far the copy of a big org has come, range by range: above < key <= upto, where null is open.
 CREATE TABLE IF NOT EXISTS mover.copy_range (

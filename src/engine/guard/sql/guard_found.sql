@@ -9,7 +9,7 @@ SELECT
         SELECT bool_and(coalesce(has_sequence_privilege('public', to_regclass(watched)::oid, 'SELECT'), false))
         FROM (VALUES ('mover.watched_text'), ('mover.watched_integer'), ('mover.watched_uuid')) AS sequence (watched)
     )
-    AND to_regprocedure('mover.watch(text)') IS NOT NULL
+    AND to_regprocedure('mover.watch(text[])') IS NOT NULL
     AND to_regprocedure('mover.watch_anew()') IS NOT NULL
     AND to_regprocedure('mover.org_lock(text, text)') IS NOT NULL
     AND to_regprocedure('mover.guard_admit(text, text, text[])') IS NOT NULL
@@ -20,7 +20,7 @@ SELECT
     ) AS has_all,
     NOT EXISTS (
         SELECT FROM (
-            VALUES ('mover.watched_bits(text)', true), ('mover.watch(text)', true), ('mover.watch_anew()', true),
+            VALUES ('mover.watched_bits(text[])', true), ('mover.watch(text[])', true), ('mover.watch_anew()', true),
                    ('mover.guard_admit(text, text, text[])', true), ('mover.org_lock(text, text)', false)
         ) AS made (signature, has_path)
         LEFT JOIN pg_proc p ON p.oid = to_regprocedure(made.signature)

@@ -6,35 +6,42 @@ CREATE SEQUENCE IF NOT EXISTS mover.watched_integer MINVALUE -922337203685477580
 CREATE SEQUENCE IF NOT EXISTS mover.watched_uuid MINVALUE -9223372036854775808 START 0;
 GRANT SELECT ON SEQUENCE mover.watched_text, mover.watched_integer, mover.watched_uuid TO PUBLIC;
 
--- An org's bit for each kind that its key may have in some table; the conditions of the triggers work out the same.
-CREATE OR REPLACE FUNCTION mover.watched_bits(org_key text) RETURNS TABLE (watched text, mask bigint)
+-- Functions of an earlier version.
+DROP FUNCTION IF EXISTS mover.watch(text), mover.watched_bits(text);
+
+-- The bits of orgs for each kind that a key may have in some table; the conditions of the triggers work out the same.
+CREATE OR REPLACE FUNCTION mover.watched_bits(org_keys text[]) RETURNS TABLE (watched text, bits bigint)
 LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-    SELECT 'mover.watched_text', 1::bigint << (hashtext(org_key COLLATE "C") & 63)
-    UNION ALL
-    SELECT 'mover.watched_integer', CASE WHEN org_key ~ '^-?[0-9]{1,19}$' THEN
-        CASE WHEN org_key::numeric BETWEEN -9223372036854775808 AND 9223372036854775807 THEN
-            1::bigint << (org_key::bigint & 63)::integer
-        END
-    END
-    UNION ALL
-    SELECT 'mover.watched_uuid', CASE WHEN org_key ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' THEN
-        1::bigint << (uuid_hash(org_key::uuid) & 63)
-    END;
+    SELECT kind.watched, coalesce(bit_or(kind.mask), 0)
+    FROM unnest(org_keys) AS org (key)
+    CROSS JOIN LATERAL (
+        VALUES
+            ('mover.watched_text', 1::bigint << (hashtext(org.key COLLATE "C") & 63)),
+            ('mover.watched_integer', CASE WHEN org.key ~ '^-?[0-9]{1,19}$' THEN
+                CASE WHEN org.key::numeric BETWEEN -9223372036854775808 AND 9223372036854775807 THEN
+                    1::bigint << (org.key::bigint & 63)::integer
+                END
+            END),
+            ('mover.watched_uuid', CASE WHEN org.key ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' THEN
+                1::bigint << (uuid_hash(org.key::uuid) & 63)
+            END)
+    ) AS kind (watched, mask)
+    GROUP BY kind.watched;
 END;
 
--- Lets the triggers look at what is written of an org. To be called when its row in mover.org_guard has been committed: from then
--- on `watch_anew` knows of it.
-CREATE OR REPLACE FUNCTION mover.watch(org_key text) RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+-- Has the triggers look at what is written of these orgs. Called when their rows in mover.org_guard have been committed: from then
+-- on `watch_anew` knows of them.
+CREATE OR REPLACE FUNCTION mover.watch(org_keys text[]) RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     wanted record;
     bits   bigint;
 BEGIN
     PERFORM pg_advisory_xact_lock(hashtext('mover.watch'));
-    FOR wanted IN SELECT b.watched, b.mask FROM mover.watched_bits(watch.org_key) AS b WHERE b.mask IS NOT NULL LOOP
+    FOR wanted IN SELECT b.watched, b.bits FROM mover.watched_bits(watch.org_keys) AS b LOOP
         bits := coalesce(pg_sequence_last_value(wanted.watched), 0);
-        IF bits & wanted.mask = 0 THEN
-            PERFORM setval(wanted.watched, bits | wanted.mask);
+        IF bits & wanted.bits <> wanted.bits THEN
+            PERFORM setval(wanted.watched, bits | wanted.bits);
         END IF;
     END LOOP;
 END
@@ -47,11 +54,10 @@ DECLARE
 BEGIN
     PERFORM pg_advisory_xact_lock(hashtext('mover.watch'));
     FOR wanted IN
-        SELECT kind.watched, coalesce(bit_or(b.mask), 0) AS bits
+        SELECT kind.watched, coalesce(b.bits, 0) AS bits
         FROM (VALUES ('mover.watched_text'), ('mover.watched_integer'), ('mover.watched_uuid')) AS kind (watched)
-        LEFT JOIN (mover.org_guard AS g CROSS JOIN LATERAL mover.watched_bits(g.org_key) AS b)
-            ON b.watched = kind.watched AND g.mode <> 'settled'
-        GROUP BY kind.watched
+        LEFT JOIN mover.watched_bits(ARRAY(SELECT g.org_key FROM mover.org_guard g WHERE g.mode <> 'settled')) AS b
+            USING (watched)
     LOOP
         IF wanted.bits <> coalesce(pg_sequence_last_value(wanted.watched), 0) THEN
             PERFORM setval(wanted.watched, wanted.bits);
@@ -60,4 +66,4 @@ BEGIN
 END
 $$;
 
-REVOKE EXECUTE ON FUNCTION mover.watched_bits(text), mover.watch(text), mover.watch_anew() FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION mover.watched_bits(text[]), mover.watch(text[]), mover.watch_anew() FROM PUBLIC;
