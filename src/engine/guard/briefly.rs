@@ -1,4 +1,4 @@
-//! Taking a table for oneself for a moment, without making those who use it wait long.
+//! Locking a table for a moment, without long waits for its users.
 
 use std::time::Duration;
 
@@ -9,11 +9,11 @@ use tokio_postgres::error::SqlState;
 use crate::engine::store::connection::Session;
 use crate::engine::store::error::{Doing, Failed};
 
-/// Nobody is kept waiting longer by one try.
+/// One try keeps others waiting for no longer than this.
 const LOCK_TIMEOUT_MS: u64 = 200;
 const PAUSE: Duration = Duration::from_millis(300);
 
-/// What is to be done to a table, and so, whom it cannot be done beside.
+/// What is done to a table, and so, which other users of the table conflict with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Beside {
     /// Making triggers.
@@ -22,16 +22,16 @@ pub(super) enum Beside {
     Nobody,
 }
 
-/// How a table is asked for.
+/// How a table is locked.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Asking {
     pub(super) beside: Beside,
-    /// For how long it is tried.
+    /// How long it is tried.
     pub(super) budget: Duration,
 }
 
-/// Runs statements about one table (`place`, in quotes), again and again until there is a moment for them. One process at a
-/// time: others do the same to the same functions. Whoever waits for those others keeps nobody waiting, so that takes its time.
+/// Runs statements about one table (`place`, quoted), again and again until it gets the lock. One process at a time, because
+/// others change the same functions. Waiting for those processes blocks no writers, so there is no hurry.
 pub(super) async fn briefly(
     session: &Session,
     sql: &str,
@@ -59,7 +59,7 @@ pub(super) async fn briefly(
     }
 }
 
-/// Those who hold a table now, as people would recognize them.
+/// Describes the sessions that hold a table now.
 async fn holders(session: &Session, place: &str, beside: Beside, doing: Doing<'_>) -> Result<String, EngineError> {
     let failed = |error| doing.failed(error);
     let readers_too = beside == Beside::Nobody;

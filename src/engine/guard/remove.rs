@@ -1,4 +1,4 @@
-//! Taking the guard away without a trace, also from what is no part of the migration any more.
+//! Removes the guard without a trace, also from tables that are no part of the migration any more.
 
 use std::time::Duration;
 
@@ -11,9 +11,9 @@ use crate::engine::store::connection::Session;
 use crate::engine::store::error::{Doing, Failed};
 
 impl Guard<'_> {
-    /// Takes everything of the migration away, and the schema `mover` if nothing else is in it; answers from which tables and
-    /// partitions. Refused while an org moves; with `force` also orgs that have moved away are forgotten, so that whoever still
-    /// writes to them here is not refused any more.
+    /// Removes everything of the migration, and the schema `mover` if it is empty then; returns the tables and partitions that
+    /// had triggers. Refused while an org moves. With `force` it also forgets orgs that have moved away, so that writes to
+    /// their rows here are not refused any more.
     pub(in crate::engine) async fn remove(&self, force: bool) -> Result<Vec<String>, EngineError> {
         let doing = Doing::new(self.store.name(), "removing the guard");
         let failed = |error| doing.failed(error);

@@ -1,12 +1,12 @@
--- Whose writes the triggers look at: 64 bits for keys of each kind. If an org in bucket n is not settled, bit n is set. What a
--- sequence says is seen by everybody at once, also by transactions that are open, and asking it takes no query. A bit too many
--- costs a look; one too few would lose writes. The conditions of everybody's triggers ask.
+-- The orgs that the triggers watch: 64 bits for keys of each kind. If an org in bucket n is not settled, bit n is set. The
+-- state of a sequence is visible to all transactions at once, open ones too, and reading it takes no query. A superfluous bit
+-- costs a query; a missing bit would lose writes. The conditions of all triggers read the bits.
 CREATE SEQUENCE IF NOT EXISTS mover.watched_text MINVALUE -9223372036854775808 START 0;
 CREATE SEQUENCE IF NOT EXISTS mover.watched_integer MINVALUE -9223372036854775808 START 0;
 CREATE SEQUENCE IF NOT EXISTS mover.watched_uuid MINVALUE -9223372036854775808 START 0;
 GRANT SELECT ON SEQUENCE mover.watched_text, mover.watched_integer, mover.watched_uuid TO PUBLIC;
 
--- An org's bit for each kind that its key may have in some table; the conditions of the triggers work out the same.
+-- An org's bit for each kind that its key may have in some table; the conditions of the triggers compute the same.
 CREATE OR REPLACE FUNCTION mover.watched_bits(org_key text) RETURNS TABLE (watched text, mask bigint)
 LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
@@ -23,8 +23,8 @@ BEGIN ATOMIC
     END;
 END;
 
--- Lets the triggers look at what is written of an org. To be called when its row in mover.org_guard has been committed: from then
--- on `watch_anew` knows of it.
+-- Makes the triggers watch an org. Call it when the org's row in mover.org_guard is committed: from then on `watch_anew` sees
+-- it.
 CREATE OR REPLACE FUNCTION mover.watch(org_key text) RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     wanted record;
@@ -40,7 +40,7 @@ BEGIN
 END
 $$;
 
--- Works all bits out again, so that those of orgs that have settled since are looked at no more.
+-- Computes all bits again, so that orgs that have settled are no longer watched.
 CREATE OR REPLACE FUNCTION mover.watch_anew() RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     wanted record;
