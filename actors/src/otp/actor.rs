@@ -1,4 +1,4 @@
-//! Actors as children: what an actor may say of its own end, and how one incarnation is driven.
+//! Actors as children: how an actor reports its own end, and how one incarnation is driven.
 
 use std::fmt::Display;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -72,8 +72,8 @@ impl SelfHandle {
     }
 }
 
-/// One incarnation from its start to its end. When this returns nothing of it is left: its line is
-/// cut, its actor dropped.
+/// One incarnation from its start to its end. When this returns nothing of it is left: its channel is closed, its actor
+/// dropped.
 pub(crate) async fn live<A, F, Fut>(mut link: SupervisorLink, child: ActorRef<A>, start: Arc<F>) -> Exit
 where
     A: Child,

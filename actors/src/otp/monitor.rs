@@ -59,7 +59,7 @@ struct Watched {
 }
 
 impl Watchers {
-    /// Hears every event from now on.
+    /// Receives every event from now on.
     pub(crate) fn monitor(&self) -> Monitor {
         let (tell, hear) = unbounded_channel();
         self.lock().monitors.push(tell);

@@ -74,7 +74,7 @@ impl Supervision {
     pub(crate) async fn signal(&mut self) -> Signal {
         match self.signals.recv().await {
             Some(signal) => signal,
-            // Cannot be: `outbox` is a sender, and it lives as long as this.
+            // Impossible: `outbox` is a sender, and lives as long as this.
             None => pending().await,
         }
     }
@@ -113,7 +113,7 @@ impl Supervision {
     /// This incarnation was the last.
     pub(crate) fn ended(&self, spec: &ChildSpec, exit: &Exit) {
         let path = self.path_of(spec);
-        // A child that is stopped by killing it ends as it should.
+        // A child whose shutdown is a kill ends as it should.
         let as_meant = *exit == Exit::Killed && spec.policy.shutdown == Shutdown::Brutal;
         if exit.is_failure() && !as_meant {
             tracing::warn!(child = %path, %exit, "child ended");

@@ -38,9 +38,9 @@ enum Stage {
     },
     Starting(Process),
     Up(Process),
-    /// It ended, and that has not been dealt with.
+    /// It ended, and the supervisor has not handled that yet.
     Fallen(Exit),
-    /// It ended, and is not wanted any more.
+    /// It ended, and is not needed any more.
     Retired,
 }
 
@@ -109,7 +109,7 @@ impl Supervisor {
         Ok(())
     }
 
-    /// A child was stopped for another one's sake: it is started again, unless it lives only once.
+    /// A child was stopped because of a sibling: it is started again, unless it is temporary.
     fn sweep(&mut self, at: usize) {
         let child = &mut self.children[at];
         let once = child.spec.policy.restart == Restart::Temporary;
