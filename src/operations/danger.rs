@@ -15,9 +15,9 @@ use super::world::World;
 /// What a dangerous command would do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Danger {
-    /// In sentences, with counts.
+    /// As sentences, with counts.
     pub what: String,
-    /// What its giver types to show that it is meant.
+    /// The word that the user types to confirm it.
     pub word: String,
 }
 
@@ -32,7 +32,7 @@ pub fn is_final(world: &World, command: &Command) -> bool {
     }
 }
 
-/// Whether a command should be asked about before it is carried out. Looks, and changes nothing.
+/// Whether a command needs confirmation before it is carried out. Reads only.
 pub async fn danger(world: &World, command: &Command) -> Result<Option<Danger>, OperationError> {
     match command {
         Command::Migrate { aim: Aim::Migrate, .. }

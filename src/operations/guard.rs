@@ -15,19 +15,19 @@ use super::answer::Answer;
 use super::error::OperationError;
 use super::world::World;
 
-/// What is to be done with the guard.
+/// A subcommand of `guard`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GuardWork {
-    /// Make what is missing.
+    /// Create what is missing.
     Install {
-        /// Switched on, as a campaign needs it.
+        /// Enabled, as a campaign needs it.
         awake: bool,
     },
     /// Show it.
     Status,
-    /// Take it away.
+    /// Remove it.
     Remove {
-        /// Also while orgs live in the other store.
+        /// Even if orgs live in the other store.
         force: bool,
     },
 }
@@ -77,7 +77,7 @@ pub async fn guard(
     Ok(Answer::new(text, json!({ "guards": all })))
 }
 
-/// Installs what an online campaign needs. Where all is there nothing is touched.
+/// Installs what an online campaign needs. If everything is there, nothing is touched.
 pub(super) async fn install_for_campaign(world: &World, definition: &Definition) -> Result<(), OperationError> {
     if definition.strategy != Strategy::Online || definition.tables.is_empty() {
         return Ok(());
@@ -91,7 +91,7 @@ pub(super) async fn install_for_campaign(world: &World, definition: &Definition)
     Ok(())
 }
 
-/// `restore`: loads what `finalize` wrote to a file.
+/// `restore`: loads a backup that `finalize` wrote.
 pub async fn restore(world: &World, file: &Path, store: &str) -> Result<Answer, OperationError> {
     let store = world
         .definitions

@@ -6,7 +6,7 @@ use super::answer::{Answer, at, rfc3339, table};
 use super::error::OperationError;
 use super::world::World;
 
-/// Every token there ever was.
+/// Lists every token, revoked ones too.
 pub async fn tokens(world: &World) -> Result<Answer, OperationError> {
     let tokens = world.log.tokens().await?;
     let rows: Vec<_> = tokens

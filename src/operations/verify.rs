@@ -1,4 +1,4 @@
-//! `verify`: comparing both stores again, for orgs that have migrated.
+//! `verify`: compares both stores again, for orgs that have migrated.
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use mover_actors::domain::campaign::Selection;
