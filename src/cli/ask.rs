@@ -11,12 +11,12 @@ use super::error::CliError;
 use super::host::{CommandHost, CommandOutcome, Consent, Issuer};
 use super::interrupts::Interrupts;
 
-/// Whether a user can answer.
+/// Whether a user can answer: standard input is a terminal.
 pub(super) fn somebody_is_there() -> bool {
     std::io::stdin().is_terminal()
 }
 
-/// Asks, and waits for a line; Ctrl-C is no answer.
+/// Asks, and waits for a line; `None` after Ctrl-C.
 pub(super) async fn ask(question: &str, interrupts: &mut Interrupts) -> Option<String> {
     print!("{question} ");
     let _ = std::io::stdout().flush();
@@ -36,8 +36,7 @@ pub(super) async fn ask(question: &str, interrupts: &mut Interrupts) -> Option<S
     }
 }
 
-/// Carries a command out. A dangerous command needs confirmation after its effect was shown; `yes` confirms it
-/// beforehand.
+/// Carries a command out. A dangerous command shows its effect and needs confirmation; `yes` confirms it beforehand.
 pub(super) async fn meant(
     host: &mut dyn CommandHost,
     command: &Command,

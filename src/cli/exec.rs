@@ -1,4 +1,4 @@
-//! `mover exec`: one command, carried out to its end.
+//! `mover exec`: carries out one command to its end.
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -54,10 +54,10 @@ pub(super) async fn exec(
     Ok(code)
 }
 
-/// Prints an answer as it was asked for.
+/// Prints an answer in the requested format.
 pub(super) fn print(answer: &Answer, as_json: bool) {
     let mut out = std::io::stdout().lock();
-    // A reader that has seen enough, such as `head`, is no failure.
+    // A reader that closes the pipe early, such as `head`, is no failure.
     let _ = match (as_json, answer.text.is_empty()) {
         (true, _) => writeln!(out, "{}", answer.json),
         (false, false) => writeln!(out, "{}", wrap::for_stdout(&answer.text)),

@@ -40,7 +40,7 @@ use host::{CommandHost, Local, Remote};
 pub use run::{RunError, StepError};
 use screen::Screen;
 
-/// Reads the command line and opens the subcommand it names.
+/// Parses the command line and runs the subcommand.
 pub async fn run() -> Result<ExitCode, CliError> {
     let Cli { general, subcommand } = Cli::parse();
     let screen = Screen::default();
@@ -97,7 +97,7 @@ async fn go_in(
         (ProgramCommand::Guard(args), _) => guard(&app, &args.work).await,
         (ProgramCommand::Restore(args), _) => restore(&app, args).await,
         (ProgramCommand::Doctor(args), _) => doctor(&app, args).await,
-        // Opened above.
+        // Handled above.
         (
             ProgramCommand::Exec(_) | ProgramCommand::Demo(_) | ProgramCommand::Health(_) | ProgramCommand::Clean(_),
             _,
@@ -219,7 +219,7 @@ async fn doctor(app: &App, args: &args::Doctor) -> Result<ExitCode, CliError> {
     Ok(if diagnosis.is_well() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Whatever goes wrong on the way is the answer.
+/// Any error on the way is reported as critical health.
 async fn health(app: Result<App, crate::app::AppError>, as_json: bool) -> Result<ExitCode, CliError> {
     let health = match &app {
         Ok(app) => Health::look(&app.world).await.unwrap_or_else(|error| Health::critical(error.to_string())),

@@ -13,7 +13,7 @@ use crate::nearest::did_you_mean;
 /// Options that have no value.
 const FLAGS: [&str; 1] = ["--watch"];
 
-/// What follows the words of a command.
+/// The arguments after the words of a command.
 pub(super) struct Args {
     positional: VecDeque<Arg>,
     options: Vec<(Item, Vec<Item>)>,
@@ -105,7 +105,7 @@ impl Args {
         single(value, &format!("the value of {name}")).map(Some)
     }
 
-    /// Takes the option without a value of this name; answers whether it was given.
+    /// Takes the option without a value of this name; returns whether it was given.
     pub(super) fn flag(&mut self, name: &str) -> Result<bool, Fault> {
         Ok(self.option(name)?.is_some())
     }
@@ -120,7 +120,7 @@ impl Args {
         self.option(name)?.map(|item| choice(&item, known)).transpose()
     }
 
-    /// Takes all options that are left, whatever their names.
+    /// Takes all remaining options, whatever their names.
     pub(super) fn all_options(&mut self) -> Result<Vec<(Item, Item)>, Fault> {
         let options = std::mem::take(&mut self.options).into_iter();
         options.map(|(key, value)| Ok((key, single(value, "one value")?))).collect()
@@ -131,7 +131,7 @@ impl Args {
         self.end
     }
 
-    /// Makes sure that nothing is left over.
+    /// Checks that nothing is left over.
     pub(super) fn finish(self, options: &[&str]) -> Result<(), Fault> {
         if let Some((key, _)) = self.options.first() {
             let known = match options {

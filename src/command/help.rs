@@ -1,8 +1,8 @@
-//! What `help` prints.
+//! The output of `help`.
 
 use super::spec::{Spec, specs};
 
-/// All commands, a line each; or, for a topic such as `orgs` or `orgs ready`, all there is to know about those.
+/// All commands, one per line; or, for a topic such as `orgs` or `orgs ready`, everything about those.
 pub fn help(topic: Option<&str>) -> String {
     match topic {
         None => overview(),

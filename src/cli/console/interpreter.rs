@@ -18,7 +18,7 @@ pub(super) enum Next {
     Leave,
 }
 
-/// Takes what is typed, and remembers what was bound.
+/// Interprets input, and remembers bound variables.
 pub(super) struct Interpreter<'a> {
     host: &'a mut dyn CommandHost,
     screen: &'a Screen,
@@ -38,7 +38,7 @@ impl<'a> Interpreter<'a> {
         self.host.ended().await
     }
 
-    /// Carries out a text and prints what it came to.
+    /// Carries out a text and prints the result.
     pub(super) async fn take(&mut self, interrupts: &mut Interrupts, text: &str) -> Result<Next, CliError> {
         if erlang::is_erlang(text) {
             return self.take_erlang(interrupts, text).await;
@@ -62,7 +62,7 @@ impl<'a> Interpreter<'a> {
         Ok(Next::Ask)
     }
 
-    /// All expressions of a text, until one goes wrong.
+    /// All expressions of a text, until one fails.
     async fn take_erlang(&mut self, interrupts: &mut Interrupts, text: &str) -> Result<Next, CliError> {
         for form in erlang::read(text)? {
             let (commands, reply) = match self.environment.meaning(&form)? {
@@ -81,7 +81,7 @@ impl<'a> Interpreter<'a> {
                     Ok(Some(told)) => {
                         answer = told.answer;
                         if let Some((campaign, total)) = told.campaign {
-                            // The call answers at once; the live view shows the rest.
+                            // The call returns at once; the live view shows the rest.
                             reply.term(&answer.json).inspect(|term| println!("{term}"));
                             is_told = true;
                             self.see_to_its_end(interrupts, campaign, total).await?;
@@ -129,7 +129,7 @@ impl<'a> Interpreter<'a> {
         }
     }
 
-    /// On a terminal it can be left to itself.
+    /// Follows a campaign to its end. On a terminal the user can detach.
     async fn see_to_its_end(
         &mut self,
         interrupts: &mut Interrupts,

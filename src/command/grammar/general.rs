@@ -1,4 +1,4 @@
-//! The rest: the process itself, and help.
+//! All other commands: the process itself, and help.
 
 use crate::command::Command;
 use crate::command::args::Args;

@@ -1,4 +1,4 @@
-//! Polls for changes, as long as a client is connected.
+//! Polls for changes while a client is connected.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,9 +17,9 @@ use crate::http::problem::Problem;
 use crate::http::shared::Shared;
 use crate::state::read::{Change, Changes, Seen, StateName};
 
-/// So long after one look comes the next.
+/// The pause between two polls.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
-/// For so long after the last client has disconnected, events are kept for a client that reconnects.
+/// How long after the last client has disconnected events are still kept for a client that reconnects.
 const LINGER: Duration = Duration::from_secs(60);
 const COMMANDS: u32 = 20;
 
@@ -62,7 +62,7 @@ async fn watch(me: SelfHandle, shared: Arc<Shared>) {
             }
             match watch.look().await {
                 Ok(()) => me.note(format!("{} listen", shared.hub.listeners())),
-                // The next look continues after what was seen.
+                // The next poll continues after what was seen.
                 Err(problem) => me.note(format!("waiting: {problem}")),
             }
             tokio::time::sleep(LOOK_EVERY).await;
@@ -72,7 +72,7 @@ async fn watch(me: SelfHandle, shared: Arc<Shared>) {
     }
 }
 
-/// What was published, so that only changes are published again.
+/// The last published state, so that only changes are published.
 struct Watch {
     shared: Arc<Shared>,
     seen: Option<Seen>,
@@ -132,7 +132,7 @@ impl Watch {
         }
     }
 
-    /// How long an actor has been as it is, is no news.
+    /// How long an actor has been in its state is no change.
     fn tree(&mut self) -> Result<(), Problem> {
         let Some(tree) = self.shared.tree() else { return Ok(()) };
         let news = self.tree.as_ref().is_none_or(|told| !told.is_like(&tree));
@@ -147,7 +147,7 @@ impl Watch {
         let log = &self.shared.world.log;
         let Some(seen) = &mut self.seen else {
             self.seen = Some(log.seen_now().await?);
-            // Clients reload what they read before that.
+            // Clients reload what they have read before.
             self.shared.hub.publish("reset", b"{}", false);
             return Ok(());
         };
@@ -171,7 +171,7 @@ impl Watch {
     }
 
     async fn commands(&mut self) -> Result<(), Problem> {
-        // Those that had no end yet may have one, however many were given since.
+        // Commands without an end may have one now, however many were given since.
         let without_end = self.commands.values().filter(|entry| matches!(entry.outcome, "open" | "waiting"));
         let told = told_commands(&self.shared.world, COMMANDS, without_end.map(|entry| entry.id)).await?;
         for (id, entry) in &told {

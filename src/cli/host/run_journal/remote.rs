@@ -46,7 +46,7 @@ impl Remote {
         }
     }
 
-    /// Notes something about the run that is held.
+    /// Records an entry about the run whose lease we have.
     async fn note(&mut self, what: &str, mut body: Value) -> Result<(), CliError> {
         let Some(holding) = &self.holding else { return Err(RunError::Lost.into()) };
         let path = format!("/runs/{}/{what}", holding.run());
@@ -75,7 +75,7 @@ impl Remote {
         let Some(holding) = &self.holding else { return Err(RunError::Lost.into()) };
         match holding.again().await {
             Err(error) if error.refusal("run-busy").is_some() => Err(RunError::Lost.into()),
-            // The caller tries again.
+            // The caller retries.
             Err(error) if error.is_lost() => Ok(()),
             again => Ok(again?),
         }
@@ -178,8 +178,8 @@ impl RunJournal for Remote {
         let entry: Entry = self.ask_until_it_answers(&format!("/commands/{command}"), interrupts).await?;
         match entry.outcome.as_str() {
             "refused" => return Ok(EarlierAttempt::Nothing),
-            // The run could not be taken while a command of it is being carried out, unless somebody has approved it; so this one's Mover
-            // has ended.
+            // The run cannot be taken while one of its commands is being carried out, unless it was approved; so the Mover of
+            // this command has ended.
             "open" if entry.approved_at.is_none() || self.is_abandoned(&entry) => return Ok(EarlierAttempt::Nothing),
             _ => {}
         }
@@ -224,9 +224,9 @@ impl Remote {
     }
 }
 
-/// The output of a script may be longer than a request may be; its end matters most.
+/// The output of a script may exceed the limit of a request; its end matters most.
 fn shortened(told: &str) -> String {
-    /// In a body of JSON a byte takes six at most.
+    /// JSON escapes a byte with at most six.
     const BYTES_MAX: usize = 10_000;
     if told.len() <= BYTES_MAX {
         return told.replace('\0', "\u{fffd}");
