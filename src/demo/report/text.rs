@@ -147,7 +147,7 @@ impl Page {
     }
 }
 
-/// A number with its thousands set apart.
+/// A number with separators between thousands.
 fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut grouped = String::new();
