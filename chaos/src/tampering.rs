@@ -19,7 +19,7 @@ const SPOILT_AT_HOME: [(&str, &str, &str); 5] = [
         "INSERT INTO writes SELECT * FROM spoilt; DROP TABLE spoilt",
     ),
     (
-        "a write that nobody was told of",
+        "a write that was never acknowledged",
         "INSERT INTO writes VALUES (-1, $KEY, -1)",
         "DELETE FROM writes WHERE id = -1",
     ),
@@ -29,7 +29,7 @@ const SPOILT_AT_HOME: [(&str, &str, &str); 5] = [
         "UPDATE accounts SET balance = balance + 1 WHERE shop = $KEY AND number = 1",
     ),
     (
-        "a guard that lets nobody write",
+        "a guard that refuses every write",
         "CREATE TABLE spoilt AS SELECT * FROM mover.org_guard WHERE migration = 'shop' AND org_key = '$KEY';
          DELETE FROM mover.org_guard WHERE migration = 'shop' AND org_key = '$KEY';
          INSERT INTO mover.org_guard (migration, org_key, mode, epoch, changed_at) VALUES ('shop', '$KEY', 'incoming', 1, now())",

@@ -56,7 +56,7 @@ pub(crate) fn of(setting: &Setting) -> Vec<Property<Cutover>> {
         properties.push(sometimes!(24, "a move ends failed", |_, state| state.log.stage == Stage::Failed));
     }
     if budget.failures > 0 || budget.crashes > 0 {
-        properties.push(sometimes!(25, "somebody finds `moved` and goes forward", |_, state| finds_moved(state)));
+        properties.push(sometimes!(25, "a node finds `moved` and goes forward", |_, state| finds_moved(state)));
     }
     if budget.rollbacks > 0 {
         properties.push(sometimes!(26, "a move ends rolled back", |_, state| state.log.stage == Stage::RolledBack));

@@ -185,8 +185,8 @@ pub(super) struct Serve {
 }
 
 const SERVE_HELP: &str = "\
-Everybody needs a token: mover token create NAME --role viewer|operator|admin. docs/http.md has the API.
-Ctrl-C or SIGTERM halts the campaign, lets orgs in flight come to their end, and ends; a second one ends at once.
+Every client needs a token: mover token create NAME --role viewer|operator|admin. docs/http.md has the API.
+Ctrl-C or SIGTERM halts the campaign, lets orgs in flight finish, and stops; a second one stops at once.
 
 Examples:
   mover serve                              the page is at http://127.0.0.1:7070/
@@ -271,15 +271,15 @@ pub(super) struct Guard {
 }
 
 const GUARD_HELP: &str = "\
-The guard is the schema mover and triggers on the tables of a migration. It lets Mover see what is written while an org is
-copied, and refuses writes in a store that the org does not live in. Installed ahead it is asleep and costs writers nothing.
-A campaign installs it where it is missing, and wakes it up; from then on writers pay a little: docs/benchmarks.md has figures.
-Both take a moment in which nobody writes to a table. If there hardly is one, find it ahead with --awake. Remove the guard when
+The guard is the schema mover and triggers on the tables of a migration. It logs writes while an org is copied,
+and refuses writes in a store that the org does not live in. Installed ahead it is disabled and costs writers nothing.
+A campaign installs it where it is missing, and enables it; from then on writers pay a little: docs/benchmarks.md has figures.
+Both need a moment without writers on each table. If such moments are rare, run it ahead with --awake. Remove the guard when
 all orgs are finalized.
 
 Examples:
   mover guard install old whole_org     in one store, for one migration
-  mover guard install old --awake       ready for a campaign that is to find no busy table
+  mover guard install old --awake       ready for a campaign, so that it need not wait for a busy table
   mover guard status old                all online migrations that use the store
   mover guard remove new whole_org";
 

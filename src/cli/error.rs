@@ -86,7 +86,7 @@ pub enum CliError {
     #[error("the terminal: {0}")]
     Terminal(#[from] std::io::Error),
     /// A command that needs confirmation, without a terminal.
-    #[error("{what}\nnobody is there to be asked whether that is meant, so nothing was done; --yes says that it is")]
+    #[error("{what}\nthere is no terminal to confirm this on, so nothing was done; --yes confirms it")]
     Unconfirmed {
         /// What it would do.
         what: String,

@@ -65,7 +65,7 @@ pub(super) async fn serve(app: &App, general: &General, args: &args::Serve) -> R
             error = server.ended() => return Err(error.into()),
         }
     }
-    tracing::info!("asked to end: nobody is let in any more");
+    tracing::info!("stopping: no new connections are accepted");
     server.stop().await;
     interfaces.stop().await.map_err(AppError::from)?;
     end(app, tree, shared.settings().shutdown, &mut interrupts).await?;
@@ -147,7 +147,7 @@ async fn tell_first_token(app: &App, url: &str) -> Result<(), CliError> {
         return Ok(());
     }
     if !std::io::stdout().is_terminal() {
-        tracing::warn!("nobody has a token yet; next: mover token create NAME --role admin");
+        tracing::warn!("no token exists yet; next: mover token create NAME --role admin");
         return Ok(());
     }
     let secret = Secret::generate();

@@ -48,7 +48,7 @@ fn not_names(word: &str, all: &str, item: &Item) -> Result<Option<Selection>, Fa
     }
     if word.chars().all(|c| c.is_ascii_digit()) {
         let count = word.parse().ok().filter(|count| (1..=i64::MAX as u64).contains(count));
-        let problem = "this many orgs cannot be meant: a number from 1 on (quote it if an org is called so)";
+        let problem = "this is no number of orgs: they count from 1 (quote it if it is the name of an org)";
         return count.map(|count| Some(Selection::First(count))).ok_or_else(|| Fault::new(item.span, problem));
     }
     Ok(None)

@@ -41,7 +41,7 @@ pub enum AddressError {
     Redis,
     /// A Redis address that disables the check of certificates.
     #[error(
-        "url ends with #insecure, with which anybody could be that Redis: leave it out, and name its authority with ca_file"
+        "url ends with #insecure, which accepts any certificate: remove it, and name the server's authority with ca_file"
     )]
     Insecure,
     /// Its `sslmode` does not exist.

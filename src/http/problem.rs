@@ -149,21 +149,21 @@ impl Problem {
     }
 
     pub(super) fn confirmation(danger: Danger) -> Self {
-        let title = "it changes much, so it has to be confirmed";
-        let detail = format!("{} Send \"confirm\": {:?} with it if that is meant.", danger.what, danger.word);
+        let title = "it changes much, so it must be confirmed";
+        let detail = format!("{} To confirm it, send it again with \"confirm\": {:?}.", danger.what, danger.word);
         let more = More { what: Some(danger.what), word: Some(danger.word), ..More::default() };
         Self { more: Box::new(more), ..Self::new(StatusCode::CONFLICT, "confirmation-needed", title, detail) }
     }
 
     pub(super) fn run_busy(title: &str, by: Option<&str>) -> Self {
-        let detail = format!("{} runs {title:?} at this moment", by.unwrap_or("somebody"));
-        let problem = Self::new(StatusCode::CONFLICT, "run-busy", "somebody else runs it", detail);
+        let detail = format!("{} is running {title:?}", by.unwrap_or("another client"));
+        let problem = Self::new(StatusCode::CONFLICT, "run-busy", "another client runs it", detail);
         problem.of_run(None, by)
     }
 
     pub(super) fn run_lost(run: &Run) -> Self {
-        let detail = format!("somebody else has gone on with run {} of {:?} since", run.id, run.title);
-        Self::new(StatusCode::CONFLICT, "run-busy", "somebody else runs it", detail).of_run(Some(run.id), None)
+        let detail = format!("another client has continued run {} of {:?} since", run.id, run.title);
+        Self::new(StatusCode::CONFLICT, "run-busy", "another client runs it", detail).of_run(Some(run.id), None)
     }
 
     pub(super) fn run_unfinished(run: &Run) -> Self {

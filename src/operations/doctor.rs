@@ -194,7 +194,7 @@ fn inconsistency(guarded: &Guarded, record: Option<&MoveRecord>) -> Option<(Stri
             Some((text("the source still accepts writes of the org"), None))
         }
         (Side::Source, "settled") => Some((
-            format!("the source has {} changes logged and nobody wants them", guarded.entries),
+            format!("the source has {} changes logged that no move needs", guarded.entries),
             Some(Fix::Release),
         )),
         (Side::Target, "capturing" | "settled") if lives_in_target => None,
@@ -202,7 +202,7 @@ fn inconsistency(guarded: &Guarded, record: Option<&MoveRecord>) -> Option<(Stri
         (Side::Target, "incoming") if lives_in_target => {
             Some((text("the target refuses writes of the org as not complete"), None))
         }
-        (Side::Target, "incoming") => Some((text("the target holds a copy that nobody works on"), Some(Fix::Discard))),
+        (Side::Target, "incoming") => Some((text("the target holds an abandoned copy"), Some(Fix::Discard))),
         (Side::Target, "moved") if lives_in_target && !was_rolled_back => {
             Some((text("the target has the org as moved back to the source"), None))
         }

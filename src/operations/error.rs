@@ -162,7 +162,7 @@ pub enum OperationError {
         id: i64,
     },
     /// The user who gave a command cannot approve it.
-    #[error("whoever gave a command cannot be the one who approves it")]
+    #[error("the user who gave a command cannot approve it")]
     OwnApproval,
     /// The command needs a running tree, which this interface does not have.
     #[error("{command} works in the console only")]

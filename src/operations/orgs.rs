@@ -87,7 +87,7 @@ pub(super) async fn ready(world: &World, migration: &MigrationName, which: &Whic
     let name = &world.definition(migration)?.name;
     let ready = world.log.make_ready(name, &selection(which)?).await?;
     let text = match ready {
-        0 => format!("{migration}: no org in holding was meant; `status {migration}` shows where they are"),
+        0 => format!("{migration}: no selected org is in holding; `status {migration}` shows where they are"),
         _ => format!("{migration}: {ready} orgs are ready.\nnext: migrate {migration} all"),
     };
     Ok(Answer::new(text, json!({ "ready": ready })))
@@ -98,7 +98,7 @@ pub(super) async fn retry(world: &World, migration: &MigrationName, which: &Whic
     let name = &world.definition(migration)?.name;
     let retried = world.log.retry(name, &selection(which)?).await?;
     let text = match retried {
-        0 => format!("{migration}: no failed org was meant; `orgs list {migration} state=failed` shows them"),
+        0 => format!("{migration}: no selected org has failed; `orgs list {migration} state=failed` shows them"),
         _ => format!("{migration}: {retried} orgs are ready again.\nnext: migrate {migration} all"),
     };
     Ok(Answer::new(text, json!({ "retried": retried })))

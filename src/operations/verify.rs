@@ -67,7 +67,7 @@ pub(super) async fn verify(world: &World, migration: &MigrationName, which: &Whi
     }
     if !differences.is_empty() {
         text.push_str(
-            "\nAn org that has migrated differs as soon as somebody writes to it in the target: that is no fault.",
+            "\nAn org that has migrated differs as soon as it is written in the target: that is no fault.",
         );
     }
     let found: Vec<_> = differences.iter().map(|one| json!({ "org": one.org, "difference": one.what })).collect();

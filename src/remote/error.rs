@@ -18,7 +18,7 @@ pub enum TargetError {
     },
     /// An eavesdropper could use the token.
     #[error(
-        "--connect {url}: the token would go over the network as it is, for everybody to read. next: https://, or a tunnel \
+        "--connect {url}: the token would cross the network unencrypted. next: https://, or a tunnel \
          (ssh -L 7070:127.0.0.1:7070 HOST) and http://127.0.0.1:7070"
     )]
     InClear {
@@ -76,7 +76,7 @@ pub enum RemoteError {
     },
     /// The token is not valid.
     #[error(
-        "Mover at {url} does not let you in: {detail}. next: give a valid token with --token-file or MOVER_TOKEN; where Mover \
+        "Mover at {url} refuses the token: {detail}. next: give a valid token with --token-file or MOVER_TOKEN; where Mover \
          runs, mover token create NAME --role operator makes one"
     )]
     Unauthorized {
@@ -100,7 +100,7 @@ pub enum RemoteError {
     },
     /// The Mover that carried it out has ended, and another one runs there now.
     #[error(
-        "Mover at {url} was restarted while it carried out command {command}, and nobody knows how far it came. next: status"
+        "Mover at {url} was restarted while it carried out command {command}, and its outcome is unknown. next: status"
     )]
     Abandoned {
         /// The address.

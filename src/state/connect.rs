@@ -81,7 +81,7 @@ impl Connect for Opener {
 
 fn refused(config: &Config, error: &PoolError) -> StateError {
     let server = server(config);
-    let user = config.get_user().unwrap_or("(nobody)").to_owned();
+    let user = config.get_user().unwrap_or("(no user)").to_owned();
     let database = config.get_dbname().unwrap_or(&user).to_owned();
     let doing = format!("connecting to {server}");
     let backend = match error {

@@ -70,7 +70,7 @@ pub enum FileError {
         path: PathBuf,
     },
     /// The key has a passphrase.
-    #[error("{path} is encrypted, and nobody is there to type its passphrase: store it decrypted, for Mover alone", path = path.display())]
+    #[error("{path} is encrypted, and Mover cannot ask for its passphrase: store it decrypted, readable by Mover alone", path = path.display())]
     EncryptedKey {
         /// The file.
         path: PathBuf,

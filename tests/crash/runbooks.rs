@@ -29,7 +29,7 @@ async fn a_whole_migration_is_rolled_back_by_the_shipped_runbook() {
     world.exec("migrate whole_org all").await.with_code(0);
     let (book, migration) = (shipped("rollback.md"), "migration=whole_org");
     let looked = run(&world, &[&book, "--var", migration, "--dry-run"]).await.with_code(0);
-    assert!(looked.answer.contains("would rollback those that are meant of 8 orgs that are migrated now"), "{looked}");
+    assert!(looked.answer.contains("would rollback the selected ones of 8 orgs that are migrated now"), "{looked}");
     assert_eq!(world.states().await["migrated"], 8);
     // There is no terminal to answer.
     let refused = run(&world, &[&book, "--var", migration]).await.with_code(1);
@@ -89,7 +89,7 @@ async fn a_run_that_is_killed_at_each_step_goes_on_and_repeats_nothing() {
     for _ in 2..=3 {
         for _ in 0..2 {
             let unclear = run(&world, &["--resume", "1", "--allow-shell"]).await.with_code(1);
-            assert!(unclear.said.contains("nobody knows how far it came"), "{unclear}");
+            assert!(unclear.said.contains("its outcome is unknown"), "{unclear}");
         }
         run(&world, &["--resume", "1", "--allow-shell", "--repeat"]).await.by_sigkill();
     }
@@ -164,7 +164,7 @@ async fn two_people_cannot_run_the_same_one_at_once() {
     let begun = async || run(&world, &["--list"]).await.answer.contains("run 1  Waiting");
     eventually("the first one has begun", begun).await;
     let second = run(&world, &[&book, "--anew"]).await.with_code(1);
-    assert!(second.said.contains("somebody runs \"Waiting\" at this moment"), "{second}");
+    assert!(second.said.contains("another client is running \"Waiting\""), "{second}");
     world.exec("darklaunch default go=true").await.with_code(0);
     first.end().await.with_code(0);
     run(&world, &[&book]).await.with_code(0);

@@ -169,14 +169,14 @@ async fn who_has_no_token_or_the_wrong_one_is_told_what_to_do() {
     write_token(&workstation.dir().join("wrong"), "mover_0000", 0o600);
     let wrong = [&connect[..], &["--token-file", "wrong"]].concat();
     let wrong = Program::start(workstation.dir(), &wrong, None).end().await.with_code(1);
-    assert!(wrong.said.contains("does not let you in"), "{wrong}");
+    assert!(wrong.said.contains("refuses the token"), "{wrong}");
     write_token(&workstation.dir().join("open"), &served.viewer, 0o644);
     let open = [&connect[..], &["--token-file", "open"]].concat();
     let open = Program::start(workstation.dir(), &open, None).end().await.with_code(2);
     assert!(open.said.contains("can be read by others"), "{open}");
     let clear = ["exec", "status", "--connect", "http://mover.example.com", "--token-file", "token"];
     let clear = Program::start(workstation.dir(), &clear, None).end().await.with_code(2);
-    assert!(clear.said.contains("would go over the network as it is"), "{clear}");
+    assert!(clear.said.contains("would cross the network unencrypted"), "{clear}");
     for ended in [&none, &wrong, &open, &clear] {
         assert!(!ended.to_string().contains(&served.viewer[6..]), "a token was shown: {ended}");
     }
@@ -224,7 +224,7 @@ async fn whoever_needs_a_second_person_waits_for_them() {
     served.move_log().await.execute(approve, &[&id.parse::<i64>().unwrap()]).await.unwrap();
     served.serve_again().await;
     let abandoned = given.end().await.with_code(1);
-    assert!(abandoned.said.contains("nobody knows how far it came"), "{abandoned}");
+    assert!(abandoned.said.contains("its outcome is unknown"), "{abandoned}");
 
     let (given, id) = waits(&workstation).await;
     let approved = second.mover(&["exec", &format!("approve {id}")]).await.with_code(0);

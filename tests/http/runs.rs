@@ -76,12 +76,12 @@ async fn a_client_that_is_killed_goes_on_and_nothing_is_done_twice() {
     run(&workstation, &["own.md", "--allow-shell"]).await.by_sigkill();
     // No other client gets it while its owner may still live.
     let busy = run(&workstation, &["--resume", "1", "--allow-shell"]).await.with_code(1);
-    assert!(busy.said.contains("somebody runs \"Killed\" at this moment"), "{busy}");
+    assert!(busy.said.contains("another client is running \"Killed\""), "{busy}");
     // Mover forgets who holds what when it is restarted, and so does Postgres.
     served.kill9().await.by_sigkill();
     served.serve_again().await;
     let unclear = run(&workstation, &["--resume", "1", "--allow-shell"]).await.with_code(1);
-    assert!(unclear.said.contains("nobody knows how far it came"), "{unclear}");
+    assert!(unclear.said.contains("its outcome is unknown"), "{unclear}");
     let gate = Gate::in_copy(&served.world).await;
     let resumed = workstation.start(&["run", "--resume", "1", "--allow-shell", "--repeat"]);
     gate.somebody_waits().await;
@@ -143,11 +143,11 @@ async fn a_client_that_hangs_loses_its_run_to_whoever_asks_for_it() {
     hangs.signal(Signal::SIGSTOP);
     std::fs::write(other.dir().join("go"), "").unwrap();
     let resume = async || run(&other, &["--resume", "1", "--allow-shell", "--repeat"]).await.status.success();
-    eventually("somebody else goes on", resume).await;
+    eventually("another client continues it", resume).await;
     std::fs::write(workstation.dir().join("go"), "").unwrap();
     hangs.signal(Signal::SIGCONT);
     let lost = hangs.end().await.with_code(1);
-    assert!(lost.said.contains("somebody else goes on with it"), "{lost}");
+    assert!(lost.said.contains("another client has continued this run"), "{lost}");
     assert_eq!(times(&served, "darklaunch org org_0001 note=once").await, 1);
 }
 
@@ -182,10 +182,10 @@ async fn a_run_whose_lock_was_lost_stops_when_somebody_else_has_gone_on() {
     assert_eq!(served.move_log().await.query_one(end, &[]).await.unwrap().get::<_, i64>(0), 1);
     std::fs::write(workstation.dir().join("go"), "").unwrap();
     let resume = async || run(&workstation, &["--resume", "1", "--allow-shell", "--repeat"]).await.status.success();
-    eventually("somebody else goes on", resume).await;
+    eventually("another client continues it", resume).await;
     std::fs::write(home.join("go"), "").unwrap();
     let lost = first.end().await.with_code(1);
-    assert!(lost.said.contains("somebody else goes on with it"), "{lost}");
+    assert!(lost.said.contains("another client has continued this run"), "{lost}");
     assert_eq!(times(&served, "nodes").await, 1);
     served.terminate().await.with_code(0);
 }
@@ -202,11 +202,11 @@ async fn two_clients_cannot_run_the_same_one_at_once() {
     eventually("the first one has begun", begun).await;
     for arguments in [["own.md", "--anew"].as_slice(), &["--resume", "1"]] {
         let second = run(&other, arguments).await.with_code(1);
-        assert!(second.said.contains("somebody runs \"Waiting\" at this moment"), "{second}");
+        assert!(second.said.contains("another client is running \"Waiting\""), "{second}");
     }
     // Nor where Mover runs.
     let home = served.world.mover(&["run", "--resume", "1"]).await.with_code(1);
-    assert!(home.said.contains("somebody runs \"Waiting\" at this moment"), "{home}");
+    assert!(home.said.contains("another client is running \"Waiting\""), "{home}");
     // A hold must be a secret that cannot be guessed.
     let step = |hold: &str| json!({ "hold": hold, "number": 1, "state": "done" });
     let path = "/api/v1/runs/1/steps";

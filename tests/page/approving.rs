@@ -15,7 +15,7 @@ async fn somebody_else_refuses_or_approves_on_the_page() {
     let (giver, decider) = (Page::open(&served, &served.operator).await, Page::open(&served, &dave).await);
     giver.shows("#controls-why", "The point of no return needs a second person.").await;
     giver.command(COMMAND).await;
-    giver.shows("#command-told", "waits: somebody else must approve it").await;
+    giver.shows("#command-told", "waits: another user must approve it").await;
     giver.shows("#approvals", COMMAND).await;
     giver.shows("#approvals", "You gave it").await;
     assert_eq!(giver.count("#approvals button").await, 1, "it can be taken back, and not approved");

@@ -110,7 +110,7 @@ pub fn refusal(found: Option<&Standing>, lease: &Lease, doing: Doing<'_>) -> Eng
     };
     if *epoch > lease.epoch {
         let ours = lease.epoch;
-        return doing.refused(format!("somebody with the newer epoch {epoch} was here, ours is {ours}"));
+        return doing.refused(format!("the org has the newer epoch {epoch}, ours is {ours}"));
     }
     doing.refused(match mode {
         Mode::Settled => "the org lives here, and its writes are not logged",

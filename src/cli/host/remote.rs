@@ -197,7 +197,7 @@ impl Remote {
     fn waits(&self, entry: &Entry) -> PendingApproval {
         let (id, url, name) = (entry.id, self.url(), &self.me.name);
         let how = format!(
-            "`{}` is command {id}, and waits: somebody other than {name} whose role may give it must approve it, on the page at \
+            "`{}` is command {id}, and waits: a user other than {name} whose role may give it must approve it, on the page at \
              {url}/ or with `approve {id}`",
             entry.command
         );

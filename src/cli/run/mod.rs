@@ -39,14 +39,14 @@ pub enum RunError {
     #[error("there is no run {0}; `mover run --list` shows the latest")]
     Unknown(i64),
     /// Another client has the run.
-    #[error("somebody runs {title:?} at this moment; `mover run --list` shows who")]
+    #[error("another client is running {title:?}; `mover run --list` shows who")]
     Busy {
         /// The title of the runbook.
         title: String,
     },
     /// Another client has taken the run, because this process sent no heartbeat.
     #[error(
-        "this run is not in these hands any more: somebody else goes on with it; `mover run --list` shows how it stands"
+        "another client has continued this run; `mover run --list` shows its state"
     )]
     Lost,
     /// The connection was lost while the run was begun on a remote Mover.
@@ -96,7 +96,7 @@ pub enum RunError {
         line: usize,
     },
     /// The step needs an answer, without a terminal.
-    #[error("step {number} asks {question:?}, and nobody is there to answer. next: mover run --resume {run} --yes")]
+    #[error("step {number} asks {question:?}, and there is no terminal to answer on. next: mover run --resume {run} --yes")]
     Unanswered {
         /// The number of the step.
         number: usize,

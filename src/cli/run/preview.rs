@@ -40,7 +40,7 @@ async fn of_command(host: &mut dyn RunJournal, command: &Command) -> Result<Stri
     };
     let migration = host.migration(migration).await?;
     let orgs = host.count(&migration, state).await?;
-    Ok(format!("would {would} those that are meant of {orgs} orgs that are {state} now"))
+    Ok(format!("would {would} the selected ones of {orgs} orgs that are {state} now"))
 }
 
 /// Whether an expectation holds, and what was found.

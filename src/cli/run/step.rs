@@ -70,7 +70,7 @@ pub enum StepError {
     },
     /// A script was begun before, and may have done its work.
     #[error(
-        "it was begun before and nobody knows how far it came. Look; then --repeat does it again, --skip leaves it out"
+        "it was begun before, and its outcome is unknown. Check it; then --repeat runs it again, --skip leaves it out"
     )]
     Unclear,
 }

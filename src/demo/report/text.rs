@@ -135,7 +135,7 @@ impl Page {
 
     fn verdict(&mut self, ok: bool) {
         let verdict = if ok {
-            self.painted(GREEN, "Nothing was lost, nothing was doubled, nobody was left behind.")
+            self.painted(GREEN, "Nothing was lost, nothing was duplicated, no org was left behind.")
         } else {
             self.painted(RED, "Not all is well: see above.")
         };

@@ -73,7 +73,7 @@ async fn holders(session: &Session, place: &str, beside: Beside, doing: Doing<'_
     }
     described.sort();
     Ok(match described.is_empty() {
-        true => "nobody holds it now, but it is used all the time, or another Mover is at it; try again".into(),
+        true => "no transaction holds it now, but it is in constant use, or another Mover changes it; try again".into(),
         false => described.join("; "),
     })
 }

@@ -27,7 +27,7 @@ fn secret(text: &str) -> Result<&str, Problem> {
     let is_one =
         (SECRET_CHARS_MIN..=SECRET_CHARS_MAX).contains(&text.len()) && text.chars().all(|c| c.is_ascii_graphic());
     let problem =
-        || Problem::malformed("hold is a secret of 32 to 100 letters and digits that nobody can guess, such as a UUID");
+        || Problem::malformed("hold must be an unguessable secret of 32 to 100 letters and digits, such as a UUID");
     is_one.then_some(text).ok_or_else(problem)
 }
 

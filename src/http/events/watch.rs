@@ -52,7 +52,7 @@ impl Child for Events {}
 
 async fn watch(me: SelfHandle, shared: Arc<Shared>) {
     loop {
-        me.note("nobody listens".to_owned());
+        me.note("no client is connected".to_owned());
         shared.hub.somebody().await;
         let mut watch = Watch::new(shared.clone());
         let mut listened_at = Instant::now();

@@ -12,7 +12,7 @@ const TOLD_MAX = 200;
 let items = [];
 
 const COLUMNS = [
-  ['Org', ({ org }) => (org === null ? 'everybody' : orgLink(org))],
+  ['Org', ({ org }) => (org === null ? 'all orgs' : orgLink(org))],
   // Nobody wrote down when an operator did it.
   ['For', ({ since }) => (since ? span((now() - Date.parse(since)) / 1000) : 'not known')],
   ['Since (UTC)', ({ since }) => at(since)],

@@ -82,9 +82,9 @@ function isAbandoned({ outcome, at, approved_at: approvedAt }) {
 }
 
 function textOf(entry) {
-  if (entry.outcome === 'waiting') return `Command ${entry.id} waits: somebody else must approve it.`;
+  if (entry.outcome === 'waiting') return `Command ${entry.id} waits: another user must approve it.`;
   if (isAbandoned(entry)) {
-    return `Mover was restarted while it carried out command ${entry.id}, and nobody knows how far it came. Next: status`;
+    return `Mover was restarted while it carried out command ${entry.id}, and its outcome is unknown. Next: status`;
   }
   if (entry.outcome === 'open') return `Command ${entry.id} goes on…${entry.campaign ? ` It opened campaign ${entry.campaign}.` : ''}`;
   return entry.answer?.text || entry.told || 'Done.';

@@ -4,7 +4,7 @@ import { byId, el, keyed, setText } from './dom.js';
 import { keep } from './live.js';
 import { on } from './store.js';
 
-const LEVELS = { ok: '✓ All is well', warning: '! Somebody should look', critical: '✕ Critical' };
+const LEVELS = { ok: '✓ All is well', warning: '! Needs attention', critical: '✕ Critical' };
 
 function show(health) {
   const level = byId('health-level');
