@@ -228,7 +228,7 @@ async fn nothing_is_lost_when_orgs_move_by_the_book() {
 }
 
 #[tokio::test]
-async fn a_write_that_nobody_waited_for_is_found_lost() {
+async fn a_write_that_was_not_drained_is_found_lost() {
     let world = World::with_orgs(1).await;
     let org = &world.orgs[0];
     let mut old = world.in_old().await;

@@ -275,7 +275,7 @@ async fn a_restart_between_two_requests_goes_unnoticed() {
 }
 
 #[tokio::test]
-async fn a_server_that_accepts_and_never_answers_does_not_hold_anybody_up() {
+async fn a_server_that_accepts_and_never_answers_blocks_no_caller() {
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let flags = RedisFlags::open(format!("redis://{}/", silent.local_addr().unwrap())).unwrap();
     let error = flags.is_whole().await.unwrap_err();
@@ -308,7 +308,7 @@ async fn a_restart_that_brings_an_old_state_back_is_not_whole() {
 }
 
 #[tokio::test]
-async fn a_loss_that_nobody_was_told_of_is_not_covered_up() {
+async fn a_loss_that_no_caller_was_told_of_is_not_covered_up() {
     let server = RedisServer::start();
     let flags = RedisFlags::open(server.url()).unwrap();
     assert!(!flags.is_whole().await.unwrap());

@@ -268,7 +268,7 @@ pub trait Engine: Send + Sync + 'static {
     async fn has_moved(&self, lease: &Lease, way: Way) -> Result<bool, EngineError>;
     /// Makes the orgs' writers wait, once the running ones have committed. The call waits for the writers of a single org; of
     /// several orgs, it leaves out those that have running writers.
-    async fn block(&self, leases: &[Lease], way: Way) -> Result<Blocked, EngineError>;
+    async fn block(&self, leases: &[Lease], way: Way) -> Result<BlockOutcome, EngineError>;
     /// Makes the orgs live in the receiving store, after they have left the other.
     async fn complete(&self, leases: &[Lease], way: Way) -> Result<(), EngineError>;
     /// Undoes [`Engine::capture`]; refused if the org has moved.
@@ -295,7 +295,7 @@ pub enum Access {
 }
 
 /// The result of [`Engine::block`].
-pub struct Blocked {
+pub struct BlockOutcome {
     /// The result for each org, in order.
     pub orgs: Vec<Access>,
     /// The block of the orgs that are held; `None` if none is.

@@ -12,7 +12,7 @@ use super::host::{CommandHost, CommandOutcome, Consent, Issuer};
 use super::interrupts::Interrupts;
 
 /// Whether a user can answer: standard input is a terminal.
-pub(super) fn somebody_is_there() -> bool {
+pub(super) fn is_interactive() -> bool {
     std::io::stdin().is_terminal()
 }
 
@@ -37,7 +37,7 @@ pub(super) async fn ask(question: &str, interrupts: &mut Interrupts) -> Option<S
 }
 
 /// Carries a command out. A dangerous command shows its effect and needs confirmation; `yes` confirms it beforehand.
-pub(super) async fn meant(
+pub(super) async fn carry_out_confirmed(
     host: &mut dyn CommandHost,
     command: &Command,
     yes: bool,
@@ -49,7 +49,7 @@ pub(super) async fn meant(
         CommandOutcome::NeedsConfirmation(danger) => danger,
         carried => return Ok(carried),
     };
-    if !somebody_is_there() {
+    if !is_interactive() {
         return Err(CliError::Unconfirmed { what });
     }
     println!("{what}");

@@ -11,7 +11,7 @@ use crate::command::{Command, verb};
 use crate::operations::{Answer, CampaignStatus, Interface};
 
 use super::args;
-use super::ask::meant;
+use super::ask::carry_out_confirmed;
 use super::error::CliError;
 use super::follow::follow;
 use super::host::{CommandHost, CommandOutcome, CommandResult, Issuer};
@@ -27,12 +27,12 @@ pub(super) async fn exec(
     args: &args::Exec,
 ) -> Result<ExitCode, CliError> {
     let mut interrupts = Interrupts::listen()?;
-    let carried = match meant(host, command, args.yes, Issuer::At(Interface::Exec), &mut interrupts).await {
+    let carried = match carry_out_confirmed(host, command, args.yes, Issuer::At(Interface::Exec), &mut interrupts).await {
         Ok(CommandOutcome::NeedsApproval(waiting)) => {
             eprintln!("{}", waiting.how);
             host.decided(waiting, &mut interrupts).await
         }
-        Ok(CommandOutcome::Done(told)) => Ok(told),
+        Ok(CommandOutcome::Done(result)) => Ok(result),
         Ok(CommandOutcome::NeedsConfirmation(_)) => Err(CliError::NotMeant),
         Err(error) if matches!(command, Command::Control(Control::Resume)) => {
             let answer = host.resume_nothing(error, &mut interrupts).await;

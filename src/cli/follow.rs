@@ -104,7 +104,7 @@ pub(super) async fn watch(
                 if key == b'b' || key == b'q' {
                     return Ok(Watched::Left);
                 }
-                if let Some(change) = meant(key, &campaign) {
+                if let Some(change) = control_of_key(key, &campaign) {
                     control(host, interrupts, change).await;
                 }
             }
@@ -163,7 +163,7 @@ async fn next(keys: &mut Option<Keys>) -> u8 {
     }
 }
 
-fn meant(key: u8, campaign: &CampaignStatus) -> Option<Control> {
+fn control_of_key(key: u8, campaign: &CampaignStatus) -> Option<Control> {
     let workers = campaign.concurrency;
     match (key, campaign.phase) {
         (_, Phase::Ended | Phase::Halting) => None,

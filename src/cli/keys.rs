@@ -34,10 +34,10 @@ impl Keys {
         tcsetattr(terminal.as_fd(), SetArg::TCSANOW, &single).ok()?;
         let is_over = Arc::new(AtomicBool::new(false));
         let (pressed, keys) = mpsc::channel(16);
-        let told = Arc::clone(&is_over);
+        let stop = Arc::clone(&is_over);
         let reader = thread::spawn(move || {
             let mut key = [0];
-            while !told.load(Ordering::Relaxed) {
+            while !stop.load(Ordering::Relaxed) {
                 match read(std::io::stdin(), &mut key) {
                     Ok(1) => {
                         // Keys beyond the capacity of the channel are dropped.

@@ -54,7 +54,7 @@ pub(super) async fn serve(app: &App, general: &General, args: &args::Serve) -> R
     let mut server = Server::start(shared.clone())?;
     tracing::info!(url = %server.url(), "serving");
     println!("{}/", server.url());
-    tell_first_token(app, &server.url()).await?;
+    warn_without_token(app, &server.url()).await?;
     go_on(app, &tree).await;
     loop {
         tokio::select! {
@@ -142,7 +142,7 @@ async fn is_at_work(app: &App, tree: &Tree) -> bool {
 }
 
 /// A first user has no token yet. The hint is printed on a terminal only, not to a log.
-async fn tell_first_token(app: &App, url: &str) -> Result<(), CliError> {
+async fn warn_without_token(app: &App, url: &str) -> Result<(), CliError> {
     if !app.world.log.tokens().await?.is_empty() {
         return Ok(());
     }

@@ -107,10 +107,10 @@ mod tests {
 
     #[test]
     fn what_is_no_mode_or_has_another_name_here_is_said() {
-        let told = |address: &str| take(address).unwrap_err().to_string();
-        let wrong = told("postgres://u:hidden@h/d?sslmode=verify_full");
+        let refusal = |address: &str| take(address).unwrap_err().to_string();
+        let wrong = refusal("postgres://u:hidden@h/d?sslmode=verify_full");
         assert!(wrong.contains("disable, prefer, require, verify-ca or verify-full"), "{wrong}");
         assert!(wrong.contains("did you mean \"verify-full\"?") && !wrong.contains("hidden"), "{wrong}");
-        assert!(told("host=h sslrootcert=/ca").contains("write ca_file"), "{}", told("host=h sslrootcert=/ca"));
+        assert!(refusal("host=h sslrootcert=/ca").contains("write ca_file"), "{}", refusal("host=h sslrootcert=/ca"));
     }
 }

@@ -147,7 +147,7 @@ impl Link {
             // A server that accepts only TLS looks the same.
             let cut = error.is_connection_dropped() && !error.is_connection_refusal();
             let hint = if cut && self.encrypted == Some(false) { "; rediss:// is for a server with TLS" } else { "" };
-            *last.lock().unwrap_or_else(PoisonError::into_inner) = Some(format!("{}{hint}", told(&error)));
+            *last.lock().unwrap_or_else(PoisonError::into_inner) = Some(format!("{}{hint}", message_of(&error)));
             sleep(backoff).await;
             backoff = (backoff * 2).min(BACKOFF_MAX);
         }
@@ -194,7 +194,7 @@ impl Link {
 }
 
 /// The error, in the words of Redis if it answered.
-fn told(error: &RedisError) -> String {
+fn message_of(error: &RedisError) -> String {
     let first = error.clone().into_server_errors().and_then(|errors| errors.first().map(|(_, error)| answered(error)));
     first.unwrap_or_else(|| error.to_string())
 }

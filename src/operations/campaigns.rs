@@ -131,7 +131,7 @@ pub async fn total(world: &World, campaign: &Campaign) -> Result<u64, OperationE
 }
 
 /// How many orgs a campaign would claim if it began now.
-pub(super) async fn meant(
+pub(super) async fn would_claim(
     world: &World,
     aim: Aim,
     migration: &MigrationName,

@@ -8,7 +8,7 @@ use mover_actors::domain::state::{Aim, Strategy};
 use crate::command::{Command, FlagHash, Which, verb};
 
 use super::approval::Proposed;
-use super::campaigns::meant;
+use super::campaigns::would_claim;
 use super::error::OperationError;
 use super::world::World;
 
@@ -63,7 +63,7 @@ async fn of_campaign(
 ) -> Result<Danger, OperationError> {
     let definition = world.definition(migration)?;
     let (name, from, to) = (&definition.name, &definition.from, &definition.to);
-    let orgs = meant(world, aim, name, &super::orgs::selection(which)?).await?;
+    let orgs = would_claim(world, aim, name, &super::orgs::selection(which)?).await?;
     let what = match aim {
         Aim::Migrate => format!("{orgs} orgs go from {from} to {to}."),
         Aim::RollBack if definition.strategy == Strategy::Window => {

@@ -167,7 +167,7 @@ impl GuardedOrg<'_> {
 fn inconsistency(guarded: &Guarded, record: Option<&MoveRecord>) -> Option<(String, Option<Fix>)> {
     let state = record.map(|record| record.state);
     let aim = record.map(|record| record.aim);
-    let told = record.map_or_else(
+    let in_log = record.map_or_else(
         || "the move log does not know the org".to_owned(),
         |record| format!("the move log has it {}", record.state),
     );
@@ -182,7 +182,7 @@ fn inconsistency(guarded: &Guarded, record: Option<&MoveRecord>) -> Option<(Stri
         1 => ", with 1 change logged".into(),
         many => format!(", with {many} changes logged"),
     };
-    let text = |what: &str| format!("{what}{entries}, but {told}");
+    let text = |what: &str| format!("{what}{entries}, but {in_log}");
     match (guarded.side, guarded.mode.as_str()) {
         (Side::Source, "moved") if lives_in_target => None,
         (Side::Source, "moved") => Some((text("the source has the org as moved to the target"), None)),

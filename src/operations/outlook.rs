@@ -214,14 +214,14 @@ mod tests {
     }
 
     #[test]
-    fn orgs_that_nobody_counted_have_what_is_left_of_the_source() {
+    fn uncounted_orgs_share_the_rest_of_the_source() {
         let outlook = known(4, Some(100_000)).outlook(Vec::new());
         assert_eq!((outlook.rows_left, outlook.at_least), (Some(80_000), false));
         assert_eq!(outlook.seconds, Some(40.0));
     }
 
     #[test]
-    fn without_an_estimate_they_are_taken_to_be_like_the_others_which_is_told() {
+    fn without_an_estimate_they_count_like_the_others_as_a_lower_bound() {
         for in_source in [None, Some(15_000)] {
             let outlook = known(4, in_source).outlook(Vec::new());
             assert_eq!((outlook.rows_left, outlook.seconds, outlook.at_least), (Some(4_000), Some(2.0), true));

@@ -65,11 +65,11 @@ pub(super) fn known_otherwise(captured: &Captured) -> String {
         "{} orgs are known by another name or key and were left as they are; their flags stay under the name that is known:",
         captured.otherwise
     );
-    let lines: Vec<String> = captured.named.iter().map(told).collect();
+    let lines: Vec<String> = captured.named.iter().map(describe_known).collect();
     listing(&heading, &lines, captured.otherwise)
 }
 
-fn told(org: &KnownOtherwise) -> String {
+fn describe_known(org: &KnownOtherwise) -> String {
     let KnownOtherwise { name, key, known_name, known_key, state } = org;
     let shown = |name: &str| format!("{:?}", short(name, 60));
     let (name, known_name) = (shown(name.as_str()), shown(known_name.as_str()));

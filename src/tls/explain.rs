@@ -28,7 +28,7 @@ pub struct Trouble {
 /// The meaning of a driver's error, if it is about TLS. `section` is where the server is configured: `[stores.old]`.
 pub fn explain(error: &(dyn Error + 'static), section: &str) -> Option<Trouble> {
     if let Some(error) = rustls_error(error) {
-        return told(error, section);
+        return explain_rustls(error, section);
     }
     if let Some(said) = error.downcast_ref::<tokio_postgres::Error>().and_then(tokio_postgres::Error::as_db_error) {
         return barred(said, section);
@@ -77,7 +77,7 @@ pub(super) fn rustls_error<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e r
     None
 }
 
-fn told(error: &rustls::Error, section: &str) -> Option<Trouble> {
+fn explain_rustls(error: &rustls::Error, section: &str) -> Option<Trouble> {
     let (problem, next) = match error {
         rustls::Error::InvalidCertificate(error) => certificate(error, section),
         rustls::Error::AlertReceived(

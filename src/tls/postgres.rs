@@ -52,7 +52,7 @@ impl Encryption {
                 builder.dangerous().with_custom_certificate_verifier(Arc::new(Lenient::signed_by(roots()?, algorithms)))
             }
             SslMode::Disable | SslMode::Prefer | SslMode::Require => {
-                builder.dangerous().with_custom_certificate_verifier(Arc::new(Lenient::anybody(algorithms)))
+                builder.dangerous().with_custom_certificate_verifier(Arc::new(Lenient::any_certificate(algorithms)))
             }
         };
         let mut config = match &material.identity {

@@ -17,7 +17,7 @@ pub(super) struct Lenient {
 
 impl Lenient {
     /// Accepts any certificate.
-    pub(super) fn anybody(algorithms: WebPkiSupportedAlgorithms) -> Self {
+    pub(super) fn any_certificate(algorithms: WebPkiSupportedAlgorithms) -> Self {
         Self { roots: None, algorithms }
     }
 

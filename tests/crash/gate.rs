@@ -40,14 +40,14 @@ impl Gate {
     }
 
     /// Waits until Mover stands before it.
-    pub(crate) async fn somebody_waits(&self) {
+    pub(crate) async fn is_reached(&self) {
         let sql = format!(
             "SELECT EXISTS (SELECT FROM pg_locks JOIN pg_database d ON d.oid = database WHERE NOT granted
                             AND d.datname = current_database()
                             AND (locktype = 'advisory' AND objid = {NUMBER} OR relation = 'containers'::regclass))"
         );
-        let somebody = async || self.keeper.query_one(&sql, &[]).await.unwrap().get(0);
-        eventually("somebody waits at the gate", somebody).await;
+        let waits = async || self.keeper.query_one(&sql, &[]).await.unwrap().get(0);
+        eventually("a session waits at the gate", waits).await;
     }
 
     /// Opens the gate.

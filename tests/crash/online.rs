@@ -101,7 +101,7 @@ async fn die_with_changes(world: &World, place: &str) {
     world.install_guard().await;
     let gate = Gate::in_copy(world).await;
     let campaign = world.start_to_die("migrate whole_org all workers=1", place);
-    gate.somebody_waits().await;
+    gate.is_reached().await;
     world.until_changes_are_logged().await;
     gate.open().await;
     campaign.end().await.by_sigkill();

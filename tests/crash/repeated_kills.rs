@@ -49,7 +49,7 @@ async fn killed_with_every_org_in_flight_and_migrated_again() {
     let gate = Gate::in_copy(&world).await;
     let campaign = world.start("migrate whole_org_offline all workers=8");
     world.until(|states| in_flight(states) == i64::from(ORGS)).await;
-    gate.somebody_waits().await;
+    gate.is_reached().await;
     campaign.kill9().await.by_sigkill();
     gate.open().await;
     let again = world.exec("migrate whole_org_offline all").await;

@@ -34,7 +34,7 @@ async fn has_hashed(world: &World) -> bool {
 }
 
 #[tokio::test]
-async fn rows_that_nobody_wrote_are_not_read_again() {
+async fn unwritten_rows_are_not_read_again() {
     let world = world().await;
     let engine = engine(&world);
     engine.copy(&lease("1", 1)).await.unwrap();

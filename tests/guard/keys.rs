@@ -89,7 +89,7 @@ async fn the_orgs_own_key_reads_the_same_whatever_the_session_has_set() {
 }
 
 #[tokio::test]
-async fn a_hostile_search_path_deceives_nobody() {
+async fn a_hostile_search_path_has_no_effect() {
     let world = World::guarded().await;
     world.old.batch_execute(HOSTILE).await.unwrap();
     world.app.batch_execute(ODD_SETTINGS).await.unwrap();

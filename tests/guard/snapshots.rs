@@ -164,7 +164,7 @@ async fn a_writer_of_a_captured_org_keeps_the_switch_waiting_until_it_ends() {
 }
 
 #[tokio::test]
-async fn an_org_may_come_to_a_store_where_somebody_wrote_to_it_and_undid_it() {
+async fn an_org_may_come_to_a_store_where_a_write_to_it_was_rolled_back() {
     let world = World::guarded().await;
     world.app.batch_execute("INSERT INTO notes VALUES (1, 4, '')").await.unwrap();
     let there = connect_as(&world.server, "app", "new").await;

@@ -85,7 +85,7 @@ async fn who_is_looked_at_beside_an_org_that_moves_writes_as_before() {
 }
 
 #[tokio::test]
-async fn an_install_forgets_nobody_who_is_not_settled() {
+async fn an_install_keeps_all_orgs_that_are_not_settled() {
     let world = World::guarded().await;
     world.engine().capture(&lease("1")).await.unwrap();
     world.set_mode("2", "moved").await;

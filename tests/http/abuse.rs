@@ -168,7 +168,7 @@ async fn names_of_orgs_stay_names() {
 
 /// The answer is in the buffers of the kernel by then, and the connection is not polled.
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_reads_nothing_is_cut_off() {
+async fn a_client_that_does_not_read_is_disconnected() {
     let served = Served::with(ONLINE, "send_timeout_ms = 1000").await;
     let deaf = TcpStream::connect(served.url.strip_prefix("http://").unwrap()).unwrap();
     let request = "GET /api/v1/openapi.json HTTP/1.1\r\nHost: x\r\n\r\n".repeat(1000);

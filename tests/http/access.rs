@@ -8,7 +8,7 @@ use crate::served::{Served, token};
 use crate::world::ONLINE;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nobody_enters_without_a_token_that_is_valid_now() {
+async fn requests_without_a_valid_token_are_refused() {
     let served = Served::start(ONLINE).await;
     for path in ["status", "me", "events", "orgs/org_0001", "commands/1", "no-such-path"] {
         let path = format!("/api/v1/{path}");
@@ -136,7 +136,7 @@ async fn everything_in_the_move_log(served: &Served) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn behind_a_proxy_its_word_counts_and_nobody_elses() {
+async fn behind_a_proxy_only_its_address_counts() {
     let served = Served::with(ONLINE, "behind_proxy = true").await;
     let bearer = ("authorization", format!("Bearer {}", served.operator));
     let json_type = ("content-type", "application/json".to_owned());

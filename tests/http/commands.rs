@@ -134,7 +134,7 @@ async fn an_answer_that_cannot_be_kept_is_given_all_the_same() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nobody_rewrites_the_audit() {
+async fn the_audit_cannot_be_rewritten() {
     let served = Served::start(ONLINE).await;
     let entry = served.carry_out(&served.operator, &json!("orgs capture whole_org")).await;
     let log = served.move_log().await;

@@ -104,7 +104,7 @@ async fn a_campaign_is_shown_steered_left_and_goes_on() {
     let workstation = Workstation::of(&served, &served.operator);
     let gate = Gate::in_copy(&served.world).await;
     let mut first = workstation.start(&["exec", "migrate whole_org_offline all pace=1"]);
-    gate.somebody_waits().await;
+    gate.is_reached().await;
     let busy = "mover_manager:migrate(all, 8, whole_org_offline).\nset concurrency 5\nmover_manager:ping().\n";
     let busy = workstation.console(busy).await.with_code(0);
     assert!(busy.answer.contains("{error,busy_now}\n"), "{busy}");
@@ -127,12 +127,12 @@ async fn a_campaign_is_shown_steered_left_and_goes_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_follows_a_campaign_waits_while_mover_is_away() {
+async fn a_client_that_follows_a_campaign_waits_while_mover_is_unreachable() {
     let mut served = Served::start(OFFLINE).await;
     let workstation = Workstation::of(&served, &served.operator);
     let gate = Gate::in_copy(&served.world).await;
     let mut follower = workstation.start(&["exec", "migrate whole_org_offline all", "--json"]);
-    gate.somebody_waits().await;
+    gate.is_reached().await;
     served.kill9().await.by_sigkill();
     follower.says("cannot be reached").await;
     gate.open().await;
@@ -196,7 +196,7 @@ async fn what_changes_much_is_asked_about_as_at_home() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_needs_a_second_person_waits_for_them() {
+async fn a_client_that_needs_approval_waits_for_it() {
     let mut served = Served::with(OFFLINE, "second_person = true").await;
     let workstation = Workstation::of(&served, &served.operator);
     let second = Workstation::of(&served, &served.admin);

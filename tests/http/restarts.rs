@@ -94,7 +94,7 @@ async fn without_servers_health_is_critical_and_mover_lives() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_has_no_token_is_told_how_to_get_one() {
+async fn a_user_without_a_token_is_told_how_to_get_one() {
     let world = World::ready(ONLINE).await;
     let mut program = Program::start(world.dir(), &["serve", "--listen", "127.0.0.1:0"], None);
     program.says("no token exists yet; next: mover token create NAME --role admin").await;

@@ -84,7 +84,7 @@ async fn a_client_that_is_killed_goes_on_and_nothing_is_done_twice() {
     assert!(unclear.said.contains("its outcome is unknown"), "{unclear}");
     let gate = Gate::in_copy(&served.world).await;
     let resumed = workstation.start(&["run", "--resume", "1", "--allow-shell", "--repeat"]);
-    gate.somebody_waits().await;
+    gate.is_reached().await;
     resumed.kill9().await.by_sigkill();
     served.kill9().await.by_sigkill();
     gate.open().await;
@@ -108,7 +108,7 @@ async fn a_run_goes_on_when_mover_was_away() {
     );
     let gate = Gate::in_copy(&served.world).await;
     let mut running = workstation.start(&["run", "own.md", "--allow-shell"]);
-    gate.somebody_waits().await;
+    gate.is_reached().await;
     served.kill9().await.by_sigkill();
     running.says("cannot be reached").await;
     gate.open().await;
@@ -128,7 +128,7 @@ async fn a_run_goes_on_when_mover_was_away() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_client_that_hangs_loses_its_run_to_whoever_asks_for_it() {
+async fn a_client_that_hangs_loses_its_run_to_the_next_client() {
     let mut served = Served::start(ONLINE).await;
     served.terminate().await.with_code(0);
     let path = served.world.dir().join("mover.toml");
@@ -170,7 +170,7 @@ async fn what_was_given_elsewhere_is_not_given_again_where_mover_runs() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_run_whose_lock_was_lost_stops_when_somebody_else_has_gone_on() {
+async fn a_run_whose_lock_was_lost_stops_when_another_client_has_continued_it() {
     let mut served = Served::start(ONLINE).await;
     let (workstation, home) = (Workstation::of(&served, &served.operator), served.world.dir().to_owned());
     let waits = "test -e go || { touch waits; while ! test -e go; do sleep 0.01; done; }";
@@ -226,7 +226,7 @@ async fn two_clients_cannot_run_the_same_one_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_step_waits_until_somebody_else_has_agreed() {
+async fn a_step_waits_for_approval_by_another_user() {
     let mut served = Served::with(OFFLINE, "second_person = true").await;
     let workstation = Workstation::of(&served, &served.operator);
     let dave = token(&served.world, "dave", "operator").await;

@@ -157,7 +157,7 @@ async fn a_row_that_points_to_nothing_in_the_target_is_named() {
 }
 
 #[tokio::test]
-async fn rows_that_differ_although_nobody_wrote_them_are_found() {
+async fn rows_that_differ_although_they_were_not_written_are_found() {
     let world = World::start().await;
     let engine = world.engine();
     copied(&engine, &lease("1", 1)).await;

@@ -86,7 +86,7 @@ async fn an_org_does_not_arrive_before_it_has_left() {
 }
 
 #[tokio::test]
-async fn whoever_asks_whether_an_org_has_moved_is_heeded_by_both_stores() {
+async fn asking_whether_an_org_has_moved_fences_both_stores() {
     let world = World::start().await;
     let engine = world.engine();
     copied(&engine, &lease("1", 5)).await;

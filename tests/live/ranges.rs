@@ -82,7 +82,7 @@ async fn an_interrupted_copy_goes_on_where_it_was() {
 }
 
 #[tokio::test]
-async fn whoever_watches_sees_how_far_a_copy_is() {
+async fn the_progress_of_a_copy_can_be_watched() {
     let world = World::start().await;
     let migration = MigrationName::new(MIGRATION).unwrap();
     let engine = world.engine().with_live_limits(small_ranges());

@@ -71,7 +71,7 @@ async fn a_block_that_is_dropped_lets_writers_go_on_where_they_were() {
 
 /// The stores end the sessions of a Mover that neither continues nor dies.
 #[tokio::test]
-async fn a_mover_that_hangs_keeps_nobody_waiting() {
+async fn a_mover_that_hangs_does_not_keep_writers_waiting() {
     let world = World::start().await;
     let engine = world.engine_that_blocks_for(100);
     copied(&engine, &lease("1", 1)).await;
@@ -110,7 +110,7 @@ async fn what_was_written_last_is_carried_over() {
 }
 
 #[tokio::test]
-async fn a_transaction_that_does_not_end_is_named_and_keeps_nobody_waiting() {
+async fn a_transaction_that_does_not_end_is_named_and_does_not_keep_writers_waiting() {
     let world = World::start().await;
     let engine = world.engine().with_live_limits(impatient());
     copied(&engine, &lease("1", 1)).await;

@@ -8,7 +8,7 @@ use crate::world::OFFLINE;
 const COMMAND: &str = "migrate whole_org_offline all";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn somebody_else_refuses_or_approves_on_the_page() {
+async fn another_user_refuses_or_approves_on_the_page() {
     let mut served = Served::with(OFFLINE, "second_person = true").await;
     let dave = token(&served.world, "dave", "operator").await;
     eventually("the new token is known", async || served.get(&dave, "/api/v1/me").await.status == 200).await;

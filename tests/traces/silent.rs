@@ -31,7 +31,7 @@ fn a_collector_that_is_away_is_told_of_once() {
 }
 
 #[test]
-fn a_collector_that_never_answers_keeps_nobody() {
+fn a_collector_that_never_answers_delays_nothing() {
     in_system(async {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();

@@ -11,7 +11,7 @@ use crate::domain::ids::{MigrationName, OrgKey};
 use crate::domain::record::{Lease, Place};
 use crate::domain::state::{Strategy, Way};
 use crate::domain::verified::{Mismatch, Tally};
-use crate::ports::{Access, BackedUp, Blocked, CaughtUp, Copied, Engine, EngineError, Limits, Side, WriteBlock};
+use crate::ports::{Access, BackedUp, BlockOutcome, CaughtUp, Copied, Engine, EngineError, Limits, Side, WriteBlock};
 
 use super::cohort::Cohort;
 use super::copy::{First, copy};
@@ -182,10 +182,10 @@ impl<S: Stores> Engine for S {
         }
     }
 
-    async fn block(&self, leases: &[Lease], way: Way) -> Result<Blocked, EngineError> {
+    async fn block(&self, leases: &[Lease], way: Way) -> Result<BlockOutcome, EngineError> {
         let turn = self.turns().take(1).await?;
         let Some((migration, cohort)) = moving_rows(self, leases)? else {
-            return Ok(Blocked { orgs: vec![Access::Held; leases.len()], block: Some(Box::new(NoRows)) });
+            return Ok(BlockOutcome { orgs: vec![Access::Held; leases.len()], block: Some(Box::new(NoRows)) });
         };
         let guard = self.guard(pair(migration, way).0)?;
         guard.ensure(Keeps::Changes).await?;
@@ -208,7 +208,7 @@ impl<S: Stores> Engine for S {
             _ => Access::Busy,
         };
         let orgs = leases.iter().map(access).collect();
-        Ok(Blocked { orgs, block: block.map(|block| Box::new(block) as Box<dyn WriteBlock>) })
+        Ok(BlockOutcome { orgs, block: block.map(|block| Box::new(block) as Box<dyn WriteBlock>) })
     }
 
     async fn complete(&self, leases: &[Lease], way: Way) -> Result<(), EngineError> {

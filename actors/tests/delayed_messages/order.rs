@@ -51,7 +51,7 @@ fn an_org_leaves_then_arrives_and_is_routed_then() {
 }
 
 #[test]
-fn nobody_is_kept_from_writing_while_flags_cannot_be_written() {
+fn writers_continue_while_flags_cannot_be_written() {
     play(async {
         let stores = Stores::new(|_, _, _| Ok(()));
         let node = Node::start(Strategy::Online, &stores).await;

@@ -12,7 +12,7 @@ use mover_actors::domain::ids::{Epoch, MigrationName};
 use mover_actors::domain::record::{Lease, Place};
 use mover_actors::domain::state::Way;
 use mover_actors::domain::verified::{Mismatch, Tally};
-use mover_actors::ports::{Access, BackedUp, Blocked, CaughtUp, Copied, Engine, EngineError, Limits, Side, WriteBlock};
+use mover_actors::ports::{Access, BackedUp, BlockOutcome, CaughtUp, Copied, Engine, EngineError, Limits, Side, WriteBlock};
 use tokio::time::sleep;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -258,7 +258,7 @@ impl Engine for Stores {
         Ok(has_moved)
     }
 
-    async fn block(&self, leases: &[Lease], way: Way) -> Result<Blocked, EngineError> {
+    async fn block(&self, leases: &[Lease], way: Way) -> Result<BlockOutcome, EngineError> {
         let mut has_moved = false;
         self.call("block", only(leases), |guards, epoch| {
             let (leaving, _) = guards.of(way);
@@ -266,10 +266,10 @@ impl Engine for Stores {
             leaving.put(leaving.mode, epoch, &[leaving.mode])
         })?;
         if has_moved {
-            return Ok(Blocked { orgs: vec![Access::Moved], block: None });
+            return Ok(BlockOutcome { orgs: vec![Access::Moved], block: None });
         }
         let block = Block { stores: self.clone(), lease: only(leases).clone(), way };
-        Ok(Blocked { orgs: vec![Access::Held], block: Some(Box::new(block)) })
+        Ok(BlockOutcome { orgs: vec![Access::Held], block: Some(Box::new(block)) })
     }
 
     async fn complete(&self, leases: &[Lease], way: Way) -> Result<(), EngineError> {

@@ -58,7 +58,7 @@ impl<'a> Local<'a> {
         self.tree.as_ref().map(Running::from)
     }
 
-    async fn told(&self, outcome: Outcome) -> Result<CommandResult, CliError> {
+    async fn result_of(&self, outcome: Outcome) -> Result<CommandResult, CliError> {
         let answer = outcome.answer();
         let campaign = match outcome {
             Outcome::Campaign(campaign, total) => Some((self.status_of(campaign.id).await?, total)),
@@ -110,7 +110,7 @@ impl CommandHost for Local<'_> {
                 () = interrupts.next() => return Err(CliError::Interrupted),
             },
         };
-        self.told(outcome).await.map(CommandOutcome::Done)
+        self.result_of(outcome).await.map(CommandOutcome::Done)
     }
 
     async fn decided(&mut self, _: PendingApproval, _: &mut Interrupts) -> Result<CommandResult, CliError> {

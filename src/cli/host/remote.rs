@@ -144,10 +144,10 @@ impl Remote {
     ) -> Result<CommandOutcome, CliError> {
         loop {
             match entry.outcome.as_str() {
-                "done" => return self.told(entry, interrupts).await.map(CommandOutcome::Done),
+                "done" => return self.result_of(entry, interrupts).await.map(CommandOutcome::Done),
                 "refused" => return Err(refusal_of(entry).into()),
                 "waiting" => return Ok(CommandOutcome::NeedsApproval(self.waits(&entry))),
-                _ => self.check_that_somebody_does_it(&entry, interrupts).await?,
+                _ => self.refuse_abandoned(&entry, interrupts).await?,
             }
             self.wait(interrupts, "has the command, which goes on").await?;
             entry = self.ask_until_it_answers(&format!("/commands/{}", entry.id), interrupts).await?;
@@ -155,7 +155,7 @@ impl Remote {
     }
 
     /// Fails if a command was begun by a Mover that has ended since: it never gets a result.
-    async fn check_that_somebody_does_it(
+    async fn refuse_abandoned(
         &mut self,
         entry: &Entry,
         interrupts: &mut Interrupts,
@@ -176,7 +176,7 @@ impl Remote {
         format!("Mover at {}", self.url())
     }
 
-    async fn told(&mut self, entry: Entry, interrupts: &mut Interrupts) -> Result<CommandResult, CliError> {
+    async fn result_of(&mut self, entry: Entry, interrupts: &mut Interrupts) -> Result<CommandResult, CliError> {
         let answer = match &entry.answer {
             Some(answer) => Answer::new(answer["text"].as_str().unwrap_or_default(), answer["json"].clone()),
             // The answer was too long to be stored.
@@ -298,8 +298,8 @@ impl CommandHost for Remote {
             }));
         }
         let mut carried = self.came_of(given, interrupts).await?;
-        if let (CommandOutcome::Done(told), Some(path)) = (&mut carried, out) {
-            told.answer = written(&told.answer, &path)?;
+        if let (CommandOutcome::Done(result), Some(path)) = (&mut carried, out) {
+            result.answer = written(&result.answer, &path)?;
         }
         Ok(carried)
     }
@@ -313,7 +313,7 @@ impl CommandHost for Remote {
         loop {
             let entry: Entry = self.ask_until_it_answers(&path, interrupts).await?;
             match self.came_of(entry, interrupts).await? {
-                CommandOutcome::Done(told) => return Ok(told),
+                CommandOutcome::Done(result) => return Ok(result),
                 CommandOutcome::NeedsConfirmation(_) => return Err(CliError::NotMeant),
                 CommandOutcome::NeedsApproval(_) => {}
             }

@@ -220,9 +220,9 @@ async fn each(at_work: &mut step::RunningStep<'_>, plan: &Plan, yes: bool) -> Re
         }
         at_work.host.begin_step(plan.key(number)).await?;
         match at_work.carry_out(step, plan.key(number), plan.entry(number)).await {
-            Ok(told) => {
-                at_work.host.end_step(plan.key(number), StepState::Done, &told).await?;
-                print!("{}", indented(&told));
+            Ok(output) => {
+                at_work.host.end_step(plan.key(number), StepState::Done, &output).await?;
+                print!("{}", indented(&output));
             }
             Err(error) => {
                 // An unknown outcome stays unknown until a user decides.
@@ -250,7 +250,7 @@ fn indented(text: &str) -> String {
 
 /// Asks on the terminal; Ctrl-C means no.
 async fn confirmed(question: &str, number: usize, run: i64, interrupts: &mut Interrupts) -> Result<bool, RunError> {
-    if !ask::somebody_is_there() {
+    if !ask::is_interactive() {
         return Err(RunError::Unanswered { number, question: question.to_owned(), run });
     }
     let answer = ask::ask(&format!("    {question} [y/N]"), interrupts).await;

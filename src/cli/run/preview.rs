@@ -53,8 +53,8 @@ pub(super) async fn look(host: &mut dyn RunJournal, expectation: &Expectation) -
             Ok((comparison.holds(&found, number), format!("{migration} has {found} orgs {}", state)))
         }
         Subject::Http { method, url, status } => {
-            let (found, told) = ask(method.clone(), url.clone()).await;
-            Ok((found.is_some_and(|found| comparison.holds(&found, status)), told))
+            let (found, text) = ask(method.clone(), url.clone()).await;
+            Ok((found.is_some_and(|found| comparison.holds(&found, status)), text))
         }
         Subject::Flag { key, field, value } => {
             let found = host.flag(key, field).await?;

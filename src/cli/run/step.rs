@@ -153,13 +153,13 @@ impl RunningStep<'_> {
         key: StepKey,
         earlier: Option<&StepEntry>,
     ) -> Result<String, StepError> {
-        let told = match self.given_before(command, earlier).await? {
+        let result = match self.given_before(command, earlier).await? {
             Before::Done(campaign) => return done(&campaign),
-            Before::CommandResult(told) => told,
+            Before::CommandResult(result) => result,
             Before::Live(campaign) => self.host.go_on(campaign, key, self.interrupts).await?,
             Before::Nothing => {
                 match self.host.carry_out(command, Consent::Beforehand, Issuer::Step(key), self.interrupts).await? {
-                    CommandOutcome::Done(told) => told,
+                    CommandOutcome::Done(result) => result,
                     CommandOutcome::NeedsApproval(waiting) => {
                         eprintln!("    {}", waiting.how);
                         self.host.decided(waiting, self.interrupts).await?
@@ -168,7 +168,7 @@ impl RunningStep<'_> {
                 }
             }
         };
-        let CommandResult { answer, campaign: Some((campaign, total)) } = told else { return Ok(told.answer.text) };
+        let CommandResult { answer, campaign: Some((campaign, total)) } = result else { return Ok(result.answer.text) };
         drop(answer);
         self.host.note_campaign(key, CampaignId(campaign.id)).await?;
         let ended = follow(self.host, self.screen, self.interrupts, campaign, total).await?;
@@ -178,11 +178,11 @@ impl RunningStep<'_> {
     /// The result of this step's command or campaign from before the run was stopped.
     async fn given_before(&mut self, command: &Command, earlier: Option<&StepEntry>) -> Result<Before, StepError> {
         let Some(earlier) = earlier else { return Ok(Before::Nothing) };
-        if let EarlierAttempt::Done(told) = self.host.given_before(earlier, self.interrupts).await? {
-            match &told.campaign {
+        if let EarlierAttempt::Done(result) = self.host.given_before(earlier, self.interrupts).await? {
+            match &result.campaign {
                 // A campaign that did not finish is begun again.
                 Some((campaign, _)) if campaign.phase == Phase::Ended && !is_done(campaign) => {}
-                _ => return Ok(Before::CommandResult(*told)),
+                _ => return Ok(Before::CommandResult(*result)),
             }
         }
         let Command::Migrate { aim, migration, .. } = command else { return Ok(Before::Nothing) };

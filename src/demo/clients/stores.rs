@@ -55,7 +55,7 @@ impl Stores {
             Some(link) => link,
             None => match Link::open(&self.urls[index]).await {
                 Ok(link) => link,
-                Err(error) => return Tried::Failed(told("connecting", request.write.store, &error)),
+                Err(error) => return Tried::Failed(failure("connecting", request.write.store, &error)),
             },
         };
         let tried = link.write(request).await;
@@ -97,14 +97,14 @@ impl Link {
                 Ok(()) => early.unwrap_or(Tried::Committed),
                 Err(error) => match early {
                     Some(early) => early,
-                    None => Tried::Uncertain(told("committing", store, &error)),
+                    None => Tried::Uncertain(failure("committing", store, &error)),
                 },
             },
             Err(error) if lives_elsewhere(&error) => match self.client.batch_execute("ROLLBACK").await {
                 Ok(()) => Tried::Moved,
-                Err(error) => Tried::Failed(told("rolling back", store, &error)),
+                Err(error) => Tried::Failed(failure("rolling back", store, &error)),
             },
-            Err(error) => Tried::Failed(told("writing", store, &error)),
+            Err(error) => Tried::Failed(failure("writing", store, &error)),
         }
     }
 
@@ -146,6 +146,6 @@ fn lives_elsewhere(error: &Error) -> bool {
     error.code().is_some_and(|code| matches!(code.code(), "MV001" | "MV002"))
 }
 
-fn told(doing: &str, store: Store, error: &Error) -> String {
+fn failure(doing: &str, store: Store, error: &Error) -> String {
     format!("{doing} in {store}: {}", causes(error))
 }

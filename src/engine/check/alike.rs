@@ -155,7 +155,7 @@ fn lacking(report: &mut Report, rule: &TableRule, has: &Side<'_>, lacks: &Side<'
             continue;
         }
         let keyed = |table: &Table| table.primary_key().iter().any(|key| Some(&key.name) == feature.column.as_ref());
-        if feature.kind == "NOT NULL" && (keyed(has.table) || keyed(lacks.table) || is_told(report, rule, feature)) {
+        if feature.kind == "NOT NULL" && (keyed(has.table) || keyed(lacks.table) || is_reported(report, rule, feature)) {
             continue;
         }
         let what = match feature.kind.as_str() {
@@ -169,7 +169,7 @@ fn lacking(report: &mut Report, rule: &TableRule, has: &Side<'_>, lacks: &Side<'
 }
 
 /// Whether the comparison of columns has reported it.
-fn is_told(report: &Report, rule: &TableRule, feature: &Feature) -> bool {
+fn is_reported(report: &Report, rule: &TableRule, feature: &Feature) -> bool {
     let subject = format!("table {}, column {}", rule.name, feature.name);
     report.findings.iter().any(|known| known.subject == subject && known.text.starts_with("NOT NULL only"))
 }

@@ -19,7 +19,7 @@ pub(super) enum Beside {
     /// Making triggers.
     Readers,
     /// Dropping them.
-    Nobody,
+    Nothing,
 }
 
 /// How a table is locked.
@@ -62,14 +62,14 @@ pub(super) async fn briefly(
 /// Describes the sessions that hold a table now.
 async fn holders(session: &Session, place: &str, beside: Beside, doing: Doing<'_>) -> Result<String, EngineError> {
     let failed = |error| doing.failed(error);
-    let readers_too = beside == Beside::Nobody;
+    let readers_too = beside == Beside::Nothing;
     let mut described: Vec<String> = Vec::new();
     for row in session.query(include_str!("sql/holders.sql"), &[&place, &readers_too]).await.map_err(failed)? {
         let (transaction, pid): (String, Option<i32>) =
             (row.try_get("transaction").map_err(failed)?, row.try_get("pid").map_err(failed)?);
         let sql = include_str!("../rows/sql/writer_describe.sql");
-        let told = session.query_one(sql, &[&transaction, &pid]).await.map_err(failed)?;
-        described.push(told.try_get(0).map_err(failed)?);
+        let description = session.query_one(sql, &[&transaction, &pid]).await.map_err(failed)?;
+        described.push(description.try_get(0).map_err(failed)?);
     }
     described.sort();
     Ok(match described.is_empty() {

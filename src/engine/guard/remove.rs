@@ -68,7 +68,7 @@ async fn drop_triggers(
 ) -> Result<Vec<String>, EngineError> {
     let failed = |error| doing.failed(error);
     let sql = include_str!("sql/installed_triggers.sql");
-    let asking = Asking { beside: Beside::Nobody, budget: lock_budget };
+    let asking = Asking { beside: Beside::Nothing, budget: lock_budget };
     let mut removed = Vec::new();
     let names = trigger_names(migration).to_vec();
     for row in session.query(sql, &[&functions_begin(migration), &names]).await.map_err(failed)? {

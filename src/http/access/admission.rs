@@ -86,9 +86,9 @@ async fn recognize(request: &ServiceRequest) -> Result<Caller, Problem> {
 /// Behind a proxy the proxy knows the address: it has appended it. Addresses before it may be forged.
 fn address(request: &ServiceRequest, behind_proxy: bool) -> IpAddr {
     let line = || request.headers().get_all("x-forwarded-for").last()?.to_str().ok();
-    let told = || line()?.rsplit(',').next()?.trim().parse().ok();
-    let told = if behind_proxy { told() } else { None };
-    told.or_else(|| request.peer_addr().map(|address| address.ip())).unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED))
+    let forwarded = || line()?.rsplit(',').next()?.trim().parse().ok();
+    let forwarded = if behind_proxy { forwarded() } else { None };
+    forwarded.or_else(|| request.peer_addr().map(|address| address.ip())).unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED))
 }
 
 /// Browsers tell whether a page of another site makes a request. Such a page has no token of ours to send, but a request that

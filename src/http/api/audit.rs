@@ -44,7 +44,7 @@ pub(super) async fn get_audit(
 }
 
 /// The latest commands, those that wait, and those with these numbers, by their numbers.
-pub(in crate::http) async fn told(
+pub(in crate::http) async fn commands_to_publish(
     world: &World,
     limit: u32,
     besides: impl Iterator<Item = i64>,

@@ -29,7 +29,7 @@ use super::events;
 use super::not_found::not_found;
 use super::problem::{More, Problem};
 
-pub(super) use audit::told as told_commands;
+pub(super) use audit::commands_to_publish;
 pub(super) use orgs::closed_of;
 pub(super) use overview::{health_of, status_of};
 pub(super) use runs::active as active_run;

@@ -132,7 +132,7 @@ impl Hub {
     }
 
     /// Waits until a client is connected.
-    pub(super) async fn somebody(&self) {
+    pub(super) async fn listener_connected(&self) {
         while self.listeners() == 0 {
             self.came.notified().await;
         }
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_comes_back_hears_what_was_missed_and_nothing_twice() {
+    fn a_client_that_reconnects_gets_missed_events_once() {
         let hub = Arc::new(Hub::default());
         hub.publish("status", b"1", true);
         hub.publish("moves", b"2", false);
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn an_id_of_an_earlier_process_or_of_nobody_is_a_reset() {
+    fn an_id_of_an_earlier_process_or_an_unknown_one_is_a_reset() {
         let hub = Arc::new(Hub::default());
         hub.publish("status", b"1", true);
         let last_of_another = format!("{:08x}-1", u32::from_str_radix(&hub.kept().epoch, 16).unwrap() ^ 1);
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn what_happened_while_nobody_listened_is_a_reset() {
+    fn events_without_a_listener_are_a_reset() {
         let hub = Arc::new(Hub::default());
         hub.publish("moves", b"1", false);
         let last = format!("{}-1", hub.kept().epoch);

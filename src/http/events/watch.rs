@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::http::api::views::{Actor as ActorView, Entry, RunView, letter};
-use crate::http::api::{active_run, closed_of, health_of, status_of, told_commands};
+use crate::http::api::{active_run, closed_of, health_of, status_of, commands_to_publish};
 use crate::http::cached::written;
 use crate::http::problem::Problem;
 use crate::http::shared::Shared;
@@ -53,7 +53,7 @@ impl Child for Events {}
 async fn watch(me: SelfHandle, shared: Arc<Shared>) {
     loop {
         me.note("no client is connected".to_owned());
-        shared.hub.somebody().await;
+        shared.hub.listener_connected().await;
         let mut watch = Watch::new(shared.clone());
         let mut listened_at = Instant::now();
         while listened_at.elapsed() < LINGER {
@@ -76,7 +76,7 @@ async fn watch(me: SelfHandle, shared: Arc<Shared>) {
 struct Watch {
     shared: Arc<Shared>,
     seen: Option<Seen>,
-    told: BTreeMap<&'static str, Bytes>,
+    published: BTreeMap<&'static str, Bytes>,
     tree: Option<ActorView>,
     commands: BTreeMap<i64, Entry>,
     run: Option<RunView>,
@@ -88,7 +88,7 @@ impl Watch {
         Self {
             shared,
             seen: None,
-            told: BTreeMap::new(),
+            published: BTreeMap::new(),
             tree: None,
             commands: BTreeMap::new(),
             run: None,
@@ -105,13 +105,13 @@ impl Watch {
         let moves = self.moves().await;
         if self.is_due("health", Duration::from_secs(2)) {
             let health = health_of(&self.shared).await?;
-            self.tell_whole("health", health);
+            self.publish_whole("health", health);
         }
         moves?;
         let status = status_of(&self.shared).await?;
-        self.tell_whole("status", status);
+        self.publish_whole("status", status);
         let closed = closed_of(&self.shared).await?;
-        self.tell_whole("closed", closed);
+        self.publish_whole("closed", closed);
         self.commands().await?;
         self.run().await
     }
@@ -125,17 +125,17 @@ impl Watch {
         is_due
     }
 
-    fn tell_whole(&mut self, kind: &'static str, data: Bytes) {
-        if self.told.get(kind) != Some(&data) {
+    fn publish_whole(&mut self, kind: &'static str, data: Bytes) {
+        if self.published.get(kind) != Some(&data) {
             self.shared.hub.publish(kind, &data, true);
-            self.told.insert(kind, data);
+            self.published.insert(kind, data);
         }
     }
 
     /// How long an actor has been in its state is no change.
     fn tree(&mut self) -> Result<(), Problem> {
         let Some(tree) = self.shared.tree() else { return Ok(()) };
-        let news = self.tree.as_ref().is_none_or(|told| !told.is_like(&tree));
+        let news = self.tree.as_ref().is_none_or(|published| !published.is_like(&tree));
         if news {
             self.shared.hub.publish("tree", &written(&tree)?, true);
             self.tree = Some(tree);
@@ -173,13 +173,13 @@ impl Watch {
     async fn commands(&mut self) -> Result<(), Problem> {
         // Commands without an end may have one now, however many were given since.
         let without_end = self.commands.values().filter(|entry| matches!(entry.outcome, "open" | "waiting"));
-        let told = told_commands(&self.shared.world, COMMANDS, without_end.map(|entry| entry.id)).await?;
-        for (id, entry) in &told {
+        let found = commands_to_publish(&self.shared.world, COMMANDS, without_end.map(|entry| entry.id)).await?;
+        for (id, entry) in &found {
             if self.commands.get(id) != Some(entry) {
                 self.shared.hub.publish("command", &written(entry)?, false);
             }
         }
-        self.commands = told;
+        self.commands = found;
         Ok(())
     }
 

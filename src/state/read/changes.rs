@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn more_than_can_be_looked_for_is_told() {
+    fn more_gaps_than_can_be_looked_up_are_reported() {
         let mut seen = Seen::default();
         assert!(!seen.note(GAPS_MAX as i64 + 2));
         assert_eq!(seen.gaps.len(), GAPS_MAX);

@@ -259,7 +259,7 @@ impl Cohort {
         let performed = tokio::select! {
             performed = performed => performed,
             // All members have ended: the effect ends, too, before their successors begin another.
-            () = nobody_waits(asking) => {
+            () = all_members_gone(asking) => {
                 drop(wanted);
                 return Vec::new();
             }
@@ -283,7 +283,7 @@ impl Cohort {
 }
 
 /// Resolves when no member waits for its answer any more.
-async fn nobody_waits(asking: &mut [Asking]) {
+async fn all_members_gone(asking: &mut [Asking]) {
     for asking in asking {
         asking.answer.closed().await;
     }

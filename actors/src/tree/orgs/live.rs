@@ -10,7 +10,7 @@ use crate::domain::record::{Findings, Lease, MoveRecord, Place};
 use crate::domain::state::{Strategy, Way};
 use crate::failpoint;
 use crate::metering::{Backlog, ShutOut};
-use crate::ports::{Access, Blocked, CaughtUp, Limits, WriteBlock};
+use crate::ports::{Access, BlockOutcome, CaughtUp, Limits, WriteBlock};
 use crate::tree::darklaunch::{DarklaunchError, FlagOrder};
 
 use super::effects::{Effects, Outcome, StepError, each, proven, share};
@@ -96,7 +96,7 @@ impl Effects {
         let orders = self.routes(leases, way)?;
         self.flags.rehearse(leases.iter().map(|lease| FlagOrder::of_move(lease, "switch.ready")).collect()).await?;
         failpoint::hit("switch.ready");
-        let Blocked { orgs, block } = self.engine.block(leases, way).await?;
+        let BlockOutcome { orgs, block } = self.engine.block(leases, way).await?;
         let of = |wanted: Access| -> (Vec<Lease>, Vec<FlagOrder>) {
             let chosen = orgs.iter().zip(leases).zip(&orders).filter(|((access, _), _)| **access == wanted);
             chosen.map(|((_, lease), order)| (lease.clone(), order.clone())).unzip()

@@ -132,7 +132,7 @@ impl RunJournal for Local<'_> {
     ) -> Result<CommandResult, CliError> {
         let resume = Command::Control(Control::Resume);
         match self.carry_out(&resume, Consent::Beforehand, Issuer::Step(step), interrupts).await? {
-            CommandOutcome::Done(told) => Ok(told),
+            CommandOutcome::Done(result) => Ok(result),
             CommandOutcome::NeedsConfirmation(_) | CommandOutcome::NeedsApproval(_) => Err(CliError::NotMeant),
         }
     }

@@ -184,7 +184,7 @@ impl RunJournal for Remote {
             _ => {}
         }
         match self.came_of(entry, interrupts).await? {
-            CommandOutcome::Done(told) => Ok(EarlierAttempt::Done(Box::new(told))),
+            CommandOutcome::Done(result) => Ok(EarlierAttempt::Done(Box::new(result))),
             CommandOutcome::NeedsApproval(waiting) => {
                 eprintln!("    {}", waiting.how);
                 Ok(EarlierAttempt::Done(Box::new(self.decided(waiting, interrupts).await?)))
