@@ -27,7 +27,8 @@ pub(super) async fn exec(
     args: &args::Exec,
 ) -> Result<ExitCode, CliError> {
     let mut interrupts = Interrupts::listen()?;
-    let carried = match carry_out_confirmed(host, command, args.yes, Issuer::At(Interface::Exec), &mut interrupts).await {
+    let carried = match carry_out_confirmed(host, command, args.yes, Issuer::At(Interface::Exec), &mut interrupts).await
+    {
         Ok(CommandOutcome::NeedsApproval(waiting)) => {
             eprintln!("{}", waiting.how);
             host.decided(waiting, &mut interrupts).await

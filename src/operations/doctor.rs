@@ -193,10 +193,9 @@ fn inconsistency(guarded: &Guarded, record: Option<&MoveRecord>) -> Option<(Stri
         (Side::Source, "settled") if lives_in_target => {
             Some((text("the source still accepts writes of the org"), None))
         }
-        (Side::Source, "settled") => Some((
-            format!("the source has {} changes logged that no move needs", guarded.entries),
-            Some(Fix::Release),
-        )),
+        (Side::Source, "settled") => {
+            Some((format!("the source has {} changes logged that no move needs", guarded.entries), Some(Fix::Release)))
+        }
         (Side::Target, "capturing" | "settled") if lives_in_target => None,
         (Side::Target, "capturing" | "settled") => Some((text("the org is live in the target"), None)),
         (Side::Target, "incoming") if lives_in_target => {

@@ -155,11 +155,7 @@ impl Remote {
     }
 
     /// Fails if a command was begun by a Mover that has ended since: it never gets a result.
-    async fn refuse_abandoned(
-        &mut self,
-        entry: &Entry,
-        interrupts: &mut Interrupts,
-    ) -> Result<(), CliError> {
+    async fn refuse_abandoned(&mut self, entry: &Entry, interrupts: &mut Interrupts) -> Result<(), CliError> {
         self.me = self.ask_until_it_answers("/me", interrupts).await?;
         if self.is_abandoned(entry) {
             return Err(RemoteError::Abandoned { url: self.url().to_owned(), command: entry.id }.into());

@@ -45,9 +45,7 @@ pub enum RunError {
         title: String,
     },
     /// Another client has taken the run, because this process sent no heartbeat.
-    #[error(
-        "another client has continued this run; `mover run --list` shows its state"
-    )]
+    #[error("another client has continued this run; `mover run --list` shows its state")]
     Lost,
     /// The connection was lost while the run was begun on a remote Mover.
     #[error(
@@ -96,7 +94,9 @@ pub enum RunError {
         line: usize,
     },
     /// The step needs an answer, without a terminal.
-    #[error("step {number} asks {question:?}, and there is no terminal to answer on. next: mover run --resume {run} --yes")]
+    #[error(
+        "step {number} asks {question:?}, and there is no terminal to answer on. next: mover run --resume {run} --yes"
+    )]
     Unanswered {
         /// The number of the step.
         number: usize,

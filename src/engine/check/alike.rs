@@ -155,7 +155,8 @@ fn lacking(report: &mut Report, rule: &TableRule, has: &Side<'_>, lacks: &Side<'
             continue;
         }
         let keyed = |table: &Table| table.primary_key().iter().any(|key| Some(&key.name) == feature.column.as_ref());
-        if feature.kind == "NOT NULL" && (keyed(has.table) || keyed(lacks.table) || is_reported(report, rule, feature)) {
+        if feature.kind == "NOT NULL" && (keyed(has.table) || keyed(lacks.table) || is_reported(report, rule, feature))
+        {
             continue;
         }
         let what = match feature.kind.as_str() {

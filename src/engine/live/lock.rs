@@ -168,7 +168,9 @@ pub(super) async fn lock_refusal(
     }
     described.sort();
     Ok(doing.refused(match described.as_slice() {
-        [] => format!("no lock within {budget:?}, although no transaction holds it now: the org is written all the time"),
+        [] => {
+            format!("no lock within {budget:?}, although no transaction holds it now: the org is written all the time")
+        }
         holders => format!(
             "no lock within {budget:?}: {} that wrote to the org {} not ended: {}; next: end {}, then try again",
             if holders.len() == 1 { "a transaction" } else { "transactions" },

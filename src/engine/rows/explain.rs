@@ -49,8 +49,11 @@ pub(in crate::engine) async fn explain(
     let mut columns = BTreeSet::new();
     let described: Vec<String> =
         found.iter().map(|difference| describe(difference, table, &before, &after, &mut columns)).collect();
-    let row =
-        if described.is_empty() { "the rows are equal by now: they were changed meanwhile".into() } else { described.join("; ") };
+    let row = if described.is_empty() {
+        "the rows are equal by now: they were changed meanwhile".into()
+    } else {
+        described.join("; ")
+    };
     Ok(Place {
         store: Some(plan.target.to_string()),
         table: Some(table.label.clone()),

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::http::api::views::{Actor as ActorView, Entry, RunView, letter};
-use crate::http::api::{active_run, closed_of, health_of, status_of, commands_to_publish};
+use crate::http::api::{active_run, closed_of, commands_to_publish, health_of, status_of};
 use crate::http::cached::written;
 use crate::http::problem::Problem;
 use crate::http::shared::Shared;
