@@ -113,7 +113,7 @@ pub enum OperationError {
     },
     /// Writes after an offline move were not captured.
     #[error(
-        "{migration} moves orgs offline: what was written after the switch was captured by nobody, so there is no {verb}; \
+        "{migration} moves orgs offline: writes after the switch were not captured, so there is no {verb}; \
          with strategy = \"online\" there is"
     )]
     OfflineStays {

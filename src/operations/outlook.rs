@@ -145,7 +145,7 @@ impl Known {
         let by_rows = rows_left.zip(per_second).map(|(left, per_second)| left as f64 / per_second);
         // The largest org takes its time, however fast the others are.
         let longest = large.iter().filter_map(|org| org.seconds_left).reduce(f64::max);
-        // After its copy a large org is compared, and nobody has measured how long that takes.
+        // After its copy a large org is compared, and no measurement says how long that takes.
         let is_compared = large.iter().any(|org| org.seconds_left.is_none());
         Outlook {
             rows_left,

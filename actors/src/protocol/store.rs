@@ -181,8 +181,8 @@ pub struct Entered {
 /// Writes rows of orgs, in a transaction of its own.
 #[async_trait]
 pub trait Receiver: Session {
-    /// Begins a transaction in which the orgs are `incoming`; refused if one lives here or has a newer epoch. Nobody else can
-    /// enter them until it ends.
+    /// Begins a transaction in which the orgs are `incoming`; refused if one lives here or has a newer epoch. No other
+    /// process can enter them until it ends.
     async fn enter(&self, cohort: &Cohort) -> Answer<Entered>;
     /// Removes the orgs' rows.
     async fn clear(&self, cohort: &Cohort) -> Answer<()>;

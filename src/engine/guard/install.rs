@@ -1,6 +1,6 @@
 //! Installs the triggers of a migration in a store, and reads their state.
 //!
-//! A trigger can only be created while nobody writes to its table, and writers that come meanwhile queue behind Mover. So each
+//! A trigger can only be created while the table has no writers, and writers that come meanwhile queue behind Mover. So each
 //! table has a transaction of its own, which waits for a moment at most and is tried again later.
 
 use std::time::Duration;

@@ -1,4 +1,4 @@
-// How well it is, and what to do about it.
+// The health, and what to do about problems.
 
 import { byId, el, keyed, setText } from './dom.js';
 import { keep } from './live.js';

@@ -17,7 +17,7 @@ EXCEPTION WHEN invalid_parameter_value OR undefined_object THEN
     NULL;
 END
 $$;
--- Nobody waits long for our locks, and we wait long for no lock; but a large org may take its time.
+-- Writers do not wait long for our locks, nor we for theirs; but a large org may take its time.
 SET lock_timeout = '10s';
 SET statement_timeout = 0;
 SET idle_in_transaction_session_timeout = '5min';
