@@ -53,7 +53,7 @@ async fn redis(servers: &Servers) -> redis::aio::MultiplexedConnection {
     client.get_multiplexed_async_connection().await.unwrap()
 }
 
-/// Something in both servers that must outlive them.
+/// Something in both servers that must survive them.
 async fn write_down(servers: &Servers) {
     let create = "CREATE TABLE kept (word text); INSERT INTO kept VALUES ('acme')";
     postgres(servers).await.batch_execute(create).await.unwrap();
@@ -191,7 +191,7 @@ async fn a_user_killed_at_any_moment_of_its_start_does_not_disturb_others() {
     for _ in 0..8 {
         let (_parent, dir) = place();
         let mut user = spawn_user_of(&dir);
-        // Not waiting for anything: this is the moment of the accident.
+        // Without waiting for anything: this is the moment of the accident.
         tokio::time::sleep(Duration::from_millis(moments.random_range(0..250))).await;
         user.kill().unwrap();
         user.wait().unwrap();

@@ -55,6 +55,6 @@ pub(super) async fn carry_out_confirmed(
     println!("{what}");
     match ask(&format!("Type {word} to go on:"), interrupts).await {
         Some(answer) if answer == word => host.carry_out(command, Consent::Typed(&word), issuer, interrupts).await,
-        _ => Err(CliError::NotMeant),
+        _ => Err(CliError::NotConfirmed),
     }
 }

@@ -93,7 +93,7 @@ pub enum CliError {
     },
     /// The user did not confirm it.
     #[error("nothing was done")]
-    NotMeant,
+    NotConfirmed,
     /// A remote Mover refused or failed.
     #[error(transparent)]
     Remote(#[from] RemoteError),

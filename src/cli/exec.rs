@@ -34,7 +34,7 @@ pub(super) async fn exec(
             host.decided(waiting, &mut interrupts).await
         }
         Ok(CommandOutcome::Done(result)) => Ok(result),
-        Ok(CommandOutcome::NeedsConfirmation(_)) => Err(CliError::NotMeant),
+        Ok(CommandOutcome::NeedsConfirmation(_)) => Err(CliError::NotConfirmed),
         Err(error) if matches!(command, Command::Control(Control::Resume)) => {
             let answer = host.resume_nothing(error, &mut interrupts).await;
             answer.map(|answer| CommandResult { answer, campaign: None })

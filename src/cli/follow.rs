@@ -118,7 +118,7 @@ enum Halting {
     No,
     /// The halt is not delivered yet.
     Wanted,
-    CommandResult,
+    Done,
     /// It has ended by itself, or we may not halt it.
     Refused,
 }
@@ -126,7 +126,7 @@ enum Halting {
 /// Halting is idempotent, so it is retried until it is delivered.
 async fn halt(host: &mut dyn CommandHost) -> Result<Halting, CliError> {
     match host.halt("Ctrl-C").await {
-        Ok(()) => Ok(Halting::CommandResult),
+        Ok(()) => Ok(Halting::Done),
         Err(error) if error.is_lost() => {
             tracing::warn!("the campaign could not be halted yet: {error}");
             Ok(Halting::Wanted)
@@ -148,7 +148,7 @@ fn stopped(on_detach: OnDetach, halting: Halting) -> CliError {
         }
         OnDetach::GoesOn(place) => CliError::Left {
             place,
-            what: if halting == Halting::CommandResult { "halts" } else { "was not reached, and goes on" },
+            what: if halting == Halting::Done { "halts" } else { "was not reached, and goes on" },
         },
     }
 }

@@ -55,7 +55,7 @@ pub(super) async fn serve(app: &App, general: &General, args: &args::Serve) -> R
     tracing::info!(url = %server.url(), "serving");
     println!("{}/", server.url());
     warn_without_token(app, &server.url()).await?;
-    go_on(app, &tree).await;
+    continue_campaign(app, &tree).await;
     loop {
         tokio::select! {
             () = interrupts.next() => break,
@@ -74,7 +74,7 @@ pub(super) async fn serve(app: &App, general: &General, args: &args::Serve) -> R
 }
 
 /// Continues a campaign whose process was killed: it was neither halted nor paused.
-async fn go_on(app: &App, tree: &Tree) {
+async fn continue_campaign(app: &App, tree: &Tree) {
     let latest = app.world.log.recent_campaigns(1).await.ok().and_then(|mut latest| latest.pop());
     let latest = latest.map(CampaignStatus::from);
     if latest.is_some_and(|campaign| campaign.is_interrupted() && campaign.phase == Phase::Running) {
@@ -154,7 +154,7 @@ async fn warn_without_token(app: &App, url: &str) -> Result<(), CliError> {
     app.world.log.create_token(FIRST_TOKEN, &secret.hash(), Role::Admin, Some(1)).await?;
     println!(
         "There is no token yet, so here is one for a day, with the role admin:\n\n  {url}/#token={}\n",
-        secret.tell()
+        secret.expose()
     );
     println!("next: mover token create NAME --role operator");
     Ok(())

@@ -43,8 +43,8 @@ async fn create(app: &App, name: &str, role: Role, days: Option<u16>, as_json: b
         // On standard error, so that `mover token create … > file` keeps only the token.
         eprintln!("The token of {name}, with the role {role}. It is shown this once; Mover keeps a hash of it.");
     }
-    let json = json!({ "name": entry.name, "role": role, "token": secret.tell() });
-    print(&Answer::new(secret.tell(), json), as_json);
+    let json = json!({ "name": entry.name, "role": role, "token": secret.expose() });
+    print(&Answer::new(secret.expose(), json), as_json);
     Ok(ExitCode::SUCCESS)
 }
 

@@ -138,8 +138,8 @@ impl Args {
                 [] => "; this command has no options".to_owned(),
                 _ => format!("; options are {}", options.join(", ")),
             };
-            let meant = did_you_mean(&key.text, options.iter().copied());
-            return Err(Fault::new(key.span, format!("unknown option {:?}{known}{meant}", key.text)));
+            let suggestion = did_you_mean(&key.text, options.iter().copied());
+            return Err(Fault::new(key.span, format!("unknown option {:?}{known}{suggestion}", key.text)));
         }
         match self.positional.front() {
             Some(arg) => Err(Fault::new(arg.span, "nothing more is expected here")),
@@ -170,8 +170,8 @@ fn words<T>(known: &[(&str, T)]) -> String {
 fn choice<T: Copy>(item: &Item, known: &[(&str, T)]) -> Result<T, Fault> {
     let found = known.iter().find(|(word, _)| item.keyword() == Some(word));
     found.map(|(_, value)| *value).ok_or_else(|| {
-        let meant = did_you_mean(&item.text, known.iter().map(|(word, _)| *word));
-        Fault::new(item.span, format!("{} is expected here{meant}", words(known)))
+        let suggestion = did_you_mean(&item.text, known.iter().map(|(word, _)| *word));
+        Fault::new(item.span, format!("{} is expected here{suggestion}", words(known)))
     })
 }
 

@@ -8,8 +8,8 @@ pub fn help(topic: Option<&str>) -> String {
         None => overview(),
         Some(topic) => {
             let words: Vec<&str> = topic.split_whitespace().collect();
-            let meant = specs().filter(|spec| spec.words.starts_with(&words));
-            meant.map(explained).collect::<Vec<_>>().join("\n")
+            let matching = specs().filter(|spec| spec.words.starts_with(&words));
+            matching.map(explained).collect::<Vec<_>>().join("\n")
         }
     }
 }

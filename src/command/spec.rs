@@ -91,11 +91,11 @@ fn unknown(arg: &Arg, depth: usize, known: &[&str]) -> Fault {
         return Fault::new(arg.span, format!("{word} is not in this version; type help for the commands there are"));
     }
     let shown: String = word.chars().take(40).collect();
-    let meant = did_you_mean(word, known.iter().copied());
+    let suggestion = did_you_mean(word, known.iter().copied());
     let problem = match depth {
-        0 if meant.is_empty() => format!("unknown command {shown:?}; type help for all of them"),
-        0 => format!("unknown command {shown:?}{meant}"),
-        _ => format!("one of {} is expected here, not {shown:?}{meant}", known.join(", ")),
+        0 if suggestion.is_empty() => format!("unknown command {shown:?}; type help for all of them"),
+        0 => format!("unknown command {shown:?}{suggestion}"),
+        _ => format!("one of {} is expected here, not {shown:?}{suggestion}", known.join(", ")),
     };
     Fault::new(arg.span, problem)
 }

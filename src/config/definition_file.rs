@@ -129,12 +129,12 @@ fn read_store(
     let name = document.parsed(name, StoreName::new)?;
     if !stores.contains(&name.value) {
         let known: Vec<&str> = stores.iter().map(StoreName::as_str).collect();
-        let meant = did_you_mean(name.value.as_str(), known.iter().copied());
+        let suggestion = did_you_mean(name.value.as_str(), known.iter().copied());
         let known = match known.as_slice() {
             [] => "there are no stores in mover.toml".to_owned(),
             known => format!("mover.toml has {}", known.join(", ")),
         };
-        document.wrong(&name.place, format!("{key}: unknown store {:?}; {known}{meant}", name.value.as_str()));
+        document.wrong(&name.place, format!("{key}: unknown store {:?}; {known}{suggestion}", name.value.as_str()));
     }
     Some(name)
 }

@@ -22,14 +22,14 @@ pub struct Definitions {
 
 /// An undefined migration.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("unknown migration {name}; {}{}", known_names(.known), meant.as_ref().map(|meant| format!("; did you mean {meant}?")).unwrap_or_default())]
+#[error("unknown migration {name}; {}{}", known_names(.known), suggestion.as_ref().map(|suggestion| format!("; did you mean {suggestion}?")).unwrap_or_default())]
 pub struct UnknownMigration {
     /// The requested name.
     pub name: MigrationName,
     /// The known names.
     pub known: Vec<MigrationName>,
     /// The most similar name.
-    pub meant: Option<String>,
+    pub suggestion: Option<String>,
 }
 
 fn known_names(known: &[MigrationName]) -> String {
@@ -71,7 +71,7 @@ impl Definitions {
         self.moves.get(name).or_else(|| self.moves.values().find(aliased)).ok_or_else(|| UnknownMigration {
             name: name.clone(),
             known: self.moves.keys().cloned().collect(),
-            meant: nearest(name.as_str(), self.moves.keys().map(MigrationName::as_str)).map(str::to_owned),
+            suggestion: nearest(name.as_str(), self.moves.keys().map(MigrationName::as_str)).map(str::to_owned),
         })
     }
 
@@ -155,8 +155,8 @@ fn read_all<'a>(
     }
     for Read { value, place } in prepared {
         if !moves.contains_key(&value) {
-            let meant = did_you_mean(value.as_str(), moves.keys().map(MigrationName::as_str));
-            found.add(&place, format!("of: there is no migration {value} that could be prepared{meant}"));
+            let suggestion = did_you_mean(value.as_str(), moves.keys().map(MigrationName::as_str));
+            found.add(&place, format!("of: there is no migration {value} that could be prepared{suggestion}"));
         }
     }
     Definitions { moves, preps }

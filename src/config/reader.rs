@@ -140,8 +140,8 @@ impl<'f> Section<'f> {
         let found = known.iter().find(|(word, _)| *word == value).map(|(_, choice)| *choice);
         if found.is_none() {
             let words: Vec<_> = known.iter().map(|(word, _)| format!("{word:?}")).collect();
-            let meant = did_you_mean(&value, known.iter().map(|(word, _)| *word));
-            self.wrong(&place, format!("{key} is {}, not {value:?}{meant}", words.join(" or ")));
+            let suggestion = did_you_mean(&value, known.iter().map(|(word, _)| *word));
+            self.wrong(&place, format!("{key} is {}, not {value:?}{suggestion}", words.join(" or ")));
         }
         found
     }
@@ -231,8 +231,9 @@ impl<'f> Section<'f> {
     pub(super) fn finish(self) {
         for (key, (place, _)) in &self.table {
             let inside = if self.name.is_empty() { String::new() } else { format!(" in {}", self.name) };
-            let meant = did_you_mean(key, self.known.iter().copied());
-            let known = if meant.is_empty() { format!("; known are {}", self.known.join(", ")) } else { meant };
+            let suggestion = did_you_mean(key, self.known.iter().copied());
+            let known =
+                if suggestion.is_empty() { format!("; known are {}", self.known.join(", ")) } else { suggestion };
             self.wrong(place, format!("unknown key {key:?}{inside}{known}"));
         }
     }

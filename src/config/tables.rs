@@ -108,12 +108,12 @@ fn check_ways(document: &Section<'_>, tables: &[TableFromFile]) {
             }
             let Some(next) = by_name.get(parent) else {
                 let known: Vec<String> = by_name.keys().map(ToString::to_string).collect();
-                let meant = did_you_mean(&parent.to_string(), known.iter().map(String::as_str));
+                let suggestion = did_you_mean(&parent.to_string(), known.iter().map(String::as_str));
                 // The mistake belongs to the table whose rule it is, not to those behind it.
                 if std::ptr::eq(tenancy, &table.rule.tenancy) {
                     document.wrong(
                         &table.via_place,
-                        format!("via leads to {parent}, which is no table of this definition{meant}"),
+                        format!("via leads to {parent}, which is no table of this definition{suggestion}"),
                     );
                 }
                 break;

@@ -38,7 +38,7 @@ pub(in crate::engine) async fn carry_out(
                 prove(&to, check, lease, doing).await?;
             }
         }
-        begin_anew(&to, entering).await?;
+        begin_own_work(&to, entering).await?;
     }
     failpoint::hit("copy.before_commit");
     to.batch_execute("COMMIT").await.map_err(|error| entering.failed(error))?;
@@ -59,7 +59,7 @@ pub(in crate::engine) async fn take_back(target: &Store, lease: &Lease, steps: &
             let undo = step.undo.as_ref().ok_or_else(|| doing.refused("this step has no undo in the definition"))?;
             execute(&to, undo, lease, doing).await?;
         }
-        begin_anew(&to, entering).await?;
+        begin_own_work(&to, entering).await?;
     }
     failpoint::hit("discard.before_commit");
     to.batch_execute("COMMIT").await.map_err(|error| entering.failed(error))?;
@@ -91,7 +91,7 @@ pub(in crate::engine) async fn check(
             }
         }
     }
-    begin_anew(&to, reading).await?;
+    begin_own_work(&to, reading).await?;
     to.release();
     Ok(())
 }
@@ -103,7 +103,7 @@ async fn look_up_as_the_role(to: &Session, doing: Doing<'_>) -> Result<(), Engin
 }
 
 /// What follows is Mover's own, and must be durable once committed, whatever the statements have set.
-async fn begin_anew(to: &Session, doing: Doing<'_>) -> Result<(), EngineError> {
+async fn begin_own_work(to: &Session, doing: Doing<'_>) -> Result<(), EngineError> {
     to.batch_execute(session::BEGIN).await.map_err(|error| doing.failed(error))
 }
 

@@ -31,7 +31,7 @@ pub fn explain(error: &(dyn Error + 'static), section: &str) -> Option<Trouble> 
         return explain_rustls(error, section);
     }
     if let Some(said) = error.downcast_ref::<tokio_postgres::Error>().and_then(tokio_postgres::Error::as_db_error) {
-        return barred(said, section);
+        return refused_by_hba(said, section);
     }
     let source = error.source()?;
     (source.to_string() == NO_TLS).then(|| Trouble {
@@ -43,7 +43,7 @@ pub fn explain(error: &(dyn Error + 'static), section: &str) -> Option<Trouble> 
 }
 
 /// The message of Postgres when pg_hba.conf requires TLS, or a certificate.
-fn barred(said: &DbError, section: &str) -> Option<Trouble> {
+fn refused_by_hba(said: &DbError, section: &str) -> Option<Trouble> {
     let text = said.message();
     if *said.code() != SqlState::INVALID_AUTHORIZATION_SPECIFICATION {
         return None;

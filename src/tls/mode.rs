@@ -24,9 +24,9 @@ pub enum SslMode {
 
 /// An unknown mode.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("sslmode is {}{meant}", known())]
+#[error("sslmode is {}{suggestion}", known())]
 pub struct UnknownSslMode {
-    meant: String,
+    suggestion: String,
 }
 
 impl SslMode {
@@ -48,7 +48,7 @@ impl FromStr for SslMode {
     fn from_str(text: &str) -> Result<Self, UnknownSslMode> {
         let known = Self::VARIANTS.iter().copied();
         let mode = known.clone().find(|mode| mode.as_str() == text);
-        mode.ok_or_else(|| UnknownSslMode { meant: did_you_mean(text, known.map(Self::as_str)) })
+        mode.ok_or_else(|| UnknownSslMode { suggestion: did_you_mean(text, known.map(Self::as_str)) })
     }
 }
 

@@ -1,4 +1,4 @@
-//! Servers that are not there, say nothing, or do not let us in: told within seconds, with the place and what to do.
+//! Servers that are unreachable, silent, or refuse us: reported within seconds, with the place and what to do.
 
 use std::net::TcpListener;
 
@@ -52,15 +52,15 @@ async fn redis_cannot_be_reached() {
     {
         place.exec(command).with_code(1).complaining(&told);
     }
-    // What needs no Redis still works.
+    // Commands that need no Redis still work.
     place.mover(&["status"]).with_code(0).answering(&["ready 4"]);
     served.assert_nothing_moved().await;
     assert_eq!(served.flag("dl_default", "cell").await.as_deref(), Some("old"));
-    // Nothing of what was refused comes true later.
+    // Nothing that was refused takes effect later.
     served.exec("flags check").with_code(0).answering(&["0 differ"]);
 }
 
-/// The worst kind of server: it takes the connection, and then there is silence.
+/// The worst kind of server: it accepts the connection and never answers.
 #[tokio::test(flavor = "multi_thread")]
 async fn servers_that_say_nothing_are_given_up() {
     let served = Served::ready().await;
@@ -132,7 +132,7 @@ async fn redis_wants_another_password() {
     served.assert_nothing_moved().await;
 }
 
-/// Whatever is refused while Redis is away is as before when it is back.
+/// Everything that was refused while Redis was unreachable is unchanged when it is back.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refused_campaign_leaves_no_trace() {
     let served = Served::ready().await;

@@ -185,7 +185,7 @@ async fn a_store_is_slow_for_a_while() {
     let world = World::ready(ONLINE).await;
     world.install_guard().await;
     let store = world.new_store().await;
-    // Longer than a round may take that is done while writers wait.
+    // Longer than the bound of a round that runs while writers wait.
     let mut slow = "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS
         $$ BEGIN PERFORM pg_sleep(0.15); RETURN NULL; END $$;"
         .to_owned();

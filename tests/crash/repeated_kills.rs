@@ -1,5 +1,5 @@
-//! Killed again while it recovers, and killed at any instant. What is random comes from a seed, which is printed;
-//! MOVER_CRASH_SEED repeats it.
+//! Killed again while it recovers, and killed at any instant. The seed of everything random is printed; MOVER_CRASH_SEED
+//! repeats a run.
 
 use std::time::Duration;
 
@@ -99,7 +99,7 @@ async fn killed_at(places: &[&str]) {
     world.assert_all_moved().await;
 }
 
-/// The operator resumes, or simply migrates again: both must pick up what the dead one left.
+/// The operator resumes, or simply migrates again: both must continue what the dead process left.
 async fn killed_at_instants() {
     let mut random = seeded();
     let world = World::ready(OFFLINE).await;

@@ -1,4 +1,4 @@
-//! Removing the guard: without a trace, and not behind the back of orgs that need it.
+//! Removing the guard: without a trace, and not while orgs need it.
 
 use std::process::Command;
 

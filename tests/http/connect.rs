@@ -83,7 +83,7 @@ async fn a_console_elsewhere_is_a_console() {
     }
     assert!(done.said.contains("did you mean"), "{done}");
     assert!(std::fs::read_to_string(workstation.dir().join("report.md")).unwrap().contains("# whole_org"));
-    // Under the name of the token, as everything that comes over HTTP.
+    // Under the name of the token, like everything that comes over HTTP.
     let audit = served.get(&served.viewer, "/api/v1/audit?limit=100").await.with(200);
     let given = audit["items"]
         .as_array()
@@ -110,7 +110,7 @@ async fn a_campaign_is_shown_steered_left_and_goes_on() {
     assert!(busy.answer.contains("{error,busy_now}\n"), "{busy}");
     assert!(busy.answer.contains("moves 5 orgs at once") && busy.answer.contains("pong"), "{busy}");
     assert!(busy.answer.contains("campaign 1 goes on: Mover at http"), "{busy}");
-    // The first Ctrl-C halts it, the second leaves it to itself.
+    // The first Ctrl-C halts it, the second detaches.
     first.signal(Signal::SIGINT);
     first.says("leaves it to itself").await;
     let halting = async || served.get(&served.viewer, "/api/v1/campaigns/1").await.with(200)["phase"] == "halting";
@@ -141,7 +141,7 @@ async fn a_client_that_follows_a_campaign_waits_while_mover_is_unreachable() {
     assert!(followed.said.contains("Mover answers again"), "{followed}");
     let told: serde_json::Value = serde_json::from_str(&followed.answer).unwrap();
     assert_eq!((&told["campaign"], &told["migrated"], &told["failed"]), (&json!(1), &json!(8), &json!(0)));
-    // Said once, whatever happened to the connection.
+    // Sent once, whatever happened to the connection.
     let audit = served.get(&served.viewer, "/api/v1/audit?limit=100").await.with(200).to_string();
     assert_eq!(audit.matches("migrate whole_org_offline all").count(), 1, "{audit}");
     served.kill9().await.by_sigkill();
@@ -240,7 +240,7 @@ async fn a_console_elsewhere_is_a_console_on_a_terminal_too() {
     let workstation = Workstation::of(&served, &served.operator);
     let mut terminal = Terminal::open(workstation.dir(), &workstation.arguments(&[]));
     terminal.prompts().await;
-    // Names are those that are known there.
+    // Completion offers the names that are known there.
     terminal.press(&format!("orgs list whole_org_o{TAB}"));
     terminal.ends_with("mover> orgs list whole_org_offline").await;
     terminal.press(CTRL_C);

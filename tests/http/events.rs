@@ -1,4 +1,4 @@
-//! Events: heard, resumed, begun again.
+//! Events: received, resumed, started over.
 
 use std::collections::BTreeSet;
 use std::io::Write;

@@ -1,4 +1,4 @@
-//! Ends, beginnings, and settings that change while Mover runs.
+//! Stops, starts, and settings that change while Mover runs.
 
 use mover::embedded::ServerKind;
 use nix::sys::signal::Signal;

@@ -56,7 +56,7 @@ async fn a_runbook_runs_elsewhere_to_its_end_and_back() {
     assert!(given.len() >= 2, "{given:?}");
     let list = run(&workstation, &["--list"]).await.with_code(0);
     assert!(list.answer.contains("run 1  Elsewhere  begun by operator"), "{list}");
-    // What a run was begun with elsewhere is taken back where Mover runs, and the other way round.
+    // A run that was begun remotely is rolled back on Mover's machine, and the other way round.
     run(&workstation, &["--rollback", "1"]).await.with_code(0);
     let ended = run(&workstation, &["--resume", "1"]).await.with_code(1);
     assert!(ended.said.contains("has come to its end"), "{ended}");
@@ -77,7 +77,7 @@ async fn a_client_that_is_killed_goes_on_and_nothing_is_done_twice() {
     // No other client gets it while its owner may still live.
     let busy = run(&workstation, &["--resume", "1", "--allow-shell"]).await.with_code(1);
     assert!(busy.said.contains("another client is running \"Killed\""), "{busy}");
-    // Mover forgets who holds what when it is restarted, and so does Postgres.
+    // A restarted Mover has lost all leases, and so has Postgres.
     served.kill9().await.by_sigkill();
     served.serve_again().await;
     let unclear = run(&workstation, &["--resume", "1", "--allow-shell"]).await.with_code(1);
@@ -114,7 +114,7 @@ async fn a_run_goes_on_when_mover_was_away() {
     gate.open().await;
     served.serve_again().await;
     eventually("the script runs", async || workstation.dir().join("waits").exists()).await;
-    // It has forgotten by then who holds the run.
+    // It has lost the leases by then.
     served.kill9().await.by_sigkill();
     std::fs::write(workstation.dir().join("go"), "").unwrap();
     running.says("the journal of this run is written when it answers").await;
@@ -160,7 +160,7 @@ async fn what_was_given_elsewhere_is_not_given_again_where_mover_runs() {
         "# Some\n```mover\nmigrate whole_org_offline 3\n```\n```expect\nflag dl_default go = true within 0s\n```\n",
     );
     run(&workstation, &["own.md"]).await.with_code(1);
-    // As if the client had been killed before it heard of the campaign.
+    // As if the client had been killed before it learned of the campaign.
     let forget = "UPDATE mover.runbook_step SET state = 'begun', campaign = NULL, ended_at = NULL WHERE number = 1";
     assert_eq!(served.move_log().await.execute(forget, &[]).await.unwrap(), 1);
     served.terminate().await.with_code(0);
@@ -216,7 +216,7 @@ async fn two_clients_cannot_run_the_same_one_at_once() {
     let confirmed = json!({ "command": "darklaunch default go=true", "confirm": "dl_default" });
     served.post(&served.admin, "/api/v1/commands", &confirmed).await.with(200);
     first.end().await.with_code(0);
-    // It was given back.
+    // The lease was released.
     run(&other, &["own.md"]).await.with_code(0);
     let viewer = Workstation::of(&served, &served.viewer);
     write(&viewer, source);

@@ -1,4 +1,4 @@
-//! Orgs that fail, and the way on.
+//! Orgs that fail, and how to continue.
 
 use crate::campaign::{legend_agrees, legend_says};
 use crate::page::Page;

@@ -1,4 +1,4 @@
-//! What an operator reads when the state database cannot be used.
+//! The messages for an operator when the state database cannot be used.
 
 use std::net::TcpListener;
 
@@ -91,7 +91,7 @@ async fn commits_last_and_names_are_postgres_own_whatever_is_set_for_the_role() 
         world.run(&format!("ALTER ROLE mover SET synchronous_commit = {set}")).await.unwrap();
         assert_eq!(shown("synchronous_commit").await, "remote_apply", "{set}");
     }
-    // Who may not read the server's file has what lasts at the least.
+    // A role that may not read the server's file gets what is at least durable.
     world.run("CREATE ROLE plain LOGIN; ALTER ROLE plain SET synchronous_commit = off").await.unwrap();
     let pool = connect(&server.postgres.url_as("plain", "postgres"), 1).await.unwrap();
     let client: Object = pool.get().await.unwrap();

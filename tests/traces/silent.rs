@@ -1,10 +1,10 @@
-//! No collector takes the traces.
+//! No collector accepts the traces.
 
 use std::net::TcpListener;
 
 use crate::world::{ONLINE, World, in_system};
 
-/// Moves all orgs with traces going to this address; what was told meanwhile.
+/// Moves all orgs with traces sent to this address; returns the log.
 async fn told_while_traces_go_to(address: &str) -> String {
     let world = World::start().await;
     for command in [format!("orgs capture {ONLINE}"), format!("orgs ready {ONLINE} all")] {

@@ -82,7 +82,7 @@ impl Watchers {
         self.lock().ended = None;
     }
 
-    pub(crate) fn tell(&self, event: &ChildEvent) {
+    pub(crate) fn notify(&self, event: &ChildEvent) {
         let mut watched = self.lock();
         if let ChildEvent::Ended(down) = event {
             watched.ended = Some(down.clone());

@@ -137,8 +137,8 @@ impl ChildSpec {
         self
     }
 
-    pub(crate) fn tell(&self, event: &ChildEvent) {
-        self.watchers.iter().for_each(|watchers| watchers.tell(event));
+    pub(crate) fn notify(&self, event: &ChildEvent) {
+        self.watchers.iter().for_each(|watchers| watchers.notify(event));
     }
 }
 

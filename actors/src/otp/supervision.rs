@@ -107,7 +107,7 @@ impl Supervision {
     pub(crate) fn restarting(&self, spec: &ChildSpec, exit: &Exit) {
         self.registry.restarting(&self.path_of(spec), exit);
         metering::restarted_below(self.path.as_deref().unwrap_or_default());
-        spec.tell(&ChildEvent::Restarting(Down { id: spec.id.to_string(), exit: exit.clone() }));
+        spec.notify(&ChildEvent::Restarting(Down { id: spec.id.to_string(), exit: exit.clone() }));
     }
 
     /// This incarnation was the last.
@@ -121,7 +121,7 @@ impl Supervision {
             tracing::debug!(child = %path, %exit, "child ended");
         }
         self.registry.ended(&path, exit);
-        spec.tell(&ChildEvent::Ended(Down { id: spec.id.to_string(), exit: exit.clone() }));
+        spec.notify(&ChildEvent::Ended(Down { id: spec.id.to_string(), exit: exit.clone() }));
     }
 
     fn row(&self, spec: &ChildSpec, position: usize) -> Row {

@@ -13,7 +13,7 @@ use super::supervision::{Decision, Supervision};
 ///
 /// It is a loop over the stages of its children: a failed one is handled first, else the first that
 /// should run and does not is started, else it waits for news. All waiting goes through
-/// [`Supervisor::hear`], which only records the signal, so signals that arrive while some
+/// [`Supervisor::receive_signal`], which only records the signal, so signals that arrive while some
 /// child starts or stops is dealt with afterwards and never lost.
 pub(crate) struct Supervisor {
     spec: Arc<SupervisorSpec>,
@@ -86,7 +86,7 @@ impl Supervisor {
                     self.was_up = true;
                     self.link.up();
                 }
-                self.hear().await;
+                self.receive_signal().await;
             }
         }
     }
@@ -131,7 +131,7 @@ impl Supervisor {
         let child = &mut self.children[at];
         child.stage = Stage::Starting(self.supervision.launch(&child.spec, at, pause));
         while matches!(self.children[at].stage, Stage::Starting(_)) && self.order.is_none() {
-            self.hear().await;
+            self.receive_signal().await;
         }
     }
 
@@ -144,11 +144,11 @@ impl Supervisor {
             }
         }
         while self.children[at].stage.process().is_some() {
-            self.hear().await;
+            self.receive_signal().await;
         }
     }
 
-    async fn hear(&mut self) {
+    async fn receive_signal(&mut self) {
         tokio::select! {
             biased;
             order = self.link.order() => {

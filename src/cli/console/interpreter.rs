@@ -125,7 +125,7 @@ impl<'a> Interpreter<'a> {
                 }
             }
             CommandOutcome::Done(result) => Ok(Some(result)),
-            CommandOutcome::NeedsConfirmation(_) => Err(CliError::NotMeant),
+            CommandOutcome::NeedsConfirmation(_) => Err(CliError::NotConfirmed),
         }
     }
 

@@ -115,7 +115,7 @@ impl CommandHost for Local<'_> {
 
     async fn decided(&mut self, _: PendingApproval, _: &mut Interrupts) -> Result<CommandResult, CliError> {
         // A local user needs no approval.
-        Err(CliError::NotMeant)
+        Err(CliError::NotConfirmed)
     }
 
     /// A dead process may have left orgs in flight: they are moved to the end of their steps.

@@ -137,7 +137,7 @@ impl Remote {
     }
 
     /// Polls a command until it is done, refused, or waits for approval.
-    pub(super) async fn came_of(
+    pub(super) async fn outcome_of(
         &mut self,
         mut entry: Entry,
         interrupts: &mut Interrupts,
@@ -293,7 +293,7 @@ impl CommandHost for Remote {
                 campaign: None,
             }));
         }
-        let mut carried = self.came_of(given, interrupts).await?;
+        let mut carried = self.outcome_of(given, interrupts).await?;
         if let (CommandOutcome::Done(result), Some(path)) = (&mut carried, out) {
             result.answer = written(&result.answer, &path)?;
         }
@@ -308,9 +308,9 @@ impl CommandHost for Remote {
         let path = format!("/commands/{}", waiting.command);
         loop {
             let entry: Entry = self.ask_until_it_answers(&path, interrupts).await?;
-            match self.came_of(entry, interrupts).await? {
+            match self.outcome_of(entry, interrupts).await? {
                 CommandOutcome::Done(result) => return Ok(result),
-                CommandOutcome::NeedsConfirmation(_) => return Err(CliError::NotMeant),
+                CommandOutcome::NeedsConfirmation(_) => return Err(CliError::NotConfirmed),
                 CommandOutcome::NeedsApproval(_) => {}
             }
             self.wait(interrupts, "has the command, which still waits for approval").await?;

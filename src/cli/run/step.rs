@@ -155,8 +155,8 @@ impl RunningStep<'_> {
     ) -> Result<String, StepError> {
         let result = match self.given_before(command, earlier).await? {
             Before::Done(campaign) => return done(&campaign),
-            Before::CommandResult(result) => result,
-            Before::Live(campaign) => self.host.go_on(campaign, key, self.interrupts).await?,
+            Before::Answered(result) => result,
+            Before::Live(campaign) => self.host.continue_campaign(campaign, key, self.interrupts).await?,
             Before::Nothing => {
                 match self.host.carry_out(command, Consent::Beforehand, Issuer::Step(key), self.interrupts).await? {
                     CommandOutcome::Done(result) => result,
@@ -164,7 +164,7 @@ impl RunningStep<'_> {
                         eprintln!("    {}", waiting.how);
                         self.host.decided(waiting, self.interrupts).await?
                     }
-                    CommandOutcome::NeedsConfirmation(_) => return Err(CliError::NotMeant.into()),
+                    CommandOutcome::NeedsConfirmation(_) => return Err(CliError::NotConfirmed.into()),
                 }
             }
         };
@@ -182,7 +182,7 @@ impl RunningStep<'_> {
             match &result.campaign {
                 // A campaign that did not finish is begun again.
                 Some((campaign, _)) if campaign.phase == Phase::Ended && !is_done(campaign) => {}
-                _ => return Ok(Before::CommandResult(*result)),
+                _ => return Ok(Before::Answered(*result)),
             }
         }
         let Command::Migrate { aim, migration, .. } = command else { return Ok(Before::Nothing) };
@@ -227,7 +227,7 @@ impl RunningStep<'_> {
 
 enum Before {
     Nothing,
-    CommandResult(CommandResult),
+    Answered(CommandResult),
     Live(CampaignStatus),
     Done(CampaignStatus),
 }

@@ -203,14 +203,14 @@ fn undefined(call: &Call<'_>, module: &str) -> Fault {
         let name = nearest(call.function, of_module().map(|known| known.name))?;
         of_module().find(|known| known.name == name)
     });
-    let meant = match near {
+    let suggestion = match near {
         Some(known) => format!("; there is {}", shown(call.module, known.name, known.arity)),
         None => {
             let modules = FUNCTIONS.iter().map(|known| known.module).filter(|known| ![SHELL, CALLBACK].contains(known));
             did_you_mean(module, modules)
         }
     };
-    Fault::new(call.span, format!("** exception error: undefined function {asked}{meant}"))
+    Fault::new(call.span, format!("** exception error: undefined function {asked}{suggestion}"))
 }
 
 fn acts(command: Command, reply: Reply) -> Result<Meaning, Fault> {

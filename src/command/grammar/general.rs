@@ -107,8 +107,8 @@ fn help(args: &mut Args) -> Result<Command, Fault> {
         let known = next_words(&candidates, topic.len());
         candidates.retain(|spec| spec.words.get(topic.len()) == Some(&item.text.as_str()));
         if candidates.is_empty() {
-            let meant = did_you_mean(&item.text, known);
-            return Err(Fault::new(item.span, format!("there is no such command{meant}")));
+            let suggestion = did_you_mean(&item.text, known);
+            return Err(Fault::new(item.span, format!("there is no such command{suggestion}")));
         }
         topic.push(item.text);
     }

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::config::Definition;
 use crate::engine::guard::body::{Guarded, triggers};
-use crate::engine::guard::briefly::{Asking, Beside, briefly};
+use crate::engine::guard::brief_lock::{Concurrent, LockRequest, with_brief_lock};
 use crate::engine::guard::fitness::{missing_rights, unfit};
 use crate::engine::guard::places::{Place, Standing, places};
 use crate::engine::guard::trigger::Trigger;
@@ -159,7 +159,7 @@ impl<'a> Guard<'a> {
         readiness: Readiness,
     ) -> Result<(), EngineError> {
         let doing = Doing::new(self.store.name(), "installing the guard").on(&table.label);
-        let asking = Asking { beside: Beside::Readers, budget: self.lock_budget };
+        let asking = LockRequest { concurrent: Concurrent::Readers, budget: self.lock_budget };
         let is_wanted = |trigger: &&Trigger| place.is_root() || !trigger.is_inherited();
         let wanted: Vec<&Trigger> = table.triggers.iter().filter(is_wanted).collect();
         let create = match readiness {
@@ -170,7 +170,7 @@ impl<'a> Guard<'a> {
             }
             Readiness::Asleep => asleep_unless_there(&wanted, place),
         };
-        briefly(session, &create, &place.name, asking, doing).await
+        with_brief_lock(session, &create, &place.name, asking, doing).await
     }
 
     /// Finds what keeps tables from being guarded, each with its name and the remedy; changes nothing.

@@ -1,7 +1,7 @@
 //! What Mover keeps in the stores: a row for each org that says which store its rows live in, and, for online moves, triggers.
 
 mod body;
-mod briefly;
+mod brief_lock;
 mod coverage;
 mod fitness;
 mod install;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use mover_actors::ports::EngineError;
 
-use crate::engine::guard::briefly::{Asking, Beside, briefly};
+use crate::engine::guard::brief_lock::{Concurrent, LockRequest, with_brief_lock};
 use crate::engine::guard::install::{Guard, GuardedOrgs};
 use crate::engine::guard::trigger::{functions_begin, trigger_names};
 use crate::engine::store::connection::Session;
@@ -68,14 +68,14 @@ async fn drop_triggers(
 ) -> Result<Vec<String>, EngineError> {
     let failed = |error| doing.failed(error);
     let sql = include_str!("sql/installed_triggers.sql");
-    let asking = Asking { beside: Beside::Nothing, budget: lock_budget };
+    let asking = LockRequest { concurrent: Concurrent::Nothing, budget: lock_budget };
     let mut removed = Vec::new();
     let names = trigger_names(migration).to_vec();
     for row in session.query(sql, &[&functions_begin(migration), &names]).await.map_err(failed)? {
         let place: String = row.try_get("place").map_err(failed)?;
         let triggers: Vec<String> = row.try_get("triggers").map_err(failed)?;
         let drops: Vec<String> = triggers.iter().map(|trigger| format!("DROP TRIGGER {trigger} ON {place}")).collect();
-        briefly(session, &drops.join("; "), &place, asking, doing).await?;
+        with_brief_lock(session, &drops.join("; "), &place, asking, doing).await?;
         removed.push(place);
     }
     Ok(removed)

@@ -95,7 +95,7 @@ impl<K: Hash + Eq, P> Plans<K, P> {
             }
         }
         entry.is_doubted.store(false, Ordering::Relaxed);
-        let made = make_anew(pair, known.as_ref().map(|known| &*known.kept.basis), make).await;
+        let made = make_again(pair, known.as_ref().map(|known| &*known.kept.basis), make).await;
         match made {
             Ok(kept) => {
                 *known = Some(Known { kept: kept.clone(), looked_at });
@@ -109,10 +109,10 @@ impl<K: Hash + Eq, P> Plans<K, P> {
     }
 
     /// Makes these plans again when they are next needed.
-    pub(in crate::engine) fn doubt(&self, are_meant: impl Fn(&K) -> bool) {
+    pub(in crate::engine) fn doubt(&self, is_doubted: impl Fn(&K) -> bool) {
         let plans = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let meant = plans.iter().filter(|(key, _)| are_meant(key));
-        meant.for_each(|(_, entry)| entry.is_doubted.store(true, Ordering::Relaxed));
+        let doubted = plans.iter().filter(|(key, _)| is_doubted(key));
+        doubted.for_each(|(_, entry)| entry.is_doubted.store(true, Ordering::Relaxed));
     }
 
     fn entry(&self, key: K) -> Arc<Entry<P>> {
@@ -121,7 +121,7 @@ impl<K: Hash + Eq, P> Plans<K, P> {
     }
 }
 
-async fn make_anew<P>(
+async fn make_again<P>(
     pair: Pair<'_>,
     before: Option<&Basis>,
     make: impl FnOnce(Catalog, Catalog) -> Result<P, EngineError>,

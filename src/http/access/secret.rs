@@ -25,7 +25,7 @@ impl Secret {
     }
 
     /// The text that is shown once.
-    pub fn tell(&self) -> &str {
+    pub fn expose(&self) -> &str {
         &self.0
     }
 }

@@ -52,13 +52,13 @@ struct Slot(tokio::sync::Mutex<Option<Arc<PooledWorker>>>);
 
 struct State {
     members: usize,
-    asking: Vec<Asking>,
+    asking: Vec<WaitingMember>,
     /// How many times in a row a step failed for all of them for a transient reason.
     failed_in_a_row: u32,
 }
 
 /// A member that waits for the others.
-struct Asking {
+struct WaitingMember {
     record: MoveRecord,
     step: Step,
     span: Span,
@@ -96,7 +96,7 @@ impl Member {
         let (sender, answer) = oneshot::channel();
         let due = {
             let mut state = self.cohort.state();
-            state.asking.push(Asking { record, step, span, answer: sender });
+            state.asking.push(WaitingMember { record, step, span, answer: sender });
             state.due()
         };
         self.cohort.begin(due);
@@ -170,7 +170,7 @@ impl Slot {
 
 impl State {
     /// All members, if all of them are asking.
-    fn due(&mut self) -> Vec<Asking> {
+    fn due(&mut self) -> Vec<WaitingMember> {
         match self.asking.len() == self.members {
             true => std::mem::take(&mut self.asking),
             false => Vec::new(),
@@ -189,14 +189,14 @@ impl Cohort {
     }
 
     /// Starts the step that all members have asked for, in a task of its own, since the members may end meanwhile.
-    fn begin(self: &Arc<Self>, asking: Vec<Asking>) {
+    fn begin(self: &Arc<Self>, asking: Vec<WaitingMember>) {
         if let (false, Ok(runtime)) = (asking.is_empty(), tokio::runtime::Handle::try_current()) {
             runtime.spawn(self.clone().carry_out(asking));
         }
     }
 
     /// Members are at the same step, unless the move log put one of them back: each step is carried out for the members at it.
-    async fn carry_out(self: Arc<Self>, mut asking: Vec<Asking>) {
+    async fn carry_out(self: Arc<Self>, mut asking: Vec<WaitingMember>) {
         while let Some(step) = asking.first().map(|first| first.step) {
             let (mut now, later): (Vec<_>, Vec<_>) = asking.into_iter().partition(|asking| asking.step == step);
             asking = later;
@@ -235,7 +235,12 @@ impl Cohort {
     }
 
     /// The result of the step for each member, in order.
-    async fn perform(&self, step: Step, asking: &mut [Asking], pooled_worker: &Arc<PooledWorker>) -> Vec<Attempt> {
+    async fn perform(
+        &self,
+        step: Step,
+        asking: &mut [WaitingMember],
+        pooled_worker: &Arc<PooledWorker>,
+    ) -> Vec<Attempt> {
         let Some(first) = asking.first() else { return Vec::new() };
         let (org, span) = (&first.record.org, first.span.clone());
         let what = match asking.len() - 1 {
@@ -283,7 +288,7 @@ impl Cohort {
 }
 
 /// Resolves when no member waits for its answer any more.
-async fn all_members_gone(asking: &mut [Asking]) {
+async fn all_members_gone(asking: &mut [WaitingMember]) {
     for asking in asking {
         asking.answer.closed().await;
     }

@@ -57,10 +57,10 @@ impl MoveDriver {
     /// Moves the org as far as possible.
     pub(crate) async fn run(self) -> Result<End, LogError> {
         let span = spans::of_move(&self.record);
-        self.go_on().instrument(span).await
+        self.run_steps().instrument(span).await
     }
 
-    async fn go_on(mut self) -> Result<End, LogError> {
+    async fn run_steps(mut self) -> Result<End, LogError> {
         failpoint::hit("claim.written");
         while let State::Started(step) = self.record.state {
             (self.note)(match self.member.others() {
@@ -85,7 +85,7 @@ impl MoveDriver {
                     Some(failure) => {
                         // An abort runs outside a cohort.
                         self.member.leave();
-                        self.tell(&failure);
+                        self.log_failure(&failure);
                         (Event::StepFailed(step), Findings { failure: Some(failure), ..Findings::default() })
                     }
                 },
@@ -198,7 +198,7 @@ impl MoveDriver {
         match self.member.perform(self.record.clone(), step, span.clone()).await {
             Ok(outcome) => {
                 if let Err(error) = &outcome {
-                    spans::tell_error(&span, error);
+                    spans::record_error(&span, error);
                     error.kind().into_iter().for_each(|kind| metering::step_failed(step, kind));
                 }
                 outcome
@@ -270,7 +270,7 @@ impl MoveDriver {
         End::Lost
     }
 
-    fn tell(&self, failure: &Failure) {
+    fn log_failure(&self, failure: &Failure) {
         tracing::error!(org = %self.record.org, migration = %self.record.migration, step = %failure.step,
             epoch = self.record.epoch.0, reason = %failure.reason, table = failure.place.table.as_deref(),
             row = failure.place.row.as_deref(), "the move failed and is taken back");

@@ -29,7 +29,7 @@ pub(super) fn of_step(step: Step) -> Span {
 }
 
 /// Records in the span of a try why it failed.
-pub(super) fn tell_error(span: &Span, error: &StepError) {
+pub(super) fn record_error(span: &Span, error: &StepError) {
     match error {
         StepError::Transient { reason, .. } | StepError::Permanent { reason, .. } => {
             span.record("error", reason.as_str());

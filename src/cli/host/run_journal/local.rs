@@ -124,7 +124,7 @@ impl RunJournal for Local<'_> {
         Ok(Some(log.campaign_view(live.id).await?.into()))
     }
 
-    async fn go_on(
+    async fn continue_campaign(
         &mut self,
         _: CampaignStatus,
         step: StepKey,
@@ -133,7 +133,7 @@ impl RunJournal for Local<'_> {
         let resume = Command::Control(Control::Resume);
         match self.carry_out(&resume, Consent::Beforehand, Issuer::Step(step), interrupts).await? {
             CommandOutcome::Done(result) => Ok(result),
-            CommandOutcome::NeedsConfirmation(_) | CommandOutcome::NeedsApproval(_) => Err(CliError::NotMeant),
+            CommandOutcome::NeedsConfirmation(_) | CommandOutcome::NeedsApproval(_) => Err(CliError::NotConfirmed),
         }
     }
 

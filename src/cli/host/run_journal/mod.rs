@@ -95,7 +95,7 @@ pub(in crate::cli) trait RunJournal: CommandHost {
     async fn live_campaign(&mut self) -> Result<Option<CampaignStatus>, CliError>;
 
     /// Continues a live campaign that an earlier try of this step has opened.
-    async fn go_on(
+    async fn continue_campaign(
         &mut self,
         live: CampaignStatus,
         step: StepKey,

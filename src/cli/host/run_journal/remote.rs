@@ -183,7 +183,7 @@ impl RunJournal for Remote {
             "open" if entry.approved_at.is_none() || self.is_abandoned(&entry) => return Ok(EarlierAttempt::Nothing),
             _ => {}
         }
-        match self.came_of(entry, interrupts).await? {
+        match self.outcome_of(entry, interrupts).await? {
             CommandOutcome::Done(result) => Ok(EarlierAttempt::Done(Box::new(result))),
             CommandOutcome::NeedsApproval(waiting) => {
                 eprintln!("    {}", waiting.how);
@@ -198,7 +198,12 @@ impl RunJournal for Remote {
         Ok(campaign.filter(|campaign| campaign.phase != Phase::Ended))
     }
 
-    async fn go_on(&mut self, live: CampaignStatus, _: StepKey, _: &mut Interrupts) -> Result<CommandResult, CliError> {
+    async fn continue_campaign(
+        &mut self,
+        live: CampaignStatus,
+        _: StepKey,
+        _: &mut Interrupts,
+    ) -> Result<CommandResult, CliError> {
         // It was not stopped: the remote Mover drives it.
         let campaign = self.campaign_with_total(live.id).await?;
         Ok(CommandResult { answer: crate::operations::Answer::new("", Value::Null), campaign: Some(campaign) })

@@ -13,30 +13,30 @@ use crate::engine::store::error::{Doing, Failed};
 const LOCK_TIMEOUT_MS: u64 = 200;
 const PAUSE: Duration = Duration::from_millis(300);
 
-/// What is done to a table, and so, which other users of the table conflict with it.
+/// Which other users of a table may be at work while it is changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Beside {
-    /// Making triggers.
+pub(super) enum Concurrent {
+    /// For creating triggers.
     Readers,
-    /// Dropping them.
+    /// For dropping them.
     Nothing,
 }
 
 /// How a table is locked.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Asking {
-    pub(super) beside: Beside,
+pub(super) struct LockRequest {
+    pub(super) concurrent: Concurrent,
     /// How long it is tried.
     pub(super) budget: Duration,
 }
 
 /// Runs statements about one table (`place`, quoted), again and again until it gets the lock. One process at a time, because
 /// others change the same functions. Waiting for those processes blocks no writers, so there is no hurry.
-pub(super) async fn briefly(
+pub(super) async fn with_brief_lock(
     session: &Session,
     sql: &str,
     place: &str,
-    Asking { beside, budget }: Asking,
+    LockRequest { concurrent, budget }: LockRequest,
     doing: Doing<'_>,
 ) -> Result<(), EngineError> {
     let begin = Instant::now();
@@ -52,7 +52,7 @@ pub(super) async fn briefly(
             return Err(doing.failed(error));
         }
         if begin.elapsed() >= budget {
-            let holders = holders(session, place, beside, doing).await?;
+            let holders = holders(session, place, concurrent, doing).await?;
             return Err(doing.refused(format!("{place} was busy for {budget:?}: {holders}")));
         }
         sleep(PAUSE).await;
@@ -60,9 +60,14 @@ pub(super) async fn briefly(
 }
 
 /// Describes the sessions that hold a table now.
-async fn holders(session: &Session, place: &str, beside: Beside, doing: Doing<'_>) -> Result<String, EngineError> {
+async fn holders(
+    session: &Session,
+    place: &str,
+    concurrent: Concurrent,
+    doing: Doing<'_>,
+) -> Result<String, EngineError> {
     let failed = |error| doing.failed(error);
-    let readers_too = beside == Beside::Nothing;
+    let readers_too = concurrent == Concurrent::Nothing;
     let mut described: Vec<String> = Vec::new();
     for row in session.query(include_str!("sql/holders.sql"), &[&place, &readers_too]).await.map_err(failed)? {
         let (transaction, pid): (String, Option<i32>) =
