@@ -163,8 +163,8 @@ pub(super) async fn lock_refusal(
         let (transaction, pid): (String, Option<i32>) =
             (row.try_get(0).map_err(failed)?, row.try_get(1).map_err(failed)?);
         let sql = include_str!("../rows/sql/writer_describe.sql");
-        let description = session.query_one(sql, &[&transaction, &pid]).await.map_err(failed)?;
-        described.push(description.try_get::<_, String>(0).map_err(failed)?);
+        let told = session.query_one(sql, &[&transaction, &pid]).await.map_err(failed)?;
+        described.push(told.try_get::<_, String>(0).map_err(failed)?);
     }
     described.sort();
     Ok(doing.refused(match described.as_slice() {
