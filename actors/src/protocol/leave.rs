@@ -92,7 +92,7 @@ pub(super) async fn back_up<S: Stores + ?Sized>(
     Ok(written)
 }
 
-/// Removes the org's rows from the source; answers how many. The way back must have been closed.
+/// Removes the org's rows from the source; returns how many. The way back must have been closed.
 pub(super) async fn purge<S: Stores + ?Sized>(
     stores: &S,
     migration: &Migration,
