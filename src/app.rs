@@ -1,4 +1,4 @@
-//! Builds the world that commands work on, and the running tree, from a configuration.
+//! Builds the world of commands and the running tree from a configuration.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -18,16 +18,16 @@ use crate::flags::RedisFlags;
 use crate::operations::{CampaignDefaults, Needs, StartupDoctor, World};
 use crate::state::{self, PgMoveLog, StateError};
 
-/// Where the private servers live, below the directory in which Mover is called.
+/// The directory of the private servers, below the working directory.
 pub const PRIVATE_DIR: &str = ".mover";
 
-/// The configuration that is read when none is named.
+/// The default configuration file.
 const CONFIG_FILE: &str = "mover.toml";
 
 /// The private database of the move log.
 pub const STATE_DATABASE: &str = "mover";
 
-/// Why Mover could not begin, or could not continue.
+/// Why Mover could not start or continue.
 #[derive(Debug, Error)]
 pub enum AppError {
     /// The configuration or a definition is wrong.
@@ -69,13 +69,13 @@ fn next_step(error: &StateError) -> &'static str {
 
 /// A configured Mover whose actors do not run yet.
 pub struct App {
-    /// What commands work on.
+    /// The world of commands.
     pub world: World,
     config: Config,
     servers: Option<Arc<Servers>>,
 }
 
-/// The configuration file that counts: the one named, or `mover.toml` here, or none.
+/// The configuration: from the named file, else from `mover.toml` in the working directory, else the defaults.
 pub fn load_config(named: Option<&Path>, overrides: &[Override]) -> Result<(Config, bool), Mistakes> {
     let here = PathBuf::from(CONFIG_FILE);
     let file = named.map(Path::to_owned).or_else(|| here.exists().then_some(here));
@@ -91,9 +91,9 @@ impl App {
         Ok(app)
     }
 
-    /// Connects to the move log and leaves its schema as it is. Stores and Redis are connected to when they are needed.
+    /// Connects to the move log and leaves its schema as it is. Stores and Redis are connected when they are needed.
     pub async fn connect(config: Config, has_file: bool) -> Result<App, AppError> {
-        // A configuration that names no store is about the sample stores, which are private too.
+        // A configuration without stores is about the sample stores, which are private, too.
         let private = config.state.is_none() || config.redis.is_none() || config.stores.is_empty();
         let servers = match private {
             true => Some(Arc::new(Servers::start(PRIVATE_DIR, Options::default()).await?)),
@@ -129,7 +129,7 @@ impl App {
     }
 
     /// The same world with its own connections to the move log and to Redis, for read requests: however many there are, they
-    /// never take one that a move waits for.
+    /// never take a connection that a move waits for.
     pub async fn world_for_readers(&self) -> Result<World, AppError> {
         let log = PgMoveLog::new(state_pool(&self.config, self.servers()).await?).acting_as(operator());
         Ok(World { log: Arc::new(log), flags: Arc::new(self.world.flags.beside()), ..self.world.clone() })
@@ -140,12 +140,12 @@ impl App {
         self.servers.as_deref()
     }
 
-    /// What was configured.
+    /// The configuration.
     pub fn config(&self) -> &Config {
         &self.config
     }
 
-    /// Starts as much of the tree as is needed and waits until it is up.
+    /// Starts the needed part of the tree and waits until it is up.
     pub async fn start(&self, needs: Needs) -> Result<Option<Tree>, AppError> {
         let ports = self.world.ports();
         let first: Vec<ChildSpec> = self.servers.iter().cloned().map(Watchdog::spec).collect();
@@ -211,13 +211,13 @@ async fn stores(config: &Config, servers: Option<&Servers>) -> Result<Vec<engine
     Ok(stores)
 }
 
-/// A name that is unique to this process and names its host and process id.
+/// A unique name with the host and the process id.
 fn node_name() -> String {
     let host = nix::unistd::gethostname().map_or_else(|_| "host".into(), |name| name.to_string_lossy().into_owned());
     format!("{host}/{}/{}", std::process::id(), &uuid::Uuid::new_v4().simple().to_string()[..8])
 }
 
-/// Who is named in the history.
+/// The user that the history names.
 fn operator() -> String {
     let user = || nix::unistd::User::from_uid(nix::unistd::getuid()).ok().flatten().map(|user| user.name);
     let user = std::env::var("SUDO_USER").ok().or_else(user).unwrap_or_else(|| "operator".into());

@@ -7,8 +7,8 @@ use futures_util::future::BoxFuture;
 use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 
-/// The runtime in which a pool or a link was made. Its connections are opened there, for every caller: one that is opened for a
-/// request would be driven by the thread that answers requests, at its lower priority, and would end with it.
+/// The runtime in which a pool or a link was created. Its connections are opened there, for every caller: a connection that is
+/// opened for a request would be driven by the thread that answers requests, at its lower priority, and would end with it.
 #[derive(Debug, Clone)]
 pub(crate) struct ConnectionRuntime(Option<Handle>);
 

@@ -5,7 +5,7 @@ use strsim::osa_distance;
 /// Longer words are not compared: they are no typing errors, and the comparison is quadratic.
 const WORD_MAX: usize = 40;
 
-/// The known word that differs least from `word`, if it is near enough to be meant.
+/// The known word that differs least from `word`, if it is similar enough.
 pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let word: String = word.chars().take(WORD_MAX + 1).flat_map(char::to_lowercase).collect();
     let length = word.chars().count();

@@ -1,8 +1,8 @@
 -- Every session with a store or the move log begins with this.
--- Operators and functions are those of Postgres: whoever may create one somewhere must not have it run with our rights.
+-- Operators and functions are those of Postgres: a user who may create one somewhere must not have it run with our rights.
 SET search_path = pg_catalog, pg_temp;
--- What is committed outlives a crash, whatever was set for the role or the database. The server's own setting may ask for more;
--- what was set for us hides it, but its file says so to those who may read it.
+-- Commits survive a crash, whatever was set for the role or the database. The server's own setting may be stricter; the setting
+-- for our role hides it, but its source file is visible to those who may read it.
 DO $$
 BEGIN
     IF current_setting('synchronous_commit') NOT IN ('on', 'remote_apply') THEN

@@ -14,7 +14,7 @@ const TRANSIENT: [SqlState; 9] = [
     SqlState::T_R_DEADLOCK_DETECTED,
     SqlState::LOCK_NOT_AVAILABLE,
     SqlState::QUERY_CANCELED,
-    // The server has ended our session because we hung (P8), and we are awake again.
+    // The server has ended our session because we hung (P8), and we are running again.
     SqlState::IDLE_SESSION_TIMEOUT,
     SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT,
 ];

@@ -1,5 +1,5 @@
-//! The parts of the demo on real servers: whether clients that obey the flags lose nothing when an org is moved by the
-//! book, and whether the audit finds it when something is lost.
+//! The parts of the demo on real servers: whether clients that obey the flags lose nothing when an org is moved as the protocol
+//! requires, and whether the audit finds it when something is lost.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -77,7 +77,7 @@ impl World {
         audit(&self.sample, &self.servers.redis_url(), &RouteBy::cell(), ledger).await.unwrap()
     }
 
-    /// Moves an org as the protocol says.
+    /// Moves an org as the protocol requires.
     async fn move_by_the_book(&self, org: &SampleOrg, sleep_time_ms: u64) {
         self.block(org).await;
         sleep(Duration::from_millis(sleep_time_ms)).await;
@@ -86,7 +86,7 @@ impl World {
         self.switch(org).await;
     }
 
-    /// Copies all rows of an org, with no thought for who is writing.
+    /// Copies all rows of an org, ignoring writers.
     async fn copy(&self, org: &SampleOrg) {
         let (mut old, mut new) = (self.in_old().await, self.in_new().await);
         let old = old.build_transaction().isolation_level(tokio_postgres::IsolationLevel::RepeatableRead);
@@ -228,7 +228,7 @@ async fn nothing_is_lost_when_orgs_move_by_the_book() {
 }
 
 #[tokio::test]
-async fn a_write_that_nobody_waited_for_is_found_lost() {
+async fn a_write_that_was_not_drained_is_found_lost() {
     let world = World::with_orgs(1).await;
     let org = &world.orgs[0];
     let mut old = world.in_old().await;
@@ -282,7 +282,7 @@ async fn what_is_spoilt_by_hand_is_found() {
     assert!(!found.is_clean());
     assert_eq!(found.shrunken.count, 1, "{found:#?}");
     assert!(found.shrunken.examples[0].contains("cookbooks"), "{found:#?}");
-    // A write of an org without a route cannot be looked for.
+    // A write of an org without a route cannot be checked.
     let astray = |org| u64::from(org == 2);
     assert_eq!(found.lost.count, 1 - astray(without.org), "{found:#?}");
     assert_eq!(found.doubled.count, 1 - astray(with_container.org), "{found:#?}");

@@ -53,7 +53,7 @@ async fn redis(servers: &Servers) -> redis::aio::MultiplexedConnection {
     client.get_multiplexed_async_connection().await.unwrap()
 }
 
-/// Something in both servers that must outlive them.
+/// Something in both servers that must survive them.
 async fn write_down(servers: &Servers) {
     let create = "CREATE TABLE kept (word text); INSERT INTO kept VALUES ('acme')";
     postgres(servers).await.batch_execute(create).await.unwrap();
@@ -184,14 +184,14 @@ async fn servers_of_a_killed_user_live_on_until_the_next_user_leaves() {
 }
 
 #[tokio::test]
-async fn a_user_killed_at_any_moment_of_its_start_disturbs_nobody() {
+async fn a_user_killed_at_any_moment_of_its_start_does_not_disturb_others() {
     let seed = rand::random();
     println!("seed {seed}");
     let mut moments = StdRng::seed_from_u64(seed);
     for _ in 0..8 {
         let (_parent, dir) = place();
         let mut user = spawn_user_of(&dir);
-        // Not waiting for anything: this is the moment of the accident.
+        // Without waiting for anything: this is the moment of the accident.
         tokio::time::sleep(Duration::from_millis(moments.random_range(0..250))).await;
         user.kill().unwrap();
         user.wait().unwrap();
@@ -221,7 +221,7 @@ async fn clean_stops_the_servers_of_a_killed_user() {
 }
 
 #[tokio::test]
-async fn clean_refuses_while_somebody_works() {
+async fn clean_refuses_while_the_servers_are_used() {
     let (_parent, dir) = place();
     let servers = Servers::start(&dir, options()).await.unwrap();
     write_down(&servers).await;
@@ -279,7 +279,7 @@ async fn both_servers_restart_in_good_order() {
 }
 
 #[tokio::test]
-async fn a_process_number_from_before_a_crash_stops_nobody() {
+async fn a_process_id_from_before_a_crash_does_not_prevent_a_start() {
     let (_parent, dir) = place();
     let servers = Servers::start(&dir, options()).await.unwrap();
     write_down(&servers).await;

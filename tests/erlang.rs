@@ -1,11 +1,11 @@
-//! The calls of the original system as text: what they mean, how answers look, and what is said of mistakes.
+//! The calls of the original system as text: their meaning, their answers, and the messages about mistakes.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use mover::command::erlang::{self, Environment, Meaning, Reply, Term};
 use proptest::prelude::*;
 use serde_json::json;
 
-/// The commands that a text stands for, and the values that it has, in their order.
+/// The commands of a text, and its values, in order.
 fn told(text: &str) -> Vec<String> {
     let mut environment = Environment::with_sleep_time(5000);
     let mut told = Vec::new();

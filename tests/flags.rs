@@ -56,7 +56,7 @@ async fn dl_default_waits_until_a_redis_that_lost_its_memory_has_all_others() {
     let default = || image(FlagKey::default_hash(), 9, [("cell", Some("old"))]);
     let acme = || image(org("acme"), 8, [("cell", Some("new"))]);
 
-    // No caller was told yet that all flags have to be written.
+    // No caller knows yet that all flags must be written.
     assert_eq!(flags.write(&[acme(), default()]).await.unwrap(), [Written::Applied, Written::Withheld]);
     assert_eq!(hash(&server, &FlagKey::default_hash()), pairs([]));
 
@@ -70,7 +70,7 @@ async fn dl_default_waits_until_a_redis_that_lost_its_memory_has_all_others() {
     assert!(other.has_all().await.unwrap());
     assert_eq!(other.write(&[default()]).await.unwrap(), [Written::Applied]);
 
-    // A promise made to the Redis before the loss does not count.
+    // A claim about the Redis before the loss does not count.
     let _: () = redis::cmd("FLUSHALL").query(&mut server.connection()).unwrap();
     assert_eq!(flags.write(&[default()]).await.unwrap(), [Written::Withheld]);
 }
@@ -270,12 +270,12 @@ async fn a_restart_between_two_requests_goes_unnoticed() {
     flags.write(&[image(org("acme"), 1, [])]).await.unwrap();
     server.kill();
     server.start_again();
-    // Neither the broken connection nor the script that the new server does not know is the caller's concern.
+    // Neither the broken connection nor the script that the new server does not have concerns the caller.
     assert_eq!(flags.write(&[image(org("acme"), 2, [])]).await.unwrap(), [Written::Applied]);
 }
 
 #[tokio::test]
-async fn a_server_that_accepts_and_never_answers_does_not_hold_anybody_up() {
+async fn a_server_that_accepts_and_never_answers_blocks_no_caller() {
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let flags = RedisFlags::open(format!("redis://{}/", silent.local_addr().unwrap())).unwrap();
     let error = flags.is_whole().await.unwrap_err();
@@ -308,7 +308,7 @@ async fn a_restart_that_brings_an_old_state_back_is_not_whole() {
 }
 
 #[tokio::test]
-async fn a_loss_that_nobody_was_told_of_is_not_covered_up() {
+async fn a_loss_that_no_caller_was_told_of_is_not_covered_up() {
     let server = RedisServer::start();
     let flags = RedisFlags::open(server.url()).unwrap();
     assert!(!flags.is_whole().await.unwrap());

@@ -1,4 +1,4 @@
-//! The command language: every command reads back as itself, and no input is too odd.
+//! The command language: every command parses back as itself, and no input causes a panic.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 use mover::command::{Command, FlagHash, MigrateOptions, StateKind, Which, help, parse, specs};
@@ -77,7 +77,7 @@ fn fields_of_flags_are_set_and_removed_together() {
     assert_eq!(command("darklaunch org acme 503 on"), Command::Darklaunch503 { org, on: true });
 }
 
-/// What people type at night, and what they are told.
+/// Typical mistakes, and the messages about them.
 #[test]
 fn mistakes_are_pointed_at() {
     let long = format!("orgs ready phase_2 {}", "x".repeat(10_000));

@@ -1,4 +1,4 @@
-//! The move log in memory keeps the same contract as the one in Postgres; so what the simulation shows counts.
+//! The move log in memory fulfils the same contract as the one in Postgres; so results of the simulation are valid.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 

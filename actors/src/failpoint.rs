@@ -5,8 +5,8 @@
 
 use std::sync::OnceLock;
 
-/// Every place, in the order in which a move comes by: offline, its abort, online, its abort, rolled back, finalized; then those of
-/// commands about all orgs.
+/// Every place, in the order in which a move passes them: offline, its abort, online, its abort, rolled back, finalized; then
+/// those of commands about all orgs.
 pub const ALL: [&str; 57] = [
     "claim.written",
     "block.begin",
@@ -71,7 +71,7 @@ static ARMED: OnceLock<fn(&'static str)> = OnceLock::new();
 
 /// Lets `on_hit` decide at every place; the first call wins.
 pub fn arm(on_hit: fn(&'static str)) {
-    // A second call can only come from a second `main`, which there is not.
+    // A second call can only come from a second `main`, which does not exist.
     let _ = ARMED.set(on_hit);
 }
 

@@ -15,10 +15,10 @@ use crate::domain::record::{Advance, Lease, MoveRecord, Place};
 use crate::domain::state::{Refused, Way};
 use crate::domain::verified::{Mismatch, Tally};
 
-/// Why the move log did not do what it was asked.
+/// Why the move log refused or failed.
 #[derive(Debug, Clone, Error)]
 pub enum LogError {
-    /// It is unreachable, or the connection was lost: whether the change was made is unknown. Try again.
+    /// It is unreachable, or the connection was lost: whether the change was made is unknown. Retry.
     #[error("the move log cannot be reached while {doing}: {cause}")]
     Unreachable {
         /// What was being done.
@@ -29,15 +29,15 @@ pub enum LogError {
     /// The move has another owner, or is in another state.
     #[error("move {id} is no longer ours: our epoch is {ours}")]
     Fenced {
-        /// Which move.
+        /// The move.
         id: MoveId,
-        /// The token we came with.
+        /// Our epoch.
         ours: Epoch,
     },
     /// A campaign is live already.
     #[error("campaign {campaign} of migration {migration} is still live on a running node")]
     Busy {
-        /// Which one.
+        /// The live campaign.
         campaign: CampaignId,
         /// Its migration.
         migration: MigrationName,
@@ -48,7 +48,7 @@ pub enum LogError {
     /// A transition that the state machine does not know.
     #[error(transparent)]
     Refused(#[from] Refused),
-    /// What is stored or asked makes no sense.
+    /// What is stored or requested makes no sense.
     #[error("{doing}: {problem}")]
     Invalid {
         /// What was being done.
@@ -59,41 +59,41 @@ pub enum LogError {
 }
 
 impl LogError {
-    /// Whether trying the same again later can help.
+    /// Whether a retry can help.
     pub fn is_transient(&self) -> bool {
         matches!(self, LogError::Unreachable { .. })
     }
 }
 
-/// A change of what one flag hash should look like.
+/// A change of the desired content of one flag hash.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Desire {
-    /// Which hash.
+    /// The hash.
     pub key: FlagKey,
-    /// The lease under which a move asks for it; checked inside the same transaction. `None` for an operator.
+    /// The lease of the move that asks; checked inside the same transaction. `None` for an operator.
     pub lease: Option<(MoveId, Epoch)>,
-    /// What Redis holds now for the fields of `base` and `overlay`, where the caller read it. Becomes the
-    /// base of fields in `overlay` while there is no overlay, if Redis is at the stored epoch (so it lost nothing)
-    /// or the hash was never stored; so an operator's own 503 comes back after the block.
+    /// What Redis holds now for the fields of `base` and `overlay`, if the caller read it. For fields in `overlay` it becomes
+    /// the base while there is no overlay, if Redis is at the stored epoch (so it lost nothing) or the hash was never stored;
+    /// so an operator's own 503 comes back after the block.
     pub found: FoundFlags,
-    /// Fields to set for good.
+    /// Fields to set permanently.
     pub base: Fields,
-    /// Replaces the fields laid over the base while the org is blocked; `None` leaves them as they are.
+    /// Replaces the fields that cover the base while the org is blocked; `None` leaves them as they are.
     pub overlay: Option<Fields>,
 }
 
-/// Where moves, campaigns, nodes and desired flags are kept. Its answers are the truth (P10).
+/// Stores moves, campaigns, nodes and desired flags. It is the source of truth (P10).
 #[async_trait]
 pub trait MoveLog: Send + Sync + 'static {
     /// Registers this process, or renews it: the same name gets the same id.
     async fn join(&self, name: &str, lease: Duration) -> Result<NodeId, LogError>;
-    /// Says that the node lives, for another lease.
+    /// Renews the node for another lease.
     async fn heartbeat(&self, node: NodeId, lease: Duration) -> Result<(), LogError>;
-    /// Says that the node is gone; whatever it still holds may be taken over at once.
+    /// Signs the node off; its moves may be taken over at once.
     async fn leave(&self, node: NodeId) -> Result<(), LogError>;
     /// Takes over at most `limit` started moves of dead nodes, each with a new epoch.
     async fn adopt_orphans(&self, node: NodeId, limit: u32) -> Result<Vec<MoveRecord>, LogError>;
-    /// The started moves that this node holds, at most `limit`: each should have a state machine here.
+    /// The started moves that this node owns, at most `limit`: each should have a state machine here.
     async fn held(&self, node: NodeId, limit: u32) -> Result<Vec<MoveId>, LogError>;
 
     /// Opens a campaign. A live one whose node is dead is ended as interrupted; of a living node: [`LogError::Busy`].
@@ -102,38 +102,38 @@ pub trait MoveLog: Send + Sync + 'static {
     async fn campaign(&self, id: CampaignId) -> Result<Campaign, LogError>;
     /// The live campaign, if there is one.
     async fn live_campaign(&self) -> Result<Option<Campaign>, LogError>;
-    /// Makes this node drive the live campaign of a dead one, running; nothing if there is no such campaign.
+    /// Makes this node drive the live campaign of a dead node, running; `None` if there is no such campaign.
     async fn adopt_campaign(&self, node: NodeId) -> Result<Option<Campaign>, LogError>;
     /// Changes the live campaign; [`LogError::NoCampaign`] if none is live.
     async fn control(&self, change: Control, reason: Option<&str>) -> Result<Campaign, LogError>;
     /// Ends a campaign.
     async fn close_campaign(&self, id: CampaignId, reason: Option<&str>) -> Result<(), LogError>;
-    /// Claims at most `limit` ready orgs of the campaign's selection: now `started` at their first step, each with a new
-    /// epoch. An org that is in flight in another migration is left out. Empty: no org can be claimed now.
+    /// Claims at most `limit` ready orgs of the campaign's selection: they are `started` at their first step then, each with a
+    /// new epoch. An org that is in flight in another migration is left out. Empty: no org can be claimed now.
     async fn claim(&self, campaign: CampaignId, node: NodeId, limit: u32) -> Result<Vec<MoveRecord>, LogError>;
 
     /// One move.
     async fn load(&self, id: MoveId) -> Result<MoveRecord, LogError>;
-    /// Gives a started move that this node holds with this epoch a new one, under which nothing has been sent to a store;
-    /// answers it. Repeated after a lost answer, it answers the same. [`LogError::Fenced`] if the move has another owner.
+    /// Replaces the epoch of a started move that this node owns by a new one, under which nothing was sent to a store yet, and
+    /// returns it. A repetition after a lost answer returns the same. [`LogError::Fenced`] if the move has another owner.
     async fn renew(&self, node: NodeId, id: MoveId, epoch: Epoch) -> Result<Epoch, LogError>;
-    /// Writes many transitions in one transaction, each on its own merits: an answer for each, in order.
-    /// The outer error means that none was written, or that it is unknown. A transition that was
-    /// already written with the same epoch is answered with Ok (so that trying again is harmless).
+    /// Writes many transitions in one transaction, each on its own merits: a result for each, in order. The outer error means
+    /// that none was written, or that it is unknown. A transition that was already written with the same epoch is Ok (so a
+    /// retry is harmless).
     async fn advance(&self, node: NodeId, advances: &[Advance]) -> Result<Vec<Result<(), LogError>>, LogError>;
-    /// Releases captured orgs; answers how many.
+    /// Releases captured orgs; returns how many.
     async fn make_ready(&self, migration: &MigrationName, selection: &Selection) -> Result<u64, LogError>;
-    /// Makes failed orgs ready again; answers how many.
+    /// Makes failed orgs ready again; returns how many.
     async fn retry(&self, migration: &MigrationName, selection: &Selection) -> Result<u64, LogError>;
 
-    /// Changes what flag hashes should look like, in one transaction; an answer for each, in order, with the hash's new image.
+    /// Changes the desired content of flag hashes in one transaction; a result for each, in order, with the hash's new image.
     async fn desire(&self, desires: &[Desire]) -> Result<Vec<Result<FlagImage, LogError>>, LogError>;
-    /// What hashes should look like, in the order in which they should be written after a loss: orgs first,
-    /// `dl_override`, and `dl_default` last. Pages: those after `after`.
+    /// The desired content of hashes, in the order in which they must be written after a loss: orgs first, `dl_override`, and
+    /// `dl_default` last. Paged: those after `after`.
     async fn desired(&self, after: Option<&FlagKey>, limit: u32) -> Result<Vec<FlagImage>, LogError>;
-    /// What these hashes should look like, in order; nothing for one that Mover does not manage.
+    /// The desired content of these hashes, in order; `None` for one that Mover does not manage.
     async fn desired_of(&self, keys: &[FlagKey]) -> Result<Vec<Option<FlagImage>>, LogError>;
-    /// Makes every epoch from now on higher than this one.
+    /// Makes every new epoch higher than this one.
     async fn raise_epoch(&self, above: Epoch) -> Result<(), LogError>;
 }
 
@@ -158,10 +158,10 @@ pub enum FlagsError {
     },
 }
 
-/// What became of one written hash.
+/// The result of writing one hash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Written {
-    /// It is as wanted.
+    /// It is as desired.
     Applied,
     /// It already carries this newer epoch; nothing was changed.
     Stale {
@@ -175,25 +175,25 @@ pub enum Written {
 /// The Redis hashes. Only the darklaunch actor writes through this.
 #[async_trait]
 pub trait Flags: Send + Sync + 'static {
-    /// The named fields and the epoch of each hash; an answer for each, in order. A field that does not exist is `None`.
+    /// The named fields and the epoch of each hash; a result for each, in order. A field that does not exist is `None`.
     async fn read(&self, wanted: &[(FlagKey, Vec<String>)]) -> Result<Vec<FoundFlags>, FlagsError>;
-    /// Makes hashes look like their images, each hash atomically and only if it carries no newer epoch. `dl_default`
-    /// lets applications work, so it waits for all others: it is written only while Redis is whole, or has lost nothing
-    /// since [`Flags::is_whole`] last answered `false`; checked atomically.
+    /// Makes hashes match their images, each hash atomically and only if it has no newer epoch. `dl_default` lets applications
+    /// work, so it waits for all others: it is written only while Redis is whole, or has lost nothing since [`Flags::is_whole`]
+    /// last returned `false`; checked atomically.
     async fn write(&self, images: &[FlagImage]) -> Result<Vec<Written>, FlagsError>;
-    /// Whether Redis still has all flags: false after it lost its data, until [`Flags::mark_whole`]. A caller that receives
-    /// `false` writes everything again, `dl_default` last.
+    /// Whether Redis still has all flags: false after it lost its data, until [`Flags::mark_whole`]. A caller that gets `false`
+    /// writes everything again, `dl_default` last.
     async fn is_whole(&self) -> Result<bool, FlagsError>;
-    /// Marks in Redis that all desired flags were written since [`Flags::is_whole`] last answered `false`. Does nothing if
-    /// Redis has lost its data again since then, or if it answered `true`.
+    /// Marks in Redis that all desired flags were written since [`Flags::is_whole`] last returned `false`. Does nothing if
+    /// Redis has lost its data again since then, or if it returned `true`.
     async fn mark_whole(&self) -> Result<(), FlagsError>;
 }
 
-/// Why a store did not do what it was asked.
+/// Why a store refused or failed.
 #[derive(Debug, Clone, Error)]
 #[error("{reason}")]
 pub struct EngineError {
-    /// Whether the same may work later (connection lost, deadlock, lock timeout).
+    /// Whether a retry may work (connection lost, deadlock, lock timeout).
     pub transient: bool,
     /// What went wrong, as a sentence for the operator.
     pub reason: String,
@@ -201,12 +201,12 @@ pub struct EngineError {
     pub place: Box<Place>,
 }
 
-/// Which store of a migration.
+/// One of the two stores of a migration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Side {
-    /// Where the org comes from.
+    /// The store that the org comes from.
     Source,
-    /// Where it goes.
+    /// The store that it goes to.
     Target,
 }
 
@@ -219,57 +219,56 @@ pub struct Copied {
     pub bytes: i64,
 }
 
-/// The stores. Every call may be repeated after a crash at any instant, and is refused by the store itself if a newer
-/// epoch was there.
+/// The stores. Every call may be repeated after a crash at any instant, and the store itself refuses it if it has seen a newer
+/// epoch.
 ///
-/// Calls that take several leases are about a cohort: at least one org, all of one migration. What they do is done for all of them or, as
-/// far as the answer tells, for none: a fault that stays is found by asking again for a part of them.
+/// Calls with several leases are about a cohort: at least one org, all of one migration. A call takes effect for all of them or, as far
+/// as the result tells, for none: to find the org behind a permanent fault, ask again for a part of them.
 #[async_trait]
 pub trait Engine: Send + Sync + 'static {
     /// How the migration routes its orgs; an error if there is no such migration.
     fn routing(&self, migration: &MigrationName) -> Result<Routing, EngineError>;
-    /// How patient online moves of this migration are, and how large cohorts may be.
+    /// The limits of online moves of this migration, and of its cohorts.
     fn limits(&self, migration: &MigrationName) -> Result<Limits, EngineError>;
     /// About how many rows each org has in the source, in order: used to pack cohorts.
     async fn sizes(&self, leases: &[Lease]) -> Result<Vec<i64>, EngineError>;
 
-    /// Waits until the transactions that may still write to the orgs in the source have ended.
+    /// Waits until the transactions have ended that may still write to the orgs in the source.
     async fn drain(&self, leases: &[Lease]) -> Result<(), EngineError>;
-    /// Copies the orgs' rows in one transaction; answers how much that was over all of them. Rows of an earlier try are replaced,
-    /// foreign rows refused (P6).
+    /// Copies the orgs' rows in one transaction; returns the total. Rows of an earlier try are replaced, foreign rows refused
+    /// (P6).
     async fn copy(&self, leases: &[Lease]) -> Result<Copied, EngineError>;
     /// Counts and hashes the orgs' rows in one snapshot; in order.
     async fn tally(&self, leases: &[Lease], side: Side) -> Result<Vec<Tally>, EngineError>;
-    /// Counts and hashes the orgs' rows in the source and in the target, while nobody writes to them; in order.
+    /// Counts and hashes the orgs' rows in the source and in the target, while there are no writes; in order.
     async fn verify(&self, leases: &[Lease]) -> Result<Vec<(Tally, Tally)>, EngineError> {
         let (source, target) = try_join!(self.tally(leases, Side::Source), self.tally(leases, Side::Target))?;
         Ok(source.into_iter().zip(target).collect())
     }
     /// Finds the rows and columns behind a mismatch.
     async fn explain(&self, lease: &Lease, mismatch: &Mismatch) -> Result<Place, EngineError>;
-    /// Declares the copied rows to be live: from now on they are never replaced or removed.
+    /// Makes the copied rows live: from now on they are never replaced or removed.
     async fn settle(&self, leases: &[Lease]) -> Result<(), EngineError>;
-    /// Removes the rows that [`Engine::copy`] or [`Engine::copy_live`] brought, unless they are live.
+    /// Removes the rows that [`Engine::copy`] or [`Engine::copy_live`] wrote, unless they are live.
     async fn discard(&self, lease: &Lease) -> Result<(), EngineError>;
 
-    /// Lets the source log the keys of all that is written of the orgs, and waits until nobody is left who began to write
-    /// before.
+    /// Makes the source log the keys of all rows of the orgs that are written, and waits for the writers that began before.
     async fn capture(&self, leases: &[Lease]) -> Result<(), EngineError>;
-    /// Copies the orgs' rows while they are written; answers as [`Engine::copy`] does. Continues where an earlier try of the same
-    /// move was interrupted.
+    /// Copies the orgs' rows while they are written; returns the same as [`Engine::copy`]. Continues an interrupted try of the
+    /// same move.
     async fn copy_live(&self, leases: &[Lease]) -> Result<Copied, EngineError>;
-    /// One round: brings all rows whose keys are logged now to their present state in the receiving store, compares
-    /// them there, and forgets the keys.
+    /// One round: brings all rows whose keys are logged now up to date in the receiving store, compares them there, and deletes
+    /// the keys from the log.
     async fn catch_up(&self, leases: &[Lease], way: Way) -> Result<CaughtUp, EngineError>;
-    /// Counts and hashes each org's rows in the store it leaves and in the one that receives it, without those whose keys are
-    /// logged at that instant: [`Engine::catch_up`] compares these. In order.
+    /// Counts and hashes each org's rows in the leaving and in the receiving store, without those whose keys are logged at that
+    /// instant: [`Engine::catch_up`] compares these. In order.
     async fn compare(&self, leases: &[Lease], way: Way) -> Result<Vec<(Tally, Tally)>, EngineError>;
-    /// Whether the point of no return has been passed. Whoever asks has both stores refuse all with an older epoch from
-    /// then on: asked with an epoch under which nothing was sent before, the answer `false` stays true.
+    /// Whether the point of no return has been passed. The call makes both stores refuse all older epochs: with an epoch under
+    /// which nothing was sent before, the result `false` stays true.
     async fn has_moved(&self, lease: &Lease, way: Way) -> Result<bool, EngineError>;
-    /// Lets the orgs' writers wait, once those at work have committed. A single org is waited for; of several, those whose writers are
-    /// at work are left out.
-    async fn block(&self, leases: &[Lease], way: Way) -> Result<Blocked, EngineError>;
+    /// Makes the orgs' writers wait, once the running ones have committed. The call waits for the writers of a single org; of
+    /// several orgs, it leaves out those that have running writers.
+    async fn block(&self, leases: &[Lease], way: Way) -> Result<BlockOutcome, EngineError>;
     /// Makes the orgs live in the receiving store, after they have left the other.
     async fn complete(&self, leases: &[Lease], way: Way) -> Result<(), EngineError>;
     /// Undoes [`Engine::capture`]; refused if the org has moved.
@@ -278,60 +277,60 @@ pub trait Engine: Send + Sync + 'static {
     async fn discard_rolled_back(&self, lease: &Lease) -> Result<(), EngineError>;
     /// Writes the org's rows in the source to a file that can be restored.
     async fn back_up(&self, lease: &Lease) -> Result<BackedUp, EngineError>;
-    /// Lets the target stop logging what is written of the org.
+    /// Makes the target stop logging writes of the org.
     async fn close(&self, lease: &Lease) -> Result<(), EngineError>;
-    /// Removes the org's rows from the source, a few at a time; answers how many. Only after [`Engine::close`].
+    /// Removes the org's rows from the source, a few at a time; returns how many. Only after [`Engine::close`].
     async fn purge(&self, lease: &Lease) -> Result<i64, EngineError>;
 }
 
-/// How far [`Engine::block`] got with one org.
+/// The result of [`Engine::block`] for one org.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
     /// Its writers wait.
     Held,
-    /// Its writers hold the lock; no writer waits.
+    /// Its writers hold the lock; no writer waits for us.
     Busy,
     /// It has moved already: [`Engine::complete`] continues from there.
     Moved,
 }
 
-/// What [`Engine::block`] answers.
-pub struct Blocked {
-    /// How far it got with each org, in order.
+/// The result of [`Engine::block`].
+pub struct BlockOutcome {
+    /// The result for each org, in order.
     pub orgs: Vec<Access>,
-    /// Over the orgs that are held; nothing if none is.
+    /// The block of the orgs that are held; `None` if none is.
     pub block: Option<Box<dyn WriteBlock>>,
 }
 
-/// The writers of some orgs wait while this lives. Dropped, it lets them continue wherever their org is live then; the store does the
-/// same by itself if the process dies.
+/// The writers of some orgs wait while this lives. When it is dropped, they continue in whichever store their org is live then;
+/// the store does the same by itself if the process dies.
 #[async_trait]
 pub trait WriteBlock: Send {
-    /// Brings over what was written last and commits the point of no return in the store that the orgs leave. After an
-    /// error [`Engine::has_moved`] knows how far it came. Writers still wait.
+    /// Carries over the last writes and commits the point of no return in the leaving store. After an error
+    /// [`Engine::has_moved`] finds out whether it was committed. Writers still wait.
     async fn leave(&mut self) -> Result<CaughtUp, EngineError>;
-    /// Makes the orgs live in the other store. After an error [`Engine::complete`] does. Writers still wait.
+    /// Makes the orgs live in the other store. After an error [`Engine::complete`] does that. Writers still wait.
     async fn arrive(&mut self) -> Result<(), EngineError>;
-    /// Since when writers wait, at most: no lock was requested before.
+    /// The earliest time since when writers may wait: no lock was requested before.
     fn since(&self) -> SystemTime;
-    /// Lets the writers continue; answers since when they do.
+    /// Lets the writers continue; returns since when they do.
     async fn release(self: Box<Self>) -> Result<SystemTime, EngineError>;
 }
 
-/// How patient online moves are, and how much is carried together.
+/// The limits of online moves and cohorts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// The most orgs in a cohort.
     pub cohort_orgs: usize,
     /// The most rows of a cohort of more than one org.
     pub cohort_rows: i64,
-    /// For how long writers of an org may wait at the switch, in milliseconds.
+    /// How long writers of an org may wait at the switch, in milliseconds.
     pub max_block_ms: u64,
-    /// More logged keys than this, and no end in sight, park the org.
+    /// An org with more logged keys than this, and no end in sight, is parked.
     pub max_change_backlog: i64,
 }
 
-/// What one round of catching up did.
+/// The result of one round of catch-up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct CaughtUp {
     /// Keys that were brought up to date.
@@ -340,7 +339,7 @@ pub struct CaughtUp {
     pub left: i64,
 }
 
-/// Where an org's rows were written to.
+/// The backup of an org.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BackedUp {
     /// The file, on the node that wrote it.

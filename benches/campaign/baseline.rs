@@ -1,4 +1,4 @@
-//! What the same server can do at most.
+//! The most that the same server can do.
 
 use std::collections::VecDeque;
 use std::process::Stdio;
@@ -17,7 +17,7 @@ const RATE_OVER: Duration = Duration::from_secs(5);
 const PROBE: &str = include_str!("sql/probe.sql");
 const TWO_UPDATES: &str = include_str!("sql/two_updates.pgbench");
 
-/// Copies whole tables in two streams, the largest first, without checking anything; answers seconds.
+/// Copies whole tables in two streams, the largest first, without checking anything; returns seconds.
 pub(crate) async fn pipes(world: &World) -> Result<f64, Trouble> {
     let names: Vec<&str> = MOVED_TABLES.into_iter().collect();
     let sorted = world.client("old").await?.query(include_str!("sql/largest_first.sql"), &[&names]).await?;
@@ -58,7 +58,7 @@ fn psql(world: &World, database: &str, command: &str) -> Command {
     psql
 }
 
-/// What pgbench reaches with two single-row updates a transaction and 8 clients; answers transactions a second.
+/// The rate of pgbench with two single-row updates per transaction and 8 clients; returns transactions per second.
 pub(crate) async fn pgbench(world: &World) -> Result<f64, Trouble> {
     world.client("postgres").await?.batch_execute(PROBE).await?;
     let script = NamedTempFile::new()?;

@@ -15,7 +15,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 pub(crate) struct Ran {
     /// From the start of the process to its end.
     pub(crate) seconds: f64,
-    /// The most memory that it ever had.
+    /// Its peak memory.
     pub(crate) peak_mb: f64,
     /// Its answer.
     pub(crate) answer: Value,
@@ -42,7 +42,7 @@ pub(crate) async fn exec(config: &Path, line: &str) -> Result<Ran, Trouble> {
     Ok(Ran { seconds, peak_mb: watch.await?, answer: serde_json::from_slice(&output.stdout)? })
 }
 
-/// Looks again and again until the process is gone. The kernel keeps the peak itself, so only the last look matters.
+/// Polls until the process is gone. The kernel records the peak, so only the last poll matters.
 async fn peak_mb(process: Option<u32>) -> f64 {
     let Some(process) = process else { return f64::NAN };
     let mut peak = f64::NAN;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// What was measured, run after run.
+/// Measurements, run after run.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Series(Vec<f64>);
 
@@ -11,7 +11,7 @@ impl Series {
         self.0.push(value);
     }
 
-    /// The ratio of each run to the run of the other that it was paired with.
+    /// The ratio of each run to the paired run of the other series.
     pub(crate) fn over(&self, other: &Series) -> Series {
         Series(self.0.iter().zip(&other.0).map(|(one, other)| one / other).collect())
     }
@@ -46,7 +46,7 @@ impl Series {
     }
 }
 
-/// What a figure should be.
+/// The goal of a figure.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Goal {
     AtMost(f64),
@@ -71,7 +71,7 @@ impl Table {
         Self { title, lines: Vec::new() }
     }
 
-    /// Adds a line, printed with so many digits after the point.
+    /// Adds a line, printed with this many digits after the point.
     pub(crate) fn line(mut self, what: &str, series: &Series, digits: usize, goal: Option<Goal>) -> Self {
         self.lines.push(Line { what: what.into(), series: series.clone(), digits, goal });
         self

@@ -1,14 +1,14 @@
-//! On what it is measured.
+//! The machine on which the benchmark runs.
 
 use std::fs;
 
 use crate::Trouble;
 use crate::world::World;
 
-/// The unit of times in /proc, on every Linux of today.
+/// The unit of times in /proc, on every present Linux.
 const TICKS_PER_SECOND: f64 = 100.0;
 
-/// The machine and the versions of what runs on it.
+/// The machine and the versions of the software on it.
 pub(crate) async fn describe(world: &World) -> Result<String, Trouble> {
     let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = value_of(&info, "model name").unwrap_or("unknown processor");
@@ -32,7 +32,7 @@ pub(crate) async fn describe(world: &World) -> Result<String, Trouble> {
     ))
 }
 
-/// How many processes wanted a core in the last minute: what else continues here.
+/// How many processes wanted a core in the last minute: shows what else runs here.
 pub(crate) fn load() -> f64 {
     let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
     leading_number(&load).unwrap_or(f64::NAN)

@@ -1,7 +1,7 @@
-//! `make bench`: how fast whole campaigns are, beside what the same server can do at most.
+//! `make bench`: the speed of whole campaigns, compared with the most that the same server can do.
 //!
 //! The measured Mover is the real binary, started as an operator starts it. Each run of it follows a run of the baseline on
-//! the same server with the same data, so that what disturbs the machine disturbs both; read the ratios, not the times.
+//! the same server with the same data, so that disturbances of the machine affect both; read the ratios, not the times.
 
 mod baseline;
 mod binary;

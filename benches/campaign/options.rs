@@ -1,4 +1,4 @@
-//! What is measured, and how often: from the environment.
+//! What to measure, and how often: from the environment.
 
 use std::fmt;
 use std::str::FromStr;
@@ -16,7 +16,7 @@ pub(crate) enum Set {
     Empty,
 }
 
-/// How the benchmark is to be run.
+/// Options of the benchmark.
 #[derive(Clone, Debug)]
 pub(crate) struct Options {
     /// BENCH_SET: some of `a`, `b`, `c`, e.g. `ac`.
@@ -25,7 +25,7 @@ pub(crate) struct Options {
     pub(crate) runs: usize,
     /// BENCH_SCALE: 0.1 for a quick look at a tenth of the orgs and rows.
     pub(crate) scale: f64,
-    /// BENCH_WORKERS: another number of workers.
+    /// BENCH_WORKERS: overrides the number of workers.
     workers: Option<u32>,
 }
 
@@ -37,7 +37,7 @@ impl Options {
         Ok(Self { sets, runs, scale: read("BENCH_SCALE")?.unwrap_or(1.0), workers: read("BENCH_WORKERS")? })
     }
 
-    /// The default number of workers; doubled where nothing is copied.
+    /// The default number of workers; doubled if nothing is copied.
     pub(crate) fn workers(&self, set: Set) -> u32 {
         self.workers.unwrap_or(match set {
             Set::Uneven => 8,

@@ -1,4 +1,4 @@
-//! The servers, the configuration of the measured Mover, and the way back to the state before a run.
+//! The servers, the configuration of the measured Mover, and the reset before a run.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -14,10 +14,10 @@ use crate::{Trouble, machine, say};
 /// A migration that copies nothing: states, events and flags only.
 pub(crate) const FLAGS_ONLY: &str = include_str!("flags_only.toml");
 const STATE: &str = "mover";
-/// More connections than any set has workers for.
+/// More connections than any set has workers.
 const SERVER_CONNECTIONS: &str = "400";
 
-/// How long a reading of their processor time waits for them.
+/// How long a reading of processor time waits for backends to end.
 const BACKENDS_END_WITHIN: Duration = Duration::from_millis(500);
 
 /// One Postgres with all databases and one Redis, on a real disk and with durable settings.
@@ -53,7 +53,7 @@ impl World {
         Ok(())
     }
 
-    /// Makes the target, the move log and the flags as they were before the first run, and puts all else on disk.
+    /// Resets the target, the move log and the flags to the state before the first run, and writes everything else to disk.
     pub(crate) async fn reset(&self) -> Result<(), Trouble> {
         let new = self.client("new").await?;
         let no_guard = "DROP SCHEMA IF EXISTS mover CASCADE";
@@ -65,12 +65,12 @@ impl World {
         self.checkpoint().await
     }
 
-    /// So that what one run left in memory is not written to disk by the next.
+    /// A checkpoint, so that a run does not write the dirty pages of the previous one.
     pub(crate) async fn checkpoint(&self) -> Result<(), Trouble> {
         Ok(self.client("postgres").await?.batch_execute("CHECKPOINT").await?)
     }
 
-    /// The configuration of the measured Mover: all defaults but the addresses.
+    /// The configuration of the measured Mover: defaults except the addresses.
     pub(crate) fn config(&self) -> Result<PathBuf, Trouble> {
         let migrations = self.dir.path().join("migrations");
         std::fs::create_dir_all(&migrations)?;
@@ -112,8 +112,8 @@ impl World {
         Ok(version.unwrap_or("?").trim().into())
     }
 
-    /// Processor seconds spent so far by all whom we started and by the servers, as far as their processes have ended:
-    /// those of a run's connections have soon after it.
+    /// Processor seconds spent so far by our child processes and by those of the servers' processes that have ended: the
+    /// backends of a run end soon after it.
     pub(crate) async fn cpu_seconds(&self) -> Result<f64, Trouble> {
         tokio::time::sleep(BACKENDS_END_WITHIN).await;
         let client = self.client("postgres").await?;

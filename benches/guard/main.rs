@@ -1,8 +1,8 @@
-//! `cargo bench --bench guard`: what the guard costs writers, as ratios of pgbench's transactions a second.
+//! `cargo bench --bench guard`: the cost of the guard for writers, as ratios of pgbench's transactions per second.
 //!
-//! pgbench's tables with a branch as the org: each transaction updates an account, a teller and a branch, inserts a line of
-//! history, and so passes four triggers. The conditions take turns within each round, on one server with durable settings, so
-//! that what disturbs the machine disturbs all; read the ratios, which are taken within a round, and of those the median.
+//! pgbench's tables with a branch as the org: each transaction updates an account, a teller and a branch, inserts a row of
+//! history, and so fires four triggers. The conditions take turns within each round, on one server with durable settings, so
+//! that disturbances of the machine affect all; read the ratios, which are taken within a round, and of those the median.
 
 mod pgbench;
 mod world;
@@ -14,7 +14,7 @@ use world::World;
 /// An error that ends the benchmark.
 type Trouble = Box<dyn std::error::Error + Send + Sync>;
 
-/// What there is of the guard while pgbench runs.
+/// The state of the guard while pgbench runs.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Condition {
     None,
@@ -103,7 +103,7 @@ async fn measure(world: &World, condition: Condition, seconds: usize) -> Result<
     }
 }
 
-/// Lets something continue until the measurement is over; it ends with an error only.
+/// Runs something until the measurement is over; it ends early only with an error.
 async fn beside(
     measured: impl Future<Output = Result<f64, Trouble>>,
     work: impl Future<Output = Result<(), Trouble>>,

@@ -6,7 +6,7 @@ use crate::Trouble;
 
 const CLIENTS: &str = "8";
 
-/// Fills a database; as many branches as `scale`.
+/// Fills a database with `scale` branches.
 pub(crate) async fn fill(url: &str, scale: &str) -> Result<(), Trouble> {
     say(&["--initialize", "--quiet", "--scale", scale], url).await.map(drop)
 }
@@ -16,7 +16,7 @@ pub(crate) async fn make_tables(url: &str) -> Result<(), Trouble> {
     say(&["--initialize", "--quiet", "--init-steps", "dtp"], url).await.map(drop)
 }
 
-/// The usual transaction; answers how many a second.
+/// The usual transaction; returns the rate per second.
 pub(crate) async fn run(url: &str, seconds: usize) -> Result<f64, Trouble> {
     let seconds = seconds.to_string();
     let arguments =

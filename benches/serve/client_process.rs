@@ -13,12 +13,12 @@ const ROLE: &str = "look";
 const ADDRESS: &str = "MOVER_BENCH_ADDRESS";
 const TOKEN: &str = "MOVER_BENCH_TOKEN";
 
-/// Whether this process is one of those.
+/// Whether this process is a client process.
 pub(crate) fn is_here() -> bool {
     std::env::args().nth(1).is_some_and(|role| role == ROLE)
 }
 
-/// Looks until the standard input ends, and tells what was found.
+/// Runs clients until the end of standard input, and prints the results.
 pub(crate) async fn look() -> Result<(), Trouble> {
     let looking = Looking::start(&std::env::var(ADDRESS)?, &std::env::var(TOKEN)?).await?;
     stdin().read_to_end(&mut Vec::new()).await?;
@@ -26,7 +26,7 @@ pub(crate) async fn look() -> Result<(), Trouble> {
     Ok(())
 }
 
-/// The other process.
+/// The client process.
 pub(crate) struct ClientProcess(Child);
 
 impl ClientProcess {

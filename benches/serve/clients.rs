@@ -82,13 +82,13 @@ pub(crate) struct Looks {
     pub(crate) listeners: usize,
 }
 
-/// People who look.
+/// The running clients.
 pub(crate) struct Looking {
     begun: Instant,
     over: Arc<AtomicBool>,
     listening: Arc<AtomicUsize>,
     listeners: Vec<JoinHandle<()>>,
-    /// Kept open, and never read.
+    /// Connections that are open and never read.
     deaf: Vec<Connection>,
     askers: Vec<JoinHandle<Result<Vec<f64>, Trouble>>>,
 }

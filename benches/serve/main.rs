@@ -1,8 +1,9 @@
 //! `cargo bench --bench serve`: the cost of many reading clients for moves.
 //!
-//! One campaign of `mover serve` after the other. In each of them phases alternate in which it is alone and in which people look: 200 who listen to
-//! events, 20 who listen and never read, and a thousand requests a second for the status. The reading clients run at the lowest priority, as they would be
-//! on other machines. Read the ratios, which are taken within a campaign.
+//! Campaigns of `mover serve` run one after the other. In each of them, phases without clients and phases with clients
+//! alternate: 200
+//! clients listen to events, 20 listen and never read, and a thousand requests per second read the status. The clients run at the
+//! lowest priority, as they would be on other machines. Read the ratios, which are taken within a campaign.
 
 mod client_process;
 mod clients;
@@ -33,7 +34,7 @@ async fn main() -> Result<(), Trouble> {
     for round in 1..=rounds {
         world.reset(orgs).await?;
         let serving = Serving::start(&world).await?;
-        // The order turns, so that neither is always the first.
+        // The order alternates, so that neither is always the first.
         let Measured { phases, alone, looked_at, looks } = measure(&serving, orgs, round % 2 == 0).await?;
         let (first_mb, peak_mb) = serving.end().await?;
         println!(

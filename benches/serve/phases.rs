@@ -1,4 +1,4 @@
-//! Phases of one campaign: alone, looked at, and so on until it ends.
+//! Phases of one campaign: without and with clients, alternating until it ends.
 
 use std::time::{Duration, Instant};
 
@@ -13,13 +13,13 @@ const PHASE: Duration = Duration::from_secs(5);
 /// Connecting and disconnecting is not measured.
 const SETTLE: Duration = Duration::from_millis(500);
 
-/// What came of one campaign. A phase in which it ended does not count.
+/// The results of one campaign. The phase in which it ended does not count.
 pub(crate) struct Measured {
     pub(crate) phases: usize,
-    /// Orgs in a second.
+    /// Orgs per second.
     pub(crate) alone: f64,
     pub(crate) looked_at: f64,
-    /// Of all phases: the mean of the requests, the worst of everything else.
+    /// Over all phases: the mean of the requests, the worst of everything else.
     pub(crate) looks: Looks,
 }
 

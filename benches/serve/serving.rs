@@ -40,7 +40,7 @@ impl Serving {
         Ok(Self { child, first_mb, address, token })
     }
 
-    /// The memory that it had when it had started, and the most that it ever had, in MB.
+    /// Its memory after the start, and its peak memory, in MB.
     pub(crate) async fn end(mut self) -> Result<(f64, f64), Trouble> {
         let process = self.child.id().ok_or("mover serve has ended")?;
         let peak_mb = memory_mb(process, "VmHWM:").await?;
@@ -86,7 +86,7 @@ impl<'a> Campaign<'a> {
     }
 
     async fn look(&self) -> Result<Value, Trouble> {
-        // Between two looks a connection that is kept would be closed.
+        // A kept connection would be closed between two polls.
         let mut connection = Connection::open(&self.serving.address, &self.serving.token).await?;
         Ok(serde_json::from_slice(&connection.get(&self.path).await?)?)
     }

@@ -1,4 +1,4 @@
-//! The servers, and the way back to the state before a campaign.
+//! The servers, and the reset before a campaign.
 
 use std::path::{Path, PathBuf};
 
@@ -30,7 +30,7 @@ impl World {
         Ok(Self { servers, dir: TempDir::new_in(parent)?, sample })
     }
 
-    /// All orgs are in the old store again, and none has moved.
+    /// Moves all orgs back to the old store, with no move recorded.
     pub(crate) async fn reset(&self, orgs: u32) -> Result<(), Trouble> {
         for database in ["mover", "old", "new"] {
             self.servers.drop_database(database).await?;

@@ -1,4 +1,4 @@
-//! What an application is to the trial: orgs, writes, and what its rows must be after a set of writes.
+//! The interface of an application: orgs, writes, and the expected rows after a set of writes.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -14,16 +14,16 @@ pub(crate) type Rows = BTreeMap<&'static str, Vec<String>>;
 /// One org.
 #[derive(Debug, Clone)]
 pub(crate) struct Org {
-    /// As the flags call it.
+    /// Its name in the flags.
     pub(crate) name: String,
-    /// As its rows carry it.
+    /// Its key in the rows.
     pub(crate) key: i32,
 }
 
-/// One transaction of a client, as it was planned.
+/// One planned transaction of a client.
 #[derive(Debug, Clone)]
 pub(crate) struct Write<W> {
-    /// Carried by a row that the transaction adds, so that it can be looked for. A client's own grow.
+    /// In a row that the transaction inserts, so that it can be found. A client's ids increase.
     pub(crate) id: i64,
     /// Index of the org.
     pub(crate) org: usize,
@@ -47,17 +47,17 @@ impl Isolation {
         }
     }
 
-    /// What a row that is read to be changed is read with.
+    /// The clause with which a row is read that will be changed.
     pub(crate) fn for_update(self) -> &'static str {
         if self == Self::ReadCommitted { "FOR UPDATE" } else { "" }
     }
 }
 
-/// See the module's documentation.
+/// An application for the trial.
 pub(crate) trait App: Send + Sync + 'static {
-    /// What a transaction does.
+    /// The work of a transaction.
     type Work: Clone + Debug + Send + Sync + 'static;
-    /// What an org's rows are.
+    /// The rows of an org.
     type State: Send + Sync + 'static;
 
     /// The migration's name.
@@ -68,26 +68,26 @@ pub(crate) trait App: Send + Sync + 'static {
 
     fn orgs(&self) -> &[Org];
 
-    /// Makes the tables in both stores and the orgs in the old one.
+    /// Creates the tables in both stores and the orgs in the old one.
     fn prepare(&self, servers: &Servers) -> impl Future<Output = Result<(), String>> + Send;
 
     /// An org's rows before the first write.
     fn beginning(&self, org: usize) -> Self::State;
 
-    /// What a write does to them. Writes of one client come in order; those of different clients commute.
+    /// The effect of a write on them. Writes of one client are applied in order; those of different clients commute.
     fn apply(&self, state: &mut Self::State, write: &Write<Self::Work>);
 
-    /// Something to do, for a client that knows what it did itself.
+    /// The next work of a client, which knows its own earlier writes.
     fn plan(&self, own: &Self::State, id: i64, client: i32, random: &mut StdRng) -> Self::Work;
 
-    /// The statement that adds the row with the write's id; does nothing if it is there.
+    /// The statement that inserts the row with the write's id; does nothing if the row exists.
     fn mark(&self, write: &Write<Self::Work>) -> String;
 
-    /// A query with a row if the row with the write's id is there.
+    /// A query that returns a row if the row with the write's id exists.
     fn is_marked(&self, write: &Write<Self::Work>) -> String;
 
-    /// Does all but the mark. Answers with a complaint if rows are not as they should be; it holds if the transaction
-    /// can be committed.
+    /// Does everything except the mark. Returns a complaint if rows are not as expected; it counts if the transaction can be
+    /// committed.
     fn perform(
         &self,
         client: &Client,
@@ -98,10 +98,10 @@ pub(crate) trait App: Send + Sync + 'static {
     /// The rows as text.
     fn rows(&self, state: &Self::State) -> Rows;
 
-    /// For each table the query that answers with an org's rows as text.
+    /// For each table the query that returns an org's rows as text.
     fn queries(&self, org: &Org) -> Vec<(&'static str, String)>;
 
-    /// Conditions that no row of any org may meet, e.g. to hang on a parent that is not there.
+    /// Conditions that no row of any org may meet, e.g. a reference to a missing parent.
     fn never(&self) -> &'static [&'static str] {
         &[]
     }

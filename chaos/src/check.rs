@@ -1,4 +1,4 @@
-//! When all is at rest: every org in both stores, held against the move log, the flags and the ledger.
+//! Checks at rest: every org in both stores is compared with the move log, the flags and the ledger.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,7 +11,7 @@ use crate::flags::{Flags, Way};
 use crate::postgres::{causes, connect_patiently, texts};
 use crate::servers::{Servers, Store};
 
-/// So many rows that are too much or missing are named for each table.
+/// A finding names this many superfluous or missing rows per table.
 const NAMED_MAX: usize = 4;
 
 /// Checks every org of an application. No client writes, Mover does not run, all servers are up.
@@ -52,7 +52,7 @@ async fn look<A: App>(shared: &Shared<A>, servers: &Servers, evidence: &Evidence
     Ok(())
 }
 
-/// Where the move log has an org.
+/// The location of an org in the move log.
 pub(crate) enum Found {
     In(Store),
     NotAtRest,
@@ -68,14 +68,14 @@ impl Found {
     }
 }
 
-/// Where the move log has one org now.
+/// The present location of one org in the move log.
 pub(crate) async fn home(migration: &str, org: &Org, servers: &Servers) -> Result<Found, Error> {
     let log = connect_patiently(&servers.state_url()).await?;
     let states = states(&log, migration).await?;
     Ok(Found::by(states.get(&org.key.to_string()).map_or("unknown", String::as_str)))
 }
 
-/// What a store's guard knows of an org.
+/// The guard row of an org.
 #[derive(Debug, Default)]
 struct Guard {
     mode: String,
@@ -155,7 +155,7 @@ impl<A: App> OrgCheck<'_, A> {
         }
     }
 
-    /// All acknowledged writes are there, each once, and nothing else.
+    /// All acknowledged writes exist, each once, and nothing else.
     fn compare(&self, store: Store, writes: &[Write<A::Work>], found: Rows, complaints: &mut Vec<String>) {
         let expected = self.expected(writes.iter());
         for (table, rows) in expected {
@@ -166,7 +166,7 @@ impl<A: App> OrgCheck<'_, A> {
         }
     }
 
-    /// What is left in the store that the org has left is what it was at some moment: a part of all writes, each of them whole.
+    /// The rows left in the store that the org has left are those of some moment: a part of all writes, each of them complete.
     async fn compare_left_behind(
         &self,
         client: &Client,
@@ -213,7 +213,7 @@ impl<A: App> OrgCheck<'_, A> {
     }
 }
 
-/// What is missing and what is too much; both are sorted, and a row that is there twice is too much once.
+/// Missing and superfluous rows; both lists are sorted, and a duplicate row is superfluous once.
 fn difference(expected: &[String], found: &[String]) -> Option<String> {
     if expected == found {
         return None;

@@ -1,7 +1,7 @@
-//! One client: a write after the other, each tried until it is acknowledged.
+//! One client: one write after the other, each tried until it is acknowledged.
 //!
 //! A lost connection during COMMIT is no special case: the transaction is sent again with the same id, and the row that it
-//! adds first or last tells whether it was committed before.
+//! inserts first or last tells whether it was committed before.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -19,20 +19,20 @@ use crate::ledger::Ledger;
 use crate::postgres::{Meaning, causes, connect, execute, meaning, texts};
 use crate::servers::Store;
 
-/// Ids of a client's writes begin here times its number.
+/// The ids of a client's writes begin at its number times this.
 const IDS_PER_CLIENT: i64 = 1_000_000_000;
 
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// No transaction waits longer, whichever process dies. Servers are down for a second or two.
+/// The longest wait of a transaction, whichever process dies. Servers are down for a second or two.
 const WAIT_MAX: Duration = Duration::from_secs(60);
 
-/// So often in a row a constraint may be violated in the store that the flags name: the org may just have left and come back.
+/// How often in a row a constraint may be violated in the store that the flags name: the org may just have left and come back.
 const VIOLATIONS_MAX: u32 = 3;
 
-/// One of so many transactions stays open for a while.
+/// One in so many transactions stays open for a while.
 const SLOW_ONE_IN: u32 = 150;
-/// One of so many does its work twice, the first time only to take it back.
+/// One in so many does its work twice, and rolls back the first time.
 const RETRACTED_ONE_IN: u32 = 12;
 const RETRACTED_FOR: Duration = Duration::from_millis(15);
 const SLOW_MS: std::ops::Range<u64> = 200..1_500;
@@ -43,18 +43,18 @@ pub(crate) struct Shared<A: App> {
     pub(crate) ledger: Ledger<A::Work>,
     pub(crate) evidence: Arc<Evidence>,
     pub(crate) counters: Arc<Counters>,
-    /// Held shared by a client during a write; its exclusive owner has all clients between two writes.
+    /// Clients hold it shared during a write; its exclusive owner has all clients between two writes.
     pub(crate) pen: Arc<RwLock<()>>,
     pub(crate) urls: [String; 2],
-    /// What each client does, for when it never comes to an end.
+    /// What each client is doing, for a trial that hangs.
     pub(crate) doing: Mutex<Vec<String>>,
 }
 
 pub(crate) struct Client<A: App> {
     pub(crate) shared: Arc<Shared<A>>,
-    /// Among the clients of the application.
+    /// Its index among the clients of the application.
     pub(crate) index: usize,
-    /// Among all clients.
+    /// Its number among all clients.
     pub(crate) number: i32,
     pub(crate) isolation: Isolation,
     /// Whether the row with the id is written last, so that the guard refuses late.
@@ -67,24 +67,25 @@ pub(crate) struct Client<A: App> {
 /// How a transaction is carried out.
 #[derive(Debug, Clone, Copy)]
 struct Manner {
-    /// For so long it does nothing.
+    /// How long it pauses.
     hold: Duration,
-    /// Before its first write rather than after its last.
+    /// Pauses before its first write rather than after its last.
     holds_before: bool,
-    /// It does all once, takes that back, and does it again.
+    /// Does everything once, rolls it back, and does it again.
     retracts: bool,
 }
 
-/// What follows from one try.
+/// What the client does after one try.
 enum Next {
     Done,
     /// The org lives in the other store.
     Elsewhere,
-    /// At once.
+    /// Retry at once.
     Again,
-    /// After a pause, with a new connection.
+    /// Retry after a pause, with a new connection.
     Later,
-    /// A constraint was violated: at once if the flags name another store than the one written to, else it is wrong.
+    /// A constraint was violated: retry at once if the flags name another store than the one written to, otherwise it is an
+    /// error.
     ElsewhereOrWrong(Store, String),
     Never,
 }
@@ -142,7 +143,7 @@ impl<A: App> Client<A> {
                 }
                 Next::Again => {
                     counters.add(&counters.serialization);
-                    // A long transaction that always comes too late would never come through.
+                    // A long transaction that always comes too late would never be committed.
                     manner.hold = Duration::ZERO;
                 }
                 Next::Later => sleep(PAUSE).await,
@@ -222,12 +223,12 @@ impl<A: App> Client<A> {
         link.batch_execute(self.isolation.begin()).await?;
         let mark = app.mark(write);
         if manner.holds_before {
-            // The snapshot of REPEATABLE READ is taken, and grows old before the first write.
+            // Takes the snapshot of REPEATABLE READ, which is old by the first write.
             texts(link, &app.is_marked(write)).await?;
             sleep(manner.hold).await;
         }
         if manner.retracts {
-            // Rolled back to a savepoint: what was written is gone, and with it every lock that the guard took for it.
+            // Rolls back to a savepoint: the writes are gone, and with them every lock that the guard took for them.
             link.batch_execute("SAVEPOINT before").await?;
             if execute(link, &mark).await? > 0 {
                 app.perform(link, write, self.isolation).await?;

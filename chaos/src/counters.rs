@@ -1,4 +1,4 @@
-//! What happened how often.
+//! Counts of events.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Counted by all tasks of the trial.
+/// Counters that all tasks of the trial update.
 #[derive(Debug)]
 pub(crate) struct Counters {
     begun: Instant,
@@ -52,7 +52,7 @@ impl Counters {
         counter.fetch_add(1, Relaxed);
     }
 
-    /// One of many things that are counted by name.
+    /// Counts an event by name.
     pub(crate) fn name(&self, what: impl Into<String>) {
         *self.named.lock().unwrap_or_else(PoisonError::into_inner).entry(what.into()).or_default() += 1;
     }
@@ -85,39 +85,39 @@ impl Counters {
     }
 }
 
-/// What happened how often, up to a moment.
+/// The counts up to a moment.
 #[derive(Clone, Debug)]
 pub struct Figures {
-    /// Since the trial began.
+    /// Time since the trial began.
     pub elapsed: Duration,
     /// How often Mover was killed.
     pub kills: u64,
-    /// Moves that came to their end, there or back.
+    /// Moves that ended, in either direction.
     pub moves: u64,
-    /// How often all came to rest and every row was looked for.
+    /// How often everything came to rest and every row was checked.
     pub checks: u64,
     /// Acknowledged writes.
     pub writes: u64,
-    /// Tries that a store refused, because the org lives in the other one; each was tried again.
+    /// Tries that a store refused, because the org lives in the other one; each was retried.
     pub refused: u64,
     /// Serialization failures and deadlocks.
     pub serialization: u64,
-    /// Tries that ended because a store went away.
+    /// Tries that ended because a store went down.
     pub disconnected: u64,
-    /// Of these during COMMIT, so that the client did not know.
+    /// Of these during COMMIT, so that the outcome was unknown.
     pub uncertain: u64,
-    /// Tries before which the flags could not be read.
+    /// Tries for which the flags could not be read.
     pub no_flags: u64,
     /// The longest time from a write's first try until it was acknowledged.
     pub waited_longest: Duration,
-    /// The longest that a writer was seen to wait for the lock that Mover holds at a switch.
+    /// The longest observed wait of a writer for the lock that Mover holds at a switch.
     pub locked_out_longest: Duration,
-    /// Everything else, by name.
+    /// All other counts, by name.
     pub named: BTreeMap<String, u64>,
 }
 
 impl Figures {
-    /// All on one line, for a trial that is under way.
+    /// All counts on one line, for a trial that is under way.
     pub fn line(&self) -> String {
         let mishaps: u64 =
             self.named.iter().filter(|(name, _)| name.starts_with("server: ")).map(|(_, times)| times).sum();

@@ -1,4 +1,4 @@
-//! What was in the databases when something was found to be wrong.
+//! Dumps the databases when a fault was found.
 
 use std::path::{Path, PathBuf};
 
@@ -12,12 +12,12 @@ pub(crate) async fn dump(servers: &Servers, dir: &Path) {
     for (store, database) in [(Store::Old, "mover"), (Store::Old, "old"), (Store::New, "new")] {
         let mut command = Command::new(&pg_dump);
         command.args(["-U", "mover", "-d", database, "-h"]).arg(servers.socket_dir(store));
-        // Who looks for the cause has less then; nothing else depends on it.
+        // A failed dump only means less material for the search; nothing else depends on it.
         let _ = command.arg("-f").arg(dir.join(format!("{database}.sql"))).status().await;
     }
 }
 
-/// A program of Postgres: in PATH, or where Debian keeps those of each version.
+/// A program of Postgres: in PATH, or in the directory of Debian for each version.
 pub(crate) fn find_program(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let in_path = std::env::split_paths(&path).map(|dir| dir.join(name));

@@ -1,11 +1,11 @@
-//! What went wrong, gathered from all tasks of the trial.
+//! Findings from all tasks of the trial.
 
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
 use tokio::sync::watch;
 
-/// So many findings tell enough.
+/// The most findings that are kept.
 const KEPT_MAX: usize = 40;
 
 /// Why the trial failed.
@@ -23,7 +23,7 @@ impl fmt::Display for Wrong {
 
 impl std::error::Error for Wrong {}
 
-/// Where findings go; the first one ends the trial.
+/// Collects findings; the first one ends the trial.
 #[derive(Debug)]
 pub(crate) struct Evidence {
     found: Mutex<Vec<String>>,
@@ -48,7 +48,7 @@ impl Evidence {
         *self.any.borrow()
     }
 
-    /// Comes back when the first is there.
+    /// Waits for the first finding.
     pub(crate) async fn first(&self) {
         let mut any = self.any.subscribe();
         // The sender lives as long as this.

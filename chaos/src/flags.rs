@@ -10,23 +10,23 @@ use redis::aio::MultiplexedConnection;
 
 use crate::servers::Store;
 
-/// No application waits longer for its flags.
+/// The timeout of reading flags.
 const PATIENCE: Duration = Duration::from_millis(1_000);
 
-/// Where the flags lead.
+/// Where the flags route an org.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Way {
     To(Store),
-    /// The org is in 503 mode, which nothing in this trial asks for.
+    /// The org is in 503 mode, which nothing in this trial sets.
     Shut,
-    /// The flags cannot be read, or do not say.
+    /// The flags cannot be read, or do not route the org.
     Unknown(String),
 }
 
 pub(crate) struct Flags {
     client: redis::Client,
     connection: Option<MultiplexedConnection>,
-    /// For how long what was read is believed.
+    /// How long a route is cached.
     believed: Duration,
     known: HashMap<String, (Instant, Store)>,
 }
@@ -36,7 +36,7 @@ impl Flags {
         Ok(Self { client: redis::Client::open(url)?, connection: None, believed, known: HashMap::new() })
     }
 
-    /// Where an org's requests go; the cache may be asked.
+    /// The route of an org's requests; it may come from the cache.
     pub(crate) async fn way(&mut self, org: &str) -> Way {
         if let Some((read_at, store)) = self.known.get(org)
             && read_at.elapsed() < self.believed
@@ -51,7 +51,7 @@ impl Flags {
         way
     }
 
-    /// The next time the flags are read again.
+    /// Drops the cached route of an org.
     pub(crate) fn forget(&mut self, org: &str) {
         self.known.remove(org);
     }

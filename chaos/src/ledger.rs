@@ -1,4 +1,4 @@
-//! What clients were promised: all acknowledged writes of an application, by org.
+//! The ledger: all acknowledged writes of an application, by org.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -20,7 +20,7 @@ impl<W: Clone> Ledger<W> {
         }
     }
 
-    /// Those to an org up to now; each client's in order.
+    /// The writes to an org so far; each client's in order.
     pub(crate) fn of(&self, org: usize) -> Vec<Write<W>> {
         self.orgs.get(org).map_or_else(Vec::new, |org| org.lock().unwrap_or_else(PoisonError::into_inner).clone())
     }

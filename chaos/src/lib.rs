@@ -1,13 +1,14 @@
-//! The chaos trial of online moves: orgs go to and fro between two real Postgres while clients write, Mover is killed again
-//! and again, servers are restarted, and at the end every row must be where it belongs.
+//! The chaos trial of online moves: orgs move between two real Postgres servers in both directions while clients write, Mover
+//! is killed
+//! again and again, servers are restarted, and at the end every row must be where it belongs.
 //!
-//! - `servers`: two private Postgres and a Redis, and what is done to them;
-//! - `app`: what an application is to the trial; `shop` and `bank` are the two that there are;
-//! - `client`: writes, each until it is acknowledged, which the `ledger` remembers;
+//! - `servers`: two private Postgres servers and a Redis, and faults of them;
+//! - `app`: the interface of an application; `shop` and `bank` implement it;
+//! - `client`: writes until each write is acknowledged, which the `ledger` records;
 //! - `operator`: starts Mover and kills it, `restarts`: restarts servers;
-//! - `check`: when all is at rest, the rows of every org in both stores against the ledger.
+//! - `check`: at rest, compares the rows of every org in both stores with the ledger.
 //!
-//! `docs/chaos.md` says what is checked and how a failure is read.
+//! `docs/chaos.md` says what is checked and how to read a failure.
 
 mod app;
 mod bank;

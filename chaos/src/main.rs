@@ -1,4 +1,4 @@
-//! Runs a trial and says what came of it; the exit code is not zero if anything was wrong.
+//! Runs a trial and prints the result; the exit code is not zero if there was a fault.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -11,19 +11,19 @@ use mover_chaos::{Options, built_mover, run};
 #[derive(Debug, Parser)]
 #[command(version, max_term_width = 100)]
 struct Arguments {
-    /// Where all that is random comes from [default: another one each time]
+    /// The seed of everything that is random [default: a new one each time]
     #[arg(long)]
     seed: Option<u64>,
     /// How often Mover is killed
     #[arg(long, default_value_t = 1_000)]
     kills: u64,
-    /// The trial ends after so many minutes, also if there were fewer kills
+    /// The trial ends after this many minutes, even with fewer kills
     #[arg(long, default_value_t = 90.0, value_name = "MINUTES")]
     minutes: f64,
     /// Orgs of the shop
     #[arg(long, default_value_t = 8)]
     shops: u32,
-    /// So many more that join while the trial runs, one for each that is finalized
+    /// More orgs of the shop that join while the trial runs, one for each that is finalized
     #[arg(long, default_value_t = 24)]
     shops_later: u32,
     /// Branches of pgbench's bank
@@ -38,19 +38,19 @@ struct Arguments {
     /// Clients of each application
     #[arg(long, default_value_t = 8)]
     clients: u32,
-    /// What the clients of an application write together
+    /// Writes per second of all clients of an application
     #[arg(long, default_value_t = 80, value_name = "PER_SECOND")]
     writes: u32,
-    /// After so many kills all comes to rest and is checked
+    /// After this many kills everything comes to rest and is checked
     #[arg(long, default_value_t = 40, value_name = "KILLS")]
     check_every: u64,
-    /// Something happens to a server about so often, in seconds
+    /// The mean time between faults of servers, in seconds
     #[arg(long, default_value_t = 2.5, value_name = "SECONDS")]
     mishap_every: f64,
     /// The program under test [default: the mover beside this program]
     #[arg(long)]
     mover: Option<PathBuf>,
-    /// Where what Mover said is kept [default: a directory for the seed, below that of temporary files]
+    /// The directory for Mover's output [default: a directory for the seed, below that of temporary files]
     #[arg(long, value_name = "DIRECTORY")]
     evidence: Option<PathBuf>,
 }

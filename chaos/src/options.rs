@@ -1,21 +1,21 @@
-//! What a trial is to be like.
+//! Options of a trial.
 
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// What a trial is to be like.
+/// Options of a trial.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Where all that is random comes from.
+    /// The seed of everything that is random.
     pub seed: u64,
     /// How often Mover is killed.
     pub kills: u64,
-    /// The trial ends after so long, also if there were fewer kills.
+    /// The trial ends after this time, even with fewer kills.
     pub limit: Duration,
     /// Orgs of the shop.
     pub shops: u32,
-    /// So many more that join while the trial runs, one for each that is finalized.
+    /// More orgs of the shop that join while the trial runs, one for each that is finalized.
     pub shops_later: u32,
     /// Branches of pgbench's bank.
     pub branches: u32,
@@ -25,19 +25,19 @@ pub struct Options {
     pub big_accounts: u32,
     /// How many clients write to the orgs of each application.
     pub clients: u32,
-    /// What they write together.
+    /// Their writes per second in all.
     pub writes_per_second: u32,
-    /// After so many kills all comes to rest and is checked.
+    /// After this many kills everything comes to rest and is checked.
     pub kills_between_checks: u64,
-    /// Something happens to a server about so often.
+    /// The mean time between faults of servers.
     pub mishap_every: Duration,
     /// The program under test.
     pub mover: PathBuf,
-    /// Where what Mover said is kept.
+    /// The directory for Mover's output.
     pub evidence: PathBuf,
 }
 
-/// The program under test is not where it should be.
+/// The program under test was not found.
 #[derive(Debug)]
 pub struct NoMover(PathBuf);
 

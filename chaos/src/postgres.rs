@@ -1,11 +1,11 @@
-//! Connections of the trial's own.
+//! The trial's own connections.
 
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 use tokio_postgres::{Client, Error, NoTls, SimpleQueryMessage};
 
-/// A server that was ended is up again long before.
+/// A server that was stopped is up again long before this.
 const PATIENCE: Duration = Duration::from_secs(60);
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
@@ -17,7 +17,7 @@ pub(crate) async fn connect(url: &str) -> Result<Client, Error> {
     Ok(client)
 }
 
-/// Connects as soon as the server is there.
+/// Connects as soon as the server is up.
 pub(crate) async fn connect_patiently(url: &str) -> Result<Client, Error> {
     let until = Instant::now() + PATIENCE;
     loop {
@@ -34,19 +34,19 @@ pub(crate) fn causes(error: &Error) -> String {
     causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
-/// What an error means for the writer.
+/// The meaning of an error for a writer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Meaning {
     /// `MV001` or `MV002`: the org lives in the other store.
     Elsewhere,
-    /// Another transaction was in the way.
+    /// A conflict with another transaction.
     Again,
-    /// The server went away.
+    /// The server went down.
     Gone,
-    /// A constraint. In the store that an org has left, a foreign key or a unique index may speak before the guard does:
-    /// it hears of a statement only when all its rows are written and their constraints proven.
+    /// A constraint. In the store that an org has left, a foreign key or a unique index may fail before the guard refuses: its
+    /// trigger runs only when all rows of a statement are written and their constraints checked.
     Constraint,
-    /// Nothing that should happen in this trial.
+    /// An error that must not happen in this trial.
     Unexpected,
 }
 
@@ -67,7 +67,7 @@ pub(crate) fn meaning(error: &Error) -> Meaning {
     }
 }
 
-/// Carries out one statement without parameters and answers how many rows it changed or found.
+/// Executes one statement without parameters and returns how many rows it changed or found.
 pub(crate) async fn execute(client: &Client, sql: &str) -> Result<u64, Error> {
     let messages = client.simple_query(sql).await?;
     let count = messages.iter().rev().find_map(|message| match message {

@@ -1,4 +1,4 @@
-//! The program under test as a process: started, perhaps killed, and what it said.
+//! The program under test as a process: started, perhaps killed, with its output.
 
 use std::fs::File;
 use std::io;
@@ -13,17 +13,17 @@ use nix::unistd::Pid;
 use tokio::process::{Child, Command};
 use tokio::time::{sleep, timeout};
 
-/// No command may take longer: only so that a trial that hangs says where.
+/// No command may take longer: so that a trial that hangs says where.
 const HANGS_AFTER: Duration = Duration::from_secs(180);
 
-/// How a process is to end.
+/// How a process ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Death {
     /// By itself.
     Natural,
-    /// By SIGKILL, so long after it was started, if it still runs then.
+    /// By SIGKILL, this long after its start, if it still runs then.
     After(Duration),
-    /// By its own hand, when it comes by a failpoint for the first time.
+    /// By itself, when it passes a failpoint for the first time.
     At(&'static str),
 }
 
@@ -47,7 +47,7 @@ impl Ended {
         self.status.code()
     }
 
-    /// The last lines, which say why.
+    /// The last lines, which have the reason.
     pub(crate) fn tail(&self) -> String {
         let lines: Vec<&str> = self.said.lines().collect();
         format!(
@@ -60,7 +60,7 @@ impl Ended {
     }
 }
 
-/// Where it is, and where its configuration is.
+/// The path of the program and of its configuration.
 #[derive(Debug)]
 pub(crate) struct Program {
     binary: PathBuf,
@@ -89,7 +89,7 @@ impl Program {
         running.end(HANGS_AFTER).await
     }
 
-    /// Starts a command that dies by its own hand or not at all.
+    /// Starts a command that ends at a failpoint or not at all.
     pub(crate) fn start(&self, arguments: &[&str], death: Death) -> io::Result<Running> {
         let file = self.dir.join(format!("run-{:06}.log", self.runs.fetch_add(1, Relaxed)));
         let output = File::create(&file)?;
@@ -104,7 +104,7 @@ impl Program {
     }
 }
 
-/// A process that was not yet seen to end; killed when dropped.
+/// A process that has not been reaped; killed when dropped.
 #[derive(Debug)]
 pub(crate) struct Running {
     command: String,
@@ -117,7 +117,7 @@ impl Running {
     /// Sends a signal, if it still runs.
     pub(crate) fn signal(&self, signal: Signal) {
         if let Some(pid) = self.child.id() {
-            // It cannot be another process by now: ours is reaped only by `end`.
+            // It cannot be another process by now: only `end` reaps ours.
             let _ = kill(Pid::from_raw(pid.cast_signed()), signal);
         }
     }

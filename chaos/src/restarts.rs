@@ -1,4 +1,4 @@
-//! Restarts servers, until it is told to let be.
+//! Restarts servers until it is stopped.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -10,7 +10,7 @@ use tokio::time::sleep;
 
 use crate::postgres::connect;
 
-/// Where an org lives.
+/// The store that an org lives in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Store {
     Old,
@@ -35,14 +35,14 @@ impl Store {
     }
 }
 
-/// What happens to servers.
+/// Faults of servers.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Mishap {
-    /// In good order, and up again at once.
+    /// A clean restart.
     Restart(Store),
-    /// A few of Mover's connections, or all of them, are cut.
+    /// A few of Mover's connections, or all of them, are closed.
     Cut(Store, u8),
-    /// SIGKILL, and up again after a while.
+    /// SIGKILL, and a start after a while.
     Crash(Store),
     RedisForgets,
     RedisCrashes,
@@ -104,7 +104,7 @@ impl Servers {
         self.first.redis_url()
     }
 
-    /// Lets it happen; afterwards everything is up again. A server that crashed stays away for a while.
+    /// Causes a fault; afterwards everything is up again. A server that crashed stays down for a while.
     pub(crate) async fn suffer(&self, mishap: Mishap, away: Duration) -> Result<(), EmbeddedError> {
         match mishap {
             Mishap::Restart(store) => self.postgres(store).restart(ServerKind::Postgres).await,
@@ -132,7 +132,7 @@ impl Servers {
              ) AS some"
         );
         if let Ok(client) = connect(&self.store_url(store)).await {
-            // A server that goes away meanwhile has cut them all.
+            // A server that goes down meanwhile has closed them all.
             let _ = client.batch_execute(&sql).await;
         }
     }
@@ -140,7 +140,7 @@ impl Servers {
     async fn forget(&self) {
         let Ok(client) = redis::Client::open(self.redis_url()) else { return };
         if let Ok(mut connection) = client.get_multiplexed_async_connection().await {
-            // A Redis that does not answer has something worse.
+            // A Redis that does not answer has a worse fault already.
             let _: Result<(), _> = redis::cmd("FLUSHALL").query_async(&mut connection).await;
         }
     }

@@ -1,5 +1,5 @@
-//! A check that cannot fail is worth nothing. At the end of a successful trial the rows are tampered with, and each
-//! time the check must notice.
+//! A check that cannot fail is worth nothing. At the end of a successful trial rows are tampered with, and each time the check
+//! must notice.
 
 use tokio_postgres::Error;
 
@@ -11,7 +11,7 @@ use crate::postgres::{causes, connect};
 use crate::servers::{Servers, Store};
 use crate::shop::Shop;
 
-/// What is spoilt, where the org lives and where it does not. Each is taken back by the statement after it.
+/// What is tampered with, in the store where the org lives and in the other. The statement after it undoes it.
 const SPOILT_AT_HOME: [(&str, &str, &str); 5] = [
     (
         "a write that is lost",
@@ -19,7 +19,7 @@ const SPOILT_AT_HOME: [(&str, &str, &str); 5] = [
         "INSERT INTO writes SELECT * FROM spoilt; DROP TABLE spoilt",
     ),
     (
-        "a write that nobody was told of",
+        "a write that was never acknowledged",
         "INSERT INTO writes VALUES (-1, $KEY, -1)",
         "DELETE FROM writes WHERE id = -1",
     ),
@@ -29,7 +29,7 @@ const SPOILT_AT_HOME: [(&str, &str, &str); 5] = [
         "UPDATE accounts SET balance = balance + 1 WHERE shop = $KEY AND number = 1",
     ),
     (
-        "a guard that lets nobody write",
+        "a guard that refuses every write",
         "CREATE TABLE spoilt AS SELECT * FROM mover.org_guard WHERE migration = 'shop' AND org_key = '$KEY';
          DELETE FROM mover.org_guard WHERE migration = 'shop' AND org_key = '$KEY';
          INSERT INTO mover.org_guard (migration, org_key, mode, epoch, changed_at) VALUES ('shop', '$KEY', 'incoming', 1, now())",
@@ -45,9 +45,9 @@ const SPOILT_ELSEWHERE: [(&str, &str, &str); 1] = [(
     "DELETE FROM writes WHERE id = -1",
 )];
 
-/// No client writes, Mover does not run, and a check has just found no fault.
+/// Requires that no client writes, Mover does not run, and a check has just found no fault.
 pub(crate) async fn is_noticed(shared: &Shared<Shop>, servers: &Servers, evidence: &Evidence) {
-    // One that was written to, or there would be nothing to lose.
+    // An org that was written, or there would be nothing to lose.
     let mut orgs = shared.app.orgs().iter().enumerate();
     let Some((_, org)) = orgs.find(|(index, _)| !shared.ledger.of(*index).is_empty()) else { return };
     let home = match check::home(shared.app.migration(), org, servers).await {
@@ -75,7 +75,7 @@ pub(crate) async fn is_noticed(shared: &Shared<Shop>, servers: &Servers, evidenc
 
 async fn tamper(servers: &Servers, store: Store, sql: &str) -> Result<(), Error> {
     let client = connect(&servers.store_url(store)).await?;
-    // No trigger and no foreign key minds.
+    // No trigger or foreign key prevents it.
     client.batch_execute("SET session_replication_role = replica").await?;
     client.batch_execute(sql).await
 }

@@ -29,23 +29,23 @@ use crate::shop::Shop;
 use crate::tampering;
 use crate::watcher::watch;
 
-/// With all servers up and no Mover in the way every write ends well before.
+/// With all servers up and no Mover that blocks, every write ends well within this time.
 const CLIENTS_REST_WITHIN: Duration = Duration::from_secs(60);
 
 const CONFIGURATION: &str = "mover.toml";
 
 const PROGRESS_EVERY: Duration = Duration::from_secs(5);
 
-/// What the trial takes a process for dead after, if it gives no sign of life.
+/// The lease of Mover in this trial.
 pub(crate) const LEASE_MS: u64 = 1_500;
 
-/// What a client that caches its flags believes them for.
+/// How long a client that caches its flags keeps them.
 const CACHED: Duration = Duration::from_secs(1);
 
-/// Words in the reason of a failed move that mean rows, not circumstances.
+/// Words in the reason of a failed move that hint at wrong rows, not at circumstances.
 const SUSPICIOUS: [&str; 5] = ["differ", "violates", "duplicate", "does not exist", "bug"];
 
-/// Runs a trial. `progress` is called now and then.
+/// Runs a trial. `progress` is called periodically.
 pub async fn run(options: &Options, progress: impl Fn(&Figures) + Send + Sync) -> Result<Figures, Wrong> {
     let evidence = Arc::new(Evidence::new());
     let counters = Arc::new(Counters::new());
@@ -87,7 +87,7 @@ struct Trial {
 impl Trial {
     async fn set_up(options: &Options, evidence: Arc<Evidence>, counters: Arc<Counters>) -> Result<Self, String> {
         if options.evidence.join(CONFIGURATION).exists() {
-            // Of the trial before.
+            // From the previous trial.
             std::fs::remove_dir_all(&options.evidence).map_err(|error| error.to_string())?;
         }
         std::fs::create_dir_all(&options.evidence).map_err(|error| error.to_string())?;
@@ -144,7 +144,7 @@ impl Trial {
 
     async fn go(&self, options: &Options) {
         let mut random = StdRng::seed_from_u64(options.seed);
-        // Dropped at the end, and with it all that is still at work.
+        // Dropped at the end, which stops all tasks that still run.
         let mut tasks = JoinSet::new();
         let restarts = Restarts {
             servers: self.servers.clone(),
@@ -176,9 +176,9 @@ impl Trial {
         tokio::select! {
             () = self.drive(options, operator) => {}
             () = self.evidence.first() => {
-                // What else is wrong at the same time helps to understand it.
+                // Further findings at the same time help to understand the first.
                 sleep(Duration::from_secs(1)).await;
-                // All servers are up then, and can be looked into.
+                // With all servers up, so that they can be examined.
                 let _fair = self.sky.write().await;
             }
         }
@@ -191,7 +191,7 @@ impl Trial {
                 if let Err(error) = operator.step().await {
                     return self.evidence.add(error.to_string());
                 }
-                // A store may be away; then the next time.
+                // A store may be down; the next time it will be up.
                 let _ = self.read_events().await;
             }
             let done = self.counters.kills.load(Relaxed) >= options.kills || self.counters.elapsed() >= options.limit;
@@ -202,7 +202,7 @@ impl Trial {
         }
     }
 
-    /// Fair restarts, Mover finishes what it began, clients stop between two writes, and everything is looked at.
+    /// Stops restarts, lets Mover finish what it began, stops clients between two writes, and checks everything.
     async fn come_to_rest(&self, operator: &mut Operator, for_good: bool) {
         let _fair = self.sky.write().await;
         match operator.finish().await {
@@ -228,7 +228,7 @@ impl Trial {
         }
     }
 
-    /// Mover's own view: it finds nothing to mend.
+    /// Mover's own view: it must find nothing to repair.
     async fn ask_mover(&self) {
         for (arguments, good) in [
             (&["doctor"] as &[&str], "all as the move log says"),
@@ -250,7 +250,7 @@ impl Trial {
         }
     }
 
-    /// Counts moves that ended and why others did not, and looks for reasons that should never be.
+    /// Counts moves that ended and the reasons of failed ones, and looks for reasons that must never occur.
     async fn read_events(&self) -> Result<(), String> {
         let told = |error: tokio_postgres::Error| causes(&error);
         let log = connect_patiently(&self.servers.state_url()).await.map_err(told)?;
@@ -345,7 +345,7 @@ fn write_definition(dir: &Path, app: &impl App) -> std::io::Result<()> {
     std::fs::write(dir.join(format!("{}.toml", app.migration())), app.definition())
 }
 
-/// Without what differs from time to time: numbers, and all after the first sentence.
+/// A reason without variable parts: numbers, and everything after the first sentence.
 fn in_general(reason: &str) -> String {
     let mut text = String::new();
     for c in reason.chars().take(110) {

@@ -1,4 +1,4 @@
-//! Watches for how long writers wait for the guard's lock, which Mover holds at a switch.
+//! Watches how long writers wait for the guard's lock, which Mover holds at a switch.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,12 +10,12 @@ use crate::counters::Counters;
 use crate::evidence::Evidence;
 use crate::postgres::connect_patiently;
 
-/// The bound of a block is half a second; a Mover that stands still in it is cut off after four of them, wherever it does so.
+/// The bound of a block is half a second; the stores disconnect a Mover that hangs in it after four bounds, wherever that is.
 const LOCKED_OUT_MAX_SECONDS: f64 = 8.0;
 
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
-/// The longest that a writer has waited until now; Mover itself asks for the exclusive lock.
+/// The longest present wait of a writer; Mover itself requests the exclusive lock.
 const WAITING: &str = "SELECT max(extract(epoch FROM clock_timestamp() - waitstart))::float8 FROM pg_locks
                        WHERE locktype = 'advisory' AND mode = 'ShareLock' AND NOT granted";
 
@@ -26,7 +26,7 @@ const LOCKED: &str = "SELECT EXISTS (
                             AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
                       )";
 
-/// Comes back in the middle of a switch, with true, or when the time is over.
+/// Returns true in the middle of a switch, or false when the time is over.
 pub(crate) async fn until_locked(url: &str, limit: Duration) -> Result<bool, Error> {
     let client = connect_patiently(url).await?;
     let statement = client.prepare(LOCKED).await?;
@@ -40,7 +40,7 @@ pub(crate) async fn until_locked(url: &str, limit: Duration) -> Result<bool, Err
     Ok(false)
 }
 
-/// Continues until it is dropped, through every restart of the server.
+/// Runs until it is dropped, through every restart of the server.
 pub(crate) async fn watch(url: String, counters: Arc<Counters>, evidence: Arc<Evidence>) {
     loop {
         let Ok(client) = connect_patiently(&url).await else { continue };

@@ -1,4 +1,4 @@
-//! A short trial, the same each time but for what the machine does; MOVER_CHAOS_SEED makes it another one.
+//! A short trial, the same each time except for the timing of the machine; MOVER_CHAOS_SEED changes it.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 

@@ -1,4 +1,4 @@
-//! What can happen next.
+//! The actions that are possible in a state.
 
 /// One atomic step of a participant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,25 +18,25 @@ pub(crate) enum WriterDoes {
     GiveUp,
 }
 
-/// A node's program counter says what it does; this says which way, where there is more than one.
+/// A node's program counter says which action it takes; this says which variant, if there are several.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum How {
     Next,
-    /// Release the lock and try later.
+    /// Releases the lock and retries later.
     BackOff,
-    /// Catch up once more before asking for the lock.
+    /// Catches up once more before requesting the lock.
     EarlyRound,
     /// Stores the desired flags before the receiving store is open: both are under way at once.
     FlagsEarly,
-    /// As `Next`, but a row is written wrong.
+    /// Like `Next`, but a row is written wrong.
     Wrongly,
     /// The step fails for a reason of its own.
     Fail,
-    /// It fails because there is no answer to `moved`, which is still on its way.
+    /// It fails because `moved` got no answer, and is still on its way.
     FailLate,
 }
 
-/// What comes from outside of the protocol.
+/// Events from outside the protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Event {
     Claim(u8),
@@ -44,20 +44,20 @@ pub(crate) enum Event {
     /// The lease ends though its node lives; this other node takes over.
     TakeOver(u8),
     LoseLock(u8),
-    /// A `moved` whose node has given up arrives.
+    /// A `moved` arrives whose node has given up.
     LateMoved,
-    /// The session that it was sent to ends before.
+    /// The session that it was sent to ends first.
     LateEnds,
     Retry,
     RollBack,
     Finalize,
-    /// Whatever was decided about the flags and Redis has not seen is written there.
+    /// Decisions about flags that Redis has not seen are written there.
     FlagsCaughtUp,
-    /// The bits of this store are worked out again.
+    /// The bits of this store are computed again.
     Install(u8),
 }
 
-/// Whether an action changed anything.
+/// The result of an action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Doing {
     Done,

@@ -1,4 +1,4 @@
-//! One exploration of all reachable states, and what it found.
+//! One exploration of all reachable states, and its result.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -14,58 +14,58 @@ use crate::trace;
 /// A path that decides a property.
 #[derive(Debug)]
 pub struct Found {
-    /// How many actions it has.
+    /// The number of its actions.
     pub actions: usize,
-    /// It, line by line.
+    /// The path, line by line.
     pub trace: Vec<String>,
 }
 
-/// What became of one property.
+/// The result for one property.
 #[derive(Debug)]
 pub struct Verdict {
     /// Its name.
     pub property: &'static str,
-    /// It is asked for at least once, rather than always.
+    /// Whether it must hold at least once, rather than always.
     pub is_example: bool,
-    /// An example if one is asked for, a counterexample otherwise.
+    /// An example if one is required, otherwise a counterexample.
     pub found: Option<Found>,
 }
 
 impl Verdict {
-    /// Whether this is as it should be.
+    /// Whether the result is the expected one.
     pub fn is_good(&self) -> bool {
         self.is_example == self.found.is_some()
     }
 }
 
-/// What one exploration found.
+/// The result of one exploration.
 #[derive(Debug)]
 pub struct Report {
-    /// States that were generated, repeats included.
+    /// Generated states, including repeats.
     pub states: usize,
     /// Different states.
     pub unique: usize,
     /// Length of the longest of the shortest paths.
     pub depth: usize,
-    /// How long it took.
+    /// The duration.
     pub took: Duration,
-    /// Property by property.
+    /// The result for each property.
     pub verdicts: Vec<Verdict>,
 }
 
 impl Report {
-    /// Whether every property is as it should be.
+    /// Whether every property has the expected result.
     pub fn is_good(&self) -> bool {
         self.verdicts.iter().all(Verdict::is_good)
     }
 }
 
-/// Explores everything that a setting allows.
+/// Explores all states of a setting.
 pub fn all(setting: &Setting, threads: usize) -> Report {
     explore(Cutover::new(*setting, None), threads, None)
 }
 
-/// Explores without a measure until what it prevents has happened. One thread, so that the shortest path is found.
+/// Explores without a measure until the damage that it prevents occurs. One thread, so that the shortest path is found.
 pub fn without(measure: Without) -> (Setting, &'static str, Report) {
     let (setting, property) = measure.breaks();
     (setting, property, explore(Cutover::new(setting, Some(measure)), 1, Some(property)))

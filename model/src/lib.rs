@@ -1,7 +1,7 @@
 //! The cutover protocol of Mover as a model that a checker explores completely.
 //!
-//! It checks the protocol and not the code, and therefore knows nothing of the other crates. `docs/model.md` tells what
-//! is modelled, what is left out, and how to read a counterexample.
+//! It checks the protocol and not the code, so it depends on no other crate. `docs/model.md` says what is modelled, what is
+//! left out, and how to read a counterexample.
 
 mod action;
 pub mod explore;

@@ -1,4 +1,4 @@
-//! Explores every configuration, then the protocol without each of its measures, and says what came of it.
+//! Explores every configuration, then the protocol without each of its measures, and prints the results.
 
 use std::process::ExitCode;
 

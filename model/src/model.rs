@@ -10,11 +10,11 @@ use crate::setting::{Setting, Write};
 use crate::state::{NOBODY, State};
 use crate::{operator, properties};
 
-/// The cutover of one org, with one measure taken away or none.
+/// The cutover of one org, without one measure or with all.
 pub(crate) struct Cutover {
     pub(crate) setting: Setting,
     pub(crate) without: Option<Without>,
-    /// Properties that are decided, one bit each: the first discovery is the shortest, so later ones are not looked at.
+    /// Decided properties, one bit each: the first discovery is the shortest, so later ones are ignored.
     decided: AtomicU32,
 }
 
@@ -36,7 +36,7 @@ impl Cutover {
         self.decided.load(Ordering::Relaxed) & (1 << number) != 0
     }
 
-    /// Writes are numbered through all writers.
+    /// Writes are numbered across all writers.
     pub(crate) fn write_id(&self, writer: usize, txn: u8, statement: u8) -> u8 {
         let before = self.setting.writers[..writer].iter().flat_map(|script| script.iter());
         let before = before.chain(self.setting.writers[writer][..usize::from(txn)].iter());
@@ -82,7 +82,7 @@ impl Model for Cutover {
     }
 }
 
-/// Whether this node is the one that the move log knows.
+/// Whether this node is the owner in the move log.
 pub(crate) fn is_holder(state: &State, node: usize) -> bool {
     state.log.holder != NOBODY && usize::from(state.log.holder) == node && state.log.epoch == state.nodes[node].epoch
 }

@@ -1,4 +1,4 @@
-//! Each measure of the protocol, to be taken away.
+//! The measures of the protocol, each of which can be removed.
 
 use crate::properties::{CAUSE, Name, P1, P2, P3, P7, P8, P10, P11, P12};
 use crate::setting::Setting;
@@ -7,21 +7,21 @@ use crate::settings::small;
 /// The protocol without one of its measures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Without {
-    /// After `capturing` is committed, open writers are waited for.
+    /// After `capturing` is committed, Mover waits for open writers.
     Barrier,
     /// A writer that got the shared lock reads the mode again.
     RereadAfterLock,
     /// The switch happens under the exclusive lock.
     ExclusiveLock,
-    /// Under the lock, the last changes are caught up with.
+    /// Under the lock, the last changes are carried over.
     RoundUnderLock,
     /// The leaving store closes before the receiving store opens.
     LeavingBeforeReceiving,
-    /// Every change of a guard row, and what goes with it, is refused if a newer epoch was there.
+    /// Every change of a guard row, and of what goes with it, is refused if there is a newer epoch.
     EpochCheckInStore,
     /// Flags with an older epoch are refused.
     EpochCheckInRedis,
-    /// The move log is written only by who holds the move.
+    /// Only the owner of the move writes the move log.
     EpochCheckInLog,
     /// Writers with a kept snapshot lock the guard row.
     ForShareForSnapshots,
@@ -29,7 +29,7 @@ pub enum Without {
     LogWhileCapturing,
     /// A round locks the receiving guard row before it takes its snapshot.
     GuardLockBeforeSnapshot,
-    /// A round forgets only entries that its snapshot saw.
+    /// A round deletes only entries that its snapshot saw.
     ForgetOnlyVisibleEntries,
     /// All rows are compared before the switch.
     TallyOfAll,
@@ -39,7 +39,7 @@ pub enum Without {
     IncomingRefusesWriters,
     /// After the switch, the receiving store logs changes.
     ReverseCapture,
-    /// Who gives up looks whether the org has moved already: before that is stored, and in the abort.
+    /// Before a step is given up, the node checks whether the org has moved: before that is stored, and in the abort.
     AbortChecksMoved,
     /// An abort opens the org under the exclusive lock.
     AbortTakesLock,
@@ -51,29 +51,29 @@ pub enum Without {
     AbortLeavesDiscarded,
     /// Giving up a rollback stamps the leaving guard row with its epoch: before that is stored, and in the abort.
     BackAbortStamps,
-    /// Who gives a step up does so with a new epoch.
+    /// A step is given up under a new epoch.
     GiveUpRenews,
-    /// Who takes over stamps the leaving guard row with its epoch.
+    /// A takeover stamps the leaving guard row with its epoch.
     StampOnTakeOver,
     /// `moved` is committed on the session that holds the exclusive lock.
     MovedOnLockSession,
-    /// While the exclusive lock is held, no wait for another lock is without end.
+    /// While the exclusive lock is held, every wait for another lock has a timeout.
     TimeoutUnderLock,
     /// The exclusive lock ends with its session.
     LockThatDiesWithItsSession,
     /// A copy in ranges that continues after a crash begins with a round in its snapshot.
     ResumeCatchesUp,
-    /// An abort, and a rollback's end, forget which ranges were copied.
+    /// An abort, and the end of a rollback, delete the record of copied ranges.
     CursorGoesWithRows,
     /// Each range is deleted before it is filled.
     RangeDeletesFirst,
     /// A round applies all entries of its snapshot in one transaction.
     EntriesInOneGo,
-    /// After `incoming` is committed, writers that were open in the receiving store are waited for.
+    /// After `incoming` is committed, Mover waits for writers that were open in the receiving store.
     BarrierOnReceiving,
-    /// The triggers look at the org before open writers are waited for.
+    /// The triggers watch the org before Mover waits for open writers.
     WatchBeforeWaiting,
-    /// The triggers look at the org only after its guard row is committed: until then an install may undo that.
+    /// The triggers watch the org only after its guard row is committed: until then an install may undo that.
     WatchAfterCommit,
     /// An install leaves the bits of orgs that are not settled.
     InstallKeepsWatch,
@@ -119,8 +119,8 @@ impl Without {
         Without::InstallKeepsWatch,
     ];
 
-    /// Where the damage shows in a small configuration, and which property it breaks there. That may be a later one
-    /// than the first: without the check of epochs it is no news that epochs fall.
+    /// The small configuration in which the damage shows, and the property that it breaks there. That may be a later one than
+    /// the first: without the check of epochs it is expected that epochs fall.
     pub(crate) fn breaks(self) -> (Setting, Name) {
         match self {
             Without::Barrier => (small::CLIENTS, P3),

@@ -1,4 +1,4 @@
-//! Claims, and what comes from outside: crashes, leases that end, the operator.
+//! Claims, and events from outside: crashes, expired leases, the operator.
 
 use crate::action::{Action, Doing, Event};
 use crate::model::Cutover;
@@ -131,7 +131,7 @@ fn end_late(state: &mut State) {
     release_lock(state, usize::from(LATE));
 }
 
-/// Its connections end, and with them its transactions and locks.
+/// Closes its connections, and with them its transactions and locks.
 pub(crate) fn close_sessions(state: &mut State, node: usize) {
     release_lock(state, node);
     release_guards(state, node);

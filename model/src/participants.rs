@@ -1,15 +1,15 @@
-//! What nodes and writers remember, and lose when they die.
+//! What nodes and writers remember, and lose when they crash.
 
 use crate::setting::KEYS;
 use crate::state::{ABSENT, Mode, OLD, Rows, Step, Writes};
 
-/// Where a node stands inside its step: what it will do next.
+/// The position of a node inside its step: its next action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum At {
     Idle,
     /// The first effect of the step.
     Begin,
-    /// Lets the triggers look at the org.
+    /// Makes the triggers watch the org.
     Watch,
     ListWriters,
     AwaitWriters,
@@ -21,7 +21,7 @@ pub(crate) enum At {
     RangesApply,
     RoundBegin,
     RoundRead,
-    /// Only where the order of the two is wrong.
+    /// Only in the variant with the wrong order.
     RoundLockLate,
     RoundApply,
     RoundForget,
@@ -30,7 +30,7 @@ pub(crate) enum At {
     Lock,
     Locked,
     CommitMoved,
-    /// Only where the order of the two is wrong.
+    /// Only in the variant with the wrong order.
     CommitMovedLate,
     Accept,
     /// The flags are decided already.
@@ -39,13 +39,13 @@ pub(crate) enum At {
     WriteFlags,
     Release,
     DiscardReceiving,
-    /// An abort found that it comes too late.
+    /// An abort found that the org has moved.
     GoForward,
     /// The step failed and its connections are closed; next: get a new epoch to give it up with.
     Failing,
-    /// Has the receiving store refuse the epoch before.
+    /// Makes the receiving store refuse the former epoch.
     RevokeReceiving,
-    /// Has the leaving store refuse the epoch before, and asks whether the org has moved.
+    /// Makes the leaving store refuse the former epoch, and asks whether the org has moved.
     RevokeLeaving,
     /// It is given up; next: store that.
     GivenUp,
@@ -61,7 +61,7 @@ pub(crate) struct Node {
     pub(crate) epoch: u8,
     /// It believes that it holds the exclusive lock.
     pub(crate) locked: bool,
-    /// A copy in ranges continues from where another one ended.
+    /// A copy in ranges continues an interrupted one.
     pub(crate) resumes: bool,
     /// Rows as a snapshot showed them.
     pub(crate) rows: Rows,
@@ -91,15 +91,15 @@ impl Node {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Writing {
-    /// Between transactions. What it knows of the flags may be old.
+    /// Between transactions. Its knowledge of the flags may be stale.
     Idle,
     /// A snapshot is taken and nothing written yet.
     Snapshot,
-    /// The statement wrote its row, uncommitted; its trigger has not looked at the guard yet.
+    /// The statement wrote its row, uncommitted; its trigger has not read the guard yet.
     Written,
     /// The trigger saw `capturing`: it takes the shared lock and reads the mode again.
     Guarded,
-    /// The statement is through.
+    /// The statement has ended.
     Passed,
 }
 
@@ -107,11 +107,11 @@ pub(crate) enum Writing {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Writer {
     pub(crate) at: Writing,
-    /// The store it believes the org to be in.
+    /// The store in which it believes the org to be.
     pub(crate) route: u8,
-    /// Which of its transactions it is at.
+    /// The number of its transaction.
     pub(crate) txn: u8,
-    /// Which statement of it.
+    /// The number of the statement in it.
     pub(crate) statement: u8,
     /// It holds the advisory lock, shared.
     pub(crate) shared: bool,
@@ -121,9 +121,9 @@ pub(crate) struct Writer {
     pub(crate) keeps_snapshot: bool,
     /// The guard row changed since its snapshot.
     pub(crate) stale: bool,
-    /// The mode in its snapshot; kept only where it is looked at.
+    /// The mode in its snapshot; kept only if it is used.
     pub(crate) snapshot_mode: Mode,
-    /// It writes in the new store before anything is known of the org there.
+    /// It writes in the new store before that has a guard row of the org.
     pub(crate) astray: bool,
     /// Its uncommitted entries in the change log.
     pub(crate) logged: Writes,

@@ -1,7 +1,8 @@
-//! Whether there is always a way out: from every reachable state, one where the move is at rest and all is written.
+//! Whether there is always a way out: a path from every reachable state to one where the move is at rest and everything is
+//! written.
 //!
-//! The checker's `eventually` overlooks cycles, and this protocol has some: backing off, and writers that give up. So the
-//! graph is built here, and walked backwards from where everything is done.
+//! The checker's `eventually` misses cycles, and this protocol has some: backing off, and writers that give up. So the
+//! graph is built here, and walked backwards from the states where everything is done.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -13,10 +14,10 @@ use crate::participants::Writing;
 use crate::setting::Setting;
 use crate::state::{Stage, State};
 
-/// What the walk found.
+/// The result of the walk.
 #[derive(Debug)]
 pub struct Progress {
-    /// How many states there are.
+    /// The number of states.
     pub states: usize,
     /// In how many of them everything is done.
     pub done: usize,

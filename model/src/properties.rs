@@ -1,4 +1,4 @@
-//! What must hold in every state, and what must be reachable so that this says something.
+//! What must hold in every state, and what must be reachable so that this is not vacuous.
 
 use stateright::Property;
 
@@ -40,7 +40,7 @@ macro_rules! sometimes {
     };
 }
 
-/// The properties of a setting; what its budgets cannot reach is not asked for.
+/// The properties of a setting; those that its budgets cannot reach are left out.
 pub(crate) fn of(setting: &Setting) -> Vec<Property<Cutover>> {
     let mut properties = safety();
     let budget = &setting.budget;
@@ -56,7 +56,7 @@ pub(crate) fn of(setting: &Setting) -> Vec<Property<Cutover>> {
         properties.push(sometimes!(24, "a move ends failed", |_, state| state.log.stage == Stage::Failed));
     }
     if budget.failures > 0 || budget.crashes > 0 {
-        properties.push(sometimes!(25, "somebody finds `moved` and goes forward", |_, state| finds_moved(state)));
+        properties.push(sometimes!(25, "a node finds `moved` and goes forward", |_, state| finds_moved(state)));
     }
     if budget.rollbacks > 0 {
         properties.push(sometimes!(26, "a move ends rolled back", |_, state| state.log.stage == Stage::RolledBack));
@@ -104,7 +104,7 @@ fn safety() -> Vec<Property<Cutover>> {
     ]
 }
 
-/// No row (`Unknown`) lets writes pass too, but no flag leads there.
+/// A missing row (`Unknown`) lets writes pass too, but no flag leads there.
 fn accepts(state: &State, store: usize) -> bool {
     matches!(state.stores[store].mode, Mode::Settled | Mode::Capturing)
 }
@@ -155,10 +155,10 @@ fn agrees_at_rest(state: &State) -> bool {
     (state.stores[OLD].mode, state.stores[NEW].mode) == modes && state.redis.to == to && state.log.desired.to == to
 }
 
-/// The holder can act at once, or once another node, which can act, ends its transaction on the guard row.
+/// The owner can act at once, or once another node, which can act, ends its transaction on the guard row.
 fn block_goes_on(model: &Cutover, state: &State, store: usize) -> bool {
     let holder = state.stores[store].exclusive;
-    // The store ends a session that does nothing while it has the lock.
+    // The store ends a session that idles while it has the lock.
     if holder == NOBODY || holder == LATE {
         return true;
     }

@@ -1,4 +1,4 @@
-//! How much the checker lets happen: what the writers do, and how much may go wrong.
+//! The bounds of the checker: what the writers do, and how many faults may occur.
 
 /// How many row keys the org has.
 pub(crate) const KEYS: usize = 2;
@@ -7,7 +7,7 @@ pub(crate) const KEYS: usize = 2;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Isolation {
     ReadCommitted,
-    /// Stands for SERIALIZABLE too: what matters is that the snapshot is kept.
+    /// Also represents SERIALIZABLE: what matters is that the snapshot is kept.
     RepeatableRead,
 }
 
@@ -26,7 +26,7 @@ impl Write {
     }
 }
 
-/// One transaction of a writer, tried again until it is acknowledged.
+/// One transaction of a writer, retried until it is acknowledged.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Txn {
     pub(crate) isolation: Isolation,
@@ -41,7 +41,7 @@ pub(crate) const fn rr(writes: &'static [Write]) -> Txn {
     Txn { isolation: Isolation::RepeatableRead, writes }
 }
 
-/// What may happen, each at most this many times in one run.
+/// The most occurrences of each event in one run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Budget {
     /// A node loses its data and its connections.
@@ -54,11 +54,11 @@ pub(crate) struct Budget {
     pub(crate) lost_locks: u8,
     /// Mover writes a wrong row.
     pub(crate) faults: u8,
-    /// The operator has a failed move tried again.
+    /// The operator retries a failed move.
     pub(crate) retries: u8,
-    /// The operator has a migrated move rolled back.
+    /// The operator rolls back a migrated move.
     pub(crate) rollbacks: u8,
-    /// The operator has a migrated move finalized.
+    /// The operator finalizes a migrated move.
     pub(crate) finalizes: u8,
     /// Another campaign begins, and the bits are computed again.
     pub(crate) installs: u8,
@@ -69,16 +69,16 @@ pub(crate) struct Budget {
 pub struct Setting {
     /// Name on the command line.
     pub name: &'static str,
-    /// What is looked at, in one line.
+    /// What it examines, in one line.
     pub about: &'static str,
     pub(crate) writers: [&'static [Txn]; 2],
     pub(crate) budget: Budget,
     /// The copy goes in ranges of one key each, with a durable cursor.
     pub(crate) ranges: bool,
-    /// The switch may catch up before it takes the lock, as often as it likes.
+    /// The switch may catch up before it takes the lock, any number of times.
     pub(crate) early_rounds: bool,
-    /// A unique constraint: at most one of the rows may be there. Every transaction writes both, so that one is.
+    /// A unique constraint: at most one of the rows may exist. Every transaction writes both, so that one does.
     pub(crate) unique: bool,
-    /// The second writer begins with the new store, though no flag ever said so.
+    /// The second writer begins with the new store, though no flag ever routed it there.
     pub(crate) astray: bool,
 }

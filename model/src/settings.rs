@@ -27,14 +27,14 @@ const MANY: [&[Txn]; 2] = [
     &[rc(&[Put(0)]), rr(&[Put(0), Put(1)]), rc(&[Delete(0)])],
     &[rc(&[Put(1), Delete(0)]), rr(&[Put(1)]), rc(&[Put(0)])],
 ];
-/// A unique value goes from one row to the other and back.
+/// A unique value moves from one row to the other and back.
 const SWAPS: [&[Txn]; 2] = [&[rc(&[Delete(0), Put(1)]), rc(&[Delete(1), Put(0)])], &[rc(&[Delete(0), Put(1)])]];
 
 const fn setting(name: &'static str, about: &'static str, writers: [&'static [Txn]; 2], budget: Budget) -> Setting {
     Setting { name, about, writers, budget, ranges: false, early_rounds: true, unique: false, astray: false }
 }
 
-/// What the full run explores.
+/// The settings of the full run.
 pub const FULL: [Setting; 11] = [
     setting(
         "clients",
@@ -114,8 +114,7 @@ pub const FULL: [Setting; 11] = [
     },
 ];
 
-/// Small enough for tests, and for the search without a measure.
-/// What the tests explore.
+/// Small enough for tests, and for the search without a measure. The tests explore these.
 pub const SMALL: [Setting; 15] = small::ALL;
 
 pub(crate) mod small {

@@ -1,4 +1,4 @@
-//! What the world remembers at one moment.
+//! The state of the world at one moment.
 
 use crate::participants::{Node, Writer, Writing};
 use crate::setting::{Budget, KEYS, Setting};
@@ -9,7 +9,7 @@ pub(crate) const NOBODY: u8 = u8::MAX;
 /// Holds an exclusive lock: a session that its node has given up, with a `moved` on its way to it.
 pub(crate) const LATE: u8 = 2;
 
-/// A row: absent, as it was in the beginning, or the id of the write that made it.
+/// A row: absent, in its initial state, or the id of the write that made it.
 pub(crate) type Row = u8;
 pub(crate) const ABSENT: Row = 0;
 pub(crate) const INITIAL: Row = 1;
@@ -45,7 +45,7 @@ pub(crate) struct Store {
     pub(crate) guard_locked: u8,
     /// The durable cursor: ranges that are copied here.
     pub(crate) ranges: u8,
-    /// The bit that lets triggers read the mode of the org. Its last value is visible to all at once.
+    /// The bit that makes triggers read the mode of the org. Its last value is visible to all at once.
     pub(crate) watched: bool,
 }
 
@@ -105,10 +105,10 @@ pub(crate) struct MoveLog {
     pub(crate) desired: Flags,
 }
 
-/// What the checker notes of the past. In a protocol that holds, only `expected` ever changes.
+/// History that the checker records. In a correct protocol, only `expected` ever changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Ghost {
-    /// Rows as the acknowledged writes made them.
+    /// The rows that result from the acknowledged writes.
     pub(crate) expected: Rows,
     /// The stores differed, or changes were pending, when `moved` was committed.
     pub(crate) unequal_at_switch: bool,
@@ -116,7 +116,7 @@ pub(crate) struct Ghost {
     pub(crate) foreign_write: bool,
     /// A lower epoch replaced a higher one.
     pub(crate) epoch_fell: bool,
-    /// The rightful holder was refused, or found a mismatch, though nothing had gone wrong.
+    /// The rightful owner was refused, or found a mismatch, though nothing had gone wrong.
     pub(crate) false_alarm: bool,
 }
 
@@ -127,7 +127,8 @@ pub(crate) struct State {
     pub(crate) log: MoveLog,
     pub(crate) nodes: [Node; 2],
     pub(crate) writers: [Writer; 2],
-    /// With which epoch the `moved` was sent that is still on its way; 0: there is none. The store is the one that `LATE` has locked.
+    /// The epoch with which the `moved` was sent that is still on its way; 0: there is none. The store is the one that `LATE`
+    /// has locked.
     pub(crate) late: u8,
     pub(crate) left: Budget,
     pub(crate) ghost: Ghost,
@@ -180,12 +181,12 @@ impl State {
         self.writers.iter().filter(move |writer| writer.at != Writing::Idle && usize::from(writer.route) == store)
     }
 
-    /// Whether an update of the guard row, or a lock on it, has to wait.
+    /// Whether an update of the guard row, or a lock on it, must wait.
     pub(crate) fn guard_is_held(&self, store: usize) -> bool {
         self.stores[store].guard_locked != NOBODY || self.writers_in(store).any(|writer| writer.guard_shared)
     }
 
-    /// A committed change of the guard row.
+    /// Commits a change of the guard row.
     pub(crate) fn set_guard(&mut self, store: usize, mode: Mode, epoch: u8) {
         let guard = &mut self.stores[store];
         self.ghost.epoch_fell |= epoch < guard.epoch;

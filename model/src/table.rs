@@ -1,4 +1,4 @@
-//! What each action of a node makes of an org's guard row, for every mode and every epoch: the part of the model that the
+//! The effect of each action of a node on an org's guard row, for every mode and every epoch: the part of the model that the
 //! product's SQL must agree with, row by row.
 
 use crate::action::How;
@@ -17,23 +17,23 @@ pub enum Act {
     Capture,
     /// The copy is entered and committed.
     Copy,
-    /// A round of catching up is committed in the target.
+    /// A round of catch-up is committed in the target.
     Round,
     /// The new owner makes the store refuse the former epoch.
     TakeOver,
-    /// The point of no return on the way there.
+    /// The point of no return, forward.
     Moved,
-    /// The same on the way back.
+    /// The point of no return on the way back.
     MovedBack,
     /// The target opens.
     Receive,
     /// The source opens again after a rollback.
     ReceiveBack,
-    /// An abort lets the source log no more.
+    /// An abort stops the log of the source.
     Settle,
     /// An abort removes the copy.
     Discard,
-    /// The target logs no more.
+    /// The log of the target is stopped.
     Close,
     /// The source's rows are removed.
     Purge,
@@ -77,7 +77,7 @@ impl Act {
         }
     }
 
-    /// In which step, where the node stands in it, and where it has acted.
+    /// The step, the node's position in it, and its position after the action.
     fn place(self) -> (Step, At, At) {
         match self {
             Act::Capture => (Step::Capture, At::Begin, At::Watch),
@@ -100,8 +100,8 @@ impl Act {
         matches!(self, Act::Moved | Act::MovedBack | Act::Settle | Act::Close)
     }
 
-    /// The modes that the row can be in before this action. The source always has a row here; where the product has
-    /// none yet, it takes that for `settled` with epoch 0. The new owner continues, unless the org is captured.
+    /// The modes that the row can have before this action. The source always has a row here; a missing row counts as `settled`
+    /// with epoch 0 in the product. The new owner continues, unless the org is captured.
     fn modes(self) -> &'static [Mode] {
         match self {
             Act::TakeOver => &[Mode::Capturing],
@@ -127,13 +127,13 @@ pub type Guard = (Option<&'static str>, u8);
 /// One line of the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Line {
-    /// What is done.
+    /// The action.
     pub act: Act,
-    /// To which row.
+    /// The row before.
     pub before: Guard,
-    /// What it is afterwards.
+    /// The row after.
     pub after: Guard,
-    /// Whether it could be done; the row of a refused action stays as it was.
+    /// Whether it was done; the row of a refused action stays as it was.
     pub is_done: bool,
 }
 

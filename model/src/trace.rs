@@ -1,4 +1,4 @@
-//! A path in words: who does what, and the state that comes of it where it changes.
+//! A path as text: the actor, the action, and the resulting state where it changes.
 
 use crate::action::{Action, Event, How, WriterDoes};
 use crate::model::Cutover;

@@ -80,7 +80,8 @@ impl Cutover {
         let writer = &state.writers[number];
         let store = &state.stores[usize::from(writer.route)];
         if writer.at == Writing::Written && !store.watched {
-            // The condition is not met. Who is not looked at in the new store came there although no flag ever said so.
+            // The condition is false. An org that is not watched in the new store was written there although no flag ever
+            // routed it.
             let astray = matches!(store.mode, Mode::Unknown | Mode::Incoming | Mode::Discarded);
             self.obey(state, number, Mode::Settled);
             state.writers[number].astray |= astray;
@@ -92,7 +93,7 @@ impl Cutover {
         }
     }
 
-    /// First a look without any lock. Only if the org is capturing: the lock, and a second look, in a new snapshot.
+    /// First reads the mode without any lock. Only if the org is capturing: takes the lock, and reads again, in a new snapshot.
     fn trigger_read_committed(&self, state: &mut State, number: usize) -> Doing {
         let store = usize::from(state.writers[number].route);
         let mode = state.stores[store].mode;
@@ -111,8 +112,8 @@ impl Cutover {
         Doing::Done
     }
 
-    /// A snapshot that is kept cannot see whether the guard row changed; locking the row can. Where the snapshot has the org
-    /// settled, that is all: the row lock alone keeps the mode as it is.
+    /// A kept snapshot cannot see whether the guard row changed; locking the row can. If the org is settled in the snapshot,
+    /// that is all: the row lock alone keeps the mode as it is.
     fn trigger_with_snapshot(&self, state: &mut State, number: usize) -> Doing {
         let store = usize::from(state.writers[number].route);
         let guard = &state.stores[store];
@@ -164,7 +165,7 @@ impl Cutover {
     fn commit(&self, state: &mut State, number: usize, txn: &Txn) {
         let writer = state.writers[number];
         let store = usize::from(writer.route);
-        // A write to a store that no flag routed to, before Mover was there, cannot be checked: it is not followed.
+        // A write to a store that no flag routed to, before Mover was there, cannot be checked: it is not tracked.
         let follows = !writer.astray;
         state.ghost.foreign_write |= follows && store != state.owner();
         for (statement, write) in txn.writes.iter().enumerate() {

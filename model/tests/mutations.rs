@@ -1,4 +1,4 @@
-//! Each measure is needed: without it the checker finds what it prevents.
+//! Each measure is needed: without it the checker finds the damage that it prevents.
 
 use mover_model::{Without, explore};
 

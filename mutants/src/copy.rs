@@ -9,7 +9,7 @@ use std::process::Command;
 
 use mover_mutants::Mutant;
 
-/// All files that git knows or would add, as they were when the copy was made: whoever goes on working disturbs nothing.
+/// All files that git knows or would add, as they were when the copy was made: later edits disturb nothing.
 #[derive(Debug)]
 pub(crate) struct Copy {
     path: PathBuf,
@@ -17,7 +17,7 @@ pub(crate) struct Copy {
 }
 
 impl Copy {
-    /// Makes the copy, or brings one that is there up to date: what is the same keeps its time, so that little is built anew.
+    /// Creates the copy, or updates an existing one: unchanged files keep their time, so that little is rebuilt.
     pub(crate) fn of(from: &Path, to: &Path) -> io::Result<Self> {
         let listed = Command::new("git")
             .args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"])
@@ -35,7 +35,7 @@ impl Copy {
         copy.remove_others(to)?;
         copy.restore()?;
         for name in copy.files.keys() {
-            // Scripts are run.
+            // Scripts must stay executable.
             fs::set_permissions(to.join(name), fs::metadata(from.join(name))?.permissions())?;
         }
         Ok(copy)
@@ -45,7 +45,7 @@ impl Copy {
         &self.path
     }
 
-    /// Makes every file what it was.
+    /// Restores every file.
     pub(crate) fn restore(&self) -> io::Result<()> {
         for (name, text) in &self.files {
             let path = self.path.join(name);
@@ -68,7 +68,7 @@ impl Copy {
         fs::write(path, text)
     }
 
-    /// Another one for other sources; what is written about them does not count.
+    /// A hash of the sources without their documentation.
     pub(crate) fn fingerprint(&self) -> u64 {
         let mut hasher = DefaultHasher::new();
         let is_source = |(name, _): &(&PathBuf, &Vec<u8>)| name.extension().is_none_or(|extension| extension != "md");

@@ -11,7 +11,7 @@ use serde::Deserialize;
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Mutant {
-    /// What it is called on the command line.
+    /// Its name on the command line.
     pub name: String,
     /// What happens without the measure.
     pub without: String,
@@ -19,19 +19,19 @@ pub struct Mutant {
     pub file: PathBuf,
     /// A text that occurs there exactly once.
     pub find: String,
-    /// What is put in its place.
+    /// The replacement.
     pub put: String,
-    /// The test binary that is to notice: a name below `tests`, or that of a library for its own tests.
+    /// The test binary that must notice: a name below `tests`, or that of a library for its own tests.
     #[serde(default)]
     pub binary: String,
-    /// The tests in it of which one at least must fail.
+    /// The tests in it, at least one of which must fail.
     #[serde(default)]
     pub tests: Vec<String>,
     /// Why no test can notice: another measure does the same.
     pub redundant: Option<String>,
 }
 
-/// The libraries whose tests notice, and the directories of their packages.
+/// The libraries with tests, and the directories of their packages.
 const PACKAGES: [(&str, &str); 2] = [("mover", "."), ("mover_actors", "actors")];
 
 #[derive(Deserialize)]
@@ -89,7 +89,7 @@ impl Mutant {
     }
 }
 
-/// What is wrong with the list: edits that do not apply, tests that are not there.
+/// What is wrong with the list: edits that do not apply, tests that do not exist.
 pub fn faults(root: &Path, mutants: &[Mutant]) -> Vec<String> {
     let mut names = HashSet::new();
     let mut faults = Vec::new();

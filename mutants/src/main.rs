@@ -1,7 +1,7 @@
-//! Takes one safety measure after the other away, in a copy of the working tree, and runs the tests that are to notice.
+//! Takes one safety measure after the other away, in a copy of the working tree, and runs the tests that must notice.
 //!
-//! `mover-mutants [NAME…]`: those with these names, or whose names begin so; without a name all that were not tried since the sources were last
-//! changed. `mover-mutants --list` says what there is. The exit code is 1 if one goes unnoticed.
+//! `mover-mutants [NAME…]`: those with these names or prefixes; without a name, all that were not tried since the sources
+//! last changed. `mover-mutants --list` lists them. The exit code is 1 if one goes unnoticed.
 
 mod copy;
 mod orphans;

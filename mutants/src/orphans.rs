@@ -1,4 +1,4 @@
-//! Servers of tests that were killed: nobody else would end them.
+//! Ends servers of tests that were killed: no other process would.
 
 use std::fs;
 use std::io;
@@ -10,12 +10,12 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::waitpid;
 use nix::unistd::Pid;
 
-/// From now on whatever loses its parent below this process becomes a child of it.
+/// Makes this process the parent of all its orphaned descendants.
 pub(crate) fn adopt() -> io::Result<()> {
     Ok(set_child_subreaper(true)?)
 }
 
-/// Ends all children. Postgres ends its own at this signal, without ado.
+/// Ends all children. Postgres ends its own at this signal immediately.
 pub(crate) fn end() -> io::Result<()> {
     let children = fs::read_to_string(format!("/proc/{0}/task/{0}/children", process::id()))?;
     for child in children.split_whitespace().filter_map(|child| child.parse().ok()).map(Pid::from_raw) {

@@ -1,4 +1,4 @@
-//! What came of earlier trials, as long as the sources are what they were then.
+//! Results of earlier trials, valid while the sources are unchanged.
 
 use std::collections::HashMap;
 use std::fs;
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::trial::Outcome;
 
-/// A line for each mutant, and for each test binary whose tests pass as long as nothing is taken away.
+/// A line for each mutant, and for each test binary whose tests pass without a mutation.
 #[derive(Debug)]
 pub(crate) struct Results {
     path: PathBuf,

@@ -15,10 +15,10 @@ use crate::copy::Copy;
 use crate::orphans;
 use crate::results::Results;
 
-/// Without a measure something may wait for ever.
+/// Without a measure a test may wait forever.
 const TESTS_MAX: Duration = Duration::from_secs(240);
 
-/// What came of a trial.
+/// The result of a trial.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Outcome {
     /// By these tests.
@@ -80,7 +80,7 @@ impl Workshop {
         self.copy.restore()
     }
 
-    /// All tests that are to notice something in the mutant's test binary must pass as long as nothing is taken away.
+    /// All tests in the mutant's test binary that should notice something must pass without a mutation.
     pub(crate) fn must_pass_without(&self, mutant: &Mutant, all: &[Mutant], results: &mut Results) -> io::Result<()> {
         let binary = &mutant.binary;
         if results.passes(binary) {
@@ -98,7 +98,7 @@ impl Workshop {
         }
     }
 
-    /// Takes the measure away and sees whether a test notices.
+    /// Takes the measure away and checks whether a test notices.
     pub(crate) fn try_one(&self, mutant: &Mutant) -> io::Result<Outcome> {
         self.copy.edit(mutant)?;
         let log = self.logs.join(&mutant.name);
@@ -110,7 +110,7 @@ impl Workshop {
         })
     }
 
-    /// Builds the test binary; nothing if it cannot be built.
+    /// Builds the test binary; `None` if it cannot be built.
     fn build(&self, mutant: &Mutant, log: &Path) -> io::Result<Option<PathBuf>> {
         let package = self.package(mutant)?;
         let which = if mutant.is_of_library() { vec!["--lib"] } else { vec!["--test", mutant.binary.as_str()] };

@@ -1,4 +1,4 @@
-//! The list of mutants does not rot: what it wants to edit is there, and so are the tests that are to notice.
+//! The list of mutants stays valid: the text of each edit exists, and so do the tests that must notice.
 
 #![allow(missing_docs, clippy::unwrap_used)]
 

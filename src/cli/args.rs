@@ -34,22 +34,22 @@ Examples:
   mover exec halt                           from anywhere: end when the orgs in flight have ended
   mover console                             all of these, with completion and a live view";
 
-/// What holds for every command.
+/// Options of every command.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "General options")]
 pub(super) struct General {
     /// The configuration [default: ./mover.toml, if there is one]
     #[arg(long, short, global = true, value_name = "FILE", env = "MOVER_CONFIG")]
     pub(super) config: Option<PathBuf>,
-    /// What is logged: error, warn, info, debug, or directives such as mover=debug
+    /// What to log: error, warn, info, debug, or directives such as mover=debug
     #[arg(long, global = true, value_name = "LEVEL", env = "MOVER_LOG")]
     pub(super) log: Option<String>,
-    /// How log lines look
+    /// The format of log lines
     #[arg(long, global = true, value_name = "FORMAT")]
     pub(super) log_format: Option<Format>,
 }
 
-/// The ways in.
+/// The subcommands.
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum ProgramCommand {
     /// Show a whole campaign on sample data: two Postgres, Redis, and clients that write all the time
@@ -58,13 +58,13 @@ pub(super) enum ProgramCommand {
     Console(Console),
     /// Carry out one command of the console's language and end
     Exec(Exec),
-    /// Run a runbook, or what is left of a run
+    /// Run a runbook, or continue a run
     Run(Run),
     /// Keep running for a team: a page, an API, events, health and metrics over HTTP
     Serve(Serve),
-    /// Make, list and take back the tokens with which people and programs come in over HTTP
+    /// Create, list and revoke the tokens of HTTP clients
     Token(Token),
-    /// Show how the migrations and the live campaign stand
+    /// Show the state of the migrations and of the live campaign
     Status(Status),
     /// Check connections, rights, definitions and schemas; changes nothing
     Check(Check),
@@ -74,9 +74,9 @@ pub(super) enum ProgramCommand {
     Restore(Restore),
     /// Compare the guards of the stores with the move log; exit code 1 if an inconsistency is left
     Doctor(Doctor),
-    /// Say whether all is well: exit code 0 ok, 1 warning, 2 critical
+    /// Show the health of Mover: exit code 0 ok, 1 warning, 2 critical
     Health(Health),
-    /// Stop the private servers and delete everything they hold
+    /// Stop the private servers and delete all their data
     Clean(Clean),
 }
 
@@ -86,19 +86,19 @@ pub(super) struct Demo {
     /// How many orgs
     #[arg(long, default_value_t = 300, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub(super) orgs: u32,
-    /// How many rows over all orgs, about
+    /// About how many rows over all orgs
     #[arg(long, default_value_t = 60_000, value_parser = clap::value_parser!(u64).range(1..=100_000_000))]
     pub(super) rows: u64,
     /// Orgs in flight at once
     #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub(super) workers: u32,
-    /// How orgs move: written all the while, or in 503 mode while their rows are copied
+    /// How orgs move: written meanwhile, or in 503 mode while their rows are copied
     #[arg(long, value_enum, default_value_t = DemoStrategy::Online)]
     pub(super) strategy: DemoStrategy,
-    /// With --strategy offline: wait after an org is shut for its admitted requests to end, in milliseconds
+    /// With --strategy offline: wait after an org is blocked for its admitted requests to end, in milliseconds
     #[arg(long, default_value_t = 250, value_name = "MS", value_parser = clap::value_parser!(u64).range(20..=60_000))]
     pub(super) sleep: u64,
-    /// What the clients write, over all orgs
+    /// Writes of the clients per second, over all orgs
     #[arg(long, default_value_t = 200, value_name = "PER_SECOND")]
     pub(super) writes: u32,
     /// Print the report as JSON
@@ -106,7 +106,7 @@ pub(super) struct Demo {
     pub(super) json: bool,
 }
 
-/// Which of the sample's two migrations is shown.
+/// Which of the sample's two migrations to run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum DemoStrategy {
     /// Writers wait for a moment at the switch
@@ -131,7 +131,7 @@ impl DemoStrategy {
 pub(super) struct Console {
     #[command(flatten)]
     pub(super) there: Connect,
-    /// Do not ask whether dangerous commands are meant
+    /// Confirm dangerous commands without asking
     #[arg(long)]
     pub(super) yes: bool,
 }
@@ -144,7 +144,7 @@ pub(super) struct Exec {
     /// The command, e.g. 'migrate whole_org all'; 'help' lists them
     #[arg(value_name = "COMMAND")]
     pub(super) command: String,
-    /// Do not ask whether a dangerous command is meant
+    /// Confirm a dangerous command without asking
     #[arg(long)]
     pub(super) yes: bool,
     /// Print the answer as JSON
@@ -156,13 +156,13 @@ pub(super) struct Exec {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "A remote Mover")]
 pub(super) struct Connect {
-    /// Work with the `mover serve` at this URL, and with nothing that is configured here
+    /// Work with the `mover serve` at this URL instead of the local configuration
     #[arg(long, value_name = "URL", env = "MOVER_CONNECT")]
     pub(super) connect: Option<String>,
-    /// A file that holds the token [default: the token in MOVER_TOKEN]
+    /// The file with the token [default: the token in MOVER_TOKEN]
     #[arg(long, value_name = "FILE", requires = "connect")]
     pub(super) token_file: Option<PathBuf>,
-    /// The authorities that may sign its certificate, in PEM [default: those that this machine trusts]
+    /// The certificate authorities to trust, in PEM [default: those that this machine trusts]
     #[arg(long, value_name = "FILE", requires = "connect")]
     pub(super) ca_file: Option<PathBuf>,
 }
@@ -185,8 +185,8 @@ pub(super) struct Serve {
 }
 
 const SERVE_HELP: &str = "\
-Everybody needs a token: mover token create NAME --role viewer|operator|admin. docs/http.md has the API.
-Ctrl-C or SIGTERM halts the campaign, lets orgs in flight come to their end, and ends; a second one ends at once.
+Every client needs a token: mover token create NAME --role viewer|operator|admin. docs/http.md has the API.
+Ctrl-C or SIGTERM halts the campaign, lets orgs in flight finish, and stops; a second one stops at once.
 
 Examples:
   mover serve                              the page is at http://127.0.0.1:7070/
@@ -201,33 +201,33 @@ pub(super) struct Token {
     pub(super) work: TokenCommand,
 }
 
-/// What is done with tokens.
+/// The subcommands of `mover token`.
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum TokenCommand {
-    /// Make one, and show it this once
+    /// Create a token, and show it once
     Create {
-        /// Whose it is; the audit has this name. It is never given twice
+        /// The name of its holder; the audit has it. It can never be used again
         #[arg(value_parser = super::token::name)]
         name: String,
-        /// What its holder may: viewer looks, operator runs campaigns, admin also finalizes and sets flags of all orgs
+        /// Its role: viewer reads, operator runs campaigns, admin also finalizes and sets flags of all orgs
         #[arg(long, value_parser = role)]
         role: Role,
-        /// After how many days it opens nothing any more [default: never]
+        /// After how many days it expires [default: never]
         #[arg(long, value_parser = clap::value_parser!(u16).range(1..=3650))]
         days: Option<u16>,
         /// Print it as JSON
         #[arg(long)]
         json: bool,
     },
-    /// Show all that were ever made
+    /// Show all tokens, revoked ones too
     List {
         /// Print them as JSON
         #[arg(long)]
         json: bool,
     },
-    /// Take one back; a running Mover knows within a second
+    /// Revoke a token; a running Mover notices within a second
     Revoke {
-        /// Whose
+        /// The name of its holder
         name: String,
         /// Print the answer as JSON
         #[arg(long)]
@@ -246,10 +246,10 @@ pub(super) struct Status {
     pub(super) there: Connect,
     /// This migration only
     pub(super) migration: Option<String>,
-    /// Show it again and again until Ctrl-C
+    /// Refresh it until Ctrl-C
     #[arg(long)]
     pub(super) watch: bool,
-    /// Print it as JSON; with --watch one object a line
+    /// Print it as JSON; with --watch one object per line
     #[arg(long)]
     pub(super) json: bool,
 }
@@ -271,42 +271,42 @@ pub(super) struct Guard {
 }
 
 const GUARD_HELP: &str = "\
-The guard is the schema mover and triggers on the tables of a migration. It lets Mover see what is written while an org is
-copied, and refuses writes in a store that the org does not live in. Installed ahead it is asleep and costs writers nothing.
-A campaign installs it where it is missing, and wakes it up; from then on writers pay a little: docs/benchmarks.md has figures.
-Both take a moment in which nobody writes to a table. If there hardly is one, find it ahead with --awake. Remove the guard when
+The guard is the schema mover and triggers on the tables of a migration. It logs writes while an org is copied,
+and refuses writes in a store that the org does not live in. Installed ahead it is disabled and costs writers nothing.
+A campaign installs it where it is missing, and enables it; from then on writers pay a little: docs/benchmarks.md has figures.
+Both need a moment without writers on each table. If such moments are rare, run it ahead with --awake. Remove the guard when
 all orgs are finalized.
 
 Examples:
   mover guard install old whole_org     in one store, for one migration
-  mover guard install old --awake       ready for a campaign that is to find no busy table
+  mover guard install old --awake       ready for a campaign, so that it need not wait for a busy table
   mover guard status old                all online migrations that use the store
   mover guard remove new whole_org";
 
-/// What is done with the guard.
+/// The subcommands of `mover guard`.
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum GuardCommand {
-    /// Make what is missing or outdated; waits only for moments, so a busy table is never stalled
+    /// Create what is missing or outdated; waits for moments only, so a busy table never stalls
     Install {
         #[command(flatten)]
         place: GuardPlace,
-        /// Switch it on as well, as a campaign would
+        /// Also enable it, as a campaign would
         #[arg(long)]
         awake: bool,
     },
-    /// Show which tables are guarded, and in which modes orgs are
+    /// Show which tables are guarded, and the modes of orgs
     Status(GuardPlace),
-    /// Take everything away again; refused while orgs move
+    /// Remove everything; refused while orgs move
     Remove {
         #[command(flatten)]
         place: GuardPlace,
-        /// Also while orgs live in the other store: stray writes to them here are no longer refused
+        /// Even if orgs live in the other store: stray writes to them here are no longer refused
         #[arg(long)]
         force: bool,
     },
 }
 
-/// Where.
+/// Store and migration.
 #[derive(Debug, Args)]
 pub(super) struct GuardPlace {
     /// The store, as in [stores] of mover.toml
@@ -328,7 +328,7 @@ pub(super) struct Run {
     pub(super) there: Connect,
     /// The runbook, a Markdown file
     pub(super) file: Option<PathBuf>,
-    /// Show what each step would do at this moment, and change nothing
+    /// Show what each step would do now, and change nothing
     #[arg(long)]
     pub(super) dry_run: bool,
     /// Answer all questions with yes
@@ -337,25 +337,25 @@ pub(super) struct Run {
     /// The value of a variable
     #[arg(long, value_name = "NAME=VALUE", value_parser = variable, requires = "file")]
     pub(super) var: Vec<(String, String)>,
-    /// Continue with a run that failed or was killed; what was done is not repeated
+    /// Continue a run that failed or was killed; finished steps are not repeated
     #[arg(long, value_name = "RUN")]
     pub(super) resume: Option<i64>,
     /// Run the section `## Rollback` of a run
     #[arg(long, value_name = "RUN")]
     pub(super) rollback: Option<i64>,
-    /// Continue without the step at which the run stopped
+    /// Continue without the step at which the run stopped, for this reason
     #[arg(long, value_name = "WHY", conflicts_with = "file")]
     pub(super) skip: Option<String>,
-    /// Run a shell step once more although it was begun before
+    /// Run a shell step again although it was begun before
     #[arg(long, conflicts_with = "file")]
     pub(super) repeat: bool,
     /// Begin although an earlier run of this runbook did not finish
     #[arg(long, requires = "file")]
     pub(super) anew: bool,
-    /// Allow steps of the shell
+    /// Allow shell steps
     #[arg(long)]
     pub(super) allow_shell: bool,
-    /// Where the report goes [default: run-NUMBER.md]
+    /// The file for the report [default: run-NUMBER.md]
     #[arg(long, value_name = "FILE")]
     pub(super) report: Option<PathBuf>,
     /// Show the latest runs
@@ -418,7 +418,7 @@ pub(super) struct Health {
 /// `mover clean`
 #[derive(Debug, Args)]
 pub(super) struct Clean {
-    /// Do not ask
+    /// Do not ask for confirmation
     #[arg(long)]
     pub(super) yes: bool,
 }

@@ -11,12 +11,12 @@ use super::error::CliError;
 use super::host::{CommandHost, CommandOutcome, Consent, Issuer};
 use super::interrupts::Interrupts;
 
-/// Whether a user can answer.
-pub(super) fn somebody_is_there() -> bool {
+/// Whether a user can answer: standard input is a terminal.
+pub(super) fn is_interactive() -> bool {
     std::io::stdin().is_terminal()
 }
 
-/// Asks, and waits for a line; Ctrl-C is no answer.
+/// Asks, and waits for a line; `None` after Ctrl-C.
 pub(super) async fn ask(question: &str, interrupts: &mut Interrupts) -> Option<String> {
     print!("{question} ");
     let _ = std::io::stdout().flush();
@@ -36,9 +36,8 @@ pub(super) async fn ask(question: &str, interrupts: &mut Interrupts) -> Option<S
     }
 }
 
-/// Carries a command out. A dangerous command needs confirmation after its effect was shown; `yes` confirms it
-/// beforehand.
-pub(super) async fn meant(
+/// Carries a command out. A dangerous command shows its effect and needs confirmation; `yes` confirms it beforehand.
+pub(super) async fn carry_out_confirmed(
     host: &mut dyn CommandHost,
     command: &Command,
     yes: bool,
@@ -50,12 +49,12 @@ pub(super) async fn meant(
         CommandOutcome::NeedsConfirmation(danger) => danger,
         carried => return Ok(carried),
     };
-    if !somebody_is_there() {
+    if !is_interactive() {
         return Err(CliError::Unconfirmed { what });
     }
     println!("{what}");
     match ask(&format!("Type {word} to go on:"), interrupts).await {
         Some(answer) if answer == word => host.carry_out(command, Consent::Typed(&word), issuer, interrupts).await,
-        _ => Err(CliError::NotMeant),
+        _ => Err(CliError::NotConfirmed),
     }
 }

@@ -29,7 +29,7 @@ use super::host::{CommandHost, Local};
 use super::interrupts::Interrupts;
 use super::screen::Screen;
 
-/// Why the demo could not be shown.
+/// Why the demo failed.
 #[derive(Debug, Error)]
 pub enum DemoError {
     /// The sample stores.
@@ -52,7 +52,7 @@ pub enum DemoError {
     InUse,
 }
 
-/// Shows it, and ends with 1 if anything was lost, doubled or left behind.
+/// Runs the demo; the exit code is 1 if anything was lost, duplicated or left behind.
 pub(super) async fn demo(args: &Demo, screen: &Screen) -> Result<ExitCode, CliError> {
     let mut interrupts = Interrupts::listen()?;
     let mut config = Config::default();
@@ -82,7 +82,7 @@ pub(super) async fn demo(args: &Demo, screen: &Screen) -> Result<ExitCode, CliEr
     Ok(ExitCode::from(report.exit_code()))
 }
 
-/// Empties the private servers of an earlier demo and makes the sample stores.
+/// Empties the private servers of an earlier demo and creates the sample stores.
 async fn prepare(args: &Demo, config: &Config, servers: &Servers) -> Result<Sample, CliError> {
     let earlier = App::open(config.clone(), false).await?;
     let in_use = earlier.world.log.nodes().await?.iter().any(|node| node.alive);
@@ -133,7 +133,7 @@ async fn run(
     let options = ClientOptions {
         writes_per_second: args.writes,
         deadline_ms: match args.strategy {
-            // An admitted request must have begun to write well before the campaign stops waiting for it.
+            // An admitted request must begin to write well before the campaign stops waiting for it.
             DemoStrategy::Offline => (args.sleep / 2).min(100),
             // Online nothing depends on it.
             DemoStrategy::Online => 10_000,
@@ -160,7 +160,7 @@ async fn run(
     follow(host, screen, interrupts, view.into(), total).await?;
     let ended = app.world.log.campaign(campaign.id).await?;
     let elapsed_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-    // A little longer, so that there are writes to every org in its new place.
+    // A little longer, so that every org is written in its new place.
     tokio::time::sleep(Duration::from_secs(1)).await;
     let (ledger, clients) = clients.stop().await.map_err(DemoError::from)?;
     say(&format!(
@@ -199,7 +199,7 @@ async fn figures(app: &App, campaign: &Campaign, orgs: u64, elapsed_ms: u64) -> 
     })
 }
 
-/// What is done now, as an operator would type it.
+/// Prints the current operation, as an operator would type it.
 fn say(what: &str) {
     eprintln!("mover> {what}");
 }

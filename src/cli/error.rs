@@ -1,4 +1,4 @@
-//! Why an interface ended early.
+//! Errors of the command line.
 
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -50,24 +50,24 @@ pub enum CliError {
     /// The private servers refused.
     #[error(transparent)]
     Embedded(#[from] EmbeddedError),
-    /// The demo could not be shown.
+    /// The demo failed.
     #[error(transparent)]
     Demo(#[from] DemoError),
     /// The level or the directives of --log cannot be read.
     #[error("--log: {0}; a level is one of error, warn, info, debug, trace")]
     LogFilter(#[from] tracing_subscriber::filter::ParseError),
-    /// Nothing is served.
+    /// `mover serve` failed.
     #[error(transparent)]
     Serve(#[from] ServeError),
-    /// Tokens would go over a network as they are.
+    /// Tokens would cross a network without encryption.
     #[error("--listen {listen}: {problem}")]
     Open {
-        /// Where it should listen.
+        /// The listen address.
         listen: SocketAddr,
-        /// What is wrong with that.
+        /// What is wrong with it.
         problem: &'static str,
     },
-    /// The name of a token was given before.
+    /// The name of a token was used before.
     #[error("there is or was a token of {name:?}, and the audit tells people by these names: take another one")]
     TokenName {
         /// The name.
@@ -86,26 +86,26 @@ pub enum CliError {
     #[error("the terminal: {0}")]
     Terminal(#[from] std::io::Error),
     /// A command that needs confirmation, without a terminal.
-    #[error("{what}\nnobody is there to be asked whether that is meant, so nothing was done; --yes says that it is")]
+    #[error("{what}\nthere is no terminal to confirm this on, so nothing was done; --yes confirms it")]
     Unconfirmed {
         /// What it would do.
         what: String,
     },
-    /// It was asked about, and the answer was no.
+    /// The user did not confirm it.
     #[error("nothing was done")]
-    NotMeant,
-    /// A remote Mover did not do it.
+    NotConfirmed,
+    /// A remote Mover refused or failed.
     #[error(transparent)]
     Remote(#[from] RemoteError),
     /// Ctrl-C while a remote Mover was working on it.
     #[error("left; {place} {what}. next: status")]
     Left {
-        /// Where.
+        /// The remote Mover.
         place: String,
         /// What it does now.
         what: &'static str,
     },
-    /// Ctrl-C before the answer was there. What changes many orgs does so in one transaction, which was taken back.
+    /// Ctrl-C before the answer. Commands that change many orgs do so in one transaction, which was rolled back.
     #[error("stopped before the end; `status` shows how things stand")]
     Interrupted,
 }
@@ -120,7 +120,7 @@ impl CliError {
         }
     }
 
-    /// Whether another campaign is in the way, which continues.
+    /// Whether another campaign runs, and continues.
     pub(super) fn is_busy(&self) -> bool {
         match self {
             CliError::Operation(error) => error.is_busy(),
@@ -151,7 +151,7 @@ impl CliError {
         matches!(self, CliError::Remote(error) if error.is_lost())
     }
 
-    /// 2 for what was written wrongly, 130 for Ctrl-C, 1 for everything else.
+    /// 2 for invalid input, 130 for Ctrl-C, 1 for everything else.
     pub fn exit_code(&self) -> ExitCode {
         match self {
             CliError::Parse(_)

@@ -1,4 +1,4 @@
-//! `mover exec`: one command, carried out to its end.
+//! `mover exec`: carries out one command to its end.
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -11,7 +11,7 @@ use crate::command::{Command, verb};
 use crate::operations::{Answer, CampaignStatus, Interface};
 
 use super::args;
-use super::ask::meant;
+use super::ask::carry_out_confirmed;
 use super::error::CliError;
 use super::follow::follow;
 use super::host::{CommandHost, CommandOutcome, CommandResult, Issuer};
@@ -27,13 +27,14 @@ pub(super) async fn exec(
     args: &args::Exec,
 ) -> Result<ExitCode, CliError> {
     let mut interrupts = Interrupts::listen()?;
-    let carried = match meant(host, command, args.yes, Issuer::At(Interface::Exec), &mut interrupts).await {
+    let carried = match carry_out_confirmed(host, command, args.yes, Issuer::At(Interface::Exec), &mut interrupts).await
+    {
         Ok(CommandOutcome::NeedsApproval(waiting)) => {
             eprintln!("{}", waiting.how);
             host.decided(waiting, &mut interrupts).await
         }
-        Ok(CommandOutcome::Done(told)) => Ok(told),
-        Ok(CommandOutcome::NeedsConfirmation(_)) => Err(CliError::NotMeant),
+        Ok(CommandOutcome::Done(result)) => Ok(result),
+        Ok(CommandOutcome::NeedsConfirmation(_)) => Err(CliError::NotConfirmed),
         Err(error) if matches!(command, Command::Control(Control::Resume)) => {
             let answer = host.resume_nothing(error, &mut interrupts).await;
             answer.map(|answer| CommandResult { answer, campaign: None })
@@ -54,10 +55,10 @@ pub(super) async fn exec(
     Ok(code)
 }
 
-/// Prints an answer as it was asked for.
+/// Prints an answer in the requested format.
 pub(super) fn print(answer: &Answer, as_json: bool) {
     let mut out = std::io::stdout().lock();
-    // A reader that has seen enough, such as `head`, is no failure.
+    // A reader that closes the pipe early, such as `head`, is no failure.
     let _ = match (as_json, answer.text.is_empty()) {
         (true, _) => writeln!(out, "{}", answer.json),
         (false, false) => writeln!(out, "{}", wrap::for_stdout(&answer.text)),

@@ -1,4 +1,4 @@
-//! A campaign, watched until it ends.
+//! Follows a campaign until it ends.
 
 use std::time::Duration;
 
@@ -15,13 +15,13 @@ use super::progress::View;
 use super::screen::Screen;
 
 const LOOK_EVERY: Duration = Duration::from_millis(200);
-/// How long writers waited, and how much is left, is asked for once in so many looks.
+/// Block times and the remaining time are read once in so many polls.
 const STANDING_EVERY: u32 = 10;
 
 /// The exit code after a second Ctrl-C, by the convention of shells.
 const STOPPED_AT_ONCE: i32 = 130;
 
-/// How watching came to an end.
+/// How following a campaign ended.
 pub(super) enum Watched {
     /// The campaign has ended, and no org is in flight.
     Ended(CampaignStatus),
@@ -29,8 +29,8 @@ pub(super) enum Watched {
     Left,
 }
 
-/// Shows a campaign until it has ended and no org is in flight. The first Ctrl-C halts it. The second ends the process whose tree drives
-/// it, and the orgs in flight are taken over by the next one; a campaign of a remote Mover continues.
+/// Shows a campaign until it has ended and no org is in flight. The first Ctrl-C halts it. The second one ends the process
+/// whose tree drives it, and the next process takes over the orgs in flight; a campaign of a remote Mover continues.
 pub(super) async fn follow(
     host: &mut dyn CommandHost,
     screen: &Screen,
@@ -45,7 +45,7 @@ pub(super) async fn follow(
     }
 }
 
-/// The same, with keys that steer it or leave it to itself.
+/// The same, with keys that steer the campaign or detach from it.
 pub(super) async fn watch(
     host: &mut dyn CommandHost,
     screen: &Screen,
@@ -104,7 +104,7 @@ pub(super) async fn watch(
                 if key == b'b' || key == b'q' {
                     return Ok(Watched::Left);
                 }
-                if let Some(change) = meant(key, &campaign) {
+                if let Some(change) = control_of_key(key, &campaign) {
                     control(host, interrupts, change).await;
                 }
             }
@@ -118,7 +118,7 @@ enum Halting {
     No,
     /// The halt is not delivered yet.
     Wanted,
-    CommandResult,
+    Done,
     /// It has ended by itself, or we may not halt it.
     Refused,
 }
@@ -126,7 +126,7 @@ enum Halting {
 /// Halting is idempotent, so it is retried until it is delivered.
 async fn halt(host: &mut dyn CommandHost) -> Result<Halting, CliError> {
     match host.halt("Ctrl-C").await {
-        Ok(()) => Ok(Halting::CommandResult),
+        Ok(()) => Ok(Halting::Done),
         Err(error) if error.is_lost() => {
             tracing::warn!("the campaign could not be halted yet: {error}");
             Ok(Halting::Wanted)
@@ -148,7 +148,7 @@ fn stopped(on_detach: OnDetach, halting: Halting) -> CliError {
         }
         OnDetach::GoesOn(place) => CliError::Left {
             place,
-            what: if halting == Halting::CommandResult { "halts" } else { "was not reached, and goes on" },
+            what: if halting == Halting::Done { "halts" } else { "was not reached, and goes on" },
         },
     }
 }
@@ -163,7 +163,7 @@ async fn next(keys: &mut Option<Keys>) -> u8 {
     }
 }
 
-fn meant(key: u8, campaign: &CampaignStatus) -> Option<Control> {
+fn control_of_key(key: u8, campaign: &CampaignStatus) -> Option<Control> {
     let workers = campaign.concurrency;
     match (key, campaign.phase) {
         (_, Phase::Ended | Phase::Halting) => None,
@@ -175,7 +175,7 @@ fn meant(key: u8, campaign: &CampaignStatus) -> Option<Control> {
     }
 }
 
-/// As if it had been typed.
+/// Carries out a key as if its command had been typed.
 async fn control(host: &mut dyn CommandHost, interrupts: &mut Interrupts, change: Control) {
     let command = Command::Control(change);
     if let Err(error) = host.carry_out(&command, Consent::Beforehand, Issuer::At(Interface::Console), interrupts).await

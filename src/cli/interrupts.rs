@@ -1,4 +1,4 @@
-//! Ctrl-C and SIGTERM: the first asks to finish cleanly, the second means now.
+//! Ctrl-C and SIGTERM: the first asks to finish cleanly, the second to stop at once.
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -9,7 +9,7 @@ pub(super) struct Interrupts {
 }
 
 impl Interrupts {
-    /// From now on these signals no longer end the process by themselves.
+    /// Catches these signals: they no longer end the process by themselves.
     pub(super) fn listen() -> std::io::Result<Self> {
         Ok(Self { ctrl_c: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
     }

@@ -10,7 +10,7 @@ use nix::sys::termios::{LocalFlags, SetArg, SpecialCharacterIndices, Termios, tc
 use nix::unistd::read;
 use tokio::sync::mpsc;
 
-/// The terminal gives each key at once and shows none, until this is dropped. Ctrl-C stays a signal.
+/// Puts the terminal into a mode that delivers each key at once and echoes none, until this is dropped. Ctrl-C stays a signal.
 pub(super) struct Keys {
     before: Termios,
     is_over: Arc<AtomicBool>,
@@ -28,16 +28,16 @@ impl Keys {
         let before = tcgetattr(terminal.as_fd()).ok()?;
         let mut single = before.clone();
         single.local_flags.remove(LocalFlags::ICANON | LocalFlags::ECHO);
-        // A read ends after a tenth of a second without a key, so that the reader sees when it is over.
+        // A read ends after a tenth of a second without a key, so that the reader notices the end.
         single.control_chars[SpecialCharacterIndices::VMIN as usize] = 0;
         single.control_chars[SpecialCharacterIndices::VTIME as usize] = 1;
         tcsetattr(terminal.as_fd(), SetArg::TCSANOW, &single).ok()?;
         let is_over = Arc::new(AtomicBool::new(false));
         let (pressed, keys) = mpsc::channel(16);
-        let told = Arc::clone(&is_over);
+        let stop = Arc::clone(&is_over);
         let reader = thread::spawn(move || {
             let mut key = [0];
-            while !told.load(Ordering::Relaxed) {
+            while !stop.load(Ordering::Relaxed) {
                 match read(std::io::stdin(), &mut key) {
                     Ok(1) => {
                         // Keys beyond the capacity of the channel are dropped.
@@ -62,7 +62,7 @@ impl Drop for Keys {
     fn drop(&mut self) {
         self.is_over.store(true, Ordering::Relaxed);
         if let Some(reader) = self.reader.take() {
-            // It only reads; there is nothing to learn from how it ended.
+            // It only reads; its result does not matter.
             let _ = reader.join();
         }
         // A terminal that is gone needs no settings.

@@ -16,19 +16,19 @@ use tracing_subscriber::{EnvFilter, Layer};
 use super::screen::Screen;
 use crate::telemetry::Traces;
 
-/// How log lines look.
+/// The format of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Format {
     /// For people.
     Text,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
 }
 
-/// Exchanges the filter that is in force, once lines are sent.
+/// Exchanges the active filter, once logging has started.
 static EXCHANGE: OnceLock<Box<dyn Fn(EnvFilter) + Send + Sync>> = OnceLock::new();
 
-/// Another filter from now on.
+/// Sets another filter.
 pub(super) fn change(filter: &str) -> Result<(), ParseError> {
     let filter = read(filter)?;
     if let Some(exchange) = EXCHANGE.get() {
@@ -37,7 +37,7 @@ pub(super) fn change(filter: &str) -> Result<(), ParseError> {
     Ok(())
 }
 
-/// Log lines of drivers repeat what Mover logs.
+/// Suppresses log lines of drivers, which repeat what Mover logs.
 fn read(filter: &str) -> Result<EnvFilter, ParseError> {
     let quiet =
         "tokio_postgres=warn,redis=warn,deadpool.postgres=off,actix_server=warn,rustls=warn,ureq=warn,ureq_proto=warn";
@@ -45,7 +45,7 @@ fn read(filter: &str) -> Result<EnvFilter, ParseError> {
 }
 
 /// Sends log lines to the screen, and spans to a collector if there is one. `filter` is a level (`info`) or directives
-/// (`mover=debug`); spans go their way whatever is logged.
+/// (`mover=debug`); it does not apply to spans.
 pub(super) fn start(screen: Screen, format: Format, filter: &str, traces: Option<&Traces>) -> Result<(), ParseError> {
     let (filter, handle) = reload::Layer::new(read(filter)?);
     let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
@@ -53,7 +53,7 @@ pub(super) fn start(screen: Screen, format: Format, filter: &str, traces: Option
     let filter = filter.and(filter_fn(|it| it.is_event()));
     let lines = tracing_subscriber::fmt::layer().with_writer(screen).with_target(false);
     let spans = tracing_subscriber::registry().with(traces.map(Traces::layer));
-    // Names come from databases: a line break or an escape in one must not pass for a line or a colour of ours.
+    // Names come from databases: a line break or an escape in one must not look like a line or a colour of ours.
     let text = debug_fn(|writer, field, value| match field.name() {
         "message" => write!(writer, "{}", one_line(value)),
         name => write!(writer, "{name}={}", one_line(value)),
@@ -70,7 +70,7 @@ pub(super) fn start(screen: Screen, format: Format, filter: &str, traces: Option
         }
     };
     if begun.is_ok() {
-        // The filter is gone only with the process.
+        // The filter lives as long as the process.
         let _ = EXCHANGE.set(Box::new(move |filter| drop(handle.reload(filter))));
     }
     Ok(())

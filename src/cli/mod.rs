@@ -40,7 +40,7 @@ use host::{CommandHost, Local, Remote};
 pub use run::{RunError, StepError};
 use screen::Screen;
 
-/// Reads the command line and opens the subcommand it names.
+/// Parses the command line and runs the subcommand.
 pub async fn run() -> Result<ExitCode, CliError> {
     let Cli { general, subcommand } = Cli::parse();
     let screen = Screen::default();
@@ -55,8 +55,8 @@ pub async fn run() -> Result<ExitCode, CliError> {
         },
         _ => None,
     };
-    if let Some(there) = there(&subcommand) {
-        return go_there(&general, there, &subcommand, command.as_ref(), &screen).await;
+    if let Some(connect) = connection(&subcommand) {
+        return run_remote(&general, connect, &subcommand, command.as_ref(), &screen).await;
     }
     let overrides = Override::from_environment(std::env::vars_os());
     let (config, has_file) = load_config(general.config.as_deref(), &overrides)?;
@@ -97,7 +97,7 @@ async fn go_in(
         (ProgramCommand::Guard(args), _) => guard(&app, &args.work).await,
         (ProgramCommand::Restore(args), _) => restore(&app, args).await,
         (ProgramCommand::Doctor(args), _) => doctor(&app, args).await,
-        // Opened above.
+        // Handled above.
         (
             ProgramCommand::Exec(_) | ProgramCommand::Demo(_) | ProgramCommand::Health(_) | ProgramCommand::Clean(_),
             _,
@@ -110,7 +110,7 @@ async fn go_in(
 }
 
 /// The remote Mover to connect to.
-fn there(subcommand: &ProgramCommand) -> Option<&Connect> {
+fn connection(subcommand: &ProgramCommand) -> Option<&Connect> {
     let there = match subcommand {
         ProgramCommand::Console(args) => &args.there,
         ProgramCommand::Exec(args) => &args.there,
@@ -122,17 +122,17 @@ fn there(subcommand: &ProgramCommand) -> Option<&Connect> {
 }
 
 /// The same interfaces on a remote Mover. No local configuration is read, and no local database is opened.
-async fn go_there(
+async fn run_remote(
     general: &General,
-    there: &Connect,
+    connect: &Connect,
     subcommand: &ProgramCommand,
     command: Option<&Command>,
     screen: &Screen,
 ) -> Result<ExitCode, CliError> {
     let level = general.log.as_deref().unwrap_or("info");
     log::start(screen.clone(), general.log_format.unwrap_or(log::Format::Text), level, None)?;
-    let Connect { connect, token_file, ca_file } = there;
-    let url = connect.as_deref().unwrap_or_default();
+    let Connect { connect: url, token_file, ca_file } = connect;
+    let url = url.as_deref().unwrap_or_default();
     let target = Target::new(url, token_file.as_deref(), ca_file.as_deref()).map_err(RemoteError::from)?;
     let mut host = Remote::open(Client::new(target)).await?;
     let code = match (subcommand, command) {
@@ -219,7 +219,7 @@ async fn doctor(app: &App, args: &args::Doctor) -> Result<ExitCode, CliError> {
     Ok(if diagnosis.is_well() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Whatever goes wrong on the way is the answer.
+/// Any error on the way is reported as critical health.
 async fn health(app: Result<App, crate::app::AppError>, as_json: bool) -> Result<ExitCode, CliError> {
     let health = match &app {
         Ok(app) => Health::look(&app.world).await.unwrap_or_else(|error| Health::critical(error.to_string())),

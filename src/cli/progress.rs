@@ -15,35 +15,35 @@ use super::screen::Screen;
 
 const LINE_EVERY: Duration = Duration::from_secs(5);
 
-/// How far a campaign is, and how fast.
+/// The progress and speed of a campaign.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Progress {
-    /// What it is doing.
+    /// Its phase.
     pub(super) phase: Phase,
-    /// Orgs it is meant to move.
+    /// The number of orgs that it will claim.
     pub(super) total: u64,
-    /// What they are claimed for.
+    /// Its aim.
     pub(super) aim: Aim,
-    /// Orgs that have reached it.
+    /// Orgs that have reached the aim.
     pub(super) migrated: u64,
     /// Orgs that have failed.
     pub(super) failed: u64,
-    /// Orgs being moved.
+    /// Orgs in flight.
     pub(super) in_flight: u64,
-    /// Orgs that came to an end, a second, since this process began to look.
+    /// Finished orgs per second, since this process began to watch.
     pub(super) per_second: f64,
-    /// How long it will take by the rows that are left, and whether that is a lower bound.
+    /// The remaining time by rows, and whether that is a lower bound.
     pub(super) by_rows: Option<(Duration, bool)>,
 }
 
 impl Progress {
-    /// Orgs at their end.
+    /// Finished orgs.
     pub(super) fn done(&self) -> u64 {
         self.migrated + self.failed
     }
 
-    /// How long it will take, and whether that is a lower bound. Orgs that migrate are of very different sizes, so their number
-    /// tells nothing; those that go back or are finalized are counted.
+    /// The remaining time, and whether that is a lower bound. Orgs that migrate are of very different sizes, so their number
+    /// says nothing; rollbacks and finalizations are estimated by number.
     fn left(&self) -> Option<(Duration, bool)> {
         let left = self.total.saturating_sub(self.done());
         match self.aim {
@@ -80,15 +80,15 @@ impl fmt::Display for Progress {
     }
 }
 
-/// So many seconds, of which there may be any number.
+/// A duration of any number of seconds.
 fn seconds(seconds: f64) -> Duration {
     Duration::from_secs_f64(seconds.clamp(0.0, 1e9))
 }
 
-/// So many lines for workers; the others are counted.
+/// The number of lines for workers; the others are counted.
 const WORKERS_SHOWN: usize = 8;
 
-/// Watches one campaign from the moment it is made.
+/// Shows one campaign.
 pub(super) struct View {
     screen: Screen,
     bars: Option<Bars>,
@@ -101,7 +101,7 @@ pub(super) struct View {
     large: Vec<String>,
 }
 
-/// What a terminal shows: the campaign, what its workers do, and what can be done.
+/// The bars on a terminal: the campaign, its workers, and the keys.
 struct Bars {
     all: MultiProgress,
     campaign: ProgressBar,
@@ -111,7 +111,7 @@ struct Bars {
 }
 
 impl View {
-    /// Shows a campaign of so many orgs on the terminal, or as lines if standard error is none.
+    /// Opens a view of a campaign with so many orgs: bars on the terminal, or lines if standard error is not a terminal.
     pub(super) fn open(screen: &Screen, campaign: &CampaignStatus, total: u64, has_keys: bool) -> Self {
         let bars = std::io::stderr().is_terminal().then(|| {
             let bars = Bars::open(campaign, total, has_keys);
@@ -133,7 +133,7 @@ impl View {
         }
     }
 
-    /// What is known now.
+    /// The present progress.
     pub(super) fn progress(&self, campaign: &CampaignStatus) -> Progress {
         let done = campaign.migrated + campaign.failed - self.done_at_begin.min(campaign.migrated + campaign.failed);
         let seconds = self.begun.elapsed().as_secs_f64();
@@ -149,7 +149,7 @@ impl View {
         }
     }
 
-    /// How long orgs were closed for writes so far, how much is left, and how far large orgs are.
+    /// Takes block times, remaining time and the progress of large orgs.
     pub(super) fn stands(&mut self, standing: Option<MigrationStatus>) {
         let Some(standing) = standing else { return };
         self.by_rows = standing.eta_seconds.map(|eta| (seconds(eta), standing.eta_at_least));
@@ -160,7 +160,7 @@ impl View {
         }
     }
 
-    /// Shows it.
+    /// Shows the present state.
     pub(super) fn show(&mut self, campaign: &CampaignStatus, waiting: Option<&str>, workers: &[String]) {
         let progress = self.progress(campaign);
         let text = match waiting {
@@ -209,7 +209,7 @@ impl Bars {
             let bar = self.all.insert_before(&self.below, line("  {wide_msg}"));
             self.workers.push(bar);
         }
-        // A line that was shown once stays, empty, so that what is below does not jump.
+        // A line that was shown once stays, empty, so that the lines below do not jump.
         for (place, bar) in self.workers.iter().enumerate() {
             bar.set_message(lines.get(place).cloned().unwrap_or_default());
         }

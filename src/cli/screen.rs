@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use indicatif::MultiProgress;
 use tracing_subscriber::fmt::MakeWriter;
 
-/// What is on the screen now; clones share it.
+/// What the screen shows now; clones share it.
 #[derive(Clone, Default)]
 pub(super) struct Screen(Arc<Mutex<Shown>>);
 
@@ -23,12 +23,12 @@ enum Shown {
 }
 
 impl Screen {
-    /// Lines appear above these bars from now on.
+    /// Prints lines above these bars from now on.
     pub(super) fn show_bars(&self, bars: MultiProgress) {
         *self.lock() = Shown::Bars(bars);
     }
 
-    /// Lines are handed to the editor of the prompt from now on.
+    /// Hands lines to the editor of the prompt from now on.
     pub(super) fn show_prompt(&self, lines: SyncSender<String>) {
         *self.lock() = Shown::Prompt(lines);
     }
@@ -41,7 +41,7 @@ impl Screen {
         shown
     }
 
-    /// Lines go straight to standard error again.
+    /// Prints lines straight to standard error again.
     pub(super) fn clear(&self) {
         *self.lock() = Shown::Nothing;
     }
@@ -56,7 +56,7 @@ impl Screen {
             Shown::Bars(bars) => bars.suspend(|| io::stderr().write_all(text)),
             Shown::Prompt(lines) => {
                 let line = String::from_utf8_lossy(text).trim_end().to_owned();
-                // A prompt that is flooded loses lines rather than holding up the work that writes them.
+                // A flooded prompt loses lines, so that it does not block the work that writes them.
                 let _ = lines.try_send(line);
                 Ok(())
             }

@@ -26,11 +26,11 @@ use super::error::CliError;
 use super::interrupts::Interrupts;
 use super::log;
 
-/// The name of the token that is made where there is none.
+/// The name of the token that is created if there is none.
 const FIRST_TOKEN: &str = "first";
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
-/// Serves until a signal asks for the end.
+/// Serves until a signal asks it to stop.
 pub(super) async fn serve(app: &App, general: &General, args: &args::Serve) -> Result<ExitCode, CliError> {
     let mut interrupts = Interrupts::listen()?;
     let mut hangups = signal(SignalKind::hangup())?;
@@ -47,15 +47,15 @@ pub(super) async fn serve(app: &App, general: &General, args: &args::Serve) -> R
     let (running, lease) = (Running::from(&tree), app.config().lease);
     let shared = Shared::new(world, pool, running, registry.clone(), settings, lease, metrics).await?;
     let shared = Arc::new(shared);
-    // A tree of their own: neither takes the other down.
+    // A tree of their own: a failure of one tree does not stop the other.
     let interfaces = SupervisorSpec::new("interfaces", Strategy::OneForOne).child(Events::spec(shared.clone()));
     let mut interfaces = Root::start(interfaces, &registry);
     interfaces.up().await.map_err(AppError::from)?;
     let mut server = Server::start(shared.clone())?;
     tracing::info!(url = %server.url(), "serving");
     println!("{}/", server.url());
-    tell_first_token(app, &server.url()).await?;
-    go_on(app, &tree).await;
+    warn_without_token(app, &server.url()).await?;
+    continue_campaign(app, &tree).await;
     loop {
         tokio::select! {
             () = interrupts.next() => break,
@@ -65,7 +65,7 @@ pub(super) async fn serve(app: &App, general: &General, args: &args::Serve) -> R
             error = server.ended() => return Err(error.into()),
         }
     }
-    tracing::info!("asked to end: nobody is let in any more");
+    tracing::info!("stopping: no new connections are accepted");
     server.stop().await;
     interfaces.stop().await.map_err(AppError::from)?;
     end(app, tree, shared.settings().shutdown, &mut interrupts).await?;
@@ -73,8 +73,8 @@ pub(super) async fn serve(app: &App, general: &General, args: &args::Serve) -> R
     Ok(ExitCode::SUCCESS)
 }
 
-/// A campaign whose process was killed continues: it was neither halted nor paused.
-async fn go_on(app: &App, tree: &Tree) {
+/// Continues a campaign whose process was killed: it was neither halted nor paused.
+async fn continue_campaign(app: &App, tree: &Tree) {
     let latest = app.world.log.recent_campaigns(1).await.ok().and_then(|mut latest| latest.pop());
     let latest = latest.map(CampaignStatus::from);
     if latest.is_some_and(|campaign| campaign.is_interrupted() && campaign.phase == Phase::Running) {
@@ -86,7 +86,7 @@ async fn go_on(app: &App, tree: &Tree) {
     }
 }
 
-/// SIGHUP: what can change while Mover runs, does; or nothing does.
+/// SIGHUP: reloads all settings that can change while Mover runs, or none of them.
 fn reload(general: &General, shared: &Shared, server: &Server) {
     let overrides = Override::from_environment(std::env::vars_os());
     let config = match load_config(general.config.as_deref(), &overrides) {
@@ -105,8 +105,8 @@ fn reload(general: &General, shared: &Shared, server: &Server) {
     );
 }
 
-/// The campaign that this process drives is halted, and its orgs in flight have some time for their end. Those that need longer
-/// are taken over by the next process.
+/// Halts the campaign that this process drives, and gives its orgs in flight some time to finish. The next process takes over
+/// those that need longer.
 async fn end(app: &App, tree: Tree, within: Duration, interrupts: &mut Interrupts) -> Result<(), CliError> {
     let log = &app.world.log;
     let until = Instant::now() + within;
@@ -133,7 +133,7 @@ async fn end(app: &App, tree: Tree, within: Duration, interrupts: &mut Interrupt
     Ok(())
 }
 
-/// Whether orgs are in flight here, or the campaign has not finished. A move log that does not answer is not waited for.
+/// Whether orgs are in flight here, or the campaign has not finished. Does not wait for a move log that does not answer.
 async fn is_at_work(app: &App, tree: &Tree) -> bool {
     let log = &app.world.log;
     let has_orgs = log.held(tree.node(), 1).await.is_ok_and(|held| !held.is_empty());
@@ -142,19 +142,19 @@ async fn is_at_work(app: &App, tree: &Tree) -> bool {
 }
 
 /// A first user has no token yet. The hint is printed on a terminal only, not to a log.
-async fn tell_first_token(app: &App, url: &str) -> Result<(), CliError> {
+async fn warn_without_token(app: &App, url: &str) -> Result<(), CliError> {
     if !app.world.log.tokens().await?.is_empty() {
         return Ok(());
     }
     if !std::io::stdout().is_terminal() {
-        tracing::warn!("nobody has a token yet; next: mover token create NAME --role admin");
+        tracing::warn!("no token exists yet; next: mover token create NAME --role admin");
         return Ok(());
     }
     let secret = Secret::generate();
     app.world.log.create_token(FIRST_TOKEN, &secret.hash(), Role::Admin, Some(1)).await?;
     println!(
         "There is no token yet, so here is one for a day, with the role admin:\n\n  {url}/#token={}\n",
-        secret.tell()
+        secret.expose()
     );
     println!("next: mover token create NAME --role operator");
     Ok(())

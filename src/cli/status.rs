@@ -1,4 +1,4 @@
-//! `mover status`, once or again and again.
+//! `mover status`, once or repeatedly.
 
 use std::io::IsTerminal;
 use std::process::ExitCode;
@@ -12,7 +12,7 @@ use super::interrupts::Interrupts;
 
 const EVERY: Duration = Duration::from_secs(1);
 
-/// Shows how things stand; with `--watch` until Ctrl-C.
+/// Shows the status; with `--watch` until Ctrl-C.
 pub(super) async fn status(host: &mut dyn CommandHost, args: &Status) -> Result<ExitCode, CliError> {
     let mut interrupts = Interrupts::listen()?;
     let mut is_lost = false;

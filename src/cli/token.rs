@@ -15,7 +15,7 @@ use super::exec::print;
 
 const NAME_CHARS_MAX: usize = 60;
 
-/// Makes, lists or takes back tokens.
+/// Creates, lists or revokes tokens.
 pub(super) async fn token(app: &App, command: &TokenCommand) -> Result<ExitCode, CliError> {
     match command {
         TokenCommand::Create { name, role, days, json } => create(app, name, *role, *days, *json).await,
@@ -40,15 +40,15 @@ async fn create(app: &App, name: &str, role: Role, days: Option<u16>, as_json: b
         return Err(CliError::TokenName { name: name.to_owned() });
     };
     if !as_json {
-        // Apart from the token itself, so that `mover token create … > file` keeps only that.
+        // On standard error, so that `mover token create … > file` keeps only the token.
         eprintln!("The token of {name}, with the role {role}. It is shown this once; Mover keeps a hash of it.");
     }
-    let json = json!({ "name": entry.name, "role": role, "token": secret.tell() });
-    print(&Answer::new(secret.tell(), json), as_json);
+    let json = json!({ "name": entry.name, "role": role, "token": secret.expose() });
+    print(&Answer::new(secret.expose(), json), as_json);
     Ok(ExitCode::SUCCESS)
 }
 
-/// The name stands in headers, logs and the audit.
+/// The name appears in headers, logs and the audit.
 pub(super) fn name(text: &str) -> Result<String, String> {
     let allowed = |c: char| c.is_alphanumeric() || matches!(c, '.' | '-' | '_' | '@' | ' ');
     match text.chars().find(|c| !allowed(*c)) {

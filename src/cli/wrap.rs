@@ -1,10 +1,10 @@
-//! Answers that are wider than the terminal.
+//! Wraps answers that are wider than the terminal.
 
 use std::io::IsTerminal;
 
-/// Where a folded line continues.
+/// The indentation of a continued line.
 const INDENT: &str = "      ";
-/// Narrower terminals wrap for themselves.
+/// Narrower terminals wrap lines themselves.
 const WIDTH_MIN: usize = 30;
 
 /// Wraps the text at the width of the terminal; without a terminal it stays as it is.
@@ -16,7 +16,7 @@ pub(super) fn for_stdout(text: &str) -> String {
     }
 }
 
-/// Lines that are too long continue below, indented, so that the beginnings of lines stay together.
+/// Lines that are too long continue below, indented, so that the beginnings of lines stay aligned.
 fn wrap(text: &str, width: usize) -> String {
     if width < WIDTH_MIN {
         return text.to_owned();

@@ -13,7 +13,7 @@ use crate::nearest::did_you_mean;
 /// Options that have no value.
 const FLAGS: [&str; 1] = ["--watch"];
 
-/// What follows the words of a command.
+/// The arguments after the words of a command.
 pub(super) struct Args {
     positional: VecDeque<Arg>,
     options: Vec<(Item, Vec<Item>)>,
@@ -105,7 +105,7 @@ impl Args {
         single(value, &format!("the value of {name}")).map(Some)
     }
 
-    /// Takes the option without a value of this name; answers whether it was given.
+    /// Takes the option without a value of this name; returns whether it was given.
     pub(super) fn flag(&mut self, name: &str) -> Result<bool, Fault> {
         Ok(self.option(name)?.is_some())
     }
@@ -120,7 +120,7 @@ impl Args {
         self.option(name)?.map(|item| choice(&item, known)).transpose()
     }
 
-    /// Takes all options that are left, whatever their names.
+    /// Takes all remaining options, whatever their names.
     pub(super) fn all_options(&mut self) -> Result<Vec<(Item, Item)>, Fault> {
         let options = std::mem::take(&mut self.options).into_iter();
         options.map(|(key, value)| Ok((key, single(value, "one value")?))).collect()
@@ -131,15 +131,15 @@ impl Args {
         self.end
     }
 
-    /// Makes sure that nothing is left over.
+    /// Checks that nothing is left over.
     pub(super) fn finish(self, options: &[&str]) -> Result<(), Fault> {
         if let Some((key, _)) = self.options.first() {
             let known = match options {
                 [] => "; this command has no options".to_owned(),
                 _ => format!("; options are {}", options.join(", ")),
             };
-            let meant = did_you_mean(&key.text, options.iter().copied());
-            return Err(Fault::new(key.span, format!("unknown option {:?}{known}{meant}", key.text)));
+            let suggestion = did_you_mean(&key.text, options.iter().copied());
+            return Err(Fault::new(key.span, format!("unknown option {:?}{known}{suggestion}", key.text)));
         }
         match self.positional.front() {
             Some(arg) => Err(Fault::new(arg.span, "nothing more is expected here")),
@@ -170,8 +170,8 @@ fn words<T>(known: &[(&str, T)]) -> String {
 fn choice<T: Copy>(item: &Item, known: &[(&str, T)]) -> Result<T, Fault> {
     let found = known.iter().find(|(word, _)| item.keyword() == Some(word));
     found.map(|(_, value)| *value).ok_or_else(|| {
-        let meant = did_you_mean(&item.text, known.iter().map(|(word, _)| *word));
-        Fault::new(item.span, format!("{} is expected here{meant}", words(known)))
+        let suggestion = did_you_mean(&item.text, known.iter().map(|(word, _)| *word));
+        Fault::new(item.span, format!("{} is expected here{suggestion}", words(known)))
     })
 }
 

@@ -1,11 +1,11 @@
-//! A text, character by character, with the place where it stands. `line` and `erlang::token` read from it, each in its own way.
+//! A text, character by character, with positions. `line` and `erlang::token` read from it, each in its own way.
 
 use std::iter::Peekable;
 use std::str::Chars;
 
 use super::line::Span;
 
-/// What is left of a text.
+/// The rest of a text.
 pub(super) struct Cursor<'a> {
     pub(super) rest: Peekable<Chars<'a>>,
     /// How many characters were taken.
@@ -33,7 +33,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// From there to here; at least one character.
+    /// From `start` to the present position; at least one character.
     pub(super) fn since(&self, start: usize) -> Span {
         Span { start, end: self.at.max(start + 1) }
     }

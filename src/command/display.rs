@@ -1,4 +1,4 @@
-//! A command as text. Reading the text gives the same command again.
+//! A command as text. Parsing the text gives the same command again.
 
 use std::fmt;
 

@@ -4,14 +4,14 @@ use std::fmt;
 
 use super::line::Span;
 
-/// So much of a line is shown; of a longer one, the part around the mistake.
+/// How much of a line is shown; of a longer one, the part around the mistake.
 const SHOWN_MAX: usize = 100;
 
 /// Why a line is not a command.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct ParseError {
     line: String,
-    /// Which line of a text that has more than one; 1 is the first.
+    /// The line in a text of several lines; 1 is the first.
     number: Option<usize>,
     span: Span,
     problem: String,
@@ -30,7 +30,7 @@ impl Fault {
         Self { span, problem: problem.into() }
     }
 
-    /// The mistake in its line, with the syntax of the command that was meant, if that is known.
+    /// The mistake in its line, with the syntax of the intended command, if that is known.
     pub(super) fn in_line(self, line: &str, syntax: Option<&'static str>) -> ParseError {
         ParseError { line: line.to_owned(), number: None, span: self.span, problem: self.problem, syntax }
     }
@@ -62,7 +62,7 @@ impl ParseError {
         self.span.start + 1
     }
 
-    /// Which line of the text it is in; 1 is the first.
+    /// The line of the text that it is in; 1 is the first.
     pub fn line(&self) -> usize {
         self.number.unwrap_or(1)
     }
@@ -80,7 +80,7 @@ impl fmt::Display for ParseError {
         }
         writeln!(f, "column {}: {}", self.column(), self.problem)?;
         let from = if self.span.start < SHOWN_MAX * 3 / 4 { 0 } else { self.span.start - SHOWN_MAX / 2 };
-        // Every character takes one place here, so that the marks stand under their text.
+        // Every character takes one place here, so that the marks are under their text.
         let shown = self.line.chars().skip(from).take(SHOWN_MAX).map(|c| if c.is_control() { ' ' } else { c });
         writeln!(f, "  {}", shown.collect::<String>().trim_end())?;
         let width = self.span.width().clamp(1, SHOWN_MAX - (self.span.start - from).min(SHOWN_MAX - 1));

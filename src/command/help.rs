@@ -1,15 +1,15 @@
-//! What `help` prints.
+//! The output of `help`.
 
 use super::spec::{Spec, specs};
 
-/// All commands, a line each; or, for a topic such as `orgs` or `orgs ready`, all there is to know about those.
+/// All commands, one per line; or, for a topic such as `orgs` or `orgs ready`, everything about those.
 pub fn help(topic: Option<&str>) -> String {
     match topic {
         None => overview(),
         Some(topic) => {
             let words: Vec<&str> = topic.split_whitespace().collect();
-            let meant = specs().filter(|spec| spec.words.starts_with(&words));
-            meant.map(explained).collect::<Vec<_>>().join("\n")
+            let matching = specs().filter(|spec| spec.words.starts_with(&words));
+            matching.map(explained).collect::<Vec<_>>().join("\n")
         }
     }
 }

@@ -1,4 +1,4 @@
-//! A line of text, cut into arguments: words, quoted texts, lists with commas, `key=value`, `@file`, `# comment`.
+//! Splits a line of text into arguments: words, quoted texts, lists with commas, `key=value`, `@file`, `# comment`.
 
 use super::cursor::Cursor;
 use super::error::Fault;
@@ -23,7 +23,7 @@ pub(super) struct Item {
     pub(super) text: String,
     /// Whether it was quoted: then it is a name, and never a keyword or a number.
     pub(super) quoted: bool,
-    /// Whether an `@` stands before it: then it is a path.
+    /// Whether it has an `@` in front: then it is a path.
     pub(super) at: bool,
     pub(super) span: Span,
 }
@@ -35,17 +35,17 @@ impl Item {
     }
 }
 
-/// What stands between two spaces: `acme`, `acme,globex`, `workers=8`, `@orgs.txt`.
+/// The text between two spaces: `acme`, `acme,globex`, `workers=8`, `@orgs.txt`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Arg {
-    /// What stands before the `=`.
+    /// The part before the `=`.
     pub(super) key: Option<Item>,
     /// The parts between commas; at least one.
     pub(super) items: Vec<Item>,
     pub(super) span: Span,
 }
 
-/// Cuts a line into arguments.
+/// Splits a line into arguments.
 pub(super) fn cut(line: &str) -> Result<Vec<Arg>, Fault> {
     let mut cursor = Cursor::new(line);
     let mut args = Vec::new();
@@ -137,7 +137,7 @@ impl Cursor<'_> {
         }
     }
 
-    /// What a backslash and the following characters stand for.
+    /// The character that a backslash and the following characters mean.
     fn escaped(&mut self) -> Result<char, Fault> {
         let start = self.at - 1;
         match self.take() {
@@ -164,12 +164,12 @@ impl Cursor<'_> {
     }
 }
 
-/// Whether a character may stand in a word without quotes.
+/// Whether a character may be in a word without quotes.
 fn is_bare(c: char) -> bool {
     !c.is_whitespace() && c != ',' && c != '"'
 }
 
-/// The text as it must be written so that it is read as a name: quoted unless it is plainly a word.
+/// The text in the form that is read as a name: quoted unless it is plainly a word.
 pub(super) fn written(text: &str, keywords: &[&str]) -> String {
     let wordlike = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.');
     let plain = text.chars().all(wordlike)
@@ -178,7 +178,7 @@ pub(super) fn written(text: &str, keywords: &[&str]) -> String {
     if plain { text.to_owned() } else { quoted(text) }
 }
 
-/// The text in quotes, with what cannot stand in a line escaped.
+/// The text in quotes, with special characters escaped.
 pub(super) fn quoted(text: &str) -> String {
     let mut quoted = String::with_capacity(text.len() + 2);
     quoted.push('"');

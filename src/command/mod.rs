@@ -5,7 +5,7 @@
 //! - `args`, `selection`: arguments -> values
 //! - `grammar/`: one entry for each command: its syntax line, its help, its examples, how it is read
 //! - `display`: a command as text; reading that text gives the same command again
-//! - `redis_cli`: lines of that program that mean the same as a command
+//! - `redis_cli`: lines for `redis-cli` that mean the same as a command
 //! - `erlang/`: the calls of the original system
 //! - `help`: what `help` prints, from the same entries
 
@@ -34,7 +34,7 @@ pub use self::selection::Which;
 pub use self::spec::{Spec, specs};
 pub use self::words::{Word, line_of};
 
-/// Everything that an operator can ask for.
+/// A command of an operator.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
     /// Give every org of the source a row in `holding`.
@@ -44,94 +44,94 @@ pub enum Command {
     },
     /// Give some orgs of the source a row in `holding`.
     OrgsAdd {
-        /// Which ones; at least one.
+        /// The orgs; at least one.
         orgs: Vec<OrgName>,
         /// The migration in whose org directory they are looked up.
         migration: MigrationName,
     },
     /// Release captured orgs, so that a campaign may move them.
     OrgsReady {
-        /// Of which migration.
+        /// The migration.
         migration: MigrationName,
-        /// Which ones.
+        /// The orgs.
         which: Which,
     },
     /// List the orgs of a migration.
     OrgsList {
-        /// Which migration.
+        /// The migration.
         migration: MigrationName,
-        /// Only those in this state.
+        /// Only orgs in this state.
         state: Option<StateKind>,
         /// At most this many.
         limit: Option<u32>,
     },
     /// Show one org: state, step, history, flags, sizes.
     Org {
-        /// Which org.
+        /// The org.
         org: OrgName,
         /// In this migration only.
         migration: Option<MigrationName>,
     },
     /// Start a campaign.
     Migrate {
-        /// What for: to migrate, to roll back, or to finalize.
+        /// The aim.
         aim: Aim,
-        /// Which migration.
+        /// The migration.
         migration: MigrationName,
-        /// Which of its orgs, among those that are where the aim begins.
+        /// The selected orgs, among those in the state from which the aim claims.
         which: Which,
         /// Options; the configuration has the defaults.
         options: MigrateOptions,
     },
-    /// Show how a migration, or the live campaign, stands.
+    /// Show the state of a migration, or of the live campaign.
     Status {
         /// This migration only.
         migration: Option<MigrationName>,
-        /// In the console: continue showing it.
+        /// In the console: refresh it.
         watch: bool,
     },
     /// Change the live campaign: pause, resume, halt, set.
     Control(Control),
     /// Compare the rows of migrated orgs in both stores.
     Verify {
-        /// Of which migration.
+        /// The migration.
         migration: MigrationName,
-        /// Which orgs.
+        /// The orgs.
         which: Which,
     },
     /// Make failed orgs ready again.
     Retry {
-        /// Of which migration.
+        /// The migration.
         migration: MigrationName,
-        /// Which of the failed ones.
+        /// Which of the failed orgs.
         which: Which,
     },
-    /// Show a flag hash as it should be and as Redis has it.
+    /// Show the desired and the actual fields of a flag hash.
     FlagsShow {
-        /// Which hash.
+        /// The hash.
         hash: FlagHash,
     },
-    /// Compare all flags in Redis with what they should be.
+    /// Compare all flags in Redis with the desired ones.
     FlagsCheck,
-    /// Write those flags that are not what they should be.
+    /// Write the flags that differ from the desired ones.
     FlagsRepair,
-    /// Set fields of a flag hash for good.
+    /// Set fields of a flag hash permanently.
     Darklaunch {
-        /// Which hash.
+        /// The hash.
         hash: FlagHash,
         /// The fields; `None` removes one. At least one.
         fields: Fields,
     },
     /// Put one org in 503 mode, or take it out.
     Darklaunch503 {
-        /// Which org.
+        /// The org.
         org: OrgName,
-        /// Whether it is in 503 mode from now on.
+        /// Whether 503 mode is on from now on.
         on: bool,
     },
     /// Put the endpoints that list and create orgs in 503 mode, or take them out.
     DarklaunchOrgs503 {
-        /// Whether they are in 503 mode from now on.
+        /// Whether 503 mode is on from now on.
         on: bool,
     },
     /// Allow or forbid the creation of orgs.
@@ -145,13 +145,13 @@ pub enum Command {
     Nodes,
     /// Check connections, rights, definitions and schemas.
     Check,
-    /// Show whether all is well: ok, warning or critical.
+    /// Show the health: ok, warning or critical.
     Health,
     /// Write a report of a migration.
     Report {
-        /// Which migration.
+        /// The migration.
         migration: MigrationName,
-        /// Into this file, not on the screen.
+        /// Write it to this file, not to the screen.
         out: Option<String>,
     },
     /// Approve a command of another user.
@@ -159,7 +159,7 @@ pub enum Command {
         /// Its number.
         command: i64,
     },
-    /// See to it that a command which waits is not carried out.
+    /// Refuse a command that waits for approval.
     Refuse {
         /// Its number.
         command: i64,
@@ -171,14 +171,14 @@ pub enum Command {
     },
     /// Explain the commands.
     Help {
-        /// The first words of those to explain; none: an overview.
+        /// The first words of the commands to explain; `None`: an overview.
         topic: Option<String>,
     },
     /// Leave the console.
     Quit,
 }
 
-/// How a campaign begins.
+/// Options of a new campaign.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct MigrateOptions {
     /// Orgs in flight at once.
@@ -193,7 +193,7 @@ pub struct MigrateOptions {
     pub failures_max: Option<u32>,
 }
 
-/// Which flag hash is meant.
+/// Selects a flag hash.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FlagHash {
     /// `dl_default`
@@ -207,7 +207,7 @@ pub enum FlagHash {
 }
 
 impl Command {
-    /// The file that carrying it out would read or write.
+    /// The file that the command would read or write.
     pub fn file(&self) -> Option<&str> {
         match self {
             Command::OrgsReady { which: Which::File(path), .. }
@@ -232,7 +232,7 @@ impl FlagHash {
     }
 }
 
-/// A state without its step, as it is filtered by.
+/// A state without its step, for filters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, strum::IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
 pub enum StateKind {
@@ -253,7 +253,7 @@ pub enum StateKind {
 }
 
 impl StateKind {
-    /// Every one of them, with its name.
+    /// All of them, with their names.
     pub const ALL: [(&'static str, StateKind); 7] = [
         ("holding", StateKind::Holding),
         ("ready", StateKind::Ready),
@@ -270,7 +270,7 @@ impl StateKind {
     }
 }
 
-/// Reads one line. A line that is empty, or only a comment, asks for nothing.
+/// Parses one line. An empty line, or one with only a comment, is no command.
 pub fn parse(line: &str) -> Result<Option<Command>, ParseError> {
     if erlang::is_erlang(line) && !line.trim_start().starts_with('%') {
         let begin = line.chars().take_while(|c| c.is_whitespace()).count();

@@ -1,5 +1,5 @@
-//! Lines of `redis-cli` as they stand in runbooks. Flags belong to Mover: what was written past it would be undone by the next
-//! repair. So these lines mean what they say, and go through it.
+//! Lines for `redis-cli`, as they are in runbooks. Mover manages the flags: the next repair would undo writes that bypass it.
+//! So these lines become commands with the same meaning.
 
 use mover_actors::domain::flags::{Fields, FlagKey};
 use mover_actors::domain::ids::OrgName;
@@ -10,16 +10,16 @@ use super::{Command, FlagHash};
 
 const PROGRAM: &str = "redis-cli";
 
-/// What may follow, without regard to case.
+/// The supported commands, without regard to case.
 const SYNTAX: &str = "redis-cli HSET|HMSET KEY FIELD VALUE … | HDEL KEY FIELD … | HGETALL|HGET|HMGET KEY …";
 
-/// Whether a line calls the program, with or without its path.
+/// Whether a line calls `redis-cli`, with or without its path.
 pub(super) fn is_called(args: &[Arg]) -> bool {
     let first = args.first().and_then(word);
     first.is_some_and(|item| item.text.rsplit('/').next() == Some(PROGRAM))
 }
 
-/// Reads such a line; `end` is the place after its last character.
+/// Parses such a line; `end` is the place after its last character.
 pub(super) fn read(args: &[Arg], end: usize) -> Result<Command, Fault> {
     let missing =
         |what: &str| Fault::new(super::line::Span { start: end, end: end + 1 }, format!("{what} is missing: {SYNTAX}"));

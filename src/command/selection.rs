@@ -9,17 +9,17 @@ use super::args::Args;
 use super::error::Fault;
 use super::line::{Arg, Item, quoted, written};
 
-/// Which orgs are meant, as it was written.
+/// The selected orgs, as they were written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Which {
-    /// Said in the command itself.
+    /// Given in the command itself.
     Orgs(Selection),
-    /// Those named in a file, one a line. It is read when the command is carried out.
+    /// Named in a file, one per line. It is read when the command is carried out.
     File(String),
 }
 
 impl Which {
-    /// Takes the next argument; `all` is the word for all of them.
+    /// Takes the next argument; `all` is the word for all orgs.
     pub(super) fn take(args: &mut Args, all: &str) -> Result<Self, Fault> {
         let arg = args.next(&format!("{all}, a number, a percentage, names, or @FILE"))?;
         if let [item] = arg.items.as_slice() {
@@ -36,7 +36,7 @@ impl Which {
     }
 }
 
-/// The selection that a single unquoted word stands for, if it is not a name.
+/// The selection that a single unquoted word means, if it is not a name.
 fn not_names(word: &str, all: &str, item: &Item) -> Result<Option<Selection>, Fault> {
     if word == all {
         return Ok(Some(Selection::All));
@@ -48,7 +48,7 @@ fn not_names(word: &str, all: &str, item: &Item) -> Result<Option<Selection>, Fa
     }
     if word.chars().all(|c| c.is_ascii_digit()) {
         let count = word.parse().ok().filter(|count| (1..=i64::MAX as u64).contains(count));
-        let problem = "this many orgs cannot be meant: a number from 1 on (quote it if an org is called so)";
+        let problem = "this is no number of orgs: they count from 1 (quote it if it is the name of an org)";
         return count.map(|count| Some(Selection::First(count))).ok_or_else(|| Fault::new(item.span, problem));
     }
     Ok(None)
@@ -76,10 +76,10 @@ pub(super) fn org_name(item: &Item) -> Result<OrgName, Fault> {
     OrgName::new(&item.text).map_err(|error| Fault::new(item.span, error.to_string()))
 }
 
-/// Shows a selection so that it is read as the same again.
+/// Shows a selection so that it parses as the same again.
 pub(super) struct Shown<'a> {
     pub(super) which: &'a Which,
-    /// The word for all of them.
+    /// The word for all orgs.
     pub(super) all: &'static str,
 }
 

@@ -14,11 +14,11 @@ const LATER: [&str; 4] = ["rollout", "hold", "bundle", "run"];
 pub struct Spec {
     /// The words it begins with, e.g. `orgs`, `list`.
     pub words: &'static [&'static str],
-    /// How it is written.
+    /// Its syntax.
     pub syntax: &'static str,
     /// What it does, in one line.
     pub summary: &'static str,
-    /// What else there is to know.
+    /// Further help.
     pub details: &'static str,
     /// Lines that can be typed as they are.
     pub examples: &'static [&'static str],
@@ -28,7 +28,7 @@ pub struct Spec {
 }
 
 impl Spec {
-    /// Reads what follows the words.
+    /// Parses the arguments after the words.
     pub(super) fn read(&self, rest: Vec<Arg>, end: usize) -> Result<Command, Fault> {
         let mut args = Args::new(rest, end)?;
         let command = (self.parse)(&mut args)?;
@@ -42,12 +42,12 @@ pub fn specs() -> impl Iterator<Item = &'static Spec> {
     grammar::ALL.iter().copied().flatten()
 }
 
-/// The command that a line begins with, and what follows its words.
+/// The command that a line begins with, and the arguments after its words.
 pub(super) fn find(mut args: Vec<Arg>, end: usize) -> Result<(&'static Spec, Vec<Arg>), Fault> {
     let mut candidates: Vec<&'static Spec> = specs().collect();
     let mut depth = 0;
     loop {
-        // No command is the beginning of another, so the first that is complete is the one.
+        // No command is the beginning of another, so the first complete one is the only one.
         if let Some(spec) = candidates.iter().find(|spec| spec.words.len() == depth) {
             return Ok((spec, args.split_off(depth)));
         }
@@ -64,7 +64,7 @@ pub(super) fn find(mut args: Vec<Arg>, end: usize) -> Result<(&'static Spec, Vec
     }
 }
 
-/// The words that may stand at this place.
+/// The words that can come at this place.
 pub(super) fn next_words(candidates: &[&'static Spec], depth: usize) -> Vec<&'static str> {
     let mut words: Vec<_> = candidates.iter().filter_map(|spec| spec.words.get(depth).copied()).collect();
     words.dedup();
@@ -91,11 +91,11 @@ fn unknown(arg: &Arg, depth: usize, known: &[&str]) -> Fault {
         return Fault::new(arg.span, format!("{word} is not in this version; type help for the commands there are"));
     }
     let shown: String = word.chars().take(40).collect();
-    let meant = did_you_mean(word, known.iter().copied());
+    let suggestion = did_you_mean(word, known.iter().copied());
     let problem = match depth {
-        0 if meant.is_empty() => format!("unknown command {shown:?}; type help for all of them"),
-        0 => format!("unknown command {shown:?}{meant}"),
-        _ => format!("one of {} is expected here, not {shown:?}{meant}", known.join(", ")),
+        0 if suggestion.is_empty() => format!("unknown command {shown:?}; type help for all of them"),
+        0 => format!("unknown command {shown:?}{suggestion}"),
+        _ => format!("one of {} is expected here, not {shown:?}{suggestion}", known.join(", ")),
     };
     Fault::new(arg.span, problem)
 }

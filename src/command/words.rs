@@ -1,4 +1,4 @@
-//! A command whose words come apart, as programs have them: no name needs quotes, and none can become something else.
+//! A command as separate words, for programs: no name needs quotes, and a name cannot be mistaken for a keyword.
 
 use serde::Deserialize;
 
@@ -10,7 +10,7 @@ use super::line::{quoted, written};
 pub enum Word {
     /// A keyword, a name, a selection such as `5%`, or an option such as `workers=8`.
     One(String),
-    /// Names of orgs. A word that means something, such as `all`, is a name here.
+    /// Names of orgs. A keyword, such as `all`, is a name here.
     Names(Vec<String>),
 }
 
@@ -24,7 +24,7 @@ pub fn line_of(words: &[Word]) -> String {
     words.collect::<Vec<_>>().join(" ")
 }
 
-/// Keywords, numbers, percentages and options mean what they mean without quotes.
+/// Whether the word needs no quotes: keywords, numbers, percentages and options.
 fn is_said_plainly(text: &str) -> bool {
     let wordlike = |text: &str| {
         !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '%'))

@@ -1,4 +1,4 @@
-//! Addresses of servers. The drivers' own types keep passwords out of Debug; nothing here puts one into an error.
+//! Addresses of servers. The types of the drivers keep passwords out of Debug; nothing here puts one into an error.
 
 use std::fmt;
 use std::path::Path;
@@ -12,15 +12,15 @@ use super::reader::{Read, Section};
 use super::ssl_mode;
 use crate::tls::{self, Encryption, Material, SslMode};
 
-/// A server that does not answer is noticed after this, unless its address has another timeout.
+/// The default timeout of connecting.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A Postgres database, how connections to it are protected, and how many may be open at once.
+/// A Postgres database, the encryption of connections to it, and their number.
 #[derive(Debug, Clone)]
 pub struct Postgres {
     options: tokio_postgres::Config,
     encryption: Encryption,
-    /// How many connections may be open at once.
+    /// The most open connections.
     pub pool_size: usize,
 }
 
@@ -41,16 +41,16 @@ pub enum AddressError {
     Redis,
     /// A Redis address that disables the check of certificates.
     #[error(
-        "url ends with #insecure, with which anybody could be that Redis: leave it out, and name its authority with ca_file"
+        "url ends with #insecure, which accepts any certificate: remove it, and name the server's authority with ca_file"
     )]
     Insecure,
-    /// The `sslmode` in it is none.
+    /// Its `sslmode` does not exist.
     #[error("url: {0}")]
     SslMode(String),
-    /// It names a file in the words of libpq.
+    /// It names a file with a parameter of libpq.
     #[error("url has {libpq}: write {ours} = \"…\" beside it instead")]
     File {
-        /// What libpq calls the file.
+        /// The parameter of libpq.
         libpq: &'static str,
         /// The key in mover.toml.
         ours: &'static str,
@@ -61,10 +61,10 @@ pub enum AddressError {
 }
 
 impl Postgres {
-    /// How many connections may be open at once by default.
+    /// The default number of connections.
     pub const POOL_SIZE: usize = 16;
 
-    /// Reads an address. Where it has no `sslmode`, libpq's `prefer` holds, and nothing on the way to this same machine.
+    /// Parses an address. Without an `sslmode`, that is libpq's `prefer`, and no TLS to this machine itself.
     pub fn at(url: &str, pool_size: usize) -> Result<Self, AddressError> {
         let (options, mode) = read_url(url)?;
         let mode = mode.unwrap_or_else(|| encryption::default(&options));
@@ -73,12 +73,12 @@ impl Postgres {
         Ok(Self { options, encryption, pool_size })
     }
 
-    /// What the driver needs to connect.
+    /// The options of the driver.
     pub fn options(&self) -> &tokio_postgres::Config {
         &self.options
     }
 
-    /// How connections to it are opened.
+    /// The encryption of connections to it.
     pub fn encryption(&self) -> &Encryption {
         &self.encryption
     }
@@ -117,7 +117,7 @@ impl fmt::Display for Postgres {
 }
 
 impl Redis {
-    /// Reads an address.
+    /// Parses an address.
     pub fn at(url: &str) -> Result<Self, AddressError> {
         let options = url.into_connection_info().map_err(|_| AddressError::Redis)?;
         match options.addr() {
@@ -130,7 +130,7 @@ impl Redis {
         matches!(self.0.addr(), ConnectionAddr::TcpTls { .. })
     }
 
-    /// What the driver needs to connect.
+    /// The options of the driver.
     pub fn options(&self) -> &redis::ConnectionInfo {
         &self.0
     }
@@ -143,7 +143,7 @@ impl fmt::Display for Redis {
     }
 }
 
-/// Reads `url`, `pool_size`, where the password is, and how connections are protected.
+/// Reads `url`, `pool_size`, the source of the password, and the encryption.
 pub(super) fn read_postgres(section: &mut Section<'_>, base: &Path) -> Option<Postgres> {
     let url = section.required_text("url", "the address, e.g. postgres://user@host:5432/database");
     let url = section.parsed(url, |url| read_url(&url));
@@ -165,7 +165,7 @@ pub(super) fn read_postgres(section: &mut Section<'_>, base: &Path) -> Option<Po
     Some(Postgres { options, encryption, pool_size })
 }
 
-/// Reads `url`, where the password is, and the files for TLS.
+/// Reads `url`, the source of the password, and the files for TLS.
 pub(super) fn read_redis(section: &mut Section<'_>, base: &Path) -> Option<Redis> {
     let url = section.required_text("url", "the address, e.g. redis://host:6379/0");
     let url = section.parsed(url, |url| Redis::at(&url));
@@ -197,7 +197,7 @@ fn said_twice(section: &Section<'_>, place: &Place) {
     section.wrong(place, "the url has a password too: keep one of them");
 }
 
-/// Reads a password from the file or the environment variable that is named.
+/// Reads a password from a named file or environment variable.
 fn read_password(section: &mut Section<'_>, base: &Path) -> Option<Read<String>> {
     let file = section.text("password_file");
     let variable = section.text("password_env");
@@ -212,6 +212,6 @@ fn read_password(section: &mut Section<'_>, base: &Path) -> Option<Read<String>>
     let from_variable = section.parsed(variable, |name| {
         std::env::var(&name).map_err(|_| format!("password_env: there is no environment variable {name:?}"))
     });
-    // Editors end a file with a newline; a password does not.
+    // Editors end a file with a newline; a password does not end with one.
     from_file.or(from_variable).map(|read| Read { value: read.value.trim_end_matches(['\r', '\n']).to_owned(), ..read })
 }

@@ -12,9 +12,9 @@ use crate::engine::{ColumnName, TableName};
 pub struct Definition {
     /// Its name.
     pub name: MigrationName,
-    /// Other names under which commands may call it.
+    /// Aliases for use in commands.
     pub aliases: Vec<String>,
-    /// How an org is moved.
+    /// The strategy.
     pub strategy: Strategy,
     /// The store that orgs come from.
     pub from: StoreName,
@@ -22,28 +22,28 @@ pub struct Definition {
     pub to: StoreName,
     /// The parts of the application that the moved tables belong to.
     pub components: Vec<String>,
-    /// Where the source lists its orgs.
+    /// The list of orgs in the source.
     pub org: OrgDirectory,
-    /// The tables that hold an org's rows. None at all: an org moves by its flags alone.
+    /// The tables that hold an org's rows. Without tables an org moves by its flags alone.
     pub tables: Vec<TableRule>,
-    /// What is carried out for each org in the store `to`, where no rows are moved.
+    /// Statements for each org in the store `to`, for migrations that move no rows.
     pub steps: Vec<SqlStep>,
     /// How orgs are routed.
     pub routing: Routing,
-    /// How patient an online move is.
+    /// The limits of online moves.
     pub limits: Limits,
 }
 
-/// A statement that is carried out for each org. `$1` is the org's key, as a text.
+/// A statement that runs for each org. `$1` is the org's key, as a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SqlStep {
-    /// What it is called when it fails.
+    /// Its name in errors.
     pub name: String,
     /// The statement.
     pub sql: String,
-    /// A query that must answer `true` after it.
+    /// A query that must return `true` after it.
     pub check: Option<String>,
-    /// What takes it back.
+    /// The statement that undoes it.
     pub undo: Option<String>,
 }
 
@@ -67,23 +67,23 @@ pub struct TableRule {
     pub tenancy: Tenancy,
 }
 
-/// How the rows of an org are found in a table.
+/// How to find the rows of an org in a table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Tenancy {
     /// This column holds the org's key.
     Key(ColumnName),
-    /// A row belongs to the org of the row it points to. Hop after hop leads to a table of the same definition,
-    /// whose own tenancy decides.
+    /// A row belongs to the org of the row that it references. Each hop leads to a table of the same definition, whose own
+    /// tenancy decides.
     Via(Vec<Via>),
 }
 
 /// One hop from a table to its parent, written `group_id -> groups.id`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Via {
-    /// The column that points to the parent.
+    /// The referencing column.
     pub column: ColumnName,
     /// The parent.
     pub parent: TableName,
-    /// The column of the parent that is pointed to.
+    /// The referenced column of the parent.
     pub parent_column: ColumnName,
 }

@@ -1,4 +1,4 @@
-//! One migration definition: a TOML file into a [`Definition`].
+//! Reads one migration definition: from a TOML file to a [`Definition`].
 
 use std::collections::BTreeSet;
 
@@ -20,11 +20,11 @@ enum KindName {
     Steps,
 }
 
-/// What a file defines.
+/// The kind of a file.
 pub(super) enum Kind {
-    /// Orgs move.
+    /// It moves orgs.
     Move(Box<Definition>),
-    /// The migration of this name is prepared.
+    /// It prepares the migration of this name.
     Prep { name: MigrationName, aliases: Vec<String>, of: Read<MigrationName> },
 }
 
@@ -35,7 +35,7 @@ pub(super) struct FromFile {
     pub(super) alias_places: Vec<Place>,
 }
 
-/// Reads a whole document. Continues after a mistake, and answers `None` if anything required was missing.
+/// Reads a whole document. Continues after a mistake, and returns `None` if anything required was missing.
 pub(super) fn read(mut document: Section<'_>, stores: &BTreeSet<StoreName>) -> Option<FromFile> {
     let name = document.required_text("name", "what commands call this migration, e.g. phase_2");
     let name = document.parsed(name, MigrationName::new);
@@ -61,7 +61,7 @@ pub(super) fn read(mut document: Section<'_>, stores: &BTreeSet<StoreName>) -> O
             alias_places,
         });
     }
-    // Statements are carried out while the operator keeps writers out; no flag of an org is touched.
+    // Statements run while the operator keeps writers out; Mover sets no flag of an org.
     let strategy = match kind {
         KindName::Steps => Some(Strategy::Window),
         KindName::Move | KindName::Prep => read_strategy(&mut document),
@@ -104,7 +104,7 @@ pub(super) fn read(mut document: Section<'_>, stores: &BTreeSet<StoreName>) -> O
 
 fn read_aliases(document: &mut Section<'_>) -> Vec<Read<String>> {
     let aliases = document.texts("aliases").into_iter();
-    // An alias is written where a name may be, so it follows the same rules.
+    // An alias is used like a name, so it follows the same rules.
     aliases
         .filter_map(|alias| document.parsed(Some(alias), |alias| MigrationName::new(alias).map(String::from)))
         .collect()
@@ -129,12 +129,12 @@ fn read_store(
     let name = document.parsed(name, StoreName::new)?;
     if !stores.contains(&name.value) {
         let known: Vec<&str> = stores.iter().map(StoreName::as_str).collect();
-        let meant = did_you_mean(name.value.as_str(), known.iter().copied());
+        let suggestion = did_you_mean(name.value.as_str(), known.iter().copied());
         let known = match known.as_slice() {
             [] => "there are no stores in mover.toml".to_owned(),
             known => format!("mover.toml has {}", known.join(", ")),
         };
-        document.wrong(&name.place, format!("{key}: unknown store {:?}; {known}{meant}", name.value.as_str()));
+        document.wrong(&name.place, format!("{key}: unknown store {:?}; {known}{suggestion}", name.value.as_str()));
     }
     Some(name)
 }

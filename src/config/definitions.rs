@@ -12,24 +12,24 @@ use super::reader::{Read, Section};
 use super::tree;
 use crate::nearest::{did_you_mean, nearest};
 
-/// Every migration that is known, by name.
+/// Every known migration, by name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Definitions {
     moves: BTreeMap<MigrationName, Definition>,
-    /// Names and aliases of those that prepare a migration, with its name.
+    /// Names and aliases of preps, each with the name of the prep.
     preps: BTreeMap<String, MigrationName>,
 }
 
 /// An undefined migration.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("unknown migration {name}; {}{}", known_names(.known), meant.as_ref().map(|meant| format!("; did you mean {meant}?")).unwrap_or_default())]
+#[error("unknown migration {name}; {}{}", known_names(.known), suggestion.as_ref().map(|suggestion| format!("; did you mean {suggestion}?")).unwrap_or_default())]
 pub struct UnknownMigration {
-    /// What was asked for.
+    /// The requested name.
     pub name: MigrationName,
-    /// Those that there are.
+    /// The known names.
     pub known: Vec<MigrationName>,
-    /// The one that was probably meant.
-    pub meant: Option<String>,
+    /// The most similar name.
+    pub suggestion: Option<String>,
 }
 
 fn known_names(known: &[MigrationName]) -> String {
@@ -40,8 +40,7 @@ fn known_names(known: &[MigrationName]) -> String {
 }
 
 impl Definitions {
-    /// Reads every `*.toml` of a directory; a directory that does not exist holds none. Every mistake of every file
-    /// is reported.
+    /// Reads every `*.toml` of a directory; a directory that does not exist holds none. Reports every mistake of every file.
     pub fn load(dir: &Path, stores: &BTreeSet<StoreName>) -> Result<Self, Mistakes> {
         let found = Found::default();
         let mut texts = Vec::new();
@@ -56,7 +55,7 @@ impl Definitions {
         found.unless_any(Some(definitions))
     }
 
-    /// Reads definitions from texts, each as if it stood in the file named beside it.
+    /// Reads definitions from texts, each as if it were in the file named beside it.
     pub fn read<'a>(
         texts: impl IntoIterator<Item = (&'a str, &'a str)>,
         stores: &BTreeSet<StoreName>,
@@ -66,22 +65,22 @@ impl Definitions {
         found.unless_any(Some(definitions))
     }
 
-    /// The migration of this name or alias.
+    /// The migration with this name or alias.
     pub fn find(&self, name: &MigrationName) -> Result<&Definition, UnknownMigration> {
         let aliased = |definition: &&Definition| definition.aliases.iter().any(|alias| alias == name.as_str());
         self.moves.get(name).or_else(|| self.moves.values().find(aliased)).ok_or_else(|| UnknownMigration {
             name: name.clone(),
             known: self.moves.keys().cloned().collect(),
-            meant: nearest(name.as_str(), self.moves.keys().map(MigrationName::as_str)).map(str::to_owned),
+            suggestion: nearest(name.as_str(), self.moves.keys().map(MigrationName::as_str)).map(str::to_owned),
         })
     }
 
-    /// The migration that the one of this name or alias prepares, if it is of that kind.
+    /// The migration that a prep with this name or alias prepares.
     pub fn prepared_by(&self, name: &MigrationName) -> Option<&Definition> {
         self.preps.get(name.as_str()).and_then(|prepared| self.moves.get(prepared))
     }
 
-    /// What can be called, in the order of the names.
+    /// All names and aliases, sorted.
     pub fn names(&self) -> Vec<String> {
         let mut names: Vec<String> =
             self.moves.keys().map(|name| name.as_str().to_owned()).chain(self.preps.keys().cloned()).collect();
@@ -89,13 +88,13 @@ impl Definitions {
         names
     }
 
-    /// All of them, in the order of their names.
+    /// All definitions, sorted by name.
     pub fn iter(&self) -> impl Iterator<Item = &Definition> {
         self.moves.values()
     }
 }
 
-/// The files of a directory, in the order of their names.
+/// The files of a directory, sorted by name.
 fn toml_files(dir: &Path, found: &Found) -> Vec<PathBuf> {
     let place = Place::Outside(dir.display().to_string().into());
     let entries = match std::fs::read_dir(dir) {
@@ -156,8 +155,8 @@ fn read_all<'a>(
     }
     for Read { value, place } in prepared {
         if !moves.contains_key(&value) {
-            let meant = did_you_mean(value.as_str(), moves.keys().map(MigrationName::as_str));
-            found.add(&place, format!("of: there is no migration {value} that could be prepared{meant}"));
+            let suggestion = did_you_mean(value.as_str(), moves.keys().map(MigrationName::as_str));
+            found.add(&place, format!("of: there is no migration {value} that could be prepared{suggestion}"));
         }
     }
     Definitions { moves, preps }

@@ -1,4 +1,4 @@
-//! The keys of mover.toml that are about TLS, and what they mean together.
+//! The TLS keys of mover.toml, and how they combine.
 
 use std::net::IpAddr;
 use std::path::Path;
@@ -9,13 +9,13 @@ use super::mistake::Place;
 use super::reader::{Read, Section};
 use crate::tls::{Certificates, Encryption, FileError, Identity, Material, SslMode, TlsError};
 
-/// The files that a section names.
+/// The files of a section.
 #[derive(Debug, Default)]
 pub(super) struct Files {
     pub(super) material: Material,
-    /// Where the authority is named.
+    /// The place of the key for the authorities.
     pub(super) authorities: Option<Place>,
-    /// Where the client's certificate is named.
+    /// The place of the key for the client's certificate.
     pub(super) identity: Option<Place>,
 }
 
@@ -66,7 +66,7 @@ pub(super) fn read_postgres(
     }
     let given = key.or(in_url);
     let mode = match given.as_ref().map(|given| given.value) {
-        // As with libpq, who names an authority wants it to be looked at.
+        // As with libpq, a named authority means that the certificate must be checked.
         Some(SslMode::Require) if files.authorities.is_some() => SslMode::VerifyCa,
         Some(mode) => mode,
         None if files.authorities.is_some() => SslMode::VerifyFull,
@@ -93,8 +93,8 @@ pub(super) fn read_postgres(
     }
 }
 
-/// The encryption of connections to these hosts. Nothing listens on a Unix socket, and Postgres has no TLS there: as with libpq,
-/// the mode does not count.
+/// The encryption of connections to these hosts. Postgres has no TLS on Unix sockets, where nobody can eavesdrop: as with
+/// libpq, the mode does not apply there.
 pub(super) fn for_hosts(
     options: &tokio_postgres::Config,
     mode: SslMode,

@@ -11,19 +11,19 @@ use super::reader::{Read, Section};
 /// `[http]`
 #[derive(Debug, Clone)]
 pub struct Http {
-    /// Where it listens.
+    /// The listen address.
     pub listen: SocketAddr,
-    /// Our certificate and its key. None: tokens go over the wire as they are, so only this machine may come.
+    /// Our certificate and its key. `None`: tokens are not encrypted, so only this machine may connect.
     pub tls: Option<Identity>,
-    /// Whether others than this machine may come without TLS, since something in front of Mover has it.
+    /// Whether other machines may connect without TLS, because a proxy in front of Mover provides it.
     pub behind_proxy: bool,
-    /// Requests that each token may make in a second.
+    /// Requests per token and second.
     pub requests_per_second: u32,
-    /// A connection whose reader takes nothing of what is sent for so long is cut off.
+    /// A connection whose client does not read for so long is closed.
     pub send_timeout: Duration,
-    /// Whether the point of no return needs a second person.
+    /// Whether commands past the point of no return need a second person.
     pub second_person: bool,
-    /// How long orgs in flight have for their end after SIGTERM. What is left is taken over by the next Mover.
+    /// How long orgs in flight may take after SIGTERM. The next Mover takes over the rest.
     pub shutdown: Duration,
 }
 
@@ -42,7 +42,7 @@ impl Default for Http {
 }
 
 impl Http {
-    /// Why this address is refused: tokens would cross a network in clear.
+    /// Why this address is refused: tokens would cross a network without encryption.
     pub fn open_problem(&self) -> Option<&'static str> {
         let is_open = !self.listen.ip().is_loopback() && self.tls.is_none() && !self.behind_proxy;
         is_open.then_some(

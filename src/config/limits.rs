@@ -1,4 +1,4 @@
-//! `[limits]` of a migration: how patient an online move is, and how much is carried together.
+//! `[limits]` of a migration: the limits of online moves and cohorts.
 
 use std::time::Duration;
 
@@ -7,8 +7,8 @@ use mover_actors::ports::Limits;
 
 use super::reader::Section;
 
-/// What a definition without `[limits]` has. A cohort of so many rows is copied in about a second by one worker of eight on two
-/// cores; offline its orgs are shut meanwhile, so it is smaller.
+/// The defaults. One worker of eight on two cores copies a cohort of this many rows in about a second; offline its orgs are
+/// blocked meanwhile, so it is smaller.
 fn default(strategy: Strategy) -> Limits {
     let cohort_rows = match strategy {
         Strategy::Online | Strategy::Window => 16_000,
@@ -17,9 +17,9 @@ fn default(strategy: Strategy) -> Limits {
     Limits { max_block_ms: 500, max_change_backlog: 10_000, cohort_orgs: 100, cohort_rows }
 }
 
-/// Longer than this is no longer a moment.
+/// The longest block that users do not notice as an outage.
 const MAX_BLOCK: Duration = Duration::from_secs(60);
-/// Shorter than this no switch can be.
+/// A switch needs at least this long.
 const MIN_BLOCK: Duration = Duration::from_millis(20);
 
 pub(super) fn read(document: &mut Section<'_>, strategy: Strategy) -> Limits {
@@ -50,7 +50,7 @@ pub(super) fn read(document: &mut Section<'_>, strategy: Strategy) -> Limits {
     limits
 }
 
-/// Reads `500ms` or `2s`.
+/// Parses `500ms` or `2s`.
 fn duration(text: &str) -> Result<Duration, String> {
     let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
     let number: Option<u64> = number.parse().ok();

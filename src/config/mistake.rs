@@ -1,10 +1,10 @@
-//! Mistakes in what people wrote: all of them, each with its place and what would be right.
+//! Mistakes in a configuration: all of them, each with its place and the correction.
 
 use std::cell::RefCell;
 use std::fmt;
 use std::sync::Arc;
 
-/// Where something was written.
+/// The place of a text.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Place {
     /// In a file; lines and columns count from 1.
@@ -16,7 +16,7 @@ pub enum Place {
         /// The column, in characters.
         column: usize,
     },
-    /// Outside of files: the name of an environment variable, or of a flag of the command line.
+    /// Outside files: the name of an environment variable, or of a flag of the command line.
     Outside(Arc<str>),
 }
 
@@ -32,9 +32,9 @@ impl fmt::Display for Place {
 /// One mistake.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mistake {
-    /// Where.
+    /// The place.
     pub place: Place,
-    /// What is wrong, and what would be right.
+    /// What is wrong, and the correction.
     pub problem: String,
 }
 
@@ -64,7 +64,7 @@ impl fmt::Display for Mistakes {
 pub(super) struct Found {
     mistakes: RefCell<Vec<Mistake>>,
     missing: RefCell<Vec<Mistake>>,
-    /// Places at which the text itself could not be understood.
+    /// Places where the text could not be parsed.
     garbled: RefCell<Vec<Place>>,
 }
 
@@ -73,25 +73,25 @@ impl Found {
         self.mistakes.borrow_mut().push(Mistake { place: place.clone(), problem: problem.into() });
     }
 
-    /// Something required is not there.
+    /// Adds a mistake: something required is missing.
     pub(super) fn add_missing(&self, place: &Place, problem: impl Into<String>) {
         self.missing.borrow_mut().push(Mistake { place: place.clone(), problem: problem.into() });
     }
 
-    /// The text is not TOML here.
+    /// Adds a mistake: the text is not TOML here.
     pub(super) fn add_garbled(&self, place: &Place, problem: impl Into<String>) {
         self.garbled.borrow_mut().push(place.clone());
         self.add(place, problem);
     }
 
-    /// What was read, if nothing was wrong.
+    /// The result, if there were no mistakes.
     pub(super) fn unless_any<T>(self, read: Option<T>) -> Result<T, Mistakes> {
         let garbled = self.garbled.into_inner();
         let mut mistakes = self.mistakes.into_inner();
-        // What seems to be missing may well be there, in the part that could not be understood.
+        // A value that seems to be missing may be in the part that could not be parsed.
         let missing = self.missing.into_inner().into_iter();
         mistakes.extend(missing.filter(|mistake| !garbled.iter().any(|place| same_file(place, &mistake.place))));
-        // And what follows from a garbled line is no second mistake.
+        // Mistakes that follow from a garbled line are not reported.
         let mut kept: Vec<Mistake> = Vec::new();
         mistakes.sort_by(|one, other| one.place.cmp(&other.place));
         for mistake in mistakes {

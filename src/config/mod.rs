@@ -1,6 +1,6 @@
-//! What people write down for Mover: `mover.toml` and the migration definitions.
+//! The configuration: `mover.toml` and the migration definitions.
 //!
-//! Both are read the same way: `tree` knows where each value stands, `reader` takes a section apart, and
+//! Both are read the same way: `tree` knows the place of each value, `reader` reads a section, and
 //! `mistake` collects everything that is wrong, so that a file can be corrected in one go. No error and no Debug
 //! output repeats an address or a password.
 

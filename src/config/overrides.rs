@@ -1,5 +1,4 @@
-//! Settings from outside of `mover.toml`: environment variables such as `MOVER__REDIS__URL`, and flags of
-//! the command line.
+//! Settings from outside `mover.toml`: environment variables such as `MOVER__REDIS__URL`, and flags of the command line.
 
 use std::ffi::OsString;
 
@@ -8,19 +7,19 @@ use super::mistake::Place;
 /// Two underscores, so that `MOVER_…` stays free for other uses and keys may have underscores themselves.
 const PREFIX: &str = "MOVER__";
 
-/// One setting that is laid over the file.
+/// One setting that overrides the file.
 #[derive(Clone)]
 pub struct Override {
     /// The first part of the name, e.g. `redis`.
     pub(super) section: String,
-    /// The others, e.g. `url`.
+    /// The other parts, e.g. `url`.
     pub(super) keys: Vec<String>,
     pub(super) value: String,
     pub(super) place: Place,
 }
 
 impl Override {
-    /// A setting such as `redis.url`, and where it comes from, e.g. `--redis-url`.
+    /// A setting such as `redis.url`, and its origin, e.g. `--redis-url`.
     pub fn new(key: &str, value: impl Into<String>, from: &str) -> Self {
         Self::at(key.split('.'), value.into(), from)
     }
@@ -30,10 +29,10 @@ impl Override {
         Self { section, keys: parts.map(str::to_owned).collect(), value, place: Place::Outside(from.into()) }
     }
 
-    /// Those among the variables that begin with `MOVER__`: pass [`std::env::vars_os`].
+    /// The variables that begin with `MOVER__`: pass [`std::env::vars_os`].
     pub fn from_environment(variables: impl IntoIterator<Item = (OsString, OsString)>) -> Vec<Self> {
         let mut overrides: Vec<_> = variables.into_iter().filter_map(|(name, value)| variable(name, value)).collect();
-        // The environment has no order; mistakes in it should have one.
+        // Sorted, so that mistakes are reported in a stable order.
         overrides.sort_by(|one, other| one.place.cmp(&other.place));
         overrides
     }

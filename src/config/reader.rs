@@ -1,4 +1,4 @@
-//! Reads a section of a document key by key: each asked-for key is taken out, and what is left at the end is unknown.
+//! Reads a section of a document key by key: each read key is taken out, and what is left at the end is unknown.
 
 use std::ops::RangeInclusive;
 
@@ -6,9 +6,9 @@ use super::mistake::{Found, Place};
 use super::tree::{Node, Table, Value};
 use crate::nearest::did_you_mean;
 
-/// A table that is being read. What is wrong with it is collected, and reading continues.
+/// A table that is being read. Mistakes are collected, and reading continues.
 pub(super) struct Section<'f> {
-    /// As it is written: `[stores.old]`; empty for the document itself.
+    /// As in the file: `[stores.old]`; empty for the document itself.
     name: String,
     place: Place,
     table: Table,
@@ -16,7 +16,7 @@ pub(super) struct Section<'f> {
     found: &'f Found,
 }
 
-/// A value that was read, and where it stands.
+/// A value with its place.
 pub(super) struct Read<T> {
     pub(super) value: T,
     pub(super) place: Place,
@@ -28,7 +28,7 @@ impl<'f> Section<'f> {
         Self { name: String::new(), place, table, known: Vec::new(), found }
     }
 
-    /// A table inside of this one, if it is a table.
+    /// A table inside this one, if the value is a table.
     fn inner(&self, name: String, node: Node) -> Option<Self> {
         match node.value {
             Value::Table(table) => Some(Self { name, place: node.place, table, known: Vec::new(), found: self.found }),
@@ -39,17 +39,17 @@ impl<'f> Section<'f> {
         }
     }
 
-    /// Where it begins.
+    /// The place where it begins.
     pub(super) fn place(&self) -> &Place {
         &self.place
     }
 
-    /// Notes a mistake.
+    /// Adds a mistake.
     pub(super) fn wrong(&self, place: &Place, problem: impl Into<String>) {
         self.found.add(place, problem);
     }
 
-    /// None of several alternative keys is there.
+    /// Adds a mistake: none of several alternative keys exists.
     pub(super) fn lacks(&self, place: &Place, problem: impl Into<String>) {
         self.found.add_missing(place, problem);
     }
@@ -59,7 +59,7 @@ impl<'f> Section<'f> {
         self.table.remove(key).map(|(_, node)| node)
     }
 
-    /// Notes that a key is not there.
+    /// Adds a mistake: a key is missing.
     pub(super) fn missing(&self, key: &str, what: &str) {
         let inside = if self.name.is_empty() { String::new() } else { format!(" in {}", self.name) };
         self.found.add_missing(&self.place, format!("{key} is missing{inside}: {what}"));
@@ -71,7 +71,7 @@ impl<'f> Section<'f> {
         self.text_of(key, node)
     }
 
-    /// A text that must be there; `what` describes it.
+    /// A required text; `what` describes it.
     pub(super) fn required_text(&mut self, key: &'static str, what: &str) -> Option<Read<String>> {
         let Some(node) = self.take(key) else {
             self.missing(key, what);
@@ -90,7 +90,7 @@ impl<'f> Section<'f> {
         }
     }
 
-    /// A text that `parse` understands.
+    /// A text that is parsed.
     pub(super) fn parsed<T, E: std::fmt::Display>(
         &self,
         text: Option<Read<String>>,
@@ -140,13 +140,13 @@ impl<'f> Section<'f> {
         let found = known.iter().find(|(word, _)| *word == value).map(|(_, choice)| *choice);
         if found.is_none() {
             let words: Vec<_> = known.iter().map(|(word, _)| format!("{word:?}")).collect();
-            let meant = did_you_mean(&value, known.iter().map(|(word, _)| *word));
-            self.wrong(&place, format!("{key} is {}, not {value:?}{meant}", words.join(" or ")));
+            let suggestion = did_you_mean(&value, known.iter().map(|(word, _)| *word));
+            self.wrong(&place, format!("{key} is {}, not {value:?}{suggestion}", words.join(" or ")));
         }
         found
     }
 
-    /// A list of texts; empty if it is not there.
+    /// A list of texts; empty if the key is missing.
     pub(super) fn texts(&mut self, key: &'static str) -> Vec<Read<String>> {
         let Some(node) = self.take(key) else { return Vec::new() };
         match node.value {
@@ -172,7 +172,7 @@ impl<'f> Section<'f> {
         }
     }
 
-    /// The section of this name, if it is there.
+    /// The section of this name, if it exists.
     pub(super) fn section(&mut self, key: &'static str) -> Option<Section<'f>> {
         let node = self.take(key)?;
         self.inner(self.inner_name(key), node)
@@ -191,7 +191,7 @@ impl<'f> Section<'f> {
         }
     }
 
-    /// All sections in this one, by their names, whatever these are.
+    /// All sections in this one, with any names.
     pub(super) fn named_sections(mut self) -> Vec<(Read<String>, Section<'f>)> {
         let entries = std::mem::take(&mut self.table).into_iter();
         entries
@@ -202,7 +202,7 @@ impl<'f> Section<'f> {
             .collect()
     }
 
-    /// All entries of this section as texts, whatever their keys are.
+    /// All entries of this section as texts, with any keys.
     pub(super) fn named_texts(mut self) -> Vec<(Read<String>, Read<String>)> {
         let entries = std::mem::take(&mut self.table).into_iter();
         entries
@@ -220,19 +220,20 @@ impl<'f> Section<'f> {
         }
     }
 
-    /// Refuses a key that belongs to a later version, if it is there.
+    /// Refuses a key that belongs to a later version, if it exists.
     pub(super) fn refuse(&mut self, key: &str, problem: &str) {
         if let Some((place, _)) = self.table.remove(key) {
             self.wrong(&place, problem);
         }
     }
 
-    /// Ends the reading: whatever was not asked for is unknown.
+    /// Ends the reading: any key that was not read is unknown.
     pub(super) fn finish(self) {
         for (key, (place, _)) in &self.table {
             let inside = if self.name.is_empty() { String::new() } else { format!(" in {}", self.name) };
-            let meant = did_you_mean(key, self.known.iter().copied());
-            let known = if meant.is_empty() { format!("; known are {}", self.known.join(", ")) } else { meant };
+            let suggestion = did_you_mean(key, self.known.iter().copied());
+            let known =
+                if suggestion.is_empty() { format!("; known are {}", self.known.join(", ")) } else { suggestion };
             self.wrong(place, format!("unknown key {key:?}{inside}{known}"));
         }
     }

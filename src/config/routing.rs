@@ -7,9 +7,9 @@ use mover_actors::domain::flags::{EPOCH_FIELD, Routing};
 use super::mistake::Place;
 use super::reader::{Read, Section};
 
-/// Reads `[flags]`; what it does not say follows from the components.
+/// Reads `[flags]`; the defaults follow from the components.
 pub(super) fn read(document: &mut Section<'_>, components: &[String]) -> Routing {
-    // The scheme of the components' flags: "true" is the old store.
+    // The values of components' flags: "true" is the old store.
     let by_component = |value: &str| -> BTreeMap<String, String> {
         components.iter().map(|component| (format!("couchdb_{component}"), value.to_owned())).collect()
     };

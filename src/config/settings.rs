@@ -1,4 +1,4 @@
-//! `mover.toml`, with what the environment and the command line lay over it.
+//! `mover.toml`, with the overrides of the environment and the command line.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -15,39 +15,39 @@ use super::reader::{Read, Section};
 use super::telemetry::{self, Telemetry};
 use super::tree;
 
-/// A day: a longer wait is a slip.
+/// A day: a longer wait is a mistake.
 const WAIT_MAX_MS: i64 = 86_400_000;
 
-/// How Mover is set up.
+/// The configuration of Mover.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// The database of the move log; `None`: a private one.
     pub state: Option<Postgres>,
-    /// Where the flags are; `None`: a private one.
+    /// The Redis with the flags; `None`: a private one.
     pub redis: Option<Redis>,
     /// The stores, by name.
     pub stores: BTreeMap<StoreName, Store>,
-    /// Where the migration definitions are.
+    /// The directory of the migration definitions.
     pub migrations_dir: PathBuf,
-    /// How a campaign begins.
+    /// The tuning with which a campaign begins.
     pub tuning: Tuning,
     /// When a campaign halts by itself.
     pub failure_policy: FailurePolicy,
-    /// How long this process counts as living after its last sign of life.
+    /// How long this process counts as alive after its last heartbeat.
     pub lease: Duration,
     /// How long a move waits for transactions of the source that may still write to its org.
     pub drain_budget: Duration,
-    /// How long a step that fails for a transient reason is tried again while its org is shut.
+    /// How long a step that fails for a transient reason is retried while its org is blocked.
     pub step_budget: Duration,
-    /// Where rows are written to before they are removed from the source of a migrated org.
+    /// The directory of backups, which are written before rows of a finalized org are removed from the source.
     pub backup_dir: PathBuf,
-    /// A table with more rows of one org is copied in ranges of about so many.
+    /// The size of a range. A table with more rows of one org is copied in ranges.
     pub copy_range_rows: i64,
-    /// How `mover serve` is reached.
+    /// The settings of `mover serve`.
     pub http: Http,
-    /// What is logged.
+    /// The settings of logging.
     pub log: Log,
-    /// Where traces are sent to.
+    /// The settings of traces.
     pub telemetry: Telemetry,
 }
 
@@ -58,33 +58,33 @@ pub enum Store {
     Postgres(Postgres),
 }
 
-/// What is logged, and how it looks.
+/// Level and format of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Log {
-    /// For people or for machines.
+    /// The format.
     pub format: LogFormat,
-    /// How much.
+    /// The level.
     pub level: LogLevel,
 }
 
-/// How log lines look.
+/// The format of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogFormat {
     /// For people.
     Text,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
 }
 
-/// How much is logged; each level includes those before it.
+/// The level of the log; each level includes those before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, strum::IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
 pub enum LogLevel {
-    /// What went wrong.
+    /// Failures.
     Error,
-    /// What may go wrong.
+    /// Possible failures.
     Warn,
-    /// What happens.
+    /// Events.
     Info,
     /// Each step.
     Debug,
@@ -101,7 +101,7 @@ impl LogLevel {
         ("trace", LogLevel::Trace),
     ];
 
-    /// Its name, as filters of log lines know it.
+    /// Its name in log filters.
     pub fn as_str(self) -> &'static str {
         self.into()
     }
@@ -129,7 +129,7 @@ impl Default for Config {
 }
 
 impl Config {
-    /// Reads a file, or none, and lays the overrides over it; the last one wins. Every mistake is reported.
+    /// Reads a file, or none, and applies the overrides; the last one wins. Reports every mistake.
     pub fn load(file: Option<&Path>, overrides: &[Override]) -> Result<Self, Mistakes> {
         let Some(path) = file else { return Self::read("mover.toml", "", Path::new(""), overrides) };
         let label = path.display().to_string();
@@ -143,7 +143,7 @@ impl Config {
         }
     }
 
-    /// Reads a text as if it stood in `file`; relative paths in it start at `base`.
+    /// Reads a text as if it were in `file`; relative paths in it start at `base`.
     pub fn read(file: &str, text: &str, base: &Path, overrides: &[Override]) -> Result<Self, Mistakes> {
         let found = Found::default();
         let mut document = tree::parse(file, text, &found);
@@ -176,7 +176,7 @@ fn read_document(mut document: Section<'_>, base: &Path) -> Config {
         read_campaign(section, &mut config);
     }
     if let Some(mut section) = document.section("node") {
-        // A shorter lease than a second would be lost in a pause of the machine.
+        // A lease shorter than a second would be lost in a pause of the machine.
         replace(&mut config.lease, section.number("lease_ms", 1_000..=WAIT_MAX_MS).map(milliseconds));
         section.finish();
     }
@@ -184,7 +184,7 @@ fn read_document(mut document: Section<'_>, base: &Path) -> Config {
         replace(&mut config.drain_budget, section.number("drain_budget_ms", 0..=WAIT_MAX_MS).map(milliseconds));
         replace(&mut config.step_budget, section.number("step_budget_ms", 0..=WAIT_MAX_MS).map(milliseconds));
         replace(&mut config.copy_range_rows, section.number("copy_range_rows", 1..=i64::from(i32::MAX)));
-        // It need not be there yet: it is made for the first backup.
+        // It need not exist yet: the first backup creates it.
         replace(&mut config.backup_dir, section.text("backup_dir").map(|given| base.join(given.value)));
         section.finish();
     }

@@ -1,11 +1,11 @@
-//! `sslmode` in an address of Postgres. The driver refuses the modes that look at certificates, and does not tell whether
-//! the mode was written down; so it is taken out before the driver reads the rest.
+//! `sslmode` in an address of Postgres. The driver refuses the modes that check certificates, and does not tell whether the
+//! address has a mode; so it is taken out before the driver parses the rest.
 
 use crate::tls::SslMode;
 
 use super::address::AddressError;
 
-/// What libpq calls the files, and what they are called here.
+/// The parameters of libpq for files, and the keys of mover.toml.
 const FILES: [(&str, &str); 3] =
     [("sslrootcert", "ca_file"), ("sslcert", "client_cert_file"), ("sslkey", "client_key_file")];
 
@@ -30,7 +30,7 @@ type Keep<'k> = &'k mut dyn FnMut(&str, &str) -> Result<bool, AddressError>;
 
 /// `postgres://user:password@host/database?key=value&key=value`
 fn from_url(address: &str, keep: Keep<'_>) -> Result<String, AddressError> {
-    // As the driver reads it: a password may hold question marks.
+    // As in the driver: a password may contain question marks.
     let host = address.find('@').map_or(0, |at| at + 1);
     let Some(question) = address[host..].find('?').map(|at| host + at) else { return Ok(address.into()) };
     let mut kept = Vec::new();
@@ -57,12 +57,12 @@ fn from_pairs(address: &str, keep: Keep<'_>) -> Result<String, AddressError> {
         }
         rest = value[end..].trim_start();
     }
-    // Whatever has no value is for the driver to refuse.
+    // The driver refuses a rest without a value.
     kept.push_str(rest);
     Ok(kept.trim_end().into())
 }
 
-/// Where a value ends: at its quote, or at a space; a backslash takes the meaning of the next character away.
+/// The end of a value: its quote, or a space; a backslash escapes the next character.
 fn value_end(value: &str) -> usize {
     let quoted = value.starts_with('\'');
     let mut escaped = false;
@@ -107,10 +107,10 @@ mod tests {
 
     #[test]
     fn what_is_no_mode_or_has_another_name_here_is_said() {
-        let told = |address: &str| take(address).unwrap_err().to_string();
-        let wrong = told("postgres://u:hidden@h/d?sslmode=verify_full");
+        let refusal = |address: &str| take(address).unwrap_err().to_string();
+        let wrong = refusal("postgres://u:hidden@h/d?sslmode=verify_full");
         assert!(wrong.contains("disable, prefer, require, verify-ca or verify-full"), "{wrong}");
         assert!(wrong.contains("did you mean \"verify-full\"?") && !wrong.contains("hidden"), "{wrong}");
-        assert!(told("host=h sslrootcert=/ca").contains("write ca_file"), "{}", told("host=h sslrootcert=/ca"));
+        assert!(refusal("host=h sslrootcert=/ca").contains("write ca_file"), "{}", refusal("host=h sslrootcert=/ca"));
     }
 }

@@ -1,4 +1,4 @@
-//! The tables of a migration definition, and how an org's rows are found in each.
+//! The tables of a migration definition, and how to find an org's rows in each.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,7 +15,7 @@ struct TableFromFile {
     via_place: Place,
 }
 
-/// Reads `[[table]]`, each with a key column or a way to its parent.
+/// Reads `[[table]]`, each with a key column or a path to its parent.
 pub(super) fn read(document: &mut Section<'_>) -> Vec<TableRule> {
     let sections = document.sections("table");
     let whole = sections.len();
@@ -26,7 +26,7 @@ pub(super) fn read(document: &mut Section<'_>) -> Vec<TableRule> {
             document.wrong(&table.name_place, format!("table {} is listed twice", table.rule.name));
         }
     }
-    // With a table missing because of a mistake in it, one that leads to it would be blamed as well.
+    // If a table is missing because of a mistake in it, tables that lead to it must not be reported as well.
     if whole == tables.len() {
         check_ways(document, &tables);
     }
@@ -67,7 +67,7 @@ fn read_one(mut section: Section<'_>) -> Option<TableFromFile> {
     Some(TableFromFile { rule: TableRule { name, tenancy: tenancy? }, name_place, via_place })
 }
 
-/// What is wrong with a way from a table to its parent.
+/// What is wrong with the path from a table to its parent.
 #[derive(Debug, thiserror::Error)]
 enum ViaError {
     #[error("via is written \"column -> parent.column\", e.g. \"group_id -> groups.id\", not {0:?}")]
@@ -78,7 +78,7 @@ enum ViaError {
 
 fn parse_via(text: &str) -> Result<Via, ViaError> {
     let shape = || ViaError::Shape(text.to_owned());
-    // A quoted name may hold an arrow; the one that counts is outside of quotes.
+    // A quoted name may contain an arrow; only one outside of quotes counts.
     let arrow = text.match_indices("->").find(|(at, _)| text[..*at].matches('"').count().is_multiple_of(2));
     let (arrow, _) = arrow.ok_or_else(shape)?;
     let column = text[..arrow].trim().parse()?;
@@ -92,7 +92,7 @@ fn parse_via(text: &str) -> Result<Via, ViaError> {
     Ok(Via { column, parent: TableName::exact(schema, parent), parent_column: ColumnName::exact(parent_column) })
 }
 
-/// Every way must end at a table that has a key column, through tables of this definition.
+/// Every path must end at a table that has a key column, through tables of this definition.
 fn check_ways(document: &Section<'_>, tables: &[TableFromFile]) {
     let by_name: BTreeMap<_, _> = tables.iter().map(|table| (&table.rule.name, &table.rule.tenancy)).collect();
     for table in tables {
@@ -108,12 +108,12 @@ fn check_ways(document: &Section<'_>, tables: &[TableFromFile]) {
             }
             let Some(next) = by_name.get(parent) else {
                 let known: Vec<String> = by_name.keys().map(ToString::to_string).collect();
-                let meant = did_you_mean(&parent.to_string(), known.iter().map(String::as_str));
-                // Only the table that names it is to blame, not those behind it.
+                let suggestion = did_you_mean(&parent.to_string(), known.iter().map(String::as_str));
+                // The mistake belongs to the table whose rule it is, not to those behind it.
                 if std::ptr::eq(tenancy, &table.rule.tenancy) {
                     document.wrong(
                         &table.via_place,
-                        format!("via leads to {parent}, which is no table of this definition{meant}"),
+                        format!("via leads to {parent}, which is no table of this definition{suggestion}"),
                     );
                 }
                 break;

@@ -1,4 +1,4 @@
-//! `[telemetry]`: where traces are sent to.
+//! `[telemetry]`: the collector of traces.
 
 use std::fmt;
 
@@ -7,12 +7,12 @@ use ureq::http::uri::Scheme;
 
 use super::reader::Section;
 
-/// Where traces are sent to, and under which name.
+/// The collector of traces, and the name of this service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Telemetry {
-    /// Who collects them; `None`: nothing is sent.
+    /// The collector; `None`: traces are not sent.
     pub collector: Option<Collector>,
-    /// As traces name this Mover.
+    /// The name of this Mover in traces.
     pub service_name: String,
 }
 
@@ -29,7 +29,7 @@ pub struct Collector(String);
 /// A text that is not the address of a collector. It is not repeated, since it may hold a password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum CollectorError {
-    /// Not an address at all.
+    /// Not an address.
     #[error("otlp_endpoint is not an address; it looks like http://host:4318")]
     Address,
     /// Encrypted.
@@ -37,16 +37,16 @@ pub enum CollectorError {
         "otlp_endpoint: https is not known by this version; send to a collector near by, which can send on with it"
     )]
     Https,
-    /// With a name or a password.
+    /// With a user name or a password.
     #[error("otlp_endpoint has no user and no password; headers come from OTEL_EXPORTER_OTLP_HEADERS")]
     User,
-    /// With what is added anyway, or cannot be added to.
+    /// With a path that is appended anyway, or with a query.
     #[error("otlp_endpoint ends before /v1/traces, which is added, and has no query")]
     Path,
 }
 
 impl Collector {
-    /// Reads an address.
+    /// Parses an address.
     pub fn at(url: &str) -> Result<Self, CollectorError> {
         let uri: Uri = url.parse().map_err(|_| CollectorError::Address)?;
         let authority = uri.authority().ok_or(CollectorError::Address)?;
@@ -68,7 +68,7 @@ impl Collector {
         Ok(Self(base.to_owned()))
     }
 
-    /// Where traces go.
+    /// The URL for traces.
     pub fn traces(&self) -> String {
         format!("{}/v1/traces", self.0)
     }

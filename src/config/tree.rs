@@ -1,4 +1,4 @@
-//! A TOML document whose every value knows where it was written; values from outside can be laid over it.
+//! A TOML document in which every value has its place; values from outside can override it.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -10,29 +10,29 @@ use toml::de::{DeTable, DeValue};
 
 use super::mistake::{Found, Place};
 
-/// A value and where it stands.
+/// A value with its place.
 pub(super) struct Node {
     pub(super) place: Place,
     pub(super) value: Value,
 }
 
-/// What a value is.
+/// The kind of a value.
 pub(super) enum Value {
     Table(Table),
     Array(Vec<Node>),
     Text(String),
     Integer(i64),
     Boolean(bool),
-    /// Text from outside of the file: there it has no quotes, so it may be a number or a boolean too.
+    /// Text from outside the file: it has no quotes there, so it may be a number or a boolean, too.
     Loose(String),
-    /// What no setting is: a date, a fraction, a number beyond 64 bits.
+    /// A type that no setting has: a date, a fraction, a number beyond 64 bits.
     Other(&'static str),
 }
 
 /// Values by their keys, with the place of each key.
 pub(super) type Table = BTreeMap<String, (Place, Node)>;
 
-/// Reads a document as far as it can be understood.
+/// Parses a document as far as possible.
 pub(super) fn parse(file: &str, text: &str, found: &Found) -> (Place, Table) {
     let source = Source::new(file, text);
     let (document, errors) = DeTable::parse_recoverable(text);
@@ -42,9 +42,9 @@ pub(super) fn parse(file: &str, text: &str, found: &Found) -> (Place, Table) {
     (source.place(0..0), table(&source, document.into_inner()))
 }
 
-/// Lays a value from outside over a document.
+/// Overrides a value of a document.
 pub(super) fn lay_over(table: &mut Table, key: &str, rest: &[String], text: &str, place: &Place) {
-    // Environment variables are written in capitals; a store may be called `Old` all the same.
+    // Environment variables are in capitals; a store may be named `Old` all the same.
     let known = table.keys().find(|known| known.eq_ignore_ascii_case(key)).cloned();
     let key = known.unwrap_or_else(|| key.to_lowercase());
     let Some((next, rest)) = rest.split_first() else {
@@ -62,7 +62,7 @@ pub(super) fn lay_over(table: &mut Table, key: &str, rest: &[String], text: &str
     }
 }
 
-/// A text and the beginnings of its lines.
+/// A text and the starts of its lines.
 struct Source<'a> {
     file: Arc<str>,
     text: &'a str,
@@ -85,7 +85,7 @@ impl<'a> Source<'a> {
 
 fn table(source: &Source<'_>, table: DeTable<'_>) -> Table {
     let entry = |(key, value): (Spanned<Cow<'_, str>>, Spanned<DeValue<'_>>)| {
-        // The parser puts an empty value where it could not read one; that mistake is reported already.
+        // The parser puts an empty value where it could not parse one; that mistake is reported already.
         let unread = value.span().is_empty() && !value.get_ref().is_table();
         let place = source.place(key.span());
         (!unread).then(|| (key.into_inner().into_owned(), (place, node(source, value))))

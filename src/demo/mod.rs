@@ -1,13 +1,13 @@
-//! What `mover demo` is made of: a sample application in two stores, clients that obey the flags and write all the
-//! time, and an audit that compares what they were promised with what is there.
+//! The parts of `mover demo`: a sample application in two stores, clients that obey the flags and write all the time, and an
+//! audit that compares acknowledged writes with the stores.
 //!
 //! None of it knows how orgs are moved, so the crash tests and the benchmark use the same parts:
 //!
-//! - [`sample`] makes the stores `old` and `new`, small for a demo or large for a benchmark;
-//! - [`clients`] write, and remember every write that was acknowledged;
-//! - [`audit`] looks for each of these writes in the store that its org is routed to by now;
-//! - [`report`] reports the result, as text and as JSON;
-//! - [`route`] is how an application reads the flags, for the clients and the audit alike.
+//! - [`sample`] creates the stores `old` and `new`, small for a demo or large for a benchmark;
+//! - [`clients`] write, and remember every acknowledged write;
+//! - [`audit`] looks for each of these writes in the store that its org is routed to;
+//! - [`report`] shows the result, as text and as JSON;
+//! - [`route`] reads the flags like an application, for the clients and the audit.
 
 pub mod audit;
 pub mod clients;

@@ -1,5 +1,5 @@
-//! Connections of the demo's own: not those of the engine, which the demo is there to check. They go to the private servers,
-//! over Unix sockets, which have no TLS.
+//! The demo's own connections: not those of the engine, which the demo checks. They go to the private servers, over Unix
+//! sockets, which have no TLS.
 
 use tokio_postgres::{Client, Error, NoTls};
 

@@ -1,4 +1,4 @@
-//! How long things took: the usual, the rare, and the worst.
+//! Quantiles of durations.
 
 use std::fmt;
 
@@ -9,11 +9,11 @@ use serde::Serialize;
 pub struct Quantiles {
     /// How many durations there were.
     pub count: u64,
-    /// Half of them were at most this long.
+    /// The median.
     pub p50_ms: u64,
-    /// 99 in 100 were at most this long.
+    /// The 99th percentile.
     pub p99_ms: u64,
-    /// The longest.
+    /// The maximum.
     pub max_ms: u64,
 }
 
@@ -22,7 +22,7 @@ impl Quantiles {
     pub fn of(mut durations_ms: Vec<u64>) -> Self {
         durations_ms.sort_unstable();
         let count = durations_ms.len();
-        // The smallest duration that enough others do not exceed.
+        // The smallest duration that this many durations do not exceed.
         let at = |percent: usize| {
             let rank = (count * percent).div_ceil(100);
             durations_ms.get(rank.saturating_sub(1)).copied().unwrap_or_default()

@@ -1,7 +1,7 @@
-//! How an application reads the flags: `dl_default`, then the org's own, then `dl_override`; later wins.
+//! Reads the flags like an application: `dl_default`, then the org's own, then `dl_override`; later ones win.
 //!
 //! It never guesses. Without `dl_default` Redis has lost its data, and without a known value in the routing field
-//! nobody can tell where the org lives: the request is refused, and comes back later.
+//! the location of the org is unknown: the request is refused, and retried later.
 
 use std::collections::HashMap;
 
@@ -11,7 +11,7 @@ use redis::RedisError;
 use redis::aio::ConnectionLike;
 use serde::Serialize;
 
-/// How many orgs are asked for in one round trip.
+/// How many orgs are read in one round trip.
 const PAGE_ORGS: usize = 1_000;
 
 /// One of the two stores of the demo.
@@ -19,9 +19,9 @@ const PAGE_ORGS: usize = 1_000;
 #[serde(rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
 pub enum Store {
-    /// Where all orgs live at first.
+    /// The store in which all orgs live at first.
     Old,
-    /// Where they move to.
+    /// The store that they move to.
     New,
 }
 
@@ -40,7 +40,7 @@ impl Store {
     }
 }
 
-/// Where a request goes.
+/// The destination of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Route {
     /// To this store.
@@ -55,7 +55,7 @@ pub enum Route {
 }
 
 impl Route {
-    /// The store in which the org's rows are to be found, open or not.
+    /// The store that has the org's rows, blocked or not.
     pub fn store(&self) -> Option<Store> {
         match self {
             Route::To(store) => Some(*store),
@@ -81,7 +81,7 @@ pub struct RouteBy {
 }
 
 impl RouteBy {
-    /// By the field `cell`, as the demo's own migration does it.
+    /// By the field `cell`, like the demo's own migration.
     pub fn cell() -> Self {
         Self { field: "cell".into(), old_value: "old".into(), new_value: "new".into() }
     }
@@ -126,7 +126,7 @@ impl RouteBy {
             Some(value) => Route::Unknown(format!("{} is {value:?}", self.field)),
             None => Route::Unknown(format!("no hash has the field {}", self.field)),
         };
-        // Consumers compare exactly.
+        // Applications compare exactly.
         if flag("503_mode").is_some_and(|value| value == "true") { route.blocked() } else { route }
     }
 }

@@ -41,7 +41,7 @@ impl Account {
         }
     }
 
-    /// The mode of a directory of Mover's in which this user keeps theirs.
+    /// The mode of a directory of Mover's in which this user has a directory.
     pub(super) fn parent_mode(self) -> u32 {
         match self {
             Self::Own => 0o700,
@@ -65,7 +65,7 @@ impl Account {
         }
     }
 
-    /// Whether this user can reach a directory. Tried rather than computed: the kernel alone knows all the rules.
+    /// Whether this user can enter a directory. Tried rather than computed: only the kernel knows all the rules.
     pub(super) fn can_enter(self, dir: &Path) -> Result<bool, EmbeddedError> {
         if matches!(self, Self::Own) {
             return Ok(true);

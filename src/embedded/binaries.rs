@@ -11,7 +11,7 @@ use std::{
 
 use super::error::EmbeddedError;
 
-/// Where systems keep each version of PostgreSQL, outside of PATH: a directory, and how its entries begin.
+/// Where systems keep each version of PostgreSQL, outside of PATH: a directory, and the prefix of its entries.
 const VERSIONED: [(&str, &str); 4] = [
     ("/usr/lib/postgresql", ""),
     ("/usr", "pgsql-"),
@@ -19,7 +19,7 @@ const VERSIONED: [(&str, &str); 4] = [
     ("/usr/local/opt", "postgresql@"),
 ];
 
-/// Redis, and the fork that some systems ship in its place.
+/// Redis, and the fork that some systems ship instead.
 const REDIS_NAMES: [&str; 2] = ["redis-server", "valkey-server"];
 
 /// The programs of one PostgreSQL installation.
@@ -30,7 +30,7 @@ pub(super) struct PostgresPrograms {
     pub(super) major: String,
 }
 
-/// Finds Postgres. If several are installed, one that reads the data of `wanted_major` comes first.
+/// Finds Postgres. If several are installed, one that can read the data of `wanted_major` comes first.
 pub(super) fn find_postgres(
     dirs: Option<&[PathBuf]>,
     wanted_major: Option<&str>,
@@ -73,7 +73,7 @@ fn postgres_dirs() -> Vec<PathBuf> {
 }
 
 fn versions_in(base: &Path, prefix: &str) -> impl Iterator<Item = (u32, PathBuf)> {
-    // A base that is not there holds no versions.
+    // A base that does not exist has no versions.
     fs::read_dir(base).into_iter().flatten().filter_map(move |entry| {
         let name = entry.ok()?.file_name();
         let version = name.to_str()?.strip_prefix(prefix)?.parse().ok()?;
@@ -88,7 +88,7 @@ fn path_dirs() -> Vec<PathBuf> {
 }
 
 fn pg_config_dir() -> Option<PathBuf> {
-    // It comes with the development package only: without it the other places are searched.
+    // It belongs to the development package: without it the other places are searched.
     let output = Command::new("pg_config").arg("--bindir").output().ok()?;
     let dir = String::from_utf8(output.stdout).ok()?;
     output.status.success().then(|| PathBuf::from(dir.trim()))

@@ -1,9 +1,9 @@
-//! What starting and stopping have in common for every server.
+//! Starting and stopping, common to both servers.
 //!
 //! A server's standard input is its `alive.lock`, opened and locked by the process that started it. The server and
-//! its children never look at it, but they hold it, and the kernel gives the lock up when the last of them is
-//! gone. So whether a server lives is never a guess from a number in a file that another process may
-//! have by now, also when the Mover that started it was killed.
+//! its children never read it, but they hold it, and the kernel releases the lock when the last of them is
+//! gone. So whether a server lives is never a guess from a process id in a file, which another process may
+//! have by now, even if the Mover that started it was killed.
 
 use std::{
     fs::{self, File},
@@ -37,10 +37,10 @@ pub(super) trait Daemon: Send + Sync {
     /// Its own directory, with its lock and its log.
     fn dir(&self) -> &Path;
     fn account(&self) -> Account;
-    /// Creates everything that the first start needs, and answers the start command. A program that works on the
-    /// data meanwhile holds `alive`.
+    /// Creates everything that the first start needs, and returns the start command. A program that works on the data meanwhile
+    /// holds `alive`.
     fn prepare(&self, alive: &FileLock) -> Result<Command, EmbeddedError>;
-    /// Whether it takes connections now.
+    /// Whether it accepts connections now.
     fn is_ready(&self) -> bool;
     /// Its main process, from its pid file; valid only while the server is alive.
     fn pid(&self) -> Option<Pid>;
@@ -54,18 +54,18 @@ pub(super) trait Daemon: Send + Sync {
     }
 }
 
-/// How a server is to end.
+/// How to stop a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stop {
-    /// Ends connections, then leaves its data in order.
+    /// Closes connections, then leaves its data consistent.
     Orderly,
-    /// Ends at once. For data that are thrown away.
+    /// Stops at once. For disposable data.
     AtOnce,
-    /// As a crash: SIGKILL, for the main process only.
+    /// Like a crash: SIGKILL, for the main process only.
     Kill,
 }
 
-/// Makes sure that the server runs and takes connections. Tells whether it had to be started.
+/// Makes sure that the server runs and accepts connections. Returns whether it had to be started.
 pub(super) fn ensure_running(server: &dyn Daemon, limit: Duration) -> Result<bool, EmbeddedError> {
     let waiting_since = Instant::now();
     loop {
@@ -78,7 +78,7 @@ pub(super) fn ensure_running(server: &dyn Daemon, limit: Duration) -> Result<boo
             );
             return Ok(true);
         }
-        // It runs, or is on its way up or down: another Mover may have been killed while it started it.
+        // It runs, or is starting or stopping: another Mover may have been killed while it started it.
         if server.is_ready() {
             return Ok(false);
         }
@@ -98,19 +98,19 @@ fn start(server: &dyn Daemon, alive: &FileLock) -> Result<(), EmbeddedError> {
         .stdin(alive.copy()?)
         .stdout(log.try_clone().doing("opening", &server.log())?)
         .stderr(log)
-        // Ctrl-C in the operator's terminal goes to Mover, which drains while its servers still work.
+        // Ctrl-C in the operator's terminal must reach Mover alone, which drains while its servers still work.
         .process_group(0);
     let mut child = server
         .account()
         .runs(&mut command)
         .spawn()
         .map_err(|source| EmbeddedError::Run { program: command.get_program().into(), source })?;
-    // Reaps it, so that a dead server does not stay behind as a zombie of ours; how it ended is in its log.
+    // Reaps it, so that a dead server does not become a zombie; the log has the reason for its end.
     thread::spawn(move || child.wait());
     Ok(())
 }
 
-/// The log of the run before is kept: it has the reason for its end.
+/// The log of the previous run is kept: it has the reason for its end.
 fn fresh_log(server: &dyn Daemon) -> Result<File, EmbeddedError> {
     let log = server.log();
     match fs::rename(&log, log.with_extension("before")) {
@@ -138,7 +138,7 @@ fn wait_until_ready(server: &dyn Daemon, limit: Duration) -> Result<(), Embedded
     Ok(())
 }
 
-/// Ends the server, if it runs, and waits until its last process is gone.
+/// Stops the server, if it runs, and waits until its last process is gone.
 pub(super) fn stop(server: &dyn Daemon, how: Stop, limit: Duration) -> Result<(), EmbeddedError> {
     if end(server, server.signal(how), limit)? {
         return Ok(());
@@ -150,12 +150,12 @@ pub(super) fn stop(server: &dyn Daemon, how: Stop, limit: Duration) -> Result<()
     Err(EmbeddedError::DidNotStop { server: server.kind(), dir: server.dir().to_owned(), limit_ms: limit.as_millis() })
 }
 
-/// Sends a signal and waits. False if the server still lives at the end of the limit.
+/// Sends a signal and waits. False if the server still lives after the limit.
 fn end(server: &dyn Daemon, signal: Signal, limit: Duration) -> Result<bool, EmbeddedError> {
     let waiting_since = Instant::now();
     let mut signalled = None;
     while FileLock::try_exclusive(&server.alive_lock())?.is_none() {
-        // A server just being started by a Mover that was killed has yet to write its process number.
+        // A server that was just started by a killed Mover has not written its process id yet.
         let pid = server.pid();
         if let Some(pid) = pid.filter(|_| pid != signalled) {
             match kill(pid, signal) {

@@ -9,10 +9,10 @@ use super::{
     postgres::{PORT, USER},
 };
 
-/// The database to be connected to while others are made and dropped.
+/// The database to connect to while others are created and dropped.
 pub(super) const MAINTENANCE: &str = "postgres";
 
-/// Where to find a database. The directory has no characters that would need escaping, see `servers_dir`.
+/// The URL of a database. The directory has no characters that need escaping, see `servers_dir`.
 pub(super) fn url(socket_dir: &Path, database: &str) -> String {
     let database = percent_encoded(database);
     let host = socket_dir.display();

@@ -4,11 +4,11 @@ use std::{io, path::PathBuf};
 
 use super::ServerKind;
 
-/// Why the private servers could not be found, started, asked or stopped.
+/// Why the private servers could not be found, started, used or stopped.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EmbeddedError {
-    /// A program of the system that Mover needs is not there.
+    /// A required program of the system is missing.
     #[error(
         "{program} is not installed (looked in {searched}). Install it with \
          `apt-get install postgresql redis-server` (Debian, Ubuntu), \
@@ -16,7 +16,7 @@ pub enum EmbeddedError {
          or name your own Postgres and Redis in mover.toml"
     )]
     Missing {
-        /// The program that was looked for.
+        /// The program.
         program: &'static str,
         /// The directories that were searched.
         searched: String,
@@ -47,27 +47,27 @@ pub enum EmbeddedError {
     OtherOwner {
         /// The directory.
         dir: PathBuf,
-        /// Who made it.
+        /// The user who created it.
         owner: String,
-        /// Who we are.
+        /// Our user.
         us: String,
     },
 
-    /// Another process still uses servers that were to be removed.
+    /// Another process still uses servers that should be removed.
     #[error("{} is in use by another running mover: end it first", dir.display())]
     InUse {
         /// The directory.
         dir: PathBuf,
     },
 
-    /// A directory to be cleaned was never made by Mover.
+    /// Mover did not create the directory that should be cleaned.
     #[error("{} was not made by mover, so it is left alone", dir.display())]
     NotOurs {
         /// The directory.
         dir: PathBuf,
     },
 
-    /// Postgres refuses to run as root, and there is no other user to run it as.
+    /// Postgres refuses to run as root, and there is no other user to run it.
     #[error("Postgres does not run as root, and this system has neither a user postgres nor nobody")]
     NoLesserUser,
 
@@ -76,27 +76,27 @@ pub enum EmbeddedError {
     Account {
         /// The user's name or number.
         user: String,
-        /// What the system answered.
+        /// The error of the system.
         source: nix::Error,
     },
 
     /// A file or a directory could not be read or written.
     #[error("{doing} {}", path.display())]
     File {
-        /// What was being done, as "creating".
+        /// The operation, as "creating".
         doing: &'static str,
-        /// To which file.
+        /// The file.
         path: PathBuf,
-        /// What the system answered.
+        /// The error of the system.
         source: io::Error,
     },
 
-    /// A program could not be run at all.
+    /// A program could not be started.
     #[error("running {}", program.display())]
     Run {
         /// The program.
         program: PathBuf,
-        /// What the system answered.
+        /// The error of the system.
         source: io::Error,
     },
 
@@ -107,14 +107,14 @@ pub enum EmbeddedError {
         program: PathBuf,
         /// Its exit status.
         status: String,
-        /// What it printed.
+        /// Its output.
         output: String,
     },
 
     /// A server ended before it was ready.
     #[error("{server} did not start; the end of {} says:\n{tail}", log.display())]
     DidNotStart {
-        /// Which server.
+        /// The server.
         server: ServerKind,
         /// Its log.
         log: PathBuf,
@@ -122,12 +122,12 @@ pub enum EmbeddedError {
         tail: String,
     },
 
-    /// A server is there, but does not take connections.
+    /// A server runs, but does not accept connections.
     #[error("{server} runs but has not answered for {limit_ms} ms; the end of {} says:\n{tail}", log.display())]
     NoAnswer {
-        /// Which server.
+        /// The server.
         server: ServerKind,
-        /// How long it was waited for.
+        /// The time limit.
         limit_ms: u128,
         /// Its log.
         log: PathBuf,
@@ -135,45 +135,45 @@ pub enum EmbeddedError {
         tail: String,
     },
 
-    /// A server outlived even SIGKILL.
+    /// A server survived even SIGKILL.
     #[error("{server} in {} did not end within {limit_ms} ms", dir.display())]
     DidNotStop {
-        /// Which server.
+        /// The server.
         server: ServerKind,
-        /// Where it keeps its data.
+        /// The directory of its data.
         dir: PathBuf,
-        /// How long it was waited for.
+        /// The time limit.
         limit_ms: u128,
     },
 
     /// A signal could not be sent.
     #[error("signalling {server}, process {pid}")]
     Signal {
-        /// Which server.
+        /// The server.
         server: ServerKind,
-        /// Its process.
+        /// Its process id.
         pid: i32,
-        /// What the system answered.
+        /// The error of the system.
         source: nix::Error,
     },
 
-    /// Postgres runs, but a database could not be made or dropped.
+    /// Postgres runs, but a database could not be created or dropped.
     #[error("{doing} database {name} in the private Postgres")]
     Database {
-        /// What was being done, as "creating".
+        /// The operation, as "creating".
         doing: &'static str,
         /// The database.
         name: String,
-        /// What Postgres answered.
+        /// The error of Postgres.
         source: tokio_postgres::Error,
     },
 
-    /// The thread that did the work was lost, because the runtime ends.
+    /// The thread that did the work ended, because the runtime ends.
     #[error("handling the private servers was cut short")]
     CutShort(#[source] tokio::task::JoinError),
 }
 
-/// Adds what was being done, and to which file, to an [`io::Error`].
+/// Adds the operation and the file to an [`io::Error`].
 pub(super) trait DoingTo<T> {
     fn doing(self, doing: &'static str, path: &std::path::Path) -> Result<T, EmbeddedError>;
 }

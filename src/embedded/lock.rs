@@ -1,4 +1,4 @@
-//! Locks on files, which the kernel drops when their holder dies, however it dies.
+//! Locks on files, which the kernel releases when their holder dies.
 
 use std::{
     fs::{File, OpenOptions, TryLockError},
@@ -46,7 +46,7 @@ impl FileLock {
         Ok(Self { file, path })
     }
 
-    /// Whether the path still names the locked file, and not another one made since.
+    /// Whether the path still names the locked file, and not a newer one.
     pub(super) fn is_in_place(&self) -> bool {
         match (self.file.metadata(), self.path.metadata()) {
             (Ok(ours), Ok(there)) => (ours.dev(), ours.ino()) == (there.dev(), there.ino()),
@@ -54,7 +54,7 @@ impl FileLock {
         }
     }
 
-    /// Gives the lock up at once, also while a program just being started still has a copy of the file.
+    /// Releases the lock at once, even if a program that was just started still has a copy of the file.
     pub(super) fn release(self) -> Result<(), EmbeddedError> {
         self.file.unlock().doing("unlocking", &self.path)
     }

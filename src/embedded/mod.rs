@@ -1,6 +1,6 @@
 //! A private Postgres and Redis, so that every command works on the first try.
 //!
-//! They are the system's own programs, run by the operator's user (as `postgres` when that is root), with
+//! They are the system's own programs, run by the operator's user (as `postgres` if that is root), with
 //! their data, logs and sockets in one directory, usually `.mover/`. They listen on sockets in a directory that only
 //! this user can enter, never on a port.
 //!
@@ -52,7 +52,7 @@ use pair::Pair;
 /// One of the two servers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ServerKind {
-    /// The store of stores, and of Mover's own state.
+    /// The stores and the move log.
     Postgres,
     /// The flags.
     Redis,
@@ -67,7 +67,7 @@ impl fmt::Display for ServerKind {
     }
 }
 
-/// What became of the servers when one of their users left.
+/// What happened to the servers when one of their users left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Left {
     /// We were the last.
@@ -78,7 +78,7 @@ pub enum Left {
 
 /// The right to use the private servers of one directory, which run at least as long as this lives.
 ///
-/// Dropping it does what [`release`](Self::release) does, but blocks its thread meanwhile.
+/// Dropping it does the same as [`release`](Self::release), but blocks its thread meanwhile.
 #[derive(Debug)]
 pub struct Servers {
     pair: Arc<Pair>,
@@ -92,12 +92,12 @@ impl Servers {
         Ok(Self { pair: Arc::new(pair) })
     }
 
-    /// Where to connect to a database of the private Postgres, as its superuser. The same after every restart.
+    /// The URL of a database of the private Postgres, as its superuser. The same after every restart.
     pub fn postgres_url(&self, database: &str) -> String {
         database::url(self.pair.socket_dir(), database)
     }
 
-    /// Where to connect to the private Redis. The same after every restart.
+    /// The URL of the private Redis. The same after every restart.
     pub fn redis_url(&self) -> String {
         format!("redis+unix://{}", self.pair.redis_socket().display())
     }
@@ -112,29 +112,29 @@ impl Servers {
         self.pair.redis_socket()
     }
 
-    /// Where the servers write their logs.
+    /// The log files of the servers.
     pub fn logs(&self) -> Vec<PathBuf> {
         self.pair.logs()
     }
 
-    /// Makes a database if it is not there.
+    /// Creates a database if it does not exist.
     pub async fn ensure_database(&self, name: &str) -> Result<(), EmbeddedError> {
         database::ensure(&self.postgres_url(database::MAINTENANCE), name).await
     }
 
-    /// Drops a database if it is there, and ends the connections to it.
+    /// Drops a database if it exists, and closes the connections to it.
     pub async fn drop_database(&self, name: &str) -> Result<(), EmbeddedError> {
         database::drop(&self.postgres_url(database::MAINTENANCE), name).await
     }
 
-    /// Waits until a server dies. It holds a connection to each server, which ends with it, instead of polling.
+    /// Waits until a server dies. It does not poll: it holds a connection to each server, which ends with the server.
     pub async fn wait_for_failure(&self) -> Failure {
         let redis = self.pair.runs(ServerKind::Redis).then(|| self.redis_socket());
         let postgres = self.pair.runs(ServerKind::Postgres).then(|| self.postgres_url(database::MAINTENANCE));
         watch::first_failure(postgres, redis).await
     }
 
-    /// Starts dead servers, and answers which those were. Another process may have been faster.
+    /// Starts dead servers, and returns which. Another process may have been faster.
     pub async fn heal(&self) -> Result<Vec<ServerKind>, EmbeddedError> {
         let pair = Arc::clone(&self.pair);
         blocking(move || pair.heal()).await
@@ -147,14 +147,14 @@ impl Servers {
     }
 }
 
-/// Stops the servers of a directory and deletes everything in it. Refused while another process uses them.
-/// Tells whether there was anything to delete.
+/// Stops the servers of a directory and deletes everything in it. Refused while another process uses them. Returns whether
+/// there was anything to delete.
 pub async fn clean(dir: impl AsRef<Path>) -> Result<bool, EmbeddedError> {
     let dir = dir.as_ref().to_owned();
     blocking(move || pair::clean(&dir)).await
 }
 
-/// Waiting for locks and processes would stall a thread of the runtime.
+/// Runs blocking work: waiting for locks and processes would stall a thread of the runtime.
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, EmbeddedError> + Send + 'static,
 ) -> Result<T, EmbeddedError> {

@@ -1,28 +1,27 @@
-//! How the private servers are to be run.
+//! Options of the private servers.
 
 use std::{path::PathBuf, time::Duration};
 
-/// How the private servers are to be run. When several processes share them, the options of the one
-/// that starts a server hold for that server.
+/// Options of the private servers. If several processes share a server, the options of the one that starts it apply.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// Run a Postgres.
     pub postgres: bool,
     /// Run a Redis.
     pub redis: bool,
-    /// Survive a loss of power: wait for the disk. Off, the data still survive the death of a server.
+    /// Survive a loss of power: wait for the disk. Without it, the data still survive a crash of a server.
     pub durable: bool,
-    /// Redis waits for the disk at every write, rather than once a second.
+    /// Redis syncs at every write, rather than once a second.
     pub redis_fsync_always: bool,
-    /// Settings of Postgres, laid over Mover's own.
+    /// Settings of Postgres that override Mover's own.
     pub postgres_settings: Vec<(String, String)>,
-    /// Where to look for the programs, instead of the places where systems keep them.
+    /// Directories to search for the programs, instead of the usual places.
     pub program_dirs: Option<Vec<PathBuf>>,
-    /// Keeps a fresh Postgres data directory here, and copies it rather than making a new one.
+    /// Keeps a fresh Postgres data directory here, and copies it instead of running initdb.
     pub template_dir: Option<PathBuf>,
-    /// Where root keeps the data, if the user that Postgres must run as cannot enter the directory asked for.
+    /// Where root keeps the data, if the user that Postgres must run as cannot enter the requested directory.
     pub root_data_dir: PathBuf,
-    /// How long a server may take to start, recovery from a crash included.
+    /// How long a server may take to start, including crash recovery.
     pub start_limit: Duration,
     /// How long a server may take to stop before it is killed.
     pub stop_limit: Duration,
@@ -49,7 +48,7 @@ impl Options {
     /// Servers with disposable data: small, and without waiting for the disk.
     pub fn throwaway() -> Self {
         let small = Self { durable: false, ..Self::default() }.postgres_setting("shared_buffers", "32MB");
-        // In the data directory, so that a server that is killed leaves nothing elsewhere.
+        // In the data directory, so that a killed server leaves nothing elsewhere.
         small.postgres_setting("dynamic_shared_memory_type", "mmap")
     }
 
@@ -60,21 +59,21 @@ impl Options {
         self
     }
 
-    /// Keeps a fresh Postgres data directory in `dir`, and copies it rather than making a new one.
+    /// Keeps a fresh Postgres data directory in `dir`, and copies it instead of running initdb.
     #[must_use]
     pub fn template(mut self, dir: impl Into<PathBuf>) -> Self {
         self.template_dir = Some(dir.into());
         self
     }
 
-    /// No Redis.
+    /// Without Redis.
     #[must_use]
     pub fn postgres_only(mut self) -> Self {
         self.redis = false;
         self
     }
 
-    /// No Postgres.
+    /// Without Postgres.
     #[must_use]
     pub fn redis_only(mut self) -> Self {
         self.postgres = false;

@@ -21,7 +21,7 @@ use super::{
 pub(super) struct Pair {
     place: Place,
     options: Options,
-    /// Held shared by every user; nothing once we have left.
+    /// A shared lock that every user holds; `None` once we have left.
     membership: Mutex<Option<FileLock>>,
 }
 
@@ -34,7 +34,7 @@ struct Place {
 }
 
 impl Place {
-    /// Only under the start lock: it makes and records directories.
+    /// Only under the start lock: it creates and records directories.
     fn find(servers_dir: ServersDir, options: &Options) -> Result<Self, EmbeddedError> {
         let data = servers_dir.data_dir(options)?;
         let sockets = servers_dir.socket_dir(&data)?;
@@ -74,7 +74,7 @@ impl Pair {
             membership: Mutex::new(Some(FileLock::shared(&users)?)),
         };
         if let Err(error) = pair.ensure_running() {
-            // Started servers must not stay behind, unless other processes use them. The first error is the relevant one.
+            // The servers that we started must stop, unless other processes use them. The first error is the relevant one.
             if let Err(second) = pair.leave_locked(&start, Stop::Orderly) {
                 tracing::warn!(error = %second, "stopping the servers again");
             }
@@ -127,7 +127,7 @@ impl Pair {
         self.membership.lock().unwrap_or_else(PoisonError::into_inner).is_none()
     }
 
-    /// Ends one server, as an accident or an administrator would. No process can start it again meanwhile.
+    /// Stops one server, like an accident or an administrator. No other process can start it meanwhile.
     pub(super) fn end(&self, kind: ServerKind, how: Stop) -> Result<(), EmbeddedError> {
         let _start = self.place.servers_dir.lock_start()?;
         daemon::stop(self.server(kind), how, self.options.stop_limit)
@@ -150,7 +150,7 @@ impl Pair {
         }
     }
 
-    /// Whether we asked for a server of this kind.
+    /// Whether we requested a server of this kind.
     pub(super) fn runs(&self, kind: ServerKind) -> bool {
         match kind {
             ServerKind::Postgres => self.options.postgres,
@@ -198,7 +198,7 @@ impl fmt::Debug for Pair {
     }
 }
 
-/// Stops the servers of a directory and deletes it. Tells whether it was there.
+/// Stops the servers of a directory and deletes it. Returns whether it existed.
 pub(super) fn clean(dir: &Path) -> Result<bool, EmbeddedError> {
     let Some(servers_dir) = ServersDir::find(dir)? else {
         return Ok(false);
@@ -209,7 +209,7 @@ pub(super) fn clean(dir: &Path) -> Result<bool, EmbeddedError> {
     }
     let options = Options::default();
     let place = Place::find(servers_dir, &options)?;
-    // These data are not read again.
+    // The data are disposable.
     place.stop(Stop::AtOnce, &options)?;
     place.servers_dir.remove()?;
     Ok(true)

@@ -22,7 +22,7 @@ use super::{
 
 /// The role of all clients in the private Postgres.
 pub(super) const USER: &str = "mover";
-/// Names the socket only: nothing listens on a port of that number.
+/// Part of the socket's name only: nothing listens on this port.
 pub(super) const PORT: u16 = 5432;
 
 /// The private Postgres.
@@ -38,7 +38,7 @@ impl Postgres {
         Self { dir, sockets, account, options: options.clone() }
     }
 
-    /// The installed programs that can work with the data, if there are any already.
+    /// The installed programs that can work with the existing data, if there are any.
     fn programs(&self) -> Result<PostgresPrograms, EmbeddedError> {
         let data = self.data();
         let written_by = data_major(&data)?;
@@ -65,7 +65,7 @@ impl Postgres {
             Err(none) if none.kind() == io::ErrorKind::NotFound => {}
             other => other.doing("removing", &unfinished)?,
         }
-        // A template can be copied only to the user and by the version that made it.
+        // A template can be copied only to the user and by the version that created it.
         let name = format!("postgres-{}-of-{}", programs.major, self.account.uid());
         match self.options.template_dir.as_ref().map(|dir| dir.join(name)) {
             Some(template) if template.exists() => copy_dir(&template, &unfinished, alive)?,
@@ -97,14 +97,14 @@ impl Postgres {
     fn command(&self, program: &Path) -> Command {
         let mut command = Command::new(program);
         command.arg("-D").arg(self.data()).arg("-k").arg(&self.sockets).args(["-p", &PORT.to_string()]);
-        // No port: only who may enter the directory of the socket can be the superuser `mover`.
+        // No port: only a user who may enter the directory of the socket can be the superuser `mover`.
         let always = [
             ("listen_addresses", ""),
             ("unix_socket_permissions", "0700"),
             ("max_connections", "200"),
             ("cluster_name", "mover"),
         ];
-        // Without these a crash of the machine may cost the data, a crash of Postgres does not.
+        // With these a crash of the machine may lose the data, a crash of Postgres does not.
         let throwaway = [("fsync", "off"), ("full_page_writes", "off")];
         let durability: &[_] = if self.options.durable { &[] } else { &throwaway };
         for (name, value) in always.iter().chain(durability) {
@@ -142,7 +142,7 @@ impl Daemon for Postgres {
     }
 
     fn is_ready(&self) -> bool {
-        // The file alone would not do: it still says so after a SIGKILL.
+        // The file alone is not enough: it still says so after a SIGKILL.
         let socket = self.sockets.join(format!(".s.PGSQL.{PORT}"));
         pid_file_line(&self.data(), 8).is_some_and(|state| state == "ready") && UnixStream::connect(socket).is_ok()
     }
@@ -161,7 +161,7 @@ impl Daemon for Postgres {
     }
 }
 
-/// The version that wrote a data directory, or nothing if there is none.
+/// The version that wrote a data directory, or `None` if there is none.
 fn data_major(data: &Path) -> Result<Option<String>, EmbeddedError> {
     let path = data.join("PG_VERSION");
     match fs::read_to_string(&path) {
@@ -178,8 +178,8 @@ fn pid_file_line(data: &Path, number: usize) -> Option<String> {
     Some(line.trim().to_owned())
 }
 
-/// After a crash, Postgres takes its old process number for a running server if any process of the same user
-/// has that number now, as happens in a container that starts again. We know better when that process works elsewhere.
+/// After a crash, Postgres takes its old process id for a running server if any process of the same user has that id now, as
+/// happens in a container that starts again. If that process works in another directory, the file is stale.
 fn remove_stale_pid_file(data: &Path) -> Result<(), EmbeddedError> {
     let Some(pid) = pid_file_line(data, 1) else {
         return Ok(());
@@ -192,7 +192,7 @@ fn remove_stale_pid_file(data: &Path) -> Result<(), EmbeddedError> {
     Ok(())
 }
 
-/// A copy appears under the template's name when it is whole.
+/// A copy gets the template's name when it is complete.
 fn keep_as_template(data: &Path, template: &Path, alive: &FileLock) -> Result<(), EmbeddedError> {
     let unfinished = template.with_extension(Uuid::new_v4().simple().to_string());
     if let Some(parent) = template.parent() {
@@ -213,7 +213,7 @@ fn copy_dir(from: &Path, to: &Path, alive: &FileLock) -> Result<(), EmbeddedErro
     run(Account::Own, &mut copy, alive)
 }
 
-/// The operator's PGPORT and the like are for other servers.
+/// The operator's PGPORT and the like are meant for other servers.
 fn forget_postgres_variables(command: &mut Command) {
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("PG") {

@@ -44,7 +44,7 @@ impl Redis {
         let mut stream = UnixStream::connect(&self.socket)?;
         stream.set_read_timeout(Some(PING_LIMIT))?;
         stream.write_all(b"PING\r\n")?;
-        // While it still reads its data, it answers with an error.
+        // While it loads its data, it answers with an error.
         let mut answer = [0; 5];
         stream.read_exact(&mut answer)?;
         Ok(&answer == b"+PONG")
@@ -72,7 +72,7 @@ impl Daemon for Redis {
         let program = binaries::find_redis(self.options.program_dirs.as_deref())?;
         let fsync = if self.options.redis_fsync_always { "always" } else { "everysec" };
         let mut command = Command::new(program);
-        // No port: only who may enter the directory of the socket can talk to it.
+        // No port: only a user who may enter the directory of the socket can connect.
         command
             .args(["--port", "0", "--unixsocketperm", "700", "--unixsocket"])
             .arg(&self.socket)

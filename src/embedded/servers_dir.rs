@@ -1,4 +1,4 @@
-//! The directory of the private servers: who may use it, and what lies where.
+//! The directory of the private servers: its owner, and its contents.
 //!
 //! ```text
 //! .mover/
@@ -31,7 +31,7 @@ use super::{
     options::Options,
 };
 
-/// The kernel takes about a hundred bytes as the path of a socket, of which Postgres adds `/.s.PGSQL.5432`.
+/// The kernel allows about a hundred bytes for the path of a socket, to which Postgres adds `/.s.PGSQL.5432`.
 const SOCKET_DIR_LEN_MAX: usize = 80;
 
 /// The directory that the operator knows, usually `.mover`.
@@ -42,7 +42,7 @@ pub(super) struct ServersDir {
 }
 
 impl ServersDir {
-    /// Makes the directory if need be, and makes sure that it is ours.
+    /// Creates the directory if it is missing, and checks that it is ours.
     pub(super) fn open(dir: &Path) -> Result<Self, EmbeddedError> {
         let account = Account::for_servers()?;
         if !dir.exists() {
@@ -54,7 +54,7 @@ impl ServersDir {
         Ok(dir)
     }
 
-    /// The directory if Mover made it before, and nothing if there is none.
+    /// The directory if Mover created it before, or `None` if there is none.
     pub(super) fn find(dir: &Path) -> Result<Option<Self>, EmbeddedError> {
         if !dir.exists() {
             return Ok(None);
@@ -82,7 +82,7 @@ impl ServersDir {
                 make_dir(&self.dir, self.account.parent_mode())?;
             }
             let lock = FileLock::exclusive(&self.start_lock())?;
-            // While we waited, `mover clean` may have taken the directory and its lock away.
+            // While we waited, `mover clean` may have removed the directory and its lock.
             if lock.is_in_place() {
                 return Ok(lock);
             }
@@ -105,7 +105,7 @@ impl ServersDir {
         self.account
     }
 
-    /// Where the servers keep their data: here, or where their user can enter.
+    /// The directory of the servers' data: here, or where their user can enter.
     pub(super) fn data_dir(&self, options: &Options) -> Result<PathBuf, EmbeddedError> {
         let record = self.dir.join("moved-to");
         if let Some(elsewhere) = read_record(&record)? {
@@ -128,7 +128,7 @@ impl ServersDir {
         Ok(elsewhere)
     }
 
-    /// Where the sockets are: beside the data, or in a short directory of their own.
+    /// The directory of the sockets: beside the data, or in a short directory of their own.
     pub(super) fn socket_dir(&self, data_dir: &Path) -> Result<PathBuf, EmbeddedError> {
         let beside = data_dir.join("run");
         if is_plain_and_short(&beside) {
@@ -148,7 +148,7 @@ impl ServersDir {
         Ok(dir)
     }
 
-    /// Makes a directory that belongs to the servers' user alone.
+    /// Creates a directory that belongs to the servers' user alone.
     pub(super) fn make_servers_dir(&self, dir: &Path) -> Result<(), EmbeddedError> {
         if dir.exists() {
             return Ok(());
@@ -157,7 +157,7 @@ impl ServersDir {
         self.account.owns(dir)
     }
 
-    /// Deletes everything, also what had to be kept elsewhere. The servers must be down.
+    /// Deletes everything, including directories elsewhere. The servers must be down.
     pub(super) fn remove(&self) -> Result<(), EmbeddedError> {
         for record in ["moved-to", "sockets-in"] {
             if let Some(elsewhere) = read_record(&self.dir.join(record))? {
@@ -177,7 +177,7 @@ fn make_dir(dir: &Path, mode: u32) -> Result<(), EmbeddedError> {
         Err(made) if made.kind() == io::ErrorKind::AlreadyExists => return Ok(()),
         other => other.doing("creating", dir)?,
     }
-    // The process's umask may have taken rights away that the servers' user needs.
+    // The process's umask may have removed rights that the servers' user needs.
     fs::set_permissions(dir, Permissions::from_mode(mode)).doing("setting the mode of", dir)
 }
 
@@ -196,14 +196,14 @@ fn read_record(record: &Path) -> Result<Option<PathBuf>, EmbeddedError> {
     }
 }
 
-/// Written beside and renamed, so that a record is whole or not there.
+/// Written beside and renamed, so that a record is either complete or missing.
 fn write_record(record: &Path, path: &Path) -> Result<(), EmbeddedError> {
     let unfinished = record.with_extension("new");
     fs::write(&unfinished, path.as_os_str().as_bytes()).doing("writing", &unfinished)?;
     fs::rename(&unfinished, record).doing("writing", record)
 }
 
-/// Plain, because commas, quotes and spaces mean something in Postgres settings and in URLs.
+/// Plain, because commas, quotes and spaces have a meaning in Postgres settings and in URLs.
 fn is_plain_and_short(path: &Path) -> bool {
     let bytes = path.as_os_str().as_bytes();
     let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"/._-".contains(byte);

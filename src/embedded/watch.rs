@@ -1,4 +1,4 @@
-//! Hears at once when a server dies: an open connection ends with it.
+//! Detects at once when a server dies: an open connection ends with it.
 
 use std::{
     fmt, io,
@@ -14,9 +14,9 @@ use super::ServerKind;
 /// A server stopped answering.
 #[derive(Clone, Debug)]
 pub struct Failure {
-    /// Which one.
+    /// The server.
     pub server: ServerKind,
-    /// What its client saw.
+    /// The error of its client.
     pub reason: String,
 }
 
@@ -26,7 +26,7 @@ impl fmt::Display for Failure {
     }
 }
 
-/// Waits for the first of the servers to fail; for ever if there is none.
+/// Waits for the first server to fail; forever if there is none.
 pub(super) async fn first_failure(postgres_url: Option<String>, redis_socket: Option<PathBuf>) -> Failure {
     let postgres = async {
         match postgres_url {
@@ -61,7 +61,7 @@ async fn postgres_end(url: &str) -> String {
 async fn redis_end(socket: &Path) -> String {
     let ended: io::Result<()> = async {
         let mut stream = UnixStream::connect(socket).await?;
-        // The server sends nothing unasked, so the first read returns at its end.
+        // The server sends nothing unasked, so the first read returns when it ends.
         while stream.read(&mut [0; 64]).await? > 0 {}
         Ok(())
     }

@@ -7,7 +7,7 @@ use mover_actors::otp::{ActorRef, Child, ChildSpec, SelfHandle};
 
 use super::{EmbeddedError, Servers};
 
-/// Notices at once when a server dies, and starts it again. If that fails, the actor fails, and its supervisor decides.
+/// Detects at once when a server dies, and starts it again. If that fails, the actor fails, and its supervisor decides.
 pub struct Watchdog {
     me: SelfHandle,
     servers: Arc<Servers>,

@@ -4,11 +4,11 @@
 //! |---|---|
 //! | `store` | connections, sessions, what an error of the driver means |
 //! | `schema` | what a store is made of: tables, types, names, fingerprints |
-//! | `plan` | what two schemas agree on, as statements; whose row is whose, in `ownership` |
+//! | `plan` | what two schemas have in common, as statements; which org owns a row, in `ownership` |
 //! | `rows` | all rows of orgs: read, written, drained, explained |
 //! | `live` | orgs that are written while they move: log, single rows, locks, ranges, backups |
 //! | `guard` | what Mover keeps in a store, and the triggers that log or refuse writes |
-//! | `orgs` | the directory of orgs, and how many rows nobody would move |
+//! | `orgs` | the directory of orgs, and rows that would not be moved |
 //! | `check` | everything that would keep a migration from working |
 
 mod check;
@@ -62,7 +62,7 @@ use store::cohort::Cohort;
 /// How long a move waits for open writers before it gives up.
 pub const DRAIN_BUDGET: Duration = Duration::from_secs(30);
 
-/// How old a look at the schemas may be on which a plan rests, where nothing depends on it yet.
+/// How old the schemas behind a plan may be where nothing depends on the plan yet.
 const PLAN_AGE: Duration = Duration::from_millis(100);
 
 /// A migration as it is defined, and what the protocol knows of it.
@@ -72,7 +72,7 @@ struct Known {
     migration: Migration,
 }
 
-/// The leaving and the receiving side of a way.
+/// The leaving and the receiving side of a route.
 type Pairing<P> = (Arc<Side<P>>, Arc<Side<P>>);
 
 /// The Postgres stores and the migrations between them. As [`Stores`], it is an engine.
@@ -121,12 +121,12 @@ impl PgEngine {
         Self { drain_budget, ..self }
     }
 
-    /// Sets for how long the schemas of both stores need not be looked at again.
+    /// Sets how long the schemas of both stores count as current after they were read.
     pub fn with_plan_age(self, plan_age: Duration) -> Self {
         Self { plan_age, ..self }
     }
 
-    /// Sets the bounds of online moves.
+    /// Sets the limits of online moves.
     pub fn with_live_limits(self, live_limits: LiveLimits) -> Self {
         Self { guards: guards(&self.stores, live_limits), live_limits, ..self }
     }
@@ -136,12 +136,12 @@ impl PgEngine {
         Self { backups, ..self }
     }
 
-    /// How the connections to each store are used.
+    /// The state of the connection pool of each store.
     pub fn pools(&self) -> impl Iterator<Item = (&StoreName, deadpool::Status)> {
         self.stores.iter().map(|(name, store)| (name, store.pool_status()))
     }
 
-    /// Looks at both schemas now, and makes the plan anew if they have changed.
+    /// Reads both schemas now, and makes the plan again if they have changed.
     pub async fn refresh(&self, migration: &MigrationName) -> Result<(), EngineError> {
         let definition = self.definition(migration)?;
         if !definition.tables.is_empty() {
@@ -150,8 +150,8 @@ impl PgEngine {
         Ok(())
     }
 
-    /// Installs the guard of an online migration in one of its stores, where it is missing, outdated or asleep; answers in
-    /// which tables and partitions that was.
+    /// Installs the guard of an online migration in one of its stores where it is missing, outdated or disabled; returns those
+    /// tables and partitions.
     pub async fn install_guard(
         &self,
         migration: &MigrationName,
@@ -160,7 +160,7 @@ impl PgEngine {
         self.triggers(migration, store).await?.install(Readiness::Awake).await
     }
 
-    /// Does the same ahead of a campaign: as long as no org moves, the triggers are switched off.
+    /// The same ahead of a campaign: as long as no org moves, the triggers are disabled.
     pub async fn install_guard_asleep(
         &self,
         migration: &MigrationName,
@@ -169,13 +169,13 @@ impl PgEngine {
         self.triggers(migration, store).await?.install(Readiness::Asleep).await
     }
 
-    /// What the guard of a migration looks like in one of its stores.
+    /// The state of the guard of a migration in one of its stores.
     pub async fn guard_status(&self, migration: &MigrationName, store: &StoreName) -> Result<GuardStatus, EngineError> {
         self.triggers(migration, store).await?.status().await
     }
 
-    /// Removes the guard of a migration from one of its stores without a trace; answers from which tables and partitions. With
-    /// `force` also while orgs have moved away from there.
+    /// Removes the guard of a migration from one of its stores without a trace; returns the tables and partitions that had it.
+    /// With `force` also if orgs have moved away from there.
     pub async fn remove_guard(
         &self,
         migration: &MigrationName,
@@ -212,7 +212,7 @@ impl PgEngine {
         }
     }
 
-    /// The orgs that the source lists. A row that names no org is an error of its own, after which the stream goes on.
+    /// The orgs that the source lists. A row that names no org is an error item; the stream goes on after it.
     pub async fn orgs(
         &self,
         migration: &MigrationName,
@@ -229,14 +229,14 @@ impl PgEngine {
         orgs::find(definition, source, self.key_forms(definition, source).await?, name).await
     }
 
-    /// How far the orgs of an online migration are that are copied in ranges, as the target has noted it.
+    /// The progress of the orgs of an online migration that are copied in ranges, as recorded in the target.
     pub async fn ranged_copies(&self, migration: &MigrationName) -> Result<Vec<RangedCopy>, EngineError> {
         let _turn = self.turns.take(1).await?;
         let target = self.store(&self.definition(migration)?.to)?;
         live::progress(target, migration, self.live_limits.range_rows).await
     }
 
-    /// About how many rows the tables of a migration have in the source; nothing if the source has never counted them.
+    /// About how many rows the tables of a migration have in the source; `None` if the source has no statistics yet.
     pub async fn rows_estimated(&self, migration: &MigrationName) -> Result<Option<u64>, EngineError> {
         let _turn = self.turns.take(1).await?;
         let definition = self.definition(migration)?;
@@ -268,13 +268,13 @@ impl PgEngine {
         self.stores.get(name).ok_or_else(|| unknown_store(name))
     }
 
-    /// The plan for schemas that were looked at no earlier than `not_before`.
+    /// The plan for schemas that were read no earlier than `not_before`.
     async fn plan_since(&self, definition: &Definition, not_before: Instant) -> Result<Kept<Plan>, EngineError> {
         let make = |source, target| Plan::make(definition, &source, &target);
         self.plans.current(definition.name.clone(), self.both(definition)?, not_before, make).await
     }
 
-    /// The same for orgs that are written.
+    /// The same for an online move.
     async fn live_plan(
         &self,
         definition: &Definition,
@@ -285,8 +285,8 @@ impl PgEngine {
         self.live_plans.current((definition.name.clone(), way), self.both(definition)?, not_before, make).await
     }
 
-    /// A plan by which a copy can be removed from the target. What the source is like does not matter for that: a copy that
-    /// was given up because the schemas differ must not stay.
+    /// A plan for removing a copy from the target. The schema of the source does not matter: a copy that was aborted because
+    /// the schemas differ must still be removed.
     async fn plan_to_remove(&self, definition: &Definition) -> Result<Arc<Plan>, EngineError> {
         match self.plan_since(definition, self.a_moment_ago()).await {
             Err(error) if !error.transient => {
@@ -298,7 +298,7 @@ impl PgEngine {
         }
     }
 
-    /// Both sides of a way.
+    /// Both sides of a route.
     fn sides<P>(&self, definition: &Arc<Definition>, way: Way, kept: &Kept<P>) -> Result<Pairing<P>, EngineError> {
         let terms = Arc::new(Terms {
             plan: kept.plan.clone(),
@@ -430,7 +430,7 @@ impl Stores for PgEngine {
     async fn take_back_steps(&self, lease: &Lease) -> Result<(), EngineError> {
         let definition = self.definition(&lease.migration)?;
         let target = self.store(&definition.to)?;
-        // Without a guard table nothing was ever carried out.
+        // Without a guard table no statement was ever carried out.
         match guard::ensure(target).await? {
             true => steps::take_back(target, lease, &definition.steps).await,
             false => Ok(()),

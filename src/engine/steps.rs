@@ -1,7 +1,7 @@
 //! Migrations that move no rows: statements that are carried out for each org, in one transaction of the target.
 //!
-//! The guard row of the org is written in the same transaction, so a Mover that was killed afterwards finds that they are done, and
-//! does not do them twice.
+//! The guard row of the org is written in the same transaction, so after a crash Mover finds that the statements are done, and does not
+//! run them twice.
 
 use mover_actors::domain::record::Lease;
 use mover_actors::failpoint;
@@ -19,7 +19,7 @@ use crate::engine::store::connection::Session;
 use crate::engine::store::error::{Doing, Failed};
 use crate::session;
 
-/// Carries out all statements, unless they are done already; answers how many rows they touched.
+/// Carries out all statements, unless they are done already; returns how many rows they affected.
 pub(in crate::engine) async fn carry_out(
     target: &Store,
     lease: &Lease,
@@ -38,7 +38,7 @@ pub(in crate::engine) async fn carry_out(
                 prove(&to, check, lease, doing).await?;
             }
         }
-        begin_anew(&to, entering).await?;
+        begin_own_work(&to, entering).await?;
     }
     failpoint::hit("copy.before_commit");
     to.batch_execute("COMMIT").await.map_err(|error| entering.failed(error))?;
@@ -47,7 +47,7 @@ pub(in crate::engine) async fn carry_out(
     Ok(copied)
 }
 
-/// Takes back what was done, the last first. Nothing is to be taken back of an org whose statements were never committed.
+/// Undoes the statements, the last first. An org whose statements were never committed has nothing to undo.
 pub(in crate::engine) async fn take_back(target: &Store, lease: &Lease, steps: &[SqlStep]) -> Result<(), EngineError> {
     let to = target.session().await?;
     let entering = Doing::new(target.name(), "taking back the steps of the org");
@@ -59,7 +59,7 @@ pub(in crate::engine) async fn take_back(target: &Store, lease: &Lease, steps: &
             let undo = step.undo.as_ref().ok_or_else(|| doing.refused("this step has no undo in the definition"))?;
             execute(&to, undo, lease, doing).await?;
         }
-        begin_anew(&to, entering).await?;
+        begin_own_work(&to, entering).await?;
     }
     failpoint::hit("discard.before_commit");
     to.batch_execute("COMMIT").await.map_err(|error| entering.failed(error))?;
@@ -91,19 +91,19 @@ pub(in crate::engine) async fn check(
             }
         }
     }
-    begin_anew(&to, reading).await?;
+    begin_own_work(&to, reading).await?;
     to.release();
     Ok(())
 }
 
-/// The statements are the operator's own, and mean what they would in any session of the role.
+/// The statements are the operator's own, and mean the same as in any session of the role.
 async fn look_up_as_the_role(to: &Session, doing: Doing<'_>) -> Result<(), EngineError> {
     let path = format!("SELECT pg_catalog.set_config('search_path', {}, false)", literal(to.role_path()));
     to.batch_execute(&path).await.map_err(|error| doing.failed(error))
 }
 
-/// What is done next is Mover's, and lasts when it is committed, whatever the statements have set.
-async fn begin_anew(to: &Session, doing: Doing<'_>) -> Result<(), EngineError> {
+/// What follows is Mover's own, and must be durable once committed, whatever the statements have set.
+async fn begin_own_work(to: &Session, doing: Doing<'_>) -> Result<(), EngineError> {
     to.batch_execute(session::BEGIN).await.map_err(|error| doing.failed(error))
 }
 

@@ -1,5 +1,5 @@
-//! One connection to Redis, shared by all callers and opened again when it breaks; no wait is longer than
-//! [`PATIENCE`], because a move, or an operator at night, is waiting for the answer.
+//! One connection to Redis, shared by all callers and opened again when it breaks; no wait is longer than [`PATIENCE`], because
+//! a move, or an operator at night, is waiting for the answer.
 //!
 //! Every request that goes through here may safely be sent twice, so a broken connection is no error
 //! as long as there is time for another try.
@@ -32,14 +32,14 @@ const CORRECT_IT: &str = "next: correct url and password in [redis]";
 /// Answers that mean "not now" or "not here": a restart, a failover, a long script of another client.
 const PASSING: [&str; 6] = ["LOADING", "READONLY", "MASTERDOWN", "TRYAGAIN", "CLUSTERDOWN", "BUSY"];
 
-/// Why Redis did not do what it was asked.
+/// Why Redis refused or failed.
 #[derive(Debug, Clone)]
 pub(super) enum Trouble {
-    /// It did not answer in time, or is not able to for now.
+    /// It did not answer in time, or cannot for now.
     Unreachable(String),
     /// It answered with an error.
     Refused {
-        /// Which command of the request it was.
+        /// The index of the command in the request.
         index: usize,
         /// The first word of the error, e.g. `WRONGTYPE`.
         code: String,
@@ -54,7 +54,7 @@ impl Trouble {
         Trouble::Refused { index: 0, code: String::new(), said: said.into() }
     }
 
-    /// The same with what was being done, for the caller.
+    /// The same with the operation, for the caller.
     pub(super) fn while_doing(self, doing: impl Into<String>) -> FlagsError {
         let doing = doing.into();
         match self {
@@ -76,7 +76,7 @@ pub(super) struct Link {
 }
 
 impl Link {
-    /// Reads the address. Connects to nothing yet.
+    /// Parses the address. Does not connect yet.
     pub(super) fn open(address: impl IntoConnectionInfo) -> Result<Self, FlagsError> {
         // The driver's error may repeat the address, and with it the password.
         let client = Client::open(address).map_err(|_| FlagsError::Rejected {
@@ -101,14 +101,14 @@ impl Link {
         })
     }
 
-    /// Another connection to the same server. Connects to nothing yet.
+    /// Another connection to the same server. Does not connect yet.
     pub(super) fn beside(&self) -> Self {
         let Self { client, runtime, address, encrypted, .. } = self;
         let (client, runtime, address) = (client.clone(), runtime.clone(), address.clone());
         Self { client, runtime, address, encrypted: *encrypted, connection: AsyncMutex::new(None) }
     }
 
-    /// Where the server is.
+    /// The address of the server.
     pub(super) fn address(&self) -> &str {
         &self.address
     }
@@ -128,7 +128,7 @@ impl Link {
         }
     }
 
-    /// Continues for ever while Redis is away; notes why in `last`.
+    /// Retries forever while Redis is unreachable; stores the reason in `last`.
     async fn ask_until_answered(
         &self,
         request: &Pipeline,
@@ -144,10 +144,10 @@ impl Link {
                 return Err(refused);
             }
             *self.connection.lock().await = None;
-            // So does a server answer that takes nothing but TLS.
+            // A server that accepts only TLS looks the same.
             let cut = error.is_connection_dropped() && !error.is_connection_refusal();
             let hint = if cut && self.encrypted == Some(false) { "; rediss:// is for a server with TLS" } else { "" };
-            *last.lock().unwrap_or_else(PoisonError::into_inner) = Some(format!("{}{hint}", told(&error)));
+            *last.lock().unwrap_or_else(PoisonError::into_inner) = Some(format!("{}{hint}", message_of(&error)));
             sleep(backoff).await;
             backoff = (backoff * 2).min(BACKOFF_MAX);
         }
@@ -193,8 +193,8 @@ impl Link {
     }
 }
 
-/// What went wrong, in the words of Redis if it answered.
-fn told(error: &RedisError) -> String {
+/// The error, in the words of Redis if it answered.
+fn message_of(error: &RedisError) -> String {
     let first = error.clone().into_server_errors().and_then(|errors| errors.first().map(|(_, error)| answered(error)));
     first.unwrap_or_else(|| error.to_string())
 }
@@ -203,7 +203,7 @@ fn answered(error: &ServerError) -> String {
     format!("{} {}", error.code(), error.details().unwrap_or_default())
 }
 
-/// Without the address as it was given: it may hold a password.
+/// Without the original address: it may hold a password.
 impl fmt::Debug for Link {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Link").field("address", &self.address).finish_non_exhaustive()

@@ -1,13 +1,13 @@
 //! The darklaunch flags in Redis: hashes that applications read to know where an org lives.
 //!
-//! Redis is a cache here (P10). Postgres decides what a hash should look like and numbers each decision
-//! with an epoch; the hash carries the epoch of its last write, and a write with an older one is refused
-//! inside Redis itself. So it does not matter how many processes write, in which order their writes arrive,
+//! Redis is a cache here (P10). Postgres decides the content of a hash and numbers each decision
+//! with an epoch; the hash carries the epoch of its last write, and Redis itself refuses a write with an older one.
+//! So it does not matter how many processes write, in which order their writes arrive,
 //! or how often one is repeated, and every request here may be sent again after a broken connection.
 //!
-//! - `link`: one connection that is opened again when it breaks, and a bound on every wait.
+//! - `link`: one connection that is opened again when it breaks, and a limit on every wait.
 //! - `write`, `read`: many hashes in one request.
-//! - `whole`: how a Redis that lost its data is noticed.
+//! - `whole`: detects that Redis has lost its data.
 
 mod link;
 mod read;
@@ -25,8 +25,8 @@ use redis::IntoConnectionInfo;
 use self::link::Link;
 use self::whole::Rebuild;
 
-/// So many hashes go into one request: enough to make the round trip cheap, few enough not to hold up the
-/// applications that read their flags meanwhile.
+/// The most hashes in one request: enough to make the round trip cheap, few enough not to delay the applications that read
+/// their flags meanwhile.
 const HASHES_MAX: usize = 1_000;
 
 /// The flags in one Redis server.
@@ -37,8 +37,8 @@ pub struct RedisFlags {
 }
 
 impl RedisFlags {
-    /// Takes the address of the server: the driver's own type, or a text such as `redis://:secret@127.0.0.1:6379/0`.
-    /// Nothing is connected yet: a Redis that is down now may be up when it is needed.
+    /// Takes the address of the server: the driver's own type, or a text such as `redis://:secret@127.0.0.1:6379/0`. Does not
+    /// connect yet: a Redis that is down now may be up when it is needed.
     pub fn open(address: impl IntoConnectionInfo) -> Result<Self, FlagsError> {
         Ok(Self { link: Link::open(address)?, rebuild: Rebuild::default() })
     }
@@ -48,7 +48,7 @@ impl RedisFlags {
         Self { link: self.link.beside(), rebuild: Rebuild::default() }
     }
 
-    /// Where the server is, without user and password.
+    /// The address of the server, without user and password.
     pub fn address(&self) -> &str {
         self.link.address()
     }
@@ -65,7 +65,7 @@ impl RedisFlags {
         self.rebuild.has_all(&self.link).await
     }
 
-    /// All fields of a hash, also those that others wrote.
+    /// All fields of a hash, also those of other writers.
     pub async fn hash(&self, key: &FlagKey) -> Result<BTreeMap<String, String>, FlagsError> {
         read::whole_hash(&self.link, key).await
     }

@@ -34,7 +34,7 @@ pub(super) async fn whole_hash(link: &Link, key: &FlagKey) -> Result<BTreeMap<St
 
 fn found(key: &FlagKey, fields: &[String], answer: Value) -> Result<FoundFlags, FlagsError> {
     let mut values = decoded::<Vec<Option<Vec<u8>>>>(key, answer)?.into_iter().map(|value| value.map(|v| text(&v)));
-    // An epoch that is no number is not ours: the hash counts as never written, as it does in `write.lua`.
+    // An epoch that is no number is not ours: the hash counts as never written, as in `write.lua`.
     let epoch = values.next().flatten().and_then(|epoch| epoch.parse().ok()).map(Epoch);
     Ok(FoundFlags { epoch, fields: fields.iter().cloned().zip(values).collect() })
 }

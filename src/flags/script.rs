@@ -1,4 +1,4 @@
-//! Lua scripts: called by their hash, and sent in full to a server that does not know them yet.
+//! Lua scripts: called by their hash, and sent in full to a server that does not have them yet.
 
 use redis::{FromRedisValue, Pipeline, Value};
 
@@ -17,7 +17,7 @@ impl<'a> Call<'a> {
         Self { code, keys: Vec::new(), args: Vec::new() }
     }
 
-    /// Adds a key that the script will touch.
+    /// Adds a key that the script uses.
     pub(super) fn key(mut self, key: &'a str) -> Self {
         self.keys.push(key);
         self

@@ -1,14 +1,14 @@
-//! How a Redis that lost its data is noticed, so that all flags are written to it again.
+//! Detects that Redis has lost its data, so that all flags are written again.
 //!
-//! Once all flags are written, a note is left in the key `mover:whole`: the run id of the server. It is gone
-//! after FLUSHALL and after a restart without persistence. A restart *with* persistence brings the note back,
+//! Once all flags are written, a note is stored in the key `mover:whole`: the run id of the server. It is gone
+//! after FLUSHALL and after a restart without persistence. A restart *with* persistence restores the note,
 //! and perhaps an older state of the flags with it, since the last seconds before a crash may not have reached
-//! the disk; a replica that took over may lack the last writes too. Both have another run id than the note
-//! says. Neither sign would do alone: a flush keeps the run id, a restored file keeps the note.
+//! the disk; a replica that took over may lack the last writes, too. In both cases the run id differs from the
+//! note. Neither sign is enough alone: a flush keeps the run id, a restored file keeps the note.
 //!
-//! Redis may lose its data a second time while the flags are being written. Whoever finds it incomplete
-//! therefore leaves its own note, and only marks Redis as whole if that note is still there at the end. It is
-//! another note each time, so that a late request of an earlier try cannot pass for one of this try.
+//! Redis may lose its data a second time while the flags are being written. So a process that finds it incomplete
+//! leaves its own note, and only marks Redis as whole if that note still exists at the end. The note is
+//! different each time, so that a late request of an earlier try cannot pass for one of this try.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -18,18 +18,18 @@ use uuid::Uuid;
 use super::link::Link;
 use super::script::Call;
 
-/// Where the notes are.
+/// The key of the notes.
 const KEY: &str = "mover:whole";
 
 /// This process's part in writing all flags again.
 #[derive(Debug, Default)]
 pub(super) struct Rebuild {
-    /// The field of the note that it left when it last found flags missing.
+    /// The field of its note from the last time that it found flags missing.
     note: Mutex<Option<String>>,
 }
 
 impl Rebuild {
-    /// Tells a script where the notes are, and which is this process's own.
+    /// Passes a script the key of the notes and this process's own field.
     pub(super) fn sign<'a>(&self, call: Call<'a>) -> Call<'a> {
         call.key(KEY).arg(self.note().unwrap_or_default())
     }
@@ -50,8 +50,8 @@ impl Rebuild {
         asked.map_err(|trouble| trouble.while_doing("asking whether it has all flags"))
     }
 
-    /// Says that all flags are written, unless Redis lost its data while they were, or nobody was told that they are
-    /// missing: they may be by now.
+    /// Records that all flags are written, unless Redis lost its data meanwhile, or no caller was told that flags are missing:
+    /// some may be missing by now.
     pub(super) async fn mark_whole(&self, link: &Link) -> Result<(), FlagsError> {
         if self.note().is_none() {
             return Ok(());

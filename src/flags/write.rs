@@ -8,8 +8,8 @@ use super::link::{Link, Trouble};
 use super::script::Call;
 use super::whole::Rebuild;
 
-/// Makes the hashes look like their images. When one of them cannot be written the others still are.
-/// `rebuild` is the caller's part in writing everything again.
+/// Makes the hashes match their images. If one of them cannot be written, the others still are. `rebuild` is the caller's part
+/// in writing everything again.
 pub(super) async fn images(link: &Link, rebuild: &Rebuild, images: &[FlagImage]) -> Result<Vec<Written>, FlagsError> {
     let [first, rest @ ..] = images else { return Ok(Vec::new()) };
     let answers: Vec<String> = call(rebuild, images).run(link).await.map_err(|trouble| {

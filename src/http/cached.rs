@@ -9,9 +9,9 @@ use tokio::sync::Mutex;
 use super::problem::Problem;
 
 const AGE_MIN: Duration = Duration::from_millis(250);
-/// At most this part of the time is spent on reading it, however many orgs there are.
+/// The largest share of the time that is spent on reading it, however many orgs there are.
 const SHARE: u32 = 20;
-/// What is older is of no use, whatever it takes.
+/// An answer older than this is not used, whatever a read costs.
 const AGE_MAX: Duration = Duration::from_secs(10);
 
 /// The last answer, as JSON, or why there was none.
@@ -25,8 +25,8 @@ struct Read {
 }
 
 impl Cached {
-    /// The last answer, or a new one if that is too old. Of concurrent callers one reads and the others wait for its result; while
-    /// servers are away, too.
+    /// The last answer, or a new one if that is too old. One of several concurrent callers reads and the others wait for its
+    /// result; also while servers are unreachable.
     pub(super) async fn get<T: Serialize>(
         &self,
         read: impl Future<Output = Result<T, Problem>>,
@@ -44,7 +44,7 @@ impl Cached {
     }
 }
 
-/// As JSON, which plain data always has.
+/// As JSON; plain data can always be serialized.
 pub(super) fn written<T: Serialize>(view: &T) -> Result<Bytes, Problem> {
     serde_json::to_vec(view).map(Bytes::from).map_err(|error| Problem::unavailable(error.to_string()))
 }

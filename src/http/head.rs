@@ -12,7 +12,7 @@ pub(super) async fn as_get(
     mut request: ServiceRequest,
     next: Next<impl MessageBody>,
 ) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
-    // The connection remembers what was asked, and sends no body.
+    // The connection knows the original method, and sends no body.
     if request.method() == Method::HEAD && request.path() != ENDLESS {
         request.head_mut().method = Method::GET;
     }

@@ -19,7 +19,7 @@ fn probe(status: StatusCode, level: &'static str) -> HttpResponse {
     HttpResponse::build(status).json(Probe { level })
 }
 
-/// How well it is
+/// The level of health
 ///
 /// 503 when it is critical. `/api/v1/health` and `mover health` list the causes.
 #[utoipa::path(tag = "health", security(()), responses((status = 200, body = Probe), (status = 503, body = Probe)))]
@@ -36,18 +36,18 @@ pub(super) async fn overall(shared: web::Data<Shared>) -> HttpResponse {
     }
 }
 
-/// Whether the process is to be left alone
+/// Liveness: whether the process should be left alone
 ///
-/// It answers as long as its tree stands; servers that are away are no reason to restart Mover.
+/// It succeeds as long as the tree runs; unreachable servers are no reason to restart Mover.
 #[utoipa::path(tag = "health", security(()), responses((status = 200, body = Probe)))]
 #[get("/health/live")]
 pub(super) async fn live() -> HttpResponse {
     probe(StatusCode::OK, "ok")
 }
 
-/// Whether requests can be served
+/// Readiness: whether requests can be served
 ///
-/// 503 while the move log cannot be reached.
+/// 503 while the move log is unreachable.
 #[utoipa::path(tag = "health", security(()), responses((status = 200, body = Probe), (status = 503, body = Probe)))]
 #[get("/health/ready")]
 pub(super) async fn ready(shared: web::Data<Shared>) -> HttpResponse {

@@ -1,4 +1,4 @@
-//! For Prometheus.
+//! Metrics for Prometheus.
 
 use actix_web::middleware::from_fn;
 use actix_web::{HttpResponse, get, web};
@@ -14,9 +14,9 @@ pub(super) fn routes(app: &mut ServiceConfig<'_>) {
     app.service(scope("/metrics").wrap(from_fn(admit)).service(get_metrics));
 }
 
-/// All figures, for Prometheus
+/// All metrics, for Prometheus
 ///
-/// docs/metrics.md has their names.
+/// docs/metrics.md lists them.
 #[utoipa::path(tag = "health", responses((status = 200, content_type = "text/plain", body = String), Refusals))]
 #[get("")]
 async fn get_metrics(shared: web::Data<Shared>) -> HttpResponse {

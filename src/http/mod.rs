@@ -1,17 +1,17 @@
 //! `mover serve`: the interface for users on other machines. docs/http.md is its contract.
 //!
 //! - `server`: listens, and ends within its limit
-//! - `access/`: tokens, roles, rates; who is asking
-//! - `api/`: what can be asked; each answer's shape is in the OpenAPI document that is made from this code
-//! - `events/`: what changes, sent to all connected clients
+//! - `access/`: tokens, roles, rates; the caller
+//! - `api/`: the endpoints; the OpenAPI document, which is generated from this code, has the shape of each answer
+//! - `events/`: changes, sent to all connected clients
 //! - `tls`: the certificate, which can be renewed while Mover runs
 //! - `run_leases`: which client owns which runbook run
 //! - `wire`: shapes that both sides read
-//! - `problem`: every refusal, as RFC 9457 has it
+//! - `problem`: every refusal, as in RFC 9457
 //! - `page`: the page at `/`
 //!
-//! Its threads and its connections to the move log are separate from those of the tree, so requests delay only other requests. Commands that look
-//! into the stores (`check`, `verify`) share the stores' connections with moves, so only one of them does so at a time.
+//! Its threads and its connections to the move log are separate from those of the tree, so requests delay only other requests.
+//! Commands that read the stores (`check`, `verify`) share the stores' connections with moves, so only one of them does so at a time.
 
 pub mod access;
 mod api;

@@ -16,7 +16,7 @@ pub(super) async fn not_found(request: HttpRequest) -> Result<HttpResponse, Prob
     })
 }
 
-/// The methods that a path knows.
+/// The methods that a path supports.
 fn allowed(document: &OpenApi, path: &str) -> Vec<&'static str> {
     let is_it = |template: &str| {
         template.split('/').count() == path.split('/').count()

@@ -1,4 +1,4 @@
-//! The page at `/`: files that are part of the program, so that it works without any network but the one to Mover.
+//! The page at `/`: its files are part of the program, so that it needs no network except the one to Mover.
 
 use actix_web::http::header::{self, HeaderValue};
 use actix_web::{HttpResponse, web};
@@ -41,7 +41,7 @@ const FILES: [(&str, &str, &str); 27] = [
     script!("tree.js"),
 ];
 
-/// Everything comes from here, and nothing else: no other site's script, frame or form.
+/// Everything comes from here: no script, frame or form of another site.
 pub(super) const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
      img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 

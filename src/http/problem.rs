@@ -14,16 +14,16 @@ use crate::state::{Role, Run, StateError};
 /// The body of every refusal.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub(super) struct Problem {
-    /// `urn:mover:problem:NAME`; a program decides by it.
+    /// `urn:mover:problem:NAME`; programs decide by it.
     #[serde(rename = "type")]
     kind: String,
-    /// The kind in words.
+    /// The kind as a phrase.
     title: &'static str,
-    /// The HTTP status once more.
+    /// The HTTP status.
     status: u16,
-    /// What it is about this time, and what to do.
+    /// The details of this case, and what to do.
     detail: String,
-    /// The role that may do it.
+    /// The role that is required.
     #[serde(skip_serializing_if = "Option::is_none")]
     role: Option<Role>,
     #[serde(flatten)]
@@ -32,57 +32,57 @@ pub(super) struct Problem {
     retry_after_s: Option<u64>,
 }
 
-/// What some refusals have besides.
+/// Further members of some refusals.
 #[derive(Debug, Clone, Default, Serialize, ToSchema)]
 pub(super) struct More {
     /// What a dangerous command would do.
     #[serde(skip_serializing_if = "Option::is_none")]
     what: Option<String>,
-    /// What to send as `confirm` if that is meant.
+    /// The word to send as `confirm`.
     #[serde(skip_serializing_if = "Option::is_none")]
     word: Option<String>,
-    /// The command's number in the audit, where it has got that far.
+    /// The command's number in the audit, if it has one.
     #[serde(skip_serializing_if = "Option::is_none")]
     command: Option<i64>,
-    /// The run that it is about.
+    /// The run in question.
     #[serde(skip_serializing_if = "Option::is_none")]
     run: Option<i64>,
-    /// Who has that run, or began it.
+    /// The user who has that run, or began it.
     #[serde(skip_serializing_if = "Option::is_none")]
     by: Option<String>,
     #[serde(skip)]
     allowed: Option<String>,
 }
 
-/// Refusals that any request under `/api/v1` can meet.
+/// Refusals that are possible for any request under `/api/v1`.
 #[derive(IntoResponses)]
 #[allow(dead_code, reason = "its variants are documentation")]
 pub(super) enum Refusals {
     /// The request cannot be read, or is no command.
     #[response(status = 400, content_type = "application/problem+json")]
     Malformed(#[to_schema] Problem),
-    /// No token, or none that is valid.
+    /// No token, or an invalid one.
     #[response(status = 401, content_type = "application/problem+json")]
     Unauthorized(#[to_schema] Problem),
-    /// The token's role may not.
+    /// The role of the token is not sufficient.
     #[response(status = 403, content_type = "application/problem+json")]
     Forbidden(#[to_schema] Problem),
-    /// There is no such thing.
+    /// Not found.
     #[response(status = 404, content_type = "application/problem+json")]
     NotFound(#[to_schema] Problem),
-    /// Things are not as the request needs them.
+    /// The present state does not allow the request.
     #[response(status = 409, content_type = "application/problem+json")]
     Conflict(#[to_schema] Problem),
     /// The body is too large.
     #[response(status = 413, content_type = "application/problem+json")]
     TooLarge(#[to_schema] Problem),
-    /// The body has another content type than JSON.
+    /// The body is not JSON.
     #[response(status = 415, content_type = "application/problem+json")]
     NotJson(#[to_schema] Problem),
     /// Too many requests with this token.
     #[response(status = 429, content_type = "application/problem+json")]
     TooMany(#[to_schema] Problem),
-    /// Postgres, Redis or an actor cannot be asked now.
+    /// Postgres, Redis or an actor is unavailable now.
     #[response(status = 503, content_type = "application/problem+json")]
     Unavailable(#[to_schema] Problem),
 }
@@ -122,7 +122,7 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, "not-found", "there is no such thing", detail)
     }
 
-    /// A path that knows other methods.
+    /// A path that supports other methods.
     pub(super) fn not_allowed(method: &str, allowed: &[&'static str]) -> Self {
         let allowed = allowed.join(", ");
         let detail = format!("this path knows {allowed}, not {method}");
@@ -135,7 +135,7 @@ impl Problem {
         Self::new(StatusCode::CONFLICT, "conflict", "not as things are", detail)
     }
 
-    /// A refusal of Mover itself, by its name.
+    /// A refusal of Mover itself, by its problem code.
     fn named(name: &str, detail: String) -> Self {
         let conflict = |name, title| Self::new(StatusCode::CONFLICT, name, title, detail.clone());
         match name {
@@ -149,21 +149,21 @@ impl Problem {
     }
 
     pub(super) fn confirmation(danger: Danger) -> Self {
-        let title = "it changes much, so it has to be confirmed";
-        let detail = format!("{} Send \"confirm\": {:?} with it if that is meant.", danger.what, danger.word);
+        let title = "it changes much, so it must be confirmed";
+        let detail = format!("{} To confirm it, send it again with \"confirm\": {:?}.", danger.what, danger.word);
         let more = More { what: Some(danger.what), word: Some(danger.word), ..More::default() };
         Self { more: Box::new(more), ..Self::new(StatusCode::CONFLICT, "confirmation-needed", title, detail) }
     }
 
     pub(super) fn run_busy(title: &str, by: Option<&str>) -> Self {
-        let detail = format!("{} runs {title:?} at this moment", by.unwrap_or("somebody"));
-        let problem = Self::new(StatusCode::CONFLICT, "run-busy", "somebody else runs it", detail);
+        let detail = format!("{} is running {title:?}", by.unwrap_or("another client"));
+        let problem = Self::new(StatusCode::CONFLICT, "run-busy", "another client runs it", detail);
         problem.of_run(None, by)
     }
 
     pub(super) fn run_lost(run: &Run) -> Self {
-        let detail = format!("somebody else has gone on with run {} of {:?} since", run.id, run.title);
-        Self::new(StatusCode::CONFLICT, "run-busy", "somebody else runs it", detail).of_run(Some(run.id), None)
+        let detail = format!("another client has continued run {} of {:?} since", run.id, run.title);
+        Self::new(StatusCode::CONFLICT, "run-busy", "another client runs it", detail).of_run(Some(run.id), None)
     }
 
     pub(super) fn run_unfinished(run: &Run) -> Self {
@@ -193,7 +193,7 @@ impl Problem {
         Self { retry_after_s: Some(1), ..problem }
     }
 
-    /// The same, about a command that the audit has.
+    /// The same, about a command in the audit.
     pub(super) fn of_command(mut self, id: i64) -> Self {
         self.more.command = Some(id);
         self

@@ -1,5 +1,5 @@
-//! The leases of remote clients on runbook runs. One client at a time has the lease of a run: only its journal entries and commands are accepted. A client
-//! without heartbeats loses the lease, so a dead client does not block others.
+//! The leases of remote clients on runbook runs. One client at a time has the lease of a run: only its journal entries and
+//! commands are accepted. A client without heartbeats loses the lease, so a dead client does not block others.
 //!
 //! Behind each lease is the lock that `mover run` takes locally, so no two processes can run the same runbook. It is released
 //! when the lease has ended and none of its commands is running.
@@ -18,14 +18,14 @@ use super::problem::Problem;
 /// The most leases at once; each has a connection to the move log.
 const RUN_LEASES_MAX: usize = 32;
 
-/// Every run that is held.
+/// All leases.
 pub(super) struct RunLeases {
     lease: Duration,
     held: Arc<Mutex<HashMap<i64, Arc<RunLease>>>>,
     taking: Mutex<()>,
 }
 
-/// One run, held by one client.
+/// The lease of one client on one run.
 pub(super) struct RunLease {
     secret: String,
     by: String,
@@ -36,12 +36,12 @@ pub(super) struct RunLease {
 }
 
 impl RunLease {
-    /// What keeps others out while a command is being carried out, whatever becomes of the hold.
+    /// The lock. A clone keeps others out while a command is carried out, whatever happens to the lease.
     pub(super) fn lock(&self) -> Arc<RunLock> {
         Arc::clone(&self.lock)
     }
 
-    /// The commands that it has given, by the keys of their requests. While this is looked at, no other is given.
+    /// The commands given under it, by the keys of their requests. While the guard lives, no other command is given.
     pub(super) async fn given(&self) -> MutexGuard<'_, HashMap<String, i64>> {
         self.given.lock().await
     }
@@ -54,7 +54,7 @@ impl RunLease {
         self.left().is_none() || self.lock.is_lost()
     }
 
-    /// How long it still lasts.
+    /// The remaining time.
     fn left(&self) -> Option<Duration> {
         self.lease.checked_sub(self.heard.lock().unwrap_or_else(PoisonError::into_inner).elapsed())
     }
@@ -65,7 +65,7 @@ impl RunLease {
 }
 
 impl RunLeases {
-    /// A client that sends no heartbeat for so long counts as dead.
+    /// A client without a heartbeat for `lease` counts as dead.
     pub(super) fn new(lease: Duration) -> Self {
         Self { lease, held: Arc::default(), taking: Mutex::default() }
     }
@@ -75,7 +75,7 @@ impl RunLeases {
         self.lease
     }
 
-    /// Takes a runbook before there is a run of it; keep the lock with `keep`.
+    /// Locks a runbook before it has a run; pass the lock to `keep`.
     pub(super) async fn lock(&self, log: &PgMoveLog, title: &str) -> Result<RunLock, Problem> {
         let mut holds = self.held.lock().await;
         holds.retain(|_, hold| !hold.is_over());
@@ -86,7 +86,7 @@ impl RunLeases {
         log.lock_runbook(title).await?.ok_or_else(|| Problem::run_busy(title, None))
     }
 
-    /// Takes a run whose runbook was locked. The secret is the client's own, so that asking twice is no harm.
+    /// Takes a run whose runbook is locked. The secret is the client's own, so that a repeated request is harmless.
     pub(super) async fn keep(&self, run: i64, lock: RunLock, secret: &str, caller: &Caller) {
         let hold = Arc::new(RunLease {
             secret: secret.to_owned(),
@@ -109,7 +109,7 @@ impl RunLeases {
         again: bool,
         caller: &Caller,
     ) -> Result<(), Problem> {
-        // One after the other: the same client may ask twice at once.
+        // Serialized: the same client may send two requests at once.
         let _taking = self.taking.lock().await;
         if self.check(run.id, secret, caller).await.is_ok() {
             return Ok(());
@@ -125,7 +125,7 @@ impl RunLeases {
         Ok(())
     }
 
-    /// The lease of the caller, renewed.
+    /// Renews and returns the lease of the caller.
     pub(super) async fn check(&self, run: i64, secret: &str, caller: &Caller) -> Result<Arc<RunLease>, Problem> {
         let mut holds = self.held.lock().await;
         holds.retain(|_, hold| !hold.is_over());
@@ -134,14 +134,14 @@ impl RunLeases {
         Ok(Arc::clone(hold))
     }
 
-    /// Others may take it.
+    /// Releases the lease: others may take the run.
     pub(super) async fn release(&self, run: i64, secret: &str, caller: &Caller) {
         let mut holds = self.held.lock().await;
         if !holds.get(&run).is_some_and(|hold| hold.is_of(secret, caller)) {
             return;
         }
         let Some(hold) = holds.remove(&run) else { return };
-        // A command that is being carried out keeps others out to its end.
+        // A command that is being carried out keeps others out until its end.
         if Arc::strong_count(&hold.lock) == 1
             && let Err(error) = hold.lock.unlock().await
         {

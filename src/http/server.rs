@@ -25,20 +25,20 @@ use super::{api, head, health, metrics, page};
 
 /// Separate threads, so that requests and moves never wait for each other.
 const THREADS: usize = 2;
-/// A tenth of the weight of other threads, as the kernel counts it.
+/// The kernel gives these threads a tenth of the weight of others.
 const NICE: i32 = 10;
 const CONNECTIONS_MAX: usize = 2_000;
-/// Requests that are being answered have so long for their end.
+/// How long requests under way may take when the server stops.
 const END_WITHIN_S: u64 = 5;
 const HEADERS_WITHIN: Duration = Duration::from_secs(10);
 
-/// Why nothing is served.
+/// Why the server does not run.
 #[derive(Debug, Error)]
 pub enum ServeError {
-    /// Its address is taken, or not there.
+    /// Its address is in use, or does not exist.
     #[error("{address} cannot be listened on: {cause}; listen in [http], or --listen, names another")]
     Listen {
-        /// Where.
+        /// The address.
         address: SocketAddr,
         /// The message of the system.
         cause: std::io::Error,
@@ -51,10 +51,10 @@ pub enum ServeError {
     Ended(String),
 }
 
-/// A server that listens.
+/// A listening server.
 pub struct Server {
     address: SocketAddr,
-    /// The same as the server's, whose connections begin with its options.
+    /// The socket of the server, whose options new connections inherit.
     listener: TcpListener,
     handle: ServerHandle,
     certificate: Option<Arc<Certificate>>,
@@ -62,7 +62,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// Begins to listen.
+    /// Starts to listen.
     pub fn start(shared: Arc<Shared>) -> Result<Self, ServeError> {
         let settings = shared.settings();
         let address = settings.listen;
@@ -112,7 +112,7 @@ impl Server {
         Ok(Self { address, listener: same, handle, certificate, running: tokio::spawn(server) })
     }
 
-    /// Where it listens; the port is a real one.
+    /// The URL with the actual port.
     pub fn url(&self) -> String {
         let scheme = if self.certificate.is_some() { "https" } else { "http" };
         format!("{scheme}://{}", self.address)
@@ -137,21 +137,21 @@ impl Server {
         })
     }
 
-    /// No new request comes in; those that are being answered have a moment.
+    /// Accepts no new request, and gives those under way a moment.
     pub async fn stop(self) {
         self.handle.stop(true).await;
     }
 }
 
-/// Where the processors are short, requests wait and moves continue. Called by each thread that answers requests.
+/// When CPU is scarce, requests wait and moves continue. Called by each thread that answers requests.
 fn go_after_moves() {
     if let Err(error) = setpriority_process(None, NICE) {
         tracing::debug!(%error, "requests are answered with the same priority as moves");
     }
 }
 
-/// The kernel closes connections whose client does not read: this process would not notice, since it polls a connection only
-/// when there is room for more.
+/// Makes the kernel close connections whose client does not read: this process would not notice, since it polls a connection
+/// only when there is room for more.
 fn cut_off_after(listener: &TcpListener, timeout: Duration) -> std::io::Result<()> {
     let ms = u32::try_from(timeout.as_millis()).unwrap_or(u32::MAX);
     Ok(setsockopt(listener, TcpUserTimeout, &ms)?)

@@ -22,12 +22,12 @@ use super::run_leases::RunLeases;
 
 /// See the module's documentation.
 pub struct Shared {
-    /// Its connections to the move log are not those of the tree.
+    /// Has its own connections to the move log, separate from those of the tree.
     pub(super) world: World,
-    /// The tree's, to be counted.
+    /// The pool of the tree, for metrics.
     pub(super) pool_of_tree: Pool,
     pub(super) running: Running,
-    /// The tree of the interfaces, beside that of the moves.
+    /// The tree of the interfaces, separate from that of the moves.
     pub(super) interfaces: Registry,
     changeable: RwLock<Arc<Changeable>>,
     pub(super) book: TokenCache,
@@ -39,14 +39,14 @@ pub struct Shared {
     pub(super) closed: Cached,
     pub(super) drift: Cached,
     pub(super) migrations: Cached,
-    /// Commands that look into the stores wait for each other: they take connections that moves need, too.
+    /// Serializes commands that read the stores: they take connections that moves need, too.
     pub(super) store_look: Semaphore,
     pub(super) metrics: Metrics,
-    /// Since when it serves, by the clock of the move log, which dates commands.
+    /// When it began to serve, by the clock of the move log, which dates commands.
     pub(super) since: SystemTime,
 }
 
-/// What a new configuration changes while Mover runs.
+/// Settings that a reload can change.
 struct Changeable {
     settings: Http,
     rates: Rates,
@@ -59,7 +59,7 @@ impl From<Http> for Changeable {
 }
 
 impl Shared {
-    /// Over a running tree. `lease`: how long a client keeps a runbook run without a heartbeat.
+    /// State over a running tree. `lease`: how long a client keeps a runbook run without a heartbeat.
     pub async fn new(
         world: World,
         pool_of_tree: Pool,
@@ -95,17 +95,17 @@ impl Shared {
         self.changeable().settings.clone()
     }
 
-    /// Other settings from now on. Where it listens stays as it is.
+    /// Changes the settings. The listen address stays as it is.
     pub fn change_settings(&self, settings: Http) {
         *self.changeable.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(settings.into());
     }
 
-    /// One more request with this token.
+    /// Counts a request with this token.
     pub(super) fn count_request(&self, token: i32) -> Result<(), Problem> {
         self.changeable().rates.token(token)
     }
 
-    /// One more wrong token from there.
+    /// Counts a wrong token from this address.
     pub(super) fn count_stranger(&self, address: IpAddr) -> Result<(), Problem> {
         self.changeable().rates.stranger(address)
     }
@@ -114,7 +114,7 @@ impl Shared {
         self.changeable.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The world as this person changes it: their name is in every history.
+    /// The world for changes by this user: every history has their name.
     pub(super) fn world_of(&self, name: &str) -> World {
         World { log: self.world.log.on_behalf_of(name).into(), ..self.world.clone() }
     }

@@ -9,7 +9,7 @@ use rustls::sign::CertifiedKey;
 
 use crate::tls::Identity;
 
-/// The certificate that is shown, which can be exchanged.
+/// The server's certificate, which can be exchanged.
 #[derive(Debug)]
 pub(super) struct Certificate(RwLock<Arc<CertifiedKey>>);
 
@@ -18,12 +18,12 @@ impl Certificate {
         Self(RwLock::new(identity.certified()))
     }
 
-    /// Another one from the next connection on.
+    /// Uses another one from the next connection on.
     pub(super) fn exchange(&self, identity: &Identity) {
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = identity.certified();
     }
 
-    /// What a server needs.
+    /// The TLS configuration of a server.
     pub(super) fn server_config(self: &Arc<Self>) -> Result<ServerConfig, rustls::Error> {
         let builder = ServerConfig::builder_with_provider(ring::default_provider().into());
         let builder = builder.with_safe_default_protocol_versions()?;

@@ -1,4 +1,4 @@
-//! Shapes that both sides of the API read: what a client needs to continue with a run.
+//! Shapes that both sides of the API read: what a client needs to continue a run.
 
 use std::collections::BTreeMap;
 use std::time::SystemTime;
@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use crate::operations::rfc3339;
 use crate::state::{Run, StepEntry, StepState};
 
-/// A run is held.
+/// A run with a lease.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
 pub(crate) struct Held {
     /// Its number.
@@ -32,9 +32,9 @@ pub(crate) struct JournalView {
     begun_at: String,
     done_at: Option<String>,
     undone_at: Option<String>,
-    /// Those of the way forward that were begun.
+    /// The steps forward that were begun.
     steps: Vec<JournalStep>,
-    /// Those of the way back.
+    /// The steps of the rollback that were begun.
     rollback: Vec<JournalStep>,
 }
 
@@ -72,7 +72,7 @@ impl JournalView {
         }
     }
 
-    /// As the runner knows it.
+    /// The types of the runner.
     pub(crate) fn read(self) -> (Run, Vec<StepEntry>, Vec<StepEntry>) {
         let run = Run {
             id: self.id,
@@ -120,7 +120,7 @@ impl From<JournalStep> for StepEntry {
     }
 }
 
-/// A point in time; what is none is shown as the beginning of time rather than hiding the rest.
+/// Parses a point in time; an invalid one becomes the epoch of Unix rather than hiding the rest.
 fn time(text: &str) -> SystemTime {
     text.parse::<jiff::Timestamp>().map_or(SystemTime::UNIX_EPOCH, SystemTime::from)
 }

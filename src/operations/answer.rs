@@ -20,7 +20,7 @@ impl Answer {
         Self { text: text.into().trim_end().to_owned(), json }
     }
 
-    /// A view that knows how to show itself.
+    /// A view that implements both forms.
     pub fn of<T: Serialize + Display>(view: &T) -> Self {
         // A view is plain data, which serializes; otherwise the text has everything.
         let json = serde_json::to_value(view).unwrap_or(Value::Null);
@@ -28,7 +28,7 @@ impl Answer {
     }
 }
 
-/// Rows under a header, each column as wide as its widest cell; the last is left as it is.
+/// Rows under a header, each column as wide as its widest cell; the last one is not padded.
 pub(super) fn table<const N: usize>(header: [&str; N], rows: &[[String; N]]) -> String {
     let mut widths = header.map(str::len);
     for row in rows {
@@ -46,7 +46,7 @@ pub(super) fn table<const N: usize>(header: [&str; N], rows: &[[String; N]]) -> 
     text
 }
 
-/// A text on one line of at most this many characters, as it may stand in a table.
+/// A text on one line of at most this many characters, for a table.
 pub(super) fn short(text: &str, chars_max: usize) -> String {
     let line: String = text.chars().map(|c| if c.is_control() { '·' } else { c }).collect();
     if line.chars().count() <= chars_max {
@@ -64,17 +64,17 @@ pub(crate) fn at(time: std::time::SystemTime) -> String {
     }
 }
 
-/// A point in time, to the millisecond, as programs want it.
+/// A point in time, to the millisecond, for programs.
 pub(crate) fn rfc3339(time: std::time::SystemTime) -> String {
     jiff::Timestamp::try_from(time).map_or_else(|_| String::new(), |time| format!("{time:.3}"))
 }
 
-/// A span of seconds as people say it.
+/// A span of seconds with two units at most.
 pub(super) fn span(seconds: f64) -> String {
     indicatif::HumanDuration(std::time::Duration::from_secs_f64(seconds.clamp(0.0, 1e9))).to_string()
 }
 
-/// Milliseconds with as many digits as matter.
+/// Milliseconds with the significant digits.
 pub(super) fn ms(milliseconds: f64) -> String {
     if milliseconds < 10.0 { format!("{milliseconds:.1} ms") } else { format!("{milliseconds:.0} ms") }
 }

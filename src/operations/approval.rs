@@ -13,30 +13,31 @@ use super::history::{Noted, carry_out_noted};
 use super::world::World;
 use super::{Outcome, Running};
 
-/// A command that was given and waits.
+/// A command that waits for approval.
 #[derive(Debug)]
 pub struct Proposed {
     /// Its number.
     pub id: i64,
-    /// Who gave it.
+    /// The user who gave it.
     pub giver: String,
-    /// What was given.
+    /// The command.
     pub command: Command,
 }
 
 impl Proposed {
-    /// The command of that number, if it waits.
+    /// The command of that number, if it waits for approval.
     pub async fn find(log: &PgMoveLog, id: i64) -> Result<Self, OperationError> {
         let entry = log.command(id).await?.ok_or(OperationError::NoCommand { id })?;
         if entry.outcome() != "waiting" {
             return Err(OperationError::NotWaiting { id });
         }
-        // What waits was read before it was kept, so only an older language is in the way.
+        // The command was parsed before it was stored, so only an older version of the language can fail here.
         let command = command::parse(&entry.command).ok().flatten().ok_or(OperationError::NotWaiting { id })?;
         Ok(Self { id, giver: entry.actor, command })
     }
 
-    /// Approves or refuses in the name in which the world acts; the user who gave the command may withdraw it. Answers the world in which it is
+    /// Approves or refuses as the user of `world`; the user who gave the command may withdraw it. Returns the world in which it
+    /// is carried out: that of the user who gave it.
     /// carried out: the giver's.
     pub async fn decide(&self, world: &World, approve: bool) -> Result<World, OperationError> {
         if approve && world.log.actor() == self.giver {

@@ -37,7 +37,7 @@ pub(super) async fn migrate(
         return Err(mover_actors::ports::LogError::Busy { campaign, migration }.into());
     }
     if definition.strategy == Strategy::Window && aim == Aim::Migrate && selection == Selection::All {
-        // In a window there is no time for choosing: it is about every org that there is now.
+        // A window leaves no time for a selection: it is about every org that exists now.
         super::orgs::capture(world, &definition.name).await?;
         world.log.make_ready(&definition.name, &Selection::All).await?;
     }
@@ -91,14 +91,14 @@ pub(super) async fn migrate(
     Ok((campaign, total))
 }
 
-/// `resume`: a paused campaign continues, or one whose process is gone continues here.
+/// `resume`: continues a paused campaign, or here one whose process is gone.
 pub(super) async fn resume(world: &World, running: &Running) -> Result<(Campaign, u64), OperationError> {
     let campaign = running.manager.send(Resume).await??;
     let total = total(world, &campaign).await?;
     Ok((campaign, total))
 }
 
-/// An error if none of the named orgs is where the aim begins.
+/// An error if none of the named orgs is in the state from which the aim claims.
 async fn one_can_begin(
     world: &World,
     migration: &MigrationName,
@@ -116,7 +116,7 @@ async fn one_can_begin(
     Err(OperationError::NoneCanBegin { migration, orgs, begins, verb: verb(aim) })
 }
 
-/// How many orgs are where an aim begins.
+/// How many orgs are in the state from which an aim claims.
 fn waiting(aim: Aim, counts: &Counts) -> u64 {
     match aim {
         Aim::Migrate => counts.ready,
@@ -131,7 +131,7 @@ pub async fn total(world: &World, campaign: &Campaign) -> Result<u64, OperationE
 }
 
 /// How many orgs a campaign would claim if it began now.
-pub(super) async fn meant(
+pub(super) async fn would_claim(
     world: &World,
     aim: Aim,
     migration: &MigrationName,
@@ -161,7 +161,7 @@ async fn selected(
 
 /// `pause`, `resume` in another process, `halt`, `set …`
 pub(super) async fn control(world: &World, change: Control) -> Result<Answer, OperationError> {
-    // A campaign that was ended before its work was done says so: callers that wait for its work must not take it for done.
+    // The reason of a halted campaign tells callers that wait for its work that it is not done.
     let reason = matches!(change, Control::Halt).then_some("halted by a command");
     let campaign = world.log.control(change, reason).await?;
     let what = match change {

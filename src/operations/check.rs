@@ -10,12 +10,12 @@ use crate::engine::{Finding, Level};
 use super::error::OperationError;
 use super::world::World;
 
-/// What was looked at, migration by migration.
+/// The findings, migration by migration.
 #[derive(Debug, Serialize)]
 pub struct Checked {
-    /// Redis, with what went wrong.
+    /// Redis.
     pub redis: Finding,
-    /// Each migration and what was found of it.
+    /// The migrations.
     pub migrations: Vec<CheckedMigration>,
 }
 
@@ -29,7 +29,7 @@ pub struct CheckedMigration {
 }
 
 impl Checked {
-    /// Looks at everything and changes nothing. That the move log could be opened is known already.
+    /// Checks everything and changes nothing. The move log is open already.
     pub async fn look(world: &World) -> Result<Self, OperationError> {
         let mut migrations = Vec::new();
         for definition in world.definitions.iter() {

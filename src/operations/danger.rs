@@ -8,16 +8,16 @@ use mover_actors::domain::state::{Aim, Strategy};
 use crate::command::{Command, FlagHash, Which, verb};
 
 use super::approval::Proposed;
-use super::campaigns::meant;
+use super::campaigns::would_claim;
 use super::error::OperationError;
 use super::world::World;
 
 /// What a dangerous command would do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Danger {
-    /// In sentences, with counts.
+    /// As sentences, with counts.
     pub what: String,
-    /// What its giver types to show that it is meant.
+    /// The word that the user types to confirm it.
     pub word: String,
 }
 
@@ -32,7 +32,7 @@ pub fn is_final(world: &World, command: &Command) -> bool {
     }
 }
 
-/// Whether a command should be asked about before it is carried out. Looks, and changes nothing.
+/// Whether a command needs confirmation before it is carried out. Reads only.
 pub async fn danger(world: &World, command: &Command) -> Result<Option<Danger>, OperationError> {
     match command {
         Command::Migrate { aim: Aim::Migrate, .. }
@@ -63,7 +63,7 @@ async fn of_campaign(
 ) -> Result<Danger, OperationError> {
     let definition = world.definition(migration)?;
     let (name, from, to) = (&definition.name, &definition.from, &definition.to);
-    let orgs = meant(world, aim, name, &super::orgs::selection(which)?).await?;
+    let orgs = would_claim(world, aim, name, &super::orgs::selection(which)?).await?;
     let what = match aim {
         Aim::Migrate => format!("{orgs} orgs go from {from} to {to}."),
         Aim::RollBack if definition.strategy == Strategy::Window => {

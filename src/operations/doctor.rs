@@ -1,8 +1,8 @@
 //! `doctor`: compares the guards in the stores with the move log, and repairs inconsistencies.
 //!
-//! Moves clean up after themselves, also after a crash. What is found here comes from outside: a move log that was restored
-//! from a backup, rows that were removed by hand, a migration that was renamed. The move log decides (P10). A repair takes a new
-//! epoch first and looks then, so that a campaign that takes the org meanwhile comes with a higher one and wins.
+//! Moves clean up after themselves, also after a crash. Inconsistencies come from outside: a move log that was restored from a
+//! backup, rows that were removed by hand, a migration that was renamed. The move log decides (P10). A repair first takes a new
+//! epoch and then reads the state, so that a campaign that claims the org meanwhile has a higher one and wins.
 
 use std::fmt;
 
@@ -20,26 +20,26 @@ use super::world::World;
 /// What the doctor found.
 #[derive(Debug, Default, Serialize)]
 pub struct Diagnosis {
-    /// Orgs that were looked at: all that a guard knows as more than settled.
+    /// The number of orgs that were examined: all that are not plainly settled in a guard.
     pub looked_at: u64,
-    /// What is not as it should be.
+    /// What is inconsistent.
     pub ailments: Vec<Inconsistency>,
 }
 
-/// One thing that is not as it should be.
+/// One inconsistency.
 #[derive(Debug, Serialize)]
 pub struct Inconsistency {
     /// The migration.
     pub migration: MigrationName,
-    /// The org's name, or its key where the move log does not know it.
+    /// The org's name, or its key if the move log does not know it.
     pub org: String,
-    /// What is wrong, and where.
+    /// What is wrong, and in which store.
     pub text: String,
     /// What was done about it.
     pub outcome: Outcome,
 }
 
-/// What was done about it.
+/// What was done about an inconsistency.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
@@ -49,11 +49,11 @@ pub enum Outcome {
     Mended,
     /// A person must decide.
     Incurable,
-    /// Mending failed.
+    /// The repair failed.
     Failed(String),
 }
 
-/// What helps.
+/// The repair.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fix {
     /// The source stops logging.
@@ -76,7 +76,7 @@ impl Diagnosis {
         Ok(diagnosis)
     }
 
-    /// Whether nothing is left to be done.
+    /// Whether nothing is left to do.
     pub fn is_well(&self) -> bool {
         self.ailments.iter().all(|inconsistency| inconsistency.outcome == Outcome::Mended)
     }
@@ -101,7 +101,7 @@ impl Diagnosis {
                 inconsistency(guarded, record).map(|(text, cure)| (guarded, record, text, cure))
             });
             let found: Vec<_> = found.collect();
-            // An org that was on its way between the two questions looks ill, and is not.
+            // An org that moved between the two reads looks inconsistent, and is not.
             let again = match found.is_empty() {
                 true => Vec::new(),
                 false => world.engine.guarded(migration, side, after.as_ref()).await?,
@@ -119,7 +119,7 @@ impl Diagnosis {
     }
 }
 
-/// An org with something wrong.
+/// An org with an inconsistency.
 struct GuardedOrg<'a> {
     migration: &'a MigrationName,
     guarded: &'a Guarded,
@@ -151,7 +151,7 @@ impl GuardedOrg<'_> {
         }
     }
 
-    /// A lease for the repair. Its new epoch fences all leases of campaigns that were acquired before.
+    /// A lease for the repair. Its new epoch fences all earlier leases of campaigns.
     fn lease(&self) -> Result<Lease, String> {
         let key = self.guarded.key.clone();
         let org = match self.record {
@@ -163,15 +163,15 @@ impl GuardedOrg<'_> {
     }
 }
 
-/// What is wrong with an org in one store, and what helps; nothing if the move log explains it.
+/// What is wrong with an org in one store, and the repair; `None` if the move log explains it.
 fn inconsistency(guarded: &Guarded, record: Option<&MoveRecord>) -> Option<(String, Option<Fix>)> {
     let state = record.map(|record| record.state);
     let aim = record.map(|record| record.aim);
-    let told = record.map_or_else(
+    let in_log = record.map_or_else(
         || "the move log does not know the org".to_owned(),
         |record| format!("the move log has it {}", record.state),
     );
-    // In flight the guard goes ahead of the move log or behind it, and the owner of the move repairs it.
+    // In flight the guard may be ahead of the move log or behind it, and the owner of the move repairs it.
     if matches!(state, Some(State::Started(_))) {
         return None;
     }
@@ -182,7 +182,7 @@ fn inconsistency(guarded: &Guarded, record: Option<&MoveRecord>) -> Option<(Stri
         1 => ", with 1 change logged".into(),
         many => format!(", with {many} changes logged"),
     };
-    let text = |what: &str| format!("{what}{entries}, but {told}");
+    let text = |what: &str| format!("{what}{entries}, but {in_log}");
     match (guarded.side, guarded.mode.as_str()) {
         (Side::Source, "moved") if lives_in_target => None,
         (Side::Source, "moved") => Some((text("the source has the org as moved to the target"), None)),
@@ -193,20 +193,19 @@ fn inconsistency(guarded: &Guarded, record: Option<&MoveRecord>) -> Option<(Stri
         (Side::Source, "settled") if lives_in_target => {
             Some((text("the source still accepts writes of the org"), None))
         }
-        (Side::Source, "settled") => Some((
-            format!("the source has {} changes logged and nobody wants them", guarded.entries),
-            Some(Fix::Release),
-        )),
+        (Side::Source, "settled") => {
+            Some((format!("the source has {} changes logged that no move needs", guarded.entries), Some(Fix::Release)))
+        }
         (Side::Target, "capturing" | "settled") if lives_in_target => None,
         (Side::Target, "capturing" | "settled") => Some((text("the org is live in the target"), None)),
         (Side::Target, "incoming") if lives_in_target => {
             Some((text("the target refuses writes of the org as not complete"), None))
         }
-        (Side::Target, "incoming") => Some((text("the target holds a copy that nobody works on"), Some(Fix::Discard))),
+        (Side::Target, "incoming") => Some((text("the target holds an abandoned copy"), Some(Fix::Discard))),
         (Side::Target, "moved") if lives_in_target && !was_rolled_back => {
             Some((text("the target has the org as moved back to the source"), None))
         }
-        // Refused there, as it should be.
+        // Writes there are refused, as they should be.
         (Side::Target, "moved" | "discarded") => None,
         (_, mode) => Some((text(&format!("the guard has the org as {mode}")), None)),
     }

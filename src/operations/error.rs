@@ -10,7 +10,7 @@ use crate::config::UnknownMigration;
 use crate::state::read::Counts;
 use crate::state::{CaptureError, StateError};
 
-/// Why a command was not carried out, with the next step for the user where it is known.
+/// Why a command was not carried out, with the next step for the user if it is known.
 #[derive(Debug, Error)]
 pub enum OperationError {
     /// The move log refused, or a query failed.
@@ -63,15 +63,15 @@ pub enum OperationError {
     NothingReady {
         /// The migration.
         migration: String,
-        /// Where its orgs are.
+        /// The counts of its orgs.
         counts: Counts,
     },
     /// No online migration uses this store.
     #[error("no online migration moves orgs from or to a store {store}; the stores are {stores}")]
     UnguardedStore {
-        /// What was asked.
+        /// The store that was named.
         store: String,
-        /// Those that there are.
+        /// The stores with online migrations.
         stores: String,
     },
     /// There is nothing to roll back or to finalize.
@@ -83,24 +83,24 @@ pub enum OperationError {
     NothingMigrated {
         /// The migration.
         migration: String,
-        /// Where its orgs are.
+        /// The counts of its orgs.
         counts: Counts,
         /// The command.
         verb: &'static str,
     },
-    /// None of the orgs that were named is where it begins.
+    /// None of the named orgs is in the state from which the aim claims.
     #[error("{migration}: {verb} begins with orgs that are {begins}, but {orgs}; next: status {migration}")]
     NoneCanBegin {
         /// The migration.
         migration: String,
         /// Some of the orgs with their states.
         orgs: String,
-        /// The state that they would have to be in.
+        /// The state in which they would have to be.
         begins: State,
         /// The command.
         verb: &'static str,
     },
-    /// Preparing knows no selection, and no way back.
+    /// A prep has no selection, and no way back.
     #[error(
         "a prep of {migration} forces every org that is not captured yet to the old components: `migrate … all` is all \
          that it knows, and there is no {verb} of a part"
@@ -113,7 +113,7 @@ pub enum OperationError {
     },
     /// Writes after an offline move were not captured.
     #[error(
-        "{migration} moves orgs offline: what was written after the switch was captured by nobody, so there is no {verb}; \
+        "{migration} moves orgs offline: writes after the switch were not captured, so there is no {verb}; \
          with strategy = \"online\" there is"
     )]
     OfflineStays {
@@ -122,7 +122,7 @@ pub enum OperationError {
         /// The command.
         verb: &'static str,
     },
-    /// A statement cannot be taken back.
+    /// A step has no statement to undo it.
     #[error("step {step:?} of {migration} has no undo, so there is no rollback; give it one in the definition")]
     NoUndo {
         /// The migration.
@@ -130,7 +130,7 @@ pub enum OperationError {
         /// The step.
         step: String,
     },
-    /// Rows that were moved in a window are removed by their owner.
+    /// Mover does not know when rows that were moved in a window may be removed.
     #[error(
         "{migration} moves orgs in a window: Mover did not route them, so it does not know when their rows in the source \
          may go, and there is no finalize; remove them yourself"
@@ -139,14 +139,14 @@ pub enum OperationError {
         /// The migration.
         migration: String,
     },
-    /// The check found what would make the campaign fail.
+    /// The check found problems that would make the campaign fail.
     #[error(
         "{migration} cannot run as things are:\n{problems}\nNothing was changed. `check` shows everything that was looked at"
     )]
     Unsafe {
         /// The migration.
         migration: String,
-        /// One a line.
+        /// One per line.
         problems: String,
     },
     /// The history has no command of this number.
@@ -161,8 +161,8 @@ pub enum OperationError {
         /// The number.
         id: i64,
     },
-    /// It takes two.
-    #[error("whoever gave a command cannot be the one who approves it")]
+    /// The user who gave a command cannot approve it.
+    #[error("the user who gave a command cannot approve it")]
     OwnApproval,
     /// The command needs a running tree, which this interface does not have.
     #[error("{command} works in the console only")]
@@ -197,7 +197,7 @@ impl From<CaptureError<EngineError>> for OperationError {
 }
 
 impl OperationError {
-    /// What kind of refusal it is, as docs/http.md names them.
+    /// The problem code, as in docs/http.md.
     pub fn problem(&self) -> &'static str {
         match self {
             _ if self.is_busy() => "busy",
@@ -214,7 +214,7 @@ impl OperationError {
         }
     }
 
-    /// Whether another campaign is in the way, which continues.
+    /// Whether another campaign runs, and continues.
     pub fn is_busy(&self) -> bool {
         matches!(self, OperationError::Log(LogError::Busy { .. }))
     }

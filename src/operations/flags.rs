@@ -16,7 +16,7 @@ use super::world::World;
 
 const DRIFTS_MAX: usize = 100;
 
-/// One hash, as decided and as found.
+/// One hash: the decision, and what Redis has.
 #[derive(Debug, Serialize)]
 pub(super) struct Compared {
     key: FlagKey,
@@ -131,7 +131,7 @@ pub(super) async fn repair(running: &Running) -> Result<Answer, OperationError> 
     Ok(Answer::new(format!("{repaired} flag hashes written"), json!({ "repaired": repaired })))
 }
 
-/// `darklaunch …`: stored, then written. Fields that belong together change together.
+/// `darklaunch …`: stored, then written. Fields that belong together are written together.
 pub(super) async fn set(running: &Running, key: FlagKey, fields: Fields) -> Result<Answer, OperationError> {
     let text = fields
         .iter()

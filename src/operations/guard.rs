@@ -15,19 +15,19 @@ use super::answer::Answer;
 use super::error::OperationError;
 use super::world::World;
 
-/// What is to be done with the guard.
+/// A subcommand of `guard`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GuardWork {
-    /// Make what is missing.
+    /// Create what is missing.
     Install {
-        /// Switched on, as a campaign needs it.
+        /// Enabled, as a campaign needs it.
         awake: bool,
     },
     /// Show it.
     Status,
-    /// Take it away.
+    /// Remove it.
     Remove {
-        /// Also while orgs live in the other store.
+        /// Even if orgs live in the other store.
         force: bool,
     },
 }
@@ -49,7 +49,7 @@ pub async fn guard(
     migration: Option<&MigrationName>,
 ) -> Result<Answer, OperationError> {
     let (mut text, mut all) = (String::new(), Vec::new());
-    for (definition, store) in meant(world, store, migration)? {
+    for (definition, store) in guarded_stores(world, store, migration)? {
         let name = &definition.name;
         let entry = match work {
             GuardWork::Status => {
@@ -63,12 +63,12 @@ pub async fn guard(
                     true => world.engine.install_guard(name, store).await?,
                     false => world.engine.install_guard_asleep(name, store).await?,
                 };
-                text.push_str(&told(name, store, "installed on", "was complete; nothing changed", &changed));
+                text.push_str(&report(name, store, "installed on", "was complete; nothing changed", &changed));
                 json!({ "migration": name, "store": store, "installed": changed })
             }
             GuardWork::Remove { force } => {
                 let removed = world.engine.remove_guard(name, store, force).await?;
-                text.push_str(&told(name, store, "removed from", "was not there; nothing changed", &removed));
+                text.push_str(&report(name, store, "removed from", "was not there; nothing changed", &removed));
                 json!({ "migration": name, "store": store, "removed": removed })
             }
         };
@@ -77,7 +77,7 @@ pub async fn guard(
     Ok(Answer::new(text, json!({ "guards": all })))
 }
 
-/// Installs what an online campaign needs. Where all is there nothing is touched.
+/// Installs what an online campaign needs. If everything is there, nothing is touched.
 pub(super) async fn install_for_campaign(world: &World, definition: &Definition) -> Result<(), OperationError> {
     if definition.strategy != Strategy::Online || definition.tables.is_empty() {
         return Ok(());
@@ -91,7 +91,7 @@ pub(super) async fn install_for_campaign(world: &World, definition: &Definition)
     Ok(())
 }
 
-/// `restore`: loads what `finalize` wrote to a file.
+/// `restore`: loads a backup that `finalize` wrote.
 pub async fn restore(world: &World, file: &Path, store: &str) -> Result<Answer, OperationError> {
     let store = world
         .definitions
@@ -104,7 +104,7 @@ pub async fn restore(world: &World, file: &Path, store: &str) -> Result<Answer, 
     Ok(Answer::new(text, json!({ "rows": rows, "store": store })))
 }
 
-fn meant<'a>(
+fn guarded_stores<'a>(
     world: &'a World,
     store: &str,
     migration: Option<&MigrationName>,
@@ -133,7 +133,7 @@ fn unknown(world: &World, store: &str) -> OperationError {
     OperationError::UnguardedStore { store: super::answer::short(store, 60), stores }
 }
 
-fn told(migration: &MigrationName, store: &StoreName, done: &str, nothing: &str, places: &[String]) -> String {
+fn report(migration: &MigrationName, store: &StoreName, done: &str, nothing: &str, places: &[String]) -> String {
     match places.is_empty() {
         true => format!("the guard of {migration} in {store} {nothing}\n"),
         false => format!("the guard of {migration} in {store} was {done} {}\n", places.join(", ")),

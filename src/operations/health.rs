@@ -12,7 +12,7 @@ use super::error::OperationError;
 use super::status::CampaignStatus;
 use super::world::World;
 
-/// How well it is; the number is the exit code.
+/// The level; the number is the exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Level {
@@ -24,26 +24,26 @@ pub enum Level {
     Critical = 2,
 }
 
-/// The level and what it comes from.
+/// The level and its causes.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct Health {
     /// The worst of the causes.
     pub level: Level,
-    /// What is not well.
+    /// The causes.
     pub causes: Vec<Cause>,
 }
 
-/// One thing that is not well.
+/// One cause.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct Cause {
-    /// How bad it is.
+    /// Its level.
     pub level: Level,
-    /// What it is, and what to do.
+    /// What is wrong, and what to do.
     pub text: String,
 }
 
 impl Health {
-    /// Everything is out of reach.
+    /// Nothing can be reached.
     pub fn critical(text: String) -> Self {
         Self::from_causes(vec![Cause { level: Level::Critical, text }])
     }
@@ -53,7 +53,7 @@ impl Health {
         Self { level: causes.first().map_or(Level::Ok, |cause| cause.level), causes }
     }
 
-    /// Looks at the move log, Redis and the stores.
+    /// Checks the move log, Redis and the stores.
     pub async fn look(world: &World) -> Result<Self, OperationError> {
         let status = world.log.schema_status().await?;
         if !matches!(status, SchemaStatus::Current) {
@@ -91,7 +91,7 @@ impl Health {
     }
 }
 
-/// A Redis that was restarted may have forgotten something, so then all flags are compared.
+/// A Redis that was restarted may have lost data, so then all flags are compared.
 async fn flags(world: &World) -> Option<Cause> {
     let trouble = match world.flags.has_all().await {
         Ok(true) => return None,

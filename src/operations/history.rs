@@ -16,11 +16,11 @@ use super::{Outcome, Running, carried_out};
 const LIMIT: u32 = 20;
 const TOLD_CHARS_MAX: usize = 200;
 const ANSWER_BYTES_MAX: usize = 256 * 1024;
-/// How a command ended is tried to be kept once more after these waits.
+/// The waits before the end of a command is recorded again.
 const END_AGAIN_AFTER: [Duration; 4] =
     [Duration::from_millis(200), Duration::from_secs(1), Duration::from_secs(4), Duration::ZERO];
 
-/// The way in which a command comes to Mover.
+/// The interface through which a command came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Interface {
     /// `mover console`
@@ -31,11 +31,11 @@ pub enum Interface {
     Demo,
     /// A run of a runbook.
     Run(i64),
-    /// `mover serve`, by itself.
+    /// `mover serve` itself.
     Serve,
-    /// Over the network, from there; a run of a runbook, if it is one that continues there.
+    /// HTTP, from this address; with the run of a runbook, if the command belongs to one.
     Http(IpAddr, Option<i64>),
-    /// `mover status`, which looks again and again and is not kept.
+    /// `mover status`, which polls and is not recorded.
     Watch,
 }
 
@@ -60,7 +60,7 @@ impl Interface {
     }
 }
 
-/// A command that the history has and that was not carried out yet.
+/// A command that is recorded and not carried out yet.
 #[derive(Debug, Clone, Copy)]
 pub struct Noted {
     /// Its number.
@@ -76,7 +76,7 @@ impl Noted {
     }
 }
 
-/// Carries out a command, and keeps what came of it.
+/// Carries out a command, and records its result.
 pub async fn carry_out(
     world: &World,
     running: Option<&Running>,
@@ -103,14 +103,14 @@ pub async fn note(
     Ok(Noted { id: world.log.begin_command(new).await?, keeps_answer: origin.is_some() })
 }
 
-/// Carries out a command that is noted, and keeps what came of it.
+/// Carries out a recorded command, and records its result.
 pub async fn carry_out_noted(
     world: &World,
     running: Option<&Running>,
     noted: Noted,
     command: &Command,
 ) -> Result<Outcome, OperationError> {
-    // On the heap: it has the state of every command there is, and threads that serve have small stacks.
+    // On the heap: the future has the state of every command, and threads that serve have small stacks.
     let outcome = Box::pin(carried_out(world, running, command)).await;
     let answer = match &outcome {
         Ok(outcome) => outcome.answer(),
@@ -135,7 +135,7 @@ pub async fn carry_out_noted(
     outcome
 }
 
-/// Postgres keeps no text with a zero in it.
+/// Postgres stores no text with a zero character.
 fn can_be_kept(answer: &Value) -> bool {
     let written = answer.to_string();
     written.len() <= ANSWER_BYTES_MAX && !written.contains("\\u0000")

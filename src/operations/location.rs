@@ -9,8 +9,8 @@ use super::world::World;
 /// Where the rows of one migration of an org are now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Location {
-    /// The store; nothing in the moment of the switch, when only the stores' guards know, where the operator routes, and where the
-    /// definition is gone.
+    /// The store; `None` during the switch, when only the guards of the stores know, in a window, where the operator routes,
+    /// and if the definition is gone.
     pub store: Option<StoreName>,
     /// Whether its move lets writes through.
     pub accepts_writes: bool,
@@ -19,7 +19,7 @@ pub struct Location {
 /// Where an org lives.
 pub fn location(world: &World, record: &MoveRecord) -> Location {
     let in_target = match (record.strategy, record.state) {
-        // The operator routes these.
+        // The operator routes these orgs.
         (Strategy::Window, _) => None,
         (_, State::Migrated | State::Finalized) => Some(true),
         (_, State::Started(step)) => match step {

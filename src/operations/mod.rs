@@ -1,4 +1,4 @@
-//! Commands carried out. Every interface parses its input into a [`Command`] and calls this module; there is no second path.
+//! Carries out commands. Every interface parses its input into a [`Command`] and calls this module; there is no second path.
 
 mod answer;
 mod approval;
@@ -54,12 +54,12 @@ pub use status::{CampaignStatus, Closed, MigrationStatus, StatusView};
 pub use tokens::tokens;
 pub use world::{CampaignDefaults, World};
 
-/// The actors that commands talk to.
+/// The actors that commands use.
 #[derive(Clone)]
 pub struct Running {
-    /// Who drives campaigns.
+    /// Drives campaigns.
     pub manager: ActorRef<Manager>,
-    /// Who writes flags.
+    /// Writes flags.
     pub darklaunch: ActorRef<Darklaunch>,
     /// The live picture of the tree.
     pub registry: Registry,
@@ -78,7 +78,7 @@ impl From<&Tree> for Running {
     }
 }
 
-/// What a command came to.
+/// The result of a command.
 #[derive(Debug)]
 pub enum Outcome {
     /// It is done.
@@ -88,7 +88,7 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// What to say at once.
+    /// The answer for now.
     pub fn answer(&self) -> Answer {
         match self {
             Outcome::Done(answer) => answer.clone(),
@@ -97,7 +97,7 @@ impl Outcome {
     }
 }
 
-/// What must be running for a command.
+/// What must run for a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Needs {
     /// The move log is enough.
@@ -108,10 +108,10 @@ pub enum Needs {
     Tree,
 }
 
-/// What must be running for this command. Whatever only reads never starts an actor, and so never takes over an org.
+/// What must run for this command. A command that only reads never starts an actor, and so never takes over an org.
 pub fn needs(command: &Command) -> Needs {
     match command {
-        // What is approved may be a campaign.
+        // The approved command may be a campaign.
         Command::Migrate { .. } | Command::Control(Control::Resume) | Command::Approve { .. } => Needs::Tree,
         Command::FlagsRepair
         | Command::Darklaunch { .. }
@@ -208,12 +208,12 @@ async fn carried_out(world: &World, running: Option<&Running>, command: &Command
     Ok(Outcome::Done(answer))
 }
 
-/// The endpoints for orgs themselves.
+/// The flags of the endpoints for orgs.
 fn orgs_503(on: bool) -> Fields {
     Fields::from([("orgs_503_mode".into(), Some(on.to_string()))])
 }
 
-/// A field that is `true`, or must not be there.
+/// A field that is `true`, or must not exist.
 fn present_if(field: &str, on: bool) -> Fields {
     Fields::from([(field.to_owned(), on.then(|| "true".to_owned()))])
 }

@@ -20,7 +20,7 @@ use super::skipped_orgs::{SkippedOrgs, known_otherwise, otherwise_json};
 use super::world::World;
 
 const LIST_LIMIT: u32 = 50;
-/// Where the state machines of orgs in flight hang in the tree.
+/// The path of the state machines in the tree.
 const MACHINES: &str = "root/orgs";
 
 /// `orgs capture`
@@ -54,7 +54,7 @@ pub(super) async fn capture(world: &World, migration: &MigrationName) -> Result<
     Ok(Answer::new(text, facts))
 }
 
-/// Nothing if Redis cannot be asked: capturing does not need it.
+/// `None` if Redis is unreachable: capturing does not need it.
 async fn orgs_can_be_created(world: &World) -> Option<bool> {
     let flags = world.flags.hash(&FlagKey::no_org()).await.ok()?;
     Some(flags.get("disable_new_orgs").is_none_or(|disabled| disabled != "true"))
@@ -87,7 +87,7 @@ pub(super) async fn ready(world: &World, migration: &MigrationName, which: &Whic
     let name = &world.definition(migration)?.name;
     let ready = world.log.make_ready(name, &selection(which)?).await?;
     let text = match ready {
-        0 => format!("{migration}: no org in holding was meant; `status {migration}` shows where they are"),
+        0 => format!("{migration}: no selected org is in holding; `status {migration}` shows where they are"),
         _ => format!("{migration}: {ready} orgs are ready.\nnext: migrate {migration} all"),
     };
     Ok(Answer::new(text, json!({ "ready": ready })))
@@ -98,7 +98,7 @@ pub(super) async fn retry(world: &World, migration: &MigrationName, which: &Whic
     let name = &world.definition(migration)?.name;
     let retried = world.log.retry(name, &selection(which)?).await?;
     let text = match retried {
-        0 => format!("{migration}: no failed org was meant; `orgs list {migration} state=failed` shows them"),
+        0 => format!("{migration}: no selected org has failed; `orgs list {migration} state=failed` shows them"),
         _ => format!("{migration}: {retried} orgs are ready again.\nnext: migrate {migration} all"),
     };
     Ok(Answer::new(text, json!({ "retried": retried })))
@@ -152,7 +152,7 @@ pub(super) async fn show(
     let only = migration.map(|name| world.definition(name)).transpose()?.map(|definition| &definition.name);
     let mut moves = world.log.org_moves(org).await?;
     if let Some(only) = only {
-        // Asked for its history first, so that an org unknown there gets an error with names like it.
+        // First the history, so that an unknown org gets an error with similar names.
         world.log.org_history(only, org).await?;
         moves.retain(|view| &view.record.migration == only);
     }
@@ -174,7 +174,7 @@ pub(super) async fn show(
     Ok(Answer::new(text, json!({ "org": org, "moves": all, "flags": flags })))
 }
 
-/// How far the copy of a large org in flight is, if its target tells.
+/// The progress of the copy of a large org in flight, if the target is reachable.
 pub(crate) async fn progress_of(world: &World, record: &MoveRecord) -> Result<Option<LargeOrg>, OperationError> {
     if record.state.step().is_none() || record.aim != Aim::Migrate {
         return Ok(None);
@@ -183,7 +183,8 @@ pub(crate) async fn progress_of(world: &World, record: &MoveRecord) -> Result<Op
     Ok(large.into_iter().find(|large| large.org == record.org.as_str()))
 }
 
-/// What an org is doing, with how many others, or what it waits for. Of an org in flight only the process that drives it knows.
+/// What an org is doing, with how many others, or what it waits for. For an org in flight only the process that drives it
+/// knows.
 pub(crate) async fn doing(
     world: &World,
     registry: Option<&Registry>,
@@ -211,7 +212,7 @@ fn waits_for(record: &MoveRecord, live: Option<Campaign>) -> String {
         return format!("waits for a campaign; next: migrate {} {:?}", record.migration, record.org.as_str());
     };
     match phase {
-        // It ends without this org if it takes enough others.
+        // The campaign ends without this org if it claims enough others.
         Phase::Running if matches!(selection, Selection::First(_) | Selection::Percent(_)) => {
             format!("waits: campaign {id} takes some of the orgs that are ready, in order")
         }
@@ -329,7 +330,7 @@ fn state_name(state: StateKind) -> StateName {
     }
 }
 
-/// The orgs that were meant; a file is read now, and refused whole if a line of it is wrong.
+/// The selected orgs; a file is read now, and refused if any line of it is wrong.
 pub(crate) fn selection(which: &Which) -> Result<Selection, OperationError> {
     let path = match which {
         Which::Orgs(selection) => return Ok(selection.clone()),

@@ -1,4 +1,4 @@
-//! How long a campaign still takes: by rows, since orgs are of very different sizes. What is only guessed is told as a lower bound.
+//! How long a campaign will still take: by rows, since orgs are of very different sizes. A guess is shown as a lower bound.
 
 use std::fmt;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use super::answer::{short, span};
 use super::error::OperationError;
 use super::world::World;
 
-/// Whoever asks how it stands does not wait longer for the stores; what they did not tell is not known then.
+/// The longest wait for the stores; after that their part is unknown.
 const STORES_WITHIN: Duration = Duration::from_millis(300);
 
 /// An org that is so large that it is copied in ranges.
@@ -24,17 +24,17 @@ const STORES_WITHIN: Duration = Duration::from_millis(300);
 pub struct LargeOrg {
     /// Its name.
     pub org: String,
-    /// Where it is.
+    /// Its step.
     pub step: String,
-    /// Ranges of its tables that are copied.
+    /// Ranges that are copied.
     pub ranges_done: u64,
     /// Ranges in all.
     pub ranges: u64,
-    /// Rows in the ranges that are copied.
+    /// Rows in the copied ranges.
     pub rows_copied: u64,
-    /// About how many rows there will be.
+    /// About how many rows there will be in the end.
     pub rows_expected: u64,
-    /// About how many seconds its copy still takes, at the pace that it had so far; null before the first range and after the last one.
+    /// About how many seconds its copy will still take, at its pace so far; null before the first range and after the last one.
     pub seconds_left: Option<f64>,
 }
 
@@ -43,16 +43,17 @@ pub struct LargeOrg {
 pub(super) struct Outlook {
     /// About how many rows are still to be copied.
     pub(super) rows_left: Option<u64>,
-    /// How many seconds that takes.
+    /// How many seconds that will take.
     pub(super) seconds: Option<f64>,
-    /// Whether it may well take longer: something is not known.
+    /// Whether that is a lower bound, because something is unknown.
     pub(super) at_least: bool,
     /// Large orgs in flight.
     pub(super) large: Vec<LargeOrg>,
 }
 
 impl Outlook {
-    /// Reads it. Orgs that go back or are finalized are counted as orgs: how much they take does not depend on their rows alone.
+    /// Reads it. Rollbacks and finalizations are estimated by the number of orgs: their time does not depend on their rows
+    /// alone.
     pub(super) async fn read(
         world: &World,
         migration: &MigrationName,
@@ -83,12 +84,12 @@ impl Outlook {
     }
 }
 
-/// The large orgs of a migration that are in flight to the target; nothing if the target does not answer soon.
+/// The large orgs of a migration that are in flight to the target; none if the target does not answer soon.
 pub(crate) async fn large_orgs(
     world: &World,
     migration: &MigrationName,
 ) -> Result<Option<Vec<LargeOrg>>, OperationError> {
-    // Only online the ranges are noted.
+    // Only online moves record ranges.
     if world.definition(migration).is_ok_and(|definition| definition.strategy != Strategy::Online) {
         return Ok(Some(Vec::new()));
     }
@@ -114,13 +115,13 @@ fn large_org(copying: Copying, copy: &RangedCopy) -> LargeOrg {
     }
 }
 
-/// What the outlook rests on.
+/// The facts behind the outlook.
 struct Known {
     /// Orgs that are ready or in flight.
     waiting: u64,
     /// Orgs whose rows are in the source.
     orgs: u64,
-    /// What was counted of these.
+    /// The counted rows of these.
     rows: RowsKnown,
     /// About how many rows the source has in all.
     in_source: Option<u64>,
@@ -142,9 +143,9 @@ impl Known {
         let moved = self.rows.campaign.map_or(0, |campaign| campaign.rows) + copied;
         let per_second = self.rows.campaign.filter(|_| moved > 0).map(|campaign| moved as f64 / campaign.seconds);
         let by_rows = rows_left.zip(per_second).map(|(left, per_second)| left as f64 / per_second);
-        // However fast the others come through, the largest takes its time.
+        // The largest org takes its time, however fast the others are.
         let longest = large.iter().filter_map(|org| org.seconds_left).reduce(f64::max);
-        // After its copy a large org is compared, which nobody has measured.
+        // After its copy a large org is compared, and no measurement says how long that takes.
         let is_compared = large.iter().any(|org| org.seconds_left.is_none());
         Outlook {
             rows_left,
@@ -154,7 +155,7 @@ impl Known {
         }
     }
 
-    /// About how many rows each org has that was not counted, and whether that rests only on those that were.
+    /// About how many rows each org without a count has, and whether that is derived from counted orgs alone.
     fn rows_each(&self, of_large: u64, large: u64) -> Option<(f64, bool)> {
         let uncounted = self.orgs.saturating_sub(self.rows.orgs + large).max(1);
         let rest = self.in_source.map(|rows| rows.saturating_sub(self.rows.rows + of_large));
@@ -213,14 +214,14 @@ mod tests {
     }
 
     #[test]
-    fn orgs_that_nobody_counted_have_what_is_left_of_the_source() {
+    fn uncounted_orgs_share_the_rest_of_the_source() {
         let outlook = known(4, Some(100_000)).outlook(Vec::new());
         assert_eq!((outlook.rows_left, outlook.at_least), (Some(80_000), false));
         assert_eq!(outlook.seconds, Some(40.0));
     }
 
     #[test]
-    fn without_an_estimate_they_are_taken_to_be_like_the_others_which_is_told() {
+    fn without_an_estimate_they_count_like_the_others_as_a_lower_bound() {
         for in_source in [None, Some(15_000)] {
             let outlook = known(4, in_source).outlook(Vec::new());
             assert_eq!((outlook.rows_left, outlook.seconds, outlook.at_least), (Some(4_000), Some(2.0), true));

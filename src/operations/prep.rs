@@ -1,5 +1,5 @@
-//! Preparing a migration: every org that it does not know yet is forced to the old components by flags of its own, and captured.
-//! Then the new components can become the default, for orgs that are made from now on.
+//! Prepares a migration: forces every org that it does not know yet to the old components by flags of the org's own, and
+//! captures it. Then the new components can become the default, for new orgs.
 //!
 //! The flags are written before the org is captured. The other way round, a crash in between would leave a captured org that
 //! follows the default.
@@ -29,7 +29,7 @@ use super::world::World;
 
 const BATCH_ORGS: usize = 1_000;
 
-/// `migrate` of a migration of kind prep. Can be repeated at any time: it continues where it was.
+/// `migrate` of a migration of kind prep. Repeating it is harmless: it continues where it was.
 pub(super) async fn prepare(
     world: &World,
     running: &Running,

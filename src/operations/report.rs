@@ -97,7 +97,7 @@ async fn markdown(world: &World, migration: &MigrationName) -> Result<String, Op
     Ok(text)
 }
 
-/// A text that cannot break out of its cell.
+/// A text that cannot break out of its table cell.
 fn cell(text: &str) -> String {
     short(text, 300).replace('|', "\\|")
 }

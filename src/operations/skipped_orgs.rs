@@ -1,4 +1,4 @@
-//! Lines of the org directory that were skipped by a capture: reported, without stopping the capture.
+//! Rows of the org directory that a capture skipped: reported, without stopping the capture.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -10,10 +10,10 @@ use crate::state::{Captured, KnownOtherwise};
 
 use super::answer::short;
 
-/// So many lines are named.
+/// The report names this many rows.
 const NAMED_MAX: usize = 20;
 
-/// Lines of a directory that name no org, or not one alone.
+/// Rows of a directory that name no org, or more than one.
 #[derive(Debug, Default)]
 pub(super) struct SkippedOrgs(Mutex<Lines>);
 
@@ -24,7 +24,7 @@ struct Lines {
 }
 
 impl SkippedOrgs {
-    /// Takes such a line out of what is listed.
+    /// Takes such a row out of the listing.
     pub(super) fn sift(&self, listed: Result<Listed, EngineError>) -> Option<Result<Listed, EngineError>> {
         match listed {
             Err(error) if names_no_org(&error) => {
@@ -56,7 +56,7 @@ impl SkippedOrgs {
     }
 }
 
-/// The report of orgs that are known by another name or key.
+/// The report of orgs that the move log knows by another name or key.
 pub(super) fn known_otherwise(captured: &Captured) -> String {
     if captured.otherwise == 0 {
         return String::new();
@@ -65,11 +65,11 @@ pub(super) fn known_otherwise(captured: &Captured) -> String {
         "{} orgs are known by another name or key and were left as they are; their flags stay under the name that is known:",
         captured.otherwise
     );
-    let lines: Vec<String> = captured.named.iter().map(told).collect();
+    let lines: Vec<String> = captured.named.iter().map(describe_known).collect();
     listing(&heading, &lines, captured.otherwise)
 }
 
-fn told(org: &KnownOtherwise) -> String {
+fn describe_known(org: &KnownOtherwise) -> String {
     let KnownOtherwise { name, key, known_name, known_key, state } = org;
     let shown = |name: &str| format!("{:?}", short(name, 60));
     let (name, known_name) = (shown(name.as_str()), shown(known_name.as_str()));

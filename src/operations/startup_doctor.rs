@@ -13,7 +13,7 @@ pub struct StartupDoctor {
 }
 
 impl StartupDoctor {
-    /// Its place in the tree. It is not started again: an unreachable store blocks nothing, and its orgs are parked.
+    /// Its place in the tree. It is not restarted: an unreachable store blocks nothing, and its orgs are parked.
     pub fn spec(world: World) -> ChildSpec {
         let child = ActorRef::<StartupDoctor>::named("doctor");
         ChildSpec::actor(&child, move |me| {

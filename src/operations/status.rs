@@ -22,7 +22,7 @@ use super::world::World;
 pub struct StatusView {
     /// Each migration that has orgs.
     pub migrations: Vec<MigrationStatus>,
-    /// The campaign that is live, or the last one.
+    /// The live campaign, or the last one.
     pub campaign: Option<CampaignStatus>,
 }
 
@@ -50,12 +50,12 @@ pub struct MigrationStatus {
     pub steps: Vec<(String, u64)>,
     /// Orgs migrated a second, over the last minute.
     pub orgs_per_second: f64,
-    /// Seconds until the ready ones have moved: by rows while a campaign migrates, else at that rate.
+    /// Seconds until the ready ones have moved: by rows while a campaign migrates, otherwise at that rate.
     pub eta_seconds: Option<f64>,
-    /// Whether it may well take longer, because something is not known.
+    /// Whether that is a lower bound, because something is unknown.
     #[serde(default)]
     pub eta_at_least: bool,
-    /// About how many rows of ready orgs and of those in flight are still to be copied, as far as that is known.
+    /// About how many rows of orgs that are ready or in flight are still to be copied, if known.
     #[serde(default)]
     pub rows_left: Option<u64>,
     /// Orgs in flight that are so large that they are copied in ranges.
@@ -71,11 +71,11 @@ pub struct MigrationStatus {
 #[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
 #[schema(as = ClosedTimes)]
 pub struct Closed {
-    /// Half of them no longer than this.
+    /// The median.
     pub p50_ms: f64,
-    /// 99 of 100 no longer than this.
+    /// The 99th percentile.
     pub p99_ms: f64,
-    /// None longer.
+    /// The maximum.
     pub max_ms: f64,
 }
 
@@ -92,11 +92,11 @@ pub struct FailedOrg {
     pub org: String,
     /// The step that failed.
     pub step: String,
-    /// Why.
+    /// The reason.
     pub reason: String,
-    /// In which table, if one was at fault.
+    /// The table, if one was at fault.
     pub table: Option<String>,
-    /// Which row.
+    /// The row.
     pub row: Option<String>,
 }
 
@@ -108,10 +108,10 @@ pub struct CampaignStatus {
     /// Its migration.
     #[schema(value_type = String)]
     pub migration: MigrationName,
-    /// What for: `migrate`, `roll_back` or `finalize`.
+    /// Its aim: `migrate`, `roll_back` or `finalize`.
     #[schema(value_type = String)]
     pub aim: Aim,
-    /// What it is doing: `running`, `paused`, `halting` or `ended`.
+    /// `running`, `paused`, `halting` or `ended`.
     #[schema(value_type = String)]
     pub phase: Phase,
     /// Orgs in flight at once.
@@ -122,13 +122,13 @@ pub struct CampaignStatus {
     pub pace_ms: u64,
     /// Orgs claimed.
     pub claimed: u64,
-    /// Of these at their aim.
+    /// Of these, how many have reached the aim.
     pub migrated: u64,
-    /// Of these given up.
+    /// Of these, how many were parked.
     pub failed: u64,
-    /// Of these in flight.
+    /// Of these, how many are in flight.
     pub in_flight: u64,
-    /// Which node drives it.
+    /// The node that drives it.
     #[schema(value_type = i64)]
     pub node: NodeId,
     /// Whether that node lives.
@@ -142,7 +142,7 @@ pub struct CampaignStatus {
 }
 
 impl StatusView {
-    /// Reads it; of one migration, or of all.
+    /// Reads the status of one migration, or of all.
     pub async fn read(world: &World, only: Option<&MigrationName>) -> Result<Self, OperationError> {
         let log = &world.log;
         let migrations = match only {
@@ -159,7 +159,7 @@ impl StatusView {
 }
 
 impl MigrationStatus {
-    /// Reads what is not in its counts; how long orgs were closed for writes of one campaign, or of all.
+    /// Reads what the counts do not have; the block times are those of one campaign, or of all.
     pub async fn read(
         world: &World,
         migration: MigrationName,
@@ -167,7 +167,7 @@ impl MigrationStatus {
         campaign: Option<CampaignId>,
     ) -> Result<Self, OperationError> {
         let log = &world.log;
-        // Without orgs there is nothing to ask.
+        // Without orgs there is nothing to query.
         let (rate, closed) = match counts.total() {
             0 => (Rate { migrated: 0, seconds: 0.0 }, None),
             _ => (log.rate(&migration).await?, log.closed_times(&migration, campaign).await?),
@@ -219,7 +219,7 @@ impl MigrationStatus {
         }
     }
 
-    /// How long it still takes, in words.
+    /// The remaining time, as text.
     fn time_left(&self) -> Option<String> {
         let about = if self.eta_at_least { "at least" } else { "about" };
         self.eta_seconds.map(|eta| format!("{about} {}", span(eta)))
@@ -374,7 +374,7 @@ impl fmt::Display for CampaignStatus {
     }
 }
 
-/// `nodes`: the processes that have joined, and what they hold.
+/// `nodes`: the processes that have joined, and their moves.
 pub(super) async fn nodes(log: &PgMoveLog) -> Result<Answer, OperationError> {
     let mut nodes = log.nodes().await?;
     nodes.retain(|node| node.alive || node.moves > 0);

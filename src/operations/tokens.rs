@@ -6,7 +6,7 @@ use super::answer::{Answer, at, rfc3339, table};
 use super::error::OperationError;
 use super::world::World;
 
-/// Every token there ever was.
+/// Lists every token, revoked ones too.
 pub async fn tokens(world: &World) -> Result<Answer, OperationError> {
     let tokens = world.log.tokens().await?;
     let rows: Vec<_> = tokens
@@ -24,7 +24,7 @@ pub async fn tokens(world: &World) -> Result<Answer, OperationError> {
         })
         .collect();
     let text = match rows.is_empty() {
-        true => "nobody has a token; next: mover token create NAME --role viewer".to_owned(),
+        true => "no token exists; next: mover token create NAME --role viewer".to_owned(),
         false => table(["NAME", "ROLE", "MADE (UTC)", "BY", "VALID"], &rows),
     };
     let json: Vec<_> = tokens

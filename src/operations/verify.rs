@@ -1,4 +1,4 @@
-//! `verify`: comparing both stores again, for orgs that have migrated.
+//! `verify`: compares both stores again, for orgs that have migrated.
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use mover_actors::domain::campaign::Selection;
@@ -66,9 +66,7 @@ pub(super) async fn verify(world: &World, migration: &MigrationName, which: &Whi
         text.push_str(&format!("\n  {}: {}", short(difference.org.as_str(), 60), difference.what));
     }
     if !differences.is_empty() {
-        text.push_str(
-            "\nAn org that has migrated differs as soon as somebody writes to it in the target: that is no fault.",
-        );
+        text.push_str("\nAn org that has migrated differs as soon as it is written in the target: that is no fault.");
     }
     let found: Vec<_> = differences.iter().map(|one| json!({ "org": one.org, "difference": one.what })).collect();
     Ok(Answer::new(text, json!({ "compared": compared, "differences": found })))

@@ -1,4 +1,4 @@
-//! The world of commands: the move log, the flags, the stores, the definitions.
+//! What commands work on: the move log, the flags, the stores, the definitions.
 
 use std::sync::Arc;
 
@@ -16,24 +16,24 @@ use super::error::OperationError;
 /// See the module's documentation.
 #[derive(Clone)]
 pub struct World {
-    /// Where moves are kept.
+    /// The move log.
     pub log: Arc<PgMoveLog>,
-    /// What applications read.
+    /// The flags that applications read.
     pub flags: Arc<RedisFlags>,
     /// The stores.
     pub engine: Arc<PgEngine>,
-    /// What can be moved, and how.
+    /// The definitions of the migrations.
     pub definitions: Arc<Definitions>,
-    /// What a campaign does where the command does not say.
+    /// The defaults of campaigns.
     pub campaign: CampaignDefaults,
 }
 
-/// What a campaign does where the command does not say.
+/// The defaults of campaigns.
 #[derive(Debug, Clone, Copy)]
 pub struct CampaignDefaults {
     /// Concurrency, sleep time and pace.
     pub tuning: Tuning,
-    /// When it stops by itself.
+    /// When it halts by itself.
     pub failure_policy: FailurePolicy,
 }
 
@@ -43,7 +43,7 @@ impl World {
         Ok(self.definitions.find(name)?)
     }
 
-    /// The world as the supervision tree sees it.
+    /// The ports of the supervision tree.
     pub fn ports(&self) -> Ports {
         Ports { log: self.log.clone(), flags: self.flags.clone(), engine: self.engine.clone() }
     }

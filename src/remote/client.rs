@@ -15,27 +15,27 @@ use super::target::Target;
 
 /// A server that takes longer to accept a connection counts as unreachable.
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
-/// Reading is quick; a command answers after ten seconds whether it is done or not.
+/// Reads are fast; a command is answered after ten seconds whether it is done or not.
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 const ANSWER_BYTES_MAX: u64 = 256 * 1024 * 1024;
 /// How often a rate-limited request is repeated.
 const PATIENCE: u32 = 10;
 const WAIT_MAX_S: u64 = 60;
 
-/// Speaks to one Mover. Clones share connections.
+/// A client of one Mover. Clones share connections.
 #[derive(Clone)]
 pub struct Client(Arc<Parts>);
 
 struct Parts {
     target: Target,
-    /// For questions, which may be asked twice.
+    /// For reads, which may be repeated.
     asking: Agent,
-    /// For what changes something. It takes a new connection each time: an old one may have been closed unseen, and what was sent into
-    /// it cannot be known from the answer.
+    /// For changes. It takes a new connection each time: an old one may have been closed unnoticed, and then the outcome of a
+    /// request on it would be unknown.
     telling: Agent,
 }
 
-/// What came back.
+/// The response.
 struct Answer {
     status: u16,
     is_problem: bool,
@@ -44,14 +44,14 @@ struct Answer {
 }
 
 impl Client {
-    /// Opens no connection yet.
+    /// Does not connect yet.
     pub fn new(target: Target) -> Self {
         let config = || {
             let mut config = Agent::config_builder()
                 .timeout_connect(Some(CONNECT_WITHIN))
                 .timeout_global(Some(ANSWER_WITHIN))
                 .http_status_as_error(false)
-                // Wherever it would lead, the token is not for them.
+                // The token must not go to the target of a redirect.
                 .max_redirects(0)
                 .user_agent(concat!("mover/", env!("CARGO_PKG_VERSION")));
             match target.authorities() {
@@ -62,7 +62,7 @@ impl Client {
                     config =
                         config.tls_config(tls.unversioned_rustls_crypto_provider(provider).build()).https_only(true);
                 }
-                // On this machine nothing is between us, and a proxy would see the token.
+                // To this machine the connection is direct; a proxy would see the token.
                 None => config = config.proxy(None),
             }
             config
@@ -77,7 +77,7 @@ impl Client {
         self.0.target.url()
     }
 
-    /// Asks for something below `/api/v1`.
+    /// Sends a GET request below `/api/v1`.
     pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, RemoteError> {
         self.patiently(Method::GET, path, None, "").await
     }
@@ -205,7 +205,7 @@ fn was_not_sent(error: &ureq::Error) -> bool {
     }
 }
 
-/// A text as it stands in a path or a query.
+/// A text encoded for a path or a query.
 pub fn encoded(text: &str) -> String {
     let byte = |byte: u8| match byte {
         b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => char::from(byte).to_string(),

@@ -8,7 +8,7 @@ use crate::tls::{FileError, TlsError};
 /// Why no request is sent.
 #[derive(Debug, Error)]
 pub enum TargetError {
-    /// It is no address.
+    /// It is not an address.
     #[error("--connect {url:?}: {problem}; it looks like https://mover.example.com or http://127.0.0.1:7070")]
     Url {
         /// As it was given.
@@ -18,7 +18,7 @@ pub enum TargetError {
     },
     /// An eavesdropper could use the token.
     #[error(
-        "--connect {url}: the token would go over the network as it is, for everybody to read. next: https://, or a tunnel \
+        "--connect {url}: the token would cross the network unencrypted. next: https://, or a tunnel \
          (ssh -L 7070:127.0.0.1:7070 HOST) and http://127.0.0.1:7070"
     )]
     InClear {
@@ -31,10 +31,10 @@ pub enum TargetError {
          create NAME --role operator"
     )]
     NoToken,
-    /// It has characters that no token has.
+    /// It has characters that are not allowed in tokens.
     #[error("the token {from} is none: it is one line, and begins with mover_")]
     BadToken {
-        /// Where it was found.
+        /// Its origin.
         from: String,
     },
     /// A file cannot be used.
@@ -45,20 +45,20 @@ pub enum TargetError {
     Tls(#[from] TlsError),
 }
 
-/// Why there is no answer, or not the one that was hoped for.
+/// Why a request failed.
 #[derive(Debug, Error)]
 pub enum RemoteError {
-    /// No request is sent.
+    /// The request was not sent.
     #[error(transparent)]
     Target(#[from] TargetError),
-    /// No request was sent.
+    /// The server cannot be reached.
     #[error("Mover at {url} cannot be reached: {cause}. next: see that mover serve runs there{hint}")]
     Unreachable {
-        /// Where.
+        /// The address.
         url: String,
-        /// Why not.
+        /// The reason.
         cause: String,
-        /// What else to look at.
+        /// What else to check.
         hint: &'static str,
     },
     /// The request was sent, and the connection was lost before the answer.
@@ -67,22 +67,22 @@ pub enum RemoteError {
          not said again. next: history shows whether it was"
     )]
     Unknown {
-        /// Where.
+        /// The address.
         url: String,
         /// The request.
         what: String,
         /// How the connection was lost.
         cause: String,
     },
-    /// The token opens nothing.
+    /// The token is not valid.
     #[error(
-        "Mover at {url} does not let you in: {detail}. next: give a valid token with --token-file or MOVER_TOKEN; where Mover \
+        "Mover at {url} refuses the token: {detail}. next: give a valid token with --token-file or MOVER_TOKEN; where Mover \
          runs, mover token create NAME --role operator makes one"
     )]
     Unauthorized {
-        /// Where.
+        /// The address.
         url: String,
-        /// Its text.
+        /// The message of the server.
         detail: String,
     },
     /// It refused. The message is the one of a local refusal.
@@ -91,19 +91,19 @@ pub enum RemoteError {
     /// The server there is not a Mover, or of another version.
     #[error("{url} answers {status}, but not as Mover does: {problem}. next: see that --connect leads to mover serve")]
     Strange {
-        /// Where.
+        /// The address.
         url: String,
-        /// The number of the answer.
+        /// The status of the answer.
         status: u16,
         /// What is wrong with it.
         problem: String,
     },
     /// The Mover that carried it out has ended, and another one runs there now.
     #[error(
-        "Mover at {url} was restarted while it carried out command {command}, and nobody knows how far it came. next: status"
+        "Mover at {url} was restarted while it carried out command {command}, and its outcome is unknown. next: status"
     )]
     Abandoned {
-        /// Where.
+        /// The address.
         url: String,
         /// Its number in the audit.
         command: i64,
@@ -113,7 +113,7 @@ pub enum RemoteError {
     NotApproved {
         /// Its number in the audit.
         command: i64,
-        /// Who decided.
+        /// The user who decided.
         by: String,
     },
 }
@@ -124,17 +124,17 @@ pub struct Refusal {
     /// `urn:mover:problem:NAME`
     #[serde(rename = "type")]
     pub kind: String,
-    /// What it is about, and what to do.
+    /// The details, and what to do.
     pub detail: String,
     /// What a dangerous command would do.
     pub what: Option<String>,
-    /// What to send if that is meant.
+    /// The word to send as confirmation.
     pub word: Option<String>,
-    /// The command's number in the audit, where it has got that far.
+    /// The command's number in the audit, if it has one.
     pub command: Option<i64>,
-    /// The run that stands in the way.
+    /// The run that is in conflict.
     pub run: Option<i64>,
-    /// Who has it, or began it.
+    /// The user who has it, or began it.
     pub by: Option<String>,
 }
 
@@ -154,16 +154,16 @@ impl RemoteError {
         }
     }
 
-    /// Whether there was no answer that counts: the connection was lost, there is none, or Mover itself waits for its servers.
+    /// Whether there was no valid answer: the connection was lost, there is none, or Mover itself waits for its servers.
     pub fn is_lost(&self) -> bool {
         matches!(self, RemoteError::Unknown { .. }) || self.is_transient()
     }
 
-    /// Whether asking again later may help.
+    /// Whether a retry may help.
     pub fn is_transient(&self) -> bool {
         match self {
             RemoteError::Unreachable { .. } => true,
-            // The answer of a proxy.
+            // From a proxy.
             RemoteError::Strange { status, .. } => *status >= 500,
             RemoteError::Refused(refusal) => refusal.is("unavailable") || refusal.is("too-many"),
             _ => false,

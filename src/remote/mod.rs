@@ -1,9 +1,9 @@
 //! A client for a remote Mover: `mover serve` with the API of docs/http.md.
 //!
-//! - `target`: where it is, and what opens it; tokens never go over a network as they are
-//! - `client`: one question, one answer; what may have been carried out is never asked twice
+//! - `target`: the address and the token; a token never crosses a network without encryption
+//! - `client`: one request, one answer; a request that may have been carried out is never repeated
 //! - `shapes`: the answers
-//! - `error`: why there is none
+//! - `error`: why a request failed
 
 mod client;
 mod error;

@@ -3,12 +3,12 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-/// Whose token it is.
+/// The holder of the token.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Me {
-    /// The name that the audit has.
+    /// The name in the audit.
     pub name: String,
-    /// What its holder may.
+    /// The role of the token.
     pub role: String,
     /// Since when this Mover serves.
     pub serving_since: String,
@@ -16,7 +16,7 @@ pub struct Me {
     pub sleep_time_ms: u64,
 }
 
-/// A command, and what came of it.
+/// A command and its result.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct Entry {
     /// Its number.
@@ -29,26 +29,26 @@ pub struct Entry {
     pub outcome: String,
     /// The first line of the answer.
     pub told: Option<String>,
-    /// `{text, json}`: the whole of it.
+    /// `{text, json}`: the whole answer.
     pub answer: Option<Value>,
-    /// Who agreed, or did not.
+    /// The user who approved or refused it.
     pub approved_by: Option<String>,
-    /// When, in RFC 3339.
+    /// When that was, in RFC 3339.
     pub approved_at: Option<String>,
     /// The campaign that it opened.
     pub campaign: Option<i64>,
 }
 
-/// Part of a list.
+/// A page of a list.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct Page<T> {
-    /// What is on it.
+    /// Its items.
     pub items: Vec<T>,
 }
 
 /// A worker of the pool.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Worker {
-    /// The org and the step; empty: it has nothing to do.
+    /// The org and the step; empty: it is idle.
     pub doing: String,
 }

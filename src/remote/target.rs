@@ -10,14 +10,14 @@ use crate::tls::{Certificates, authorities, read_secret};
 
 use super::error::TargetError;
 
-/// Which variable of the environment has a token.
+/// The environment variable with the token.
 const TOKEN_VARIABLE: &str = "MOVER_TOKEN";
 
-/// A remote Mover. Debug keeps the token to itself.
+/// A remote Mover. Debug does not show the token.
 pub struct Target {
     url: String,
     token: String,
-    /// Who may sign its certificate, in DER; none for http.
+    /// The authorities that may sign its certificate, in DER; `None` for http.
     authorities: Option<Vec<Vec<u8>>>,
 }
 
@@ -53,7 +53,7 @@ impl fmt::Debug for Target {
     }
 }
 
-/// Whether the way there is encrypted. Without encryption it must not leave this machine.
+/// Whether the connection is encrypted. Without encryption it must not leave this machine.
 fn is_encrypted(url: &str) -> Result<bool, TargetError> {
     let wrong = |problem| TargetError::Url { url: url.to_owned(), problem };
     let uri: Uri = url.parse().map_err(|_| wrong("it is no URL"))?;
@@ -77,7 +77,7 @@ fn is_this_machine(host: &str) -> bool {
     host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
-/// From a file, or from the environment: every local user can read a command line.
+/// From a file or the environment: every local user can read a command line.
 fn token(file: Option<&Path>) -> Result<String, TargetError> {
     let (text, from) = match file {
         Some(file) => (String::from_utf8_lossy(&read_secret(file)?).into_owned(), format!("in {}", file.display())),
@@ -86,7 +86,7 @@ fn token(file: Option<&Path>) -> Result<String, TargetError> {
     let token = text.trim();
     match token {
         "" if file.is_none() => Err(TargetError::NoToken),
-        // What is no token is not sent anywhere, and not shown either.
+        // A text that cannot be a token is not sent anywhere, and not shown either.
         _ if token.is_empty() || !token.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') => {
             Err(TargetError::BadToken { from })
         }

@@ -78,7 +78,7 @@ pub(super) fn read(source: &str, mistakes: &mut Vec<Mistake>) -> Found {
     found
 }
 
-/// A block that is a step, or none; other languages are prose.
+/// Begins a block, if it is a step; blocks in other languages are prose.
 fn begin(
     info: &str,
     section: &str,

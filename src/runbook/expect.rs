@@ -1,4 +1,4 @@
-//! One line of an `expect` block: what must become true, and within which time.
+//! One line of an `expect` block: a condition, and the time within which it must become true.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use crate::state::read::StateName;
 use mover_actors::domain::flags::FlagKey;
 use mover_actors::domain::ids::MigrationName;
 
-/// The default of a line.
+/// The default time.
 const WITHIN: Duration = Duration::from_secs(10);
 const FORMS: &str = "an expectation is `MIGRATION STATE = NUMBER`, `flag KEY FIELD = VALUE` or `http GET URL status = NUMBER`, and may end with \
      `within 10m`";
@@ -14,25 +14,25 @@ const FORMS: &str = "an expectation is `MIGRATION STATE = NUMBER`, `flag KEY FIE
 /// Methods of HTTP that a runbook may use.
 const METHODS: [&str; 6] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
 
-/// What is waited for.
+/// A condition with its time limit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Expectation {
-    /// What is looked at.
+    /// The subject.
     pub subject: Subject,
-    /// Whether it must be so, or must not.
+    /// How to compare it.
     pub comparison: Comparison,
-    /// For how long it may be otherwise.
+    /// The time limit.
     pub within: Duration,
 }
 
-/// What is looked at, and the value to compare with.
+/// The subject of a condition, and the value to compare with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Subject {
     /// How many orgs of a migration are in a state.
     Orgs {
-        /// Which migration.
+        /// The migration.
         migration: MigrationName,
-        /// Which state.
+        /// The state.
         state: StateName,
         /// The number.
         number: u64,
@@ -43,16 +43,16 @@ pub enum Subject {
         key: FlagKey,
         /// The field.
         field: String,
-        /// Its value; `None`: it is not there.
+        /// Its value; `None`: the field does not exist.
         value: Option<String>,
     },
-    /// What a server of HTTP answers to a request without a body.
+    /// The status of an HTTP response to a request without a body.
     Http {
         /// In capitals.
         method: String,
         /// Beginning with `http://`.
         url: String,
-        /// The number of the answer.
+        /// The status of the response.
         status: u16,
     },
 }
@@ -87,7 +87,7 @@ impl Comparison {
         })
     }
 
-    /// Whether `found` stands so to `wanted`.
+    /// Whether the comparison holds.
     pub fn holds<T: PartialOrd>(self, found: &T, wanted: &T) -> bool {
         match self {
             Self::Equal => found == wanted,
@@ -100,7 +100,7 @@ impl Comparison {
     }
 }
 
-/// Reads a line; an empty one or a comment asks for nothing.
+/// Parses a line; an empty one or a comment has no expectation.
 pub(super) fn read(line: &str) -> Result<Option<Expectation>, String> {
     let line = line.split_once('#').map_or(line, |(line, _)| line).trim();
     if line.is_empty() {
@@ -122,7 +122,7 @@ pub(super) fn read(line: &str) -> Result<Option<Expectation>, String> {
             let key = FlagKey::from_stored((*key).to_owned());
             (Subject::Flag { key, field: (*field).to_owned(), value }, comparison)
         }
-        // As it is also written: without the sign.
+        // The form without the sign is allowed, too.
         ["http", method, url, "status", status] => (http(method, url, status)?, Comparison::Equal),
         ["http", method, url, "status", compared, status] => (http(method, url, status)?, Comparison::read(compared)?),
         [migration, state, compared, number] => {

@@ -3,7 +3,7 @@
 use super::blocks::Place;
 use super::{Mistake, Values};
 
-/// The text with its variables filled in. What is filled in is not looked at again.
+/// Fills in the variables of a text. Values are not scanned again.
 pub(super) fn fill(text: &str, (line, column): Place, values: &Values, mistakes: &mut Vec<Mistake>) -> String {
     let mut filled = String::new();
     let mut rest = text;

@@ -9,9 +9,9 @@ use super::{Mistake, Values};
 /// A variable of a runbook.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Variable {
-    /// What it is for.
+    /// Its description.
     pub about: Option<String>,
-    /// Its value, unless another one is given.
+    /// Its default.
     pub default: Option<String>,
 }
 

@@ -5,7 +5,7 @@
 //! - `fill`: `{{variable}}` -> its value
 //! - `expect`: one line of an `expect` block
 //!
-//! A runbook is read and checked as a whole before its first step; each mistake has its line and column.
+//! A runbook is parsed and checked as a whole before its first step; each mistake has its line and column.
 
 mod blocks;
 mod expect;
@@ -30,30 +30,30 @@ pub type Values = BTreeMap<String, String>;
 /// A runbook whose variables are filled in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Runbook {
-    /// From the front matter, else the first heading.
+    /// From the front matter, otherwise the first heading.
     pub title: String,
     /// Its variables.
     pub variables: BTreeMap<String, Variable>,
-    /// In their order.
+    /// In order.
     pub steps: Vec<Step>,
-    /// Those of the section `## Rollback`, which is not run forward.
+    /// The steps of the section `## Rollback`, which is not run forward.
     pub rollback: Vec<Step>,
 }
 
-/// One thing to do.
+/// One step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
-    /// The heading that it stands under; empty above the first one.
+    /// Its heading; empty above the first one.
     pub section: String,
-    /// Where it begins in the file; 1 is the first line.
+    /// Its first line in the file; 1 is the first.
     pub line: usize,
-    /// What to ask before.
+    /// The question to confirm it.
     pub confirm: Option<String>,
-    /// What is written there, with its variables filled in.
+    /// Its text, with variables filled in.
     pub text: String,
-    /// What it means.
+    /// Its action.
     pub action: Action,
-    /// Whether it is done, too, when there is nothing to do.
+    /// Whether it also succeeds if there is nothing to do.
     pub may_be_idle: bool,
 }
 
@@ -74,7 +74,7 @@ impl Step {
     }
 }
 
-/// What a step does.
+/// The action of a step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
     /// A line of a `mover` block.
@@ -85,7 +85,7 @@ pub enum Action {
     Expect(Expectation),
 }
 
-/// All that is wrong with a runbook.
+/// All mistakes of a runbook.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct Mistakes {
     file: String,
@@ -120,7 +120,7 @@ impl fmt::Display for Mistakes {
     }
 }
 
-/// Reads a runbook; `file` names it in its mistakes. Unknown variables are a mistake, too.
+/// Parses a runbook; `file` names it in mistakes. Unknown variables are a mistake, too.
 pub fn read(file: &str, source: &str, given: &Values) -> Result<Runbook, Mistakes> {
     let mut mistakes = Vec::new();
     let found = blocks::read(source, &mut mistakes);
@@ -132,7 +132,7 @@ pub fn read(file: &str, source: &str, given: &Values) -> Result<Runbook, Mistake
         steps: Vec::new(),
         rollback: Vec::new(),
     };
-    // What is bound in one block holds in the next.
+    // Variables that are bound in one block are valid in the next.
     let mut environment = Environment::default();
     for block in &found.blocks {
         let steps = steps(block, &values, &mut environment, &mut mistakes);
@@ -213,7 +213,8 @@ fn steps(block: &Block, values: &Values, environment: &mut Environment, mistakes
     steps
 }
 
-/// The commands that Erlang calls stand for, each with its text and whether there may be nothing to do. What only names or sets something is done with while it is read: a campaign that
+/// The commands of Erlang calls, each with its text and whether there may be nothing to do. Calls without an effect are
+/// evaluated while they are parsed: a campaign that is begun later uses their settings.
 /// is begun later carries it.
 fn calls(text: &str, environment: &mut Environment) -> Result<Vec<(String, Command, bool)>, ParseError> {
     let forms = erlang::read(text)?;

@@ -16,7 +16,7 @@ const OPENING: &str = "opening a campaign";
 const LOADING: &str = "loading a campaign";
 const STEERING: &str = "steering the live campaign";
 const CLOSING: &str = "ending a campaign";
-/// Two opened at the same moment: the second one looks again and finds the first.
+/// If two are opened at the same moment, the second try finds the first campaign.
 const OPEN_TRIES: usize = 3;
 
 impl PgMoveLog {
@@ -50,7 +50,7 @@ impl PgMoveLog {
         Ok(campaign)
     }
 
-    /// How many orgs a selection means at most; names must be known.
+    /// The largest number of orgs that a selection can cover; names must be known.
     pub(super) async fn limit(
         &self,
         transaction: &Transaction<'_>,
@@ -116,11 +116,11 @@ impl PgMoveLog {
     }
 }
 
-/// Why opening did not work at one try.
+/// Why one try to open a campaign failed.
 enum TryOpen {
     /// Another one was opened in between.
     Raced(StateError),
-    /// Trying again at once is no use.
+    /// An immediate retry is of no use.
     Final(LogError),
 }
 

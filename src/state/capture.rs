@@ -13,10 +13,10 @@ use super::query::{begin, commit, execute, query};
 use super::{PgMoveLog, StateError};
 
 const DOING: &str = "capturing orgs";
-/// Big enough that the round trip does not count, small enough to be nothing in memory.
+/// Large enough that the round trip does not matter, small enough for little memory.
 const BATCH_ORGS: usize = 5_000;
 
-/// So many orgs that are known otherwise are named.
+/// The report names this many orgs that are known otherwise.
 const NAMED_MAX: usize = 20;
 
 /// What a capture found.
@@ -28,25 +28,25 @@ pub struct Captured {
     pub new: u64,
     /// Of these, the ones that were known before; their state is as it was.
     pub known: u64,
-    /// Of these, the ones that are neither: their name is known with another key, or their key under another name. They were left
-    /// as they are.
+    /// Of these, the ones with a conflict: their name is known with another key, or their key under another name. They were
+    /// left as they are.
     pub otherwise: u64,
-    /// Some of the latter.
+    /// Some of those with a conflict.
     pub named: Vec<KnownOtherwise>,
 }
 
-/// An org that the source lists in another way than the move log has it.
+/// An org that the source lists with another name or key than the move log has.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KnownOtherwise {
-    /// The name that is listed.
+    /// The listed name.
     pub name: OrgName,
-    /// The key that is listed.
+    /// The listed key.
     pub key: OrgKey,
-    /// The name that is stored.
+    /// The stored name.
     pub known_name: OrgName,
-    /// The key that is stored.
+    /// The stored key.
     pub known_key: OrgKey,
-    /// Where that org stands.
+    /// The state of that org.
     pub state: String,
 }
 
@@ -58,7 +58,7 @@ impl KnownOtherwise {
 }
 
 impl Captured {
-    /// Adds what another capture found.
+    /// Adds the result of another capture.
     pub fn include(&mut self, other: Self) {
         self.listed += other.listed;
         self.new += other.new;
@@ -79,7 +79,7 @@ pub enum CaptureError<E: Error + 'static> {
     /// The list of orgs broke off.
     #[error("the list of orgs of migration {migration} cannot be read")]
     Source {
-        /// Which migration.
+        /// The migration.
         migration: MigrationName,
         /// The error of its source.
         #[source]
@@ -91,8 +91,8 @@ pub enum CaptureError<E: Error + 'static> {
 }
 
 impl PgMoveLog {
-    /// Takes a source's list of orgs into `holding`, in one transaction and in constant memory. Orgs that are known stay as they
-    /// are, so it can be repeated at any time; also those that are known by another name or key, which are reported.
+    /// Captures a source's list of orgs into `holding`, in one transaction and in constant memory. Known orgs stay as they are,
+    /// so it can be repeated at any time; so do orgs that are known by another name or key, which are reported.
     pub async fn capture<E: Error + 'static>(
         &self,
         migration: &MigrationName,
@@ -119,7 +119,7 @@ impl PgMoveLog {
         Ok(captured)
     }
 
-    /// Takes one org into `holding`; answers whether it was new.
+    /// Captures one org into `holding`; returns whether it was new.
     pub async fn add_org(
         &self,
         migration: &MigrationName,
@@ -139,7 +139,7 @@ impl PgMoveLog {
     }
 }
 
-/// Inserts what is not known; answers how many that are, and what is known otherwise.
+/// Inserts unknown orgs; returns how many, and which are known otherwise.
 async fn insert(
     transaction: &Transaction<'_>,
     migration: &MigrationName,

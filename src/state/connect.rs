@@ -17,16 +17,16 @@ use crate::session;
 use crate::tls::{self, Encryption, Trouble};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// A statement is planned once a connection, maybe while the tables are still empty, and kept: a plan that reads a whole
-/// table would then stay when it has grown. Planning a batch again each time would cost as much as writing it, and compiling a
-/// statement takes longer than any of ours runs.
+/// A statement is planned once per connection, maybe while the tables are still empty, and the plan is kept: a plan with a
+/// sequential scan would stay when the table has grown. Planning a batch again each time would cost as much as writing it, and
+/// JIT compilation takes longer than any of our statements.
 const PLANNER: &str = "-c enable_seqscan=off -c jit=off -c plan_cache_mode=force_generic_plan";
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(10);
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
 const WAIT_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Opens a pool of at most `size` connections to the state database, and proves with one of them that it works. They live
-/// in the runtime of this call. No error repeats a password.
+/// Opens a pool of at most `size` connections to the state database, and checks with one of them that it works. They live in
+/// the runtime of this call. No error repeats a password.
 pub async fn connect(config: &Config, encryption: &Encryption, size: usize) -> Result<Pool, StateError> {
     let mut config = config.clone();
     if config.get_connect_timeout().is_none() {
@@ -37,7 +37,7 @@ pub async fn connect(config: &Config, encryption: &Encryption, size: usize) -> R
     }
     let options = config.get_options().map(|given| format!("{given} {PLANNER}"));
     config.options(options.unwrap_or_else(|| PLANNER.into()));
-    // A server that vanished without a word is noticed in seconds, not hours.
+    // Detects within seconds that a server has vanished.
     config.keepalives_idle(KEEPALIVE_IDLE);
     if config.get_tcp_user_timeout().is_none() {
         config.tcp_user_timeout(ANSWER_TIMEOUT);
@@ -81,7 +81,7 @@ impl Connect for Opener {
 
 fn refused(config: &Config, error: &PoolError) -> StateError {
     let server = server(config);
-    let user = config.get_user().unwrap_or("(nobody)").to_owned();
+    let user = config.get_user().unwrap_or("(no user)").to_owned();
     let database = config.get_dbname().unwrap_or(&user).to_owned();
     let doing = format!("connecting to {server}");
     let backend = match error {
@@ -103,7 +103,7 @@ fn refused(config: &Config, error: &PoolError) -> StateError {
         None if describe(backend).contains("password missing") => {
             StateError::Login { server, user, cause: "it wants a password and none is given".into() }
         }
-        // Without an answer of the server nothing is known but that it could not be reached or understood.
+        // Without an answer of the server all that is known is that it could not be reached or understood.
         None => StateError::Unreachable { doing: format!("connecting to {server}"), cause: describe(backend) },
     }
 }

@@ -1,4 +1,4 @@
-//! Rows of the move log as words of the domain. Whatever does not fit is an error, never a default.
+//! Converts rows of the move log to types of the domain. A value that does not fit is an error, never a default.
 
 use std::time::SystemTime;
 
@@ -12,7 +12,7 @@ use tokio_postgres::types::{FromSql, Json};
 
 use super::StateError;
 
-/// A row with what was being done when it came.
+/// A row with the operation that read it, for errors.
 pub(super) struct Columns<'a> {
     pub(super) row: &'a Row,
     pub(super) doing: &'a str,
@@ -126,7 +126,7 @@ impl<'a> Columns<'a> {
     }
 }
 
-/// A node's number as its column has it.
+/// A node's number in the type of its column.
 pub(super) fn node_number(node: NodeId) -> Result<i32, StateError> {
     i32::try_from(node.0).map_err(|_| StateError::UnknownNode(node))
 }

@@ -11,10 +11,10 @@ use tokio_postgres::error::SqlState;
 use crate::tls::{self, Trouble};
 use crate::transient;
 
-/// Where the state database is configured.
+/// The section of the configuration for the state database.
 pub(super) const SECTION: &str = "[state]";
 
-/// Why the move log in Postgres did not do what it was asked.
+/// Why the move log in Postgres refused or failed.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum StateError {
     /// The address of the state database cannot be read.
@@ -23,12 +23,12 @@ pub enum StateError {
         /// What is wrong with it.
         problem: String,
     },
-    /// The server does not let this user in.
+    /// The server refuses this user.
     #[error("{server} refuses user {user:?}: {cause}")]
     Login {
         /// Host and port.
         server: String,
-        /// Who tried.
+        /// The user.
         user: String,
         /// The message of the server.
         cause: String,
@@ -38,10 +38,10 @@ pub enum StateError {
     UnknownDatabase {
         /// Host and port.
         server: String,
-        /// Which database.
+        /// The database.
         database: String,
     },
-    /// There is no connection as safe as it must be, or none at all without TLS.
+    /// TLS is required, or a certificate cannot be verified, and there is no such connection.
     #[error("{server}: {problem}; next: {next}")]
     Tls {
         /// Host and port.
@@ -51,7 +51,7 @@ pub enum StateError {
         /// What to do.
         next: String,
     },
-    /// Not reachable, or the connection was lost; trying again later can help.
+    /// Not reachable, or the connection was lost; a retry can help.
     #[error("the move log cannot be reached while {doing}: {cause}")]
     Unreachable {
         /// What was being done.
@@ -69,7 +69,7 @@ pub enum StateError {
         /// The constraint that was violated, if it was that.
         constraint: Option<String>,
     },
-    /// What is stored or asked makes no sense.
+    /// What is stored or requested makes no sense.
     #[error("{doing}: {problem}")]
     Invalid {
         /// What was being done.
@@ -80,19 +80,19 @@ pub enum StateError {
     /// The migration does not know this org.
     #[error("migration {migration} has no org {org:?}{}", did_you_mean(near))]
     UnknownOrg {
-        /// Which migration.
+        /// The migration.
         migration: MigrationName,
-        /// The name that was asked for.
+        /// The requested name.
         org: String,
-        /// Names that look like it.
+        /// Similar names.
         near: Vec<OrgName>,
     },
     /// No migration knows this org.
     #[error("no migration has an org {org:?}{}", did_you_mean(near))]
     UnknownEverywhere {
-        /// The name that was asked for.
+        /// The requested name.
         org: String,
-        /// Names that look like it.
+        /// Similar names.
         near: Vec<OrgName>,
     },
     /// There is no such move.
@@ -118,18 +118,18 @@ pub enum StateError {
         known_name.as_str()
     )]
     OrgConflict {
-        /// Which migration.
+        /// The migration.
         migration: MigrationName,
-        /// The name that came.
+        /// The listed name.
         name: OrgName,
-        /// The key that came.
+        /// The listed key.
         key: OrgKey,
-        /// The name that is stored.
+        /// The stored name.
         known_name: OrgName,
-        /// The key that is stored.
+        /// The stored key.
         known_key: OrgKey,
     },
-    /// The database was migrated by a newer program.
+    /// The schema of the database is newer than this program.
     #[error(
         "the state database has schema version {found}, this program knows versions up to {known}: \
          use the newer program that migrated it"
@@ -140,14 +140,14 @@ pub enum StateError {
         /// The newest version known here.
         known: i32,
     },
-    /// A schema migration that was run is not the one this program has under that number.
+    /// A schema migration in the database differs from the one that this program has under that number.
     #[error("schema migration {number} of the state database is {found:?}, which differs from this program's {name:?}")]
     SchemaDiffers {
         /// Its number.
         number: i32,
-        /// What it is called in the database.
+        /// Its name in the database.
         found: String,
-        /// What it is called here.
+        /// Its name in this program.
         name: String,
     },
 }
@@ -158,7 +158,7 @@ fn did_you_mean(near: &[OrgName]) -> String {
 }
 
 impl StateError {
-    /// What kind of refusal it is, as docs/http.md names them.
+    /// The problem code, as in docs/http.md.
     pub fn problem(&self) -> &'static str {
         match self {
             StateError::UnknownOrg { .. }
@@ -170,7 +170,7 @@ impl StateError {
         }
     }
 
-    /// Whether trying the same again later can help.
+    /// Whether a retry can help.
     pub fn is_transient(&self) -> bool {
         matches!(self, StateError::Unreachable { .. })
     }
@@ -238,9 +238,9 @@ pub(super) fn describe(error: &tokio_postgres::Error) -> String {
     text
 }
 
-/// Whether the server or the network may be different next time.
+/// Whether the state of the server or the network may be different next time.
 fn is_transient(error: &tokio_postgres::Error) -> bool {
-    // A standby that was, or is about to be, the primary; class 53: too many connections, out of memory or disk.
+    // A standby that was, or is about to become, the primary; class 53: too many connections, out of memory or disk.
     let of_the_server = |code: &SqlState| *code == SqlState::READ_ONLY_SQL_TRANSACTION || code.code().starts_with("53");
     transient::is_transient(error) || error.code().is_some_and(of_the_server)
 }

@@ -14,7 +14,7 @@ use super::{PgMoveLog, StateError};
 
 const DESIRING: &str = "changing desired flags";
 const READING: &str = "reading desired flags";
-/// How often a change is repeated that met one which its snapshot did not show.
+/// How often a change is repeated that conflicts with one which its snapshot did not show.
 const RACES_MAX: usize = 5;
 
 type Answer = Result<FlagImage, LogError>;
@@ -69,7 +69,7 @@ impl PgMoveLog {
         self.query("raising the epochs", include_str!("sql/epoch_raise.sql"), &[&above.0]).await.map(drop)
     }
 
-    /// An epoch higher than every other so far.
+    /// An epoch higher than every earlier one.
     pub async fn next_epoch(&self) -> Result<Epoch, StateError> {
         let doing = "taking an epoch";
         let row = only(doing, self.query(doing, include_str!("sql/epoch_next.sql"), &[]).await?)?;
@@ -84,7 +84,7 @@ fn image(row: &Row) -> Result<FlagImage, StateError> {
     Ok(FlagImage { key, epoch: Epoch(columns.get("epoch")?), fields })
 }
 
-/// Writes changes of different hashes; leaves without an answer what raced too often.
+/// Writes changes of different hashes; leaves those without a result that raced too often.
 async fn write_round(
     client: &impl GenericClient,
     desires: &[Desire],
@@ -92,7 +92,7 @@ async fn write_round(
     answers: &mut [Option<Answer>],
 ) -> Result<(), StateError> {
     let mut places = round.to_vec();
-    // Hashes are locked in the order of their keys, so that two batches seldom wait for each other in a circle.
+    // Hashes are locked in the order of their keys, so that two batches seldom deadlock.
     places.sort_by_key(|place| desires[*place].key.as_str());
     for _ in 0..RACES_MAX {
         let batch = Batch::new(places.iter().map(|place| &desires[*place]));
@@ -120,7 +120,7 @@ fn answer(desire: &Desire, row: &Row) -> Result<Option<Answer>, StateError> {
     }
 }
 
-/// Desires as columns, as one statement takes them.
+/// Desires as columns, the parameters of one statement.
 #[derive(Default)]
 struct Batch<'a> {
     keys: Vec<&'a str>,

@@ -11,7 +11,7 @@ use super::{PgMoveLog, StateError};
 
 const DOING: &str = "keeping the history of commands";
 
-/// A command that is given now.
+/// A new command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NewCommand<'a> {
     /// The interface it came through.
@@ -24,7 +24,7 @@ pub struct NewCommand<'a> {
     pub waits: bool,
 }
 
-/// What came of a command.
+/// The result of a command.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CommandEnd<'a> {
     /// Whether it was carried out, and not refused.
@@ -52,13 +52,13 @@ pub struct CommandEntry {
     pub origin: Option<String>,
     /// In the command language.
     pub command: String,
-    /// When it was answered; nothing: it is being carried out, it waits, or its process died.
+    /// When it was answered; `None`: it is being carried out, it waits, or its process died.
     pub ended_at: Option<SystemTime>,
     /// Whether it was carried out, and not refused.
     pub done: Option<bool>,
     /// The first line of the answer.
     pub told: Option<String>,
-    /// The whole of it, where it was kept.
+    /// The whole answer, if it was stored.
     pub answer: Option<Value>,
     /// The campaign that it opened.
     pub campaign: Option<CampaignId>,
@@ -66,14 +66,14 @@ pub struct CommandEntry {
     pub waits: bool,
     /// Whether it was approved.
     pub approved: Option<bool>,
-    /// Who.
+    /// The approver.
     pub approved_by: Option<String>,
-    /// When.
+    /// When it was approved or refused.
     pub approved_at: Option<SystemTime>,
 }
 
 impl CommandEntry {
-    /// How it stands, in a word.
+    /// Its state, as one word.
     pub fn outcome(&self) -> &'static str {
         match (self.done, self.waits && self.approved.is_none()) {
             (Some(true), _) => "done",
@@ -85,7 +85,7 @@ impl CommandEntry {
 }
 
 impl PgMoveLog {
-    /// Notes a command; answers its number.
+    /// Records a command; returns its number.
     pub async fn begin_command(&self, new: NewCommand<'_>) -> Result<i64, StateError> {
         let NewCommand { door, origin, command, waits } = new;
         let sql = include_str!("sql/history_begin.sql");
@@ -93,44 +93,44 @@ impl PgMoveLog {
         Columns::new(DOING, &only(DOING, rows)?).get("id")
     }
 
-    /// What time it is by the clock that dates commands.
+    /// The time of the clock that dates commands.
     pub async fn now(&self) -> Result<SystemTime, StateError> {
         let rows = self.query(DOING, "SELECT clock_timestamp() AS now", &[]).await?;
         Columns::new(DOING, &only(DOING, rows)?).get("now")
     }
 
-    /// Notes what came of it.
+    /// Records its result.
     pub async fn end_command(&self, id: i64, end: CommandEnd<'_>) -> Result<(), StateError> {
         let CommandEnd { done, told, answer, campaign } = end;
         let campaign = campaign.map(|id| id.0);
         self.query(DOING, include_str!("sql/history_end.sql"), &[&id, &done, &told, &answer, &campaign]).await.map(drop)
     }
 
-    /// Agrees to a command that waits, or does not; false if it does not wait, or no longer.
+    /// Approves or refuses a command that waits; false if it does not wait, or no longer.
     pub async fn approve_command(&self, id: i64, approve: bool) -> Result<bool, StateError> {
         let sql = include_str!("sql/history_approve.sql");
         Ok(!self.query(DOING, sql, &[&id, &approve, &self.actor]).await?.is_empty())
     }
 
-    /// The latest commands, or those before one, without their whole answers; the last one first.
+    /// The latest commands, or those before one, without their whole answers; the latest first.
     pub async fn recent_commands(&self, limit: u32, before: Option<i64>) -> Result<Vec<CommandEntry>, StateError> {
         let rows = self.query(DOING, include_str!("sql/history_recent.sql"), &[&i64::from(limit), &before]).await?;
         rows.iter().map(|row| entry(&Columns::new(DOING, row))).collect()
     }
 
-    /// The latest commands that wait for a second person, or those before one; the last one first.
+    /// The latest commands that wait for approval, or those before one; the latest first.
     pub async fn waiting_commands(&self, limit: u32, before: Option<i64>) -> Result<Vec<CommandEntry>, StateError> {
         let rows = self.query(DOING, include_str!("sql/history_waiting.sql"), &[&i64::from(limit), &before]).await?;
         rows.iter().map(|row| entry(&Columns::new(DOING, row))).collect()
     }
 
-    /// Those of these numbers, without their whole answers.
+    /// The commands with these numbers, without their whole answers.
     pub async fn commands(&self, ids: &[i64]) -> Result<Vec<CommandEntry>, StateError> {
         let rows = self.query(DOING, include_str!("sql/history_some.sql"), &[&ids]).await?;
         rows.iter().map(|row| entry(&Columns::new(DOING, row))).collect()
     }
 
-    /// One of them, if there is one of this number.
+    /// The command with this number, if it exists.
     pub async fn command(&self, id: i64) -> Result<Option<CommandEntry>, StateError> {
         let rows = self.query(DOING, include_str!("sql/history_one.sql"), &[&id]).await?;
         rows.first().map(|row| entry(&Columns::new(DOING, row))).transpose()

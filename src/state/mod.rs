@@ -1,13 +1,13 @@
-//! The move log in Postgres, schema `mover`: where every move, campaign, node and desired flag stands. Its answers are
-//! the truth; Redis and every actor's memory are copies.
+//! The move log in Postgres, schema `mover`: the state of every move, campaign, node and desired flag. It is the source of
+//! truth; Redis and the memory of every actor are copies.
 //!
 //! - `schema/` holds the numbered schema migrations, `sql/` one query a file.
 //! - [`PgMoveLog`] implements [`mover_actors::ports::MoveLog`] (`port`), by nodes, campaigns, moves and flags.
 //! - What operators and dashboards read is in [`read`]; how orgs come in, in `capture`.
 //!
-//! Every change of a move checks the epoch of its lease in the statement that makes it, so a worker that was taken for
-//! dead changes nothing. Batches are one statement each, so they are atomic without a transaction block, and cost one
-//! round trip for any number of moves.
+//! Every change of a move checks the epoch of its lease in the statement that makes it, so a worker that was declared dead
+//! changes nothing. Batches are one statement each, so they are atomic without a transaction block, and cost one round trip for
+//! any number of moves.
 
 mod campaigns;
 mod capture;
@@ -47,7 +47,7 @@ pub use tokens::{Role, TokenEntry, TokenHash};
 /// The move log in Postgres.
 pub struct PgMoveLog {
     pool: Pool,
-    /// Who acts when an operator releases or retries orgs; kept in the history.
+    /// The user who releases or retries orgs; recorded in the history.
     actor: String,
     /// For each node that joined through here, the connection that holds its liveness lock.
     sessions: Mutex<HashMap<NodeId, Session>>,
@@ -59,13 +59,13 @@ impl PgMoveLog {
         Self { pool, actor: "operator".into(), sessions: Mutex::default() }
     }
 
-    /// Who is named in the history for what is done through here by hand.
+    /// Sets the user whom the history names for manual changes through this instance.
     pub fn acting_as(mut self, actor: impl Into<String>) -> Self {
         self.actor = actor.into();
         self
     }
 
-    /// Who that is.
+    /// That user.
     pub fn actor(&self) -> &str {
         &self.actor
     }

@@ -21,12 +21,11 @@ const CLAIMING: &str = "claiming orgs";
 const ADVANCING: &str = "advancing moves";
 const LOADING: &str = "loading a move";
 const RENEWING: &str = "renewing the epoch of a move";
-/// How often a statement is repeated that met a change which its snapshot did not show.
+/// How often a statement is repeated that conflicts with a change which its snapshot did not show.
 const RACES_MAX: usize = 5;
 
 impl PgMoveLog {
-    /// Claims what a campaign wants. What it is for is known to its row alone, so that the one statement that fits finds
-    /// something.
+    /// Claims orgs for a campaign. Only its row has its aim, so both statements run, and the one that fits finds orgs.
     pub(super) async fn claim_orgs(
         &self,
         campaign: CampaignId,
@@ -52,7 +51,7 @@ impl PgMoveLog {
         loop {
             match self.query(CLAIMING, claim, &[&campaign.0, &number, &limit, &first]).await {
                 Ok(rows) => return records(CLAIMING, &rows),
-                // The org went in flight in another migration after our snapshot: the next one shows it.
+                // Another migration claimed the org after our snapshot: the next snapshot shows it.
                 Err(error) if error.violates("org_migration_state_in_flight") => {
                     races += 1;
                     if races > RACES_MAX {
@@ -71,7 +70,7 @@ impl PgMoveLog {
         Columns::new(LOADING, row).record()
     }
 
-    /// Two statements, because only a new snapshot shows what a first try did whose answer was lost.
+    /// Two statements, because only a new snapshot shows the result of a first try whose answer was lost.
     pub(super) async fn renew_move(&self, node: NodeId, id: MoveId, epoch: Epoch) -> Result<Epoch, LogError> {
         let number = node_number(node)?;
         for sql in [include_str!("sql/move_renew.sql"), include_str!("sql/move_renewed.sql")] {
@@ -132,7 +131,7 @@ impl PgMoveLog {
     }
 }
 
-/// The step with which each course begins, by aim and strategy.
+/// The first step of each course, by aim and strategy.
 fn first_steps() -> BTreeMap<&'static str, BTreeMap<&'static str, &'static str>> {
     let mut steps: BTreeMap<_, BTreeMap<_, _>> = BTreeMap::new();
     for course in Course::all() {
@@ -143,7 +142,7 @@ fn first_steps() -> BTreeMap<&'static str, BTreeMap<&'static str, &'static str>>
     steps
 }
 
-/// What the constraints would refuse, and the whole batch with it.
+/// Checks what the constraints would refuse, and the whole batch with it.
 fn check(advance: &Advance) -> Result<(), LogError> {
     match advance.problem() {
         None => Ok(()),
@@ -175,7 +174,7 @@ async fn write_round(
             } else if !columns.get::<bool>("known")? {
                 Err(StateError::UnknownMove(advance.id()).into())
             } else if columns.get("open")? {
-                // Changed after the snapshot was taken; the next statement will see how.
+                // Changed after the snapshot was taken; the next statement will see the change.
                 raced.push(place);
                 let cause = "it changes all the time".into();
                 Err(LogError::Unreachable { doing: format!("advancing move {}", advance.id()), cause })
@@ -191,7 +190,7 @@ async fn write_round(
     Ok(())
 }
 
-/// Transitions as columns, as one statement takes them.
+/// Transitions as columns, the parameters of one statement.
 #[derive(Default)]
 struct Batch<'a> {
     ids: Vec<i64>,

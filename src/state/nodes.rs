@@ -1,8 +1,7 @@
 //! Nodes: heartbeats, and the takeover from dead nodes.
 //!
-//! A node lives while its lease runs and its process holds an advisory lock, which Postgres frees the moment the
-//! process ends. The lock is held by a connection of its own, which also carries the heartbeat, so a heartbeat proves
-//! that the lock is held.
+//! A node is alive while its lease lasts and its process holds an advisory lock, which Postgres releases the moment the process
+//! ends. A connection of its own holds the lock and carries the heartbeat, so a heartbeat proves that the lock is held.
 
 use std::time::Duration;
 
@@ -18,8 +17,8 @@ use super::{PgMoveLog, StateError};
 const JOINING: &str = "joining as a node";
 const BEATING: &str = "renewing the lease of a node";
 
-/// The session of the lock: waits a little for a former process's connection to be noticed as gone, and lets Postgres
-/// notice within half a minute when this machine disappears without closing it.
+/// The session of the lock: waits a little until Postgres notices that the connection of a former process is gone, and lets
+/// Postgres notice within half a minute when this machine disappears without closing it.
 const SESSION_SETTINGS: &str = "SET lock_timeout = '5s'; SET tcp_keepalives_idle = 10; \
      SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3";
 
@@ -61,7 +60,7 @@ impl PgMoveLog {
         let session = sessions.get(&node).ok_or(StateError::UnknownNode(node))?;
         let mut beaten = session.client.execute(heartbeat, &[&number, &lease_ms]).await;
         if session.client.is_closed() {
-            // The connection was lost and the lock with it: take it again on a new one.
+            // The connection was lost and the lock with it: take the lock again on a new one.
             let session = self.hold_lock(number, &session.name).await?;
             beaten = session.client.execute(heartbeat, &[&number, &lease_ms]).await;
             sessions.insert(node, session);
@@ -75,7 +74,7 @@ impl PgMoveLog {
     pub(super) async fn leave_node(&self, node: NodeId) -> Result<(), StateError> {
         let number = node_number(node)?;
         self.execute("leaving as a node", include_str!("sql/node_leave.sql"), &[&number]).await?;
-        // Ends the connection, which frees the lock.
+        // Ends the connection, which releases the lock.
         self.sessions.lock().await.remove(&node);
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! [`MoveLog`] over Postgres: which function of which file answers which call.
+//! [`MoveLog`] over Postgres: which function in which file implements which call.
 
 use std::time::Duration;
 
@@ -81,7 +81,7 @@ impl MoveLog for PgMoveLog {
     async fn retry(&self, migration: &MigrationName, selection: &Selection) -> Result<u64, LogError> {
         let doing = "retrying orgs";
         let failed = self.release(doing, State::Failed, migration, selection).await?;
-        // An org that was rolled back is where an operator wanted it: it must be named.
+        // An operator wanted the rolled back orgs back: they must be named.
         let Selection::Names(_) = selection else { return Ok(failed) };
         Ok(failed + self.release(doing, State::RolledBack, migration, selection).await?)
     }

@@ -1,4 +1,4 @@
-//! Running a query on a connection of the pool, prepared once a connection.
+//! Runs a query on a connection of the pool, prepared once per connection.
 
 use deadpool_postgres::{Client, GenericClient, Transaction};
 use tokio_postgres::Row;
@@ -19,7 +19,7 @@ impl PgMoveLog {
         query(&self.client(doing).await?, doing, sql, params).await
     }
 
-    /// Runs one statement on a connection of its own; answers how many rows it changed.
+    /// Runs one statement on a connection of its own; returns the number of changed rows.
     pub(super) async fn execute(&self, doing: &str, sql: &str, params: Params<'_>) -> Result<u64, StateError> {
         execute(&self.client(doing).await?, doing, sql, params).await
     }
@@ -53,7 +53,7 @@ pub(super) async fn commit(transaction: Transaction<'_>, doing: &str) -> Result<
     transaction.commit().await.map_err(|error| StateError::postgres(doing, &error))
 }
 
-/// The only row of a query that always answers with one.
+/// The only row of a query that always returns one.
 pub(super) fn only(doing: &str, rows: Vec<Row>) -> Result<Row, StateError> {
     rows.into_iter().next().ok_or_else(|| StateError::invalid(doing, "the move log answered with no row"))
 }

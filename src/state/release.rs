@@ -1,4 +1,4 @@
-//! The release of orgs by operators, and lookup of their names.
+//! Releases orgs for operators, and looks up their names.
 
 use deadpool_postgres::GenericClient;
 use mover_actors::domain::campaign::Selection;
@@ -10,7 +10,7 @@ use super::decode::Columns;
 use super::query::{begin, commit, only, query};
 use super::{PgMoveLog, StateError};
 
-/// How many names are offered for one that is unknown.
+/// How many similar names an error suggests.
 const NEAR_MAX: usize = 3;
 
 impl PgMoveLog {
@@ -44,7 +44,7 @@ impl PgMoveLog {
         Ok(released)
     }
 
-    /// An error that names the first org which the migration does not know, and what may have been meant.
+    /// An error that names the first org which the migration does not know, with similar names.
     pub(super) async fn check_names(
         &self,
         client: &impl GenericClient,
@@ -62,7 +62,7 @@ impl PgMoveLog {
     }
 }
 
-/// Names of the migration that look like this one: its neighbours in the index, the most alike first.
+/// Names of the migration that are similar to this one: its neighbours in the index, the most similar first.
 pub(super) async fn near_names(
     client: &impl GenericClient,
     doing: &str,
@@ -83,7 +83,7 @@ pub(super) async fn near_names(
     Ok(near.into_iter().take(NEAR_MAX).map(|(_, name)| name).collect())
 }
 
-/// How many characters must be changed, added or removed to make one text of the other.
+/// How many characters must be changed, added or removed to turn one text into the other.
 fn edits(left: &str, right: &str) -> usize {
     let right: Vec<char> = right.chars().collect();
     let mut costs: Vec<usize> = (0..=right.len()).collect();

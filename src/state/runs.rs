@@ -20,17 +20,17 @@ const RECENT: i64 = 20;
 pub struct Run {
     /// Its number.
     pub id: i64,
-    /// What the runbook is called.
+    /// The title of the runbook.
     pub title: String,
     /// The file, as it was named.
     pub file: String,
     /// The text of the file when the run began.
     pub source: String,
-    /// Values that were given for its variables.
+    /// The values of its variables.
     pub variables: BTreeMap<String, String>,
-    /// Who began it.
+    /// The user who began it.
     pub begun_by: String,
-    /// When.
+    /// When it was begun.
     pub begun_at: SystemTime,
     /// When all its steps were done.
     pub done_at: Option<SystemTime>,
@@ -39,7 +39,7 @@ pub struct Run {
 }
 
 impl Run {
-    /// Whether steps of it are left, and it was not rolled back.
+    /// Whether it has steps left, and was not rolled back.
     pub fn is_unfinished(&self) -> bool {
         self.done_at.is_none() && self.undone_at.is_none()
     }
@@ -48,15 +48,15 @@ impl Run {
 /// One step of a run; `rollback`: a step of the section `## Rollback`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StepKey {
-    /// Which run.
+    /// The run.
     pub run: i64,
-    /// Whether it is one of the way back.
+    /// Whether it is a step of the rollback.
     pub rollback: bool,
     /// 1 is the first.
     pub number: i32,
 }
 
-/// How a step stands.
+/// The state of a step.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize, strum::IntoStaticStr, strum::EnumString,
 )]
@@ -65,16 +65,16 @@ pub struct StepKey {
 pub enum StepState {
     /// It was begun, and has no end.
     Begun,
-    /// It did what it should.
+    /// It succeeded.
     Done,
-    /// It did not.
+    /// It failed.
     Failed,
     /// A user decided to skip it.
     Skipped,
 }
 
 impl StepState {
-    /// As it is stored and shown.
+    /// The name in tables and JSON.
     pub fn name(self) -> &'static str {
         self.into()
     }
@@ -85,23 +85,23 @@ impl StepState {
 pub struct StepEntry {
     /// 1 is the first.
     pub number: i32,
-    /// How it stands.
+    /// Its state.
     pub state: StepState,
     /// The campaign that it opened.
     pub campaign: Option<CampaignId>,
-    /// The command that it has given, if it came over the network.
+    /// The command that it gave, if it came over the network.
     pub command: Option<i64>,
     /// Its output, or why it was skipped.
     pub told: String,
-    /// Who did it.
+    /// The user who did it.
     pub actor: String,
-    /// When it was begun last.
+    /// When it was last begun.
     pub begun_at: SystemTime,
     /// When it ended.
     pub ended_at: Option<SystemTime>,
 }
 
-/// While it lives, no other process can run a runbook of this title. It ends with its connection.
+/// While it lives, no other process can run a runbook with this title. It ends with its connection.
 pub struct RunLock(ClientWrapper);
 
 impl RunLock {
@@ -110,7 +110,7 @@ impl RunLock {
         self.0.is_closed()
     }
 
-    /// Lets it go at once; without this it goes a moment after its connection.
+    /// Releases it at once; otherwise it is released a moment after its connection ends.
     pub async fn unlock(&self) -> Result<(), StateError> {
         let unlocked = self.0.batch_execute("SELECT pg_advisory_unlock_all()").await;
         unlocked.map_err(|error| StateError::postgres(DOING, &error))
@@ -143,7 +143,8 @@ impl PgMoveLog {
         run(&Columns::new(DOING, &only(DOING, rows)?))
     }
 
-    /// Records the owner of a run: the hash of a secret. `again`: it was the owner before; false if there was another one since.
+    /// Records the owner of a run: the hash of a secret. `again`: it was the owner before; false if there was another one
+    /// since.
     pub async fn hold_run(&self, run: i64, holder: &TokenHash, again: bool) -> Result<bool, StateError> {
         Ok(self.execute(DOING, include_str!("sql/run_hold.sql"), &[&run, &holder.as_slice(), &again]).await? > 0)
     }
@@ -160,13 +161,13 @@ impl PgMoveLog {
         rows.iter().map(|row| run(&Columns::new(DOING, row))).collect()
     }
 
-    /// The run in which something has happened last.
+    /// The run with the latest activity.
     pub async fn active_run(&self) -> Result<Option<Run>, StateError> {
         let rows = self.query(DOING, include_str!("sql/run_active.sql"), &[]).await?;
         rows.first().map(|row| run(&Columns::new(DOING, row))).transpose()
     }
 
-    /// Notes that all steps of a way are done.
+    /// Records that all steps of one direction are done.
     pub async fn end_run(&self, run: i64, rollback: bool) -> Result<(), StateError> {
         self.execute(DOING, include_str!("sql/run_end.sql"), &[&run, &rollback]).await.map(drop)
     }
@@ -177,25 +178,25 @@ impl PgMoveLog {
         rows.iter().map(|row| entry(&Columns::new(DOING, row))).collect()
     }
 
-    /// Notes that a step begins, perhaps once more.
+    /// Records that a step begins, perhaps again.
     pub async fn begin_step(&self, step: StepKey) -> Result<(), StateError> {
         let params: super::query::Params<'_> = &[&step.run, &step.rollback, &step.number, &self.actor];
         self.execute(DOING, include_str!("sql/run_step_begin.sql"), params).await.map(drop)
     }
 
-    /// Notes which campaign a step has opened.
+    /// Records which campaign a step has opened.
     pub async fn note_campaign(&self, step: StepKey, campaign: CampaignId) -> Result<(), StateError> {
         let params: super::query::Params<'_> = &[&step.run, &step.rollback, &step.number, &campaign.0];
         self.execute(DOING, include_str!("sql/run_step_campaign.sql"), params).await.map(drop)
     }
 
-    /// Notes which command a step has given; false if it is not begun.
+    /// Records which command a step has given; false if the step is not begun.
     pub async fn note_command(&self, step: StepKey, command: i64) -> Result<bool, StateError> {
         let params: super::query::Params<'_> = &[&step.run, &step.rollback, &step.number, &command];
         Ok(self.execute(DOING, include_str!("sql/run_step_command.sql"), params).await? > 0)
     }
 
-    /// Notes how a step ended.
+    /// Records how a step ended.
     pub async fn end_step(&self, step: StepKey, state: StepState, told: &str) -> Result<(), StateError> {
         let params: super::query::Params<'_> =
             &[&step.run, &step.rollback, &step.number, &state.name(), &told, &self.actor];

@@ -27,12 +27,12 @@ const MIGRATIONS: [Migration; 9] = [
     Migration { number: 9, name: "forward", sql: include_str!("schema/009_forward.sql") },
 ];
 
-/// How far the schema is.
+/// How current the schema is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SchemaStatus {
     /// As this program needs it.
     Current,
-    /// So many migrations are to be run.
+    /// This many migrations must be run.
     Pending(usize),
 }
 
@@ -44,13 +44,13 @@ struct Applied {
 }
 
 impl PgMoveLog {
-    /// Runs the migrations that are missing and answers how many it ran. Safe from many processes at once.
+    /// Runs the missing migrations and returns how many. Safe with many processes at once.
     pub async fn migrate_schema(&self) -> Result<usize, StateError> {
         let mut ran = 0;
         for migration in &MIGRATIONS {
             let mut client = self.client(DOING).await?;
             let transaction = begin(&mut client, DOING).await?;
-            // Taken before anything is read, so that of many processes the first does it and the others see it done.
+            // Taken before anything is read, so that of many processes the first one migrates and the others see the result.
             transaction
                 .batch_execute("SELECT pg_advisory_xact_lock(1297044072)")
                 .await
@@ -68,7 +68,7 @@ impl PgMoveLog {
         self.schema_status().await.map(|_| ran)
     }
 
-    /// How far the schema is; an error if it is newer than this program or not what this program made.
+    /// How current the schema is; an error if it is newer than this program or differs from it.
     pub async fn schema_status(&self) -> Result<SchemaStatus, StateError> {
         let mut client = self.client(DOING).await?;
         let transaction = begin(&mut client, DOING).await?;
@@ -81,7 +81,7 @@ impl PgMoveLog {
         }
     }
 
-    /// Whether migrations of the schema are to be run before anything else works.
+    /// Whether migrations of the schema must be run before anything else works.
     pub async fn needs_migration(&self) -> Result<bool, StateError> {
         Ok(self.schema_status().await? != SchemaStatus::Current)
     }
@@ -97,7 +97,7 @@ impl PgMoveLog {
     }
 }
 
-/// What was run, in order; nothing if the bookkeeping is not there.
+/// The migrations that were run, in order; none if the bookkeeping table does not exist.
 async fn applied(transaction: &Transaction<'_>) -> Result<Vec<Applied>, StateError> {
     let exists = "SELECT to_regclass('mover.schema_migration') IS NOT NULL AS is_there";
     let row = only(DOING, query(transaction, DOING, exists, &[]).await?)?;
@@ -112,7 +112,7 @@ async fn applied(transaction: &Transaction<'_>) -> Result<Vec<Applied>, StateErr
     rows.iter().map(read).collect()
 }
 
-/// Numbers and names must be a beginning of what this program knows.
+/// Numbers and names must be a prefix of those that this program knows.
 fn check(applied: &[Applied]) -> Result<(), StateError> {
     let known = MIGRATIONS.len() as i32;
     for (place, done) in applied.iter().enumerate() {
@@ -139,7 +139,7 @@ async fn run(transaction: &Transaction<'_>, migration: &Migration) -> Result<(),
     Ok(())
 }
 
-/// Postgres computes it, so that no crate has to.
+/// Postgres computes it, which saves a crate.
 async fn checksum(transaction: &Transaction<'_>, migration: &Migration) -> Result<String, StateError> {
     let sql = "SELECT encode(sha256(convert_to($1, 'UTF8')), 'hex') AS checksum";
     let row = only(DOING, query(transaction, DOING, sql, &[&migration.sql]).await?)?;

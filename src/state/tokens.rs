@@ -12,7 +12,7 @@ const DOING: &str = "keeping tokens";
 /// SHA-256 of a token.
 pub type TokenHash = [u8; 32];
 
-/// What the holder of a token may do; each role may do what those before it may.
+/// The role of a token; each role includes those before it.
 #[derive(
     Debug,
     Clone,
@@ -31,16 +31,16 @@ pub type TokenHash = [u8; 32];
 #[serde(rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case", parse_err_fn = unknown_role, parse_err_ty = StateError)]
 pub enum Role {
-    /// Look.
+    /// Reads.
     Viewer,
-    /// Run campaigns.
+    /// Runs campaigns.
     Operator,
-    /// Also what cannot be taken back, and what concerns all orgs.
+    /// Also does what cannot be undone, and what concerns all orgs.
     Admin,
 }
 
 impl Role {
-    /// As it is written.
+    /// The name of the role.
     pub fn as_str(self) -> &'static str {
         self.into()
     }
@@ -56,24 +56,24 @@ fn unknown_role(text: &str) -> StateError {
 pub struct TokenEntry {
     /// Its number.
     pub id: i32,
-    /// Whose it is; the audit has this name.
+    /// The name of its holder; the audit has this name.
     pub name: String,
-    /// What its holder may do.
+    /// Its role.
     pub role: Role,
-    /// When it was made.
+    /// When it was created.
     pub created_at: SystemTime,
-    /// By whom.
+    /// The user who created it.
     pub created_by: String,
-    /// From when on it opens nothing.
+    /// When it expires.
     pub expires_at: Option<SystemTime>,
-    /// When it was taken back.
+    /// When it was revoked.
     pub revoked_at: Option<SystemTime>,
-    /// By whom.
+    /// The user who revoked it.
     pub revoked_by: Option<String>,
 }
 
 impl PgMoveLog {
-    /// Keeps a new token, which is valid for so many days, or until it is taken back. `None` if the name was given before.
+    /// Stores a new token, which is valid for so many days, or until it is revoked. `None` if the name was used before.
     pub async fn create_token(
         &self,
         name: &str,
@@ -87,13 +87,13 @@ impl PgMoveLog {
         rows.first().map(|row| entry(&Columns::new(DOING, row))).transpose()
     }
 
-    /// Every token there ever was, in the order in which they were made.
+    /// Every token, revoked ones too, in the order of creation.
     pub async fn tokens(&self) -> Result<Vec<TokenEntry>, StateError> {
         let rows = self.query(DOING, include_str!("sql/token_list.sql"), &[]).await?;
         rows.iter().map(|row| entry(&Columns::new(DOING, row))).collect()
     }
 
-    /// The tokens that open something now, with their hashes.
+    /// The valid tokens, with their hashes.
     pub async fn valid_tokens(&self) -> Result<Vec<(TokenHash, TokenEntry)>, StateError> {
         let rows = self.query(DOING, include_str!("sql/token_valid.sql"), &[]).await?;
         let valid = |row| {
@@ -105,7 +105,7 @@ impl PgMoveLog {
         rows.iter().map(valid).collect()
     }
 
-    /// Takes a token back; false if no valid token has this name.
+    /// Revokes a token; false if no valid token has this name.
     pub async fn revoke_token(&self, name: &str) -> Result<bool, StateError> {
         let rows = self.query(DOING, include_str!("sql/token_revoke.sql"), &[&name, &self.actor]).await?;
         Ok(!rows.is_empty())

@@ -1,8 +1,8 @@
-//! VACUUM after a change of many rows.
+//! VACUUM after many rows were changed.
 
 use super::PgMoveLog;
 
-/// From how many changed rows on it does not wait for autovacuum.
+/// With at least this many changed rows it does not wait for autovacuum.
 const ROWS_MANY: u64 = 10_000;
 
 impl PgMoveLog {

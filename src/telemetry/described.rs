@@ -7,11 +7,11 @@ use mover_actors::metering::names;
 pub(super) const WRITE_BLOCK_BUCKETS: [f64; 18] =
     [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0];
 
-/// From a flag that is written to a big org that is copied.
+/// From the write of a flag to the copy of a large org.
 pub(super) const STEP_BUCKETS: [f64; 14] =
     [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0];
 
-/// Tells the recorder.
+/// Describes the metrics to the recorder.
 pub(super) fn describe() {
     describe_counter!(names::MOVES, "Moves that came to an end, by what became of them");
     describe_histogram!(names::STEP_DURATION, "From the first try of a step until its effect was done");

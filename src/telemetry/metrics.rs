@@ -19,18 +19,18 @@ use super::move_log_metrics::MoveLogMetrics;
 use super::page::Page;
 use super::{pool_metrics, registry_metrics};
 
-/// Samples of histograms are kept one by one until they are put into their buckets: at every scrape, and this often if
-/// nobody scrapes.
+/// Samples of histograms are kept one by one until they are put into their buckets: at every scrape, and at this interval
+/// without scrapes.
 const UPKEEP_EVERY: Duration = Duration::from_secs(5);
 
-/// There is one recorder in a process.
+/// A process has one recorder.
 static INSTALLED: Mutex<Option<Metrics>> = Mutex::new(None);
 
-/// What this process has counted. Clones are the same.
+/// The metrics of this process. Clones share them.
 #[derive(Debug, Clone)]
 pub struct Metrics {
     recorded: PrometheusHandle,
-    /// Whether the move log answered last time, so that an outage is logged once and not at every scrape.
+    /// Whether the last read of the move log succeeded, so that an outage is logged once and not at every scrape.
     log_answers: Arc<AtomicBool>,
 }
 
@@ -38,8 +38,8 @@ impl Metrics {
     /// The content type of [`Metrics::render`].
     pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-    /// Installs the recorder, if there is none. To be called inside the runtime that will live as long as the process, before
-    /// the tree is started; a process that never calls it counts nothing.
+    /// Installs the recorder, if there is none. Must be called inside the runtime that lives as long as the process, before the
+    /// tree is started; a process that never calls it counts nothing.
     pub fn install() -> Result<Metrics, TelemetryError> {
         let mut installed = INSTALLED.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(metrics) = installed.as_ref() {
@@ -57,9 +57,9 @@ impl Metrics {
         Ok(metrics)
     }
 
-    /// All of it as text. A move log that cannot be reached is a figure, not an error.
+    /// All metrics as text. An unreachable move log is a metric, not an error.
     ///
-    /// `pools`: connections to the move log, and whose they are.
+    /// `pools`: connection pools of the move log, with their owners.
     pub async fn render(&self, world: &World, pools: &[(&str, &Pool)], registry: Option<&Registry>) -> String {
         let figures = MoveLogMetrics::read(&world.log).await;
         if let Err(error) = &figures

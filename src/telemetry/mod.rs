@@ -1,8 +1,7 @@
-//! Metrics in the text format of Prometheus, and traces. It serves no HTTP: the server
-//! does calls [`Metrics::render`].
+//! Metrics in the text format of Prometheus, and traces. It serves no HTTP: the server calls [`Metrics::render`].
 //!
-//! What happens in this process is counted where it happens (`mover_actors::metering`); what the move log knows is read when
-//! at each scrape (`move_log_metrics`), so that every process reports the same.
+//! Events in this process are counted where they happen (`mover_actors::metering`); the contents of the move log are read
+//! at each scrape (`move_log_metrics`), so every process reports the same.
 
 mod described;
 mod error;

@@ -17,7 +17,7 @@ use super::page::{Page, count};
 /// Prometheus waits ten seconds by default.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 
-/// Why the move log did not answer.
+/// Why the move log was not read.
 #[derive(Debug, Error)]
 pub(super) enum Silent {
     #[error(transparent)]
@@ -26,7 +26,7 @@ pub(super) enum Silent {
     Slow,
 }
 
-/// What was read.
+/// The values that were read.
 pub(super) struct MoveLogMetrics {
     migrations: Vec<(MigrationName, Counts)>,
     flights: Vec<Flight>,

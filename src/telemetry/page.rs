@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-/// A text being written.
+/// A text under construction.
 pub(super) struct Page(String);
 
 /// One metric with all its samples.
@@ -31,7 +31,7 @@ impl Page {
 }
 
 impl Family<'_> {
-    /// One more value. Each set of labels may come once.
+    /// Adds a value. Each set of labels may occur once.
     pub(super) fn sample(&mut self, labels: &[(&str, &str)], value: impl Into<f64>) -> &mut Self {
         self.page.push_str(self.name);
         for (place, (label, value)) in labels.iter().enumerate() {
@@ -50,7 +50,7 @@ impl Family<'_> {
     }
 }
 
-/// As exact as the format is.
+/// As exact as the format allows.
 pub(super) fn count(number: u64) -> f64 {
     number as f64
 }

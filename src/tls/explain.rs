@@ -9,7 +9,7 @@ use rustls::pki_types::UnixTime;
 use rustls::{AlertDescription, CertificateError};
 use tokio_postgres::error::{DbError, SqlState};
 
-/// The driver's whole text where a server has no TLS and must.
+/// The driver's whole message if a server has no TLS and must.
 const NO_TLS: &str = "server does not support TLS";
 /// The end of the message of Postgres when no entry of pg_hba.conf matches.
 const UNENCRYPTED: &str = ", no encryption";
@@ -19,19 +19,19 @@ const CERTIFICATE: &str = "certificate";
 /// Why there is no encrypted connection. The fault is permanent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trouble {
-    /// What is wrong, about the server.
+    /// What is wrong; the subject is the server.
     pub problem: String,
     /// What to do.
     pub next: String,
 }
 
-/// What an error of a driver means, if it is about TLS. `section` is where the server is configured: `[stores.old]`.
+/// The meaning of a driver's error, if it is about TLS. `section` is where the server is configured: `[stores.old]`.
 pub fn explain(error: &(dyn Error + 'static), section: &str) -> Option<Trouble> {
     if let Some(error) = rustls_error(error) {
-        return told(error, section);
+        return explain_rustls(error, section);
     }
     if let Some(said) = error.downcast_ref::<tokio_postgres::Error>().and_then(tokio_postgres::Error::as_db_error) {
-        return barred(said, section);
+        return refused_by_hba(said, section);
     }
     let source = error.source()?;
     (source.to_string() == NO_TLS).then(|| Trouble {
@@ -43,7 +43,7 @@ pub fn explain(error: &(dyn Error + 'static), section: &str) -> Option<Trouble> 
 }
 
 /// The message of Postgres when pg_hba.conf requires TLS, or a certificate.
-fn barred(said: &DbError, section: &str) -> Option<Trouble> {
+fn refused_by_hba(said: &DbError, section: &str) -> Option<Trouble> {
     let text = said.message();
     if *said.code() != SqlState::INVALID_AUTHORIZATION_SPECIFICATION {
         return None;
@@ -65,7 +65,7 @@ pub(super) fn rustls_error<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e r
         if let Some(found) = error.downcast_ref::<rustls::Error>() {
             return Some(found);
         }
-        // Both hold an error that they do not name as their source.
+        // Both contain an error that they do not return as their source.
         next = if let Some(error) = error.downcast_ref::<io::Error>() {
             error.get_ref().map(|inner| inner as &(dyn Error + 'static))
         } else if let Some(error) = error.downcast_ref::<Arc<dyn Error + Send + Sync>>() {
@@ -77,7 +77,7 @@ pub(super) fn rustls_error<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e r
     None
 }
 
-fn told(error: &rustls::Error, section: &str) -> Option<Trouble> {
+fn explain_rustls(error: &rustls::Error, section: &str) -> Option<Trouble> {
     let (problem, next) = match error {
         rustls::Error::InvalidCertificate(error) => certificate(error, section),
         rustls::Error::AlertReceived(
@@ -112,7 +112,7 @@ fn certificate(error: &CertificateError, section: &str) -> (String, String) {
         ),
         CertificateError::NotValidForNameContext { expected, presented } => {
             let host = expected.to_str();
-            // Written for debugging: DnsName("db.example"), IpAddress(192.0.2.1).
+            // In Debug format: DnsName("db.example"), IpAddress(192.0.2.1).
             let inner = |name: &'_ String| -> String {
                 let inner = name.split_once('(').map_or(name.as_str(), |(_, inner)| inner);
                 inner.trim_matches([')', '"']).into()
@@ -151,7 +151,7 @@ fn certificate(error: &CertificateError, section: &str) -> (String, String) {
     }
 }
 
-/// What a server means that broke off; `None` where that need not be about us.
+/// The meaning of an alert of the server; `None` if it need not be about us.
 fn refused(alert: AlertDescription) -> Option<String> {
     use AlertDescription as Alert;
     Some(match alert {

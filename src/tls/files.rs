@@ -13,12 +13,12 @@ use rustls::sign::CertifiedKey;
 
 use super::provider;
 
-/// What was named for one server.
+/// The files of one server's TLS settings.
 #[derive(Debug, Clone, Default)]
 pub struct Material {
     /// The authorities that may sign the server's certificate; `None`: those of this machine.
     pub authorities: Option<Certificates>,
-    /// Who we are.
+    /// Our certificate.
     pub identity: Option<Identity>,
 }
 
@@ -30,7 +30,7 @@ pub struct Certificates {
     certificates: Vec<CertificateDer<'static>>,
 }
 
-/// Our certificate, with those that lead to its authority, and its key.
+/// Our certificate, with its chain, and its key.
 pub struct Identity {
     certificates: Certificates,
     key: PrivateKeyDer<'static>,
@@ -38,50 +38,50 @@ pub struct Identity {
     certified: Arc<CertifiedKey>,
 }
 
-/// Why a file cannot be used. Nothing of what is in it is repeated.
+/// Why a file cannot be used. Its contents are not repeated.
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
     /// It cannot be read.
     #[error("{path} cannot be read: {cause}", path = path.display())]
     Unreadable {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// Why not.
+        /// The error of the system.
         cause: io::Error,
     },
-    /// There is no certificate in it.
+    /// It contains no certificate.
     #[error("{path} holds no certificate: it should be PEM, with lines -----BEGIN CERTIFICATE-----", path = path.display())]
     NoCertificate {
-        /// Which file.
+        /// The file.
         path: PathBuf,
     },
-    /// There is something else than certificates in it.
+    /// It contains something other than certificates.
     #[error("{path}: certificate {number} in it cannot be understood", path = path.display())]
     BadCertificate {
-        /// Which file.
+        /// The file.
         path: PathBuf,
         /// The place of the certificate in it, from 1.
         number: usize,
     },
-    /// There is no key in it.
+    /// It contains no key.
     #[error("{path} holds no private key: it should be PEM, with a line -----BEGIN PRIVATE KEY-----", path = path.display())]
     NoKey {
-        /// Which file.
+        /// The file.
         path: PathBuf,
     },
-    /// There is a passphrase on it.
-    #[error("{path} is encrypted, and nobody is there to type its passphrase: store it decrypted, for Mover alone", path = path.display())]
+    /// The key has a passphrase.
+    #[error("{path} is encrypted, and Mover cannot ask for its passphrase: store it decrypted, readable by Mover alone", path = path.display())]
     EncryptedKey {
-        /// Which file.
+        /// The file.
         path: PathBuf,
     },
-    /// Others may read it.
+    /// Other users may read it.
     #[error("{path} can be read by others: chmod 600 {path} (or 640, if root owns it)", path = path.display())]
     OpenKey {
-        /// Which file.
+        /// The file.
         path: PathBuf,
     },
-    /// It belongs to another certificate, or is of a kind that is not known.
+    /// It belongs to another certificate, or is of an unknown kind.
     #[error("{path} is not the key of {certificate}: {cause}", path = path.display(), certificate = certificate.display())]
     OtherKey {
         /// The file of the key.
@@ -110,23 +110,23 @@ impl Certificates {
         Ok(Self { path: path.into(), pem, certificates })
     }
 
-    /// Each of them.
+    /// The single certificates.
     pub(super) fn each(&self) -> &[CertificateDer<'static>] {
         &self.certificates
     }
 
-    /// As they stand in the file.
+    /// The contents of the file.
     pub(super) fn pem(&self) -> &[u8] {
         &self.pem
     }
 }
 
 impl Identity {
-    /// Reads the key of a certificate that was read.
+    /// Reads the key that belongs to `certificates`.
     pub fn read(certificates: Certificates, path: &Path) -> Result<Self, FileError> {
         let key_pem = read_secret(path)?;
         let key = PrivateKeyDer::from_pem_slice(&key_pem).map_err(|_| {
-            // Both the new and the old way to write an encrypted key have this word in the text around it.
+            // Both the new and the old form of an encrypted key have this word in their header.
             let encrypted = key_pem.windows(9).any(|word| word == b"ENCRYPTED");
             let path = path.to_owned();
             if encrypted { FileError::EncryptedKey { path } } else { FileError::NoKey { path } }
@@ -139,12 +139,12 @@ impl Identity {
         Ok(Self { certificates, key, key_pem, certified: Arc::new(certified) })
     }
 
-    /// Both, as a server of ours shows them.
+    /// Both, for a server of ours.
     pub(crate) fn certified(&self) -> Arc<CertifiedKey> {
         self.certified.clone()
     }
 
-    /// The chain that is shown to the server.
+    /// The chain for the server.
     pub(super) fn certificates(&self) -> &Certificates {
         &self.certificates
     }
@@ -160,7 +160,7 @@ impl Identity {
     }
 }
 
-/// Reads a file that, as with libpq, must be for its owner alone, or for a group that root chose.
+/// Reads a file that, as with libpq, only its owner may read, or a group that root chose.
 pub(crate) fn read_secret(path: &Path) -> Result<Vec<u8>, FileError> {
     let unreadable = |cause| FileError::Unreadable { path: path.into(), cause };
     let mut file = File::open(path).map_err(unreadable)?;

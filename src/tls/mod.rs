@@ -1,11 +1,11 @@
 //! Encryption of the connections to Postgres and to Redis, with rustls.
 //!
-//! - `mode`: what an operator asks for, in the words of libpq.
+//! - `mode`: the requested mode, with the names of libpq.
 //! - `files`: certificates and keys, read and checked before anything connects.
 //! - `roots`: the trusted authorities of this machine.
-//! - `verifier`: what a server's certificate must stand, for each mode.
-//! - `postgres`: every connection of Mover to a configured Postgres is opened here.
-//! - `redis`: what the driver of Redis needs.
+//! - `verifier`: the checks of a server's certificate, for each mode.
+//! - `postgres`: opens every connection of Mover to a configured Postgres.
+//! - `redis`: TLS for the driver of Redis.
 //! - `explain`: explains errors of rustls.
 //!
 //! No error and no Debug output shows a key.
@@ -42,7 +42,7 @@ pub enum TlsError {
         /// The error of reading them.
         cause: String,
     },
-    /// The files are each right, but do not work.
+    /// Each file is valid, but they do not work together.
     #[error("TLS cannot be set up: {0}")]
     Unusable(String),
 }
@@ -53,7 +53,7 @@ impl From<rustls::Error> for TlsError {
     }
 }
 
-/// The cryptography. Named, so that it does not depend on what other crates ask rustls for.
+/// The cryptography. Explicit, so that it does not depend on the features that other crates enable in rustls.
 fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::ring::default_provider())
 }

@@ -6,7 +6,7 @@ use strum::VariantArray;
 
 use crate::nearest::did_you_mean;
 
-/// How much a connection must be protected.
+/// The required protection of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, strum::Display, strum::IntoStaticStr, VariantArray)]
 #[strum(serialize_all = "kebab-case")]
 pub enum SslMode {
@@ -16,17 +16,17 @@ pub enum SslMode {
     Prefer,
     /// TLS, or no connection. Any certificate is accepted.
     Require,
-    /// TLS with a certificate of a trusted authority, for whatever name.
+    /// TLS with a certificate of a trusted authority, for any name.
     VerifyCa,
-    /// TLS with a certificate of a trusted authority for the host that the address names.
+    /// TLS with a certificate of a trusted authority for the host in the address.
     VerifyFull,
 }
 
-/// Not a mode.
+/// An unknown mode.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("sslmode is {}{meant}", known())]
+#[error("sslmode is {}{suggestion}", known())]
 pub struct UnknownSslMode {
-    meant: String,
+    suggestion: String,
 }
 
 impl SslMode {
@@ -35,7 +35,7 @@ impl SslMode {
         self.into()
     }
 
-    /// Whether the server's certificate is looked at.
+    /// Whether the server's certificate is checked.
     pub fn verifies(self) -> bool {
         matches!(self, SslMode::VerifyCa | SslMode::VerifyFull)
     }
@@ -44,11 +44,11 @@ impl SslMode {
 impl FromStr for SslMode {
     type Err = UnknownSslMode;
 
-    /// The text is not repeated: in an address it may be a part of something secret.
+    /// The text is not repeated: in an address it may be a part of a secret.
     fn from_str(text: &str) -> Result<Self, UnknownSslMode> {
         let known = Self::VARIANTS.iter().copied();
         let mode = known.clone().find(|mode| mode.as_str() == text);
-        mode.ok_or_else(|| UnknownSslMode { meant: did_you_mean(text, known.map(Self::as_str)) })
+        mode.ok_or_else(|| UnknownSslMode { suggestion: did_you_mean(text, known.map(Self::as_str)) })
     }
 }
 

@@ -1,4 +1,4 @@
-//! Connections to Postgres: every one that Mover makes to a configured server is opened here.
+//! Connections to Postgres: opens every connection of Mover to a configured server.
 
 use std::fmt;
 use std::future::poll_fn;
@@ -20,24 +20,24 @@ use super::roots::roots;
 use super::verifier::Lenient;
 use super::{TlsError, provider};
 
-/// What Postgres calls itself inside of TLS. Servers since version 17 ask for it where TLS begins without a question.
+/// The ALPN protocol of Postgres. Servers since version 17 require it for direct TLS.
 const PROTOCOL: &[u8] = b"postgresql";
 
-/// How connections to one server are protected.
+/// The encryption of connections to one server.
 #[derive(Clone)]
 pub struct Encryption {
     mode: SslMode,
-    /// `None`: not at all, and at no cost.
+    /// `None`: without encryption.
     tls: Option<MakeRustlsConnect>,
 }
 
 impl Encryption {
-    /// None at all.
+    /// No encryption.
     pub fn none() -> Self {
         Self { mode: SslMode::Disable, tls: None }
     }
 
-    /// As much as `mode` asks for.
+    /// The encryption that `mode` requires.
     pub fn new(mode: SslMode, material: &Material) -> Result<Self, TlsError> {
         if mode == SslMode::Disable {
             return Ok(Self::none());
@@ -52,7 +52,7 @@ impl Encryption {
                 builder.dangerous().with_custom_certificate_verifier(Arc::new(Lenient::signed_by(roots()?, algorithms)))
             }
             SslMode::Disable | SslMode::Prefer | SslMode::Require => {
-                builder.dangerous().with_custom_certificate_verifier(Arc::new(Lenient::anybody(algorithms)))
+                builder.dangerous().with_custom_certificate_verifier(Arc::new(Lenient::any_certificate(algorithms)))
             }
         };
         let mut config = match &material.identity {
@@ -63,12 +63,12 @@ impl Encryption {
         Ok(Self { mode, tls: Some(MakeRustlsConnect::new(config)) })
     }
 
-    /// How much was asked for.
+    /// The requested mode.
     pub fn mode(&self) -> SslMode {
         self.mode
     }
 
-    /// Opens a connection; what is sent and received over it is done by the task, which ends it when it is aborted.
+    /// Opens a connection; the task does its I/O, and closes it when it is aborted.
     pub async fn connect(&self, config: &Config) -> Result<(Client, JoinHandle<()>), Error> {
         let mut config = config.clone();
         config.ssl_mode(match self.mode {
@@ -80,7 +80,8 @@ impl Encryption {
             return config.connect(NoTls).await.map(driven);
         };
         match config.connect(tls.clone()).await {
-            // The driver takes a server without TLS for an answer. So does libpq where TLS, or access with it, fails.
+            // For the driver a server without TLS is an error. With `prefer` we retry without it, as libpq does if TLS, or a
+            // login with it, fails.
             Err(error) if self.mode == SslMode::Prefer && could_be_plain(&error) => {
                 debug!(%error, "no TLS with Postgres; sslmode prefer goes on without");
                 match config.ssl_mode(DriverMode::Disable).connect(NoTls).await {
@@ -95,7 +96,7 @@ impl Encryption {
     }
 }
 
-/// Moves what a connection sends and receives, until it ends.
+/// Drives the I/O of a connection until it ends.
 fn driven<S>((client, mut connection): (Client, Connection<Socket, S>)) -> (Client, JoinHandle<()>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -104,8 +105,8 @@ where
         while let Some(message) = poll_fn(|context| connection.poll_message(context)).await {
             match message {
                 Ok(AsyncMessage::Notice(notice)) if is_not_replicated(&notice) => {
-                    // The answer to the commit comes next, and would report success. The caller learns that the
-                    // connection was lost, as if it had been, and finds out again.
+                    // The answer to the commit would come next, and report success. The caller gets a lost connection instead,
+                    // and finds out the outcome again.
                     warn!(%notice, "a commit was not waited for; the connection is given up");
                     break;
                 }
@@ -122,13 +123,13 @@ where
     (client, task)
 }
 
-/// Whether somebody has ended the wait for the standbys: the transaction is committed here and may not be there. Its words
-/// depend on the server's language, its place does not.
+/// Whether the wait for the standbys was cancelled: the transaction is committed here and may not be there. The text of the
+/// notice depends on the server's language, its place in the source does not.
 fn is_not_replicated(notice: &DbError) -> bool {
     notice.routine() == Some("SyncRepWaitForLSN")
 }
 
-/// Whether the same server may let us in without TLS.
+/// Whether the same server may accept us without TLS.
 fn could_be_plain(error: &Error) -> bool {
     rustls_error(error).is_some() || error.code() == Some(&SqlState::INVALID_AUTHORIZATION_SPECIFICATION)
 }

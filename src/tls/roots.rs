@@ -6,7 +6,7 @@ use rustls::pki_types::CertificateDer;
 use super::TlsError;
 use super::files::Certificates;
 
-/// The same in DER, for a library that keeps them by itself.
+/// The same in DER, for a library that stores them itself.
 pub(crate) fn authorities(named: Option<&Certificates>) -> Result<Vec<Vec<u8>>, TlsError> {
     let certificates = match named {
         Some(named) => named.each().to_vec(),
@@ -33,7 +33,7 @@ pub(super) fn roots(named: Option<&Certificates>) -> Result<RootCertStore, TlsEr
         }
         return Ok(roots);
     }
-    // Among hundreds there is often one that is too old to be understood; the others are still good.
+    // Among hundreds there is often one that is too old to be parsed; the others are still good.
     roots.add_parsable_certificates(of_this_machine()?);
     if roots.is_empty() {
         return Err(TlsError::NoRoots { cause: "none that is installed can be understood".into() });

@@ -10,18 +10,18 @@ use rustls::{DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 /// The check of `require` and `prefer`, or that of `verify-ca`.
 #[derive(Debug)]
 pub(super) struct Lenient {
-    /// `None`: any certificate will do.
+    /// `None`: any certificate is accepted.
     roots: Option<RootCertStore>,
     algorithms: WebPkiSupportedAlgorithms,
 }
 
 impl Lenient {
-    /// Any certificate will do.
-    pub(super) fn anybody(algorithms: WebPkiSupportedAlgorithms) -> Self {
+    /// Accepts any certificate.
+    pub(super) fn any_certificate(algorithms: WebPkiSupportedAlgorithms) -> Self {
         Self { roots: None, algorithms }
     }
 
-    /// Any name will do.
+    /// Accepts any name.
     pub(super) fn signed_by(roots: RootCertStore, algorithms: WebPkiSupportedAlgorithms) -> Self {
         Self { roots: Some(roots), algorithms }
     }
@@ -44,8 +44,8 @@ impl ServerCertVerifier for Lenient {
         Ok(ServerCertVerified::assertion())
     }
 
-    // That the server has the key of its certificate is always proven, also where the certificate is not: the binding of
-    // a password's proof to the channel names the certificate, and would be worth nothing if anybody could show it.
+    // The server must always prove that it has the key of its certificate, even if the certificate is not checked: SCRAM
+    // channel binding includes the certificate, and would be worthless if anyone could present it.
 
     fn verify_tls12_signature(
         &self,

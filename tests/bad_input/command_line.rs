@@ -22,7 +22,7 @@ async fn a_mistake_in_a_command_is_pointed_at() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn names_that_nobody_knows_are_told_with_those_that_are_near() {
+async fn unknown_names_are_reported_with_similar_ones() {
     let served = Served::new().await;
     for command in
         ["orgs capture smal", "migrate smal all", "status smal", "retry smal failed", "report smal", "org acme_1 smal"]

@@ -1,4 +1,4 @@
-//! Configurations and definitions that cannot be meant: every mistake at once, each at its place, exit code 2.
+//! Invalid configurations and definitions: every mistake at once, each at its place, exit code 2.
 
 use super::workspace::{DEFINITION, PASSWORD, Workspace};
 
@@ -63,7 +63,7 @@ fn every_mistake_of_every_definition_is_told_with_its_line() {
         "did you mean \"old\"?",
         "migrations/third.toml:1:8: not valid TOML",
     ]);
-    // What may well stand in the part that could not be read is not missed.
+    // A value that may be in the part that could not be read is not reported as missing.
     assert!(!said.err.contains("nothing says where an org is routed"), "{said}");
 }
 

@@ -1,4 +1,4 @@
-//! `mover health`: the exit code is 0, 1 or 2. And whatever is asked for as JSON is JSON.
+//! `mover health`: the exit code is 0, 1 or 2. And every answer requested as JSON is JSON.
 
 use mover::embedded::ServerKind::{Postgres, Redis};
 
@@ -33,7 +33,7 @@ async fn all_is_well_and_then_is_not() {
     assert_eq!(ok.json(), serde_json::json!({ "level": "ok", "causes": [] }));
 }
 
-/// A database without the schema `mover` is not brought up to date by a question.
+/// A read does not migrate a database without the schema `mover`.
 #[tokio::test(flavor = "multi_thread")]
 async fn health_is_critical_until_the_schema_is_there_and_makes_none() {
     let served = Served::new().await;

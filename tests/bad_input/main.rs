@@ -1,4 +1,4 @@
-//! What operators, databases and networks get wrong, told through the program's own messages and exit codes.
+//! Mistakes of operators, and faults of databases and networks, reported by the program's messages and exit codes.
 //!
 //! A message names what is wrong and where, says what to do next, and never repeats a password; nothing is changed.
 

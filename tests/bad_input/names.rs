@@ -4,7 +4,7 @@ use mover_actors::domain::ids::ORG_TEXT_MAX;
 
 use super::workspace::Served;
 
-/// What people call their orgs, how a command names it, and how it is shown.
+/// Names of orgs, how a command writes them, and how they are shown.
 const ODD: [(&str, &str, &str); 8] = [
     ("it's \"quoted\"", r#""it's \"quoted\"""#, "it's \"quoted\""),
     (" two  spaces ", "\" two  spaces \"", " two  spaces "),

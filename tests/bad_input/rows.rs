@@ -1,4 +1,4 @@
-//! Rows that cannot move: their org is parked with the place told, the others move, and after mending it moves too.
+//! Rows that cannot move: their org is parked with the place of the fault, the others move, and after a fix it moves, too.
 
 use super::workspace::Served;
 
@@ -37,7 +37,7 @@ async fn a_row_that_the_target_refuses_is_named() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_row_that_is_there_already_is_named() {
     let served = Served::ready().await;
-    // An item of another org, which this migration does not bring, has the key of one of acme_2.
+    // An item of another org, which this migration does not move, has the key of one of acme_2.
     served.sql("new", "INSERT INTO orgs VALUES (99, 'other'); INSERT INTO items VALUES (5, 99, 'mine', 1)").await;
     served.exec("migrate small all").with_code(1).answering(&["3 migrated, 1 failed"]);
     served.exec("org acme_2").with_code(0).answering(&["table: items", "row: (id)=(5)", "already exists"]);

@@ -2,7 +2,7 @@
 
 use super::workspace::Served;
 
-/// Breaks something, and expects both commands to tell it.
+/// Breaks something, and expects both commands to report it.
 async fn refused(store: &str, sql: &str, told: &[&str]) {
     let served = Served::ready().await;
     served.sql(store, sql).await;

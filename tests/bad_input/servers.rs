@@ -1,4 +1,4 @@
-//! Servers that are not there, say nothing, or do not let us in: told within seconds, with the place and what to do.
+//! Servers that are unreachable, silent, or refuse us: reported within seconds, with the place and what to do.
 
 use std::net::TcpListener;
 
@@ -7,17 +7,17 @@ use mover::embedded::ServerKind::Redis;
 use super::workspace::{PASSWORD, Served, Workspace};
 
 /// An address without a listener.
-fn nobody() -> String {
+fn unused_address() -> String {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_move_log_cannot_be_reached() {
     let served = Served::new().await;
-    let nobody = nobody();
+    let nowhere = unused_address();
     let state = served.servers.postgres_url("mover");
-    let place = served.elsewhere(|text| text.replace(&state, &format!("postgres://me:{PASSWORD}@{nobody}/mover")));
-    let told = [nobody.as_str(), "[state]", "next: see that Postgres runs there"];
+    let place = served.elsewhere(|text| text.replace(&state, &format!("postgres://me:{PASSWORD}@{nowhere}/mover")));
+    let told = [nowhere.as_str(), "[state]", "next: see that Postgres runs there"];
     for arguments in [&["status"][..], &["check"], &["exec", "migrate small all"], &["exec", "orgs capture small"]] {
         place.mover(arguments).with_code(1).complaining(&told);
     }
@@ -27,10 +27,10 @@ async fn the_move_log_cannot_be_reached() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_store_cannot_be_reached() {
     let served = Served::ready().await;
-    let nobody = nobody();
+    let nowhere = unused_address();
     let old = served.servers.postgres_url("old");
-    let place = served.elsewhere(|text| text.replace(&old, &format!("postgres://me:{PASSWORD}@{nobody}/old")));
-    let told = ["store old", nobody.as_str(), "next: see that Postgres runs there, or correct url in [stores.old]"];
+    let place = served.elsewhere(|text| text.replace(&old, &format!("postgres://me:{PASSWORD}@{nowhere}/old")));
+    let told = ["store old", nowhere.as_str(), "next: see that Postgres runs there, or correct url in [stores.old]"];
     place.mover(&["check"]).with_code(1).answering(&told);
     place.exec("migrate small all").with_code(1).complaining(&told).complaining(&["Nothing was changed"]);
     place.exec("orgs capture small").with_code(1).complaining(&told);
@@ -41,10 +41,10 @@ async fn a_store_cannot_be_reached() {
 #[tokio::test(flavor = "multi_thread")]
 async fn redis_cannot_be_reached() {
     let served = Served::ready().await;
-    let nobody = nobody();
+    let nowhere = unused_address();
     let redis = served.servers.redis_url();
-    let place = served.elsewhere(|text| text.replace(&redis, &format!("redis://:{PASSWORD}@{nobody}")));
-    let told = ["Redis", nobody.as_str(), "next: see that Redis runs there, or correct url in [redis]"];
+    let place = served.elsewhere(|text| text.replace(&redis, &format!("redis://:{PASSWORD}@{nowhere}")));
+    let told = ["Redis", nowhere.as_str(), "next: see that Redis runs there, or correct url in [redis]"];
     place.mover(&["check"]).with_code(1).answering(&told);
     place.mover(&["health"]).with_code(2).answering(&told);
     for command in
@@ -52,15 +52,15 @@ async fn redis_cannot_be_reached() {
     {
         place.exec(command).with_code(1).complaining(&told);
     }
-    // What needs no Redis still works.
+    // Commands that need no Redis still work.
     place.mover(&["status"]).with_code(0).answering(&["ready 4"]);
     served.assert_nothing_moved().await;
     assert_eq!(served.flag("dl_default", "cell").await.as_deref(), Some("old"));
-    // Nothing of what was refused comes true later.
+    // Nothing that was refused takes effect later.
     served.exec("flags check").with_code(0).answering(&["0 differ"]);
 }
 
-/// The worst kind of server: it takes the connection, and then there is silence.
+/// The worst kind of server: it accepts the connection and never answers.
 #[tokio::test(flavor = "multi_thread")]
 async fn servers_that_say_nothing_are_given_up() {
     let served = Served::ready().await;
@@ -132,7 +132,7 @@ async fn redis_wants_another_password() {
     served.assert_nothing_moved().await;
 }
 
-/// Whatever is refused while Redis is away is as before when it is back.
+/// Everything that was refused while Redis was unreachable is unchanged when it is back.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refused_campaign_leaves_no_trace() {
     let served = Served::ready().await;

@@ -9,7 +9,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio_postgres::{Client, NoTls};
 
-/// Never to be seen in any output.
+/// Must never appear in any output.
 pub(crate) const PASSWORD: &str = "hunter2-is-secret";
 
 pub(crate) const DEFINITION: &str = include_str!("small.toml");
@@ -25,7 +25,7 @@ pub(crate) struct Served {
     place: Workspace,
 }
 
-/// What the program said, and how it ended.
+/// The output of the program, and how it ended.
 #[derive(Debug)]
 pub(crate) struct Said {
     pub(crate) code: Option<i32>,

@@ -1,4 +1,4 @@
-//! Who gets which org.
+//! Which node gets which org.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

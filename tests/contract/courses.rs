@@ -39,7 +39,7 @@ impl Place {
         Some(Place { course: Course { aim, ..self.course }, state, path })
     }
 
-    /// Whether both stores were found equal on the way here. Nobody finds that an org has moved of which that was not so.
+    /// Whether both stores were found equal on the way here. Only such an org can have moved.
     fn is_proven(&self) -> bool {
         let lately = self.path.iter().rev().take_while(|event| **event != Event::Retried);
         lately.into_iter().any(|event| *event == Event::StepDone(Step::Verify))

@@ -1,4 +1,4 @@
-//! What flag hashes should look like, and what is learned from what they looked like.
+//! The desired content of flag hashes, and what is learned from their former content.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! What may be written of a move, by whom, and how often.
+//! Which transitions of a move may be written, by which node, and how often.
 
 use std::slice::from_ref;
 
@@ -75,7 +75,7 @@ pub(super) async fn an_older_epoch_is_fenced<W: World>(world: &W) {
     assert_eq!((id, ours), (stale.id, stale.epoch));
     assert_eq!(running.log.load(stale.id).await.unwrap(), adopted);
     happen(&*other, heir, &mut adopted, Event::StepDone(Step::Block), Findings::default()).await;
-    // That somebody newer has done the same does not make it theirs.
+    // That a newer owner has done the same does not make it ours.
     let answers = running.log.advance(running.node, &[done(&stale)]).await.unwrap();
     assert!(matches!(answers[..], [Err(LogError::Fenced { .. })]), "{answers:?}");
 }

@@ -1,4 +1,4 @@
-//! Who lives, and what becomes of the orgs of the dead.
+//! Which nodes are alive, and what happens to the orgs of dead ones.
 
 use std::collections::BTreeSet;
 

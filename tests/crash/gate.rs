@@ -1,4 +1,4 @@
-//! Holds up Mover at a known place, so that something can be broken just then.
+//! Stops Mover at a known place, so that something can be broken at that moment.
 
 use tokio_postgres::Client;
 
@@ -7,7 +7,7 @@ use super::world::World;
 
 const NUMBER: i64 = 4242;
 
-/// Blocks all writers until it is opened, or its server ends. To be opened within Mover's lock_timeout.
+/// Blocks all writers until it is opened, or its server ends. It must be opened within Mover's lock_timeout.
 pub(crate) struct Gate {
     keeper: Client,
 }
@@ -39,15 +39,15 @@ impl Gate {
         Self { keeper }
     }
 
-    /// Waits until Mover stands before it.
-    pub(crate) async fn somebody_waits(&self) {
+    /// Waits until Mover waits at the gate.
+    pub(crate) async fn is_reached(&self) {
         let sql = format!(
             "SELECT EXISTS (SELECT FROM pg_locks JOIN pg_database d ON d.oid = database WHERE NOT granted
                             AND d.datname = current_database()
                             AND (locktype = 'advisory' AND objid = {NUMBER} OR relation = 'containers'::regclass))"
         );
-        let somebody = async || self.keeper.query_one(&sql, &[]).await.unwrap().get(0);
-        eventually("somebody waits at the gate", somebody).await;
+        let waits = async || self.keeper.query_one(&sql, &[]).await.unwrap().get(0);
+        eventually("a session waits at the gate", waits).await;
     }
 
     /// Opens the gate.

@@ -42,7 +42,7 @@ async fn the_second_ctrl_c_stops_at_once() {
     let world = World::ready_one_by_one(OFFLINE).await;
     let gate = Gate::in_copy(&world).await;
     let mut campaign = world.start("migrate whole_org_offline all");
-    gate.somebody_waits().await;
+    gate.is_reached().await;
     campaign.signal(Signal::SIGINT);
     campaign.says("halting").await;
     campaign.signal(Signal::SIGINT);

@@ -88,7 +88,7 @@ async fn with_changes(place: &str) {
 async fn while_blocked(place: &str) {
     let world = World::ready(ONLINE).await;
     die_with_changes(&world, place).await;
-    // Five seconds are promised, and are ample: Postgres notices at once that a process is gone.
+    // The promise is five seconds, which is ample: Postgres notices at once that a process is gone.
     let old = world.old_store().await;
     old.batch_execute("SET statement_timeout = '5s'").await.unwrap();
     assert!(old.execute("UPDATE containers SET name = name", &[]).await.unwrap() >= u64::from(ORGS));
@@ -101,7 +101,7 @@ async fn die_with_changes(world: &World, place: &str) {
     world.install_guard().await;
     let gate = Gate::in_copy(world).await;
     let campaign = world.start_to_die("migrate whole_org all workers=1", place);
-    gate.somebody_waits().await;
+    gate.is_reached().await;
     world.until_changes_are_logged().await;
     gate.open().await;
     campaign.end().await.by_sigkill();

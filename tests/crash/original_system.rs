@@ -1,5 +1,5 @@
-//! The runbooks of the original system: its calls in their order, through the console and as a runbook; the shipped ones that say the
-//! same; and the lessons that it taught.
+//! The runbooks of the original system: its calls in order, through the console and as a runbook; the shipped runbooks with the
+//! same meaning; and the lessons of that system.
 
 use std::collections::BTreeMap;
 
@@ -232,7 +232,7 @@ async fn a_window_is_killed_everywhere_and_comes_to_its_end() {
     assert_eq!(still.flags(&format!("dl_org_{}", still.orgs[0].name)).await, BTreeMap::new());
 }
 
-/// Statements for each org: once for each, whatever kills Mover; checked; and taken back.
+/// Statements for each org: once for each, whenever Mover is killed; checked; and undone.
 #[tokio::test]
 async fn steps_of_sql_are_carried_out_once_for_each_org() {
     let still = QuietStores::new().await;
@@ -281,7 +281,7 @@ async fn steps_of_sql_are_carried_out_once_for_each_org() {
     assert_eq!(still.alike("client_writes").await.1, 0);
 }
 
-/// The flag comes first: killed in between, an org is held on the old store and not captured, and the next try sees to it.
+/// The flag comes first: killed in between, an org is routed to the old store and not captured, and the next try completes it.
 #[tokio::test]
 async fn lesson_07_a_crash_in_prep_misroutes_nobody() {
     let still = QuietStores::new().await;
@@ -294,7 +294,7 @@ async fn lesson_07_a_crash_in_prep_misroutes_nobody() {
     }
     still.mover(&prep).await.with_code(0);
     assert_eq!(still.states("phase_2").await, BTreeMap::from([("holding".to_owned(), 6)]));
-    // Those that are known are left alone.
+    // Known orgs are left alone.
     let again = still.mover(&prep).await.with_code(0);
     assert!(again.answer.contains("0 orgs are forced") && again.answer.contains("6 were known"), "{again}");
 }
@@ -332,7 +332,7 @@ async fn lesson_11_the_list_of_orgs_is_never_old() {
     assert_eq!(done.answer.matches("orgs can be created while this goes on").count(), 1, "{done}");
 }
 
-/// All three or none, in one write to Redis, whatever is asked for.
+/// All three or none, in one write to Redis, whichever is requested.
 #[tokio::test]
 async fn lesson_16_flags_that_belong_together_are_set_by_one_call() {
     let still = QuietStores::new().await;
@@ -343,7 +343,7 @@ async fn lesson_16_flags_that_belong_together_are_set_by_one_call() {
     let arguments = ["console", "--yes"];
     Program::fed(still.dir(), &arguments, Some(OPERATOR_PLACES[1]), call).end().await.by_sigkill();
     assert_eq!(still.flags("dl_default").await, before);
-    // It was decided: the next Mover brings it to Redis, all of it.
+    // It was decided: the next Mover writes all of it to Redis.
     still.exec("flags repair").await.with_code(0);
     assert!(still.flags("dl_default").await.values().all(|value| value == "false"));
 }

@@ -44,7 +44,7 @@ async fn doctor_finds_orphans_and_mends_them_when_told_to() {
     for part in [
         // Clients write, so there may be more than was left over.
         format!("{}: the source logs what is written, with ", world.orgs[0].name),
-        format!("{}: the target holds a copy that nobody works on, but the move log has it ready", world.orgs[1].name),
+        format!("{}: the target holds an abandoned copy, but the move log has it ready", world.orgs[1].name),
         "mover doctor --fix mends it".into(),
     ] {
         assert!(found.answer.contains(&part), "{part}\n{found}");

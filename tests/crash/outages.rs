@@ -12,7 +12,7 @@ async fn postgres_is_restarted_in_mid_copy() {
     let world = World::ready(OFFLINE).await;
     let gate = Gate::in_copy(&world).await;
     let campaign = world.start("migrate whole_org_offline all");
-    gate.somebody_waits().await;
+    gate.is_reached().await;
     world.servers.restart(Postgres).await.unwrap();
     campaign.end().await.with_code(0);
     world.assert_all_moved().await;
@@ -23,7 +23,7 @@ async fn postgres_is_killed_in_mid_copy() {
     let world = World::ready(OFFLINE).await;
     let gate = Gate::in_copy(&world).await;
     let campaign = world.start("migrate whole_org_offline all");
-    gate.somebody_waits().await;
+    gate.is_reached().await;
     world.servers.kill9(Postgres).await.unwrap();
     world.servers.start_again(Postgres).await.unwrap();
     campaign.end().await.with_code(0);
@@ -35,7 +35,7 @@ async fn postgres_is_killed_in_mid_switch() {
     let world = World::ready(OFFLINE).await;
     let gate = Gate::in_switch(&world).await;
     let campaign = world.start("migrate whole_org_offline all");
-    gate.somebody_waits().await;
+    gate.is_reached().await;
     world.servers.kill9(Postgres).await.unwrap();
     world.servers.start_again(Postgres).await.unwrap();
     campaign.end().await.with_code(0);
@@ -47,7 +47,7 @@ async fn mover_and_postgres_die_together() {
     let world = World::ready(OFFLINE).await;
     let gate = Gate::in_copy(&world).await;
     let campaign = world.start("migrate whole_org_offline all");
-    gate.somebody_waits().await;
+    gate.is_reached().await;
     world.servers.kill9(Postgres).await.unwrap();
     campaign.kill9().await.by_sigkill();
     world.servers.start_again(Postgres).await.unwrap();
@@ -60,7 +60,7 @@ async fn redis_is_killed_in_mid_switch() {
     let world = World::ready(OFFLINE).await;
     let gate = Gate::in_switch(&world).await;
     let mut campaign = world.start("migrate whole_org_offline all");
-    gate.somebody_waits().await;
+    gate.is_reached().await;
     world.servers.kill9(Redis).await.unwrap();
     gate.open().await;
     campaign.says("flags cannot be written").await;
@@ -75,7 +75,7 @@ async fn redis_dies_in_mid_switch_and_then_mover() {
     let world = World::ready(OFFLINE).await;
     let gate = Gate::in_switch(&world).await;
     let mut campaign = world.start("migrate whole_org_offline all");
-    gate.somebody_waits().await;
+    gate.is_reached().await;
     world.servers.kill9(Redis).await.unwrap();
     gate.open().await;
     campaign.says("flags cannot be written").await;
@@ -92,7 +92,7 @@ async fn redis_loses_its_memory_in_mid_copy() {
     let world = World::ready(OFFLINE).await;
     let gate = Gate::in_copy(&world).await;
     let mut campaign = world.start("migrate whole_org_offline all");
-    gate.somebody_waits().await;
+    gate.is_reached().await;
     flush(&world).await;
     campaign.says("Redis has lost its memory").await;
     gate.open().await;
@@ -105,7 +105,7 @@ async fn redis_loses_its_memory_in_mid_switch() {
     let world = World::ready(OFFLINE).await;
     let gate = Gate::in_switch(&world).await;
     let mut campaign = world.start("migrate whole_org_offline all");
-    gate.somebody_waits().await;
+    gate.is_reached().await;
     flush(&world).await;
     campaign.says("Redis has lost its memory").await;
     gate.open().await;
@@ -119,7 +119,7 @@ async fn redis_loses_its_memory_while_mover_is_dead() {
     let world = World::ready(OFFLINE).await;
     let gate = Gate::in_switch(&world).await;
     let campaign = world.start("migrate whole_org_offline all");
-    gate.somebody_waits().await;
+    gate.is_reached().await;
     campaign.signal(Signal::SIGKILL);
     campaign.end().await.by_sigkill();
     flush(&world).await;
@@ -169,7 +169,7 @@ async fn copying_online(world: &World) -> (Gate, Program) {
     world.install_guard().await;
     let gate = Gate::in_copy(world).await;
     let campaign = world.start("migrate whole_org all");
-    gate.somebody_waits().await;
+    gate.is_reached().await;
     (gate, campaign)
 }
 
@@ -185,7 +185,7 @@ async fn a_store_is_slow_for_a_while() {
     let world = World::ready(ONLINE).await;
     world.install_guard().await;
     let store = world.new_store().await;
-    // Longer than a round may take that is done while writers wait.
+    // Longer than the bound of a round that runs while writers wait.
     let mut slow = "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS
         $$ BEGIN PERFORM pg_sleep(0.15); RETURN NULL; END $$;"
         .to_owned();

@@ -1,4 +1,4 @@
-//! The program under test as a process: started, listened to, killed.
+//! The program under test as a process: started, read from, killed.
 
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
@@ -17,7 +17,7 @@ use tokio::time::{sleep, timeout};
 const HANGS_AFTER: Duration = Duration::from_secs(120);
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
-/// Waits until something is so.
+/// Waits until something is true.
 pub(crate) async fn eventually(what: &str, is_so: impl AsyncFn() -> bool) {
     let waiting = async {
         while !is_so().await {
@@ -90,7 +90,7 @@ impl Program {
         (Self { child, said, answer, listener }, stdin)
     }
 
-    /// Waits until it has said something on standard error; answers all that it has said.
+    /// Waits until it has printed a text on standard error; returns everything that it has printed there.
     pub(crate) async fn says(&mut self, text: &str) -> String {
         let heard = timeout(HANGS_AFTER, self.said.wait_for(|said| said.contains(text))).await;
         let heard = heard.ok().and_then(|heard| heard.ok().map(|said| said.clone()));

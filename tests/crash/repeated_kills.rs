@@ -1,5 +1,5 @@
-//! Killed again while it recovers, and killed at any instant. What is random comes from a seed, which is printed;
-//! MOVER_CRASH_SEED repeats it.
+//! Killed again while it recovers, and killed at any instant. The seed of everything random is printed; MOVER_CRASH_SEED
+//! repeats a run.
 
 use std::time::Duration;
 
@@ -49,7 +49,7 @@ async fn killed_with_every_org_in_flight_and_migrated_again() {
     let gate = Gate::in_copy(&world).await;
     let campaign = world.start("migrate whole_org_offline all workers=8");
     world.until(|states| in_flight(states) == i64::from(ORGS)).await;
-    gate.somebody_waits().await;
+    gate.is_reached().await;
     campaign.kill9().await.by_sigkill();
     gate.open().await;
     let again = world.exec("migrate whole_org_offline all").await;
@@ -99,7 +99,7 @@ async fn killed_at(places: &[&str]) {
     world.assert_all_moved().await;
 }
 
-/// The operator resumes, or simply migrates again: both must pick up what the dead one left.
+/// The operator resumes, or simply migrates again: both must continue what the dead process left.
 async fn killed_at_instants() {
     let mut random = seeded();
     let world = World::ready(OFFLINE).await;

@@ -29,7 +29,7 @@ async fn a_whole_migration_is_rolled_back_by_the_shipped_runbook() {
     world.exec("migrate whole_org all").await.with_code(0);
     let (book, migration) = (shipped("rollback.md"), "migration=whole_org");
     let looked = run(&world, &[&book, "--var", migration, "--dry-run"]).await.with_code(0);
-    assert!(looked.answer.contains("would rollback those that are meant of 8 orgs that are migrated now"), "{looked}");
+    assert!(looked.answer.contains("would rollback the selected ones of 8 orgs that are migrated now"), "{looked}");
     assert_eq!(world.states().await["migrated"], 8);
     // There is no terminal to answer.
     let refused = run(&world, &[&book, "--var", migration]).await.with_code(1);
@@ -67,7 +67,7 @@ async fn one_org_is_moved_and_failed_ones_are_retried_by_the_shipped_runbooks() 
     world.assert_all_moved().await;
 }
 
-/// Each script notes that it ran. Every second one kills Mover, which had begun it.
+/// Each script records that it ran. Every second one kills Mover, which had begun it.
 #[tokio::test]
 async fn a_run_that_is_killed_at_each_step_goes_on_and_repeats_nothing() {
     let world = World::ready(ONLINE).await;
@@ -84,12 +84,12 @@ async fn a_run_that_is_killed_at_each_step_goes_on_and_repeats_nothing() {
     );
     let book = write(&world, &source).display().to_string();
     run(&world, &[&book, "--allow-shell"]).await.by_sigkill();
-    // What is resumed is what was begun, whatever the file says by now.
+    // A resumed run uses the text with which it was begun, whatever the file says by now.
     std::fs::remove_file(&book).unwrap();
     for _ in 2..=3 {
         for _ in 0..2 {
             let unclear = run(&world, &["--resume", "1", "--allow-shell"]).await.with_code(1);
-            assert!(unclear.said.contains("nobody knows how far it came"), "{unclear}");
+            assert!(unclear.said.contains("its outcome is unknown"), "{unclear}");
         }
         run(&world, &["--resume", "1", "--allow-shell", "--repeat"]).await.by_sigkill();
     }
@@ -124,7 +124,7 @@ async fn mistakes_are_told_with_their_places_before_anything_is_done() {
     let shell = write(&world, "```mover\ndarklaunch default cell=new\n```\n```sh\ntrue\n```\n").display().to_string();
     let refused = run(&world, &[&shell]).await.with_code(1);
     assert!(refused.said.contains("line 4: a step of the shell"), "{refused}");
-    // What is refused is no run, which would stand in the way of the next one.
+    // A refused run is not recorded, as it would block the next one.
     let list = run(&world, &["--list"]).await.with_code(0);
     assert!(list.answer.contains("no runbook was run yet"), "{list}");
     let flags = world.exec("flags show default").await.with_code(0);
@@ -164,13 +164,13 @@ async fn two_people_cannot_run_the_same_one_at_once() {
     let begun = async || run(&world, &["--list"]).await.answer.contains("run 1  Waiting");
     eventually("the first one has begun", begun).await;
     let second = run(&world, &[&book, "--anew"]).await.with_code(1);
-    assert!(second.said.contains("somebody runs \"Waiting\" at this moment"), "{second}");
+    assert!(second.said.contains("another client is running \"Waiting\""), "{second}");
     world.exec("darklaunch default go=true").await.with_code(0);
     first.end().await.with_code(0);
     run(&world, &[&book]).await.with_code(0);
 }
 
-/// A server that answers 200 to the first request and 503 to all later ones, and notes what it was asked.
+/// A server that answers 200 to the first request and 503 to all later ones, and records the requests.
 fn server() -> (String, Arc<Mutex<Vec<String>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = format!("http://{}/organizations", listener.local_addr().unwrap());

@@ -34,7 +34,7 @@ impl Terminal {
     pub(crate) fn open(dir: &Path, arguments: &[&str]) -> Self {
         let size = Winsize { ws_row: ROWS.get(), ws_col: COLUMNS.get(), ws_xpixel: 0, ws_ypixel: 0 };
         let pty = openpty(Some(&size), None).unwrap();
-        // Ctrl-C is a signal only to whom the terminal controls.
+        // Ctrl-C is a signal only to the process group that the terminal controls.
         let mut console = Command::new("setsid");
         console
             .args(["--ctty", env!("CARGO_BIN_EXE_mover"), "console"])
@@ -73,7 +73,7 @@ impl Terminal {
         File::from(self.keys.try_clone().unwrap()).write_all(keys.as_bytes()).unwrap();
     }
 
-    /// Waits until the screen is as it should be.
+    /// Waits until the screen is as expected.
     pub(crate) async fn until(&mut self, what: &str, is_so: impl FnMut(&String) -> bool) {
         let seen = timeout(HANGS_AFTER, self.screen.wait_for(is_so)).await.is_ok_and(|seen| seen.is_ok());
         assert!(seen, "never {what}, but:\n{}", *self.screen.borrow());

@@ -23,7 +23,7 @@ async fn the_console_completes_hints_and_remembers() {
     let mut terminal = open(&still);
     terminal.prompts().await;
     terminal.press(&format!("orgs li{TAB}"));
-    // What is left of the syntax is a hint.
+    // The rest of the syntax is a hint.
     terminal.ends_with("mover> orgs list MIGRATION").await;
     terminal.press(&format!("whole_org_o{TAB}state=rea{TAB}"));
     terminal.ends_with("mover> orgs list whole_org_offline state=ready").await;
@@ -69,7 +69,7 @@ async fn a_campaign_is_shown_steered_left_and_found_again() {
     terminal.press("b");
     terminal.shows("it goes on in the background").await;
     terminal.prompts().await;
-    // What is typed stays whole while log lines come in.
+    // The typed text stays complete while log lines arrive.
     terminal.press("set sleep");
     terminal.press(&format!("_time 0{ENTER}"));
     terminal.shows("waits 0 ms after each block").await;

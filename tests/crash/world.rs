@@ -1,4 +1,4 @@
-//! What every test stands on: two stores, a move log, flags, orgs in the old store that are ready to move, and clients.
+//! The world of every test: two stores, a move log, flags, orgs in the old store that are ready to move, and clients.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -20,13 +20,13 @@ pub(crate) const OFFLINE: &str = "whole_org_offline";
 pub(crate) const ONLINE: &str = "whole_org";
 const ROWS: u64 = 600;
 
-/// A dead process must be noticed by what it no longer holds, never by a lease that runs out: a test would not live to see that.
+/// A dead process must be detected by its released locks, never by an expired lease: a test would not run that long.
 const LEASE_MS: u32 = 600_000;
 
-/// Writes that must be acknowledged in a store before a test is content that clients get on there.
+/// How many writes must be acknowledged in a store before a test is satisfied that clients continue there.
 const WRITES_MIN: u64 = 10;
 
-/// Tables of which clients change something. The others must stay the same wherever they are.
+/// Tables that clients change. The others must stay the same wherever they are.
 pub(crate) const WRITTEN: [&str; 3] = ["containers", "nodes", "client_writes"];
 
 /// Where the shipped definitions are.
@@ -152,7 +152,7 @@ impl World {
         RouteBy::cell().route(&mut connection, &org.name).await.unwrap()
     }
 
-    /// The first of these orgs cannot be copied from now on, and what is copied of the second is wrong.
+    /// From now on the first of these orgs cannot be copied, and the copy of the second is wrong.
     pub(crate) async fn spoil(&self, uncopied: &SampleOrg, unverified: &SampleOrg) {
         let poison = "UPDATE cookbooks SET name = 'poison' WHERE org_id = $1";
         assert!(self.old_store().await.execute(poison, &[&uncopied.id]).await.unwrap() > 0);
@@ -170,11 +170,11 @@ impl World {
     pub(crate) async fn mend(&mut self) {
         let mend = "ALTER TABLE cookbooks DROP CONSTRAINT no_poison; DROP TRIGGER spoil ON organizations";
         self.new_store().await.batch_execute(mend).await.unwrap();
-        // The poison is the org's own.
+        // The poisoned row is the org's own.
         self.untouched = digests(&self.old_store().await).await;
     }
 
-    /// Installs the guard for a campaign, which a gate would be in the way of.
+    /// Installs the guard for a campaign, which a gate would block.
     pub(crate) async fn install_guard(&self) {
         for store in ["old", "new"] {
             self.mover(&["guard", "install", store, "--awake"]).await.with_code(0);
@@ -189,7 +189,7 @@ impl World {
         eventually("clients write to an org that is being moved", logged).await;
     }
 
-    /// Nothing in the old store says that an org was on its way.
+    /// Nothing in the old store says that an org was in flight.
     pub(crate) async fn assert_unguarded(&self, org: &SampleOrg) {
         let sql = "SELECT mode || (SELECT count(*) FROM mover.change_log WHERE org_key = $1)
                    FROM mover.org_guard WHERE org_key = $1";
@@ -206,7 +206,7 @@ impl World {
         assert_eq!(left, 0, "rows of {} were left in the new store", org.name);
     }
 
-    /// Every org lives in the new store, and what clients do not change is as it was, there and here.
+    /// Every org lives in the new store, and everything that clients do not change is as it was, in both stores.
     pub(crate) async fn assert_all_moved(self) {
         let rest = self.come_to_rest("migrated", Store::New).await;
         assert_eq!(digests(&rest.new).await, rest.untouched, "in the new store");
@@ -227,7 +227,7 @@ impl World {
         assert_empty(&rest.old).await;
     }
 
-    /// Every org is in this state and open for writes in this store; no acknowledged write is lost, none is doubled; flags,
+    /// Every org is in this state and open for writes in this store; no acknowledged write is lost, none is duplicated; flags,
     /// move log, `doctor` and `health` agree that all is well.
     async fn come_to_rest(self, state: &str, store: Store) -> AtRest {
         assert_eq!(self.states().await, BTreeMap::from([(state.into(), ORGS.into())]));
@@ -255,7 +255,7 @@ impl World {
     }
 }
 
-/// What is left to look at when all orgs are where they should be.
+/// What is left to check when all orgs are where they should be.
 struct AtRest {
     untouched: Digests,
     old: Client,
@@ -263,7 +263,7 @@ struct AtRest {
     _servers: Private,
 }
 
-/// How many orgs are on their way.
+/// How many orgs are in flight.
 pub(crate) fn in_flight(states: &BTreeMap<String, i64>) -> i64 {
     let at_rest = ["holding", "ready", "migrated", "failed", "rolled_back", "finalized"];
     states.iter().filter(|(state, _)| !at_rest.contains(&state.as_str())).map(|(_, orgs)| orgs).sum()

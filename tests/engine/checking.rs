@@ -1,4 +1,4 @@
-//! `check` finds what would go wrong, says what to do, and changes nothing.
+//! `check` finds problems, says what to do, and changes nothing.
 
 use mover::config::{Definition, TableRule};
 use mover::engine::{Level, PgEngine, Store};
@@ -224,7 +224,7 @@ async fn rights_that_an_online_move_needs_are_told_for_both_stores() {
         has(&problems, &[&format!("table {table} in old"), &format!("GRANT TRIGGER ON public.{table} TO")]);
     }
     assert_eq!(problems.len(), 4 + 2 + 1 + 3, "{problems:#?}");
-    // What is told is all that is missing.
+    // The report lists all that is missing.
     world.old.batch_execute("GRANT SET ON PARAMETER session_replication_role TO lesser").await.unwrap();
     for client in [&world.old, &world.new] {
         let grants = "CREATE SCHEMA mover; GRANT CREATE, USAGE ON SCHEMA mover TO lesser;
@@ -255,7 +255,7 @@ async fn primary_keys_that_differ_are_a_problem() {
     let remedy = "run in new: ALTER TABLE \"public\".\"notes\" DROP CONSTRAINT notes_pkey, ADD PRIMARY KEY (\"id\")";
     has(&problems, &["table notes", "(id) in old and (org_id, id) in new", remedy]);
     assert_eq!(problems.len(), 1, "{problems:#?}");
-    // In which order their columns stand is no matter.
+    // The order of their columns does not matter.
     let keys = |columns| format!("ALTER TABLE notes DROP CONSTRAINT notes_pkey, ADD PRIMARY KEY ({columns})");
     let (problems, _) = differing(&keys("id, org_id"), &keys("org_id, id"), vec![]).await;
     assert_eq!(problems, [""; 0]);

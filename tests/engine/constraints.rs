@@ -1,4 +1,4 @@
-//! What the target refuses is told with its table, columns and row.
+//! A refusal by the target is reported with its table, columns and row.
 
 use crate::one_org::OneOrg;
 use mover_actors::domain::record::Place;
@@ -57,7 +57,7 @@ async fn rows_that_the_target_refuses_are_named() {
     assert_eq!(at(&place), (Some("new"), Some("notes"), vec!["user_id"]));
     assert_eq!(place.row.as_deref(), Some("(5)"));
 
-    // Nothing of them is left, and the org that was copied is untouched.
+    // Nothing of them is left, and the copied org is untouched.
     assert_eq!(world.count(&world.new, "notes").await, 2);
     verify(&engine, &lease("1", 1)).await.unwrap();
 }

@@ -1,4 +1,4 @@
-//! Writers that are still open are waited for, and named when they do not end.
+//! Mover waits for open writers, and names them when they do not end.
 
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ async fn an_open_writer_is_waited_for() {
     tokio::select! {
         biased;
         result = &mut drain => panic!("it did not wait: {result:?}"),
-        // By the time this other connection is told, the drain has looked many times.
+        // By the time this other connection gets its answer, the drain has polled many times.
         _ = world.new.batch_execute("SELECT pg_sleep(0.3)") => {}
     }
     // A writer that comes later was admitted after the block.
@@ -60,7 +60,7 @@ async fn readers_and_writers_of_other_tables_are_not_waited_for() {
     engine.drain(&lease("1", 1)).await.unwrap();
 }
 
-/// It may write long after, in the middle of the copy.
+/// It may write long afterwards, in the middle of the copy.
 #[tokio::test]
 async fn who_has_locked_rows_to_change_them_is_waited_for() {
     let world = World::with_schema(SCHEMA).await;

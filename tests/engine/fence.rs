@@ -1,4 +1,4 @@
-//! Repeating, clearing, and refusing stale epochs.
+//! Repeating, clearing, and refusing older epochs.
 
 use crate::one_org::OneOrg;
 
@@ -60,7 +60,7 @@ async fn a_stale_claim_can_do_nothing() {
         let error = stale.expect("a stale lease is refused");
         assert!(!error.transient && error.reason.contains("newer epoch 5"), "{error}");
     }
-    // Also after the newer one took everything back.
+    // Also after the newer one undid everything.
     engine.discard(&lease("1", 6)).await.unwrap();
     let (reason, _) = refused_copy(&engine, &lease("1", 5)).await;
     assert!(reason.contains("newer epoch 6"), "{reason}");

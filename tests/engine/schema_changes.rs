@@ -38,7 +38,7 @@ async fn orgs_that_come_later_bring_a_new_column_or_are_refused() {
     assert_eq!(world.count(&world.new, "notes WHERE extra = 'kept'").await, 50);
 }
 
-/// There is no way back from here, and the org is shut: it is copied again.
+/// There is no way back from here, and the org is blocked: it is copied again.
 #[tokio::test]
 async fn a_column_that_was_added_after_the_proof_is_brought_before_the_org_goes_live() {
     let world = world().await;
@@ -74,7 +74,7 @@ async fn a_table_that_a_crash_has_emptied_after_the_proof_is_filled_again() {
     engine.copy(&lease("1", 1)).await.unwrap();
     verify(&engine, &lease("1", 1)).await.unwrap();
     world.server.crash().await;
-    // The connections of before are found to be gone.
+    // The earlier connections turn out to be gone.
     while let Err(error) = engine.settle(&lease("1", 1)).await {
         assert!(error.transient, "{error}");
     }

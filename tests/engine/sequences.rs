@@ -1,4 +1,4 @@
-//! After a copy the target hands out no number that is taken.
+//! After a copy the target returns no number that is in use.
 
 use mover::engine::Level;
 

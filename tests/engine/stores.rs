@@ -1,4 +1,4 @@
-//! Faults that pass are told from faults that stay.
+//! Transient faults are distinguished from permanent ones.
 
 use crate::one_org::OneOrg;
 use mover::engine::{PgEngine, Store};
@@ -69,7 +69,7 @@ async fn a_connection_that_is_cut_or_a_lock_that_is_held_is_worth_another_try() 
     };
     let (copied, ()) = tokio::join!(engine.copy(&org), cut);
     assert!(copied.unwrap_err().transient);
-    // The engine's own patience ends with 55P03.
+    // The engine's own lock timeout gives 55P03.
     let error = engine.copy(&org).await.unwrap_err();
     assert!(error.transient && error.reason.contains("55P03"), "{error}");
     world.new.batch_execute("COMMIT").await.unwrap();

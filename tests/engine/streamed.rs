@@ -34,14 +34,14 @@ async fn has_hashed(world: &World) -> bool {
 }
 
 #[tokio::test]
-async fn rows_that_nobody_wrote_are_not_read_again() {
+async fn unwritten_rows_are_not_read_again() {
     let world = world().await;
     let engine = engine(&world);
     engine.copy(&lease("1", 1)).await.unwrap();
     let (source, target) = engine.verify(&lease("1", 1)).await.unwrap();
     assert_eq!((source.rows(), &source), (500, &target));
     assert!(!has_hashed(&world).await, "the source was read once more");
-    // What others have is their own.
+    // Rows of other orgs do not matter.
     world.old.batch_execute("UPDATE groups SET name = 'x' WHERE org = 2").await.unwrap();
     engine.verify(&lease("1", 1)).await.unwrap();
     assert!(!has_hashed(&world).await, "the source was read once more");
@@ -59,7 +59,7 @@ async fn whatever_is_written_after_the_copy_is_seen() {
         "DELETE FROM members WHERE group_id = 3 AND name = 'm1'",
         "INSERT INTO members VALUES (6, 'new', 1)",
         "BEGIN; DELETE FROM members WHERE group_id = 6 AND name = 'm1'; INSERT INTO members VALUES (6, 'other', 1); COMMIT",
-        // Rows that change hands, as many as come.
+        // Rows that get another org, as many in each direction.
         "UPDATE groups SET org = 1 WHERE id = 4",
         "UPDATE groups SET org = 3 - org WHERE id IN (9, 10)",
         "UPDATE members SET group_id = 13, name = 'came' WHERE group_id = 12 AND name = 'm2'",
@@ -90,7 +90,7 @@ async fn what_was_open_during_the_copy_is_seen() {
     verify(&engine, &lease("1", 1)).await.unwrap_err();
 }
 
-/// Rows belong to another org without being written, where a table that is only passed through has changed.
+/// Rows get another owner without being written, if a table that `via` passes through has changed.
 #[tokio::test]
 async fn tables_whose_owner_depends_on_others_are_read_again() {
     let world = world().await;
@@ -110,7 +110,7 @@ async fn tables_whose_owner_depends_on_others_are_read_again() {
     verify(&engine, &lease("1", 1)).await.unwrap_err();
 }
 
-/// There the rows keep their own rules of whose they are.
+/// There the rows have ownership rules of their own.
 #[tokio::test]
 async fn tables_that_pass_through_rows_of_other_orgs_are_read_again() {
     let schema = "
@@ -135,7 +135,7 @@ async fn tables_that_pass_through_rows_of_other_orgs_are_read_again() {
     engine.verify(&lease("1", 1)).await.map(|(source, target)| assert_ne!(source, target)).unwrap();
 }
 
-/// What is kept elsewhere does not say who wrote it.
+/// Foreign tables do not tell which transaction wrote a row.
 #[tokio::test]
 async fn foreign_partitions_are_read_again() {
     let schema = "
@@ -166,7 +166,7 @@ async fn foreign_partitions_are_read_again() {
     engine.verify(&lease("1", 1)).await.map(|(source, target)| assert_ne!(source, target)).unwrap();
 }
 
-/// Transactions that are prepared or nested, rows that are frozen at once or later, tables that are written anew.
+/// Transactions that are prepared or nested, rows that are frozen at once or later, tables that are rewritten.
 #[tokio::test]
 async fn however_a_row_is_written_it_is_seen() {
     let world = world().await;

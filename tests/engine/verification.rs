@@ -1,4 +1,4 @@
-//! A difference between the stores is seen and explained.
+//! A difference between the stores is found and explained.
 
 use crate::one_org::OneOrg;
 

@@ -45,7 +45,7 @@ async fn a_row_that_comes_or_goes_takes_along_what_hangs_on_it() {
     let group = format!("1 groups {{{G1}}} +");
     world.assert_logs(&format!("DELETE FROM groups WHERE id IN ('{G1}', '{G3}')"), &[&group]).await;
     assert_eq!(world.count("stickers").await, 1);
-    // What hangs on a row may come before the row itself, which then brings it along.
+    // The child of a row may come before the row itself, which then brings it along.
     let sql = "ALTER TABLE members DROP CONSTRAINT members_group_id_fkey; ALTER TABLE members OWNER TO app;
          DELETE FROM mover.change_log; SET session_replication_role = replica; DELETE FROM groups; RESET session_replication_role";
     world.old.batch_execute(sql).await.unwrap();

@@ -1,4 +1,5 @@
-//! Installing on a table that a long transaction holds: it gives way to writers, again and again, and says who is in the way.
+//! Installing on a table that a long transaction holds: it backs off for writers, again and again, and names the blocking
+//! session.
 
 use std::time::Duration;
 
@@ -67,7 +68,7 @@ async fn who_is_in_the_way_is_named_in_the_end() {
     );
 }
 
-/// One process at a time makes triggers. Others stand in line for their turn, and do not name it as being in the way.
+/// One process at a time creates triggers. Others wait for their turn, and do not name it as blocking.
 #[tokio::test]
 async fn another_mover_is_waited_for_and_not_named() {
     const TURN: &str = "BEGIN; SELECT pg_advisory_xact_lock(hashtext('mover.guard'))";

@@ -1,4 +1,4 @@
-//! What is written of an org while it is captured is logged, however it is written, and nothing else is.
+//! Writes of a captured org are logged, however they are made, and nothing else is.
 
 use crate::world::World;
 

@@ -1,4 +1,4 @@
-//! What is logged can be carried over: a whole move of an org with rows in tables of every kind.
+//! Logged changes can be carried over: a whole move of an org with rows in tables of every kind.
 
 use crate::one_org::OneOrg;
 use mover_actors::domain::state::Way;
@@ -76,7 +76,7 @@ async fn an_org_moves_there_and_back_with_all_that_is_written_meanwhile() {
     assert_eq!(moved, contents(&world.old).await);
     assert_eq!(refused(world.app.batch_execute("UPDATE collated SET c = 'x'").await).code, "MV001");
 
-    // The other store logs what is written there, so that there is a way back.
+    // The other store logs writes there, so that there is a way back.
     let there = connect_as(&world.server, "app", "new").await;
     let undo = format!(
         "DELETE FROM files; DELETE FROM groups; DELETE FROM {ODD_TABLE}; UPDATE kinds SET d = d + 1; UPDATE events SET id = id + 10; UPDATE collated SET c = c || '!'"

@@ -40,7 +40,7 @@ async fn what_is_awake_is_not_put_to_sleep() {
     assert_eq!(world.status().await.guarded, PLACES);
 }
 
-/// To make a trigger takes less than to switch it off.
+/// Creating a trigger needs fewer rights than disabling it.
 #[tokio::test]
 async fn who_does_not_own_the_tables_installs_it_awake() {
     let world = World::bare().await;

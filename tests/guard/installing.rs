@@ -33,7 +33,7 @@ async fn orgs_that_are_listed_later_are_known_after_the_next_install() {
 }
 
 #[tokio::test]
-async fn triggers_that_somebody_has_tampered_with_are_shown_and_repaired() {
+async fn triggers_that_were_tampered_with_are_shown_and_repaired() {
     let world = World::guarded().await;
     let trigger = |event: &str| format!("mover_guard_{MIGRATION}_{event}");
     let row = world

@@ -1,9 +1,9 @@
-//! Names and keys of any kind, and settings of any kind: what is logged is the same text.
+//! Names, keys and settings of any kind: the logged text is the same.
 
 use crate::world::{MIGRATION, ODD_TABLE, World, define, keyed, migration, store_name};
 use mover::engine::{PgEngine, Store};
 
-/// What a session of the application may have set, by whim or in order to deceive.
+/// Settings that a session of the application may have, by chance or with bad intent.
 const ODD_SETTINGS: &str = "SET DateStyle = 'German, DMY'; SET IntervalStyle = 'sql_standard'; SET TimeZone = 'Asia/Kathmandu';
     SET extra_float_digits = -5; SET bytea_output = 'escape'; SET standard_conforming_strings = off; SET array_nulls = off;
     SET quote_all_identifiers = on; SET enable_indexscan = off; SET enable_bitmapscan = off;";
@@ -59,7 +59,7 @@ async fn a_key_reads_the_same_whatever_the_session_has_set() {
         world.assert_logs(&format!("BEGIN ISOLATION LEVEL {level}; UPDATE kinds SET n = n; COMMIT"), &[key]).await;
     }
     world.assert_logs("DELETE FROM kinds", &[key]).await;
-    // What the session has set is left as it is.
+    // The settings of the session are unchanged.
     let row =
         world.app.query_one("SELECT current_setting('DateStyle'), current_setting('TimeZone')", &[]).await.unwrap();
     assert_eq!((row.get(0), row.get(1)), ("German, DMY", "Asia/Kathmandu"));
@@ -89,7 +89,7 @@ async fn the_orgs_own_key_reads_the_same_whatever_the_session_has_set() {
 }
 
 #[tokio::test]
-async fn a_hostile_search_path_deceives_nobody() {
+async fn a_hostile_search_path_has_no_effect() {
     let world = World::guarded().await;
     world.old.batch_execute(HOSTILE).await.unwrap();
     world.app.batch_execute(ODD_SETTINGS).await.unwrap();

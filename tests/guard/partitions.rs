@@ -1,4 +1,4 @@
-//! A partitioned table is guarded by whichever name it is written.
+//! A partitioned table is guarded under every name by which it is written.
 
 use crate::world::{World, refused};
 

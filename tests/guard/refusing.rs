@@ -1,4 +1,4 @@
-//! Writes to an org that lives in the other store are refused, in a way that programs and people can act on.
+//! Writes to an org that lives in the other store are refused, with an error that programs and people can use.
 
 use crate::world::{MIGRATION, Refusal, World, connect_as, refused, set_mode};
 

@@ -1,4 +1,4 @@
-//! Removing the guard: without a trace, and not behind the back of orgs that need it.
+//! Removing the guard: without a trace, and not while orgs need it.
 
 use std::process::Command;
 
@@ -139,7 +139,7 @@ async fn triggers_on_what_is_no_part_of_the_migration_any_more_go_too() {
 }
 
 #[tokio::test]
-async fn a_schema_that_somebody_else_has_made_for_mover_stays() {
+async fn a_schema_mover_that_was_created_by_another_user_stays() {
     let world = World::bare().await;
     let rights = "CREATE ROLE plain LOGIN; CREATE SCHEMA mover; GRANT CREATE, USAGE ON SCHEMA mover TO plain;
         GRANT SET ON PARAMETER session_replication_role TO plain";

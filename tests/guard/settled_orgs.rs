@@ -1,4 +1,4 @@
-//! Orgs that do not move notice nothing.
+//! Orgs that do not move are not affected.
 
 use crate::world::{MIGRATION, World};
 
@@ -63,7 +63,7 @@ async fn a_transaction_with_a_snapshot_may_write_to_more_orgs_than_there_is_room
     let sql =
         "BEGIN ISOLATION LEVEL REPEATABLE READ; INSERT INTO notes SELECT n, n, '' FROM generate_series(1, 30000) n";
     world.app.batch_execute(sql).await.unwrap();
-    // Only who writes to an org that moves may meet the switch.
+    // Only writers of an org that moves may meet the switch.
     assert_eq!(
         world.count("pg_locks WHERE locktype = 'advisory' AND mode = 'ShareLock' AND classid <> 1297045075").await,
         1

@@ -1,4 +1,4 @@
-//! Writers that began before an org's mode changed: none of them slips through.
+//! Writers that began before an org's mode changed: no write of theirs is missed.
 
 use crate::one_org::OneOrg;
 use tokio_postgres::Client;
@@ -95,7 +95,7 @@ async fn a_write_from_before_the_first_capture_is_waited_for_and_copied() {
             engine
         });
         world.wait_for("mover.org_guard WHERE org_key = '1' AND mode = 'capturing'").await;
-        // It looks again and again who is still there.
+        // It polls for remaining transactions.
         world.wait_for("pg_stat_activity WHERE query LIKE '%virtualtransaction%' AND state = 'idle'").await;
         assert!(!capturing.is_finished(), "{level}");
         world.app.batch_execute("COMMIT").await.unwrap();
@@ -116,7 +116,7 @@ async fn a_writer_that_waited_for_the_switch_is_sent_to_the_other_store() {
         lock(&world, "1").await;
         let writing = tokio::spawn(async move { app.batch_execute("INSERT INTO notes VALUES (1, 1, '')").await });
         world.wait_for(SOMEBODY_WAITS).await;
-        // Others do not wait.
+        // Other sessions do not wait.
         world.app.batch_execute("INSERT INTO notes VALUES (2, 2, ''); DELETE FROM notes WHERE id = 2").await.unwrap();
         world.set_mode("1", "moved").await;
         unlock(&world, "1").await;
@@ -164,7 +164,7 @@ async fn a_writer_of_a_captured_org_keeps_the_switch_waiting_until_it_ends() {
 }
 
 #[tokio::test]
-async fn an_org_may_come_to_a_store_where_somebody_wrote_to_it_and_undid_it() {
+async fn an_org_may_come_to_a_store_where_a_write_to_it_was_rolled_back() {
     let world = World::guarded().await;
     world.app.batch_execute("INSERT INTO notes VALUES (1, 4, '')").await.unwrap();
     let there = connect_as(&world.server, "app", "new").await;

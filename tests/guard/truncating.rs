@@ -25,7 +25,7 @@ async fn truncate_is_refused_while_an_org_is_not_settled() {
         }
         assert_eq!(world.count("notes, events, groups, members").await, 1);
     }
-    // Tables that the migration does not move are none of its business.
+    // Tables that the migration does not move are not affected.
     world.app.batch_execute("TRUNCATE orgs").await.unwrap();
 }
 

@@ -85,7 +85,7 @@ async fn who_is_looked_at_beside_an_org_that_moves_writes_as_before() {
 }
 
 #[tokio::test]
-async fn an_install_forgets_nobody_who_is_not_settled() {
+async fn an_install_keeps_all_orgs_that_are_not_settled() {
     let world = World::guarded().await;
     world.engine().capture(&lease("1")).await.unwrap();
     world.set_mode("2", "moved").await;
@@ -96,7 +96,7 @@ async fn an_install_forgets_nobody_who_is_not_settled() {
     assert_eq!(refusal.code, "MV001", "{refusal:?}");
 }
 
-/// Between the commit that captures an org and the moment from which the triggers look at it.
+/// Between the commit that captures an org and the moment from which the triggers watch it.
 #[tokio::test]
 async fn an_install_beside_a_capture_forgets_it_not() {
     let world = World::guarded().await;
@@ -114,7 +114,7 @@ async fn an_install_beside_a_capture_forgets_it_not() {
     world.assert_logs("INSERT INTO notes VALUES (1, 1, '')", &["1 notes {1}"]).await;
 }
 
-/// The target knows nothing of the org yet, and works out anew whom its triggers look at.
+/// The target does not know the org yet, and computes again which orgs its triggers watch.
 #[tokio::test]
 async fn an_install_between_capture_and_copy_forgets_the_target_not() {
     let world = World::guarded().await;
@@ -127,7 +127,7 @@ async fn an_install_between_capture_and_copy_forgets_the_target_not() {
     assert_eq!(refusal.code, "MV002", "{refusal:?}");
 }
 
-/// Orgs are captured, and so move, in an order in which their bits come one after the other.
+/// Orgs are captured, and so move, in an order in which their bits are adjacent.
 #[tokio::test]
 async fn orgs_that_are_looked_at_together_are_listed_together() {
     let world = World::bare().await;

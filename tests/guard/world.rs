@@ -39,10 +39,10 @@ pub(crate) const PLACES: [&str; 14] = [
 /// Two databases on one server.
 pub(crate) struct World {
     pub(crate) server: Server,
-    /// The superuser in the store that orgs leave, to look and to set modes.
+    /// The superuser in the leaving store, for reads and for setting modes.
     pub(crate) old: Client,
     pub(crate) new: Client,
-    /// The application in the store that orgs leave. It has no right to anything in schema `mover`.
+    /// The application in the leaving store. It has no right to anything in schema `mover`.
     pub(crate) app: Client,
 }
 
@@ -97,12 +97,12 @@ impl World {
         connect_as(&self.server, "app", "old").await
     }
 
-    /// Sets the mode of an org in the store that orgs leave.
+    /// Sets the mode of an org in the leaving store.
     pub(crate) async fn set_mode(&self, org: &str, mode: &str) {
         set_mode(&self.old, org, mode).await;
     }
 
-    /// What was logged since the last look: `org table {key}`, with `+` where what hangs on the row is meant as well.
+    /// The keys logged since the last call: `org table {key}`, with `+` if the subtree of the row is included.
     pub(crate) async fn logged(&self) -> Vec<String> {
         let sql = "WITH taken AS (DELETE FROM mover.change_log RETURNING *)
             SELECT format('%s %s %s%s', org_key, table_name, row_key, CASE WHEN subtree THEN ' +' ELSE '' END) FROM taken";
@@ -135,7 +135,7 @@ impl World {
     }
 }
 
-/// What an application is told.
+/// The error that an application gets.
 #[derive(Debug)]
 pub(crate) struct Refusal {
     pub(crate) code: String,
@@ -169,7 +169,7 @@ pub(crate) async fn connect_as(server: &Server, role: &str, database: &str) -> C
     client
 }
 
-/// Lets the triggers look at what is written of the org; until then they look at nothing.
+/// Makes the triggers watch the org; until then they watch nothing.
 pub(crate) async fn watch(client: &Client, org: &str) {
     client.query("SELECT mover.watch(ARRAY[$1])", &[&org]).await.unwrap();
 }

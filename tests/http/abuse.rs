@@ -1,4 +1,4 @@
-//! What a stranger, a careless program or another site's page may try.
+//! Attempts of a stranger, a careless program or a page of another site.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -10,7 +10,7 @@ use ureq::http::Method;
 use crate::served::Served;
 use crate::world::ONLINE;
 
-/// Sends bytes as they are; answers what comes back until the other side closes or waits for more.
+/// Sends bytes as they are; returns the answer until the other side closes or waits for more.
 fn raw(served: &Served, request: &str) -> String {
     let mut stream = TcpStream::connect(served.url.strip_prefix("http://").unwrap()).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
@@ -53,7 +53,7 @@ async fn bodies_that_cannot_be_read_are_refused() {
     send(&plain, r#"{"command": "help"}"#.to_owned()).await.refused(415, "malformed");
     let zero = json!({ "command": ["org", "a\u{0}b"] });
     served.post(&served.admin, "/api/v1/commands", &zero).await.refused(400, "not-a-command");
-    // Nothing of all this has hurt.
+    // None of this did any harm.
     served.carry_out(&served.admin, &json!("help")).await;
 }
 
@@ -98,7 +98,7 @@ async fn paths_lead_nowhere_but_where_they_should() {
 async fn pages_of_other_sites_can_do_nothing() {
     let served = Served::start(ONLINE).await;
     let origin = ("origin", "https://evil.example".to_owned());
-    // A browser would ask first, and is not told that it may.
+    // A browser would send a preflight request, and gets no permission.
     let preflight = [origin.clone(), ("access-control-request-method", "POST".to_owned())];
     let answer = served.ask(Method::OPTIONS, "/api/v1/commands", &preflight, None).await;
     assert!(answer.status >= 400, "{answer:?}");
@@ -168,12 +168,12 @@ async fn names_of_orgs_stay_names() {
 
 /// The answer is in the buffers of the kernel by then, and the connection is not polled.
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_reads_nothing_is_cut_off() {
+async fn a_client_that_does_not_read_is_disconnected() {
     let served = Served::with(ONLINE, "send_timeout_ms = 1000").await;
     let deaf = TcpStream::connect(served.url.strip_prefix("http://").unwrap()).unwrap();
     let request = "GET /api/v1/openapi.json HTTP/1.1\r\nHost: x\r\n\r\n".repeat(1000);
     deaf.set_nonblocking(true).unwrap();
-    // More than there is room for, on either side.
+    // More than fits into the buffers of both sides.
     let is_cut_off = async || match (&deaf).write(request.as_bytes()) {
         Ok(_) => false,
         Err(error) => error.kind() != std::io::ErrorKind::WouldBlock,

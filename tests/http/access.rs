@@ -1,4 +1,4 @@
-//! Who may come in, and what they may.
+//! Which requests are admitted, and which rights they have.
 
 use serde_json::json;
 use ureq::http::Method;
@@ -8,7 +8,7 @@ use crate::served::{Served, token};
 use crate::world::ONLINE;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nobody_enters_without_a_token_that_is_valid_now() {
+async fn requests_without_a_valid_token_are_refused() {
     let served = Served::start(ONLINE).await;
     for path in ["status", "me", "events", "orgs/org_0001", "commands/1", "no-such-path"] {
         let path = format!("/api/v1/{path}");
@@ -18,7 +18,7 @@ async fn nobody_enters_without_a_token_that_is_valid_now() {
         served.get("mover_0000", &path).await.refused(401, "unauthorized");
     }
     served.post("", "/api/v1/commands", &json!({ "command": "pause" })).await.refused(401, "unauthorized");
-    // What needs none.
+    // Paths without a token.
     assert_eq!(served.get("", "/health").await.with(200), json!({ "level": "ok" }));
     assert_eq!(served.get("", "/health/live").await.with(200), json!({ "level": "ok" }));
     assert_eq!(served.get("", "/health/ready").await.with(200), json!({ "level": "ok" }));
@@ -72,7 +72,7 @@ async fn a_role_may_what_it_may() {
     served.carry_out(&served.admin, &json!("darklaunch org-creation off")).await;
     let touch = json!({ "migration": "whole_org" });
     served.post(&served.viewer, "/api/v1/orgs/org_0002/touch", &touch).await.refused(403, "forbidden");
-    // Nothing of what was refused is in the audit as if it had been given.
+    // Nothing that was refused is in the audit as if it had been given.
     let audit = served.get(&served.viewer, "/api/v1/audit?limit=100").await.with(200).to_string();
     assert!(!audit.contains("finalize") && !audit.contains("\"pause\""), "{audit}");
 }
@@ -136,7 +136,7 @@ async fn everything_in_the_move_log(served: &Served) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn behind_a_proxy_its_word_counts_and_nobody_elses() {
+async fn behind_a_proxy_only_its_address_counts() {
     let served = Served::with(ONLINE, "behind_proxy = true").await;
     let bearer = ("authorization", format!("Bearer {}", served.operator));
     let json_type = ("content-type", "application/json".to_owned());

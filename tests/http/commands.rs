@@ -54,7 +54,7 @@ async fn words_need_no_quotes_and_files_are_refused() {
     let problem = say(json!("orgs ready whole_org al l")).await.refused(400, "not-a-command");
     assert!(problem["detail"].as_str().unwrap().contains("column"), "{problem}");
     say(json!("migrate no_such all")).await.refused(404, "not-found");
-    // Refused by Mover itself, so the audit has it.
+    // Refused by Mover itself, so it is in the audit.
     let refused = say(json!("pause")).await.refused(409, "nothing-to-do");
     assert_eq!(follow(&served, &json!({ "id": refused["command"] })).await["outcome"], "refused");
 }
@@ -93,7 +93,7 @@ async fn the_point_of_no_return_takes_a_second_person() {
     assert_eq!((&refused["outcome"], &refused["approved_by"]), (&json!("refused"), &json!("dave")));
     served.post(&served.admin, &path(&first), &yes).await.refused(409, "conflict");
 
-    // What waits is still there after Mover was killed.
+    // A command that waits is still there after Mover was killed.
     let second = served.post(&served.operator, "/api/v1/commands", &give).await.with(202);
     served.kill9().await;
     served.serve().await;
@@ -134,7 +134,7 @@ async fn an_answer_that_cannot_be_kept_is_given_all_the_same() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nobody_rewrites_the_audit() {
+async fn the_audit_cannot_be_rewritten() {
     let served = Served::start(ONLINE).await;
     let entry = served.carry_out(&served.operator, &json!("orgs capture whole_org")).await;
     let log = served.move_log().await;

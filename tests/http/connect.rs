@@ -83,7 +83,7 @@ async fn a_console_elsewhere_is_a_console() {
     }
     assert!(done.said.contains("did you mean"), "{done}");
     assert!(std::fs::read_to_string(workstation.dir().join("report.md")).unwrap().contains("# whole_org"));
-    // Under the name of the token, as everything that comes over HTTP.
+    // Under the name of the token, like everything that comes over HTTP.
     let audit = served.get(&served.viewer, "/api/v1/audit?limit=100").await.with(200);
     let given = audit["items"]
         .as_array()
@@ -104,13 +104,13 @@ async fn a_campaign_is_shown_steered_left_and_goes_on() {
     let workstation = Workstation::of(&served, &served.operator);
     let gate = Gate::in_copy(&served.world).await;
     let mut first = workstation.start(&["exec", "migrate whole_org_offline all pace=1"]);
-    gate.somebody_waits().await;
+    gate.is_reached().await;
     let busy = "mover_manager:migrate(all, 8, whole_org_offline).\nset concurrency 5\nmover_manager:ping().\n";
     let busy = workstation.console(busy).await.with_code(0);
     assert!(busy.answer.contains("{error,busy_now}\n"), "{busy}");
     assert!(busy.answer.contains("moves 5 orgs at once") && busy.answer.contains("pong"), "{busy}");
     assert!(busy.answer.contains("campaign 1 goes on: Mover at http"), "{busy}");
-    // The first Ctrl-C halts it, the second leaves it to itself.
+    // The first Ctrl-C halts it, the second detaches.
     first.signal(Signal::SIGINT);
     first.says("leaves it to itself").await;
     let halting = async || served.get(&served.viewer, "/api/v1/campaigns/1").await.with(200)["phase"] == "halting";
@@ -127,12 +127,12 @@ async fn a_campaign_is_shown_steered_left_and_goes_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_follows_a_campaign_waits_while_mover_is_away() {
+async fn a_client_that_follows_a_campaign_waits_while_mover_is_unreachable() {
     let mut served = Served::start(OFFLINE).await;
     let workstation = Workstation::of(&served, &served.operator);
     let gate = Gate::in_copy(&served.world).await;
     let mut follower = workstation.start(&["exec", "migrate whole_org_offline all", "--json"]);
-    gate.somebody_waits().await;
+    gate.is_reached().await;
     served.kill9().await.by_sigkill();
     follower.says("cannot be reached").await;
     gate.open().await;
@@ -141,7 +141,7 @@ async fn whoever_follows_a_campaign_waits_while_mover_is_away() {
     assert!(followed.said.contains("Mover answers again"), "{followed}");
     let told: serde_json::Value = serde_json::from_str(&followed.answer).unwrap();
     assert_eq!((&told["campaign"], &told["migrated"], &told["failed"]), (&json!(1), &json!(8), &json!(0)));
-    // Said once, whatever happened to the connection.
+    // Sent once, whatever happened to the connection.
     let audit = served.get(&served.viewer, "/api/v1/audit?limit=100").await.with(200).to_string();
     assert_eq!(audit.matches("migrate whole_org_offline all").count(), 1, "{audit}");
     served.kill9().await.by_sigkill();
@@ -169,14 +169,14 @@ async fn who_has_no_token_or_the_wrong_one_is_told_what_to_do() {
     write_token(&workstation.dir().join("wrong"), "mover_0000", 0o600);
     let wrong = [&connect[..], &["--token-file", "wrong"]].concat();
     let wrong = Program::start(workstation.dir(), &wrong, None).end().await.with_code(1);
-    assert!(wrong.said.contains("does not let you in"), "{wrong}");
+    assert!(wrong.said.contains("refuses the token"), "{wrong}");
     write_token(&workstation.dir().join("open"), &served.viewer, 0o644);
     let open = [&connect[..], &["--token-file", "open"]].concat();
     let open = Program::start(workstation.dir(), &open, None).end().await.with_code(2);
     assert!(open.said.contains("can be read by others"), "{open}");
     let clear = ["exec", "status", "--connect", "http://mover.example.com", "--token-file", "token"];
     let clear = Program::start(workstation.dir(), &clear, None).end().await.with_code(2);
-    assert!(clear.said.contains("would go over the network as it is"), "{clear}");
+    assert!(clear.said.contains("would cross the network unencrypted"), "{clear}");
     for ended in [&none, &wrong, &open, &clear] {
         assert!(!ended.to_string().contains(&served.viewer[6..]), "a token was shown: {ended}");
     }
@@ -196,7 +196,7 @@ async fn what_changes_much_is_asked_about_as_at_home() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_needs_a_second_person_waits_for_them() {
+async fn a_client_that_needs_approval_waits_for_it() {
     let mut served = Served::with(OFFLINE, "second_person = true").await;
     let workstation = Workstation::of(&served, &served.operator);
     let second = Workstation::of(&served, &served.admin);
@@ -224,7 +224,7 @@ async fn whoever_needs_a_second_person_waits_for_them() {
     served.move_log().await.execute(approve, &[&id.parse::<i64>().unwrap()]).await.unwrap();
     served.serve_again().await;
     let abandoned = given.end().await.with_code(1);
-    assert!(abandoned.said.contains("nobody knows how far it came"), "{abandoned}");
+    assert!(abandoned.said.contains("its outcome is unknown"), "{abandoned}");
 
     let (given, id) = waits(&workstation).await;
     let approved = second.mover(&["exec", &format!("approve {id}")]).await.with_code(0);
@@ -240,7 +240,7 @@ async fn a_console_elsewhere_is_a_console_on_a_terminal_too() {
     let workstation = Workstation::of(&served, &served.operator);
     let mut terminal = Terminal::open(workstation.dir(), &workstation.arguments(&[]));
     terminal.prompts().await;
-    // Names are those that are known there.
+    // Completion offers the names that are known there.
     terminal.press(&format!("orgs list whole_org_o{TAB}"));
     terminal.ends_with("mover> orgs list whole_org_offline").await;
     terminal.press(CTRL_C);

@@ -1,4 +1,4 @@
-//! Every path of the OpenAPI document, asked with all kinds of values: each answer is one that the document has.
+//! Every path of the OpenAPI document, requested with all kinds of values: each answer is one that the document has.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use crate::world::ONLINE;
 
 const TRIES: u32 = 12;
 
-/// Values that are right somewhere and wrong elsewhere.
+/// Values that are valid somewhere and invalid elsewhere.
 const TEXTS: [&str; 24] = [
     "whole_org",
     "whole_org_offline",
@@ -41,7 +41,7 @@ const TEXTS: [&str; 24] = [
     "org_",
 ];
 
-/// Whatever JSON can be.
+/// Any JSON value.
 fn value(random: &mut StdRng, depth: u32) -> Value {
     match random.random_range(0..if depth == 0 { 6 } else { 8 }) {
         0 => Value::Null,

@@ -1,4 +1,4 @@
-//! Events: heard, resumed, begun again.
+//! Events: received, resumed, started over.
 
 use std::collections::BTreeSet;
 use std::io::Write;
@@ -11,7 +11,7 @@ use crate::served::{Served, token};
 use crate::world::{OFFLINE, ONLINE};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_listens_hears_what_changes() {
+async fn a_listener_gets_changes() {
     let served = Served::start(ONLINE).await;
     let listener = served.listen(&served.viewer, None).await;
     let (listener, status) = listener.next("status").await;
@@ -45,7 +45,7 @@ async fn whoever_listens_hears_what_changes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_comes_back_goes_on_where_they_were_and_begins_anew_after_a_restart() {
+async fn a_client_that_reconnects_continues_and_starts_over_after_a_restart() {
     let mut served = Served::start(ONLINE).await;
     let (listener, heard) = served.listen(&served.viewer, None).await.next("closed").await;
     served.carry_out(&served.operator, &json!("darklaunch org org_0001 503 on")).await;
@@ -79,7 +79,7 @@ async fn what_another_process_does_is_heard_too() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn readers_that_never_read_stop_nobody() {
+async fn readers_that_never_read_block_no_others() {
     let served = Served::start(ONLINE).await;
     let address = served.url.strip_prefix("http://").unwrap().to_owned();
     let request =

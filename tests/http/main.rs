@@ -1,4 +1,4 @@
-//! `mover serve` as others meet it: the real program on real servers, spoken to over HTTP.
+//! `mover serve` from a client's point of view: the real program on real servers, over HTTP.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 

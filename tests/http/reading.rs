@@ -87,7 +87,7 @@ async fn failures_tell_the_row_and_who_is_shut_out_is_told() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_org_that_somebody_waits_for_is_moved_first() {
+async fn a_touched_org_is_moved_first() {
     let served = Served::start(ONLINE).await;
     let last = served.world.orgs.last().unwrap().name.clone();
     let path = format!("/api/v1/orgs/{last}/touch");

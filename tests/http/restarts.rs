@@ -1,4 +1,4 @@
-//! Ends, beginnings, and settings that change while Mover runs.
+//! Stops, starts, and settings that change while Mover runs.
 
 use mover::embedded::ServerKind;
 use nix::sys::signal::Signal;
@@ -94,10 +94,10 @@ async fn without_servers_health_is_critical_and_mover_lives() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_has_no_token_is_told_how_to_get_one() {
+async fn a_user_without_a_token_is_told_how_to_get_one() {
     let world = World::ready(ONLINE).await;
     let mut program = Program::start(world.dir(), &["serve", "--listen", "127.0.0.1:0"], None);
-    program.says("nobody has a token yet; next: mover token create NAME --role admin").await;
+    program.says("no token exists yet; next: mover token create NAME --role admin").await;
     program.signal(Signal::SIGTERM);
     let ended = program.end().await.with_code(0);
     assert!(!ended.to_string().contains("#token="), "a token is no matter for a log: {ended}");

@@ -56,7 +56,7 @@ async fn a_runbook_runs_elsewhere_to_its_end_and_back() {
     assert!(given.len() >= 2, "{given:?}");
     let list = run(&workstation, &["--list"]).await.with_code(0);
     assert!(list.answer.contains("run 1  Elsewhere  begun by operator"), "{list}");
-    // What a run was begun with elsewhere is taken back where Mover runs, and the other way round.
+    // A run that was begun remotely is rolled back on Mover's machine, and the other way round.
     run(&workstation, &["--rollback", "1"]).await.with_code(0);
     let ended = run(&workstation, &["--resume", "1"]).await.with_code(1);
     assert!(ended.said.contains("has come to its end"), "{ended}");
@@ -76,15 +76,15 @@ async fn a_client_that_is_killed_goes_on_and_nothing_is_done_twice() {
     run(&workstation, &["own.md", "--allow-shell"]).await.by_sigkill();
     // No other client gets it while its owner may still live.
     let busy = run(&workstation, &["--resume", "1", "--allow-shell"]).await.with_code(1);
-    assert!(busy.said.contains("somebody runs \"Killed\" at this moment"), "{busy}");
-    // Mover forgets who holds what when it is restarted, and so does Postgres.
+    assert!(busy.said.contains("another client is running \"Killed\""), "{busy}");
+    // A restarted Mover has lost all leases, and so has Postgres.
     served.kill9().await.by_sigkill();
     served.serve_again().await;
     let unclear = run(&workstation, &["--resume", "1", "--allow-shell"]).await.with_code(1);
-    assert!(unclear.said.contains("nobody knows how far it came"), "{unclear}");
+    assert!(unclear.said.contains("its outcome is unknown"), "{unclear}");
     let gate = Gate::in_copy(&served.world).await;
     let resumed = workstation.start(&["run", "--resume", "1", "--allow-shell", "--repeat"]);
-    gate.somebody_waits().await;
+    gate.is_reached().await;
     resumed.kill9().await.by_sigkill();
     served.kill9().await.by_sigkill();
     gate.open().await;
@@ -108,13 +108,13 @@ async fn a_run_goes_on_when_mover_was_away() {
     );
     let gate = Gate::in_copy(&served.world).await;
     let mut running = workstation.start(&["run", "own.md", "--allow-shell"]);
-    gate.somebody_waits().await;
+    gate.is_reached().await;
     served.kill9().await.by_sigkill();
     running.says("cannot be reached").await;
     gate.open().await;
     served.serve_again().await;
     eventually("the script runs", async || workstation.dir().join("waits").exists()).await;
-    // It has forgotten by then who holds the run.
+    // It has lost the leases by then.
     served.kill9().await.by_sigkill();
     std::fs::write(workstation.dir().join("go"), "").unwrap();
     running.says("the journal of this run is written when it answers").await;
@@ -128,7 +128,7 @@ async fn a_run_goes_on_when_mover_was_away() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_client_that_hangs_loses_its_run_to_whoever_asks_for_it() {
+async fn a_client_that_hangs_loses_its_run_to_the_next_client() {
     let mut served = Served::start(ONLINE).await;
     served.terminate().await.with_code(0);
     let path = served.world.dir().join("mover.toml");
@@ -143,11 +143,11 @@ async fn a_client_that_hangs_loses_its_run_to_whoever_asks_for_it() {
     hangs.signal(Signal::SIGSTOP);
     std::fs::write(other.dir().join("go"), "").unwrap();
     let resume = async || run(&other, &["--resume", "1", "--allow-shell", "--repeat"]).await.status.success();
-    eventually("somebody else goes on", resume).await;
+    eventually("another client continues it", resume).await;
     std::fs::write(workstation.dir().join("go"), "").unwrap();
     hangs.signal(Signal::SIGCONT);
     let lost = hangs.end().await.with_code(1);
-    assert!(lost.said.contains("somebody else goes on with it"), "{lost}");
+    assert!(lost.said.contains("another client has continued this run"), "{lost}");
     assert_eq!(times(&served, "darklaunch org org_0001 note=once").await, 1);
 }
 
@@ -160,7 +160,7 @@ async fn what_was_given_elsewhere_is_not_given_again_where_mover_runs() {
         "# Some\n```mover\nmigrate whole_org_offline 3\n```\n```expect\nflag dl_default go = true within 0s\n```\n",
     );
     run(&workstation, &["own.md"]).await.with_code(1);
-    // As if the client had been killed before it heard of the campaign.
+    // As if the client had been killed before it learned of the campaign.
     let forget = "UPDATE mover.runbook_step SET state = 'begun', campaign = NULL, ended_at = NULL WHERE number = 1";
     assert_eq!(served.move_log().await.execute(forget, &[]).await.unwrap(), 1);
     served.terminate().await.with_code(0);
@@ -170,7 +170,7 @@ async fn what_was_given_elsewhere_is_not_given_again_where_mover_runs() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_run_whose_lock_was_lost_stops_when_somebody_else_has_gone_on() {
+async fn a_run_whose_lock_was_lost_stops_when_another_client_has_continued_it() {
     let mut served = Served::start(ONLINE).await;
     let (workstation, home) = (Workstation::of(&served, &served.operator), served.world.dir().to_owned());
     let waits = "test -e go || { touch waits; while ! test -e go; do sleep 0.01; done; }";
@@ -182,10 +182,10 @@ async fn a_run_whose_lock_was_lost_stops_when_somebody_else_has_gone_on() {
     assert_eq!(served.move_log().await.query_one(end, &[]).await.unwrap().get::<_, i64>(0), 1);
     std::fs::write(workstation.dir().join("go"), "").unwrap();
     let resume = async || run(&workstation, &["--resume", "1", "--allow-shell", "--repeat"]).await.status.success();
-    eventually("somebody else goes on", resume).await;
+    eventually("another client continues it", resume).await;
     std::fs::write(home.join("go"), "").unwrap();
     let lost = first.end().await.with_code(1);
-    assert!(lost.said.contains("somebody else goes on with it"), "{lost}");
+    assert!(lost.said.contains("another client has continued this run"), "{lost}");
     assert_eq!(times(&served, "nodes").await, 1);
     served.terminate().await.with_code(0);
 }
@@ -202,11 +202,11 @@ async fn two_clients_cannot_run_the_same_one_at_once() {
     eventually("the first one has begun", begun).await;
     for arguments in [["own.md", "--anew"].as_slice(), &["--resume", "1"]] {
         let second = run(&other, arguments).await.with_code(1);
-        assert!(second.said.contains("somebody runs \"Waiting\" at this moment"), "{second}");
+        assert!(second.said.contains("another client is running \"Waiting\""), "{second}");
     }
     // Nor where Mover runs.
     let home = served.world.mover(&["run", "--resume", "1"]).await.with_code(1);
-    assert!(home.said.contains("somebody runs \"Waiting\" at this moment"), "{home}");
+    assert!(home.said.contains("another client is running \"Waiting\""), "{home}");
     // A hold must be a secret that cannot be guessed.
     let step = |hold: &str| json!({ "hold": hold, "number": 1, "state": "done" });
     let path = "/api/v1/runs/1/steps";
@@ -216,7 +216,7 @@ async fn two_clients_cannot_run_the_same_one_at_once() {
     let confirmed = json!({ "command": "darklaunch default go=true", "confirm": "dl_default" });
     served.post(&served.admin, "/api/v1/commands", &confirmed).await.with(200);
     first.end().await.with_code(0);
-    // It was given back.
+    // The lease was released.
     run(&other, &["own.md"]).await.with_code(0);
     let viewer = Workstation::of(&served, &served.viewer);
     write(&viewer, source);
@@ -226,7 +226,7 @@ async fn two_clients_cannot_run_the_same_one_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_step_waits_until_somebody_else_has_agreed() {
+async fn a_step_waits_for_approval_by_another_user() {
     let mut served = Served::with(OFFLINE, "second_person = true").await;
     let workstation = Workstation::of(&served, &served.operator);
     let dave = token(&served.world, "dave", "operator").await;

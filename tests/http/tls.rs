@@ -57,7 +57,7 @@ async fn a_certificate_is_shown_and_exchanged_while_mover_runs() {
     assert!(workstation.mover(&trusting).await.with_code(0).answer.contains("whole_org"));
     let other_name = Workstation::of(&served, &served.viewer).mover(&trusting).await.with_code(1);
     assert!(other_name.said.contains("127.0.0.1"), "{other_name}");
-    // Who speaks plainly is not answered.
+    // A client without TLS gets no answer.
     let mut plain = TcpStream::connect(served.url.strip_prefix("https://").unwrap()).unwrap();
     plain.write_all(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
     let mut answer = Vec::new();
@@ -77,7 +77,7 @@ async fn a_certificate_is_shown_and_exchanged_while_mover_runs() {
     assert!(said.contains("tls_key_file") && said.contains("mover.toml:"), "{said}");
     assert_eq!(ask(&served.url, &authority).unwrap().1, second);
 
-    // With a certificate others may come.
+    // With a certificate other machines may connect.
     configure(&served.world, &format!("{settings}\nlisten = \"0.0.0.0:0\""));
     let refused = served.world.mover(&["serve"]).await.with_code(2);
     assert!(refused.said.contains("tls_key_file") && !refused.said.contains("go over the network"), "{refused}");

@@ -1,4 +1,4 @@
-//! Taking back what was done before the point of no return.
+//! Undoing everything before the point of no return.
 
 use crate::one_org::OneOrg;
 use mover_actors::domain::state::Way;

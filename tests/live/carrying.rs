@@ -1,11 +1,11 @@
-//! What is written after the copy is carried over, whatever it does to keys, parents and unique values.
+//! Writes after the copy are carried over, whatever they do to keys, parents and unique values.
 
 use crate::one_org::OneOrg;
 use mover_actors::domain::state::Way;
 
 use crate::world::{World, caught_up, copied, lease, proven};
 
-/// Each is written by itself, after the copy, in the store that the org leaves.
+/// Each is made by itself, after the copy, in the leaving store.
 const CHANGES: [&str; 18] = [
     "INSERT INTO accounts (org, email, m) VALUES (1, 'new@1', 'Happy')",
     "UPDATE accounts SET touched = touched + 1 WHERE org = 1 AND id % 3 = 0",
@@ -14,7 +14,7 @@ const CHANGES: [&str; 18] = [
     "UPDATE accounts SET id = id + 100000 WHERE org = 1 AND id % 5 = 0",
     "UPDATE groups SET id = gen_random_uuid() WHERE org = 1 AND name = 'g1'",
     "UPDATE remarks SET id = id || '!' WHERE id LIKE 'g2%' AND group_id IN (SELECT id FROM groups WHERE org = 1)",
-    // Rows that go from org to org, and what hangs on them.
+    // Rows that move from org to org, and their subtrees.
     "UPDATE groups SET org = 2, name = 'was of 1' WHERE org = 1 AND name = 'g3'",
     "UPDATE groups SET org = 1, name = 'was of 3' WHERE org = 3 AND name = 'g3'",
     "UPDATE accounts SET org = 1 WHERE org = 2 AND email LIKE 'a1%'",
@@ -59,7 +59,7 @@ async fn all_changes_at_once_are_carried_over() {
     for change in CHANGES {
         world.old.batch_execute(change).await.unwrap();
     }
-    // What is still logged counts as not comparable, on both sides.
+    // Logged rows do not count in the comparison, on both sides.
     proven(&engine.compare(&lease("1", 1), Way::Forward).await.unwrap());
     caught_up(&engine, &lease("1", 1), Way::Forward).await;
     world.assert_alike("1").await;
@@ -157,7 +157,7 @@ async fn a_row_that_points_to_nothing_in_the_target_is_named() {
 }
 
 #[tokio::test]
-async fn rows_that_differ_although_nobody_wrote_them_are_found() {
+async fn rows_that_differ_although_they_were_not_written_are_found() {
     let world = World::start().await;
     let engine = world.engine();
     copied(&engine, &lease("1", 1)).await;
@@ -168,7 +168,7 @@ async fn rows_that_differ_although_nobody_wrote_them_are_found() {
     assert_eq!(old.0["events"], new.0["events"]);
 }
 
-/// The cascade of the second statement is not logged row by row, and in the copy the rows hang elsewhere still.
+/// The cascade of the second statement is not logged row by row, and in the copy the rows still have the old parent.
 #[tokio::test]
 async fn a_row_that_goes_with_its_new_parent_takes_along_what_hangs_on_it() {
     let world = World::start().await;

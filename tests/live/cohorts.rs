@@ -34,7 +34,7 @@ async fn orgs_move_together_while_they_are_written_and_come_back_together() {
     let copied = engine.copy_live(&leases).await.unwrap();
     assert_eq!(copied.rows, 3 * (60 + 12 + 12 * 5 + 12 * 3 + 12 * 3 * 4 + 50));
     world.old.batch_execute(WRITE).await.unwrap();
-    // What is logged is left out, org by org.
+    // Logged rows are left out, org by org.
     let tallies = engine.compare(&leases, Way::Forward).await.unwrap();
     assert_eq!(tallies.len(), 3);
     for ((leaving, receiving), lease) in tallies.iter().zip(&leases) {
@@ -93,7 +93,7 @@ async fn an_org_whose_writers_are_at_work_is_left_out_of_the_switch() {
     block.release().await.unwrap();
     assert_eq!(world.modes("1").await, ("capturing".into(), "incoming".into()));
     assert_eq!(world.modes("2").await, ("moved".into(), "capturing".into()));
-    // The others are there; asked again, they have moved, and are not to wait for the one that is left.
+    // The others have arrived; asked again, they have moved, and must not wait for the one that is left.
     let blocked = engine.block(&leases, Way::Forward).await.unwrap();
     assert_eq!(blocked.orgs, [Access::Moved, Access::Busy, Access::Moved]);
     assert!(blocked.block.is_none());
@@ -132,7 +132,7 @@ async fn what_is_wrong_with_one_org_is_told_of_a_smaller_cohort() {
     world.new.execute("INSERT INTO accounts (org, email, m) VALUES (2, 'stray@2', 'ok')", &[]).await.unwrap();
     let reason = refusal(engine.copy_live(&leases).await);
     assert!(reason.contains("1 row of org org 2"), "{reason}");
-    // Nothing of the others was left behind, so they can be asked for again.
+    // Nothing of the others was left behind, so they can be requested again.
     assert_eq!(world.count(&world.new, "events").await, 0);
     engine.copy_live(&leases[..2]).await.unwrap();
     let older: Result<_, EngineError> = engine.copy_live(&[lease("3", 4), lease("1", 5)]).await;

@@ -1,4 +1,4 @@
-//! A point of no return that was sent before a move was given up, and arrives when that is stored.
+//! A point of no return that was sent before a move was aborted, and arrives when the abort is stored.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,7 +34,7 @@ async fn impatient_tree(world: &World) -> Tree {
     tree
 }
 
-/// With which epoch a step of the only move was begun, once it was.
+/// The epoch under which a step of the only move was begun, once it was.
 async fn begun(log: &Client, step: &str) -> i64 {
     loop {
         let sql = "SELECT epoch FROM mover.org_migration_event WHERE to_step = $1 ORDER BY id";

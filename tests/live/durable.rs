@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use crate::world::{World, lease, moved};
 
-/// Commits that are not forced to the disk are gone after a crash.
+/// Commits that are not flushed to disk are lost in a crash.
 const LAZY: &str = "ALTER SYSTEM SET wal_writer_delay = '10s'";
 const WAITING: &str = "pg_stat_activity WHERE wait_event = 'SyncRep'";
 

@@ -86,7 +86,7 @@ async fn an_org_does_not_arrive_before_it_has_left() {
 }
 
 #[tokio::test]
-async fn whoever_asks_whether_an_org_has_moved_is_heeded_by_both_stores() {
+async fn asking_whether_an_org_has_moved_fences_both_stores() {
     let world = World::start().await;
     let engine = world.engine();
     copied(&engine, &lease("1", 5)).await;
@@ -94,7 +94,7 @@ async fn whoever_asks_whether_an_org_has_moved_is_heeded_by_both_stores() {
     for client in [&world.old, &world.new] {
         assert_eq!(world.count(client, "mover.org_guard WHERE org_key = '1' AND epoch = 6").await, 1);
     }
-    // A store that knows nothing of an org yet is not told that it lives there.
+    // A store without a row of an org does not learn from this that it lives there.
     assert!(!engine.has_moved(&lease("2", 7), Way::Forward).await.unwrap());
     assert_eq!(world.count(&world.new, "mover.org_guard WHERE org_key = '2'").await, 0);
     moved(&engine, &lease("2", 8)).await;
@@ -154,7 +154,7 @@ async fn a_stray_write_that_began_before_the_copy_is_waited_for_and_found() {
     tokio::select! {
         biased;
         copied = &mut copy => panic!("it did not wait: {copied:?}"),
-        // Its guard row is there, and it looks again and again.
+        // Its guard row is there, and it polls.
         () = world.wait_for(&world.old, "pg_stat_activity WHERE datname = 'new' AND query LIKE '%virtualtransaction%' AND state = 'idle'") => {}
     }
     world.new.batch_execute("COMMIT").await.unwrap();

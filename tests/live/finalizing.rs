@@ -1,4 +1,4 @@
-//! Giving up the way back: the source's rows go to a file, and then away.
+//! Closing the way back: the source's rows go to a file, and are then removed.
 
 use crate::one_org::OneOrg;
 use mover::engine::LiveLimits;

@@ -1,4 +1,4 @@
-//! A store whose path leads through what others made, before what is Postgres' own: nothing of it runs while an org moves.
+//! A store whose search_path leads through objects of other roles before pg_catalog: none of them runs while an org moves.
 
 use crate::one_org::OneOrg;
 use mover_actors::domain::ids::MigrationName;
@@ -15,7 +15,7 @@ const WRITES: &str =
     UPDATE public.members SET role = 'x'; UPDATE public.remarks SET body = 'y'; UPDATE public.lines SET n = 3;
     UPDATE public.events SET what = 'z' WHERE org OPERATOR(pg_catalog.=) 1";
 
-/// The role `app` in both stores, which has made everything it can; every session there looks its things up first.
+/// The role `app` in both stores, which has created everything it can; every session there finds its objects first.
 async fn hostile(world: &World) -> (Client, Client) {
     world.old.batch_execute("CREATE ROLE app LOGIN").await.unwrap();
     for (client, name) in [(&world.old, "old"), (&world.new, "new")] {

@@ -13,7 +13,7 @@ fn seed() -> u64 {
     seed
 }
 
-/// Every acknowledged write is there once, and nothing else.
+/// Every acknowledged write exists once, and nothing else.
 async fn assert_all_there(world: &World, client: &tokio_postgres::Client, seen: Seen) {
     let rows = client.query("SELECT what FROM events WHERE org = 1 AND what LIKE '%/%' ORDER BY 1", &[]).await.unwrap();
     let found: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
@@ -59,7 +59,7 @@ async fn an_org_moves_there_and_back_while_it_is_written() {
     for client in [&world.old, &world.new] {
         assert_eq!(world.count(client, "mover.change_log").await, 0);
     }
-    // And it can go again.
+    // And it can move again.
     crate::world::moved(&engine, &lease("1", 3)).await;
     world.assert_alike("1").await;
 }

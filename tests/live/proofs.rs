@@ -1,11 +1,11 @@
-//! No switch rests on anything but a comparison under the same lease that found both stores equal.
+//! Every switch depends on a comparison under the same lease that found both stores equal.
 
 use crate::one_org::OneOrg;
 use mover_actors::domain::state::Way;
 
 use crate::world::{World, copied, lease, proven, refusal};
 
-/// A row of the copy that nobody has logged.
+/// A row of the copy that was changed without being logged.
 async fn damage(world: &World) {
     let sql = "SET session_replication_role = replica; UPDATE accounts SET touched = 7 WHERE email = 'a5@1'";
     world.new.batch_execute(sql).await.unwrap();
@@ -25,7 +25,7 @@ async fn an_org_that_was_found_different_is_not_switched() {
     assert_eq!(world.modes("1").await, ("capturing".into(), "incoming".into()));
 }
 
-/// Others may have written to the copy under a lease in between.
+/// Other processes may have written to the copy under a lease in between.
 #[tokio::test]
 async fn a_later_claim_is_proven_anew() {
     let world = World::start().await;

@@ -23,11 +23,11 @@ async fn done(client: &Client) -> Vec<String> {
     client.query(sql, &[]).await.unwrap().iter().map(|row| row.get(0)).collect()
 }
 
-/// Breaks off a copy when some ranges are done: rows of `accounts` beyond `email` cannot be written.
+/// Interrupts a copy when some ranges are done: rows of `accounts` beyond `email` cannot be written.
 async fn interrupted(world: &World) {
     let engine = world.engine().with_live_limits(small_ranges());
     engine.capture(&lease("1", 1)).await.unwrap();
-    // `remarks` waits for this lock, and whatever hangs on it does not begin.
+    // `remarks` waits for this lock, and its children do not begin.
     world.new.batch_execute("BEGIN; LOCK TABLE remarks IN SHARE MODE").await.unwrap();
     {
         let ours = lease("1", 1);
@@ -49,7 +49,7 @@ async fn an_interrupted_copy_goes_on_where_it_was() {
     assert!(before.len() > 10, "{before:?}");
     assert!(world.count(&world.new, "mover.copy_range WHERE rows IS NULL").await > 5);
     assert_eq!(world.count(&world.new, "lines").await, 0, "what hangs on others comes after them");
-    // Meanwhile everything is written: what was copied, what was not, and what goes from one to the other.
+    // Meanwhile everything is written: copied rows, uncopied rows, and rows that move between the two.
     world
         .old
         .batch_execute(
@@ -82,7 +82,7 @@ async fn an_interrupted_copy_goes_on_where_it_was() {
 }
 
 #[tokio::test]
-async fn whoever_watches_sees_how_far_a_copy_is() {
+async fn the_progress_of_a_copy_can_be_watched() {
     let world = World::start().await;
     let migration = MigrationName::new(MIGRATION).unwrap();
     let engine = world.engine().with_live_limits(small_ranges());
@@ -143,7 +143,7 @@ async fn who_was_overtaken_copies_no_more_ranges() {
     let ours = lease("1", 1);
     let (copied, ()) = tokio::join!(engine.copy_live(&ours), async {
         world.wait_for(&other, "pg_locks WHERE NOT granted AND relation = 'remarks'::regclass").await;
-        // Waits for the open transactions, as a new owner does.
+        // Waits for the open transactions, like a new owner.
         let raise = "UPDATE mover.org_guard SET epoch = 7 WHERE org_key = '1'";
         let raised = other.batch_execute(raise);
         let freed = async {
@@ -209,7 +209,8 @@ async fn a_big_org_is_not_copied_beside_rows_that_mover_did_not_bring() {
     assert_eq!(world.count(&world.new, "mover.copy_range").await, 0);
 }
 
-/// Who has a connection to one store would wait for one to the other while the first range is copied, however long that takes.
+/// A session with a connection to one store would wait for one to the other while the first range is copied, however long that
+/// takes.
 #[tokio::test]
 async fn no_more_ranges_are_begun_than_the_smaller_pool_allows() {
     let world = World::start().await;

@@ -90,7 +90,7 @@ async fn a_row_whose_key_is_written_anew_is_carried_over_once() {
     }
 }
 
-/// Case: the directory writes keys as the tables do not, and the move log has them so since before.
+/// The directory writes keys in another case than the tables, and the move log has had them like that since before.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_org_that_is_known_by_another_text_than_its_rows_have_is_refused_at_every_first_step() {
     let world = World::start().await;
@@ -111,7 +111,7 @@ async fn an_org_that_is_known_by_another_text_than_its_rows_have_is_refused_at_e
                       WHERE migration = 'respelled' AND org_name = 'org 1'";
         assert!(reason.contains(remedy), "{reason}");
     }
-    // To let it go is never refused.
+    // Releasing it is never refused.
     engine.release(&shouted).await.unwrap();
     engine.capture(&of("0a0b0c0d-0000-4000-8000-00000000abcd", 2)).await.unwrap();
 }

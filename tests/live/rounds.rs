@@ -1,4 +1,4 @@
-//! Rounds beside others: who carries over at the same time, what is written meanwhile, what the target makes of rows.
+//! Concurrent rounds: other processes that carry over, writes meanwhile, and changes that the target makes to rows.
 
 use std::time::Duration;
 
@@ -7,12 +7,12 @@ use mover_actors::domain::state::Way;
 
 use crate::world::{World, caught_up, copied, lease, proven, refusal};
 
-/// Somebody waits in the target.
+/// A session waits in the target.
 const WAITING: &str = "pg_stat_activity WHERE datname = 'new' AND wait_event_type = 'Lock'";
 const HOLD: &str = "BEGIN; SET LOCAL session_replication_role = replica;
     SELECT FROM mover.org_guard WHERE org_key = '1' FOR UPDATE";
 
-/// What another round does that holds the guard row in the target: it brings the row there, and forgets what was logged.
+/// What another round does that holds the guard row in the target: it carries the row over, and deletes its log entry.
 async fn carried_over_by_another(world: &World) {
     let change = "UPDATE accounts SET touched = 9 WHERE email = 'a1@1'";
     world.old.batch_execute(change).await.unwrap();

@@ -42,7 +42,7 @@ async fn refused_switch(engine: &PgEngine, lease: &Lease) -> String {
     }
 }
 
-/// What an abort does, and what must be left of it.
+/// The effect of an abort, and what must be left of it.
 async fn taken_back(world: &World, engine: &PgEngine, lease: &Lease) {
     engine.release(lease).await.unwrap();
     engine.discard(lease).await.unwrap();

@@ -1,4 +1,4 @@
-//! Statements that reach a store later than they were sent for: they find it changed, and change nothing.
+//! Statements that reach a store late: they find it changed, and change nothing.
 
 use crate::one_org::OneOrg;
 use tokio_postgres::error::SqlState;

@@ -1,4 +1,4 @@
-//! The switch: who waits, who is refused, and who is named.
+//! The switch: which sessions wait, which are refused, and which are named.
 
 use std::time::{Duration, Instant};
 
@@ -69,16 +69,16 @@ async fn a_block_that_is_dropped_lets_writers_go_on_where_they_were() {
     world.assert_alike("1").await;
 }
 
-/// The stores end the sessions of a Mover that neither continues nor dies.
+/// The stores end the sessions of a Mover that hangs.
 #[tokio::test]
-async fn a_mover_that_hangs_keeps_nobody_waiting() {
+async fn a_mover_that_hangs_does_not_keep_writers_waiting() {
     let world = World::start().await;
     let engine = world.engine_that_blocks_for(100);
     copied(&engine, &lease("1", 1)).await;
     let mut block = blocked(&engine, &lease("1", 1)).await;
     world.old.batch_execute("SET lock_timeout = '20s'").await.unwrap();
     world.old.batch_execute(WRITE).await.unwrap();
-    // It wakes up, too late, and stays in the middle of it.
+    // It wakes up too late, in the middle of it.
     handed_over(&mut block).await.unwrap_err();
     let left = "pg_stat_activity WHERE datname = 'new' AND state LIKE 'idle in transaction%'";
     world.wait_for(&world.old, &format!("(SELECT WHERE NOT EXISTS (SELECT FROM {left})) s")).await;
@@ -110,7 +110,7 @@ async fn what_was_written_last_is_carried_over() {
 }
 
 #[tokio::test]
-async fn a_transaction_that_does_not_end_is_named_and_keeps_nobody_waiting() {
+async fn a_transaction_that_does_not_end_is_named_and_does_not_keep_writers_waiting() {
     let world = World::start().await;
     let engine = world.engine().with_live_limits(impatient());
     copied(&engine, &lease("1", 1)).await;
@@ -207,7 +207,7 @@ async fn writers_of_a_quiet_org_wait_for_milliseconds() {
     println!("lock held, with keys: {held:?}");
 }
 
-/// A lock can be granted in the very instant in which the wait for it is given up.
+/// A lock can be granted in the very instant in which the wait for it times out.
 #[tokio::test]
 async fn a_lock_that_came_too_late_is_not_kept() {
     let world = World::start().await;
@@ -216,7 +216,7 @@ async fn a_lock_that_came_too_late_is_not_kept() {
     let engine = world.engine().with_live_limits(limits);
     let writers = Writers::start(&world, "1", 3, 7).await;
     for epoch in 1..=60 {
-        // Whether it was had in the end or not, nothing of it may be left.
+        // Whether it got the lock in the end or not, nothing of it may be left.
         if engine.capture(&lease("1", epoch)).await.is_ok() {
             engine.release(&lease("1", epoch)).await.ok();
         }

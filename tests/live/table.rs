@@ -1,4 +1,4 @@
-//! The guard rows' transitions in real stores, held against the model's: neither may change without the other.
+//! Compares the transitions of guard rows in real stores with the model's: neither may change without the other.
 
 use crate::one_org::OneOrg;
 use mover_actors::domain::state::Way;
@@ -13,8 +13,8 @@ const ORGS: &[&str] = &[ORG];
 /// In the stores epochs have room for what comes before.
 const BASE: i64 = 100;
 
-/// Makes the org's guard row what it was before, in the store that the action changes; the other store is as it must be for
-/// the action to get that far.
+/// Sets the org's guard row to the state before, in the store that the action changes; the other store is as it must be for the
+/// action to get that far.
 async fn put(world: &World, line: &Line) {
     for client in [&world.old, &world.new] {
         client.batch_execute("DELETE FROM mover.org_guard; DELETE FROM mover.change_log").await.unwrap();

@@ -1,4 +1,4 @@
-//! The way back when the schemas are not what they were at the switch, or were never alike.
+//! The way back when the schemas differ from those at the switch, or were never alike.
 
 use std::time::Duration;
 
@@ -57,7 +57,7 @@ async fn a_value_that_is_written_last_is_not_lost_either() {
     assert_eq!(world.modes("1").await, ("moved".into(), "capturing".into()));
 }
 
-/// Each store gives the rows values of its own; those of the store where the org lives count.
+/// Each store gives the rows values of its own; those of the store in which the org lives win.
 #[tokio::test]
 async fn values_that_a_new_column_gave_itself_are_carried_back() {
     let world = World::start().await;

@@ -19,7 +19,7 @@ pub(crate) struct Writers {
     tasks: JoinSet<Vec<String>>,
 }
 
-/// What they saw.
+/// Their results.
 pub(crate) struct Seen {
     /// The texts of all events that were acknowledged.
     pub(crate) events: Vec<String>,
@@ -63,7 +63,7 @@ impl Writers {
 
 struct Writer {
     stores: [Client; 2],
-    /// The store it takes the org to be in.
+    /// The store in which it believes the org to be.
     at: usize,
     number: u64,
     key: String,

@@ -8,14 +8,14 @@ use crate::world::OFFLINE;
 const COMMAND: &str = "migrate whole_org_offline all";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn somebody_else_refuses_or_approves_on_the_page() {
+async fn another_user_refuses_or_approves_on_the_page() {
     let mut served = Served::with(OFFLINE, "second_person = true").await;
     let dave = token(&served.world, "dave", "operator").await;
     eventually("the new token is known", async || served.get(&dave, "/api/v1/me").await.status == 200).await;
     let (giver, decider) = (Page::open(&served, &served.operator).await, Page::open(&served, &dave).await);
     giver.shows("#controls-why", "The point of no return needs a second person.").await;
     giver.command(COMMAND).await;
-    giver.shows("#command-told", "waits: somebody else must approve it").await;
+    giver.shows("#command-told", "waits: another user must approve it").await;
     giver.shows("#approvals", COMMAND).await;
     giver.shows("#approvals", "You gave it").await;
     assert_eq!(giver.count("#approvals button").await, 1, "it can be taken back, and not approved");

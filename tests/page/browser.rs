@@ -53,7 +53,7 @@ pub(crate) struct Browser {
     profile: TempDir,
 }
 
-/// What Chromium has said.
+/// Messages from Chromium.
 #[derive(Default)]
 struct Heard {
     /// Callers that wait for an answer. There are none when Chromium has ended.
@@ -118,7 +118,7 @@ impl Browser {
 impl Drop for Browser {
     fn drop(&mut self) {
         let group = Pid::from_raw(self.child.id().cast_signed());
-        // Whichever has ended already needs neither.
+        // A process that has ended already needs neither.
         let _ = killpg(group, Signal::SIGKILL);
         let _ = self.child.wait();
     }

@@ -6,14 +6,14 @@ use crate::page::Page;
 use crate::served::Served;
 use crate::world::{ONLINE, in_flight};
 
-/// Waits until the table next to the map says so many orgs of a state.
+/// Waits until the table next to the map shows this number of orgs in a state.
 pub(crate) async fn legend_says(page: &Page, state: &str, orgs: u64) {
     let row = format!("find('#legend tr').find((row) => row.cells[0].innerText.endsWith({}))", json!(state));
     let says = format!("Number({row}?.cells[1].innerText) === {orgs}");
     page.until(&format!("the legend says {orgs} of {state}"), &says).await;
 }
 
-/// Waits until the table says of every state what the API says now.
+/// Waits until the table agrees with the API in every state.
 pub(crate) async fn legend_agrees(page: &Page, served: &Served, migration: &str) {
     let told = served.get(&served.viewer, &format!("/api/v1/migrations/{migration}")).await.with(200);
     for state in ["holding", "ready", "started", "migrated", "failed", "rolled_back", "finalized"] {
@@ -45,7 +45,7 @@ async fn an_operator_starts_steers_and_watches_a_campaign() {
     served.world.until(|states| in_flight(states) == 0).await;
     let at_rest = served.world.states().await;
     legend_agrees(&page, &served, ONLINE).await;
-    // Were it not paused, the two new workers would move all the others at once.
+    // If it were not paused, the two new workers would move all the others at once.
     page.fill("[data-set=concurrency] input", "4").await;
     page.press("Enter").await;
     page.shows("#steering-told", "moves 4 orgs at once").await;

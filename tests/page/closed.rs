@@ -15,7 +15,7 @@ async fn what_operators_have_shut_is_told_flag_by_flag() {
     page.fill("#confirm-word", "dl_default").await;
     page.click_named("#confirm button", "Go on").await;
     page.hides("#confirm").await;
-    page.shows("#closed-table", "everybody").await;
+    page.shows("#closed-table", "all orgs").await;
     page.shows("#closed-table", "dl_default orgs_503_mode").await;
 
     page.command("darklaunch org org_0001 503_mode=true orgs_503_mode=true").await;

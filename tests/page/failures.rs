@@ -1,4 +1,4 @@
-//! Orgs that fail, and the way on.
+//! Orgs that fail, and how to continue.
 
 use crate::campaign::{legend_agrees, legend_says};
 use crate::page::Page;
@@ -17,7 +17,7 @@ async fn a_failed_org_tells_why_and_is_tried_again() {
     page.shows("#campaign-line", "ended").await;
     page.until("both are told", "find('#failures-list > li').length === 2").await;
     legend_says(&page, "failed", 2).await;
-    page.shows("#health-level", "Somebody should look").await;
+    page.shows("#health-level", "Needs attention").await;
     let failures = page.text("#failures-list").await;
     for part in [
         uncopied.name.as_str(),

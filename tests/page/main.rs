@@ -1,4 +1,4 @@
-//! The page of `mover serve` as people meet it: in Chromium, with the real program on real servers behind it.
+//! The page of `mover serve` from a user's point of view: in Chromium, with the real program on real servers behind it.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 

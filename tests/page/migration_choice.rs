@@ -8,7 +8,7 @@ use crate::served::Served;
 use crate::world::{OFFLINE, ONLINE};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_page_follows_the_campaign_until_somebody_selects_a_migration() {
+async fn the_page_follows_the_campaign_until_a_migration_is_selected() {
     let served = Served::start(ONLINE).await;
     for command in ["orgs capture whole_org_offline", "orgs ready whole_org_offline all"] {
         served.carry_out(&served.operator, &json!(command)).await;

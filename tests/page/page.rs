@@ -139,7 +139,7 @@ impl Page {
                 let place = self.value(&format!("await {target}")).await;
                 if let (Some(x), Some(y)) = (place[0].as_f64(), place[1].as_f64()) {
                     self.click_at(x, y).await;
-                    // A click may have led to another page, where nothing is known of it.
+                    // A click may have led to another page, which does not have this variable.
                     if self.value("window.wasClicked").await != false {
                         return;
                     }
@@ -168,7 +168,7 @@ impl Page {
     /// Gives a command on the command line of the page.
     pub(crate) async fn command(&self, command: &str) {
         self.fill("#command", command).await;
-        // One after the other: while a command is asked about, Run does nothing.
+        // One after the other: while a command waits for confirmation, Run does nothing.
         self.until("the one before it was answered", "!document.querySelector('#command-line [aria-busy]')").await;
         self.press("Enter").await;
     }

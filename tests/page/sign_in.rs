@@ -7,7 +7,7 @@ use crate::world::ONLINE;
 const UNAUTHORIZED: &str = "status of 401";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_has_a_token_signs_in_and_out() {
+async fn a_user_with_a_token_signs_in_and_out() {
     let served = Served::start(ONLINE).await;
     let page = Page::unsigned(&served).await;
     page.shows("#sign-in", "Sign in to Mover").await;

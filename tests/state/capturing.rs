@@ -148,7 +148,7 @@ async fn a_list_that_breaks_off_captures_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_org_under_another_name_or_key_is_told_and_in_nobodys_way() {
+async fn an_org_under_another_name_or_key_is_reported_and_blocks_no_other() {
     let server = Server::start().await;
     let world = server.world().await;
     capture(&world, vec![Ok(pair("acme", "1")), Ok(pair("beta", "2"))]).await.unwrap();

@@ -1,4 +1,4 @@
-//! What an operator reads when the state database cannot be used.
+//! The messages for an operator when the state database cannot be used.
 
 use std::net::TcpListener;
 
@@ -15,7 +15,7 @@ async fn refusal(url: &str) -> StateError {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nobody_listening_is_said_with_the_address() {
+async fn an_address_without_a_listener_is_named() {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let error = refusal(&format!("postgres://postgres:s3cr3t@127.0.0.1:{port}/state")).await;
     assert!(error.is_transient(), "{error:?}");
@@ -47,7 +47,7 @@ async fn a_wrong_password_and_an_unknown_role_or_database_are_told_apart() {
 
 /// Requests over HTTP are answered by threads of their own, with a lower priority; moves use the connections, too.
 #[tokio::test(flavor = "multi_thread")]
-async fn connections_live_where_the_pool_was_made_whoever_needs_them_first() {
+async fn connections_live_where_the_pool_was_created_for_any_first_caller() {
     let server = Server::start().await;
     let pool = connect(&server.postgres.url_as("mover", "postgres"), 3).await.unwrap();
     let elsewhere = pool.clone();
@@ -91,7 +91,7 @@ async fn commits_last_and_names_are_postgres_own_whatever_is_set_for_the_role() 
         world.run(&format!("ALTER ROLE mover SET synchronous_commit = {set}")).await.unwrap();
         assert_eq!(shown("synchronous_commit").await, "remote_apply", "{set}");
     }
-    // Who may not read the server's file has what lasts at the least.
+    // A role that may not read the server's file gets what is at least durable.
     world.run("CREATE ROLE plain LOGIN; ALTER ROLE plain SET synchronous_commit = off").await.unwrap();
     let pool = connect(&server.postgres.url_as("plain", "postgres"), 1).await.unwrap();
     let client: Object = pool.get().await.unwrap();

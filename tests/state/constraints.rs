@@ -1,4 +1,4 @@
-//! What the tables themselves refuse, whatever the program believes.
+//! What the tables themselves refuse, independently of the program.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! The transitions that the table of moves lets through, held against the state machine: neither may change without the other.
+//! Compares the transitions that the table of moves allows with the state machine: neither may change without the other.
 
 use mover_actors::domain::state::{Aim, Event, State, Step, Strategy};
 use tokio_postgres::Client;
@@ -6,7 +6,7 @@ use tokio_postgres::Client;
 use crate::contract::courses::{Place, events, places};
 use crate::support::Server;
 
-/// Leaves the trigger alone with the row: whether the columns fit a state is not asked here.
+/// Tests the trigger alone: whether the columns fit a state is not checked here.
 const ONLY_THE_TRIGGER: &str = "
     DO $$
     DECLARE
@@ -43,8 +43,8 @@ struct Row {
     epoch: i64,
 }
 
-/// Every row that one in this place could be made into. The aim of an org that rests is that of its last claim, and is set with the next
-/// one; only an org that is claimed or made ready can have another.
+/// Every row into which one in this place could be changed. The aim of a resting org is that of its last claim, and is set with
+/// the next one; only an org that is claimed or made ready can have another.
 fn rows(place: &Place) -> Vec<Row> {
     let states = State::RESTING.into_iter().chain(Step::ALL.iter().map(|step| State::Started(*step)));
     let aims = |state| match state {
@@ -59,7 +59,7 @@ fn rows(place: &Place) -> Vec<Row> {
         .collect()
 }
 
-/// Whether the machine knows an event that makes this row of one in this place.
+/// Whether the machine has an event that changes a row in this place into this one.
 fn is_legal(place: &Place, row: &Row) -> bool {
     let stays = (row.state, row.aim) == (place.state, place.course.aim.as_str());
     let is_result = |event: Event| {

@@ -1,4 +1,4 @@
-//! The move log in Postgres: its contract, and what only a database can do right or wrong.
+//! The move log in Postgres: its contract, and what is specific to a database.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 

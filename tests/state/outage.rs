@@ -1,4 +1,4 @@
-//! Postgres goes away and comes back.
+//! Postgres goes down and comes back.
 
 use std::sync::Arc;
 
@@ -31,7 +31,7 @@ fn plan() -> CampaignPlan {
     }
 }
 
-/// Repeats a call as long as the log says that this may help, as the tree does.
+/// Repeats a call as long as the error is transient, as the tree does.
 async fn insist<T>(mut call: impl AsyncFnMut() -> Result<T, LogError>) -> T {
     loop {
         match call().await {

@@ -169,7 +169,7 @@ async fn lists_counts_and_percentiles_agree_with_the_moves() {
     assert_eq!(rate.migrated, 3);
     assert!(rate.per_second() > 0.0 && rate.seconds_for(6).unwrap() > 0.0);
 
-    // When nothing runs, nothing comes through, whatever came through a moment ago.
+    // Without a live campaign the rate is zero, whatever migrated a moment ago.
     world.log.close_campaign(claimed.campaign.id, None).await.unwrap();
     let rate = world.log.rate(&phase_2()).await.unwrap();
     assert_eq!((rate.migrated, rate.per_second(), rate.seconds_for(6)), (0, 0.0, None));

@@ -1,4 +1,4 @@
-//! Schema migrations: once, forward, and only by who knows them.
+//! Schema migrations: once, forward, and only by programs that have them.
 
 use mover::state::{PgMoveLog, SchemaStatus, StateError};
 

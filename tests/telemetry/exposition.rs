@@ -1,4 +1,4 @@
-//! A strict reader of the text format of Prometheus: whatever it forbids fails the test.
+//! A strict parser of the text format of Prometheus: whatever it forbids fails the test.
 
 use std::collections::BTreeMap;
 
@@ -121,7 +121,7 @@ fn is_name(name: &str) -> bool {
     name.chars().all(word) && name.starts_with(|c: char| !c.is_ascii_digit())
 }
 
-/// Buckets grow, the last one is all there is.
+/// Buckets grow, and the last one has all samples.
 fn buckets(name: &str, family: &Family) {
     let mut by_labels: BTreeMap<Labels, Vec<(f64, f64)>> = BTreeMap::new();
     for ((sample, labels), count) in &family.samples {

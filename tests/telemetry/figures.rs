@@ -1,4 +1,4 @@
-//! Two campaigns, one online with an org that cannot be copied, one offline; and what is told of them afterwards.
+//! Two campaigns, one online with an org that cannot be copied, one offline; and the metrics afterwards.
 
 use std::time::Duration;
 
@@ -105,7 +105,7 @@ fn the_figures_are_those_of_the_move_log() {
     });
 }
 
-/// A campaign whose orgs stay shut until they have been looked at.
+/// A campaign whose orgs stay blocked until they were checked.
 async fn while_orgs_are_shut(world: &World, metrics: &Metrics, tree: &Tree, orgs: usize) {
     let campaign = world.begin(tree, &format!("migrate {OFFLINE} all sleep=600000 workers={orgs}")).await;
     let drain = [("migration", OFFLINE), ("step", "drain")];

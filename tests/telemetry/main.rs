@@ -1,10 +1,10 @@
-//! What Mover tells of itself to machines.
+//! What Mover reports to machines.
 //!
-//! - `figures`: campaigns on real servers, and every figure held against the move log;
-//! - `outage`: a move log that is away is a figure, not an error;
-//! - `named`: dashboards, alerts and the documentation speak of the metrics that there are.
+//! - `figures`: campaigns on real servers, and every metric compared with the move log;
+//! - `outage`: an unreachable move log is a metric, not an error;
+//! - `named`: dashboards, alerts and the documentation name existing metrics.
 //!
-//! There is one recorder in a process, so only one test here moves orgs.
+//! A process has one recorder, so only one test here moves orgs.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 

@@ -9,8 +9,8 @@ use crate::exposition::Exposition;
 
 const FILES: [&str; 3] = ["deploy/grafana/mover.json", "deploy/prometheus/alerts.yml", "docs/metrics.md"];
 
-/// Every metric that is told is in the documentation, and every metric that a file names is told. To be called with all
-/// that a Mover tells which has moved orgs.
+/// Every exported metric is in the documentation, and every metric that a file names is exported. Must be called with the full
+/// exposition of a Mover that has moved orgs.
 pub(crate) fn everything_is_documented(told: &Exposition) {
     let told: BTreeSet<String> = told.0.keys().cloned().collect();
     let documentation = names_in("docs/metrics.md");
@@ -41,7 +41,7 @@ fn each_alert_says_for_how_long_how_bad_and_what_to_do() {
         for part in ["expr: ", "for: ", "severity: ", "summary: ", "action: "] {
             assert!(alert.contains(part), "no {part} in {alert}");
         }
-        // Prometheus itself tries it out, where promtool is at hand.
+        // Prometheus itself checks it, if promtool is installed.
         let name = alert.lines().next().unwrap();
         assert!(read("deploy/prometheus/alerts_test.yml").contains(&format!("alertname: {name},")), "{name}");
     }

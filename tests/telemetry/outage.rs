@@ -1,4 +1,4 @@
-//! The move log is away.
+//! The move log is unreachable.
 
 use mover::embedded::ServerKind;
 use mover::telemetry::Metrics;

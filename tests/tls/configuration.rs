@@ -1,4 +1,4 @@
-//! Mistakes in what is written down about TLS: each at its place, and without a secret.
+//! Mistakes in TLS settings: each at its place, and without a secret.
 
 use std::path::Path;
 
@@ -12,7 +12,7 @@ fn read(text: &str) -> Result<Config, String> {
 
 const URL: &str = "[state]\nurl = \"postgres://me:hidden@db.test/state\"\n";
 
-/// What is told about one line below the address, which is line 3; the value stands behind the key.
+/// The message about one line below the address, which is line 3; the value is after the key.
 fn mistake(lines: &str) -> String {
     let told = read(&format!("{URL}{lines}")).unwrap_err();
     let column = lines.find("= ").unwrap() + 3;

@@ -40,7 +40,7 @@ async fn an_encrypted_redis_is_used_and_another_authority_or_host_is_refused() {
     let server = server(&files, &authority.server(&["127.0.0.1"]), &authority, "no");
     let url = |host: &str| format!("rediss://:hidden@{host}:{}/0", server.port());
     let ca = files.authority("ca", &authority);
-    // The server has no password, and says so: that far one gets with a certificate that is right.
+    // The server has no password, and says so: a valid certificate gets that far.
     let said = refusal(&url("127.0.0.1"), &ca).await;
     assert!(said.contains("password"), "{said}");
     flags(&url("127.0.0.1").replace(":hidden@", ""), &ca).ping().await.unwrap();

@@ -34,7 +34,7 @@ async fn prefer_goes_on_without_tls_where_access_with_it_is_refused() {
 }
 
 #[tokio::test]
-async fn a_tls_that_nobody_should_speak_any_more_is_no_tls() {
+async fn an_obsolete_tls_version_is_no_tls() {
     let server = Postgres::start(Some(&Authority::new("ours").server(&[HOST])), EVERYBODY).await;
     let client = server.client("postgres").await;
     for bound in ["ssl_min_protocol_version = 'TLSv1'", "ssl_max_protocol_version = 'TLSv1.1'"] {

@@ -13,7 +13,7 @@ use crate::postgres::{HOST, ONLY_TLS, Postgres, configured};
 use crate::proxy::Proxy;
 use crate::workspace::{DEFINITION, PASSWORD, Workspace};
 
-/// A Postgres with two stores of which one has orgs, and what stands before it.
+/// A Postgres with two stores, one of which has orgs, behind a proxy.
 async fn stores(authority: &Authority) -> (Postgres, Proxy) {
     let server = Postgres::start(Some(&authority.server(&[HOST])), ONLY_TLS).await;
     for database in ["mover", "old", "new"] {
@@ -70,7 +70,7 @@ async fn orgs_move_and_come_back_with_every_connection_encrypted() {
     place.mover(&["health"]).with_code(0);
     assert!(proxy.all_encrypted() > 20, "there were {} connections", proxy.all_encrypted());
 
-    // With another host or another authority nothing is changed, and it is said what to do.
+    // With another host or another authority nothing is changed, and the message says what to do.
     let elsewhere = Workspace::with(&configuration("other.test"));
     let told = ["store old", "its certificate is for db.test, not for other.test", "url in [stores.old]"];
     elsewhere.mover(&["check"]).with_code(1).answering(&told);

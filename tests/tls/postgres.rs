@@ -25,7 +25,7 @@ pub(crate) struct Postgres {
 }
 
 impl Postgres {
-    /// Starts one that lets in over the network whom `access` says, as in pg_hba.conf.
+    /// Starts one that accepts the network connections in `access`, which is in the format of pg_hba.conf.
     pub(crate) async fn start(certificate: Option<&Issued>, access: &str) -> Self {
         Self::start_for_clients_of(None, certificate, access).await
     }
@@ -56,7 +56,7 @@ impl Postgres {
         client.batch_execute("CREATE ROLE guarded LOGIN SUPERUSER PASSWORD 'secret'").await.unwrap();
         let file: String = client.query_one("SHOW hba_file", &[]).await.unwrap().get(0);
         std::fs::write(file, format!("local all all trust\n{access}")).unwrap();
-        // A reload would be noticed by each process in its own time.
+        // Each process would notice a reload in its own time.
         server.private.restart(ServerKind::Postgres).await.unwrap();
         server
     }
@@ -82,7 +82,7 @@ fn free_address() -> Ipv4Addr {
     addresses.find(free).unwrap()
 }
 
-/// The server writes its own file: only so does it belong to the server's user, as a key must.
+/// The server writes its own file: only then it belongs to the server's user, as a key must.
 async fn write(client: &Client, file: &str, text: &str) {
     let sql = format!(
         "COPY (SELECT line FROM unnest(string_to_array('{}', E'\\n')) line) TO PROGRAM 'umask 077; cat > {file}'",

@@ -1,4 +1,4 @@
-//! Stands in front of a Postgres and notes how each connection begins.
+//! A proxy in front of a Postgres that records how each connection begins.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 
-/// What a client that wants TLS says first, over every connection.
+/// The first message of a client that wants TLS, on every connection.
 pub(crate) const ASKS_FOR_TLS: u32 = 80_877_103;
 
 pub(crate) struct Proxy {

@@ -1,4 +1,4 @@
-//! Certificates that are not good enough, the server's and ours.
+//! Unacceptable certificates, the server's and ours.
 
 use crate::certificates::{Authority, Files, self_signed};
 use crate::postgres::{HOST, ONLY_TLS, Postgres, configured, encrypted, refusal};
@@ -12,7 +12,7 @@ async fn the_name_is_looked_at_by_verify_full_alone() {
     let mode = |mode: &str| format!("sslmode = '{mode}'\n{ca}");
     assert!(encrypted(&configured(&server.url("mover", HOST), &mode("verify-full"))).await);
     assert!(encrypted(&configured(&server.url("mover", "other.test"), &mode("verify-ca"))).await);
-    // Who names an authority and no mode gets the strictest one.
+    // With an authority and no mode, the strictest mode applies.
     for keys in [mode("verify-full"), ca.clone()] {
         let said = refusal(&configured(&server.url("guarded:secret", "other.test"), &keys)).await;
         assert!(said.contains("its certificate is for db.test, not for other.test; next: correct the host"), "{said}");
@@ -27,14 +27,14 @@ async fn another_authority_is_not_believed() {
     let server = Postgres::start(Some(&authority.server(&[HOST])), ONLY_TLS).await;
     let files = Files::new();
     let wrong = files.authority("wrong", &Authority::new("theirs"));
-    // As with libpq, require looks at the certificate where an authority is named.
+    // As with libpq, require checks the certificate if an authority is configured.
     for mode in ["verify-full", "verify-ca", "require"] {
         let keys = format!("sslmode = '{mode}'\n{wrong}");
         let said = refusal(&configured(&server.url("guarded:secret", HOST), &keys)).await;
         assert!(said.contains("not signed by an authority that Mover trusts; next: name"), "{said}");
         assert!(said.contains("ca_file in [state]") && said.contains("db.test:5432"), "{said}");
     }
-    // Those whom the machine trusts did not sign it either.
+    // The authorities of the machine did not sign it either.
     for mode in ["verify-full", "verify-ca"] {
         let keys = format!("sslmode = '{mode}'\n");
         let said = refusal(&configured(&server.url("guarded:secret", HOST), &keys)).await;

@@ -1,4 +1,4 @@
-//! A collector that keeps what it is sent.
+//! A collector that keeps what it receives.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};

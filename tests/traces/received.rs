@@ -1,4 +1,4 @@
-//! A campaign as a collector sees it.
+//! A campaign from a collector's point of view.
 
 use std::collections::BTreeSet;
 

@@ -1,10 +1,10 @@
-//! No collector takes the traces.
+//! No collector accepts the traces.
 
 use std::net::TcpListener;
 
 use crate::world::{ONLINE, World, in_system};
 
-/// Moves all orgs with traces going to this address; what was told meanwhile.
+/// Moves all orgs with traces sent to this address; returns the log.
 async fn told_while_traces_go_to(address: &str) -> String {
     let world = World::start().await;
     for command in [format!("orgs capture {ONLINE}"), format!("orgs ready {ONLINE} all")] {
@@ -31,7 +31,7 @@ fn a_collector_that_is_away_is_told_of_once() {
 }
 
 #[test]
-fn a_collector_that_never_answers_keeps_nobody() {
+fn a_collector_that_never_answers_delays_nothing() {
     in_system(async {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();

@@ -5,17 +5,17 @@ use serde::{Deserialize, Serialize};
 use super::ids::{CampaignId, MigrationName, NodeId, OrgName};
 use super::state::Aim;
 
-/// Which orgs are meant.
+/// Which orgs a command selects.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Selection {
     /// All that are in the right state.
     All,
-    /// So many of them, in the order of capture.
+    /// The first N, in the order of capture.
     First(u64),
-    /// So many percent of all orgs of the migration (1 to 100), in the order of capture.
+    /// N percent of all orgs of the migration (1 to 100), in the order of capture.
     Percent(u8),
-    /// These.
+    /// The orgs with these names.
     Names(Vec<OrgName>),
 }
 
@@ -61,18 +61,18 @@ pub struct FailurePolicy {
     pub failures_max: Option<u32>,
 }
 
-/// What `migrate`, `rollback` or `finalize` asks for.
+/// The request of `migrate`, `rollback` or `finalize`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CampaignPlan {
-    /// Which migration.
+    /// The migration.
     pub migration: MigrationName,
-    /// What for.
+    /// The aim.
     pub aim: Aim,
-    /// Which of its orgs, among those that are where the aim begins.
+    /// The selected orgs, among those in the state from which the aim claims.
     pub selection: Selection,
-    /// How to begin.
+    /// The tuning to begin with.
     pub tuning: Tuning,
-    /// When to stop by itself.
+    /// When to halt by itself.
     pub failure_policy: FailurePolicy,
 }
 
@@ -81,32 +81,32 @@ pub struct CampaignPlan {
 pub struct Campaign {
     /// Its row.
     pub id: CampaignId,
-    /// Which migration.
+    /// The migration.
     pub migration: MigrationName,
-    /// What for.
+    /// The aim.
     pub aim: Aim,
-    /// Which orgs.
+    /// The selected orgs.
     pub selection: Selection,
-    /// What it is doing.
+    /// The current phase.
     pub phase: Phase,
-    /// How it goes about it.
+    /// The current tuning.
     pub tuning: Tuning,
-    /// When it stops by itself.
+    /// When it halts by itself.
     pub failure_policy: FailurePolicy,
     /// The node that drives it.
     pub node: NodeId,
-    /// Why it is halting or has ended, if not because its work was done.
+    /// Why it is halting or has ended, unless all its work was done.
     pub reason: Option<String>,
     /// Orgs claimed so far.
     pub claimed: u64,
     /// Of these, how many have reached the aim.
     pub migrated: u64,
-    /// Of these, how many were given up.
+    /// Of these, how many were parked.
     pub failed: u64,
 }
 
 impl Campaign {
-    /// Orgs claimed and not yet at their end.
+    /// Orgs claimed and not yet at the end of their steps.
     pub fn in_flight(&self) -> u64 {
         self.claimed.saturating_sub(self.migrated + self.failed)
     }

@@ -1,6 +1,6 @@
-//! The courses: which steps follow each other, what each of them does, whom it shuts out, and up to where a failure leads back.
-//! All of that stands in one table and, for where an aim begins and ends, in [`Aim`]; whoever needs it reads it there. What the
-//! move log repeats of it in SQL is held against it by a test.
+//! The courses: the order of the steps, the effect of each, whether it blocks users, and what a failure leads to. All of that
+//! is defined in one table and, for where an aim begins and ends, in [`Aim`]; all other code reads it there. A test compares
+//! the parts that the move log repeats in SQL.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use strum::{Display, EnumString, IntoStaticStr, VariantArray};
 
 use super::state::State;
 
-/// How a move is carried out: which steps, in which order.
+/// How a move is carried out: the steps and their order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, EnumString, IntoStaticStr, VariantArray)]
 #[serde(rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
@@ -18,7 +18,7 @@ pub enum Strategy {
     Offline,
     /// The org is written while its rows are copied; its writers wait for a moment at the switch.
     Online,
-    /// The operator keeps all writers out, and routes all orgs at once when they are copied: no flag of an org is touched.
+    /// The operator keeps all writers out, and routes all orgs at once when they are copied: Mover sets no flag of an org.
     Window,
 }
 
@@ -34,11 +34,11 @@ pub enum Aim {
     Migrate,
     /// Back to the source, with every write made since.
     RollBack,
-    /// To give up the way back: the rows in the source are backed up and removed.
+    /// Closes the way back: the rows in the source are backed up and removed.
     Finalize,
 }
 
-/// Which store an org leaves and which receives it.
+/// The direction of a move.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Way {
     /// From the source to the target.
@@ -71,7 +71,7 @@ pub enum Step {
     Block,
     /// Wait until every request admitted before the block has ended.
     Drain,
-    /// Begin to log what is written, and wait until nobody is left who began to write before.
+    /// Begin to log writes, and wait for the writers that began before.
     Capture,
     /// Copy its rows to the target.
     Copy,
@@ -79,84 +79,84 @@ pub enum Step {
     CatchUp,
     /// Compare both stores.
     Verify,
-    /// Make it live in the other store. Offline it is still in 503 mode then.
+    /// Make it live in the other store. Offline it is still in 503 mode afterwards.
     Switch,
     /// Take it out of 503 mode, on the target.
     Unblock,
-    /// Remove from the target what was rolled back.
+    /// Remove the rows of a rolled back org from the target.
     Discard,
     /// Write the source's rows to a file.
     BackUp,
-    /// Stop logging what is written: from now on there is no way back.
+    /// Stop logging writes: from now on there is no way back.
     Close,
     /// Remove the source's rows.
     Purge,
-    /// Take back what was done.
+    /// Undo what was done.
     Abort,
 }
 
-/// What a step does to the world.
+/// The effect of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Effect {
-    /// Writes the org's 503 mode.
+    /// Sets the org's 503 mode.
     Block,
-    /// Waits until everybody who was admitted before has ended.
+    /// Waits until all requests that were admitted before have ended.
     Drain,
-    /// Lets the source log what is written.
+    /// Makes the source log writes.
     Capture,
-    /// Copies rows that nobody writes.
+    /// Copies rows while there are no writes.
     Copy,
-    /// Copies rows that are written meanwhile.
+    /// Copies rows while they are written.
     CopyLive,
-    /// Carries over what was logged.
+    /// Carries over logged changes.
     CatchUp,
-    /// Compares rows that nobody writes.
+    /// Compares rows while there are no writes.
     Verify,
-    /// Compares rows that are written meanwhile.
+    /// Compares rows while they are written.
     VerifyLive,
-    /// Declares the copy live and routes the org there, still blocked.
+    /// Makes the copy live and routes the org there, still blocked.
     Switch,
-    /// Lets writers wait while the org changes stores.
+    /// Makes writers wait while the org changes stores.
     SwitchLive,
-    /// Lays the org's 503 mode down.
+    /// Ends the org's 503 mode.
     Unblock,
-    /// Removes the copy, to which Mover has sent nobody.
+    /// Removes the copy, to which Mover has routed no client.
     RemoveCopy,
-    /// Removes what is left in the target of an org that is back.
+    /// Removes the rows of a rolled back org from the target.
     RemoveRolledBack,
     /// Writes the source's rows to a file.
     BackUp,
-    /// Stops the target's log of what is written.
+    /// Stops the log of writes in the target.
     Close,
     /// Removes the source's rows.
     Purge,
-    /// Lets users in on the source, then removes the copy.
+    /// Unblocks users on the source, then removes the copy.
     LetIn,
-    /// Stops the source's log, then removes the copy.
+    /// Stops the log of writes in the source, then removes the copy.
     Release,
-    /// Leaves the org where it is, after both stores refuse what was sent before.
+    /// Leaves the org where it is, after both stores refuse older epochs.
     Stay,
-    /// Changes nothing: nothing in a store was changed.
+    /// Does nothing: nothing in a store was changed.
     Nothing,
 }
 
-/// What a failure in a step leads to.
+/// What a failure of a step leads to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum OnFailure {
     /// Back to where the org was.
     Abort,
-    /// Back, unless the store that the org leaves has committed the point of no return, which is inside this step. An abort that finds
-    /// that it has goes on with this step.
+    /// Back, unless the leaving store has committed the point of no return, which is inside this step. An abort that finds the
+    /// commit continues this step.
     AbortUnlessMoved,
-    /// Nowhere: the point of no return has been passed, or this is the way back. The step is tried until it works.
+    /// No way back: the point of no return has been passed, or this is the way back. The step is retried until it works.
     Retry,
 }
 
-/// Whether users can write while a step lasts.
+/// Whether users can write during a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Writers {
     Free,
-    /// Also where only some tries of the step make them wait.
+    /// Blocked, even if only some tries of the step make them wait.
     ShutOut,
 }
 
@@ -173,12 +173,12 @@ const fn row(step: Step, effect: Effect, on_failure: OnFailure, writers: Writers
     Row { step, effect, on_failure, writers }
 }
 
-/// How an org is moved and what for: it decides the steps.
+/// Strategy and aim of a move: together they decide the steps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Course {
-    /// How.
+    /// The strategy.
     pub strategy: Strategy,
-    /// What for.
+    /// The aim.
     pub aim: Aim,
 }
 
@@ -186,17 +186,17 @@ pub struct Course {
 struct Entry {
     course: Course,
     rows: &'static [Row],
-    /// What takes back what the steps did, where a failure leads back.
+    /// What undoes the steps, if a failure leads back.
     abort: Option<Effect>,
 }
 
-/// Every course there is. What was written since an offline move was captured by nobody, so there is no way back from it and nothing to
-/// give up; nor does Mover know whom the operator of a window has routed where.
+/// All courses. Nothing captures the writes after an offline move, so it has no way back and nothing to finalize. In a window
+/// Mover does not know which clients the operator has routed where.
 const TABLE: [Entry; 6] = [
     Entry {
         course: Course { strategy: Strategy::Offline, aim: Aim::Migrate },
         rows: &[
-            // An org whose 503 is not written yet is written itself.
+            // An org whose 503 mode is not set yet can still be written.
             row(Step::Block, Effect::Block, OnFailure::Abort, Writers::Free),
             row(Step::Drain, Effect::Drain, OnFailure::Abort, Writers::ShutOut),
             row(Step::Copy, Effect::Copy, OnFailure::Abort, Writers::ShutOut),
@@ -247,29 +247,29 @@ const TABLE: [Entry; 6] = [
     },
     Entry {
         course: Course { strategy: Strategy::Window, aim: Aim::RollBack },
-        // Nobody was routed to the copies yet, or the operator knows what was written there since.
+        // No client was routed to the copies yet, or the operator knows what was written there since.
         rows: &[row(Step::Discard, Effect::RemoveCopy, OnFailure::Retry, Writers::Free)],
         abort: None,
     },
 ];
 
 impl Course {
-    /// Every course there is.
+    /// All courses.
     pub fn all() -> impl Iterator<Item = Course> {
         TABLE.iter().map(|entry| entry.course)
     }
 
-    /// The steps in their order; none if there is no such course.
+    /// The steps in order; none if the course does not exist.
     pub fn steps(self) -> impl DoubleEndedIterator<Item = Step> {
         self.rows().iter().map(|row| row.step)
     }
 
-    /// The step with which it begins; nothing if there is no such course.
+    /// The first step; `None` if the course does not exist.
     pub fn first(self) -> Option<Step> {
         self.steps().next()
     }
 
-    /// What a step does; nothing if it does not belong to the course.
+    /// The effect of a step; `None` if the step is not part of the course.
     pub fn effect(self, step: Step) -> Option<Effect> {
         match step {
             Step::Abort => self.entry().and_then(|entry| entry.abort),
@@ -277,22 +277,22 @@ impl Course {
         }
     }
 
-    /// What a failure in a step leads to. An abort is itself the way back.
+    /// What a failure of a step leads to. An abort is itself the way back.
     pub fn on_failure(self, step: Step) -> OnFailure {
         self.row(step).map_or(OnFailure::Retry, |row| row.on_failure)
     }
 
-    /// Whether a failure in this step still leads back to where the org was.
+    /// Whether a failure of this step still leads back to where the org was.
     pub fn can_abort(self, step: Step) -> bool {
         self.on_failure(step) != OnFailure::Retry
     }
 
-    /// Whether users are kept from writing while this step lasts, so that it may not wait for long.
+    /// Whether users cannot write during this step, so that it must not wait for long.
     pub fn shuts_out(self, step: Step) -> bool {
         self.row(step).is_some_and(|row| row.writers == Writers::ShutOut)
     }
 
-    /// The step with which an abort goes on that finds that the org has moved; nothing where that cannot be.
+    /// The step with which an abort continues if it finds that the org has moved; `None` if that cannot happen.
     pub fn goes_on_with(self) -> Option<Step> {
         let row = self.rows().iter().find(|row| row.on_failure == OnFailure::AbortUnlessMoved);
         row.map(|row| row.step)
@@ -339,7 +339,7 @@ impl Aim {
         self.into()
     }
 
-    /// What became of an org that reached it.
+    /// The participle for an org that reached it.
     pub fn done(self) -> &'static str {
         match self {
             Aim::Migrate => "migrated",
@@ -348,7 +348,7 @@ impl Aim {
         }
     }
 
-    /// The state in which an org may be claimed for it.
+    /// The state in which it claims orgs.
     pub fn claimed_from(self) -> State {
         match self {
             Aim::Migrate => State::Ready,
@@ -356,7 +356,7 @@ impl Aim {
         }
     }
 
-    /// The state in which it is reached.
+    /// The state of an org that has reached it.
     pub fn reached(self) -> State {
         match self {
             Aim::Migrate => State::Migrated,
@@ -365,7 +365,7 @@ impl Aim {
         }
     }
 
-    /// The state in which an org is when it was given up.
+    /// The state of an org whose move was aborted.
     pub fn aborted(self) -> State {
         match self {
             Aim::Migrate => State::Failed,
@@ -373,7 +373,7 @@ impl Aim {
         }
     }
 
-    /// From which store to which it leads.
+    /// The direction of its moves.
     pub fn way(self) -> Way {
         match self {
             Aim::Migrate | Aim::Finalize => Way::Forward,

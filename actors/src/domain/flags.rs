@@ -1,4 +1,4 @@
-//! Darklaunch flags as Mover wants them: hashes of text fields that applications read.
+//! Darklaunch flags: hashes of text fields that applications read.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -16,7 +16,7 @@ pub const NO_ORG: &str = "_OC_INTERNAL_NO_ORG";
 /// Field names and the text each must have; `None` means that the field must not exist.
 pub type Fields = BTreeMap<String, Option<String>>;
 
-/// Fields that must be there, each with its text.
+/// Fields that must exist, each with its text.
 pub fn present(fields: &BTreeMap<String, String>) -> Fields {
     fields.iter().map(|(name, value)| (name.clone(), Some(value.clone()))).collect()
 }
@@ -27,12 +27,12 @@ pub fn present(fields: &BTreeMap<String, String>) -> Fields {
 pub struct FlagKey(String);
 
 impl FlagKey {
-    /// What holds for every org that says nothing else.
+    /// Applies to every org without flags of its own.
     pub fn default_hash() -> Self {
         Self("dl_default".into())
     }
 
-    /// What overrules everything.
+    /// Overrides everything.
     pub fn override_hash() -> Self {
         Self("dl_override".into())
     }
@@ -47,7 +47,7 @@ impl FlagKey {
         Self(format!("dl_org_{NO_ORG}"))
     }
 
-    /// A key as it was stored.
+    /// A key as the move log has it.
     pub fn from_stored(key: String) -> Self {
         Self(key)
     }
@@ -71,7 +71,7 @@ pub struct Routing {
     pub on_source: BTreeMap<String, String>,
     /// Fields of an org that lives in the target.
     pub on_target: BTreeMap<String, String>,
-    /// Fields added while the org may not be written to.
+    /// Fields added while the org must not be written.
     pub blocked: BTreeMap<String, String>,
 }
 

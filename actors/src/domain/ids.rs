@@ -115,7 +115,7 @@ macro_rules! text_id {
 }
 
 text_id! {
-    /// What people call an org, e.g. `acme`; part of its flag key. Any text but a zero character.
+    /// The name of an org, e.g. `acme`; part of its flag key. Any text without a zero character.
     OrgName, "an org name", check_free_text
 }
 text_id! {

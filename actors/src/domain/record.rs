@@ -1,4 +1,4 @@
-//! One move as the move log knows it, and the changes that may be made to it.
+//! One move as the move log has it, and its legal changes.
 
 use std::path::PathBuf;
 use std::time::SystemTime;
@@ -14,17 +14,17 @@ use super::verified::Verified;
 pub struct MoveRecord {
     /// Its row in the move log.
     pub id: MoveId,
-    /// Which migration.
+    /// The migration.
     pub migration: MigrationName,
-    /// Which org, by name.
+    /// The org's name.
     pub org: OrgName,
-    /// Which org, by the key of its rows.
+    /// The key of the org's rows.
     pub key: OrgKey,
-    /// How it is carried out.
+    /// The strategy.
     pub strategy: Strategy,
-    /// What it was claimed for last.
+    /// The aim of the last claim.
     pub aim: Aim,
-    /// Where it stands.
+    /// The current state.
     pub state: State,
     /// The epoch of the last lease; an older one is stale and refused.
     pub epoch: Epoch,
@@ -34,7 +34,7 @@ pub struct MoveRecord {
     pub attempts: i32,
     /// The proof of equality, from the end of the first `verify` on.
     pub verified: Option<Verified>,
-    /// Why it is being aborted, has failed, or is still migrated after a rollback was given up.
+    /// Why it is being aborted, has failed, or is still migrated after a rollback was aborted.
     pub failure: Option<Failure>,
 }
 
@@ -50,7 +50,7 @@ pub struct Failure {
     pub place: Place,
 }
 
-/// A place in a store, as exact as it is known.
+/// A place in a store, as exact as possible.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Place {
     /// The store.
@@ -67,7 +67,7 @@ pub struct Place {
     pub row: Option<String>,
 }
 
-/// What a finished step found out and the move log should keep.
+/// The results of a finished step that the move log keeps.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Findings {
     /// The proof of equality (`verify`).
@@ -103,12 +103,12 @@ impl MoveRecord {
         Ok(Advance { id: self.id, epoch: self.epoch, from: self.state, to, findings })
     }
 
-    /// Which steps it goes through.
+    /// The course of the move.
     pub fn course(&self) -> Course {
         Course { strategy: self.strategy, aim: self.aim }
     }
 
-    /// Takes over what a written transition changed.
+    /// Applies a transition that was written.
     pub fn apply(&mut self, advance: Advance) {
         if advance.resumes_the_switch() {
             self.failure = None;
@@ -125,7 +125,7 @@ impl MoveRecord {
         }
     }
 
-    /// What stores and Redis need to know of it.
+    /// The lease, for stores and Redis.
     pub fn lease(&self) -> Lease {
         Lease {
             id: self.id,
@@ -138,12 +138,12 @@ impl MoveRecord {
 }
 
 impl Advance {
-    /// Which move.
+    /// The move.
     pub fn id(&self) -> MoveId {
         self.id
     }
 
-    /// The token with which the move was claimed.
+    /// The epoch under which the transition is made.
     pub fn epoch(&self) -> Epoch {
         self.epoch
     }
@@ -158,12 +158,12 @@ impl Advance {
         self.to
     }
 
-    /// Whether an abort found that the org has moved: nothing failed after all.
+    /// Whether an abort found that the org has moved: then nothing failed.
     pub fn resumes_the_switch(&self) -> bool {
         self.from == State::Started(Step::Abort) && self.to == State::Started(Step::Switch)
     }
 
-    /// Why the move log does not take it, whatever it holds: what a step must find out is missing, or came with another step.
+    /// Why the move log must refuse it in any case: a result that the step must have is missing, or belongs to another step.
     pub fn problem(&self) -> Option<&'static str> {
         let State::Started(begun) = self.from else {
             return Some("only a started move advances; others are claimed, released or retried");
@@ -188,23 +188,23 @@ impl Advance {
         }
     }
 
-    /// What the step found out.
+    /// The results of the step.
     pub fn findings(&self) -> &Findings {
         &self.findings
     }
 }
 
-/// The right to move one org, as its holder shows it to stores and to Redis.
+/// The right to move one org, as its owner presents it to stores and Redis.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Lease {
-    /// Which move.
+    /// The move.
     pub id: MoveId,
-    /// Which migration.
+    /// The migration.
     pub migration: MigrationName,
-    /// Which org, by name.
+    /// The org's name.
     pub org: OrgName,
-    /// Which org, by the key of its rows.
+    /// The key of the org's rows.
     pub key: OrgKey,
-    /// The fencing token.
+    /// The epoch.
     pub epoch: Epoch,
 }

@@ -9,12 +9,12 @@
 //!                       └─────────────────────────────retry─────────────────────────────┘
 //! ```
 //!
-//! Which steps a started org goes through is said by its [`Course`], in the table of [`course`](super::course).
+//! The steps of a started org are those of its [`Course`], in the table of [`course`](super::course).
 //!
 //! A step is stored before its effect runs and every effect may be repeated, so recovery is: run the
-//! stored step again. A failed step leads to `abort`, which takes back what was done, until the point of no return. That is
-//! the switch: the step itself offline, a commit inside it online, so that there the store is asked before a switch
-//! is given up. An abort that finds the org moved all the same goes back to `switch`, which goes on from there.
+//! stored step again. A failed step leads to `abort`, which undoes everything, until the point of no return. That is
+//! the switch: offline the step itself, online a commit inside it, so there the store is asked before a switch
+//! is aborted. An abort that finds the org moved all the same goes back to `switch`, which continues.
 
 use std::fmt;
 
@@ -24,12 +24,12 @@ use thiserror::Error;
 
 pub use super::course::{Aim, Course, Effect, OnFailure, Step, Strategy, Way};
 
-/// Where a move stands. This is what the move log stores.
+/// The state of a move, as the move log stores it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, IntoStaticStr)]
 #[serde(rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
 pub enum State {
-    /// Captured; not yet meant to move.
+    /// Captured; not released to move yet.
     Holding,
     /// May be claimed by a campaign.
     Ready,
@@ -50,15 +50,15 @@ pub enum State {
 pub enum Event {
     /// An operator released it.
     MadeReady,
-    /// A campaign took it.
+    /// A campaign claimed it.
     Claimed(Aim),
     /// The effect of this step is done.
     StepDone(Step),
-    /// The effect of this step cannot be done.
+    /// The effect of this step failed.
     StepFailed(Step),
-    /// An abort comes too late: the store that the org leaves has committed the point of no return.
+    /// An abort comes too late: the leaving store has committed the point of no return.
     FoundMoved,
-    /// An operator wants a failed or rolled back move tried again.
+    /// An operator retries a failed or rolled back move.
     Retried,
 }
 
@@ -68,7 +68,7 @@ pub enum Event {
 pub struct Refused {
     /// The state at the time.
     pub state: State,
-    /// What was asked.
+    /// The event.
     pub event: Event,
 }
 
@@ -92,7 +92,7 @@ impl State {
         }
     }
 
-    /// Puts together what [`State::as_str`] and [`State::step`] took apart.
+    /// The inverse of [`State::as_str`] and [`State::step`].
     pub fn from_parts(state: &str, step: Option<&str>) -> Result<Self, UnknownState> {
         let found = match step {
             None => State::RESTING.into_iter().find(|known| known.as_str() == state),
@@ -112,26 +112,26 @@ pub struct UnknownState {
     pub step: Option<String>,
 }
 
-/// The state after an event, or why the event is refused. Every pair of states and events is named,
-/// so that a new state or event does not compile until somebody has thought about it.
+/// The state after an event, or why the event is refused. Every pair of states and events is named, so that a new state or
+/// event does not compile until its transitions are decided.
 pub fn step(course: Course, state: State, event: Event) -> Result<State, Refused> {
     let refused = Refused { state, event };
     match (state, event) {
         // An operator releases a captured org.
         (State::Holding, Event::MadeReady) => Ok(State::Ready),
-        // A campaign takes an org that is where its aim begins.
+        // A campaign claims an org that is where its aim begins.
         (State::Ready | State::Migrated, Event::Claimed(aim)) if aim.claimed_from() == state => {
             Course { aim, ..course }.first().map(State::Started).ok_or(refused)
         }
-        // The step that was begun is the one that ended.
+        // The step that ended is the one that was begun.
         (State::Started(begun), Event::StepDone(done)) if begun == done => course.after(done).ok_or(refused),
         // Before the point of no return a failure leads back.
         (State::Started(begun), Event::StepFailed(failed)) if begun == failed && course.can_abort(begun) => {
             Ok(State::Started(Step::Abort))
         }
-        // After it a move goes forward, even if it was being given up.
+        // After it a move goes forward, even if it was being aborted.
         (State::Started(Step::Abort), Event::FoundMoved) => course.goes_on_with().map(State::Started).ok_or(refused),
-        // The cause was mended; the org may be claimed again.
+        // The cause was fixed; the org may be claimed again.
         (State::Failed | State::RolledBack, Event::Retried) => Ok(State::Ready),
 
         (State::Started(_), Event::StepDone(_) | Event::StepFailed(_) | Event::FoundMoved) => Err(refused),

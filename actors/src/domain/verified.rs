@@ -38,13 +38,13 @@ pub struct Mismatch {
     pub target_rows: i64,
 }
 
-/// Both stores held the same rows of an org. [`Verified::compare`] makes one from two tallies, and
-/// the move log stores it: a switch cannot be asked for without it.
+/// Both stores held the same rows of an org. [`Verified::compare`] makes one from two tallies, and the move log stores it: no
+/// switch can be requested without it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Verified(Tally);
 
 impl Verified {
-    /// Compares table by table; a table that only one side knows is a mismatch too.
+    /// Compares table by table; a table that only one side has is a mismatch, too.
     pub fn compare(source: &Tally, target: &Tally) -> Result<Self, Mismatch> {
         for table in source.0.keys().chain(target.0.keys()) {
             let (left, right) = (source.0.get(table), target.0.get(table));
@@ -57,7 +57,7 @@ impl Verified {
         Ok(Self(source.clone()))
     }
 
-    /// What both sides hold.
+    /// The tally of both sides.
     pub fn tally(&self) -> &Tally {
         &self.0
     }

@@ -1,18 +1,18 @@
-//! The backlog of all orgs that are being caught up, as one figure.
+//! The catch-up backlog of all orgs, as one gauge.
 
 use metrics::gauge;
 
 use super::names;
 
-/// One org's share in the backlog; gone when this is dropped, however the step ends.
+/// One org's share of the backlog; it is subtracted when this is dropped, however the step ends.
 #[derive(Debug, Default)]
 pub(crate) struct Backlog(f64);
 
 impl Backlog {
-    /// So many changes are left of this org.
+    /// Sets the number of changes that are left for this org.
     pub(crate) fn is(&mut self, left: i64) {
         let left = left as f64;
-        // What all orgs have together changes by the difference.
+        // The total changes by the difference.
         gauge!(names::BACKLOG).increment(left - self.0);
         self.0 = left;
     }

@@ -1,7 +1,7 @@
-//! What is counted and timed while orgs move, through the facade `metrics`: where no recorder is installed every call is a
-//! load of an empty cell. Nothing here waits, and nothing is called once a row.
+//! Counts and times moves through the facade `metrics`: without a recorder every call is a load of an empty cell. Nothing here
+//! waits, and nothing is called once per row.
 //!
-//! A label never holds the name of an org: there are thousands of them.
+//! No label holds the name of an org: there are thousands of them.
 
 mod backlog;
 pub mod names;
@@ -32,11 +32,11 @@ pub(crate) enum Outcome {
 }
 
 impl Outcome {
-    /// What it means that a move came to rest in this state; nothing if it is no end.
+    /// The outcome of a move that came to rest in this state; `None` if this is no end.
     pub(crate) fn of(course: Course, state: State) -> Option<Self> {
         match state {
             State::Holding | State::Ready | State::Started(_) => None,
-            // A rollback that was given up leaves the org migrated, which is not what was asked for.
+            // An aborted rollback leaves the org migrated, which was not the aim.
             reached if reached != course.aim.reached() => Some(Outcome::Failed),
             State::Migrated => Some(Outcome::Migrated),
             State::Failed => Some(Outcome::Failed),
@@ -84,7 +84,7 @@ pub(crate) fn step_failed(step: Step, kind: FailureKind) {
     counter!(names::STEP_FAILURES, "step" => step.as_str(), "kind" => kind.as_str()).increment(1);
 }
 
-/// An org's writers were blocked for so long.
+/// An org's writers were blocked for this long.
 pub(crate) fn writers_shut_out(strategy: Strategy, time: Duration) {
     histogram!(names::WRITE_BLOCK, "strategy" => strategy.as_str()).record(time.as_secs_f64());
 }
@@ -95,7 +95,7 @@ pub(crate) fn copied(copied: Copied) {
     counter!(names::BYTES_COPIED).increment(copied.bytes.unsigned_abs());
 }
 
-/// Redis answered to writes.
+/// Redis answered writes.
 pub(crate) fn flags_written(written: &[Written]) {
     let (mut applied, mut stale, mut withheld) = (0, 0, 0);
     for one in written {
@@ -112,22 +112,22 @@ pub(crate) fn flags_written(written: &[Written]) {
     }
 }
 
-/// Redis did not take so many writes.
+/// Redis did not accept writes of so many hashes.
 pub(crate) fn flags_not_written(hashes: usize) {
     counter!(names::FLAG_WRITES, "result" => "failed").increment(hashes as u64);
 }
 
-/// Whether Redis answered last time.
+/// Whether the last call to Redis succeeded.
 pub(crate) fn flags_up(up: bool) {
     gauge!(names::FLAGS_UP).set(if up { 1.0 } else { 0.0 });
 }
 
-/// A supervisor started a child again. Its path is as long as the tree is deep, and there are a handful.
+/// A supervisor restarted a child. The label is the supervisor's path, and there are a handful of those.
 pub(crate) fn restarted_below(supervisor: &str) {
     counter!(names::RESTARTS, "supervisor" => supervisor.to_owned()).increment(1);
 }
 
-/// How many workers work, and how many wait for an org.
+/// How many workers are busy, and how many are idle.
 pub(crate) fn workers(busy: u32, idle: u32) {
     gauge!(names::WORKERS, "state" => "busy").set(f64::from(busy));
     gauge!(names::WORKERS, "state" => "idle").set(f64::from(idle));

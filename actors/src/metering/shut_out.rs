@@ -1,11 +1,11 @@
-//! The time for which writers of an org wait at a switch.
+//! How long writers of an org wait at a switch.
 
 use std::time::SystemTime;
 
 use crate::domain::state::Strategy;
 
-/// Writers wait. Told when it is dropped, which is after they were let go, so that nobody waits for the telling; a switch that
-/// failed, and let them go by being dropped, is told too.
+/// Writers wait. Records the time when it is dropped, which is after they were released, so that no writer waits for the
+/// metric. A failed switch, which releases them by a drop, is recorded, too.
 #[derive(Debug)]
 pub(crate) struct ShutOut {
     strategy: Strategy,
@@ -19,7 +19,7 @@ impl ShutOut {
         Self { strategy, since, until: None }
     }
 
-    /// They were let go at that time.
+    /// They were released at that time.
     pub(crate) fn ended(&mut self, until: SystemTime) {
         self.until = Some(until);
     }

@@ -1,5 +1,5 @@
-//! Metrics that exist before the first event: without them the first failure would look like no change to a program that
-//! computes rates.
+//! Metrics that exist before the first event: otherwise a program that computes rates would not see the first failure as a
+//! change.
 
 use metrics::{counter, gauge, histogram};
 use strum::VariantArray;
@@ -9,7 +9,7 @@ use crate::domain::state::{Step, Strategy};
 
 use super::{FailureKind, Outcome, names};
 
-/// Shows everything whose labels are known beforehand. What was counted before stays.
+/// Shows all metrics whose labels are known beforehand. Existing counts stay.
 pub fn begin_at_zero() {
     for step in Step::ALL {
         for kind in FailureKind::VARIANTS {
@@ -17,7 +17,7 @@ pub fn begin_at_zero() {
         }
     }
     for strategy in [Strategy::Offline, Strategy::Online] {
-        // Registered is shown.
+        // Registering a metric shows it.
         let _ = histogram!(names::WRITE_BLOCK, "strategy" => strategy.as_str());
     }
     for result in ["applied", "stale", "withheld", "failed"] {
@@ -35,7 +35,7 @@ pub fn begin_at_zero() {
     }
 }
 
-/// Shows the outcomes of a migration that may be moved.
+/// Shows the outcomes of a configured migration.
 pub fn begin_migration_at_zero(migration: &MigrationName) {
     for outcome in Outcome::VARIANTS {
         counter!(names::MOVES, "migration" => migration.as_str().to_owned(), "outcome" => outcome.as_str())

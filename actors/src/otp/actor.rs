@@ -1,4 +1,4 @@
-//! Actors as children: what an actor may say of its own end, and how one incarnation is driven.
+//! Actors as children: how an actor reports its own end, and how one incarnation is driven.
 
 use std::fmt::Display;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -72,8 +72,8 @@ impl SelfHandle {
     }
 }
 
-/// One incarnation from its start to its end. When this returns nothing of it is left: its line is
-/// cut, its actor dropped.
+/// One incarnation from its start to its end. When this returns nothing of it is left: its channel is closed, its actor
+/// dropped.
 pub(crate) async fn live<A, F, Fut>(mut link: SupervisorLink, child: ActorRef<A>, start: Arc<F>) -> Exit
 where
     A: Child,
@@ -139,7 +139,7 @@ impl<A: Child> ActorLoop<A> {
     /// Drops the actor. Terminated first, because a context that is dropped alive polls once more,
     /// which after a panic would run code of a broken actor, and abort the process if that code
     /// panics too.
-    fn bury(&mut self) -> Result<(), Exit> {
+    fn drop_actor(&mut self) -> Result<(), Exit> {
         let Some(mut running) = self.running.take() else {
             return Ok(());
         };
@@ -166,7 +166,7 @@ impl<A: Child> Future for ActorLoop<A> {
             Err(panic) => Exit::from_panic(panic.as_ref()),
         };
         // The first failure is the reason; what goes wrong while cleaning up after it is not.
-        Poll::Ready(match self.bury() {
+        Poll::Ready(match self.drop_actor() {
             Err(panic) if !exit.is_failure() => panic,
             Ok(()) | Err(_) => exit,
         })
@@ -175,7 +175,7 @@ impl<A: Child> Future for ActorLoop<A> {
 
 impl<A: Child> Drop for ActorLoop<A> {
     fn drop(&mut self) {
-        if let Err(exit) = self.bury() {
+        if let Err(exit) = self.drop_actor() {
             tracing::error!(child = %self.me.path, %exit, "killed child fell while it was dropped");
         }
     }

@@ -19,20 +19,19 @@ pub enum RefError {
     /// The child was not running; the message was not handled.
     #[error("sending to {name}: it is not running")]
     NotRunning {
-        /// Whom it was for.
+        /// The child that it was for.
         name: String,
     },
     /// The actor ended before it answered; how far it got with the message is not known.
     #[error("waiting for the answer of {name}: it ended first")]
     Died {
-        /// Whom it was for.
+        /// The child that it was for.
         name: String,
     },
 }
 
-/// A typed name for a child. Create it first, give clones to the senders, and hand it
-/// to the [`ChildSpec`](super::ChildSpec); it always leads to the current incarnation. It can be
-/// used from any thread.
+/// A typed name for a child. Create it first, give clones to the senders, and pass it to the [`ChildSpec`](super::ChildSpec);
+/// it always leads to the current incarnation. Any thread can use it.
 pub struct ActorRef<A: Child>(Arc<Named<A>>);
 
 struct Named<A: Child> {
@@ -113,8 +112,7 @@ impl<A: Child> ActorRef<A> {
         self.0.mailbox.load(std::sync::atomic::Ordering::Relaxed)
     }
 
-    /// Hears of every end of this child. If it has ended for good already, that is the first thing
-    /// heard.
+    /// Receives every end of this child. If it has ended for good already, that is the first event.
     pub fn monitor(&self) -> Monitor {
         self.0.watchers.monitor_one()
     }
@@ -131,7 +129,7 @@ impl<A: Child> ActorRef<A> {
         &self.0.mailbox
     }
 
-    /// From now on messages go to a new incarnation, until `Connected` is dropped.
+    /// Connects a new incarnation: it gets the messages until `Connected` is dropped.
     pub(crate) fn connect(&self) -> (Connected<A>, UnboundedReceiver<QueuedMessage<A>>) {
         let (line, messages) = unbounded_channel();
         self.0.line.send_replace(Some(line.clone()));
@@ -168,7 +166,7 @@ pub(crate) struct Connected<A: Child> {
 impl<A: Child> Drop for Connected<A> {
     fn drop(&mut self) {
         self.child.0.line.send_if_modified(|current| {
-            // A newer incarnation's line is not ours to cut.
+            // The line of a newer incarnation stays.
             let ours = current.as_ref().is_some_and(|line| line.same_channel(&self.line));
             if ours {
                 *current = None;

@@ -21,7 +21,7 @@ pub enum DynamicError {
     NotRunning {
         /// The dynamic supervisor.
         supervisor: String,
-        /// The child that was meant.
+        /// The child in question.
         id: String,
     },
     /// There is such a child already.
@@ -29,7 +29,7 @@ pub enum DynamicError {
     Exists {
         /// The dynamic supervisor.
         supervisor: String,
-        /// The child that was meant.
+        /// The child in question.
         id: String,
     },
     /// It failed before it was up. It is not retried, and no monitor is notified: the caller
@@ -38,7 +38,7 @@ pub enum DynamicError {
     Fell {
         /// The dynamic supervisor.
         supervisor: String,
-        /// The child that was meant.
+        /// The child in question.
         id: String,
         /// Why it failed.
         exit: Exit,
@@ -48,7 +48,7 @@ pub enum DynamicError {
     Unknown {
         /// The dynamic supervisor.
         supervisor: String,
-        /// The child that was meant.
+        /// The child in question.
         id: String,
     },
 }
@@ -148,7 +148,7 @@ impl<A: Child> Dynamic<A> {
         self.0.children.is_empty()
     }
 
-    /// Hears of every end of every child from now on, also across restarts of the supervisor.
+    /// Receives every end of every child from now on, also across restarts of the supervisor.
     pub fn monitor(&self) -> Monitor {
         self.0.watchers.monitor()
     }

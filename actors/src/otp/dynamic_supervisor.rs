@@ -32,9 +32,9 @@ struct Member {
     spec: Arc<ChildSpec>,
     process: Process,
     pace: Pace,
-    /// Who waits for its first start.
+    /// Receives the result of its first start.
     started: Option<oneshot::Sender<Result<(), StartRefused>>>,
-    /// Who waits for its stop; not empty once it was asked to stop.
+    /// Receive the result of its stop; not empty once it was asked to stop.
     stopped: Vec<oneshot::Sender<Option<Exit>>>,
 }
 
@@ -138,8 +138,7 @@ impl<A: Child> DynamicSupervisor<A> {
         }
     }
 
-    /// An exit that a caller waits for: it is answered, instead of the restart policy being
-    /// asked.
+    /// An exit that a caller waits for: the caller gets the answer, and the restart policy does not apply.
     fn retire(&mut self, member: Member, exit: Exit) {
         match member.started {
             Some(started) => {

@@ -59,7 +59,7 @@ struct Watched {
 }
 
 impl Watchers {
-    /// Hears every event from now on.
+    /// Receives every event from now on.
     pub(crate) fn monitor(&self) -> Monitor {
         let (tell, hear) = unbounded_channel();
         self.lock().monitors.push(tell);
@@ -82,7 +82,7 @@ impl Watchers {
         self.lock().ended = None;
     }
 
-    pub(crate) fn tell(&self, event: &ChildEvent) {
+    pub(crate) fn notify(&self, event: &ChildEvent) {
         let mut watched = self.lock();
         if let ChildEvent::Ended(down) = event {
             watched.ended = Some(down.clone());

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::exit::Exit;
 
-/// Which ends of a child are followed by a new incarnation.
+/// Which ends of a child lead to a restart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Restart {
     /// Every end.
@@ -107,8 +107,8 @@ impl RecentRestarts {
     }
 }
 
-/// A pause before a restart that doubles from `first` up to `max` while the child keeps falling. A
-/// child that was up for `max` starts over.
+/// A pause before a restart that doubles from `first` up to `max` while the child keeps failing. A child that was up for `max`
+/// starts over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Backoff {
     /// Before the first restart.
@@ -123,7 +123,7 @@ impl Default for Backoff {
     }
 }
 
-/// How one child has fared: what its next pause depends on.
+/// The recent history of one child, which decides its next pause.
 #[derive(Default)]
 pub(crate) struct Pace {
     falls: u32,

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::exit::Exit;
 use super::tree::TreeNode;
 
-/// What sits at a path.
+/// The kind of an actor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
@@ -21,7 +21,7 @@ pub enum Kind {
     Worker,
 }
 
-/// Where a child is in its life.
+/// The state of a child.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum State {

@@ -32,7 +32,7 @@ impl Root {
     /// Waits until every child is up for the first time.
     pub async fn up(&mut self) -> Result<(), GaveUp> {
         while !self.up && self.ended.is_none() {
-            self.hear().await;
+            self.receive_signal().await;
         }
         if self.up { Ok(()) } else { self.ended().await }
     }
@@ -41,7 +41,7 @@ impl Root {
     pub async fn ended(&mut self) -> Result<(), GaveUp> {
         loop {
             match &self.ended {
-                None => self.hear().await,
+                None => self.receive_signal().await,
                 Some(Exit::Normal | Exit::Shutdown) => return Ok(()),
                 Some(Exit::GaveUp(gave_up)) => return Err(gave_up.as_ref().clone()),
                 Some(reason @ (Exit::Error(_) | Exit::Panic(_) | Exit::Killed)) => {
@@ -57,7 +57,7 @@ impl Root {
         self.ended().await
     }
 
-    async fn hear(&mut self) {
+    async fn receive_signal(&mut self) {
         match self.supervision.signal().await {
             Signal::Up(_) => self.up = true,
             Signal::Down(_, exit) => {

@@ -62,9 +62,8 @@ pub struct ChildSpec {
 }
 
 impl ChildSpec {
-    /// An actor. `start` builds a fresh one for each incarnation, so that nothing of a fallen one
-    /// survives but what it had stored. The child is permanent and has 5 seconds to stop, unless
-    /// told otherwise.
+    /// An actor. `start` builds a fresh one for each incarnation, so that nothing of a failed one survives except what it had
+    /// stored. The child is permanent and has 5 seconds to stop, unless configured otherwise.
     pub fn actor<A, F, Fut>(child: &ActorRef<A>, start: F) -> Self
     where
         A: Child,
@@ -138,8 +137,8 @@ impl ChildSpec {
         self
     }
 
-    pub(crate) fn tell(&self, event: &ChildEvent) {
-        self.watchers.iter().for_each(|watchers| watchers.tell(event));
+    pub(crate) fn notify(&self, event: &ChildEvent) {
+        self.watchers.iter().for_each(|watchers| watchers.notify(event));
     }
 }
 
@@ -195,8 +194,7 @@ pub struct DynamicSpec {
     pub intensity: Intensity,
 }
 
-/// Children are restarted when they fail, with a growing pause so that one that cannot live does
-/// not spin.
+/// Children are restarted when they fail, after a growing pause, so that a child that always fails does not spin.
 impl Default for DynamicSpec {
     fn default() -> Self {
         DynamicSpec {

@@ -74,7 +74,7 @@ impl Supervision {
     pub(crate) async fn signal(&mut self) -> Signal {
         match self.signals.recv().await {
             Some(signal) => signal,
-            // Cannot be: `outbox` is a sender, and it lives as long as this.
+            // Impossible: `outbox` is a sender, and lives as long as this.
             None => pending().await,
         }
     }
@@ -107,13 +107,13 @@ impl Supervision {
     pub(crate) fn restarting(&self, spec: &ChildSpec, exit: &Exit) {
         self.registry.restarting(&self.path_of(spec), exit);
         metering::restarted_below(self.path.as_deref().unwrap_or_default());
-        spec.tell(&ChildEvent::Restarting(Down { id: spec.id.to_string(), exit: exit.clone() }));
+        spec.notify(&ChildEvent::Restarting(Down { id: spec.id.to_string(), exit: exit.clone() }));
     }
 
     /// This incarnation was the last.
     pub(crate) fn ended(&self, spec: &ChildSpec, exit: &Exit) {
         let path = self.path_of(spec);
-        // A child that is stopped by killing it ends as it should.
+        // A child whose shutdown is a kill ends as it should.
         let as_meant = *exit == Exit::Killed && spec.policy.shutdown == Shutdown::Brutal;
         if exit.is_failure() && !as_meant {
             tracing::warn!(child = %path, %exit, "child ended");
@@ -121,7 +121,7 @@ impl Supervision {
             tracing::debug!(child = %path, %exit, "child ended");
         }
         self.registry.ended(&path, exit);
-        spec.tell(&ChildEvent::Ended(Down { id: spec.id.to_string(), exit: exit.clone() }));
+        spec.notify(&ChildEvent::Ended(Down { id: spec.id.to_string(), exit: exit.clone() }));
     }
 
     fn row(&self, spec: &ChildSpec, position: usize) -> Row {

@@ -13,7 +13,7 @@ use super::supervision::{Decision, Supervision};
 ///
 /// It is a loop over the stages of its children: a failed one is handled first, else the first that
 /// should run and does not is started, else it waits for news. All waiting goes through
-/// [`Supervisor::hear`], which only records the signal, so signals that arrive while some
+/// [`Supervisor::receive_signal`], which only records the signal, so signals that arrive while some
 /// child starts or stops is dealt with afterwards and never lost.
 pub(crate) struct Supervisor {
     spec: Arc<SupervisorSpec>,
@@ -38,9 +38,9 @@ enum Stage {
     },
     Starting(Process),
     Up(Process),
-    /// It ended, and that has not been dealt with.
+    /// It ended, and the supervisor has not handled that yet.
     Fallen(Exit),
-    /// It ended, and is not wanted any more.
+    /// It ended, and is not needed any more.
     Retired,
 }
 
@@ -86,7 +86,7 @@ impl Supervisor {
                     self.was_up = true;
                     self.link.up();
                 }
-                self.hear().await;
+                self.receive_signal().await;
             }
         }
     }
@@ -109,7 +109,7 @@ impl Supervisor {
         Ok(())
     }
 
-    /// A child was stopped for another one's sake: it is started again, unless it lives only once.
+    /// A child was stopped because of a sibling: it is started again, unless it is temporary.
     fn sweep(&mut self, at: usize) {
         let child = &mut self.children[at];
         let once = child.spec.policy.restart == Restart::Temporary;
@@ -131,7 +131,7 @@ impl Supervisor {
         let child = &mut self.children[at];
         child.stage = Stage::Starting(self.supervision.launch(&child.spec, at, pause));
         while matches!(self.children[at].stage, Stage::Starting(_)) && self.order.is_none() {
-            self.hear().await;
+            self.receive_signal().await;
         }
     }
 
@@ -144,11 +144,11 @@ impl Supervisor {
             }
         }
         while self.children[at].stage.process().is_some() {
-            self.hear().await;
+            self.receive_signal().await;
         }
     }
 
-    async fn hear(&mut self) {
+    async fn receive_signal(&mut self) {
         tokio::select! {
             biased;
             order = self.link.order() => {

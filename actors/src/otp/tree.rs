@@ -18,7 +18,7 @@ pub struct TreeNode {
     pub path: String,
     /// Supervisor or worker.
     pub kind: Kind,
-    /// Where it is in its life.
+    /// Its state.
     pub state: State,
     /// How long it has been in that state.
     pub since_ms: u64,
@@ -30,7 +30,7 @@ pub struct TreeNode {
     pub mailbox: usize,
     /// Its own note.
     pub note: String,
-    /// Those it supervises, in start order.
+    /// Its children, in start order.
     pub children: Vec<TreeNode>,
     #[serde(skip)]
     parent: Option<Arc<str>>,
@@ -56,7 +56,7 @@ impl TreeNode {
         }
     }
 
-    /// Hangs every node under its parent. A child whose parent left between two reads is left out.
+    /// Puts every node under its parent. A child whose parent was removed between two reads is left out.
     pub(crate) fn grow(nodes: impl Iterator<Item = TreeNode>) -> Option<TreeNode> {
         let mut root = None;
         let mut below: HashMap<Arc<str>, Vec<TreeNode>> = HashMap::new();
@@ -110,8 +110,7 @@ impl TreeNode {
     }
 }
 
-/// One line for each child: its name in the tree, its state and since when, then what is worth
-/// saying.
+/// One line for each child: its name in the tree, its state and since when, then the details that are not trivial.
 impl fmt::Display for TreeNode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut lines = Vec::new();
@@ -124,7 +123,7 @@ impl fmt::Display for TreeNode {
     }
 }
 
-/// A duration as people say it: two units at most.
+/// A duration with two units at most.
 fn span(time: Duration) -> String {
     let secs = time.as_secs();
     match secs {

@@ -1,4 +1,4 @@
-//! The beginning of an online move: what is written of the orgs is logged, and nobody is left who began to write before.
+//! The beginning of an online move: writes of the orgs are logged, and the writers that began before have ended.
 
 use futures_util::try_join;
 
@@ -11,7 +11,7 @@ use super::ranges::copy_live;
 use super::route::{Migration, Stores};
 use super::store::Keeps;
 
-/// Has the source log what is written of the orgs, and waits for the writers that began before.
+/// Makes the source log writes of the orgs, and waits for the writers that began before.
 pub(super) async fn capture<S: Stores + ?Sized>(
     stores: &S,
     migration: &Migration,
@@ -20,7 +20,7 @@ pub(super) async fn capture<S: Stores + ?Sized>(
     let route = stores.live_route(migration, Way::Forward, stores.a_moment_ago()).await?;
     route.leaving.must_be_canonical(cohort).await?;
     route.leaving.must_watch().await?;
-    // What is written there after the switch must be there for a rollback.
+    // A rollback must carry over everything that is written there after the switch.
     route.receiving.must_watch().await?;
     stores.guard(&migration.from)?.capture(cohort).await?;
     failpoint::hit("capture.marked");
@@ -40,7 +40,7 @@ pub(super) async fn copy<S: Stores + ?Sized>(
     let kept = (stores.guard(&migration.from)?, &**stores.proofs());
     let copied = copy_live(&route, kept, cohort, stores.live_limits()).await?;
     route.receiving.watch(cohort).await?;
-    // A client that went astray and wrote to the target before the org was coming there may not have committed yet.
+    // A misrouted client that wrote to the target before the org was `incoming` there may not have committed yet.
     route.receiving.drain().await?;
     Ok(copied)
 }

@@ -1,4 +1,4 @@
-//! Orgs of one migration that are carried through a step together, as requests to a store take them.
+//! Orgs of one migration that go through a step together, as parameters of requests to a store.
 
 use std::collections::HashSet;
 
@@ -8,7 +8,7 @@ use crate::domain::record::Lease;
 /// The leases of a cohort: at least one, all of one migration, no org twice.
 #[derive(Debug, Clone)]
 pub struct Cohort {
-    /// In the order of their keys, in which everybody locks guard rows.
+    /// Sorted by key: all processes lock guard rows in this order.
     leases: Vec<Lease>,
     migration: String,
     keys: Vec<String>,
@@ -27,7 +27,7 @@ impl Cohort {
         })
     }
 
-    /// One org alone.
+    /// A cohort of one org.
     pub fn one(lease: &Lease) -> Self {
         Self {
             migration: lease.migration.to_string(),
@@ -37,7 +37,7 @@ impl Cohort {
         }
     }
 
-    /// Those of which `wanted` is true, if any.
+    /// The cohort of the leases for which `wanted` is true, if any.
     pub fn only(&self, wanted: impl Fn(&Lease) -> bool) -> Option<Self> {
         Self::of(self.leases.iter().filter(|lease| wanted(lease)).cloned().collect())
     }
@@ -47,7 +47,7 @@ impl Cohort {
         self.leases.iter().find(|lease| !keys.contains(&lease.key))
     }
 
-    /// The only org.
+    /// The only org; `None` if there are several.
     pub fn single(&self) -> Option<&Lease> {
         match self.leases.as_slice() {
             [only] => Some(only),
@@ -55,7 +55,7 @@ impl Cohort {
         }
     }
 
-    /// In the order of their keys.
+    /// The leases in the order of their keys.
     pub fn leases(&self) -> &[Lease] {
         &self.leases
     }

@@ -1,5 +1,5 @@
-//! All rows of orgs compared while they are written: those that stand still, in one snapshot of the store that they leave. Rows with
-//! a logged key are compared when they are carried over.
+//! Compares all rows of orgs while they are written: those without a logged key, in one snapshot of the leaving store. Rows
+//! with a logged key are compared when they are carried over.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Instant;
@@ -21,13 +21,13 @@ use super::route::{LiveRoute, Migration, Stores};
 use super::store::{Logged, Part, Prove};
 use super::streamed::Streams;
 
-/// So many rows are compared one by one, and so many keys carried over, at once.
+/// How many rows are compared one by one, and how many keys are carried over, at once.
 const ROWS_AT_ONCE: i64 = 50_000;
 
 /// Tallies of each org in the leaving and in the receiving store.
 type Tallies = HashMap<OrgKey, (Tally, Tally)>;
 
-/// The rows of each org in both stores, without those whose keys are logged. Keeps a proof for each org that is equal.
+/// Compares the rows of each org in both stores, without those whose keys are logged. Keeps a proof for each org that is equal.
 pub(super) async fn compare(
     stores: &(impl Stores + ?Sized),
     route: &LiveRoute,
@@ -45,7 +45,7 @@ pub(super) async fn compare(
     if route.way == Way::Back && carry_over_differences(round, &tallies).await? > 0 {
         tallies = tally(round, streams).await?;
     } else if let Some(unlike) = unlike(&tallies) {
-        // A hash that was worked out on the way may be at fault, too.
+        // A hash that was computed during the copy may be wrong, too.
         streams.forget(&unlike);
         tallies = tally(round, streams).await?;
     }
@@ -59,10 +59,10 @@ pub(super) async fn compare(
     Ok(tallies)
 }
 
-/// Also proves all that the receiving store demands of the rows.
+/// Also verifies all constraints of the receiving store.
 async fn tally(round: Round<'_>, streams: &Streams) -> Result<Tallies, EngineError> {
     let Round { route, cohort, from, to } = round;
-    // Nobody carries over meanwhile.
+    // No other process carries over meanwhile.
     round.hold(None).await?;
     let logged = round.log().await?;
     let there = async {
@@ -86,7 +86,7 @@ async fn tally(round: Round<'_>, streams: &Streams) -> Result<Tallies, EngineErr
     Ok(paired.collect())
 }
 
-/// The rows of the leaving store: read again only of orgs of which something may have been written since they were copied.
+/// The rows of the leaving store: read again only for orgs that may have been written since they were copied.
 async fn tally_leaving(
     round: Round<'_>,
     logged: &Logged,
@@ -94,7 +94,7 @@ async fn tally_leaving(
 ) -> Result<HashMap<OrgKey, Tally>, EngineError> {
     let Round { route, cohort, from, .. } = round;
     let labels: Vec<String> = route.tables.iter().map(|table| table.label.clone()).collect();
-    // Copies go one way only.
+    // Only the way forward copies rows.
     let may_stand = |lease: &Lease| route.way == Way::Forward && !logged.by_org.contains_key(&lease.key);
     let mut tallies = match cohort.only(may_stand) {
         Some(unlogged) => streams.still_true(from, &unlogged, &route.basis, &labels).await?,
@@ -106,7 +106,7 @@ async fn tally_leaving(
     Ok(tallies)
 }
 
-/// Sums can be taken apart again: what is left is the tally of the other rows.
+/// Subtracts tallies: what is left is the tally of the other rows.
 fn take_away(
     route: &LiveRoute,
     tally: Option<&mut Tally>,
@@ -127,9 +127,9 @@ fn take_away(
     Ok(())
 }
 
-/// On the way back the store that an org leaves has the truth, and nobody writes to the stale rows in the other. Rows that differ
-/// although nothing was logged were changed by a statement about the schema (a column that was added with a default of its own for
-/// each row): they are carried over like rows that were written. Answers how many that were.
+/// On the way back the leaving store has the truth, and nothing writes to the stale rows in the other. Rows that differ
+/// although nothing was logged were changed by a DDL statement (e.g. a new column with a volatile default): they are carried
+/// over like rows that were written. Returns how many there were.
 async fn carry_over_differences(round: Round<'_>, tallies: &Tallies) -> Result<usize, EngineError> {
     let mut carried = 0;
     for lease in round.cohort.leases() {
@@ -167,8 +167,8 @@ async fn carry_over_part(round: Round<'_>, lease: &Lease, table: usize, part: Pa
     Ok(differing.len())
 }
 
-/// The way for orgs that are equal in both stores; where no proof of that is left, or it is of other schemas or of an earlier life of
-/// a store, both are compared again.
+/// The route for orgs that are equal in both stores; if there is no proof of that any more, or it is of other schemas or of an
+/// earlier life of a store, the orgs are compared again.
 pub(super) async fn proven_route<S: Stores + ?Sized>(
     stores: &S,
     migration: &Migration,
@@ -196,7 +196,7 @@ async fn prove_again<S: Stores + ?Sized>(stores: &S, route: &LiveRoute, cohort: 
         changes = changes.as_deref(),
         "orgs are compared again"
     );
-    // A table that was put in the place of another brings no triggers.
+    // A table that replaced another has no triggers.
     try_join!(route.leaving.must_watch(), route.receiving.must_watch())?;
     let tallies = compare(stores, route, cohort).await?;
     let mismatch = cohort.leases().iter().find_map(|lease| Some((lease, mismatch(way, tallies.get(&lease.key)?)?)));

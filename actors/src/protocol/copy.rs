@@ -1,4 +1,4 @@
-//! Copying orgs in one transaction of the receiving store, from one snapshot of the store that they leave.
+//! Copies orgs in one transaction of the receiving store, from one snapshot of the leaving store.
 
 use std::sync::Arc;
 
@@ -16,13 +16,13 @@ use super::streamed::Counting;
 /// What a copy does first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum First {
-    /// Take the snapshot: faster, where nobody writes to the store that the orgs leave.
+    /// Take the snapshot: faster, if nothing writes to the leaving store.
     Snapshot,
-    /// Take the orgs in: what somebody else had carried over before is then done, and seen by the snapshot.
+    /// Enter the orgs: everything that another process carried over before is then committed, and the snapshot sees it.
     Entry,
 }
 
-/// Copies orgs; answers how much that was over all of them.
+/// Copies orgs; returns the total.
 pub(super) async fn copy(
     (leaving, receiving): (&dyn Leaving, &dyn Receiving),
     cohort: &Cohort,
@@ -39,7 +39,7 @@ pub(super) async fn copy(
     Ok(copied)
 }
 
-/// Also answers what the snapshot saw.
+/// Also returns what the snapshot saw.
 async fn copy_between(
     (from, to): (&dyn Reader, &dyn Receiver),
     cohort: &Cohort,
@@ -49,7 +49,7 @@ async fn copy_between(
     if first == First::Entry {
         enter(to, cohort).await?;
     }
-    // The leaving store gets everything to do at once, and works while the other makes ready.
+    // The leaving store gets all its requests at once, and works while the other prepares.
     let Snapshotted { rows, seen } = from.rows(cohort).await?;
     if first == First::Snapshot {
         enter(to, cohort).await?;
@@ -57,7 +57,7 @@ async fn copy_between(
     failpoint::hit("copy.cleared");
     let seen = seen.await?;
     let copied = to.write(counting.over(rows)).await?;
-    // Orgs that are written are proven when they are compared, with all that was written meanwhile.
+    // Orgs that are written are verified when they are compared, with everything that was written meanwhile.
     let prove = if first == First::Entry { Prove::OnlyContents } else { Prove::All };
     to.prove(cohort, prove).await?;
     failpoint::hit("copy.before_commit");
@@ -66,13 +66,13 @@ async fn copy_between(
     Ok((copied, seen))
 }
 
-/// Takes the orgs in, and leaves no row of theirs there.
+/// Enters the orgs, and leaves no row of theirs there.
 async fn enter(to: &dyn Receiver, cohort: &Cohort) -> Result<(), EngineError> {
     let entered = to.enter(cohort).await?;
     make_room(to, cohort, &entered).await
 }
 
-/// Rows of an earlier try are removed; rows that Mover did not bring are not replaced (P6).
+/// Removes rows of an earlier try; rows that Mover did not write are not replaced (P6).
 pub(super) async fn make_room(to: &dyn Receiver, cohort: &Cohort, entered: &Entered) -> Result<(), EngineError> {
     if !entered.has_rows {
         return Ok(());

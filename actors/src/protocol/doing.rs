@@ -1,4 +1,4 @@
-//! What is being done and where, so that every error can say so.
+//! The current operation and its place, so that every error can name them.
 
 use crate::domain::ids::StoreName;
 use crate::domain::record::Place;
@@ -7,14 +7,14 @@ use crate::ports::EngineError;
 /// The most characters of a row that are kept in a failure.
 const ROW_CHARACTERS_MAX: usize = 500;
 
-/// What is being done, in which store, and on which table if it is about one.
+/// The current operation, its store, and its table if it is about one.
 #[derive(Debug, Clone, Copy)]
 pub struct Doing<'a> {
-    /// Which store.
+    /// The store.
     pub store: &'a StoreName,
-    /// What, as a participle: `reading the org`.
+    /// The operation, as a participle: `reading the org`.
     pub what: &'a str,
-    /// Which table.
+    /// The table.
     pub table: Option<&'a str>,
 }
 
@@ -29,23 +29,23 @@ impl<'a> Doing<'a> {
         Self { table: Some(table), ..self }
     }
 
-    /// A fault that stays until somebody mends it.
+    /// A permanent fault: a person has to fix it.
     pub fn refused(self, problem: impl AsRef<str>) -> EngineError {
         let reason = format!("{}: {}", self.prefix(), problem.as_ref());
         EngineError { transient: false, reason, place: Box::new(self.place()) }
     }
 
-    /// A fault that may pass by itself.
+    /// A transient fault.
     pub fn not_now(self, problem: impl AsRef<str>) -> EngineError {
         EngineError { transient: true, ..self.refused(problem) }
     }
 
-    /// Where.
+    /// The place.
     pub fn place(self) -> Place {
         Place { store: Some(self.store.to_string()), table: self.table.map(Into::into), ..Place::default() }
     }
 
-    /// How an error begins.
+    /// The beginning of an error message.
     pub fn prefix(self) -> String {
         match self.table {
             Some(table) => format!("{} (store {}, table {table})", self.what, self.store),

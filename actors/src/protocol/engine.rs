@@ -1,4 +1,4 @@
-//! The [`Engine`] of whoever has [`Stores`].
+//! The [`Engine`] over any [`Stores`].
 
 use std::collections::HashMap;
 use std::time::{Duration, SystemTime};
@@ -11,7 +11,7 @@ use crate::domain::ids::{MigrationName, OrgKey};
 use crate::domain::record::{Lease, Place};
 use crate::domain::state::{Strategy, Way};
 use crate::domain::verified::{Mismatch, Tally};
-use crate::ports::{Access, BackedUp, Blocked, CaughtUp, Copied, Engine, EngineError, Limits, Side, WriteBlock};
+use crate::ports::{Access, BackedUp, BlockOutcome, CaughtUp, Copied, Engine, EngineError, Limits, Side, WriteBlock};
 
 use super::cohort::Cohort;
 use super::copy::{First, copy};
@@ -21,7 +21,7 @@ use super::store::Keeps;
 use super::switch::block;
 use super::{capture, compare, leave, settle};
 
-/// A fault that stays may come from a schema that was changed, or be mended by changing it: look at it anew next time.
+/// A permanent fault may come from a schema that was changed, or be fixed by changing it: read the schemas again next time.
 fn reconsider<T>(
     stores: &(impl Stores + ?Sized),
     migration: &Migration,
@@ -33,7 +33,7 @@ fn reconsider<T>(
     result
 }
 
-/// The migration and the cohort of these leases, unless it moves no rows: then there is nothing to do in the stores.
+/// The migration and the cohort of these leases, unless it moves no rows: then the stores have nothing to do.
 fn moving_rows<'a>(
     stores: &'a (impl Stores + ?Sized),
     leases: &[Lease],
@@ -140,7 +140,7 @@ impl<S: Stores> Engine for S {
     }
 
     async fn copy_live(&self, leases: &[Lease]) -> Result<Copied, EngineError> {
-        // Only an org that goes alone is copied in ranges.
+        // Only an org without a cohort is copied in ranges.
         let connections = if leases.len() == 1 { 1 + self.live_limits().ranges_at_once.max(1) } else { 1 };
         let _turn = self.turns().take_for_long(connections).await?;
         let Some((migration, cohort)) = moving_rows(self, leases)? else { return Ok(Copied::default()) };
@@ -182,15 +182,15 @@ impl<S: Stores> Engine for S {
         }
     }
 
-    async fn block(&self, leases: &[Lease], way: Way) -> Result<Blocked, EngineError> {
+    async fn block(&self, leases: &[Lease], way: Way) -> Result<BlockOutcome, EngineError> {
         let turn = self.turns().take(1).await?;
         let Some((migration, cohort)) = moving_rows(self, leases)? else {
-            return Ok(Blocked { orgs: vec![Access::Held; leases.len()], block: Some(Box::new(NoRows)) });
+            return Ok(BlockOutcome { orgs: vec![Access::Held; leases.len()], block: Some(Box::new(NoRows)) });
         };
         let guard = self.guard(pair(migration, way).0)?;
         guard.ensure(Keeps::Changes).await?;
         let moved = leave::moved(guard, &cohort).await?;
-        // An org that has moved is to go on at once, and waits for nobody's switch.
+        // An org that has moved continues at once, and waits for no other org's switch.
         let block = match moved.is_empty().then_some(cohort) {
             Some(unmoved) => {
                 let block = async {
@@ -208,7 +208,7 @@ impl<S: Stores> Engine for S {
             _ => Access::Busy,
         };
         let orgs = leases.iter().map(access).collect();
-        Ok(Blocked { orgs, block: block.map(|block| Box::new(block) as Box<dyn WriteBlock>) })
+        Ok(BlockOutcome { orgs, block: block.map(|block| Box::new(block) as Box<dyn WriteBlock>) })
     }
 
     async fn complete(&self, leases: &[Lease], way: Way) -> Result<(), EngineError> {
@@ -254,7 +254,7 @@ impl<S: Stores> Engine for S {
     }
 }
 
-/// What a migration without tables does instead of copying rows.
+/// The copy step of a migration without tables.
 async fn carry_out_steps(stores: &(impl Stores + ?Sized), leases: &[Lease]) -> Result<Copied, EngineError> {
     let mut copied = Copied::default();
     for lease in leases {

@@ -1,4 +1,4 @@
-//! What a plan and a proof rest on: the schema of a migration's tables in one store, and since when the server lives.
+//! What a plan and a proof depend on: the schema of a migration's tables in one store, and when the server started.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -6,15 +6,15 @@ use std::sync::Arc;
 use crate::domain::ids::StoreName;
 use crate::domain::state::Way;
 
-/// So many differences are named.
+/// A message names this many differences.
 const NAMED_MAX: usize = 5;
 
-/// Two that are equal were taken of the same schema, from a server that did not crash or change in between.
+/// If two are equal, they are of the same schema, and the server did not crash or change in between.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Glance {
-    /// Stands for all of the schema that counts.
+    /// Represents all of the schema that counts.
     pub schema: String,
-    /// Changes when the server was started again, recovered from a crash, or gave way to another.
+    /// Changes when the server was restarted, recovered from a crash, or was replaced by another.
     pub life: String,
 }
 
@@ -25,20 +25,20 @@ impl Glance {
     }
 }
 
-/// Which part of a schema, as people call it: table, kind of part (`table`, `column`, …), name.
+/// A part of a schema: table, kind of part (`table`, `column`, …), name.
 pub type PartName = (String, &'static str, String);
 
 /// A glance with the parts of the schema, so that a difference can be named.
 #[derive(Debug, Clone)]
 pub struct Fingerprint {
-    /// What is compared.
+    /// The part that is compared.
     pub glance: Glance,
-    /// What each part is made of.
+    /// The definition of each part.
     pub parts: Arc<BTreeMap<PartName, String>>,
 }
 
 impl Fingerprint {
-    /// What became of this store, in words; empty if it is the same.
+    /// What has changed in this store, as text; empty if nothing has.
     pub fn changes(&self, now: &Self, store: &StoreName) -> Vec<String> {
         let named = |(table, kind, name): &PartName| match *kind {
             "table" => format!("table {table}"),
@@ -59,12 +59,12 @@ impl Fingerprint {
     }
 }
 
-/// What both stores of a migration were like.
+/// The state of both stores of a migration.
 #[derive(Debug, Clone)]
 pub struct Basis {
-    /// The store that orgs come from, and what it was like.
+    /// The store that orgs come from, and its state.
     pub source: (StoreName, Fingerprint),
-    /// The store that they go to.
+    /// The store that they go to, and its state.
     pub target: (StoreName, Fingerprint),
 }
 
@@ -79,14 +79,14 @@ impl Basis {
         self.source.1.glance.has_schema_of(source) && self.target.1.glance.has_schema_of(target)
     }
 
-    /// What has changed since, in words; `None` if nothing has.
+    /// What has changed since, as text; `None` if nothing has.
     pub fn changes(&self, now: &Self) -> Option<String> {
         let mut changes = self.source.1.changes(&now.source.1, &self.source.0);
         changes.extend(self.target.1.changes(&now.target.1, &self.target.0));
         sentence(&changes)
     }
 
-    /// What the leaving and the receiving store were like.
+    /// The glances at the leaving and the receiving store.
     pub fn glances(&self, way: Way) -> (&Glance, &Glance) {
         let (source, target) = (&self.source.1.glance, &self.target.1.glance);
         match way {

@@ -1,4 +1,4 @@
-//! Whether an org has left a store, how that is completed or taken back, and how the rows that it left behind are removed.
+//! Finds out whether an org has left a store, completes or undoes that, and removes the rows that it left behind.
 
 use std::collections::HashSet;
 use std::time::Instant;
@@ -21,8 +21,8 @@ pub(super) async fn moved(guard: &dyn Guard, cohort: &Cohort) -> Result<HashSet<
     Ok(modes.into_iter().filter(|(_, mode)| *mode == Mode::Moved).map(|(key, _)| key).collect())
 }
 
-/// Whether the org has left; older epochs are refused from now on by both stores. The receiving store comes first: what the other one
-/// says then stays true.
+/// Whether the org has left; both stores refuse older epochs from now on. The receiving store comes first: the answer of the
+/// other store then stays true.
 pub(super) async fn has_moved<S: Stores + ?Sized>(
     stores: &S,
     migration: &Migration,
@@ -32,14 +32,14 @@ pub(super) async fn has_moved<S: Stores + ?Sized>(
     let (leaving, receiving) = pair(migration, way);
     let (leaving, receiving) = (stores.guard(leaving)?, stores.guard(receiving)?);
     leaving.ensure(Keeps::Changes).await?;
-    // Where there is no room for it, nothing was ever sent.
+    // Without a guard nothing was ever sent.
     if receiving.exists().await? {
         receiving.refuse_older(lease).await?;
     }
     Ok(!moved(leaving, &Cohort::one(lease)).await?.is_empty())
 }
 
-/// The orgs live in the receiving store, after they have left the other.
+/// Makes the orgs live in the receiving store, after they have left the other.
 pub(super) async fn complete<S: Stores + ?Sized>(
     stores: &S,
     migration: &Migration,
@@ -55,7 +55,7 @@ pub(super) async fn complete<S: Stores + ?Sized>(
     stores.guard(receiving)?.arrive(cohort, way).await
 }
 
-/// The org lives in the store and nothing is logged there any more; refused if it has moved away.
+/// Makes the org live in the store and stops the log there; refused if it has moved away.
 pub(super) async fn stop_capture(guard: &dyn Guard, lease: &Lease) -> Result<(), EngineError> {
     let what = "ending to log what is written";
     guard.ensure(Keeps::Changes).await?;
@@ -66,7 +66,7 @@ pub(super) async fn stop_capture(guard: &dyn Guard, lease: &Lease) -> Result<(),
     guard.stop_capture(lease, what).await
 }
 
-/// Removes the org's rows from the store that would receive it on this way; answers how many.
+/// Removes the org's rows from the receiving store of this direction; returns how many.
 pub(super) async fn remove<S: Stores + ?Sized>(
     stores: &S,
     migration: &Migration,
@@ -92,7 +92,7 @@ pub(super) async fn back_up<S: Stores + ?Sized>(
     Ok(written)
 }
 
-/// Removes the org's rows from the source; answers how many. The way back must have been closed.
+/// Removes the org's rows from the source; returns how many. The way back must have been closed.
 pub(super) async fn purge<S: Stores + ?Sized>(
     stores: &S,
     migration: &Migration,
@@ -106,13 +106,13 @@ pub(super) async fn purge<S: Stores + ?Sized>(
     remove(stores, migration, lease, Way::Back).await
 }
 
-/// Writes the backup again, to the same file, if the schema has changed since: what is removed must be in it.
+/// Writes the backup again, to the same file, if the schema has changed since: it must have everything that is removed.
 async fn back_up_what_changed<S: Stores + ?Sized>(
     stores: &S,
     migration: &Migration,
     lease: &Lease,
 ) -> Result<(), EngineError> {
-    // After a restart, or when some rows may be gone already, the file that is there is the better one.
+    // After a restart, or when some rows may be gone already, the existing file is the better one.
     let Some(backup) = stores.proofs().of(lease, What::BackedUp) else { return Ok(()) };
     let now = stores.live_route(migration, Way::Forward, Instant::now()).await?.basis;
     if !backup.basis.source.1.glance.has_schema_of(&now.source.1.glance) {

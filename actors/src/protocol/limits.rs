@@ -1,15 +1,15 @@
-//! How much online moves do at once, and how they try to get at an org.
+//! How much online moves do at once, and how they get their locks.
 
 use std::time::Duration;
 
-/// Bounds of online moves.
+/// Limits of online moves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LiveLimits {
-    /// For how long one try to get writers out of the way may last; well below `deadlock_timeout` of the stores.
+    /// How long one try to lock out writers may last; well below `deadlock_timeout` of the stores.
     pub lock_timeout: Duration,
-    /// For how long it is tried.
+    /// How long to keep trying.
     pub lock_budget: Duration,
-    /// Tables in which an org has more rows are copied in ranges of so many.
+    /// The size of a range. A table in which an org has more rows is copied in ranges.
     pub range_rows: i64,
     /// Ranges of an org that are copied at the same time.
     pub ranges_at_once: usize,

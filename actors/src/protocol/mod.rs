@@ -1,18 +1,18 @@
 //! How orgs are moved from one store to another, written once for every kind of store.
 //!
-//! A store shows what it can do as *capabilities* ([`store`]): it reads the rows of orgs from a snapshot ([`store::Reader`]), logs what is
-//! written ([`store::Capture`]), closes an org for its writers ([`store::Gate`]), receives rows ([`store::Receiver`]), and remembers where
-//! each org stands ([`store::Guard`]). A kind of store implements these, and [`Stores`] says which two of them a migration leads between.
-//! Everything else is here: whoever has [`Stores`] has an [`Engine`](crate::ports::Engine).
+//! A store offers its *capabilities* ([`store`]): it reads the rows of orgs from a snapshot ([`store::Reader`]), logs writes
+//! ([`store::Capture`]), closes an org for its writers ([`store::Gate`]), receives rows ([`store::Receiver`]), and remembers the standing
+//! of each org ([`store::Guard`]). A kind of store implements these, and [`Stores`] says which two of them a migration connects.
+//! Everything else is here: all [`Stores`] are an [`Engine`](crate::ports::Engine).
 //!
 //! | file | what it decides |
 //! |---|---|
 //! | `engine` | which of the following a step calls, and how many run at once |
 //! | `copy`, `ranges` | how rows come to the receiving store: in one transaction, or range by range |
-//! | `capture`, `round`, `compare` | how what is written meanwhile is carried over and proven |
+//! | `capture`, `round`, `compare` | how writes during the move are carried over and verified |
 //! | `switch` | the order of the last round, `moved`, the arrival and the release of writers |
-//! | `settle` | when an offline copy may be declared live |
-//! | `leave` | has an org moved, how a move is taken back, and how the rows that it left are removed |
+//! | `settle` | when an offline copy may become live |
+//! | `leave` | whether an org has moved, how a move is undone, and how the rows that it left are removed |
 //! | `proofs`, `fingerprint` | how long a proof of equality counts |
 //! | `streamed` | when rows need not be read again to be compared |
 //!

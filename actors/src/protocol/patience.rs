@@ -1,4 +1,4 @@
-//! Trying again to take a lock that writers hold.
+//! Retries for a lock that writers hold.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
@@ -10,7 +10,7 @@ use crate::domain::ids::OrgKey;
 const PAUSE_FIRST: Duration = Duration::from_millis(20);
 const PAUSE_MAX: Duration = Duration::from_secs(1);
 
-/// For how long a lock is tried, and how long writers work before the next try.
+/// How long to try for a lock, and how long to pause before the next try.
 #[derive(Debug)]
 pub struct Patience {
     ends: Instant,
@@ -20,23 +20,23 @@ pub struct Patience {
 }
 
 impl Patience {
-    /// For so long.
+    /// With this budget.
     pub fn new(budget: Duration) -> Self {
         Self { ends: Instant::now() + budget, budget, pause: PAUSE_FIRST, tries: 0 }
     }
 
-    /// For how long.
+    /// The whole budget.
     pub fn budget(&self) -> Duration {
         self.budget
     }
 
-    /// Whether that time is over.
+    /// Whether the budget is used up.
     pub fn is_over(&self) -> bool {
         Instant::now() >= self.ends
     }
 
-    /// Lets writers work for half to one and a half times the pause, by the org's key: several tries that wait for the same writer
-    /// do not keep step. The next pause is twice as long, up to a second.
+    /// Lets writers work for half to one and a half times the pause. The factor comes from the org's key, so that several tries
+    /// that wait for the same writer do not keep step. The next pause is twice as long, up to a second.
     pub async fn pause(&mut self, key: &OrgKey) {
         let mut hasher = DefaultHasher::new();
         (key.as_str(), self.tries).hash(&mut hasher);

@@ -1,4 +1,4 @@
-//! Which orgs were found equal in both stores, and what the stores were like then. A proof lives as long as the process: without
+//! Which orgs were found equal in both stores, and the state of the stores then. A proof lives as long as the process: without
 //! one, or with one of other schemas or of an earlier life of a store, an org is compared again before it is switched.
 
 use std::collections::HashMap;
@@ -12,26 +12,26 @@ use crate::ports::Side;
 use super::fingerprint::Basis;
 use super::streamed::Streams;
 
-/// More than are ever in flight. To forget a proof is safe.
+/// More than are ever in flight. It is safe to forget a proof.
 const PROOFS_MAX: usize = 10_000;
 
-/// What was done with an org's rows.
+/// What was proven.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum What {
     /// Both stores compared, while it was written.
     Compared(Way),
-    /// One store tallied, while it was shut.
+    /// One store tallied, while the org was blocked.
     Tallied(Side),
     /// The source's rows written to a file.
     BackedUp,
 }
 
-/// What the stores were like just before.
+/// The state of the stores just before.
 #[derive(Debug, Clone)]
 pub(super) struct Proof {
     epoch: Epoch,
     pub(super) basis: Arc<Basis>,
-    /// Something is known to have changed since.
+    /// Something has changed since.
     pub(super) is_broken: bool,
 }
 
@@ -41,7 +41,7 @@ impl Proof {
     }
 }
 
-/// All of a process.
+/// All proofs of a process.
 #[derive(Debug, Default)]
 pub struct Proofs {
     proofs: Mutex<HashMap<(MigrationName, OrgKey, What), Proof>>,
@@ -53,7 +53,7 @@ impl Proofs {
         let proof = Proof { epoch: lease.epoch, basis: basis.clone(), is_broken: false };
         self.with(|proofs| {
             if proofs.len() >= PROOFS_MAX {
-                // A backup is good only with its proof; of all others there is another comparison.
+                // A backup needs its proof; all others can be replaced by another comparison.
                 proofs.retain(|(.., what), _| *what == What::BackedUp);
             }
             proofs.insert((lease.migration.clone(), lease.key.clone(), what), proof);
@@ -72,7 +72,7 @@ impl Proofs {
         });
     }
 
-    /// It has served.
+    /// Forgets proofs that have served.
     pub(super) fn forget(&self, lease: &Lease, whats: &[What]) {
         self.with(|proofs| {
             for what in whats {

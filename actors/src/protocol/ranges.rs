@@ -1,6 +1,6 @@
-//! Copying orgs while they are written. A large org is copied in ranges of its keys, several at a time, each in a transaction that also
-//! notes that it is done; so a copy that was interrupted goes on where it was, from a new snapshot, after what was logged in between has
-//! been carried over.
+//! Copies orgs while they are written. A large org is copied in ranges of its keys, several at a time, each in a transaction
+//! that also records that it is done. An interrupted copy continues where it was, from a new snapshot, after everything logged
+//! in between has been carried over.
 
 use std::collections::BTreeMap;
 
@@ -33,7 +33,7 @@ pub struct Piece {
     pub above: Option<Vec<String>>,
     /// Keys are not greater than this.
     pub upto: Option<Vec<String>>,
-    /// Whether it was copied.
+    /// Whether it is copied.
     pub is_done: bool,
 }
 
@@ -54,7 +54,7 @@ pub(super) async fn copy_live(
     // Unless writes are logged, a snapshot is outdated at once.
     Standing::all_must_be(&guard.standings(cohort).await?, Mode::Capturing, cohort, reading)?;
     let (from, to) = try_join!(route.leaving.session(), route.receiving.session())?;
-    // Orgs that go together are not large.
+    // Orgs of a cohort are not large.
     let is_large = async {
         match cohort.single() {
             Some(lease) => from.is_large(lease, limits.range_rows).await,
@@ -77,7 +77,7 @@ pub(super) async fn copy_live(
     let sessions_max = route.leaving.sessions_max().min(route.receiving.sessions_max());
     let at_once = limits.ranges_at_once.min(sessions_max.saturating_sub(1)).max(1);
     for jobs in in_order(&route.tables, &begun.pieces) {
-        // Rows are found through their parents, so these are complete before: an interrupted copy can be taken back.
+        // Rows are found through their parents, so parents are complete first: an interrupted copy can be undone.
         let running = jobs.into_iter().map(|job| write_pieces(route, lease, &begun, &counting, job));
         stream::iter(running).buffer_unordered(at_once).try_collect::<()>().await?;
     }
@@ -91,18 +91,18 @@ pub(super) async fn copy_live(
     Ok(copied)
 }
 
-/// What is left to copy.
+/// The rest of the copy.
 struct Begun {
     pieces: Vec<Piece>,
-    /// The snapshot that all read from, and what it sees.
+    /// The snapshot that all sessions read from, and what it sees.
     snapshot: String,
     seen: Seen,
-    /// Whether rows may be there already: those that were carried over after an earlier try.
+    /// Whether rows may exist already: those that were carried over after an earlier try.
     is_resumed: bool,
 }
 
-/// Takes the org in and a snapshot, and plans the pieces; or, if an earlier try has left some, brings what it copied to the state of
-/// the new snapshot.
+/// Enters the org, takes a snapshot and plans the pieces; or, if there are pieces of an earlier try, brings the copied ones to
+/// the state of the new snapshot.
 async fn begin(
     route: &LiveRoute,
     (from, to): (&dyn LeavingSession, &dyn ReceivingSession),
@@ -112,7 +112,7 @@ async fn begin(
     let cohort = Cohort::one(lease);
     let entered = to.enter(&cohort).await?;
     let begun = to.pieces(&cohort).await?;
-    // Only now the snapshot: it sees all that whoever was here before has carried over and forgotten.
+    // The snapshot comes after that: it sees everything that an earlier process has carried over and deleted from the log.
     let logged = from.log(&cohort, Snapshot::Long).await?;
     let reading = Doing::new(route.leaving.store(), "reading the org");
     Standing::all_must_be(&logged.standings, Mode::Capturing, &cohort, reading)?;
@@ -132,7 +132,7 @@ async fn begin(
     to.commit().await?;
     failpoint::hit("copy.cleared");
     if is_resumed {
-        // Carried over, and committed where it counts. The snapshot is still in use.
+        // The receiving store has committed what was carried over. The snapshot is still in use.
         let session = route.leaving.session().await?;
         session.forget(&cohort, &seen).await?;
         failpoint::hit("catch_up.forgotten");
@@ -141,7 +141,7 @@ async fn begin(
     Ok(Begun { pieces, snapshot, seen, is_resumed })
 }
 
-/// Copies some pieces in one transaction, and notes that they are done.
+/// Copies some pieces in one transaction, and records that they are done.
 async fn write_pieces(
     route: &LiveRoute,
     lease: &Lease,
@@ -172,8 +172,8 @@ async fn write_pieces(
     Ok(())
 }
 
-/// What may be copied at the same time, group after group; each item is one transaction. Tables that others hang on come
-/// in an earlier group.
+/// The pieces that may be copied at the same time, group after group; each item is one transaction. Parent tables come in an
+/// earlier group.
 fn in_order(tables: &[Outline], pieces: &[Piece]) -> Vec<Vec<Vec<Piece>>> {
     let mut groups: BTreeMap<usize, (Vec<Piece>, Vec<Vec<Piece>>)> = BTreeMap::new();
     for piece in pieces {

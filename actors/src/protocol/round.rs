@@ -1,4 +1,4 @@
-//! One round of catching up: what has been logged by a snapshot is carried over, compared and forgotten.
+//! One round of catch-up: the changes that a snapshot of the log has are carried over, compared and deleted from the log.
 
 use std::time::Duration;
 
@@ -15,17 +15,17 @@ use super::route::LiveRoute;
 use super::standing::{Mode, Standing, before_arrival};
 use super::store::{LeavingSession, Logged, Prove, ReceivingSession, Snapshot};
 
-/// So many rows that differ are named.
+/// A message names this many differing rows.
 const NAMED_MAX: usize = 5;
 
-/// The two sessions of a round, and for which orgs it is.
+/// The two sessions of a round, and its orgs.
 #[derive(Clone, Copy)]
 pub(super) struct Round<'a> {
     pub(super) route: &'a LiveRoute,
     pub(super) cohort: &'a Cohort,
-    /// With the store that the orgs leave.
+    /// With the leaving store.
     pub(super) from: &'a dyn LeavingSession,
-    /// With the store that receives them.
+    /// With the receiving store.
     pub(super) to: &'a dyn ReceivingSession,
 }
 
@@ -38,7 +38,7 @@ impl Round<'_> {
         let mut keys = keys_of(self.route, logged);
         if keys.is_empty() {
             self.from.end_snapshot().await?;
-            // Refused from now on is an older epoch: that is worth a commit only once.
+            // The new epoch must be committed, which is worth a commit only once.
             self.commit().await?;
             return Ok(CaughtUp::default());
         }
@@ -48,14 +48,15 @@ impl Round<'_> {
         Ok(CaughtUp { keys, left })
     }
 
-    /// Takes the orgs' guard rows in the receiving store. Only then may the snapshot be taken: two that carry over at once would
-    /// undo each other.
+    /// Locks the orgs' guard rows in the receiving store. The snapshot must come after that: two processes that carry over at
+    /// once would undo each other.
     pub(super) async fn hold(self, idle: Option<Duration>) -> Result<(), EngineError> {
         let standings = self.to.hold(self.cohort, idle).await?;
         Standing::all_must_be(&standings, before_arrival(self.route.way), self.cohort, self.writing())
     }
 
-    /// Takes the snapshot, which stays open, and reads the log. Refused unless the orgs are being logged: the log would not be whole.
+    /// Takes the snapshot, which stays open, and reads the log. Refused unless the orgs are being captured: the log would be
+    /// incomplete.
     pub(super) async fn log(self) -> Result<Logged, EngineError> {
         let logged = self.from.log(self.cohort, Snapshot::Short).await?;
         let reading = Doing::new(self.route.leaving.store(), "reading what was written");
@@ -64,7 +65,7 @@ impl Round<'_> {
         Ok(logged)
     }
 
-    /// Carries over the rows with these keys, and ends both transactions. Answers how many keys that were.
+    /// Carries over the rows with these keys, and ends both transactions. Returns the number of keys.
     pub(super) async fn carry_over(self, keys: &mut RowKeys) -> Result<i64, EngineError> {
         apply(self, keys, Prove::All).await?;
         let snapshot = send(self.from.end_snapshot()).await;
@@ -93,13 +94,14 @@ pub(super) fn keys_of(route: &LiveRoute, logged: Logged) -> RowKeys {
     all
 }
 
-/// Replaces all rows with these keys, and rows that hang on them, by what the snapshot has: `from` is inside of it, and `to` inside of
-/// a transaction that holds the orgs' guard rows. All keys of a snapshot at once: a part of them could break unique constraints.
+/// Replaces all rows with these keys, and their subtrees, by those of the snapshot: `from` is inside of it, and `to` inside of
+/// a transaction that has locked the orgs' guard rows. All keys of a snapshot at once: a part of them could break unique
+/// constraints.
 pub(super) async fn apply(round: Round<'_>, keys: &mut RowKeys, prove: Prove) -> Result<(), EngineError> {
     let Round { cohort, from, to, .. } = round;
     grow(round, keys).await?;
     from.refuse_lost(cohort, Some(keys)).await?;
-    // Both stores get all they can do at once; answers are taken in the order of the requests.
+    // Both stores get all their requests at once; the answers come in the order of the requests.
     let rows = from.rows_of(cohort, keys).await?;
     let here = send(from.tally_of(cohort, keys)).await;
     to.replace(cohort, keys, rows).await?;
@@ -112,9 +114,9 @@ pub(super) async fn apply(round: Round<'_>, keys: &mut RowKeys, prove: Prove) ->
     proven.answer().await
 }
 
-/// Adds to `keys` all rows that hang on rows of `keys`, as either store has them now.
+/// Adds to `keys` all rows below the rows of `keys`, as either store has them now.
 pub(super) async fn grow(round: Round<'_>, keys: &mut RowKeys) -> Result<(), EngineError> {
-    // Parents come first in the outline, so what is found here is looked through when its own turn comes.
+    // Parents come first in the outline, so keys that are found here are expanded in their own turn.
     for (number, table) in round.route.tables.iter().enumerate() {
         let parents = if table.has_branches { keys.parents(number) } else { Vec::new() };
         if parents.is_empty() {
@@ -129,7 +131,7 @@ pub(super) async fn grow(round: Round<'_>, keys: &mut RowKeys) -> Result<(), Eng
     Ok(())
 }
 
-/// The error for rows that are not alike after they were carried over.
+/// The error for rows that differ after they were carried over.
 async fn unlike(round: Round<'_>, keys: &RowKeys, table: usize) -> Result<EngineError, EngineError> {
     let here = round.from.hashes_of(round.cohort, keys, table).await?;
     let there = round.to.hashes_of(round.cohort, keys, table).await?;

@@ -1,4 +1,4 @@
-//! Between which stores a migration leads, and what both have agreed on.
+//! The stores that a migration connects, and what both have in common.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -24,21 +24,21 @@ use super::turns::Turns;
 pub struct Migration {
     /// Its name.
     pub name: MigrationName,
-    /// How orgs are moved.
+    /// The strategy.
     pub strategy: Strategy,
-    /// How they are routed.
+    /// How orgs are routed.
     pub routing: Routing,
-    /// How patient it is, and how large cohorts may be.
+    /// The limits of online moves and cohorts.
     pub limits: Limits,
-    /// Where orgs come from.
+    /// The store that orgs come from.
     pub from: StoreName,
-    /// Where they go.
+    /// The store that they go to.
     pub to: StoreName,
-    /// What of an org is moved.
+    /// The part of an org that is moved.
     pub moves: Moves,
 }
 
-/// What of an org a migration moves.
+/// The part of an org that a migration moves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Moves {
     /// Rows of tables.
@@ -49,78 +49,78 @@ pub enum Moves {
     Flags,
 }
 
-/// One table of a route, as far as the protocol must know it.
+/// One table of a route, as far as the protocol needs it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outline {
     /// Its name, as the definition has it.
     pub label: String,
     /// The columns of its key.
     pub key: Vec<String>,
-    /// How many hops it is away from a table with a key column, at most.
+    /// The largest number of hops to a table with a key column.
     pub depth: usize,
     /// Whether rows of other tables are found through its rows.
     pub has_branches: bool,
 }
 
-/// The way of orgs to which nobody writes.
+/// The route of orgs while there are no writes.
 pub struct CopyRoute {
-    /// The store that they leave.
+    /// The leaving store.
     pub leaving: Arc<dyn Leaving>,
-    /// The store that receives them.
+    /// The receiving store.
     pub receiving: Arc<dyn Receiving>,
-    /// What both were like when they agreed.
+    /// The state of both when they agreed.
     pub basis: Arc<Basis>,
     /// The names of the tables, parents first.
     pub labels: Arc<[String]>,
 }
 
-/// The way of orgs that are written.
+/// The route of orgs that are written.
 pub struct LiveRoute {
-    /// Which of the two ways between source and target.
+    /// The direction.
     pub way: Way,
-    /// The store that they leave.
+    /// The leaving store.
     pub leaving: Arc<dyn LiveLeaving>,
-    /// The store that receives them.
+    /// The receiving store.
     pub receiving: Arc<dyn LiveReceiving>,
-    /// What both were like when they agreed.
+    /// The state of both when they agreed.
     pub basis: Arc<Basis>,
     /// The tables, parents first.
     pub tables: Arc<[Outline]>,
 }
 
-/// All migrations of a process and the stores between which they lead.
+/// All migrations of a process and the stores that they connect.
 #[async_trait]
 pub trait Stores: Send + Sync + 'static {
-    /// A migration; an error if there is no such one.
+    /// A migration; an error if it does not exist.
     fn migration(&self, name: &MigrationName) -> Result<&Migration, EngineError>;
-    /// Bounds of online moves.
+    /// Limits of online moves.
     fn live_limits(&self) -> LiveLimits;
-    /// What was proven in this process.
+    /// The proofs of this process.
     fn proofs(&self) -> &Arc<Proofs>;
-    /// The line for connections.
+    /// The queue for connections.
     fn turns(&self) -> &Turns;
-    /// Where orgs stand in a store.
+    /// The guard of a store.
     fn guard(&self, store: &StoreName) -> Result<&dyn Guard, EngineError>;
-    /// The way of a migration while nobody writes; what both stores were like was looked at no earlier than `not_before`. Refused if
-    /// they do not agree.
+    /// The route of a migration while there are no writes; the state of both stores was read no earlier than `not_before`.
+    /// Refused if they do not agree.
     async fn copy_route(&self, migration: &Migration, not_before: Instant) -> Result<CopyRoute, EngineError>;
     /// The same while orgs are written.
     async fn live_route(&self, migration: &Migration, way: Way, not_before: Instant) -> Result<LiveRoute, EngineError>;
-    /// What both stores were like is looked at anew before the next route of this migration is given.
+    /// Makes the next route of this migration read the state of both stores again.
     fn doubt(&self, migration: &MigrationName);
-    /// How old a look at the stores may be on which nothing depends yet: the earliest time for `not_before`.
+    /// The earliest `not_before` for a route on which nothing depends yet.
     fn a_moment_ago(&self) -> Instant;
-    /// Removes what a copy brought to the target, unless it is live, even if both stores do not agree any more.
+    /// Removes a copy from the target, unless it is live, even if both stores do not agree any more.
     async fn discard(&self, migration: &Migration, cohort: &Cohort) -> Result<(), EngineError>;
     /// Finds the rows and columns behind a mismatch.
     async fn explain(&self, lease: &Lease, mismatch: &Mismatch) -> Result<Place, EngineError>;
-    /// Carries out the statements of a migration that moves no rows, unless they were.
+    /// Carries out the statements of a migration that moves no rows, unless they are done already.
     async fn carry_out_steps(&self, lease: &Lease) -> Result<Copied, EngineError>;
-    /// Takes them back.
+    /// Undoes them.
     async fn take_back_steps(&self, lease: &Lease) -> Result<(), EngineError>;
 }
 
-/// The stores that orgs leave and that receive them, on a way.
+/// The leaving and the receiving store of a direction.
 pub(super) fn pair(migration: &Migration, way: Way) -> (&StoreName, &StoreName) {
     match way {
         Way::Forward => (&migration.from, &migration.to),

@@ -1,4 +1,4 @@
-//! Before an offline move declares a copy live: the proof must be of both stores as they are now.
+//! Before an offline move makes a copy live: the proof must be of both stores as they are now.
 
 use std::collections::HashMap;
 use std::time::Instant;
@@ -23,7 +23,7 @@ use super::store::Session;
 /// Both sides of an offline proof.
 const TALLIES: [What; 2] = [What::Tallied(Side::Source), What::Tallied(Side::Target)];
 
-/// Declares copies live.
+/// Makes copies live.
 pub(super) async fn settle<S: Stores + ?Sized>(
     stores: &S,
     migration: &Migration,
@@ -31,7 +31,7 @@ pub(super) async fn settle<S: Stores + ?Sized>(
 ) -> Result<(), EngineError> {
     prove(stores, migration, cohort).await?;
     let guard = stores.guard(&migration.to)?;
-    // One request is one transaction: before it nothing is changed, after it everything is.
+    // One request is one transaction: nothing is changed before it, everything after it.
     failpoint::hit("settle.before_commit");
     guard.settle(cohort).await?;
     failpoint::hit("settle.committed");
@@ -55,8 +55,8 @@ pub(super) async fn tally(
     Ok(tallies)
 }
 
-/// Counts and hashes the orgs' rows in both stores, while nobody writes to them. Those of the source are read again only where one of
-/// them may have been written since they were copied.
+/// Counts and hashes the orgs' rows in both stores, while there are no writes. Those of the source are read again only if one
+/// of them may have been written since they were copied.
 pub(super) async fn verify<S: Stores + ?Sized>(
     stores: &S,
     migration: &Migration,
@@ -75,7 +75,7 @@ pub(super) async fn verify<S: Stores + ?Sized>(
     };
     let (source, target) = try_join!(source, tally(route, cohort, Side::Target))?;
     let mut tallies = pairs(source, target);
-    // A hash that was worked out on the way may be at fault, too.
+    // A hash that was computed during the copy may be wrong, too.
     if let Some(unlike) = cohort.only(|lease| tallies.get(&lease.key).is_none_or(|(left, right)| left != right)) {
         stores.proofs().streams.forget(&unlike);
         let (source, target) = try_join!(tally(route, &unlike, Side::Source), tally(route, &unlike, Side::Target))?;
@@ -97,9 +97,9 @@ fn pairs(source: HashMap<OrgKey, Tally>, mut target: HashMap<OrgKey, Tally>) -> 
     source.into_iter().map(pair).collect()
 }
 
-/// Refuses unless both stores hold the same rows of each org. They need not be read again if neither has changed since they were
-/// tallied; otherwise they are compared anew and, if they differ, copied anew: nobody writes to the orgs, and there is no way back from
-/// this step.
+/// Refuses unless both stores hold the same rows of each org. They need not be read again if neither store has changed since
+/// they were tallied; otherwise they are compared again and, if they differ, copied again: there are no writes, and no way back
+/// from this step.
 async fn prove<S: Stores + ?Sized>(stores: &S, migration: &Migration, cohort: &Cohort) -> Result<(), EngineError> {
     let route = stores.copy_route(migration, Instant::now()).await;
     let is_proven = |lease: &Lease| {
@@ -133,7 +133,7 @@ async fn prove<S: Stores + ?Sized>(stores: &S, migration: &Migration, cohort: &C
     }
 }
 
-/// Those orgs whose rows are not alike in both stores.
+/// The orgs whose rows differ between the stores.
 async fn mismatches(route: &CopyRoute, cohort: &Cohort) -> Result<HashMap<OrgKey, Mismatch>, EngineError> {
     let (source, target) = try_join!(tally(route, cohort, Side::Source), tally(route, cohort, Side::Target))?;
     let compared = pairs(source, target).into_iter().filter_map(|(key, (source, target))| {

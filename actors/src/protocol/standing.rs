@@ -1,4 +1,4 @@
-//! Where an org stands in a store.
+//! The standing of an org in a store.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -12,18 +12,18 @@ use crate::ports::EngineError;
 use super::cohort::Cohort;
 use super::doing::Doing;
 
-/// What an org's rows in a store are.
+/// The role of an org's rows in a store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Mode {
     /// Live, and nothing is logged.
     Settled,
-    /// Live, and what is written is logged.
+    /// Live, and writes are logged.
     Capturing,
     /// Left behind: writes are refused.
     Moved,
-    /// A copy in progress: writes of others are refused.
+    /// A copy in progress: other writes are refused.
     Incoming,
-    /// A copy that was removed again.
+    /// A copy that was removed.
     Discarded,
 }
 
@@ -60,14 +60,14 @@ impl FromStr for Mode {
 /// What a store remembers of an org.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Standing {
-    /// What its rows are.
+    /// The role of its rows.
     pub mode: Mode,
-    /// The newest epoch that was here.
+    /// The newest epoch seen.
     pub epoch: Epoch,
 }
 
 impl Standing {
-    /// Refuses unless all orgs of a cohort stand as `wanted`, under no newer epoch.
+    /// Refuses unless all orgs of a cohort are `wanted`, and none has a newer epoch.
     pub fn all_must_be(
         found: &HashMap<OrgKey, Self>,
         wanted: Mode,
@@ -77,7 +77,7 @@ impl Standing {
         cohort.leases().iter().try_for_each(|lease| Self::must_be(found.get(&lease.key), wanted, lease, doing))
     }
 
-    /// Refuses a lease with an older epoch, and an org that does not stand as `wanted`.
+    /// Refuses a lease with an older epoch, and an org that is not `wanted`.
     pub fn must_be(found: Option<&Self>, wanted: Mode, lease: &Lease, doing: Doing<'_>) -> Result<(), EngineError> {
         match found {
             Some(standing) if standing.epoch <= lease.epoch && standing.mode == wanted => Ok(()),
@@ -86,7 +86,7 @@ impl Standing {
     }
 }
 
-/// In which mode the receiving store has an org until the switch.
+/// The mode of an org in the receiving store until the switch.
 pub fn before_arrival(way: Way) -> Mode {
     match way {
         Way::Forward => Mode::Incoming,
@@ -94,23 +94,23 @@ pub fn before_arrival(way: Way) -> Mode {
     }
 }
 
-/// In which mode the receiving store has an org after the switch.
+/// The mode of an org in the receiving store after the switch.
 pub fn after_arrival(way: Way) -> Mode {
     match way {
-        // What is written there is logged, so that there is a way back.
+        // Writes there are logged, so that there is a way back.
         Way::Forward => Mode::Capturing,
         Way::Back => Mode::Settled,
     }
 }
 
-/// Why an org's standing does not allow what was asked.
+/// Why an org's standing does not allow the request.
 pub fn refusal(found: Option<&Standing>, lease: &Lease, doing: Doing<'_>) -> EngineError {
     let Some(Standing { mode, epoch }) = found else {
         return doing.refused("nothing is known of the org here");
     };
     if *epoch > lease.epoch {
         let ours = lease.epoch;
-        return doing.refused(format!("somebody with the newer epoch {epoch} was here, ours is {ours}"));
+        return doing.refused(format!("the org has the newer epoch {epoch}, ours is {ours}"));
     }
     doing.refused(match mode {
         Mode::Settled => "the org lives here, and its writes are not logged",

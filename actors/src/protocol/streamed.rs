@@ -1,5 +1,5 @@
-//! What was counted and hashed while rows were copied, so that they need not be read once more to be compared. It stands for the rows of
-//! the leaving store as long as none of them was written since the snapshot that they were read from.
+//! Counts and hashes from the time of the copy, so that rows need not be read once more to be compared. They are valid for the
+//! leaving store as long as no row was written since the snapshot that the copy read.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,7 +15,7 @@ use super::cohort::Cohort;
 use super::fingerprint::Basis;
 use super::store::{Batch, Reader, Rows, Seen, Since};
 
-/// More than are ever in flight. To forget one only costs time.
+/// More than are ever in flight. Forgetting one only costs time.
 const STREAMS_MAX: usize = 10_000;
 
 /// The rows of one org as they were read.
@@ -57,12 +57,12 @@ impl Counting {
     }
 }
 
-/// What was streamed in this process.
+/// The streamed tallies of this process.
 #[derive(Debug, Default)]
 pub(super) struct Streams(Mutex<HashMap<(MigrationName, OrgKey), Arc<Streamed>>>);
 
 impl Streams {
-    /// Keeps what was counted of the orgs of a cohort, once they were copied.
+    /// Keeps the tallies of a cohort, once it is copied.
     pub(super) fn keep(&self, cohort: &Cohort, counting: &Counting, seen: &Seen, basis: &Arc<Basis>) {
         let mut streams = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if streams.len() + cohort.leases().len() > STREAMS_MAX {
@@ -75,7 +75,7 @@ impl Streams {
         }
     }
 
-    /// Forgets what was streamed of orgs: it has served, or is outdated.
+    /// Forgets the tallies of orgs: they have served, or are outdated.
     pub(super) fn forget(&self, cohort: &Cohort) {
         let mut streams = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for lease in cohort.leases() {
@@ -89,8 +89,8 @@ impl Streams {
         (found.epoch == lease.epoch && found.basis.is_same(basis)).then(|| found.clone())
     }
 
-    /// The tallies in the leaving store of those orgs of which no row was written since they were copied. `from` looks for such rows in
-    /// one snapshot, or in the one that is open. `labels` are the names of the tables by their numbers.
+    /// The tallies in the leaving store of the orgs without a row that was written since they were copied. `from` looks for
+    /// such rows in one snapshot, or in the one that is open. `labels` are the names of the tables by their numbers.
     pub(super) async fn still_true(
         &self,
         from: &dyn Reader,
@@ -101,7 +101,7 @@ impl Streams {
         let known: HashMap<&OrgKey, Arc<Streamed>> =
             cohort.leases().iter().filter_map(|lease| Some((&lease.key, self.of(lease, basis)?))).collect();
         let mut true_still = HashMap::with_capacity(known.len());
-        // Orgs that were copied together were read from the same snapshot: there is one of them, or a few.
+        // Orgs that were copied together were read from the same snapshot: there are one or a few of those.
         let mut rest: Vec<&OrgKey> = known.keys().copied().collect();
         while let Some(seen) = rest.first().and_then(|key| known.get(*key)).map(|streamed| streamed.seen.clone()) {
             let is_of_it = |key: &&OrgKey| known.get(*key).is_some_and(|streamed| streamed.seen == seen);
@@ -118,8 +118,7 @@ impl Streams {
 }
 
 impl Streamed {
-    /// The tally with what was `found` since; nothing where a table had another number of rows: a row that is gone leaves nothing else
-    /// that could be seen.
+    /// The tally, given what was `found` since; `None` if a table had another number of rows: a deleted row leaves no other trace.
     fn tally(&self, labels: &[String], found: &BTreeMap<usize, Since>) -> Option<Tally> {
         let of_table = |(number, label): (usize, &String)| {
             let (rows, hash) = self.tables.get(&number).copied().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! The switch: writers wait, what they wrote last is carried over, and the orgs live in the other store.
+//! The switch: writers wait, their last writes are carried over, and the orgs live in the other store.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -21,12 +21,12 @@ use super::round::{Round, keys_of};
 use super::route::LiveRoute;
 use super::store::{Hold, LeavingSession, ReceivingSession, Seen};
 
-/// Before writers wait, so few keys should be left to carry over.
+/// No more keys than this should be left when writers begin to wait.
 const KEYS_LEFT_MAX: i64 = 50;
-/// An org that is written all the time would never have so few.
+/// An org that is written all the time never gets there.
 const ROUNDS_MAX: usize = 10;
 
-/// The locks of all these orgs are held. Dropped, the sessions end, and with them the locks are gone.
+/// The locks of all these orgs are held. When it is dropped, the sessions end, and with them the locks.
 pub(super) struct Block {
     route: LiveRoute,
     cohort: Cohort,
@@ -34,21 +34,21 @@ pub(super) struct Block {
     /// Holds the locks.
     from: Box<dyn LeavingSession>,
     to: Box<dyn ReceivingSession>,
-    /// When the locks were asked for.
+    /// When the locks were requested.
     since: SystemTime,
-    /// Until then writers may wait.
+    /// Writers may wait until then.
     deadline: Instant,
     bound: Duration,
-    /// Whether the sessions are at rest, so that they can be used again.
+    /// Whether the sessions are idle, so that they can be used again.
     is_at_rest: bool,
-    /// Whether the transaction in the receiving store is still open that has held the guard rows since the last round.
+    /// Whether the transaction in the receiving store that has locked the guard rows since the last round is still open.
     is_receiving: bool,
-    /// For the connections.
+    /// The turn for the connections.
     _turn: OwnedSemaphorePermit,
 }
 
-/// Makes everything ready, catches up, and takes the locks. For one org that is tried within the budget; of several those are left
-/// out whose lock is not free. `None` if no lock is.
+/// Prepares everything, catches up, and takes the locks: for one org within the budget; of several orgs it leaves out those
+/// whose lock is not free. `None` if no lock is.
 pub(super) async fn block(
     route: LiveRoute,
     cohort: Cohort,
@@ -58,7 +58,7 @@ pub(super) async fn block(
 ) -> Result<Option<Block>, EngineError> {
     let (from, to) = try_join!(route.leaving.session(), route.receiving.session())?;
     let round = Round { route: &route, cohort: &cohort, from: &*from, to: &*to };
-    // Statements of a plan that is outdated could not be prepared. This one costs little when writers wait, once it was run.
+    // Statements of an outdated plan could not be prepared. Once this check was run, it costs little while writers wait.
     must_stand(round, &proofs).await?;
     try_join!(from.rehearse(&cohort, limits.lock_timeout), to.rehearse(&cohort, limits.lock_timeout))?;
     let hold = Hold { wait: limits.lock_timeout.min(bound), idle: idle_max(bound) };
@@ -109,8 +109,8 @@ fn idle_max(bound: Duration) -> Duration {
     bound * 4
 }
 
-/// Refuses, for now, if a schema was changed or a store was started again since the comparison: writers go on, and the next try compares
-/// anew.
+/// Refuses, with a transient fault, if a schema was changed or a store was restarted since the comparison: writers continue,
+/// and the next try compares again.
 async fn must_stand(round: Round<'_>, proofs: &Proofs) -> Result<(), EngineError> {
     let Round { route, cohort, from, to } = round;
     let (leaving, receiving) = route.basis.glances(route.way);
@@ -142,7 +142,7 @@ impl WriteBlock for Block {
 
     async fn arrive(&mut self) -> Result<(), EngineError> {
         let received = async {
-            // The commit ends the transaction that has held the guard rows all the time, if there was nothing to carry over.
+            // If there was nothing to carry over, the commit ends the transaction that has held the guard rows all the time.
             self.to.receive(&self.cohort, self.route.way, self.is_receiving).await?;
             self.to.commit().await
         };
@@ -173,7 +173,7 @@ impl WriteBlock for Block {
     }
 }
 
-/// What the last round found.
+/// The result of the last round.
 struct Last {
     keys: i64,
     seen: Seen,
@@ -191,7 +191,7 @@ impl Block {
     async fn last_round(&self) -> Result<Last, EngineError> {
         let round = Round { route: &self.route, cohort: &self.cohort, from: &*self.from, to: &*self.to };
         round.hold(Some(idle_max(self.bound))).await?;
-        // Sent together: what the proof says is looked at in the same snapshot.
+        // Sent together: the proof is checked in the same snapshot.
         let (logged, ()) = try_join!(round.log(), must_stand(round, &self.proofs))?;
         let seen = logged.seen.clone();
         let mut keys = keys_of(&self.route, logged);
@@ -200,7 +200,7 @@ impl Block {
         Ok(Last { keys, seen, is_open })
     }
 
-    /// Two commits are left. If a store hangs in one, writers are not kept waiting for it.
+    /// Two commits are left. If a store hangs in one, writers do not wait for it.
     async fn until_commits_end(
         &self,
         commit: impl Future<Output = Result<(), EngineError>>,

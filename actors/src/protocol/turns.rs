@@ -7,18 +7,18 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::domain::record::Place;
 use crate::ports::EngineError;
 
-/// A line for connections. Work that has its turn never waits for another, so nobody waits for ever.
+/// The queue for connections. Work that has its turn never waits for another turn, so there is no deadlock.
 #[derive(Debug)]
 pub struct Turns {
     connections: usize,
-    /// As many as the smallest pool has connections.
+    /// As many permits as the smallest pool has connections.
     all: Arc<Semaphore>,
-    /// For copies in ranges, which take hours: some connections are always left to everybody else.
+    /// For copies in ranges, which take hours: some connections always stay free for all other work.
     long: Arc<Semaphore>,
 }
 
 impl Turns {
-    /// Over pools of which the smallest has so many connections.
+    /// For pools of which the smallest has this many connections.
     pub fn over(connections: usize) -> Self {
         let connections = connections.max(1);
         Self {
@@ -28,7 +28,7 @@ impl Turns {
         }
     }
 
-    /// Waits until there are so many connections to each store, or all that there ever are.
+    /// Waits until so many connections to each store are free, or all of them if there are fewer.
     pub async fn take(&self, connections: usize) -> Result<OwnedSemaphorePermit, EngineError> {
         acquire(&self.all, connections.min(self.connections)).await
     }

@@ -1,7 +1,7 @@
 //! The transition journal: writes transitions of many orgs in one statement.
 //!
-//! Owns: nothing that outlives it. Source of truth: the move log. On failure: the callers learn that
-//! nobody knows, and write the same transition again, which the log takes as one.
+//! Owns: nothing that outlives it. Source of truth: the move log. On failure: the callers learn that the result is unknown, and
+//! write the same transition again, which the log treats as one.
 
 use std::sync::Arc;
 
@@ -66,7 +66,7 @@ impl Handler<Write> for Journal {
     }
 }
 
-/// Give a move an epoch under which nothing has been sent to a store. It is rare, so each is written alone.
+/// Gives a move an epoch under which nothing was sent to a store yet. It is rare, so each is written alone.
 #[derive(Message)]
 #[rtype(result = "Result<Epoch, LogError>")]
 pub(crate) struct Renew(pub(crate) MoveId, pub(crate) Epoch);

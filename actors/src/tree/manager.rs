@@ -26,16 +26,16 @@ use crate::tree::workers::{Reserve, WorkerPool};
 /// How soon a change made in another process is seen.
 const TICK_EVERY: Duration = Duration::from_millis(200);
 
-/// How soon a campaign is seen that this node should drive and does not know of.
+/// How soon the node sees a campaign that it should drive and does not know of.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// The most workers given orgs at once.
 const WORKERS_MAX: u32 = 200;
 /// The most orgs claimed at once.
 const CLAIM_MAX: usize = 2_000;
-/// Claimed orgs do not wait longer for being counted.
+/// The longest wait for the sizes of claimed orgs.
 const SIZES_WITHIN: Duration = Duration::from_secs(2);
-/// So many orgs are claimed for a worker while nothing is known of their sizes.
+/// How many orgs are claimed per worker while no sizes are known.
 const FIRST_ORGS: usize = 8;
 
 /// What the manager works with.
@@ -49,12 +49,12 @@ pub(crate) struct ManagerContext {
     pub(crate) flags: watch::Receiver<FlagsHealth>,
     pub(crate) worker_free: Arc<Notify>,
     pub(crate) engine: Arc<dyn Engine>,
-    /// About how many orgs make a cohort, by those that were claimed last. Only a hint.
+    /// About how many orgs make a cohort, from the last claim. Only a hint.
     pub(crate) orgs_in_cohort: Arc<AtomicUsize>,
 }
 
 impl ManagerContext {
-    /// What is known of the sizes of orgs at first.
+    /// The hint before the first claim.
     pub(crate) fn no_hint() -> Arc<AtomicUsize> {
         Arc::new(AtomicUsize::new(FIRST_ORGS))
     }
@@ -64,17 +64,17 @@ impl ManagerContext {
 pub struct Manager {
     me: SelfHandle,
     context: ManagerContext,
-    /// With no campaign there is no need to look before.
+    /// Without a campaign there is no need to look before this time.
     quiet_until: Option<Instant>,
     ticking: bool,
     tick_again: bool,
 }
 
-/// What one tick found.
+/// The result of one tick.
 enum Tick {
-    /// The campaign continues; this is what to show.
+    /// The campaign continues; the text is for the registry.
     GoesOn(String),
-    /// There is none for this node.
+    /// This node has no campaign.
     NoCampaign,
 }
 
@@ -165,7 +165,7 @@ impl ManagerContext {
         if claimed.is_empty() && self.log.campaign(campaign.id).await?.in_flight() == 0 {
             return self.close(campaign).await;
         }
-        // What is left at the end is for all workers, also for those that are still busy.
+        // The last orgs are spread over all workers, also those that are still busy.
         let is_rest = claimed.len() < wanted as usize;
         let workers = if is_rest {
             (campaign.tuning.concurrency as usize).max(pooled_workers.len())
@@ -180,18 +180,18 @@ impl ManagerContext {
         Ok(Tick::GoesOn(note))
     }
 
-    /// How large cohorts may be. With a pause between orgs they go one by one.
+    /// The largest cohort. With a pause between orgs they go one by one.
     fn bounds(&self, campaign: &Campaign) -> Bounds {
         match self.engine.limits(&campaign.migration) {
             Ok(limits) if campaign.tuning.pace_ms == 0 => {
                 Bounds { orgs_max: limits.cohort_orgs.max(1), rows_max: limits.cohort_rows }
             }
-            // What is wrong with the migration shows in the first step of each org.
+            // The first step of each org reports what is wrong with the migration.
             Ok(_) | Err(_) => Bounds { orgs_max: 1, rows_max: i64::MAX },
         }
     }
 
-    /// Claimed orgs with about how many rows each has. If that cannot be found out, each goes alone.
+    /// Claimed orgs with about how many rows each has. If that is unknown, each goes alone.
     async fn sized(&self, claimed: Vec<MoveRecord>, bounds: Bounds) -> Vec<(MoveRecord, i64)> {
         if bounds.orgs_max == 1 || claimed.len() < 2 {
             return claimed.into_iter().map(|record| (record, 0)).collect();
@@ -286,7 +286,7 @@ impl Handler<Resume> for Manager {
 }
 
 impl Manager {
-    /// An answer that never came may have opened one too.
+    /// A call whose answer was lost may have opened one, too.
     fn drive(
         opened: Result<Campaign, LogError>,
         this: &mut Self,

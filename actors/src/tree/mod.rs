@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! root (rest_for_one, 10 restarts in 10 s with a growing pause before each; then the process exits non-zero with the reason)
-//! ├── …            what the program puts before everything else, e.g. its private servers
+//! ├── …            what the program starts first, e.g. its private servers
 //! ├── journal      writes transitions of many orgs together
 //! ├── darklaunch   the only writer of Redis
 //! ├── workers      the worker pool, and its members
@@ -11,9 +11,9 @@
 //! └── manager      the campaign: claims orgs, keeps the pool full
 //! ```
 //!
-//! Each actor uses those above it, so a restart also restarts all actors below the failed one. Everything is
-//! started from the move log; no actor inherits anything from its predecessor. The node is up when it has taken over what
-//! dead nodes left: those orgs are shut already, so they get workers before the manager claims new ones.
+//! Each actor uses those above it, so a restart also restarts all actors below the failed one. Everything is started from the
+//! move log; no actor inherits anything from its predecessor. The node is up when it has taken over the orgs of dead nodes:
+//! those are blocked already, so they get workers before the manager claims new ones.
 
 pub mod darklaunch;
 mod journal;
@@ -42,7 +42,7 @@ use orgs::effect_locks::EffectLocks;
 use orgs::{MachineContext, Orgs};
 use workers::{Worker, WorkerPool};
 
-/// The world the tree works on.
+/// The outside world of the tree.
 #[derive(Clone)]
 pub struct Ports {
     /// Where moves are kept.
@@ -53,16 +53,16 @@ pub struct Ports {
     pub engine: Arc<dyn Engine>,
 }
 
-/// How the tree behaves.
+/// The settings of the tree.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// A name that no other process has.
     pub node_name: String,
-    /// How long the node is taken for alive after its last heartbeat.
+    /// How long after its last heartbeat the node counts as alive.
     pub lease: Duration,
     /// The pool before the first campaign.
     pub tuning: Tuning,
-    /// When a move that cannot continue is given up.
+    /// When a move that cannot continue is aborted.
     pub patience: Patience,
 }
 
@@ -77,13 +77,12 @@ pub struct Tree {
     flags_health: Arc<watch::Sender<FlagsHealth>>,
 }
 
-/// The orgs' own crashes are counted where they happen (see [`Patience`]); this only stops a tree in which
-/// everything crashes.
+/// Crashes of single orgs are counted elsewhere (see [`Patience`]); this only stops a tree in which everything crashes.
 const MANY: Intensity = Intensity { restarts_max: 1000, within: Duration::from_secs(10) };
 
 impl Tree {
-    /// Registers the node and starts all actors on this thread, inside an `actix_rt::System` or a `LocalSet`.
-    /// `first` stand above all others in the tree.
+    /// Registers the node and starts all actors on this thread, inside an `actix_rt::System` or a `LocalSet`. The children
+    /// `first` come before all others in the tree.
     pub async fn start(ports: Ports, settings: Settings, first: Vec<ChildSpec>) -> Result<Tree, LogError> {
         let node = ports.log.join(&settings.node_name, settings.lease).await?;
         let registry = Registry::new();
@@ -160,12 +159,12 @@ impl Tree {
         Ok(())
     }
 
-    /// Who starts and resumes campaigns.
+    /// The manager, which starts and resumes campaigns.
     pub fn manager(&self) -> &ActorRef<Manager> {
         &self.manager
     }
 
-    /// Who writes flags.
+    /// The darklaunch actor, which writes flags.
     pub fn darklaunch(&self) -> &ActorRef<Darklaunch> {
         &self.darklaunch
     }
@@ -189,7 +188,7 @@ impl Tree {
 fn root_spec(first: Vec<ChildSpec>) -> SupervisorSpec {
     let root = SupervisorSpec::new("root", Strategy::RestForOne)
         .intensity(Intensity { restarts_max: 10, within: Duration::from_secs(10) })
-        // Ten restarts take some seconds, in which a server may come back, and still fit into the ten that are looked at.
+        // Ten restarts take some seconds, in which a server may come back, and still fit into the ten seconds of the limit.
         .backoff(Backoff { first: Duration::from_millis(50), max: Duration::from_secs(1) });
     first.into_iter().fold(root, SupervisorSpec::child)
 }

@@ -1,7 +1,7 @@
 //! The node: sends heartbeats, and takes over the orgs of dead nodes.
 //!
-//! Owns: the heartbeat. Source of truth: the move log. It also reconciles: a move that this node holds and that has no
-//! state machine here (the claim was stored, and then the manager crashed) gets one.
+//! Owns: the heartbeat. Source of truth: the move log. It also reconciles: a move that this node owns and that has no state
+//! machine here (the claim was stored, and then the manager crashed) gets one.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ const ADOPT_MAX: u32 = 500;
 pub(crate) struct Node {
     me: SelfHandle,
     context: NodeContext,
-    /// Held moves that had no machine at the last round: perhaps just being started.
+    /// Owned moves that had no machine at the last round: perhaps just being started.
     suspects: HashSet<MoveId>,
 }
 
@@ -35,7 +35,7 @@ pub(crate) struct NodeContext {
 }
 
 impl Node {
-    /// Up when its first round is over. A move log that cannot be reached now may be at the next round.
+    /// It is up after its first round. A move log that is unreachable now may be reachable at the next round.
     pub(crate) async fn start(me: SelfHandle, context: NodeContext) -> Self {
         let suspects = context.round(HashSet::new()).await.unwrap_or_else(|error| {
             tracing::warn!(%error, "the node's first round failed; trying again");
@@ -65,7 +65,7 @@ impl Node {
 }
 
 impl NodeContext {
-    /// Heartbeat, orphans, reconciliation. Answers the held moves without a machine.
+    /// Heartbeat, orphans, reconciliation. Returns the owned moves without a machine.
     async fn round(&self, suspects: HashSet<MoveId>) -> Result<HashSet<MoveId>, LogError> {
         self.log.heartbeat(self.node, self.lease).await?;
         let orphans = self.log.adopt_orphans(self.node, ADOPT_MAX).await?;

@@ -53,7 +53,7 @@ impl<Q, A> Batch<Q, A> {
     /// Answers each request whose caller still listens.
     pub(crate) fn answer(self, answers: impl IntoIterator<Item = A>) {
         for (sender, answer) in self.answers.into_iter().zip(answers) {
-            // The asker may have died meanwhile; its successor reloads from the store.
+            // The caller may have died meanwhile; its successor reloads from the store.
             let _ = sender.send(answer);
         }
     }

@@ -1,4 +1,4 @@
-//! A commit that arrives after its move was given up.
+//! A commit that arrives after its move was aborted.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
@@ -124,7 +124,7 @@ fn an_abort_of_a_rollback_that_finds_the_org_back_goes_on() {
     });
 }
 
-/// Nothing was done in a store that an abort of it would have to undo, and the way back stays open.
+/// Nothing was done in a store that an abort would have to undo, and the way back stays open.
 #[test]
 fn a_backup_that_fails_leaves_both_stores_as_they_are() {
     play(async {

@@ -11,7 +11,7 @@ use crate::memory::{Call, Fate, Outcome, Port};
 use crate::node::{Node, play};
 use crate::stores::Stores;
 
-/// All that stands below the fallen actor falls with it, and an effect is still under way there.
+/// Everything below the failed actor fails with it, while an effect is still under way there.
 #[test]
 fn an_effect_whose_actors_fall_is_gone_before_it_is_tried_again() {
     for (port, method) in [(Port::Flags, "is_whole"), (Port::Log, "heartbeat")] {
@@ -33,7 +33,7 @@ fn an_effect_whose_actors_fall_is_gone_before_it_is_tried_again() {
                 sleep(Duration::from_millis(5)).await;
             }
             if method == "heartbeat" {
-                // Only the node fell: the org continues undisturbed.
+                // Only the node failed: the org continues undisturbed.
                 sleep(Duration::from_secs(60)).await;
                 assert_eq!(stores.copies(), ["begun"]);
                 return;

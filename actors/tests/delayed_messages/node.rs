@@ -20,7 +20,7 @@ use crate::memory::{MemoryFlags, MemoryLog, World};
 use crate::stores::Stores;
 
 pub const BUDGET: Duration = Duration::from_secs(2);
-/// Between two looks at what came of it.
+/// The pause between two polls for a result.
 pub const PAUSE: Duration = Duration::from_millis(5);
 
 /// See the module's documentation.
@@ -72,7 +72,7 @@ impl Node {
         Node { world, tree, log, id }
     }
 
-    /// Begins to do this with the org.
+    /// Begins a campaign with this aim for the org.
     pub async fn begin(&self, aim: Aim) {
         let plan = CampaignPlan {
             aim,

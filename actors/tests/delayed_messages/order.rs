@@ -1,4 +1,4 @@
-//! In which order the stores and Redis are told of a switch.
+//! The order in which a switch sends requests to the stores and to Redis.
 
 use std::sync::{Arc, Mutex};
 
@@ -10,16 +10,16 @@ use crate::memory::{Call, Fate, Outcome, Port};
 use crate::node::{BUDGET, Node, PAUSE, play};
 use crate::stores::Stores;
 
-/// Of what the stores were asked, with where applications were sent to then, in order.
+/// Requests to the stores, in order, each with the route of applications at that time.
 type Asked = Arc<Mutex<Vec<(String, Option<String>)>>>;
 
-/// Where applications are sent to.
+/// The route of applications.
 fn routed(node: &Node) -> impl Fn() -> Option<String> + use<> {
     let (world, acme) = (node.world.clone(), FlagKey::org(&node.record().org));
     move || world.look(|facts| facts.redis.hashes.get(&acme).and_then(|hash| hash.get("store").cloned()))
 }
 
-/// Writes down from now on what the stores are asked.
+/// Records requests to the stores from now on.
 fn listen(node: &Node, stores: &Stores) -> Asked {
     let (asked, routed) = (Asked::default(), routed(node));
     let list = asked.clone();
@@ -51,7 +51,7 @@ fn an_org_leaves_then_arrives_and_is_routed_then() {
 }
 
 #[test]
-fn nobody_is_kept_from_writing_while_flags_cannot_be_written() {
+fn writers_continue_while_flags_cannot_be_written() {
     play(async {
         let stores = Stores::new(|_, _, _| Ok(()));
         let node = Node::start(Strategy::Online, &stores).await;

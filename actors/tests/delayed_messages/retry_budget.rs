@@ -1,4 +1,4 @@
-//! How long a step is retried: forever where no user is blocked, and within its budget where users are.
+//! How long a step is retried: forever if no user is blocked, and within its budget otherwise.
 
 use std::time::Duration;
 
@@ -72,7 +72,7 @@ fn where_users_are_shut_out_patience_ends() {
     }
 }
 
-/// It may be there for good, and what it keeps from being carried over grows; but each round that was done is progress.
+/// The row may stay forever, and the backlog behind it grows; but each finished round is progress.
 #[test]
 fn a_row_that_stays_in_the_way_ends_patience_since_the_last_round() {
     play(async {

@@ -1,5 +1,5 @@
-//! Two stores as far as one org's guard rows are concerned: the same conditions as the product's SQL, and nothing is
-//! copied. A script decides what each call meets, and may change the guard rows as a late commit does.
+//! Two stores that have only the guard rows of one org: the same conditions as the product's SQL, and nothing is copied. A
+//! script decides the result of each call, and may change the guard rows like a late commit.
 
 use std::future::pending;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
@@ -12,7 +12,9 @@ use mover_actors::domain::ids::{Epoch, MigrationName};
 use mover_actors::domain::record::{Lease, Place};
 use mover_actors::domain::state::Way;
 use mover_actors::domain::verified::{Mismatch, Tally};
-use mover_actors::ports::{Access, BackedUp, Blocked, CaughtUp, Copied, Engine, EngineError, Limits, Side, WriteBlock};
+use mover_actors::ports::{
+    Access, BackedUp, BlockOutcome, CaughtUp, Copied, Engine, EngineError, Limits, Side, WriteBlock,
+};
 use tokio::time::sleep;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,7 +41,7 @@ pub struct Guards {
     pub new: Guard,
 }
 
-/// What a call meets: an error, or nothing.
+/// The result of a call: an error, or none.
 pub type Script = dyn FnMut(&mut Guards, &str, Epoch) -> Result<(), EngineError> + Send;
 
 /// See the module's documentation.
@@ -70,7 +72,7 @@ impl Stores {
         Stores { both, event_log: EventLog::default(), hangs: Arc::default(), round_ms: Arc::default() }
     }
 
-    /// From now on each round of catching up takes so long, and logs more than it carries over.
+    /// From now on each round of catch-up takes so long, and more is logged than it carries over.
     pub fn slow_down(&self, round: Duration) {
         self.round_ms.store(u64::try_from(round.as_millis()).unwrap(), Relaxed);
     }
@@ -80,17 +82,17 @@ impl Stores {
         self.hangs.store(true, Relaxed);
     }
 
-    /// What became of copies so far.
+    /// The results of copies so far.
     pub fn copies(&self) -> Vec<&'static str> {
         self.event_log.lock().unwrap().clone()
     }
 
-    /// From now on calls meet this.
+    /// Calls follow this script from now on.
     pub fn follow(&self, script: impl FnMut(&mut Guards, &str, Epoch) -> Result<(), EngineError> + Send + 'static) {
         self.both.lock().unwrap().1 = Box::new(script);
     }
 
-    /// In which modes the org is, in the old store and in the new.
+    /// The modes of the org in the old store and in the new.
     pub fn modes(&self) -> (Mode, Mode) {
         self.act(|guards| (guards.old.mode, guards.new.mode))
     }
@@ -124,7 +126,7 @@ pub fn transient(reason: impl Into<String>) -> EngineError {
 }
 
 impl Guard {
-    /// As `UPDATE … SET mode, epoch WHERE epoch <= ours AND mode IN (…)`.
+    /// Like `UPDATE … SET mode, epoch WHERE epoch <= ours AND mode IN (…)`.
     pub fn put(&mut self, mode: Mode, epoch: Epoch, from: &[Mode]) -> bool {
         let may = self.epoch <= epoch && from.contains(&self.mode);
         if may {
@@ -258,7 +260,7 @@ impl Engine for Stores {
         Ok(has_moved)
     }
 
-    async fn block(&self, leases: &[Lease], way: Way) -> Result<Blocked, EngineError> {
+    async fn block(&self, leases: &[Lease], way: Way) -> Result<BlockOutcome, EngineError> {
         let mut has_moved = false;
         self.call("block", only(leases), |guards, epoch| {
             let (leaving, _) = guards.of(way);
@@ -266,10 +268,10 @@ impl Engine for Stores {
             leaving.put(leaving.mode, epoch, &[leaving.mode])
         })?;
         if has_moved {
-            return Ok(Blocked { orgs: vec![Access::Moved], block: None });
+            return Ok(BlockOutcome { orgs: vec![Access::Moved], block: None });
         }
         let block = Block { stores: self.clone(), lease: only(leases).clone(), way };
-        Ok(Blocked { orgs: vec![Access::Held], block: Some(Box::new(block)) })
+        Ok(BlockOutcome { orgs: vec![Access::Held], block: Some(Box::new(block)) })
     }
 
     async fn complete(&self, leases: &[Lease], way: Way) -> Result<(), EngineError> {
@@ -317,7 +319,7 @@ impl WriteBlock for Block {
 
     async fn arrive(&mut self) -> Result<(), EngineError> {
         let way = self.way;
-        // Others have the time to come first.
+        // Other tasks have the time to run first.
         sleep(Duration::from_millis(10)).await;
         self.stores.call("arrive", &self.lease, |guards, epoch| guards.receive(way, epoch))
     }

@@ -4,12 +4,12 @@ use metrics_util::debugging::{DebugValue, DebuggingRecorder};
 
 use crate::fixture::play;
 
-/// All counts, summed over the labels that are not asked for.
+/// All counts, summed over the labels that were not selected.
 pub struct Counted(Vec<(String, Labels, f64)>);
 
 type Labels = Vec<(String, String)>;
 
-/// Plays a scene and answers what was counted in it.
+/// Plays a scene and returns what was counted in it.
 pub fn counted(scene: impl Future<Output = ()>) -> Counted {
     let recorder = DebuggingRecorder::new();
     metrics::with_local_recorder(&recorder, || play(scene));
@@ -31,7 +31,7 @@ pub fn counted(scene: impl Future<Output = ()>) -> Counted {
 }
 
 impl Counted {
-    /// How much, or of a histogram how often.
+    /// The value of a counter, or the number of samples of a histogram.
     pub fn of(&self, name: &str, labels: &[(&str, &str)]) -> f64 {
         let has =
             |known: &[(String, String)], (key, value): &(&str, &str)| known.iter().any(|(k, v)| k == key && v == value);

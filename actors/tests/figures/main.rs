@@ -1,4 +1,4 @@
-//! What is counted when things go wrong, over the real tree and a world in memory, on a paused clock.
+//! What is counted when things fail, over the real tree and a world in memory, on a paused clock.
 
 #![allow(missing_docs, unreachable_pub, dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 

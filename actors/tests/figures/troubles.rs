@@ -1,4 +1,4 @@
-//! Crashes, nodes that are overtaken, a Redis that is away.
+//! Crashes, overtaken nodes, an unreachable Redis.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
@@ -35,7 +35,7 @@ fn a_step_that_crashes_is_counted_and_so_is_its_worker() {
     assert_eq!(told.of(names::MOVES, &[("migration", "phase_2"), ("outcome", "failed")]), 1.0);
     assert_eq!(told.of(names::MOVES, &[("outcome", "migrated")]), 2.0);
     assert_eq!(told.of(names::MOVES, &[]), 3.0);
-    // The one that was given up was shut too.
+    // The org of the aborted move was blocked, too.
     assert_eq!(told.of(names::WRITE_BLOCK, &[("strategy", "offline")]), 3.0);
     assert_eq!(told.of(names::STEP_DURATION, &[("step", "copy")]), 2.0);
     assert_eq!(told.of(names::STEP_DURATION, &[("step", "abort")]), 1.0);
@@ -50,7 +50,7 @@ fn an_org_that_another_node_took_over_is_lost_here_and_moved_there() {
         let slow = fixture.node("slow").await;
         let _other = fixture.node("other").await;
         let hangs = slow.process.id();
-        // It gives no sign of life while it waits, and is taken for dead.
+        // It sends no heartbeat while it waits, and counts as dead.
         fixture.world.set_faults(move |process, call, _| match process == hangs && is(call, Port::Log, "heartbeat") {
             true => Fate::of(Outcome::NotDone),
             false => Fate::SMOOTH,

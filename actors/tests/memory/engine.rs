@@ -11,7 +11,7 @@ use mover_actors::domain::ids::MigrationName;
 use mover_actors::domain::record::{Lease, Place};
 use mover_actors::domain::state::Way;
 use mover_actors::domain::verified::{Mismatch, TableTally, Tally};
-use mover_actors::ports::{BackedUp, Blocked, CaughtUp, Copied, Engine, EngineError, Limits, Side};
+use mover_actors::ports::{BackedUp, BlockOutcome, CaughtUp, Copied, Engine, EngineError, Limits, Side};
 use tokio::time::{Instant, sleep};
 
 use super::fate::{Call, Port};
@@ -156,7 +156,7 @@ impl Engine for MemoryEngine {
         Err(not_online(std::slice::from_ref(lease)))
     }
 
-    async fn block(&self, leases: &[Lease], _: Way) -> Result<Blocked, EngineError> {
+    async fn block(&self, leases: &[Lease], _: Way) -> Result<BlockOutcome, EngineError> {
         Err(not_online(leases))
     }
 

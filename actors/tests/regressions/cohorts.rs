@@ -1,4 +1,4 @@
-//! Orgs that are carried together: nothing that happens to one of them can fail another.
+//! Orgs of a cohort: a fault of one of them cannot fail another.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
@@ -17,7 +17,7 @@ async fn together(orgs: usize) -> Fixture {
     fixture
 }
 
-/// How often the engine is asked to wait for open writers, from now on.
+/// Counts how often the engine is asked to drain, from now on.
 fn count_drains(fixture: &Fixture) -> Arc<AtomicU32> {
     let drains = Arc::new(AtomicU32::new(0));
     let seen = drains.clone();

@@ -22,7 +22,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::memory::{Call, Fate, Hash, MemoryEngine, MemoryFlags, MemoryLog, Port, Process, Row, World};
 
-/// How long a node is taken for alive.
+/// How long a node counts as alive.
 pub const LEASE: Duration = Duration::from_secs(3);
 
 /// How a campaign begins unless a test says otherwise.
@@ -32,7 +32,7 @@ pub const TUNING: Tuning = Tuning { concurrency: 2, sleep_time_ms: 100, pace_ms:
 pub struct Fixture {
     /// Stores, Redis and the move log.
     pub world: World,
-    /// A process that only looks on.
+    /// A process that only reads.
     pub log: MemoryLog,
     orgs: Vec<OrgName>,
     routings: Arc<BTreeMap<MigrationName, Routing>>,
@@ -117,7 +117,7 @@ impl Fixture {
         node
     }
 
-    /// Waits until the world is so.
+    /// Waits until the world is in this state.
     pub async fn until(&self, what: &str, is_so: impl Fn(&Self) -> bool) {
         let begun = Instant::now();
         while !is_so(self) {
@@ -131,7 +131,7 @@ impl Fixture {
         self.until(&format!("all are {state}"), |fixture| fixture.states().iter().all(|one| *one == state)).await;
     }
 
-    /// Where every move stands.
+    /// The state of every move.
     pub fn states(&self) -> Vec<State> {
         self.world.look(|facts| facts.log.moves().map(|record| record.state).collect())
     }
@@ -157,7 +157,7 @@ impl Fixture {
         self.world.look(|facts| facts.redis.hashes.get(&key).cloned().unwrap_or_default())
     }
 
-    /// Where an application writes for an org now, if it may.
+    /// The store to which an application writes for an org now, if it may.
     pub fn routed_to(&self, number: usize) -> Option<Side> {
         self.world.look(|facts| facts.routed_to(&self.orgs[number - 1], &self.routings[&phase_2()]))
     }
@@ -167,26 +167,26 @@ impl Fixture {
         self.world.look(|facts| facts.stores.rows(&phase_2(), side, &key(&self.orgs[number - 1])).len())
     }
 
-    /// An operator writes to Redis, past Mover.
+    /// An operator writes to Redis, bypassing Mover.
     pub fn set_in_redis(&self, number: usize, field: &str, value: &str) {
         let (key, field, value) = (FlagKey::org(&self.orgs[number - 1]), field.to_owned(), value.to_owned());
         self.world.act(|scene| scene.write_hash(&key, |hash| drop(hash.insert(field, value))));
     }
 
-    /// A row in the target that Mover did not bring.
+    /// A row in the target that Mover did not write.
     pub fn put_foreign_row(&self, number: usize) {
         let row = Row { table: "groups", id: 99, value: 99 };
         let key = key(&self.orgs[number - 1]);
         self.world.act(|scene| scene.facts.stores.rows_mut(&phase_2(), Side::Target, &key).push(row));
     }
 
-    /// Takes it away.
+    /// Removes it.
     pub fn remove_foreign_row(&self, number: usize) {
         let key = key(&self.orgs[number - 1]);
         self.world.act(|scene| scene.facts.stores.rows_mut(&phase_2(), Side::Target, &key).retain(|row| row.id != 99));
     }
 
-    /// Steers the live campaign from a process that has no part in it.
+    /// Controls the live campaign from a process that has no part in it.
     pub async fn control(&self, steer: Control) {
         self.log.control(steer, None).await.unwrap();
     }
@@ -223,7 +223,7 @@ impl Node {
         self.tree.darklaunch().send(Apply(FlagOrder::of_operator(key, fields))).await.unwrap()
     }
 
-    /// What an actor says of itself.
+    /// The note of an actor.
     pub fn note(&self, path: &str) -> String {
         self.tree.registry().child(path).map(|child| child.note).unwrap_or_default()
     }

@@ -49,7 +49,7 @@ fn a_redis_that_forgets_again_while_it_is_filled_is_filled_again() {
         node.migrate().await.unwrap();
         fixture.until_all(State::Migrated).await;
         fixture.world.act(|scene| scene.lose_flags());
-        // The last page, with `dl_default`, is on its way when Redis forgets what came before.
+        // The last page, with `dl_default`, is on its way when Redis loses what was written before.
         let slow = Fate { before: Duration::from_millis(300), ..Fate::SMOOTH };
         fixture.world.set_faults(once(Port::Flags, "mark_whole", slow));
         fixture.until("the orgs' flags are there", |fixture| !fixture.flags(1).is_empty()).await;
@@ -59,7 +59,7 @@ fn a_redis_that_forgets_again_while_it_is_filled_is_filled_again() {
     });
 }
 
-/// All flags are looked at every now and then anyway; a loss is not to last as long.
+/// All flags are compared periodically anyway; a loss must not last that long.
 #[test]
 fn a_loss_is_mended_within_seconds() {
     play(async {
@@ -198,7 +198,7 @@ fn a_decision_that_did_not_reach_redis_reaches_it_without_another_order() {
             assert!(fixture.world.look(is_there), "it waits until all flags are looked at");
         }
 
-        // The same, and the process dies before it can try again: another one sees to it.
+        // The same, and the process dies before it can retry: another one repairs it.
         let other = fixture.node("b").await;
         fixture.world.set_faults(|_, _, _| Fate::SMOOTH);
         let slow = Fate { before: Duration::from_secs(1), ..Fate::SMOOTH };
@@ -293,7 +293,7 @@ fn a_node_whose_move_log_is_away_for_a_while_does_not_give_up() {
         let away_until = tokio::time::Instant::now() + Duration::from_secs(30);
         fixture.world.set_faults(move |_, call: crate::memory::Call, now| {
             if is(call, Port::Log, "advance") && !journal_fell {
-                // All who stand below the journal are started again, with no move log to be found.
+                // All actors below the journal are restarted, while the move log is unreachable.
                 journal_fell = true;
                 return Fate::of(Outcome::Panic);
             }

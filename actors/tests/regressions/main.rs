@@ -1,5 +1,5 @@
-//! What other movers got wrong, and what the simulation found in this one, each with a test of its own over the real
-//! tree, on a paused clock.
+//! Mistakes of other systems, and faults that the simulation found in this one, each with a test of its own over the real tree,
+//! on a paused clock.
 
 #![allow(missing_docs, unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 

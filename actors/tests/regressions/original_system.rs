@@ -218,7 +218,7 @@ fn lesson_09_an_operators_own_503_is_there_after_a_move_and_after_a_failure() {
     });
 }
 
-/// Complains when an org's flags name the target while its row says that it failed, or was not begun.
+/// Complains when an org's flags route to the target while its row says that it failed, or was not begun.
 struct FlagsFollowTheRow;
 
 impl Observer for FlagsFollowTheRow {

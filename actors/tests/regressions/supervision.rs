@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use crate::fixture::{Fixture, TUNING, is, play};
 use crate::memory::{Fate, Outcome, Port};
 
-/// Who may fall.
+/// The actors that may fail.
 const ACTORS: [&str; 6] =
     ["journal", "darklaunch", "workers/members/worker_1", "workers/members/worker_2", "node", "manager"];
 
@@ -67,7 +67,7 @@ fn any_actor_may_panic_in_the_midst_of_a_campaign() {
     }
 }
 
-/// What falls again and again for some seconds, as when a server restarts, does not end the process.
+/// An actor that fails repeatedly for some seconds, as when a server restarts, does not end the process.
 #[test]
 fn an_actor_that_cannot_start_for_some_seconds_ends_nothing() {
     play(async {

@@ -1,4 +1,4 @@
-//! Too many restarts: a supervisor gives up, and its own supervisor hears of it.
+//! Too many restarts: a supervisor gives up, and its own supervisor is notified.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Monitors hear of every end once, with the reason.
+//! Monitors receive every end once, with the reason.
 
 use futures_util::FutureExt;
 use mover_actors::otp::{ActorRef, ChildEvent, Down, Exit, Registry, Restart, Root, Strategy, SupervisorSpec};

@@ -6,7 +6,7 @@ use mover_actors::otp::{
 
 use crate::probe::{Behaviour, EventLog, Failure, PATIENT, PanicInActFuture, Ping, Probe, probe, probe_with, run};
 
-/// Makes a child fall while a sibling watches, and returns why it fell.
+/// Makes a child fail while a sibling watches, and returns why it failed.
 async fn fall_of(fall: impl AsyncFnOnce(&ActorRef<Probe>)) -> Exit {
     let (victim, sibling) = (ActorRef::named("victim"), ActorRef::named("sibling"));
     let event_log = EventLog::default();
@@ -70,7 +70,7 @@ fn a_panic_in_started_on_every_try_escalates() {
     });
 }
 
-/// A child that falls or stops in this way: how does it end, and does the tree continue?
+/// How a child that fails or stops in this way ends, and whether the tree continues.
 async fn end_of(behaviour: Behaviour, fall: Option<Failure>) -> Exit {
     let child = ActorRef::named("child");
     let spec = SupervisorSpec::new("root", Strategy::OneForOne).intensity(PATIENT).child(probe_with(

@@ -62,7 +62,7 @@ fn the_mailbox_counts_what_waits_and_what_is_in_work() {
 }
 
 #[test]
-fn a_question_that_nobody_waits_for_any_more_is_withdrawn() {
+fn a_question_without_a_waiting_caller_is_withdrawn() {
     run(async {
         let (_root, child) = tree().await;
         drop(child.send(Failure::Panic("too late")));
@@ -85,7 +85,7 @@ fn a_ref_can_be_used_from_another_thread() {
 }
 
 #[test]
-fn an_actor_that_talks_to_itself_without_end_starves_nobody_and_can_be_stopped() {
+fn an_actor_that_sends_to_itself_without_end_does_not_starve_others_and_can_be_stopped() {
     run(async {
         let (root, child) = tree().await;
         child.notify(TalkToYourself(child.clone())).unwrap();

@@ -1,4 +1,4 @@
--- As many rows as a campaign has orgs, in two tables, with room on each page as in the move log.
+-- As many rows as a campaign has orgs, in two tables, with free space on each page as in the move log.
 DROP TABLE IF EXISTS probe, probe_too;
 CREATE TABLE probe (id integer PRIMARY KEY, n integer NOT NULL) WITH (fillfactor = 70);
 CREATE TABLE probe_too (id integer PRIMARY KEY, n integer NOT NULL) WITH (fillfactor = 70);

@@ -1,4 +1,4 @@
-//! pgbench's own tables and transaction. A branch is an org; the history has got a primary key, which it lacks.
+//! pgbench's own tables and transaction. A branch is an org; the history has an added primary key.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,7 +11,7 @@ use crate::dump::find_program;
 use crate::postgres::{causes, connect, execute, texts};
 use crate::servers::{Servers, Store};
 
-/// What `pgbench -i` makes for each branch.
+/// The accounts that `pgbench -i` creates for each branch.
 const ACCOUNTS_MADE: i32 = 100_000;
 const TELLERS: i32 = 10;
 
@@ -22,7 +22,7 @@ pub(crate) struct Bank {
     big_accounts: i32,
 }
 
-/// What `pgbench` does: an account, its teller and its branch change by the same amount.
+/// The transaction of `pgbench`: an account, its teller and its branch change by the same amount.
 #[derive(Debug, Clone)]
 pub(crate) struct Change {
     account: i32,
@@ -30,7 +30,7 @@ pub(crate) struct Change {
     delta: i32,
 }
 
-/// What a branch's rows are; accounts and tellers without a change hold nothing.
+/// The rows of a branch; accounts and tellers without a change have a balance of zero.
 #[derive(Debug, Default)]
 pub(crate) struct State {
     branch: i32,
@@ -48,7 +48,7 @@ impl Bank {
     }
 
     fn first_account(branch: i32) -> i32 {
-        // Where pgbench begins, with room for more than it makes in the first branch.
+        // The first account of pgbench, with room for extra ones in the first branch.
         if branch == 1 { 100_000_000 } else { (branch - 1) * ACCOUNTS_MADE + 1 }
     }
 

@@ -10,18 +10,18 @@ use crate::program::Death;
 
 use super::{Operator, is_campaign};
 
-/// A campaign with a big org takes long, and later instants are no better than these.
+/// A campaign with a large org takes long, and later instants are no better than these.
 const INSTANTS_WITHIN: Duration = Duration::from_millis(2_500);
 
 /// Places of the offline strategy.
 const OFFLINE: [&str; 4] = ["block.", "drain.", "settle.", "unblock."];
-/// Places that a command comes by, if all goes well, beside those of the switch.
+/// Places that a command passes if all goes well, besides those of the switch.
 const FORWARD: [&str; 3] = ["capture.", "copy.", "range."];
 const BACK: [&str; 2] = ["discard.", "purge.batch"];
 const EITHER_WAY: [&str; 8] =
     ["claim.", "catch_up.", "verify.", "switch.", "lock.", "moved.", "capturing.", "migrated."];
 const FINALIZING: [&str; 4] = ["claim.", "back_up.", "close.", "purge."];
-/// One in so many waits at a place that is rarely come by, as those of an abort.
+/// One in so many waits at a place that is rarely passed, such as those of an abort.
 const RARE_ONE_IN: u32 = 6;
 
 impl Operator {
@@ -36,7 +36,7 @@ impl Operator {
         }
     }
 
-    /// A moment in a campaign that takes as long as the last ones.
+    /// An instant in a campaign that takes as long as the last ones.
     pub(super) fn instant(&mut self) -> Duration {
         self.campaign.min(INSTANTS_WITHIN).mul_f64(self.random.random_range(0.02..1.1))
     }

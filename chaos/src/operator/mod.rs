@@ -1,5 +1,5 @@
-//! Starts Mover, with this and that, and kills it: at a random instant, or at a named place in the program. Now and then a
-//! process is not killed but held until it is taken for dead, and let go when another has taken its orgs over.
+//! Runs Mover with random commands, and kills it: at a random instant, or at a named place in the program. Sometimes it stops a
+//! process until it counts as dead, and continues it when another has taken over its orgs.
 
 mod death;
 mod states;
@@ -25,18 +25,18 @@ use crate::watcher::until_locked;
 pub(crate) use states::Site;
 use states::States;
 
-/// How long a campaign takes, as long as none has come to its end.
+/// The assumed duration of a campaign, until one has ended.
 const CAMPAIGN: Duration = Duration::from_millis(1_500);
 
 const AFTER_AN_ERROR: Duration = Duration::from_millis(150);
 
-/// One of so many campaigns is held instead of killed.
+/// One in so many campaigns is stopped instead of killed.
 const HELD_ONE_IN: u32 = 12;
-/// A campaign that comes to a switch at all does so by then.
+/// A campaign that gets to a switch at all does so within this time.
 const SWITCH_WITHIN: Duration = Duration::from_secs(2);
-/// One of so many has `doctor --fix` beside it.
+/// One in so many has `doctor --fix` running beside it.
 const DOCTOR_ONE_IN: u32 = 15;
-/// A process that was let go and finds that others do its work ends by then, or is killed.
+/// A continued process that finds its work taken over ends within this time, or is killed.
 const LET_GO_WITHIN: Duration = Duration::from_secs(8);
 const DIES_AT_ONCE: Duration = Duration::from_secs(20);
 
@@ -48,9 +48,9 @@ pub(crate) struct Operator {
     sites: Vec<Site>,
     kills_wanted: u64,
     random: StdRng,
-    /// How long a campaign takes that is let be, so that random instants fall into it.
+    /// The duration of an undisturbed campaign, so that random instants fall into it.
     campaign: Duration,
-    /// What was killed, and may have left something undone.
+    /// The killed command, which may have left something undone.
     unfinished: Option<String>,
 }
 
@@ -81,7 +81,7 @@ impl Operator {
         Ok(())
     }
 
-    /// It may come at any time, and must not take anything for an ailment that is only under way.
+    /// `doctor` may run at any time, and must not mistake a move under way for an inconsistency.
     async fn doctor(&self, comes: bool, delay: Duration) -> io::Result<()> {
         if comes {
             sleep(delay).await;
@@ -91,7 +91,7 @@ impl Operator {
         Ok(())
     }
 
-    /// A process that stands still for longer than its lease, as in a machine that is suspended, and comes back.
+    /// Stops a process for longer than its lease, as in a machine that is suspended, and continues it.
     async fn hold(&mut self, command: &str) -> io::Result<()> {
         let mut held = self.program.start(&["exec", "--yes", command], Death::Natural)?;
         let instant = self.instant();
@@ -100,7 +100,7 @@ impl Operator {
                 sleep(instant).await;
                 false
             }
-            // A store that goes away meanwhile is as good a moment.
+            // A store that goes down meanwhile is as good an instant.
             store => {
                 until_locked(&self.servers.store_url(Store::BOTH[store - 1]), SWITCH_WITHIN).await.unwrap_or(false)
             }
@@ -132,14 +132,14 @@ impl Operator {
 
     async fn choose(&mut self) -> Option<String> {
         if let Some(unfinished) = self.unfinished.take() {
-            // Mostly by the book; but the same once more must do no harm either.
+            // Mostly as documented; but repeating the same command must be harmless, too.
             return Some(if self.random.random_ratio(4, 5) { "resume".into() } else { unfinished });
         }
         let kills_done = self.counters.kills.load(Relaxed) as f64 / self.kills_wanted.max(1) as f64;
-        // The first one's orgs are small, and Mover comes by more places in the same time.
+        // The orgs of the first site are small, and Mover passes more places in the same time.
         let site = self.sites.choose_weighted(&mut self.random, |site| site.weight).ok()?;
         let (migration, workers) = (site.migration, self.random.random_range(1..=4));
-        // The server may go away between two statements; then the next step sees.
+        // The server may go down between two statements; the next step will see.
         let states = States::read(&self.servers.state_url(), migration).await.ok()?;
         let (ready, migrated) = (states.of("ready").len(), states.of("migrated").len());
         let back = [states.of("rolled_back"), states.of("failed")].concat();
@@ -187,7 +187,7 @@ impl Operator {
         }
     }
 
-    /// Lets Mover finish what it began, undisturbed. Answers with what it said if it could not.
+    /// Lets Mover finish what it began, undisturbed. Returns its output if it could not.
     pub(crate) async fn finish(&mut self) -> io::Result<Result<(), String>> {
         self.unfinished = None;
         let mut said = String::new();

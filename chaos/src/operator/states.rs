@@ -1,4 +1,4 @@
-//! Which orgs are where, as the move log has it.
+//! The states of orgs in the move log.
 
 use std::collections::BTreeMap;
 
@@ -10,16 +10,16 @@ use crate::postgres::connect_patiently;
 #[derive(Debug)]
 pub(crate) struct Site {
     pub(crate) migration: &'static str,
-    /// All that there ever will be, in the order in which they join.
+    /// All orgs that will ever exist, in the order in which they join.
     pub(crate) orgs: Vec<String>,
-    /// So many that are not finalized.
+    /// How many of them are not finalized.
     pub(crate) at_once: usize,
-    /// How often it is chosen, beside the others.
+    /// Its weight in the random choice.
     pub(crate) weight: u32,
 }
 
 impl Site {
-    /// So many that there are others to continue with.
+    /// The most finalized orgs, so that others are left to continue with.
     pub(super) fn finalized_max(&self) -> usize {
         self.orgs.len().saturating_sub(self.at_once).max(self.at_once / 4)
     }

@@ -14,7 +14,7 @@ use crate::servers::{Servers, Store};
 
 use state::{ACCOUNTS, BALANCE, State, Work};
 
-/// A client with more orders in one shop rather cancels some.
+/// A client with more orders in one shop prefers to cancel some.
 const ORDERS_MAX: usize = 12;
 
 pub(crate) struct Shop {

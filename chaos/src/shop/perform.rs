@@ -31,7 +31,7 @@ pub(super) async fn perform(
             Ok(None)
         }
         Work::Interest => {
-            // In no order at all: deadlocks are part of life.
+            // In no particular order: deadlocks are normal.
             execute(client, &format!("UPDATE accounts SET interest = interest + 1 WHERE shop = {shop}")).await?;
             Ok(None)
         }

@@ -1,4 +1,4 @@
-//! What a shop's rows are, and what a write does to them.
+//! The rows of a shop, and the effect of a write on them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,28 +7,28 @@ use crate::app::{Rows, Write};
 pub(super) const ACCOUNTS: i32 = 12;
 pub(super) const BALANCE: i64 = 1_000;
 
-/// What a transaction does.
+/// The work of a transaction.
 #[derive(Debug, Clone)]
 pub(crate) enum Work {
-    /// Both balances are read, and written as they are then.
+    /// Reads both balances, and writes them from those values.
     Transfer { from: i32, to: i32, amount: i64 },
-    /// All accounts at once.
+    /// Updates all accounts at once.
     Interest,
-    /// An order with the write's number, its lines and their notes.
+    /// Inserts an order with the write's number, its lines and their notes.
     Order { lines: u32 },
-    /// An order goes, and with it its lines and notes.
+    /// Deletes an order, and with it its lines and notes.
     Cancel { order: i64 },
-    /// An order gets the write's number as its key, and so its lines point there.
+    /// Gives an order the write's number as its key, and its lines reference that.
     Renumber { order: i64 },
-    /// A line gets another key.
+    /// Gives a line another key.
     Rename { line: String, to: String },
-    /// A line goes to another order.
+    /// Moves a line to another order.
     Reassign { line: String, to: i64 },
-    /// All orders of the client and their lines.
+    /// Updates all orders of the client and their lines.
     Touch,
 }
 
-/// What a shop's rows are.
+/// The rows of a shop.
 #[derive(Debug, Default)]
 pub(crate) struct State {
     pub(super) shop: i32,
@@ -52,7 +52,7 @@ pub(super) struct Line {
     note: i64,
 }
 
-/// The key of one of the lines that come with an order.
+/// The key of one of the lines of a new order.
 pub(super) fn line_id(order: i64, number: u32) -> String {
     format!("{order}-{number}")
 }

@@ -11,8 +11,8 @@ use crate::participants::At;
 use crate::state::{Mode, NEW, OLD, State, Step};
 
 impl Cutover {
-    /// What was sent for the step may still be on its way, so it is given up with an epoch with which nothing was sent. Whether a
-    /// switch may be given up the stores say. What lies behind the point of no return is tried again.
+    /// Requests of the step may still be on their way, so it is given up under an epoch under which nothing was sent. The
+    /// stores say whether a switch may be given up. A step past the point of no return is retried.
     pub(super) fn renew(&self, state: &mut State, number: usize) -> Doing {
         let step = state.nodes[number].step;
         let is_forward = matches!(step, Step::Abort | Step::BackAbort | Step::Discard | Step::Close | Step::Purge);
@@ -69,7 +69,7 @@ impl Cutover {
         Doing::Done
     }
 
-    /// What runs on the session with the lock cannot run when it is lost: the lock has to be taken again.
+    /// An action on the session with the lock cannot run once the session is lost: the lock must be taken again.
     pub(super) fn asks_again(&self, state: &mut State, number: usize) -> bool {
         let leaving = state.nodes[number].step.leaving();
         let lost = state.nodes[number].locked && usize::from(state.stores[leaving].exclusive) != number;
@@ -126,7 +126,7 @@ impl Cutover {
         Doing::Done
     }
 
-    /// Nothing was changed that a rollback has to undo; but a stale node must not be able to end it any more.
+    /// A rollback has changed nothing that must be undone; but a stale node must not be able to finish it any more.
     pub(super) fn back_abort(&self, state: &mut State, number: usize) -> Doing {
         if !self.has(Without::BackAbortStamps) {
             let moved = state.stores[NEW].mode == Mode::Moved;

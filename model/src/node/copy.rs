@@ -31,7 +31,7 @@ impl Cutover {
         Doing::Done
     }
 
-    /// The triggers look at the org from now on, in the store whose guard row has just changed.
+    /// Makes the triggers watch the org, in the store whose guard row has just changed.
     pub(super) fn watch(&self, state: &mut State, number: usize) -> Doing {
         state.stores[changed(state, number)].watched = true;
         let has_waited = !self.has(Without::WatchBeforeWaiting) && state.nodes[number].step == Step::Capture;
@@ -39,13 +39,13 @@ impl Cutover {
         Doing::Done
     }
 
-    /// Writers that looked at the guard row before it changed, or at nothing, are waited for.
+    /// Then waits for writers that read the guard row before it changed, or did not read it.
     fn after_watch(&self, state: &State, number: usize) -> At {
         let barrier = if changed(state, number) == OLD { Without::Barrier } else { Without::BarrierOnReceiving };
         if self.has(barrier) { At::ListWriters } else { At::Journal }
     }
 
-    /// The transactions that now hold a writer's lock on the table, in the store whose guard row has just changed.
+    /// Lists the transactions that hold a writer's lock on the table, in the store whose guard row has just changed.
     pub(super) fn list_writers(&self, state: &mut State, number: usize) -> Doing {
         let changed = changed(state, number);
         let open = state.writers.iter().enumerate();
@@ -69,7 +69,7 @@ impl Cutover {
         if state.guard_is_held(NEW) {
             return Doing::Waits;
         }
-        // `Moved` is left of a rollback, after which the org is tried again.
+        // A rollback left `Moved`, and the org is tried again.
         let may = matches!(state.stores[NEW].mode, Mode::Unknown | Mode::Incoming | Mode::Discarded | Mode::Moved);
         if !may || !self.is_current(state, number, NEW) {
             return refused(state, number);
@@ -84,7 +84,7 @@ impl Cutover {
             state.nodes[number].resumes = state.stores[NEW].ranges != 0;
             state.nodes[number].at = At::RangesRead;
         } else {
-            // The transaction stays open until the rows are in.
+            // The transaction stays open until the rows are written.
             state.stores[NEW].guard_locked = number as u8;
             state.nodes[number].at = At::CopyRead;
         }
@@ -116,7 +116,7 @@ impl Cutover {
         doing
     }
 
-    /// Every transaction on the receiving store looks at the guard row for itself.
+    /// Every transaction on the receiving store checks the guard row itself.
     fn may_fill(&self, state: &State, number: usize) -> bool {
         state.stores[NEW].mode == Mode::Incoming && self.is_current(state, number, NEW)
     }
@@ -141,7 +141,7 @@ impl Cutover {
         Doing::Done
     }
 
-    /// The next range that is missing, from the one snapshot.
+    /// Copies the next missing range, from the one snapshot.
     pub(super) fn range_apply(&self, state: &mut State, number: usize) -> Doing {
         if state.guard_is_held(NEW) {
             return Doing::Waits;
@@ -167,12 +167,12 @@ impl Cutover {
         Doing::Done
     }
 
-    /// Rows that were here before Mover was are not Mover's to replace.
+    /// Mover must not replace rows that existed before.
     fn has_foreign_rows(&self, state: &State) -> bool {
         state.stores[NEW].mode == Mode::Unknown && state.stores[NEW].rows != [ABSENT; KEYS]
     }
 
-    /// Whether the constraints of the store let these rows in.
+    /// Whether the constraints of the store accept these rows.
     pub(super) fn put(&self, state: &mut State, number: usize, store: usize, rows: Rows) -> bool {
         if self.setting.unique && rows.iter().all(|row| *row != ABSENT) {
             return false;
@@ -182,7 +182,7 @@ impl Cutover {
         true
     }
 
-    /// A wrong row is written: by a mistake in Mover, or by a trigger of the application.
+    /// Writes a wrong row: by a bug in Mover, or by a trigger of the application.
     pub(super) fn wrongly(&self, state: &mut State, number: usize) -> Doing {
         let node = state.nodes[number];
         let key = match node.at {
@@ -195,7 +195,7 @@ impl Cutover {
         }
         let changes = matches!(node.at, At::RoundApply | At::RangesCatchUp);
         if changes && self.has(Without::VerifyOfChanges) {
-            // The comparison inside the transaction finds it: nothing is committed.
+            // The comparison inside the transaction detects it: nothing is committed.
             super::fail(state, number);
             return Doing::Done;
         }

@@ -1,4 +1,4 @@
-//! The nodes: each runs the stored step of the move it holds, one transaction or message at a time.
+//! The nodes: each runs the stored step of the move it owns, one transaction or message at a time.
 
 mod abort;
 mod copy;
@@ -139,7 +139,7 @@ impl Cutover {
         }
     }
 
-    /// What is stored when the step is done.
+    /// Stores the transition when the step is done.
     fn journal_end(&self, state: &mut State, number: usize) -> Doing {
         let stage = match state.nodes[number].step {
             Step::Capture => Stage::Running(Step::Copy),
@@ -156,7 +156,7 @@ impl Cutover {
         self.journal(state, number, stage)
     }
 
-    /// What is stored when the step cannot be done. What lies behind the point of no return is tried again.
+    /// Stores the transition when the step cannot be done. A step past the point of no return is retried.
     fn journal_failure(&self, state: &mut State, number: usize) -> Doing {
         let step = state.nodes[number].step;
         let next = match step {
@@ -167,7 +167,7 @@ impl Cutover {
         self.journal(state, number, Stage::Running(next))
     }
 
-    /// Stores the next step before anything of it is done; who does not hold the move any more stops here.
+    /// Stores the next step before any of its effects; a node that does not own the move any more stops here.
     fn journal(&self, state: &mut State, number: usize, stage: Stage) -> Doing {
         let epoch = state.nodes[number].epoch;
         if self.has(Without::EpochCheckInLog) && !is_holder(state, number) {
@@ -209,7 +209,7 @@ fn fail(state: &mut State, number: usize) {
     state.nodes[number] = Node { at: At::Failing, step, epoch, ..Node::IDLE };
 }
 
-/// A store or Redis says no. For a node that was overtaken that is as it should be.
+/// A store or Redis refuses. That is right if the node was overtaken.
 fn refused(state: &mut State, number: usize) -> Doing {
     state.ghost.false_alarm |= is_holder(state, number);
     fail(state, number);

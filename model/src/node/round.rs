@@ -1,4 +1,4 @@
-//! The one primitive of catching up, and the tally of `verify`.
+//! The one primitive of catch-up, and the tally of `verify`.
 
 use super::{receiving_mode, refused};
 use crate::action::Doing;
@@ -8,7 +8,7 @@ use crate::participants::At;
 use crate::setting::KEYS;
 use crate::state::{Mode, NOBODY, State, Step};
 
-/// What became of looking at the leaving guard row.
+/// The result of checking the leaving guard row.
 pub(super) enum Entered {
     Waits,
     Refused,
@@ -18,7 +18,7 @@ pub(super) enum Entered {
 }
 
 impl Cutover {
-    /// The leaving guard row gets our epoch, unless it has it: from here on, who was overtaken cannot commit `moved`.
+    /// The leaving guard row gets our epoch, unless it has it: from here on an overtaken node cannot commit `moved`.
     pub(super) fn enter_leaving(&self, state: &mut State, number: usize) -> Entered {
         let (node, leaving) = (state.nodes[number], state.nodes[number].step.leaving());
         let Mode::Capturing = state.stores[leaving].mode else {
@@ -50,7 +50,7 @@ impl Cutover {
         }
     }
 
-    /// BEGIN on the receiving store, and its guard row FOR UPDATE: from here on rounds of this org come one by one.
+    /// BEGIN on the receiving store, and its guard row FOR UPDATE: from here on rounds of this org run one by one.
     pub(super) fn round_begin(&self, state: &mut State, number: usize) -> Doing {
         if !self.has(Without::GuardLockBeforeSnapshot) {
             return super::read_leaving(state, number, At::RoundLockLate);
@@ -76,7 +76,7 @@ impl Cutover {
         Doing::Done
     }
 
-    /// The commit on the receiving store: the rows as the snapshot had them, and our epoch.
+    /// The commit on the receiving store: the rows of the snapshot, and our epoch.
     pub(super) fn round_apply(&self, state: &mut State, number: usize) -> Doing {
         let node = state.nodes[number];
         let receiving = node.step.receiving();
@@ -115,7 +115,7 @@ impl Cutover {
         };
     }
 
-    /// All keys that the snapshot's entries name, in one transaction; whether the constraints let them in.
+    /// Applies all keys of the snapshot's entries in one transaction; returns whether the constraints accept them.
     pub(super) fn apply_seen(&self, state: &mut State, number: usize, receiving: usize) -> bool {
         let node = state.nodes[number];
         let mut keys = self.keys_of(node.seen);
@@ -136,7 +136,7 @@ impl Cutover {
         state.nodes[number].seen = 0;
     }
 
-    /// Both sides without the rows whose changes were still to be caught up with in the snapshot.
+    /// Compares both sides without the rows whose changes were not carried over yet in the snapshot.
     pub(super) fn tally(&self, state: &mut State, number: usize) -> Doing {
         let node = state.nodes[number];
         let pending = self.keys_of(node.seen);

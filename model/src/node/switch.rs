@@ -21,7 +21,7 @@ impl Cutover {
         Doing::Done
     }
 
-    /// A wait that ends without the lock changes nothing, so it is left out: the node asks again.
+    /// A wait that ends without the lock changes nothing, so it is left out: the node retries.
     pub(super) fn switch_lock(&self, state: &mut State, number: usize) -> Doing {
         let leaving = state.nodes[number].step.leaving();
         if self.has(Without::ExclusiveLock) && !take_exclusive(state, number, leaving) {

@@ -22,7 +22,7 @@ const HISTORY_LINES: usize = 10_000;
 const PRINTER_LINES: usize = 10_000;
 const MENU: &str = "completion_menu";
 
-/// Starts the editor; texts arrive in `lines` until Ctrl-D.
+/// Starts the editor; lines arrive in `lines` until Ctrl-D.
 pub(super) fn start(names: Box<dyn Names + Send>, screen: &Screen, lines: mpsc::Sender<Typed>) {
     let printer = ExternalPrinter::new(PRINTER_LINES);
     screen.show_prompt(printer.sender());
@@ -57,7 +57,7 @@ fn edit(mut editor: Reedline, lines: &mpsc::Sender<Typed>) {
                     return;
                 }
             }
-            // Ctrl-C takes the line back, as shells do.
+            // Ctrl-C discards the line, as in shells.
             Ok(Signal::CtrlC) => {}
             // The end of the input, or of the terminal.
             _ => return,
@@ -72,7 +72,7 @@ fn history_file() -> PathBuf {
     }
 }
 
-/// Completes with the names that there are.
+/// Completes with known names.
 struct Known(Box<dyn Names + Send>);
 
 impl Completer for Known {
@@ -92,7 +92,7 @@ impl Completer for Known {
     }
 }
 
-/// What was typed before and began like this; else the syntax that is left, which only shows what is to come.
+/// An earlier line with this beginning; otherwise the rest of the syntax, which is shown and not inserted.
 struct Hint {
     of_history: DefaultHinter,
     style: Style,

@@ -1,6 +1,6 @@
 //! Parses input, carries out its commands, and prints answers in the language of the input.
 
-use crate::cli::ask::meant;
+use crate::cli::ask::carry_out_confirmed;
 use crate::cli::error::CliError;
 use crate::cli::exec::print;
 use crate::cli::follow::{Watched, follow, watch};
@@ -18,7 +18,7 @@ pub(super) enum Next {
     Leave,
 }
 
-/// Takes what is typed, and remembers what was bound.
+/// Interprets input, and remembers bound variables.
 pub(super) struct Interpreter<'a> {
     host: &'a mut dyn CommandHost,
     screen: &'a Screen,
@@ -38,7 +38,7 @@ impl<'a> Interpreter<'a> {
         self.host.ended().await
     }
 
-    /// Carries out a text and prints what it came to.
+    /// Carries out a text and prints the result.
     pub(super) async fn take(&mut self, interrupts: &mut Interrupts, text: &str) -> Result<Next, CliError> {
         if erlang::is_erlang(text) {
             return self.take_erlang(interrupts, text).await;
@@ -51,18 +51,18 @@ impl<'a> Interpreter<'a> {
             && self.on_terminal
             && let Some((campaign, total)) = self.host.live().await?
         {
-            self.see_to_its_end(interrupts, campaign, total).await?;
+            self.follow_to_end(interrupts, campaign, total).await?;
             return Ok(Next::Ask);
         }
-        let Some(told) = self.carry_out(interrupts, &command).await? else { return Ok(Next::Ask) };
-        print(&told.answer, false);
-        if let Some((campaign, total)) = told.campaign {
-            self.see_to_its_end(interrupts, campaign, total).await?;
+        let Some(result) = self.carry_out(interrupts, &command).await? else { return Ok(Next::Ask) };
+        print(&result.answer, false);
+        if let Some((campaign, total)) = result.campaign {
+            self.follow_to_end(interrupts, campaign, total).await?;
         }
         Ok(Next::Ask)
     }
 
-    /// All expressions of a text, until one goes wrong.
+    /// All expressions of a text, until one fails.
     async fn take_erlang(&mut self, interrupts: &mut Interrupts, text: &str) -> Result<Next, CliError> {
         for form in erlang::read(text)? {
             let (commands, reply) = match self.environment.meaning(&form)? {
@@ -72,19 +72,19 @@ impl<'a> Interpreter<'a> {
                 }
                 Meaning::Commands(commands, reply) => (commands, reply),
             };
-            let (mut answer, mut is_told) = (Answer::new("", serde_json::Value::Null), false);
+            let (mut answer, mut is_shown) = (Answer::new("", serde_json::Value::Null), false);
             for command in commands {
                 if command == Command::Quit {
                     return Ok(Next::Leave);
                 }
                 match self.carry_out(interrupts, &command).await {
-                    Ok(Some(told)) => {
-                        answer = told.answer;
-                        if let Some((campaign, total)) = told.campaign {
-                            // The call answers at once; the live view shows the rest.
+                    Ok(Some(result)) => {
+                        answer = result.answer;
+                        if let Some((campaign, total)) = result.campaign {
+                            // The call returns at once; the live view shows the rest.
                             reply.term(&answer.json).inspect(|term| println!("{term}"));
-                            is_told = true;
-                            self.see_to_its_end(interrupts, campaign, total).await?;
+                            is_shown = true;
+                            self.follow_to_end(interrupts, campaign, total).await?;
                         }
                     }
                     // It waits for approval, and so do the commands after it.
@@ -99,7 +99,7 @@ impl<'a> Interpreter<'a> {
             }
             let term = reply.term(&answer.json);
             match &term {
-                Some(_) if is_told => {}
+                Some(_) if is_shown => {}
                 Some(term) => println!("{term}"),
                 None => println!("{}", answer.text),
             }
@@ -116,7 +116,7 @@ impl<'a> Interpreter<'a> {
         interrupts: &mut Interrupts,
         command: &Command,
     ) -> Result<Option<CommandResult>, CliError> {
-        match meant(self.host, command, self.yes, Issuer::At(Interface::Console), interrupts).await? {
+        match carry_out_confirmed(self.host, command, self.yes, Issuer::At(Interface::Console), interrupts).await? {
             CommandOutcome::NeedsApproval(waiting) => {
                 eprintln!("{}", waiting.how);
                 match self.on_terminal {
@@ -124,13 +124,13 @@ impl<'a> Interpreter<'a> {
                     false => self.host.decided(waiting, interrupts).await.map(Some),
                 }
             }
-            CommandOutcome::Done(told) => Ok(Some(told)),
-            CommandOutcome::NeedsConfirmation(_) => Err(CliError::NotMeant),
+            CommandOutcome::Done(result) => Ok(Some(result)),
+            CommandOutcome::NeedsConfirmation(_) => Err(CliError::NotConfirmed),
         }
     }
 
-    /// On a terminal it can be left to itself.
-    async fn see_to_its_end(
+    /// Follows a campaign to its end. On a terminal the user can detach.
+    async fn follow_to_end(
         &mut self,
         interrupts: &mut Interrupts,
         campaign: CampaignStatus,

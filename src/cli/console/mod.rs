@@ -1,10 +1,10 @@
 //! `mover console`: the command language, and the calls of the original system, with history, completion and help. From a pipe
-//! it takes a line at a time and follows each campaign to its end, so that a script can be fed to it.
+//! it reads line by line and follows each campaign to its end, so a script can be piped to it.
 //!
 //! - `editor`: the line editor, in a thread of its own
-//! - `words`: what can stand where, for completion and hints
+//! - `words`: what can come at each place of a line, for completion and hints
 //! - `paint`: colours of a line
-//! - `interpreter`: what was typed -> commands -> answers
+//! - `interpreter`: input -> commands -> answers
 
 mod editor;
 mod interpreter;
@@ -79,7 +79,7 @@ pub(super) async fn console(
     Ok(if failed && !on_terminal { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-/// A campaign that would end with this process is halted and followed to its end; one that continues without it does.
+/// A campaign that would end with this process is halted and followed to its end; one that continues without it is left alone.
 async fn leave(host: &mut dyn CommandHost, screen: &Screen, interrupts: &mut Interrupts) -> Result<(), CliError> {
     if let Ok(Some((mut campaign, total))) = host.live().await {
         match host.on_detach() {
@@ -99,7 +99,7 @@ async fn leave(host: &mut dyn CommandHost, screen: &Screen, interrupts: &mut Int
     host.close().await
 }
 
-/// Line by line; an Erlang expression continues until its final dot. What is left at the end is handed over as it is.
+/// Line by line; an Erlang expression continues until its final dot. An incomplete rest is handed over as it is.
 fn read_pipe(lines: &mpsc::Sender<Typed>) {
     let mut text = String::new();
     for line in std::io::stdin().lock().lines().map_while(Result::ok) {
@@ -116,7 +116,7 @@ fn read_pipe(lines: &mpsc::Sender<Typed>) {
     }
 }
 
-/// Whether there is nothing to wait for.
+/// Whether the input is complete.
 fn is_whole(text: &str) -> bool {
     !erlang::is_erlang(text) || erlang::is_complete(text)
 }

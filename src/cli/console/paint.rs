@@ -5,7 +5,7 @@ use reedline::{Highlighter, StyledText};
 
 use crate::command::{self, erlang, specs};
 
-/// Command words are bold, values of options blue, quoted texts green; what cannot be right is red, once the cursor is past it.
+/// Command words are bold, values of options blue, quoted texts green; wrong words are red, once the cursor is past them.
 pub(super) struct Paint;
 
 impl Highlighter for Paint {
@@ -22,7 +22,7 @@ impl Highlighter for Paint {
         for part in line.split_inclusive(char::is_whitespace) {
             let is_word = !part.trim().is_empty();
             let end = at + part.chars().count();
-            // Where the line ends it may only be unfinished.
+            // The last word may only be unfinished.
             let is_wrong = is_word && wrong_from.is_some_and(|wrong| (at..end).contains(&wrong)) && part.ends_with(' ');
             let style = match part {
                 _ if is_wrong => Style::new().fg(Color::Red),

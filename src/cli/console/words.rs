@@ -4,11 +4,11 @@ use std::path::Path;
 
 use crate::command::{Spec, erlang, specs};
 
-/// What names there are.
+/// The known names.
 pub(in crate::cli) trait Names {
-    /// Of migrations.
+    /// The names of migrations.
     fn migrations(&self) -> Vec<String>;
-    /// Of orgs that begin like this, a screenful at most.
+    /// The names of orgs with this prefix, a screenful at most.
     fn orgs(&self, begin: &str) -> Vec<String>;
 }
 
@@ -17,7 +17,7 @@ pub(in crate::cli) trait Names {
 pub(super) struct Completion {
     /// Where that word begins, in bytes.
     pub(super) start: usize,
-    /// What it can be.
+    /// The possible words.
     pub(super) words: Vec<String>,
 }
 
@@ -37,7 +37,7 @@ pub(super) fn complete(line: &str, names: &dyn Names) -> Completion {
     Completion { start, words }
 }
 
-/// What is left to type of a command's syntax, once its words are there.
+/// The rest of a command's syntax, once its words are typed.
 pub(super) fn rest_of_syntax(line: &str) -> Option<String> {
     let typed = line.split_whitespace().count();
     let spec = spec_of(line)?;
@@ -67,7 +67,7 @@ fn candidates(before: &str, begin: &str, names: &dyn Names) -> Vec<String> {
     if let Some((option, _)) = begin.split_once('=') {
         return values(spec, option).into_iter().map(|value| format!("{option}={value}")).collect();
     }
-    // In a list after a comma the last one continues.
+    // In a list the part after the last comma continues.
     let is_list = before.ends_with(',');
     let place = arguments.iter().filter(|word| !word.contains('=')).count() - usize::from(is_list);
     let mut found = Vec::new();
@@ -121,7 +121,7 @@ fn slots(spec: &Spec) -> Vec<Vec<String>> {
     slots
 }
 
-/// The words that an option can be.
+/// The possible values of an option.
 fn values(spec: &Spec, option: &str) -> Vec<String> {
     let written = spec.syntax.split_whitespace().find_map(|part| part.strip_prefix(&format!("[{option}=")));
     let values = written.map(|values| values.trim_end_matches(']').split('|')).into_iter().flatten();

@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::command::{Command, Which};
 use crate::operations::{Answer, OperationError, selection};
 
-/// A command that names no file of this machine, and the file that its answer goes to.
+/// The command without local files, and the file for its answer.
 pub(super) fn without_files(command: &Command) -> Result<(Cow<'_, Command>, Option<String>), OperationError> {
     if command.file().is_none() {
         return Ok((Cow::Borrowed(command), None));
@@ -27,7 +27,7 @@ pub(super) fn without_files(command: &Command) -> Result<(Cow<'_, Command>, Opti
     Ok((Cow::Owned(command), None))
 }
 
-/// Writes a report to the requested file, and answers where.
+/// Writes a report to the requested file, and returns an answer with its path.
 pub(super) fn written(answer: &Answer, path: &str) -> Result<Answer, OperationError> {
     let report = answer.json["report"].as_str().unwrap_or(&answer.text);
     std::fs::write(path, report).map_err(|error| OperationError::File {

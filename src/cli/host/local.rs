@@ -1,4 +1,4 @@
-//! The tree in this process.
+//! Carries out commands by the tree in this process.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,26 +29,26 @@ use crate::state::{PgMoveLog, RunLock};
 use super::{CampaignSnapshot, CommandHost, CommandOutcome, CommandResult, Consent, Issuer, OnDetach, PendingApproval};
 
 const LOOK_EVERY: Duration = Duration::from_millis(200);
-/// So many orgs are offered.
+/// Completion offers this many orgs.
 const ORGS_MAX: u32 = 100;
-/// Completion does not wait longer for names.
+/// The longest wait of completion for names.
 const NAMES_WITHIN: Duration = Duration::from_millis(300);
 
-/// Where the supervisor of the workers hangs in the tree.
+/// The path of the supervisor of the workers.
 const WORKERS: &str = "root/workers";
 
-/// Commands are carried out here.
+/// Carries out commands in this process.
 pub(in crate::cli) struct Local<'a> {
     pub(super) app: &'a App,
     tree: Option<Tree>,
-    /// The runbook that this process runs, for itself alone.
+    /// The lock on the runbook that this process runs.
     pub(super) lock: Option<RunLock>,
     /// Proves that no other client has run it since.
     pub(super) holder: [u8; 32],
 }
 
 impl<'a> Local<'a> {
-    /// Nothing is started yet.
+    /// Without a tree yet.
     pub(in crate::cli) fn new(app: &'a App) -> Self {
         Self { app, tree: None, lock: None, holder: rand::random() }
     }
@@ -58,7 +58,7 @@ impl<'a> Local<'a> {
         self.tree.as_ref().map(Running::from)
     }
 
-    async fn told(&self, outcome: Outcome) -> Result<CommandResult, CliError> {
+    async fn result_of(&self, outcome: Outcome) -> Result<CommandResult, CliError> {
         let answer = outcome.answer();
         let campaign = match outcome {
             Outcome::Campaign(campaign, total) => Some((self.status_of(campaign.id).await?, total)),
@@ -103,22 +103,22 @@ impl CommandHost for Local<'_> {
         let running = self.running();
         let carrying_out = operations::carry_out(world, running.as_ref(), interface, command);
         let outcome = match needs {
-            // First the campaign is opened, or refused; Ctrl-C is handled after that.
+            // The campaign is opened or refused first; Ctrl-C is handled after that.
             Needs::Tree => carrying_out.await?,
             Needs::Nothing | Needs::Flags => tokio::select! {
                 outcome = carrying_out => outcome?,
                 () = interrupts.next() => return Err(CliError::Interrupted),
             },
         };
-        self.told(outcome).await.map(CommandOutcome::Done)
+        self.result_of(outcome).await.map(CommandOutcome::Done)
     }
 
     async fn decided(&mut self, _: PendingApproval, _: &mut Interrupts) -> Result<CommandResult, CliError> {
         // A local user needs no approval.
-        Err(CliError::NotMeant)
+        Err(CliError::NotConfirmed)
     }
 
-    /// A dead process may have left orgs in flight: they are brought to their end.
+    /// A dead process may have left orgs in flight: they are moved to the end of their steps.
     async fn resume_nothing(&mut self, refused: CliError, interrupts: &mut Interrupts) -> Result<Answer, CliError> {
         let (CliError::Operation(OperationError::Log(LogError::NoCampaign)), Some(tree)) = (&refused, &mut self.tree)
         else {
@@ -225,7 +225,7 @@ impl CommandHost for Local<'_> {
     }
 }
 
-/// What each worker that does something is doing.
+/// What each busy worker does.
 fn busy(registry: &Registry) -> Vec<String> {
     let mut busy = Vec::new();
     let workers = registry.tree().and_then(|root| root.children.into_iter().find(|child| child.path == WORKERS));
@@ -241,7 +241,7 @@ fn busy(registry: &Registry) -> Vec<String> {
     busy
 }
 
-/// The names that the configured system knows.
+/// The names in the local move log.
 struct Known {
     definitions: Arc<Definitions>,
     log: Arc<PgMoveLog>,
@@ -257,7 +257,7 @@ impl Names for Known {
         let migrations = self.definitions.names();
         let asking = async { timeout(NAMES_WITHIN, self.log.org_names(&migrations, begin, ORGS_MAX)).await };
         let asked = self.runtime.block_on(asking);
-        // Without an answer there is nothing to offer; the line is checked when it is given.
+        // Without an answer nothing is offered; the line is checked when it is carried out.
         asked.ok().and_then(Result::ok).unwrap_or_default()
     }
 }

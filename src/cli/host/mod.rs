@@ -1,10 +1,10 @@
-//! Where commands are carried out: by a tree in this process, or by a remote Mover. Console, `exec`, `run` and the view of a
-//! campaign know only this, so there is one of each.
+//! Carries out commands: by a tree in this process, or by a remote Mover. Console, `exec`, `run` and the view of a campaign
+//! know only this interface, so there is one of each.
 //!
 //! - `local`: the tree in this process, on the databases that are configured here
 //! - `remote`: a remote Mover, over its API
-//! - `names`: names that complete a line there
-//! - `run_journal`: the journal of a runbook run, and what a run needs besides
+//! - `names`: completion with the names of a remote Mover
+//! - `run_journal`: the journal of a runbook run, and what else a run needs
 //! - `run_lease`: the lease on a run whose journal another Mover keeps
 //! - `files`: local files that a remote command reads and writes
 
@@ -29,32 +29,32 @@ pub(super) use local::Local;
 pub(super) use remote::Remote;
 pub(super) use run_journal::{EarlierAttempt, RecordedRun, RunJournal, Text};
 
-/// Who gives a command.
+/// The issuer of a command.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Issuer {
-    /// Somebody at this interface.
+    /// A user of this interface.
     At(Interface),
     /// A step of a run.
     Step(StepKey),
 }
 
-/// Whether its issuer was asked whether a dangerous command is meant.
+/// The confirmation of a dangerous command.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Consent<'a> {
-    /// Not yet.
+    /// Not requested yet.
     NotAsked,
-    /// They typed this.
+    /// The user typed this.
     Typed(&'a str),
-    /// It was given beforehand, with `--yes`.
+    /// Given beforehand, with `--yes`.
     Beforehand,
 }
 
-/// What came of a command.
+/// The result of a command.
 #[derive(Debug)]
 pub(super) enum CommandOutcome {
     /// It was carried out, or continues as a campaign.
     Done(CommandResult),
-    /// First its issuer must show that it is meant.
+    /// Its issuer must confirm it first.
     NeedsConfirmation(Danger),
     /// It waits for the approval of a second person.
     NeedsApproval(PendingApproval),
@@ -72,7 +72,7 @@ pub(super) struct CommandResult {
 pub(super) struct PendingApproval {
     /// Its number in the audit.
     pub(super) command: i64,
-    /// What to do about it.
+    /// How to approve it.
     pub(super) how: String,
 }
 
@@ -80,9 +80,9 @@ pub(super) struct PendingApproval {
 #[derive(Debug)]
 pub(super) struct CampaignSnapshot {
     pub(super) campaign: CampaignStatus,
-    /// Whether it has ended, and nothing of it is left to do.
+    /// Whether it has ended, with no org in flight.
     pub(super) is_over: bool,
-    /// What each worker that does something is doing.
+    /// What each busy worker does.
     pub(super) workers: Vec<String>,
     /// What it waits for.
     pub(super) waiting: Option<String>,
@@ -103,7 +103,7 @@ pub(super) trait CommandHost {
     /// Starts what such commands need, before the first of them.
     async fn prepare(&mut self, needs: Needs) -> Result<(), CliError>;
 
-    /// Carries a command out; Ctrl-C leaves it to itself.
+    /// Carries a command out; Ctrl-C detaches from it.
     async fn carry_out(
         &mut self,
         command: &Command,
@@ -119,16 +119,16 @@ pub(super) trait CommandHost {
         interrupts: &mut Interrupts,
     ) -> Result<CommandResult, CliError>;
 
-    /// There is no campaign to resume; but there may be something else that `resume` can do.
+    /// There is no campaign to resume; `resume` may have something else to do.
     async fn resume_nothing(&mut self, refused: CliError, interrupts: &mut Interrupts) -> Result<Answer, CliError>;
 
     /// A campaign as it is now.
     async fn look(&mut self, campaign: i64) -> Result<CampaignSnapshot, CliError>;
 
-    /// How the campaign's migration stands: how long orgs were closed for writes, and how much is left.
+    /// The status of the campaign's migration: block times, and the remaining time.
     async fn standing(&mut self, campaign: &CampaignStatus) -> Option<MigrationStatus>;
 
-    /// The live campaign, if it can be watched from here: of so many orgs.
+    /// The live campaign with its number of orgs, if it can be watched from here.
     async fn live(&mut self) -> Result<Option<(CampaignStatus, u64)>, CliError>;
 
     /// Halts the live campaign.
@@ -146,9 +146,9 @@ pub(super) trait CommandHost {
     /// The default `sleep_time` of campaigns, in milliseconds.
     fn sleep_time_ms(&self) -> Option<u64>;
 
-    /// The names that can be typed.
+    /// Known names, for completion.
     fn names(&self) -> Box<dyn Names + Send>;
 
-    /// Nothing more is to come.
+    /// Ends the session.
     async fn close(&mut self) -> Result<(), CliError>;
 }

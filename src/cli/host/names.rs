@@ -10,12 +10,12 @@ use tokio::time::timeout;
 use crate::cli::console::Names;
 use crate::remote::{Client, Page, encoded};
 
-/// So many orgs are offered.
+/// Completion offers this many orgs.
 const ORGS_MAX: usize = 100;
-/// Completion does not wait longer.
+/// The longest wait of completion.
 const NAMES_WITHIN: Duration = Duration::from_millis(700);
 
-/// The names that the Mover there knows.
+/// The names that the remote Mover knows.
 pub(super) struct Asked {
     client: Client,
     runtime: Handle,
@@ -34,12 +34,12 @@ struct Org {
 }
 
 impl Asked {
-    /// To be called inside the runtime; the line editor runs in its own thread.
+    /// Must be called inside the runtime; the line editor runs in its own thread.
     pub(super) fn new(client: Client) -> Self {
         Self { client, runtime: Handle::current() }
     }
 
-    /// Without an answer there is nothing to offer; the line is checked when it is given.
+    /// Without an answer nothing is offered; the line is checked when it is carried out.
     fn within<T: Default>(&self, asking: impl Future<Output = T>) -> T {
         self.runtime.block_on(async { timeout(NAMES_WITHIN, asking).await }).unwrap_or_default()
     }

@@ -1,4 +1,4 @@
-//! A remote Mover, over its API.
+//! Carries out commands by a remote Mover, over its API.
 
 use std::time::Duration;
 
@@ -23,18 +23,18 @@ use super::run_lease::{RunLease, secret};
 use super::{CampaignSnapshot, CommandHost, CommandOutcome, CommandResult, Consent, Issuer, OnDetach, PendingApproval};
 
 const LOOK_EVERY: Duration = Duration::from_millis(300);
-/// What is left to itself by Ctrl-C.
+/// The state of a command after Ctrl-C.
 pub(in crate::cli::host) const GOES_ON: &str = "goes on";
 
-/// Commands are carried out there.
+/// Carries out commands by a remote Mover.
 pub(in crate::cli) struct Remote {
     pub(super) client: Client,
     me: Me,
-    /// The run that this process runs, for itself alone.
+    /// The lease on the run of this process.
     pub(super) holding: Option<RunLease>,
 }
 
-/// A campaign, with what it will come to where that was asked for.
+/// A campaign, with its total if that was requested.
 #[derive(Deserialize)]
 struct CampaignOf {
     #[serde(flatten)]
@@ -59,7 +59,7 @@ impl Remote {
         &self.me
     }
 
-    /// Sends a command, perhaps with what was typed to confirm it.
+    /// Sends a command, with the typed confirmation if there is one.
     async fn give(
         &mut self,
         line: &str,
@@ -77,8 +77,8 @@ impl Remote {
         }
     }
 
-    /// A command of a run has a key, by which Mover knows it if it comes twice; and after a restart the journal knows it. So it can be sent
-    /// until there is an answer.
+    /// A command of a run has a key, by which Mover recognizes a repeated request; after a restart the journal has the command.
+    /// So it can be sent until there is an answer.
     async fn give_for(
         &mut self,
         step: StepKey,
@@ -129,7 +129,7 @@ impl Remote {
         }
     }
 
-    /// A campaign, and how many orgs it is about.
+    /// A campaign, and its number of orgs.
     pub(super) async fn campaign_with_total(&self, id: i64) -> Result<(CampaignStatus, u64), CliError> {
         let CampaignOf { campaign, total } = self.client.get(&format!("/campaigns/{id}?total=true")).await?;
         let total = total.unwrap_or(campaign.claimed);
@@ -137,29 +137,25 @@ impl Remote {
     }
 
     /// Polls a command until it is done, refused, or waits for approval.
-    pub(super) async fn came_of(
+    pub(super) async fn outcome_of(
         &mut self,
         mut entry: Entry,
         interrupts: &mut Interrupts,
     ) -> Result<CommandOutcome, CliError> {
         loop {
             match entry.outcome.as_str() {
-                "done" => return self.told(entry, interrupts).await.map(CommandOutcome::Done),
+                "done" => return self.result_of(entry, interrupts).await.map(CommandOutcome::Done),
                 "refused" => return Err(refusal_of(entry).into()),
                 "waiting" => return Ok(CommandOutcome::NeedsApproval(self.waits(&entry))),
-                _ => self.check_that_somebody_does_it(&entry, interrupts).await?,
+                _ => self.refuse_abandoned(&entry, interrupts).await?,
             }
             self.wait(interrupts, "has the command, which goes on").await?;
             entry = self.ask_until_it_answers(&format!("/commands/{}", entry.id), interrupts).await?;
         }
     }
 
-    /// A command that was begun by a Mover that has ended since has no end.
-    async fn check_that_somebody_does_it(
-        &mut self,
-        entry: &Entry,
-        interrupts: &mut Interrupts,
-    ) -> Result<(), CliError> {
+    /// Fails if a command was begun by a Mover that has ended since: it never gets a result.
+    async fn refuse_abandoned(&mut self, entry: &Entry, interrupts: &mut Interrupts) -> Result<(), CliError> {
         self.me = self.ask_until_it_answers("/me", interrupts).await?;
         if self.is_abandoned(entry) {
             return Err(RemoteError::Abandoned { url: self.url().to_owned(), command: entry.id }.into());
@@ -167,7 +163,7 @@ impl Remote {
         Ok(())
     }
 
-    /// Whether it was begun by an earlier Mover. Both times are those of the move log's clock, in the same form, in UTC.
+    /// Whether it was begun by an earlier Mover. Both times are from the clock of the move log, in the same format, in UTC.
     pub(super) fn is_abandoned(&self, entry: &Entry) -> bool {
         *entry.approved_at.as_ref().unwrap_or(&entry.at) < self.me.serving_since
     }
@@ -176,10 +172,10 @@ impl Remote {
         format!("Mover at {}", self.url())
     }
 
-    async fn told(&mut self, entry: Entry, interrupts: &mut Interrupts) -> Result<CommandResult, CliError> {
+    async fn result_of(&mut self, entry: Entry, interrupts: &mut Interrupts) -> Result<CommandResult, CliError> {
         let answer = match &entry.answer {
             Some(answer) => Answer::new(answer["text"].as_str().unwrap_or_default(), answer["json"].clone()),
-            // It was too long to be kept.
+            // The answer was too long to be stored.
             None => Answer::new(entry.told.clone().unwrap_or_default(), Value::Null),
         };
         let campaign = match entry.campaign {
@@ -197,7 +193,7 @@ impl Remote {
     fn waits(&self, entry: &Entry) -> PendingApproval {
         let (id, url, name) = (entry.id, self.url(), &self.me.name);
         let how = format!(
-            "`{}` is command {id}, and waits: somebody other than {name} whose role may give it must approve it, on the page at \
+            "`{}` is command {id}, and waits: a user other than {name} whose role may give it must approve it, on the page at \
              {url}/ or with `approve {id}`",
             entry.command
         );
@@ -253,7 +249,7 @@ fn refusal_of(entry: Entry) -> RemoteError {
     }))
 }
 
-/// Whether it is asked whether that is meant.
+/// The danger, if the error asks for a confirmation.
 fn asks(error: &CliError) -> Option<Danger> {
     let CliError::Remote(error) = error else { return None };
     let refusal = error.refusal("confirmation-needed")?;
@@ -297,9 +293,9 @@ impl CommandHost for Remote {
                 campaign: None,
             }));
         }
-        let mut carried = self.came_of(given, interrupts).await?;
-        if let (CommandOutcome::Done(told), Some(path)) = (&mut carried, out) {
-            told.answer = written(&told.answer, &path)?;
+        let mut carried = self.outcome_of(given, interrupts).await?;
+        if let (CommandOutcome::Done(result), Some(path)) = (&mut carried, out) {
+            result.answer = written(&result.answer, &path)?;
         }
         Ok(carried)
     }
@@ -312,9 +308,9 @@ impl CommandHost for Remote {
         let path = format!("/commands/{}", waiting.command);
         loop {
             let entry: Entry = self.ask_until_it_answers(&path, interrupts).await?;
-            match self.came_of(entry, interrupts).await? {
-                CommandOutcome::Done(told) => return Ok(told),
-                CommandOutcome::NeedsConfirmation(_) => return Err(CliError::NotMeant),
+            match self.outcome_of(entry, interrupts).await? {
+                CommandOutcome::Done(result) => return Ok(result),
+                CommandOutcome::NeedsConfirmation(_) => return Err(CliError::NotConfirmed),
                 CommandOutcome::NeedsApproval(_) => {}
             }
             self.wait(interrupts, "has the command, which still waits for approval").await?;
@@ -322,7 +318,7 @@ impl CommandHost for Remote {
     }
 
     async fn resume_nothing(&mut self, refused: CliError, _: &mut Interrupts) -> Result<Answer, CliError> {
-        // A Mover that serves takes over what others left by itself.
+        // A Mover that serves takes over abandoned orgs by itself.
         Err(refused)
     }
 

@@ -9,10 +9,10 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::http::wire::Held;
 use crate::remote::{Client, RemoteError};
 
-/// So often within the lease, so that a request that gets lost is no matter.
+/// Heartbeats per lease, so that a lost request does no harm.
 const HEARD_IN_A_LEASE: u64 = 4;
 
-/// Held until it is dropped, and by then for the rest of its lease.
+/// Renewed until it is dropped, then valid for the rest of its term.
 pub(super) struct RunLease {
     run: i64,
     secret: String,
@@ -21,13 +21,13 @@ pub(super) struct RunLease {
     heartbeat: AbortOnDropHandle<()>,
 }
 
-/// A new secret, or a new key of a request.
+/// A new secret, or a new key for a request.
 pub(super) fn secret() -> String {
     uuid::Uuid::new_v4().to_string()
 }
 
 impl RunLease {
-    /// Takes a run, or continues with one that was begun with this secret.
+    /// Takes a run, or continues one that was begun with this secret.
     pub(super) async fn take(client: &Client, run: i64, secret: String) -> Result<Self, RemoteError> {
         let held = hold(client, run, &secret, false).await?;
         let (tell, lost) = watch::channel(false);
@@ -43,7 +43,7 @@ impl RunLease {
         &self.secret
     }
 
-    /// Takes it again, if Mover was restarted and has forgotten.
+    /// Takes it again, if Mover was restarted and lost it.
     pub(super) async fn again(&self) -> Result<(), RemoteError> {
         hold(&self.client, self.run, &self.secret, true).await.map(drop)
     }
@@ -55,7 +55,7 @@ impl RunLease {
         }
     }
 
-    /// Others may continue with it at once.
+    /// Releases it: others may continue the run at once.
     pub(super) async fn release(self) {
         self.heartbeat.abort();
         let path = format!("/runs/{}/release", self.run);

@@ -1,5 +1,5 @@
-//! `mover run`: a runbook, step by step. Each step is noted in the move log before and after, so a run that was killed continues
-//! where it was; what is resumed is the text that was begun.
+//! `mover run`: a runbook, step by step. Each step is recorded in the move log before and after, so a run that was killed
+//! continues where it was; a resumed run uses the text with which it was begun.
 
 mod preview;
 mod report;
@@ -27,27 +27,25 @@ pub enum RunError {
     /// The file cannot be read.
     #[error("the runbook {file} cannot be read: {cause}")]
     File {
-        /// As it was named.
+        /// The file, as it was named.
         file: String,
-        /// Why.
+        /// The error of the system.
         cause: std::io::Error,
     },
     /// It has mistakes.
     #[error("{0}")]
     Mistakes(#[from] runbook::Mistakes),
-    /// No run has that number.
+    /// No run has this number.
     #[error("there is no run {0}; `mover run --list` shows the latest")]
     Unknown(i64),
-    /// Another client has it.
-    #[error("somebody runs {title:?} at this moment; `mover run --list` shows who")]
+    /// Another client has the run.
+    #[error("another client is running {title:?}; `mover run --list` shows who")]
     Busy {
-        /// Which runbook.
+        /// The title of the runbook.
         title: String,
     },
-    /// Another client has taken it, because this process sent no heartbeat.
-    #[error(
-        "this run is not in these hands any more: somebody else goes on with it; `mover run --list` shows how it stands"
-    )]
+    /// Another client has taken the run, because this process sent no heartbeat.
+    #[error("another client has continued this run; `mover run --list` shows its state")]
     Lost,
     /// The connection was lost while the run was begun on a remote Mover.
     #[error(
@@ -55,19 +53,19 @@ pub enum RunError {
          mover run --resume goes on with it"
     )]
     Unclear {
-        /// Where.
+        /// The address of the remote Mover.
         url: String,
         /// How the connection was lost.
         cause: String,
     },
-    /// A step's command waits for a second person.
+    /// A step's command waits for approval.
     #[error(
         "command {command} of this step, which {issuer} has given, waits for approval. next: approve {command}, or refuse {command}"
     )]
     Waits {
         /// Its number.
         command: i64,
-        /// Who gave it.
+        /// The user who gave it.
         issuer: String,
     },
     /// An earlier run did not finish.
@@ -78,47 +76,49 @@ pub enum RunError {
     Unfinished {
         /// Its number.
         run: i64,
-        /// Which runbook.
+        /// The title of the runbook.
         title: String,
-        /// Who began it.
+        /// The user who began it.
         by: String,
     },
-    /// It was done.
+    /// The run is done.
     #[error("run {0} has come to its end: nothing is left to do")]
     Ended(i64),
-    /// It has no way back.
+    /// The runbook has no rollback.
     #[error("the runbook of run {0} has no section `## Rollback`")]
     NoRollback(i64),
-    /// Shell steps are not allowed unasked.
+    /// Shell steps need an explicit permission.
     #[error("line {line}: a step of the shell; look at what it does, then: --allow-shell")]
     Shell {
-        /// Where it is.
+        /// The line in the file.
         line: usize,
     },
     /// The step needs an answer, without a terminal.
-    #[error("step {number} asks {question:?}, and nobody is there to answer. next: mover run --resume {run} --yes")]
+    #[error(
+        "step {number} asks {question:?}, and there is no terminal to answer on. next: mover run --resume {run} --yes"
+    )]
     Unanswered {
-        /// Which step.
+        /// The number of the step.
         number: usize,
-        /// What it asks.
+        /// Its question.
         question: String,
-        /// Of which run.
+        /// The run.
         run: i64,
     },
-    /// There is no step to leave out.
+    /// There is no step to skip.
     #[error("no step of run {0} has failed: there is nothing to skip")]
     NothingToSkip(i64),
     /// The report cannot be written.
     #[error("the report {file} cannot be written: {cause}")]
     Report {
-        /// Which file.
+        /// The file.
         file: String,
-        /// Why.
+        /// The error of the system.
         cause: std::io::Error,
     },
 }
 
-/// What is run: which steps of which run, and what is known of them.
+/// The plan of a run: its steps, and their journal.
 struct Plan {
     run: Run,
     runbook: Runbook,
@@ -154,7 +154,7 @@ pub(super) async fn run(host: &mut dyn RunJournal, screen: &Screen, args: &args:
     if args.dry_run {
         return dry_run(host, args, &given).await;
     }
-    // From here on this process has the runbook for itself.
+    // From here on this process has an exclusive lock on the runbook.
     let mut plan = match (args.resume.or(args.rollback), &args.file) {
         (Some(number), _) => earlier(host, number, args.rollback.is_some()).await?,
         (None, Some(file)) => anew(host, file, &given, args).await?,
@@ -180,7 +180,7 @@ pub(super) async fn run(host: &mut dyn RunJournal, screen: &Screen, args: &args:
     Ok(ended)
 }
 
-/// Why not all steps were done.
+/// Why not all steps are done.
 enum Stopped {
     /// A step failed, and its reason was printed.
     Failed,
@@ -220,9 +220,9 @@ async fn each(at_work: &mut step::RunningStep<'_>, plan: &Plan, yes: bool) -> Re
         }
         at_work.host.begin_step(plan.key(number)).await?;
         match at_work.carry_out(step, plan.key(number), plan.entry(number)).await {
-            Ok(told) => {
-                at_work.host.end_step(plan.key(number), StepState::Done, &told).await?;
-                print!("{}", indented(&told));
+            Ok(output) => {
+                at_work.host.end_step(plan.key(number), StepState::Done, &output).await?;
+                print!("{}", indented(&output));
             }
             Err(error) => {
                 // An unknown outcome stays unknown until a user decides.
@@ -250,7 +250,7 @@ fn indented(text: &str) -> String {
 
 /// Asks on the terminal; Ctrl-C means no.
 async fn confirmed(question: &str, number: usize, run: i64, interrupts: &mut Interrupts) -> Result<bool, RunError> {
-    if !ask::somebody_is_there() {
+    if !ask::is_interactive() {
         return Err(RunError::Unanswered { number, question: question.to_owned(), run });
     }
     let answer = ask::ask(&format!("    {question} [y/N]"), interrupts).await;
@@ -260,7 +260,7 @@ async fn confirmed(question: &str, number: usize, run: i64, interrupts: &mut Int
 async fn anew(host: &mut dyn RunJournal, file: &Path, given: &Values, args: &args::Run) -> Result<Plan, CliError> {
     let (name, source) = source(file)?;
     let runbook = runbook::read(&name, &source, given).map_err(RunError::from)?;
-    // Before there is a run, which would stand in the way of the next one.
+    // Checked before a run is opened, which would block the next one.
     allow_shell(&runbook.steps, args.allow_shell)?;
     let text = Text { file: &name, source: &source, runbook: &runbook, values: given };
     let run = host.open_run(&text, args.anew).await?;
@@ -335,7 +335,7 @@ async fn dry_run(host: &mut dyn RunJournal, args: &args::Run, given: &Values) ->
     Ok(ExitCode::SUCCESS)
 }
 
-/// The tree is started once, for the step that needs most of it.
+/// The tree is started once, for the step that needs the most.
 fn most_needed<'a>(steps: impl Iterator<Item = &'a Step>) -> Needs {
     let mut most = Needs::Nothing;
     for step in steps {

@@ -1,4 +1,4 @@
-//! What a step would do against the present state, found without changing anything.
+//! The effect that a step would have now, found without changing anything.
 
 use std::time::Duration;
 
@@ -10,10 +10,10 @@ use crate::command::{Command, verb};
 use crate::runbook::{Action, Expectation, Step, Subject};
 use crate::state::read::StateName;
 
-/// A server that does not answer for so long is asked again.
+/// The timeout of one HTTP request; a server that does not answer is polled again.
 const HTTP_WITHIN: Duration = Duration::from_secs(5);
 
-/// In words, a line or more.
+/// The preview as text of one line or more.
 pub(super) async fn preview(host: &mut dyn RunJournal, step: &Step) -> Result<String, CliError> {
     match &step.action {
         Action::Shell => Ok("would run in the shell".to_owned()),
@@ -40,7 +40,7 @@ async fn of_command(host: &mut dyn RunJournal, command: &Command) -> Result<Stri
     };
     let migration = host.migration(migration).await?;
     let orgs = host.count(&migration, state).await?;
-    Ok(format!("would {would} those that are meant of {orgs} orgs that are {state} now"))
+    Ok(format!("would {would} the selected ones of {orgs} orgs that are {state} now"))
 }
 
 /// Whether an expectation holds, and what was found.
@@ -53,8 +53,8 @@ pub(super) async fn look(host: &mut dyn RunJournal, expectation: &Expectation) -
             Ok((comparison.holds(&found, number), format!("{migration} has {found} orgs {}", state)))
         }
         Subject::Http { method, url, status } => {
-            let (found, told) = ask(method.clone(), url.clone()).await;
-            Ok((found.is_some_and(|found| comparison.holds(&found, status)), told))
+            let (found, text) = ask(method.clone(), url.clone()).await;
+            Ok((found.is_some_and(|found| comparison.holds(&found, status)), text))
         }
         Subject::Flag { key, field, value } => {
             let found = host.flag(key, field).await?;
@@ -68,7 +68,7 @@ fn changes_something(method: &str) -> bool {
     !matches!(method, "GET" | "HEAD")
 }
 
-/// The status that a server answers with, and what to say of it.
+/// The status of a server's answer, and a text about it.
 async fn ask(method: String, url: String) -> (Option<u16>, String) {
     let asked = format!("{method} {url}");
     let asking = tokio::task::spawn_blocking(move || {

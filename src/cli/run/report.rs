@@ -1,4 +1,4 @@
-//! What a run did, as Markdown.
+//! The report of a run, as Markdown.
 
 use std::fmt::Write;
 use std::path::Path;

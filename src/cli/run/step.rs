@@ -20,10 +20,10 @@ use crate::state::{StepEntry, StepKey, StepState};
 
 use super::preview;
 
-/// An expectation is looked at again after so long.
+/// The interval at which an expectation is polled.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
-/// Why a step did not do what it should.
+/// Why a step failed.
 #[derive(Debug, thiserror::Error)]
 pub enum StepError {
     /// The command was refused, or ended badly.
@@ -38,7 +38,7 @@ pub enum StepError {
         campaign: i64,
         /// Its migration.
         migration: String,
-        /// How many.
+        /// The number of failed orgs.
         failed: u64,
     },
     /// The campaign ended before its work was done.
@@ -46,31 +46,31 @@ pub enum StepError {
     Halted {
         /// The campaign.
         campaign: i64,
-        /// Why.
+        /// The reason.
         reason: String,
     },
     /// The shell command failed.
     #[error("{said}the shell ended with {status}")]
     Shell {
-        /// How it ended.
+        /// Its exit status.
         status: String,
-        /// What was printed, with a line break at its end.
+        /// Its output, with a line break at the end.
         said: String,
     },
     /// The shell cannot be started.
     #[error("sh cannot be started: {0}")]
     NoShell(std::io::Error),
-    /// It did not come true.
+    /// The expectation did not become true in time.
     #[error("after {within:?} it is still not so: {found}")]
     Expected {
-        /// How long it was waited for.
+        /// The time limit.
         within: Duration,
-        /// What was found last.
+        /// The last result.
         found: String,
     },
-    /// A script that was begun, and may have done its work.
+    /// A script was begun before, and may have done its work.
     #[error(
-        "it was begun before and nobody knows how far it came. Look; then --repeat does it again, --skip leaves it out"
+        "it was begun before, and its outcome is unknown. Check it; then --repeat runs it again, --skip leaves it out"
     )]
     Unclear,
 }
@@ -82,7 +82,7 @@ impl From<CliError> for StepError {
 }
 
 impl StepError {
-    /// Whether the outcome of the step is unknown: that is decided when the run continues.
+    /// Whether the outcome of the step is unknown: it is decided when the run continues.
     pub(super) fn leaves_open(&self) -> bool {
         match self {
             StepError::Unclear => true,
@@ -92,17 +92,17 @@ impl StepError {
     }
 }
 
-/// What steps are carried out with.
+/// The context of a step.
 pub(super) struct RunningStep<'a> {
     pub(super) host: &'a mut dyn RunJournal,
     pub(super) screen: &'a Screen,
     pub(super) interrupts: &'a mut Interrupts,
-    /// A script whose end is not known is run once more.
+    /// Runs a script with an unknown outcome again.
     pub(super) repeats: bool,
 }
 
 impl RunningStep<'_> {
-    /// Performs the step, and answers its output. `earlier`: it was begun before.
+    /// Performs the step, and returns its output. `earlier`: it was begun before.
     pub(super) async fn carry_out(
         &mut self,
         step: &Step,
@@ -153,36 +153,36 @@ impl RunningStep<'_> {
         key: StepKey,
         earlier: Option<&StepEntry>,
     ) -> Result<String, StepError> {
-        let told = match self.given_before(command, earlier).await? {
+        let result = match self.given_before(command, earlier).await? {
             Before::Done(campaign) => return done(&campaign),
-            Before::CommandResult(told) => told,
-            Before::Live(campaign) => self.host.go_on(campaign, key, self.interrupts).await?,
+            Before::Answered(result) => result,
+            Before::Live(campaign) => self.host.continue_campaign(campaign, key, self.interrupts).await?,
             Before::Nothing => {
                 match self.host.carry_out(command, Consent::Beforehand, Issuer::Step(key), self.interrupts).await? {
-                    CommandOutcome::Done(told) => told,
+                    CommandOutcome::Done(result) => result,
                     CommandOutcome::NeedsApproval(waiting) => {
                         eprintln!("    {}", waiting.how);
                         self.host.decided(waiting, self.interrupts).await?
                     }
-                    CommandOutcome::NeedsConfirmation(_) => return Err(CliError::NotMeant.into()),
+                    CommandOutcome::NeedsConfirmation(_) => return Err(CliError::NotConfirmed.into()),
                 }
             }
         };
-        let CommandResult { answer, campaign: Some((campaign, total)) } = told else { return Ok(told.answer.text) };
+        let CommandResult { answer, campaign: Some((campaign, total)) } = result else { return Ok(result.answer.text) };
         drop(answer);
         self.host.note_campaign(key, CampaignId(campaign.id)).await?;
         let ended = follow(self.host, self.screen, self.interrupts, campaign, total).await?;
         done(&ended)
     }
 
-    /// What became of the command, or of the campaign, of this step before the run was stopped.
+    /// The result of this step's command or campaign from before the run was stopped.
     async fn given_before(&mut self, command: &Command, earlier: Option<&StepEntry>) -> Result<Before, StepError> {
         let Some(earlier) = earlier else { return Ok(Before::Nothing) };
-        if let EarlierAttempt::Done(told) = self.host.given_before(earlier, self.interrupts).await? {
-            match &told.campaign {
+        if let EarlierAttempt::Done(result) = self.host.given_before(earlier, self.interrupts).await? {
+            match &result.campaign {
                 // A campaign that did not finish is begun again.
                 Some((campaign, _)) if campaign.phase == Phase::Ended && !is_done(campaign) => {}
-                _ => return Ok(Before::CommandResult(*told)),
+                _ => return Ok(Before::Answered(*result)),
             }
         }
         let Command::Migrate { aim, migration, .. } = command else { return Ok(Before::Nothing) };
@@ -193,7 +193,7 @@ impl RunningStep<'_> {
                 return Ok(Before::Done(campaign));
             }
         }
-        // It may have been killed before it could note which campaign it had opened.
+        // It may have been killed before it could record which campaign it had opened.
         let live = self.host.live_campaign().await?;
         let ours = live.filter(|live| live.migration == migration && live.aim == *aim);
         Ok(ours.map_or(Before::Nothing, Before::Live))
@@ -227,7 +227,7 @@ impl RunningStep<'_> {
 
 enum Before {
     Nothing,
-    CommandResult(CommandResult),
+    Answered(CommandResult),
     Live(CampaignStatus),
     Done(CampaignStatus),
 }

@@ -5,7 +5,7 @@ use crate::command::line::Span;
 
 use super::token::{Token, tokens};
 
-/// So deep may lists, tuples and calls stand in each other.
+/// The deepest nesting of lists, tuples and calls.
 const DEPTH_MAX: usize = 64;
 
 /// An expression as it is written.
@@ -115,7 +115,7 @@ impl<'a> Parser<'a> {
             Token::Float(number) => Ok(Kind::Float(*number)),
             Token::Text(text) => {
                 let mut text = text.clone();
-                // Strings that stand side by side are one.
+                // Adjacent strings are one string.
                 while let Some(Token::Text(more)) = self.peek() {
                     text.push_str(more);
                     self.at += 1;
@@ -157,7 +157,7 @@ impl<'a> Parser<'a> {
         Ok(Kind::Atom(name.to_owned()))
     }
 
-    /// What stands between commas, up to the sign that closes it.
+    /// The expressions between commas, up to the closing sign.
     fn several(&mut self, close: &'static str) -> Result<Vec<Expression>, Fault> {
         let mut items = Vec::new();
         if self.has(close) {

@@ -1,4 +1,4 @@
-//! The calls of the original system, and what each means here.
+//! The calls of the original system, and the meaning of each here.
 
 use mover_actors::domain::campaign::{Control, Selection};
 use mover_actors::domain::flags::Fields;
@@ -13,16 +13,16 @@ use crate::command::line::Span;
 use crate::command::{Command, FlagHash, MigrateOptions, Which};
 use crate::nearest::{did_you_mean, nearest};
 
-/// Of calls that name no migration.
+/// The migration of calls that name none.
 const FIRST_MIGRATION: &str = "phase_2";
 
-/// All fields of the endpoints for orgs themselves.
+/// All fields of the endpoints for orgs.
 const ORG_COMPONENTS: [&str; 3] = ["organizations", "associations", "association_requests"];
 
 /// The module whose functions describe a migration.
 const CALLBACK: &str = "M";
 
-/// A call with its arguments worked out.
+/// A call with its arguments evaluated.
 pub(super) struct Call<'a> {
     pub(super) module: Option<&'a str>,
     pub(super) function: &'a str,
@@ -46,7 +46,7 @@ const fn function(
     Function { module, name, arity, read }
 }
 
-/// Those of the shell have no module.
+/// Functions of the shell have no module.
 const SHELL: &str = "";
 
 const FUNCTIONS: [Function; 42] = [
@@ -70,7 +70,7 @@ const FUNCTIONS: [Function; 42] = [
         acts(Command::Control(Control::Concurrency(call.number(0, "how many workers")?)), Reply::Ok)
     }),
     function("mover_manager", "ping", 0, |_, _| is(Term::atom("pong"))),
-    // The list of orgs is read when it is needed, and is never old.
+    // The list of orgs is read when it is needed, and is never stale.
     function("mover_manager", "create_account_dets", 0, |_, _| is(Term::atom("ok"))),
     function("mover_manager", "create_account_dets", 1, |_, _| is(Term::atom("ok"))),
     function("mover_manager", "get_account_dets", 0, |_, _| is(Term::atom("account_info"))),
@@ -142,7 +142,7 @@ const FUNCTIONS: [Function; 42] = [
         is(ms.map_or(Term::atom("undefined"), |ms| Term::tagged("ok", Term::Integer(ms))))
     }),
     function("moser_chef_converter", "delete_all_org_and_global_groups_data", 0, |call, _| {
-        // What refers to something goes before it.
+        // Referencing rows go before the rows that they reference.
         let back = ["global_groups", "org_user_invites", "org_user_association", "org"].map(|name| {
             let migration = call.named(name)?;
             let (which, options) = (Which::Orgs(Selection::All), MigrateOptions::default());
@@ -153,7 +153,7 @@ const FUNCTIONS: [Function; 42] = [
     function(CALLBACK, "migration_type", 0, |call, _| {
         is(Term::Binary(short_name(call.module.unwrap_or_default()).to_owned()))
     }),
-    // Nothing has to be loaded.
+    // Nothing needs to be loaded.
     function(SHELL, "rr", 1, |_, _| is(Term::List(vec![Term::atom("org_info")]))),
     function(SHELL, "l", 1, |call, _| is(Term::tagged("module", call.arguments[0].0.clone()))),
     function(SHELL, "f", 0, |_, environment| {
@@ -168,7 +168,7 @@ const FUNCTIONS: [Function; 42] = [
     function(SHELL, "help", 0, |_, _| acts(Command::Help { topic: None }, Reply::Text)),
 ];
 
-/// The calls, without what belongs between the parentheses.
+/// The calls, without their arguments.
 pub(super) fn calls() -> Vec<String> {
     let typed = |known: &Function| {
         let end = if known.arity == 0 { ")." } else { "" };
@@ -182,7 +182,7 @@ pub(super) fn calls() -> Vec<String> {
     calls
 }
 
-/// What a call means; an error names the nearest function that there is.
+/// The meaning of a call; an error names the nearest known function.
 pub(super) fn meaning(call: &Call<'_>, environment: &mut Environment) -> Result<Meaning, Fault> {
     let module = call.module.map_or(SHELL, |module| if is_callback(module) { CALLBACK } else { module });
     let same = |known: &&Function| known.module == module && known.name == call.function;
@@ -203,14 +203,14 @@ fn undefined(call: &Call<'_>, module: &str) -> Fault {
         let name = nearest(call.function, of_module().map(|known| known.name))?;
         of_module().find(|known| known.name == name)
     });
-    let meant = match near {
+    let suggestion = match near {
         Some(known) => format!("; there is {}", shown(call.module, known.name, known.arity)),
         None => {
             let modules = FUNCTIONS.iter().map(|known| known.module).filter(|known| ![SHELL, CALLBACK].contains(known));
             did_you_mean(module, modules)
         }
     };
-    Fault::new(call.span, format!("** exception error: undefined function {asked}{meant}"))
+    Fault::new(call.span, format!("** exception error: undefined function {asked}{suggestion}"))
 }
 
 fn acts(command: Command, reply: Reply) -> Result<Meaning, Fault> {
@@ -291,7 +291,7 @@ impl Call<'_> {
         }
     }
 
-    /// A migration that the call does not name itself.
+    /// The migration of a call that does not name it.
     fn named(&self, name: &str) -> Result<MigrationName, Fault> {
         MigrationName::new(name).map_err(|problem| Fault::new(self.span, problem.to_string()))
     }

@@ -1,11 +1,11 @@
-//! The calls that operators of the original system type, and its runbooks hold: Erlang, with its final dot.
+//! The calls that operators of the original system type, and its runbooks contain: Erlang, with its final dot.
 //!
 //! - `token`, `expression`: text -> expressions
-//! - `term`: values, and how they are shown
+//! - `term`: values, and how they are printed
 //! - `functions`: calls -> commands
-//! - `reply`: what a command came to -> the term that the call answered
+//! - `reply`: the result of a command -> the term that the call returned
 //!
-//! Nothing is computed but calls that only name things; a call that acts stands alone, or behind `Variable =`.
+//! Only calls without effects are evaluated inside expressions; a call with an effect stands alone, or after `Variable =`.
 
 mod expression;
 mod functions;
@@ -25,14 +25,14 @@ use token::Token;
 pub use reply::Reply;
 pub use term::Term;
 
-/// What a session remembers.
+/// The state of a session.
 #[derive(Debug, Clone, Default)]
 pub struct Environment {
     /// Bound variables.
     bound: BTreeMap<String, Term>,
-    /// `sleep_time` as it was set here; campaigns that are begun here have it.
+    /// `sleep_time` as it was set here, for campaigns that are begun here.
     sleep_time_ms: Option<u64>,
-    /// What campaigns have where nothing was set.
+    /// The default of campaigns.
     configured_sleep_time_ms: Option<u64>,
 }
 
@@ -43,10 +43,10 @@ pub struct Form {
     expression: Expression,
 }
 
-/// What a form comes to.
+/// The meaning of a form.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Meaning {
-    /// A value, without doing anything.
+    /// A value, without an effect.
     Value(Term),
     /// Commands in order, and how to print the outcome of the last one.
     Commands(Vec<Command>, Reply),
@@ -73,30 +73,30 @@ pub fn is_erlang(line: &str) -> bool {
     }
 }
 
-/// Whether a text that [`is_erlang`] ends where an expression ends; otherwise more lines are to come. A text with a mistake is
+/// Whether a text that [`is_erlang`] ends where an expression ends; otherwise more lines follow. A text with a mistake is
 /// complete: more input would not correct it.
 pub fn is_complete(text: &str) -> bool {
     token::tokens(text).map_or(true, |tokens| matches!(tokens.last(), None | Some((Token::Dot, _))))
 }
 
-/// Reads all expressions of a text.
+/// Parses all expressions of a text.
 pub fn read(text: &str) -> Result<Vec<Form>, ParseError> {
     let expressions = expression::expressions(text).map_err(|fault| fault.in_text(text))?;
     Ok(expressions.into_iter().map(|expression| Form { text: text.to_owned(), expression }).collect())
 }
 
-/// Every call that is known, as it can be typed.
+/// All known calls, as they can be typed.
 pub fn calls() -> Vec<String> {
     functions::calls()
 }
 
 impl Environment {
-    /// One in which `sleep_time` has this value, until it is set.
+    /// An environment with this `sleep_time`, until it is set.
     pub fn with_sleep_time(sleep_time_ms: u64) -> Self {
         Self { configured_sleep_time_ms: Some(sleep_time_ms), ..Self::default() }
     }
 
-    /// Works out what a form comes to. A value is bound at once.
+    /// The meaning of a form. A value is bound at once.
     pub fn meaning(&mut self, form: &Form) -> Result<Meaning, ParseError> {
         let mut work = || {
             let meaning = match &form.expression.kind {

@@ -1,4 +1,4 @@
-//! What a call answers, made from what its command came to.
+//! The reply of a call, from the result of its command.
 
 use serde_json::Value;
 
@@ -9,26 +9,26 @@ use super::term::Term;
 pub enum Reply {
     /// `ok`
     Ok,
-    /// `ok`, also if no campaign runs, or no org has to be rolled back.
+    /// `ok`, even if no campaign runs, or no org has to be rolled back.
     OkAlsoIdle,
     /// `{ok,burning_couches}`
     BurningCouches,
     /// `{ok,N}`, the number of this field.
     Count(&'static str),
-    /// Everything, as a proplist.
+    /// The whole answer, as a proplist.
     Json,
-    /// Where an org stands, a proplist for each migration.
+    /// The moves of an org: a proplist for each migration.
     Moves,
-    /// The names of those that have migrated.
+    /// The names of migrated orgs.
     Migrated,
-    /// The names of those that have not.
+    /// The names of the other orgs.
     Unmigrated,
-    /// As it is shown to people.
+    /// The text of the answer.
     Text,
 }
 
 impl Reply {
-    /// The answer as a term; nothing if the text is to be shown.
+    /// The reply as a term; `None` if the text should be printed.
     pub fn term(self, json: &Value) -> Option<Term> {
         match self {
             Reply::Ok | Reply::OkAlsoIdle => Some(Term::atom("ok")),

@@ -1,4 +1,4 @@
-//! Erlang terms: what calls are given and what they answer, written as the Erlang shell writes them.
+//! Erlang terms: arguments and results of calls, in the syntax of the Erlang shell.
 
 use std::fmt;
 
@@ -26,7 +26,7 @@ pub enum Term {
 }
 
 impl Term {
-    /// `ok` and its like.
+    /// An atom such as `ok`.
     pub fn atom(name: &str) -> Self {
         Term::Atom(name.to_owned())
     }
@@ -36,7 +36,7 @@ impl Term {
         Term::Tuple(vec![Term::atom(tag), value])
     }
 
-    /// JSON as Erlang programs like it: objects are proplists, texts are binaries, `null` is `undefined`.
+    /// JSON in the usual Erlang form: objects are proplists, texts are binaries, `null` is `undefined`.
     pub fn from_json(value: &Value) -> Self {
         match value {
             Value::Null => Term::atom("undefined"),
@@ -53,7 +53,7 @@ impl Term {
         }
     }
 
-    /// What kind of thing it is, for messages.
+    /// The kind of the value, for messages.
     pub(super) fn kind(&self) -> &'static str {
         match self {
             Term::Atom(_) => "an atom",
@@ -76,7 +76,7 @@ impl Term {
     }
 }
 
-/// Words that are no atoms without quotes.
+/// Words that need quotes to be atoms.
 pub(super) const RESERVED: [&str; 28] = [
     "after", "and", "andalso", "band", "begin", "bnot", "bor", "bsl", "bsr", "bxor", "case", "catch", "cond", "div",
     "else", "end", "fun", "if", "let", "maybe", "not", "of", "or", "orelse", "receive", "rem", "try", "when",

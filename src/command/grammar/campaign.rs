@@ -1,4 +1,4 @@
-//! Campaigns: started, watched, steered, and what is done about failures.
+//! Campaigns: started, watched and steered, and the handling of failures.
 
 use mover_actors::domain::campaign::Control;
 use mover_actors::domain::state::Aim;
@@ -10,7 +10,7 @@ use crate::command::spec::Spec;
 use crate::command::{Command, MigrateOptions};
 
 const CONCURRENCY_MAX: u64 = 10_000;
-/// A day: a longer wait is a slip.
+/// A day: a longer wait is a mistake.
 const WAIT_MAX_MS: u64 = 86_400_000;
 
 pub(super) const SPECS: &[Spec] = &[

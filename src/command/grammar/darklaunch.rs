@@ -1,4 +1,4 @@
-//! Darklaunch: flags that an operator sets for good.
+//! Darklaunch: flags that an operator sets permanently.
 
 use mover_actors::domain::flags::{EPOCH_FIELD, Fields};
 
@@ -88,7 +88,7 @@ fn fields(args: &mut Args) -> Result<Fields, Fault> {
     Ok(fields)
 }
 
-/// Refuses what cannot be the name of a flag.
+/// Refuses a text that cannot be the name of a flag.
 pub(crate) fn field_name(name: &Item) -> Result<(), Fault> {
     if name.text == EPOCH_FIELD {
         return Err(Fault::new(name.span, format!("{EPOCH_FIELD} is written by Mover alone")));
@@ -104,7 +104,7 @@ fn field((name, value): (Item, Item)) -> Result<(String, Option<String>), Fault>
     if value.at {
         return Err(Fault::new(value.span, "a value is wanted here, not a file (quote it if it begins with @)"));
     }
-    // Nothing at all removes the field; a quoted nothing is an empty text.
+    // No value removes the field; an empty quoted value is an empty text.
     let removed = value.text.is_empty() && !value.quoted;
     Ok((name.text, (!removed).then_some(value.text)))
 }

@@ -1,4 +1,4 @@
-//! Flags: looked at, compared, repaired.
+//! Flags: show, compare, repair.
 
 use crate::command::args::Args;
 use crate::command::error::Fault;

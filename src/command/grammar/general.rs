@@ -1,4 +1,4 @@
-//! The rest: the process itself, and help.
+//! All other commands: the process itself, and help.
 
 use crate::command::Command;
 use crate::command::args::Args;
@@ -59,7 +59,7 @@ pub(super) const SPECS: &[Spec] = &[
         words: &["approve"],
         syntax: "approve NUMBER",
         summary: "agree that a command is carried out that waits for a second person",
-        details: "Whoever gave it cannot be the one who agrees. history has the numbers.",
+        details: "The user who gave it cannot approve it. history has the numbers.",
         examples: &["approve 17"],
         options: &[],
         parse: |args| Ok(Command::Approve { command: number_of_command(args)? }),
@@ -68,7 +68,7 @@ pub(super) const SPECS: &[Spec] = &[
         words: &["refuse"],
         syntax: "refuse NUMBER",
         summary: "see to it that a command that waits is not carried out",
-        details: "Whoever gave it takes it back so, too.",
+        details: "The user who gave it can withdraw it this way, too.",
         examples: &["refuse 17"],
         options: &[],
         parse: |args| Ok(Command::Refuse { command: number_of_command(args)? }),
@@ -107,8 +107,8 @@ fn help(args: &mut Args) -> Result<Command, Fault> {
         let known = next_words(&candidates, topic.len());
         candidates.retain(|spec| spec.words.get(topic.len()) == Some(&item.text.as_str()));
         if candidates.is_empty() {
-            let meant = did_you_mean(&item.text, known);
-            return Err(Fault::new(item.span, format!("there is no such command{meant}")));
+            let suggestion = did_you_mean(&item.text, known);
+            return Err(Fault::new(item.span, format!("there is no such command{suggestion}")));
         }
         topic.push(item.text);
     }

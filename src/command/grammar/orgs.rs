@@ -1,4 +1,4 @@
-//! Orgs: from the directory of the source into the move log, and what is known of them.
+//! Orgs: captured from the directory of the source into the move log, and listed.
 
 use crate::command::args::Args;
 use crate::command::error::Fault;
@@ -6,7 +6,7 @@ use crate::command::selection::{Which, names};
 use crate::command::spec::Spec;
 use crate::command::{Command, StateKind};
 
-/// More lines than this are no list for people.
+/// More rows than this are of no use to a person.
 const LIMIT_MAX: u64 = 1_000_000;
 
 pub(super) const SPECS: &[Spec] = &[

@@ -5,15 +5,15 @@ use thiserror::Error;
 use crate::demo::postgres::causes;
 use crate::demo::route::Store;
 
-/// Why an audit has no result. What it finds is no error.
+/// Why an audit has no result. Its findings are no errors.
 #[derive(Debug, Error)]
 pub enum AuditError {
     /// A store did not answer.
     #[error("auditing, {doing} in {store}: {}", causes(source))]
     Postgres {
-        /// Which one.
+        /// The store.
         store: Store,
-        /// What was being done.
+        /// The operation.
         doing: &'static str,
         /// The message of the driver.
         source: tokio_postgres::Error,

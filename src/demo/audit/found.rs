@@ -1,10 +1,10 @@
-//! Something bad, how often, and where for example.
+//! A kind of fault: how often, with examples.
 
 use serde::Serialize;
 
 const EXAMPLES_MAX: usize = 5;
 
-/// Something bad, how often, and where for example.
+/// A kind of fault: how often, with examples.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Found {
     /// How often.

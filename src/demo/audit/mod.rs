@@ -1,8 +1,7 @@
-//! Compares what clients were promised, and what the flags say, with what the stores hold. To be done
-//! after all writers have stopped.
+//! Compares acknowledged writes and the flags with the contents of the stores. Must run after all writers have stopped.
 //!
-//! It shares no code with the engine and believes nothing that Mover wrote down about itself: it asks
-//! the flags where each org lives, as an application would, and then that store.
+//! It shares no code with the engine and does not read Mover's own records: it asks the flags where each org lives, as an
+//! application would, and then that store.
 
 mod error;
 mod found;
@@ -22,7 +21,7 @@ use super::postgres::connect;
 use super::route::{Route, RouteBy, Store};
 use super::sample::{Sample, SampleOrg};
 
-/// What the audit found.
+/// The result of the audit.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Audit {
     /// Orgs that are routed to the old store.
@@ -31,35 +30,35 @@ pub struct Audit {
     pub orgs_on_new: u64,
     /// Orgs that are still in 503 mode.
     pub blocked: Found,
-    /// Orgs of which the flags do not say where they live.
+    /// Orgs that the flags do not route.
     pub unrouted: Found,
-    /// Acknowledged writes that were looked for.
+    /// Acknowledged writes that were checked.
     pub writes_checked: u64,
-    /// Acknowledged writes that are not, or not wholly, in the store that their org is routed to.
+    /// Acknowledged writes that are missing, or incomplete, in the store that their org is routed to.
     pub lost: Found,
-    /// Writes that are there more than once.
+    /// Writes that exist more than once.
     pub doubled: Found,
     /// Acknowledged writes that are also in the other store: after a move the source keeps its rows.
     pub in_other_store: u64,
-    /// Writes whose outcome no client learned, and which are there.
+    /// Writes with an outcome unknown to the client that exist.
     pub maybe_there: u64,
-    /// Writes whose outcome no client learned, and which are not there.
+    /// Writes with an outcome unknown to the client that do not exist.
     pub maybe_not_there: u64,
     /// Tables of moved orgs that have fewer rows in the new store than in the old one.
     pub shrunken: Found,
-    /// Tables of orgs that live in the old store and yet have rows in the new one.
+    /// Tables of orgs that live in the old store and have rows in the new one.
     pub left_in_new: Found,
 }
 
 impl Audit {
-    /// Whether all is as promised: nothing lost or doubled, no org closed or astray, nothing left lying about.
+    /// Whether there is no fault: nothing lost or duplicated, no org blocked or unrouted, no rows left behind.
     pub fn is_clean(&self) -> bool {
         let bad = [&self.blocked, &self.unrouted, &self.lost, &self.doubled, &self.shrunken, &self.left_in_new];
         bad.iter().all(|found| found.count == 0)
     }
 }
 
-/// An org and where the flags say that it lives.
+/// An org and its route.
 struct Routed<'a> {
     org: &'a SampleOrg,
     store: Option<Store>,
@@ -79,7 +78,7 @@ impl Stores {
     }
 }
 
-/// Looks for every write of the ledger, and at every org of it.
+/// Checks every write and every org of the ledger.
 pub async fn audit(sample: &Sample, redis_url: &str, route_by: &RouteBy, ledger: &Ledger) -> Result<Audit, AuditError> {
     let stores =
         Stores { old: open(&sample.old_url, Store::Old).await?, new: open(&sample.new_url, Store::New).await? };
@@ -100,7 +99,7 @@ async fn read_flags<'a>(
     orgs: &'a [SampleOrg],
     found: &mut Audit,
 ) -> Result<Vec<Routed<'a>>, AuditError> {
-    // Thousands of hashes come in one answer.
+    // One answer has thousands of hashes.
     let config = AsyncConnectionConfig::new().set_response_timeout(Some(std::time::Duration::from_secs(60)));
     let client = redis::Client::open(redis_url)?;
     let mut redis = client.get_multiplexed_async_connection_with_config(&config).await?;

@@ -1,4 +1,4 @@
-//! Looks for every write that was acknowledged.
+//! Checks every acknowledged write.
 
 use tokio_postgres::Client;
 use uuid::Uuid;
@@ -7,7 +7,7 @@ use super::{Audit, AuditError, Routed, Stores};
 use crate::demo::clients::{Ledger, Touch, Write};
 use crate::demo::route::Store;
 
-/// How many writes are looked for at once: all that is held in memory.
+/// How many writes are checked at once, which bounds the memory.
 const BATCH: usize = 5_000;
 
 /// How often a write is in a store.

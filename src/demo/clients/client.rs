@@ -1,4 +1,4 @@
-//! One client: a write after the other, each until it is acknowledged.
+//! One client: one write after the other, each until it is acknowledged.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -36,17 +36,17 @@ pub(super) struct SimulatedClient {
 struct Pending {
     write: Write,
     refused_at: Option<Instant>,
-    /// When the first try that a store refused because the org lives elsewhere was begun, and how many there were.
+    /// When the first try began that a store refused because the org lives elsewhere, and how many there were.
     moved_at: Option<Instant>,
     moved_times: u64,
     /// The last try with an unknown outcome.
     uncertain: Option<Write>,
 }
 
-/// What follows from one try.
+/// What the client does after one try.
 enum Next {
     Done,
-    /// With flags read again, at once.
+    /// Read the flags again and retry at once.
     Elsewhere,
     Soon,
     Later,
@@ -97,7 +97,7 @@ impl SimulatedClient {
 
     async fn try_once(&mut self, pending: &mut Pending) -> Next {
         let Some(org) = self.orgs.get(pending.write.org as usize) else { return Next::Done };
-        // The time is taken before the flags are read: whatever delays us from here on makes us late, not wrong.
+        // The time is taken before the flags are read: any delay from here on makes the write too late, not wrong.
         let deadline = SystemTime::now() + self.options.deadline();
         let org_id = org.id;
         match self.flags.route(&org.name).await {
@@ -125,7 +125,8 @@ impl SimulatedClient {
                 pending.moved_at.get_or_insert(begun);
                 pending.moved_times += 1;
                 self.counters.moved.fetch_add(1, Relaxed);
-                // The first refusal makes the client read the flags again. If they still lead here, a process died during a switch.
+                // The first refusal makes the client read the flags again. If they still lead here, a process died during a
+                // switch.
                 if pending.moved_times == 1 { Next::Elsewhere } else { Next::Soon }
             }
             Tried::Committed => {

@@ -30,7 +30,7 @@ pub struct ClientFigures {
     pub refused_no_route: u64,
     /// Requests that reached the store after their deadline and so wrote nothing.
     pub too_late: u64,
-    /// Requests that failed before COMMIT, because a store was away or refused.
+    /// Requests that failed before COMMIT, because a store was unreachable or refused.
     pub failed: u64,
     /// Requests whose connection was lost during COMMIT.
     pub uncertain: u64,
@@ -45,7 +45,7 @@ impl ClientFigures {
     }
 }
 
-/// The same while it grows.
+/// The same while clients run.
 #[derive(Debug, Default)]
 pub(super) struct Counters {
     acknowledged_old: AtomicU64,

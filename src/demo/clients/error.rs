@@ -1,23 +1,23 @@
-//! Why there are no clients.
+//! Why clients cannot start.
 
 use thiserror::Error;
 
 use crate::demo::postgres::causes;
 use crate::demo::route::Store;
 
-/// Why there are no clients. What happens to them while they write is counted, not raised.
+/// Why clients cannot start. Errors of their writes are counted, not raised.
 #[derive(Debug, Error)]
 pub enum ClientsError {
     /// There are no orgs to write to.
     #[error("starting clients: there are no orgs to write to")]
     NoOrgs,
-    /// The address of Redis is no address.
+    /// The address of Redis is invalid.
     #[error("starting clients, reading the address of Redis: {0}")]
     RedisUrl(#[from] redis::RedisError),
     /// A store does not answer, or does not hold the sample.
     #[error("starting clients, reading client_writes in {store}: {}", causes(source))]
     Postgres {
-        /// Which one.
+        /// The store.
         store: Store,
         /// The message of the driver.
         source: tokio_postgres::Error,

@@ -9,14 +9,14 @@ use redis::{AsyncConnectionConfig, RedisError};
 
 use crate::demo::route::{Route, RouteBy};
 
-/// No application waits longer for its flags.
+/// The timeout of reading flags.
 const PATIENCE: Duration = Duration::from_millis(1_000);
 
 pub(super) struct FlagReader {
     client: redis::Client,
     route_by: RouteBy,
     connection: Option<MultiplexedConnection>,
-    /// For how long a route that was read is believed.
+    /// How long a route is cached.
     believed: Duration,
     known: HashMap<OrgName, (Instant, Route)>,
 }
@@ -26,12 +26,12 @@ impl FlagReader {
         Self { client, route_by, connection: None, believed, known: HashMap::new() }
     }
 
-    /// Believes nothing any more that was read.
+    /// Drops all cached routes.
     pub(super) fn forget(&mut self) {
         self.known.clear();
     }
 
-    /// Where requests of the org go by the flags of now, or of a moment ago. Trouble with Redis is no route either.
+    /// The route of the org by the flags of now, or of a moment ago. If Redis fails, there is no route either.
     pub(super) async fn route(&mut self, org: &OrgName) -> Route {
         if let Some((read_at, route)) = self.known.get(org)
             && read_at.elapsed() < self.believed
@@ -50,7 +50,7 @@ impl FlagReader {
     }
 
     async fn ask(&mut self, org: &OrgName) -> Result<Route, RedisError> {
-        // Put back only if it worked: a connection that failed once is not asked again.
+        // Put back only after a success: a connection that failed is not used again.
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
             None => {

@@ -1,4 +1,4 @@
-//! What clients were promised.
+//! The acknowledged writes of clients.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -8,18 +8,18 @@ use crate::demo::sample::SampleOrg;
 /// One write of one client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Write {
-    /// Whose rows it changes: an index into [`Ledger::orgs`].
+    /// The org whose rows it changes: an index into [`Ledger::orgs`].
     pub org: u32,
-    /// Who writes. No two clients ever have the same number in the same stores.
+    /// The client. No two clients ever have the same number in the same stores.
     pub client: i32,
-    /// The client's own count, from 1.
+    /// The client's own counter, from 1.
     pub seq: i64,
     /// The store that it was sent to last.
     pub store: Store,
 }
 
 impl Write {
-    /// What the write does besides its own row.
+    /// The further effect of the write.
     pub fn touch(&self) -> Touch {
         if self.seq % 2 == 0 { Touch::AddContainer } else { Touch::UpdateNode }
     }
@@ -30,12 +30,12 @@ impl Write {
     }
 }
 
-/// What a write does besides its own row, in the same transaction.
+/// The further effect of a write, in the same transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Touch {
-    /// Adds a row whose name belongs to this write alone, so that a doubled one is seen.
+    /// Inserts a row whose name belongs to this write alone, so that a duplicate is detected.
     AddContainer,
-    /// Changes a row that was there before.
+    /// Updates an existing row.
     UpdateNode,
 }
 
@@ -46,8 +46,8 @@ pub struct Ledger {
     pub orgs: Vec<SampleOrg>,
     /// Acknowledged by the server.
     pub acknowledged: Vec<Write>,
-    /// The connection was lost during COMMIT and the client was stopped before it found out more: each of these may
-    /// be there or not.
+    /// The connection was lost during COMMIT and the client was stopped before it learned the outcome: each of these may exist
+    /// or not.
     pub maybe: Vec<Write>,
 }
 
@@ -68,13 +68,13 @@ impl SharedLedger {
         self.open().maybe.push(write);
     }
 
-    /// Takes what is in it; the clients are gone.
+    /// Takes the contents; the clients are gone.
     pub(super) fn close(&self) -> Ledger {
         std::mem::take(&mut *self.open())
     }
 
     fn open(&self) -> MutexGuard<'_, Ledger> {
-        // Nothing is left half done by a push.
+        // A push cannot leave it in the middle of a change.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

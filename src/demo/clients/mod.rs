@@ -10,8 +10,8 @@
 //! until the transaction ends.
 //!
 //! Let an org be blocked at the instant B. A client that begins to read later sees the 503. One that began earlier is
-//! admitted before B + `deadline_ms`, or never. So whoever waits longer than that after B finds each
-//! write that was admitted in one of two ways: it has ended, and can be read; or it holds its lock, and can
+//! admitted before B + `deadline_ms`, or never. So a process that waits longer than that after B finds each
+//! admitted write in one of two states: it has ended, and can be read; or it holds its lock, and can
 //! be waited for. After both waits the org's rows do not change any more.
 //!
 //! Client and server must have the same clock, and nobody may set it back meanwhile: here they are on one machine.
@@ -19,9 +19,9 @@
 //!
 //! # What a client knows
 //!
-//! A write has a number that no other write has, and is acknowledged when COMMIT has succeeded. Where the connection
-//! is lost during COMMIT nobody knows: the client reads the flags again and repeats the same write with the same
-//! number. If it finds itself there, it was committed the first time (and has moved with its org, if that has moved).
+//! A write has a number that no other write has, and is acknowledged when COMMIT has succeeded. If the connection
+//! is lost during COMMIT the outcome is unknown: the client reads the flags again and repeats the same write with the same
+//! number. If it finds the write, it was committed the first time (and has moved with its org, if that has moved).
 
 mod client;
 mod counters;
@@ -53,7 +53,7 @@ use super::postgres::connect;
 use super::route::Store;
 use super::sample::{Sample, SampleOrg};
 
-/// Clients that are writing.
+/// The running clients.
 #[derive(Debug)]
 pub struct Clients {
     tasks: JoinSet<()>,
@@ -63,7 +63,8 @@ pub struct Clients {
 }
 
 impl Clients {
-    /// Lets clients write to these orgs. Both stores must be there now; later they may come and go, and so may Redis.
+    /// Starts clients that write to these orgs. Both stores must be reachable now; later they may come and go, and so may
+    /// Redis.
     pub async fn start(
         sample: &Sample,
         redis_url: &str,
@@ -100,12 +101,12 @@ impl Clients {
         Ok(Self { tasks, stop, ledger, counters })
     }
 
-    /// What happened so far.
+    /// The counts so far.
     pub fn figures(&self) -> ClientFigures {
         self.counters.figures()
     }
 
-    /// Lets each client end its current try, and answers all acknowledged writes.
+    /// Lets each client end its current try, and returns all acknowledged writes.
     pub async fn stop(mut self) -> Result<(Ledger, ClientFigures), ClientsError> {
         self.stop.send_replace(true);
         while let Some(ended) = self.tasks.join_next().await {
@@ -115,7 +116,7 @@ impl Clients {
     }
 }
 
-/// Clients of an earlier run have left their numbers behind.
+/// The highest number of a client of an earlier run.
 async fn last_client(sample: &Sample) -> Result<i32, ClientsError> {
     let mut last = 0;
     for (store, url) in [(Store::Old, &sample.old_url), (Store::New, &sample.new_url)] {

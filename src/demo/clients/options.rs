@@ -1,4 +1,4 @@
-//! How many clients there are and what they are like.
+//! The number and behaviour of clients.
 
 use std::time::Duration;
 
@@ -6,26 +6,26 @@ use rand::{RngExt, rngs::StdRng};
 
 use crate::demo::route::RouteBy;
 
-/// How many clients there are and what they are like.
+/// The number and behaviour of clients.
 #[derive(Clone, Debug)]
 pub struct ClientOptions {
     /// The flag that routes to the store.
     pub route_by: RouteBy,
-    /// How many clients, each with a connection to either store.
+    /// The number of clients, each with a connection to either store.
     pub clients: u32,
-    /// How many writes all of them together try to do.
+    /// How many writes all of them together attempt per second.
     pub writes_per_second: u32,
     /// A write must hold its first lock this soon after its client began to read the flags. The sleep time
     /// of the campaign must be longer.
     pub deadline_ms: u64,
-    /// For how long a client believes flags that it has read, unless a store refuses it. More than a moment is safe only with
-    /// online moves, whose triggers know better.
+    /// How long a client caches flags, unless a store refuses it. More than a moment is safe only with online moves, whose
+    /// triggers redirect writes.
     pub flags_believed_ms: u64,
     /// How long a client waits after a 503.
     pub retry_ms: u64,
-    /// One in so many writes keeps its transaction open for [`slow_ms`](Self::slow_ms); 0 is never.
+    /// One in so many writes keeps its transaction open for [`slow_ms`](Self::slow_ms); 0: none.
     pub slow_one_in: u32,
-    /// How long that is.
+    /// How long a slow transaction stays open.
     pub slow_ms: u64,
     /// The same seed picks the same orgs in the same order.
     pub seed: u64,

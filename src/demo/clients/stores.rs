@@ -1,4 +1,4 @@
-//! A client's connections to the two stores, and the one transaction that it knows.
+//! A client's connections to the two stores, and its only kind of transaction.
 
 use std::time::{Duration, SystemTime};
 
@@ -10,7 +10,7 @@ use crate::demo::postgres::{causes, connect};
 use crate::demo::route::Store;
 use crate::demo::sample::Sample;
 
-/// What became of one try of a write.
+/// The result of one try of a write.
 #[derive(Debug)]
 pub(super) enum Tried {
     /// It is committed.
@@ -25,17 +25,17 @@ pub(super) enum Tried {
     Uncertain(String),
 }
 
-/// A write with all that it needs.
+/// A write with everything that it needs.
 pub(super) struct Request {
     pub(super) write: Write,
     pub(super) org_id: Uuid,
     /// The write is not admitted from this moment on.
     pub(super) deadline: SystemTime,
-    /// How long the transaction stays open after it did its work.
+    /// How long the transaction stays open after its statements.
     pub(super) hold: Duration,
 }
 
-/// A client's own connections, made when they are needed.
+/// A client's own connections, opened when they are needed.
 pub(super) struct Stores {
     urls: [String; 2],
     links: [Option<Link>; 2],
@@ -55,11 +55,11 @@ impl Stores {
             Some(link) => link,
             None => match Link::open(&self.urls[index]).await {
                 Ok(link) => link,
-                Err(error) => return Tried::Failed(told("connecting", request.write.store, &error)),
+                Err(error) => return Tried::Failed(failure("connecting", request.write.store, &error)),
             },
         };
         let tried = link.write(request).await;
-        // Whatever went wrong, a new connection is the simplest cure.
+        // After any error a new connection is the simplest remedy.
         if matches!(tried, Tried::Committed | Tried::TooLate | Tried::Moved) {
             self.links[index] = Some(link);
         }
@@ -92,28 +92,28 @@ impl Link {
         let store = request.write.store;
         let begun = self.before_commit(request).await;
         match begun {
-            // The transaction ends by COMMIT also when it wrote nothing, which does no harm.
+            // A transaction that wrote nothing also ends with COMMIT, which does no harm.
             Ok(early) => match self.client.batch_execute("COMMIT").await {
                 Ok(()) => early.unwrap_or(Tried::Committed),
                 Err(error) => match early {
                     Some(early) => early,
-                    None => Tried::Uncertain(told("committing", store, &error)),
+                    None => Tried::Uncertain(failure("committing", store, &error)),
                 },
             },
             Err(error) if lives_elsewhere(&error) => match self.client.batch_execute("ROLLBACK").await {
                 Ok(()) => Tried::Moved,
-                Err(error) => Tried::Failed(told("rolling back", store, &error)),
+                Err(error) => Tried::Failed(failure("rolling back", store, &error)),
             },
-            Err(error) => Tried::Failed(told("writing", store, &error)),
+            Err(error) => Tried::Failed(failure("writing", store, &error)),
         }
     }
 
-    /// All up to COMMIT. Answers what it knows already, if it is not worth committing.
+    /// Everything up to COMMIT. Returns the result if there is nothing to commit.
     async fn before_commit(&self, request: &Request) -> Result<Option<Tried>, Error> {
         let Request { write, org_id, deadline, hold } = request;
         let payload = format!("client {} wrote {} to {org_id}", write.client, write.seq);
         let key: [&(dyn ToSql + Sync); 4] = [org_id, &write.client, &write.seq, &payload];
-        // BEGIN takes no lock yet: the next statement does, and looks at the deadline after that.
+        // BEGIN takes no lock yet: the next statement does, and checks the deadline after that.
         self.client.batch_execute("BEGIN").await?;
         let admitted = self.client.query_one(&self.admit, &[key[0], key[1], key[2], key[3], deadline]).await?;
         let (in_time, written): (bool, bool) = (admitted.get("open"), admitted.get("written"));
@@ -146,6 +146,6 @@ fn lives_elsewhere(error: &Error) -> bool {
     error.code().is_some_and(|code| matches!(code.code(), "MV001" | "MV002"))
 }
 
-fn told(doing: &str, store: Store, error: &Error) -> String {
+fn failure(doing: &str, store: Store, error: &Error) -> String {
     format!("{doing} in {store}: {}", causes(error))
 }

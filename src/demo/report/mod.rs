@@ -1,4 +1,4 @@
-//! How a demo went, for people and for programs.
+//! The report of a demo, as text and as JSON.
 
 mod text;
 
@@ -8,10 +8,10 @@ use super::audit::Audit;
 use super::clients::ClientFigures;
 use super::quantiles::Quantiles;
 
-/// What the campaign did, from the move log.
+/// The results of the campaign, from the move log.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct CampaignFigures {
-    /// Orgs that were meant to move.
+    /// Orgs to move.
     pub orgs: u64,
     /// Orgs that moved.
     pub orgs_moved: u64,
@@ -34,16 +34,16 @@ pub struct CampaignFigures {
 pub struct DemoReport {
     /// Whether every org moved and every acknowledged write is present.
     pub ok: bool,
-    /// What the campaign did.
+    /// The results of the campaign.
     pub campaign: CampaignFigures,
-    /// What happened to the clients.
+    /// The counts of the clients.
     pub clients: ClientFigures,
-    /// What they were promised against what is there.
+    /// Acknowledged writes compared with the stores.
     pub audit: Audit,
 }
 
 impl DemoReport {
-    /// Puts the parts together and judges them.
+    /// Combines the parts, and decides whether the demo succeeded.
     pub fn new(campaign: CampaignFigures, clients: ClientFigures, audit: Audit) -> Self {
         let all_moved = campaign.orgs_moved == campaign.orgs && audit.orgs_on_new == campaign.orgs;
         let all_checked = audit.writes_checked == clients.acknowledged();
@@ -51,7 +51,7 @@ impl DemoReport {
         Self { ok, campaign, clients, audit }
     }
 
-    /// What the program should end with: 1 if anything was lost or doubled, or any org was left behind.
+    /// The exit code: 1 if anything was lost or duplicated, or any org was left behind.
     pub fn exit_code(&self) -> u8 {
         u8::from(!self.ok)
     }

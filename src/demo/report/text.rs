@@ -135,7 +135,7 @@ impl Page {
 
     fn verdict(&mut self, ok: bool) {
         let verdict = if ok {
-            self.painted(GREEN, "Nothing was lost, nothing was doubled, nobody was left behind.")
+            self.painted(GREEN, "Nothing was lost, nothing was duplicated, no org was left behind.")
         } else {
             self.painted(RED, "Not all is well: see above.")
         };
@@ -147,7 +147,7 @@ impl Page {
     }
 }
 
-/// A number with its thousands set apart.
+/// A number with separators between thousands.
 fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut grouped = String::new();

@@ -1,6 +1,6 @@
-//! The sample application: what a hosted service that configures servers for its customers might keep.
+//! The sample application: the kind of data that a hosted service for configuring servers keeps.
 //!
-//! The rows are made inside the database, by one statement for each table; indexes and keys come last.
+//! The rows are generated inside the database, by one statement per table; indexes and keys come last.
 
 mod error;
 mod plan;
@@ -17,7 +17,7 @@ pub use shape::{Shape, Spread};
 
 use crate::demo::postgres::connect;
 
-/// By this comment on its schema a sample is known, so that nothing else is ever dropped.
+/// This comment on the schema marks a sample, so that nothing else is ever dropped.
 const COMMENT: &str = "Sample data of mover demo: dropped and made again at will";
 
 /// The tables that move with an org, parents first.
@@ -37,24 +37,24 @@ pub const MOVED_TABLES: [&str; 10] = [
 /// An org of the sample.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SampleOrg {
-    /// What people call it, and its flags.
+    /// Its name, also in its flags.
     pub name: OrgName,
-    /// By what its rows are found.
+    /// The key of its rows.
     pub id: Uuid,
 }
 
 /// The two databases of the sample.
 #[derive(Clone, Debug)]
 pub struct Sample {
-    /// Where all orgs live at first.
+    /// The database in which all orgs live at first.
     pub old_url: String,
-    /// Where they move to.
+    /// The database that they move to.
     pub new_url: String,
 }
 
 impl Sample {
-    /// Drops what is in both databases and fills them again; calls `progress` after each table.
-    /// Refuses a database that holds anything but an earlier sample.
+    /// Drops the contents of both databases and fills them again; calls `progress` after each table. Refuses a database that
+    /// holds anything but an earlier sample.
     pub async fn reset(&self, shape: &Shape, progress: impl FnMut(Seeded)) -> Result<(), SampleError> {
         let (old, new) = (open(&self.old_url, "old").await?, open(&self.new_url, "new").await?);
         refuse_foreign(&old, "old").await?;
@@ -67,7 +67,7 @@ impl Sample {
         }
         let far_ahead = include_str!("sql/sequences_far_ahead.sql");
         batch(&new, "new", "setting sequences far ahead", far_ahead).await?;
-        // Also marks rows as visible, which the first reader would otherwise write down.
+        // It also sets hint bits, which the first reader would otherwise write.
         batch(&old, "old", "analyzing", "VACUUM ANALYZE").await?;
         batch(&new, "new", "analyzing", "VACUUM ANALYZE").await
     }
@@ -81,7 +81,7 @@ impl Sample {
     }
 }
 
-/// Both databases are looked at before the first is touched.
+/// Both databases are checked before the first is changed.
 async fn refuse_foreign(client: &Client, store: &'static str) -> Result<(), SampleError> {
     let found = client.query_opt(include_str!("sql/what_is_there.sql"), &[&COMMENT]).await;
     let found = found.map_err(failed(store, "looking what is there"))?;
@@ -90,7 +90,7 @@ async fn refuse_foreign(client: &Client, store: &'static str) -> Result<(), Samp
         return Err(SampleError::NotOurs { store });
     }
     if ours {
-        // What the engine noted about orgs that moved here does not hold for new ones.
+        // The engine's records of orgs that moved here are not valid for new ones.
         batch(client, store, "dropping what the engine left", "DROP SCHEMA IF EXISTS mover CASCADE").await?;
     }
     Ok(())

@@ -1,18 +1,18 @@
-//! How many rows of each table every org gets.
+//! Decides how many rows of each table every org gets.
 
 use rand::{SeedableRng, rngs::StdRng, seq::SliceRandom};
 
 use super::shape::{Shape, Spread};
 
-/// One row of every table but those of the clients.
+/// One row of every table except those of the clients.
 const ROWS_PER_ORG_MIN: u64 = 10;
-/// What a row takes when it is no node, or when it is a node with an empty body.
+/// The size of a row that is no node, or of a node with an empty body.
 const SMALL_ROW_BYTES: u32 = 195;
 const NODE_SHARE: f64 = 0.30;
-/// So that even the members of a large org are taken from a crowd.
+/// Enough users that the members of a large org are a random part of them.
 const USERS_MIN: i32 = 500;
 
-/// Rows per table, one entry for each org. What a column name is in the database, a field is here.
+/// Rows per table, one entry for each org. The fields have the names of the columns.
 #[derive(Debug, Default)]
 pub(super) struct Plan {
     pub(super) associations: Vec<i32>,
@@ -48,12 +48,12 @@ impl Plan {
         self.containers.push(containers);
         self.cookbooks.push(cookbooks);
         self.nodes.push((rows as i32 - others).max(1));
-        // No pair of org and user may come twice.
+        // No pair of org and user may occur twice.
         self.users = self.users.max(associations).max(members / groups + 1);
     }
 }
 
-/// Only nodes have a body, so theirs make up for all the small rows.
+/// Only nodes have a body, so their bodies compensate for all the small rows.
 fn body_bytes(bytes_per_row: u32) -> i32 {
     let missing = bytes_per_row.saturating_sub(SMALL_ROW_BYTES);
     (f64::from(missing) / NODE_SHARE) as i32

@@ -5,7 +5,7 @@ use tokio_postgres::{Client, types::ToSql};
 
 use super::{SampleError, batch, failed, plan::Plan, shape::Shape};
 
-/// Bodies are cut from this much noise, at any offset.
+/// Bodies are cut from noise of this size, at any offset.
 const NOISE_BYTES: usize = 128 * 1024;
 
 /// A table is full.

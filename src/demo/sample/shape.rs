@@ -1,28 +1,28 @@
-//! How large the sample is, and how unevenly its orgs.
+//! The size of the sample, and the distribution of its rows.
 
-/// How large the sample is.
+/// The size of the sample.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Shape {
-    /// How many orgs.
+    /// The number of orgs.
     pub orgs: u32,
-    /// Rows of all orgs together, nearly: even a tiny org has a few.
+    /// About how many rows all orgs have together: even a tiny org has a few.
     pub rows_total: u64,
     /// Bytes of a row in its table on average, without indexes; less than 200 is not possible.
     pub bytes_per_row: u32,
-    /// How the rows are spread over the orgs.
+    /// The distribution of rows over orgs.
     pub spread: Spread,
-    /// The same seed makes the same rows.
+    /// The same seed generates the same rows.
     pub seed: i64,
 }
 
-/// How rows are spread over orgs.
+/// The distribution of rows over orgs.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Spread {
     /// All orgs have the same number.
     Even,
-    /// As tenants are: a few large ones, many small ones. The n-th largest has a share of 1 / n^exponent.
+    /// Like real tenants: a few large ones, many small ones. The n-th largest has a share of 1 / n^exponent.
     Zipf {
-        /// How uneven; 1 is usual.
+        /// How uneven it is; 1 is usual.
         exponent: f64,
     },
 }
@@ -44,13 +44,13 @@ impl Shape {
         Self { orgs: 20_000, spread: Spread::Even, ..Self::bench_uneven() }
     }
 
-    /// Another number of orgs.
+    /// Sets the number of orgs.
     #[must_use]
     pub fn orgs(self, orgs: u32) -> Self {
         Self { orgs, ..self }
     }
 
-    /// Another number of rows.
+    /// Sets the number of rows.
     #[must_use]
     pub fn rows(self, rows_total: u64) -> Self {
         Self { rows_total, ..self }

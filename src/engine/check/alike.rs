@@ -1,5 +1,6 @@
-//! `check`: what the tables of one store are held to and those of the other are not. Rows that are good in one store are refused
-//! in the other, or what is written after the switch is no longer held to what it was.
+//! `check`: constraints and other properties that tables have in one store and lack in the other. They matter in both
+//! directions: the other store may refuse rows, or rows written after the switch may break a rule that the first store
+//! enforced.
 
 use mover_actors::domain::ids::StoreName;
 use mover_actors::domain::state::Strategy;
@@ -13,7 +14,7 @@ use crate::engine::schema::name::quote;
 use crate::engine::store::Store;
 use crate::engine::store::error::{Doing, Failed};
 
-/// One thing that a table is held to.
+/// One property that a table enforces.
 struct Feature {
     table: Oid,
     kind: String,
@@ -91,7 +92,7 @@ fn check_primary_keys(
         sorted.sort();
         sorted
     };
-    // That there is none is told where it matters.
+    // A missing primary key is reported elsewhere.
     if key.is_empty() || twin.is_empty() || sorted(&key) == sorted(&twin) {
         return;
     }
@@ -113,7 +114,7 @@ fn check_primary_keys(
     }
 }
 
-/// On the way back what is in such a column has no place.
+/// The way back has no place for the values of such a column.
 fn check_columns_of_target(
     report: &mut Report,
     definition: &Definition,
@@ -144,17 +145,18 @@ fn check_columns_of_target(
     }
 }
 
-/// What `has` has and `lacks` lacks.
+/// Reports what `has` has and `lacks` lacks.
 fn lacking(report: &mut Report, rule: &TableRule, has: &Side<'_>, lacks: &Side<'_>) {
     for feature in has.own().filter(|feature| feature.kind != "primary key") {
         let is_twin = |twin: &Feature| twin.kind == feature.kind && twin.what == feature.what;
-        // A column that one store lacks is told as such.
+        // A column that one store lacks is reported as a column.
         let is_columns = feature.column.as_ref().is_some_and(|column| lacks.table.column(column).is_none());
         if lacks.own().any(is_twin) || is_columns {
             continue;
         }
         let keyed = |table: &Table| table.primary_key().iter().any(|key| Some(&key.name) == feature.column.as_ref());
-        if feature.kind == "NOT NULL" && (keyed(has.table) || keyed(lacks.table) || is_told(report, rule, feature)) {
+        if feature.kind == "NOT NULL" && (keyed(has.table) || keyed(lacks.table) || is_reported(report, rule, feature))
+        {
             continue;
         }
         let what = match feature.kind.as_str() {
@@ -167,8 +169,8 @@ fn lacking(report: &mut Report, rule: &TableRule, has: &Side<'_>, lacks: &Side<'
     }
 }
 
-/// Whether the comparison of columns has told it.
-fn is_told(report: &Report, rule: &TableRule, feature: &Feature) -> bool {
+/// Whether the comparison of columns has reported it.
+fn is_reported(report: &Report, rule: &TableRule, feature: &Feature) -> bool {
     let subject = format!("table {}, column {}", rule.name, feature.name);
     report.findings.iter().any(|known| known.subject == subject && known.text.starts_with("NOT NULL only"))
 }

@@ -17,7 +17,7 @@ use crate::engine::store::Store;
 use crate::engine::store::connection::Session;
 use crate::engine::store::error::{Doing, Failed};
 
-/// Lines of the directory that stand for no org, or not for one alone.
+/// Rows of the directory that name no org, or more than one.
 pub(in crate::engine) async fn check_listed(
     report: &mut Report,
     definition: &Definition,
@@ -26,7 +26,7 @@ pub(in crate::engine) async fn check_listed(
 ) -> Result<(), EngineError> {
     let session = source.session().await?;
     let walk = Walk::begin(&session, definition, KeyForms::of(definition, from)).await?;
-    // By what is to be done, each with the first of them.
+    // By remedy: the number of rows and the first of them.
     let mut wrong: BTreeMap<String, (u64, String)> = BTreeMap::new();
     let mut keys = Vec::new();
     loop {
@@ -55,13 +55,13 @@ pub(in crate::engine) async fn check_listed(
             org.key.quoted(),
             org.name.quoted()
         );
-        // Nobody else need wait for them.
+        // Other tables need not wait for these sessions.
         report.warning(format!("org directory {}", org.table), text, remedy);
     }
     Ok(())
 }
 
-/// Rows whose key is that of an org to people, but not to Postgres: they would stay behind.
+/// Rows whose key is that of an org to a reader, but not to Postgres: a move would leave them behind.
 async fn check_spelling(
     report: &mut Report,
     definition: &Definition,
@@ -75,7 +75,7 @@ async fn check_spelling(
         let (Tenancy::Key(column), Some(table)) = (&rule.tenancy, from.tables.get(&rule.name)) else { continue };
         let Some(found) = table.column(column.as_str()) else { continue };
         let is_text = matches!(from.types.base(found.type_oid), Some((_, "text" | "varchar" | "bpchar", _)));
-        // Without an index each key would cost a look at the whole table; that is told already.
+        // Without an index each key would cost a scan of the table; that is reported already.
         if !(is_text && found.leads_an_index && table.may_select && table.is_table()) {
             continue;
         }
@@ -102,7 +102,7 @@ async fn check_spelling(
     Ok(())
 }
 
-/// Columns of `via` that are compared, and whether Postgres can.
+/// Columns of `via` that are compared, and whether Postgres can compare them.
 pub(in crate::engine) async fn check_compared(
     report: &mut Report,
     definition: &Definition,
@@ -157,7 +157,7 @@ pub(in crate::engine) async fn check_compared(
             above.written
         );
         let subject = format!("table {} in {}", rule.name, store.name());
-        // Offline everything compares in the same way, if it can at all.
+        // Offline, all statements compare in the same way, if they can at all.
         match not_found.remove(&rule.name).is_some() || definition.strategy == Strategy::Online {
             true => report.problem(subject, text, remedy),
             false => report.warning(subject, text, remedy),
@@ -175,7 +175,7 @@ pub(in crate::engine) async fn check_compared(
     Ok(())
 }
 
-/// Tables whose rows Postgres cannot find by org, each with what it says.
+/// Tables whose rows Postgres cannot find by org, each with the error.
 async fn unfindable<'a>(
     session: &Session,
     definition: &'a Definition,
@@ -185,7 +185,7 @@ async fn unfindable<'a>(
     let mut found = BTreeMap::new();
     for rule in &definition.tables {
         let Some(table) = catalog.tables.get(&rule.name) else { continue };
-        // What is wrong with the condition itself is told of the table.
+        // An error in the condition itself is reported with the table.
         let Ok(condition) = Ownership::new(catalog, &definition.tables).rows_of(rule, Orgs::Cohort) else { continue };
         if let Err(error) = session.prepare(&format!("SELECT FROM {} AS t WHERE {condition}", table.from)).await {
             let Some(said) = error.as_db_error() else { return Err(doing.failed(error)) };

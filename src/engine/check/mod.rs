@@ -1,4 +1,4 @@
-//! `check`: everything that would keep a migration from working, found before anything runs. Changes nothing.
+//! `check`: finds everything that would keep a migration from working before anything runs. Changes nothing.
 
 pub(in crate::engine) mod alike;
 pub(in crate::engine) mod keys;
@@ -111,8 +111,8 @@ async fn check_both(
     check_sequences(report, definition, (source, from), (target, to)).await
 }
 
-/// Takes a lock in one and looks for it in the other: addresses can differ for the same database, and system identifiers
-/// be the same for copied ones.
+/// Takes a lock in one and looks for it in the other: two addresses can lead to the same database, and copies of a server have
+/// the same system identifier.
 async fn is_same_database(source: &Store, target: &Store) -> Result<bool, EngineError> {
     let (here, there) = (source.session().await?, target.session().await?);
     let probe: i32 = rand::random();
@@ -152,7 +152,7 @@ fn check_target(report: &mut Report, definition: &Definition, target: &Store, to
     }
 }
 
-/// Whether it can be read.
+/// Whether the directory can be read.
 async fn check_directory(report: &mut Report, definition: &Definition, source: &Store) -> bool {
     let org = &definition.org;
     let subject = format!("org directory {}", org.table);
@@ -210,7 +210,7 @@ async fn check_uncovered(
     Ok(())
 }
 
-/// The key column's name, where it says something: an `id` that is the whole primary key is in every table.
+/// The name of the key column, unless it says nothing: every table has an `id` that is its whole primary key.
 fn key_column<'a>(rule: &'a TableRule, from: &Catalog) -> Option<&'a str> {
     let Tenancy::Key(column) = &rule.tenancy else { return None };
     let table = from.tables.get(&rule.name)?;

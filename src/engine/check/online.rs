@@ -48,7 +48,7 @@ pub(in crate::engine) async fn check_online(
 /// Rows are written in both stores: in the source when orgs come back, and removed there in the end.
 fn check_writing(report: &mut Report, definition: &Definition, store: &Store, catalog: &Catalog) {
     if *store.name() != definition.from {
-        // This is checked for every strategy.
+        // Other checks do this for every strategy.
         return;
     }
     for rule in &definition.tables {
@@ -76,7 +76,7 @@ async fn check_guard(
     let blockers = guard.blockers().await?;
     for (table, problem) in &blockers {
         let subject = format!("table {table} in {}", store.name());
-        // A column that does not exist is found by others, too.
+        // Other checks also find a column that does not exist.
         let is_known = report.of_level(Level::Problem).any(|known| known.subject == subject && known.text == *problem);
         if !is_known {
             let (text, remedy) = problem.rsplit_once("; ").unwrap_or((problem, "correct it in the definition"));

@@ -12,16 +12,16 @@ pub enum Level {
     Ok,
     /// It works, but not as well or as safely as it could.
     Warning,
-    /// Moves would fail, or lose something.
+    /// Moves would fail, or lose data.
     Problem,
 }
 
-/// One thing that was looked at.
+/// One thing that was checked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
     /// How bad it is.
     pub level: Level,
-    /// What it is about, e.g. `store old` or `table nodes`.
+    /// The subject, e.g. `store old` or `table nodes`.
     pub subject: String,
     /// What was found.
     pub text: String,
@@ -30,10 +30,10 @@ pub struct Finding {
     pub remedy: Option<String>,
 }
 
-/// Everything that a check looked at.
+/// All findings of a check.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct Report {
-    /// In the order in which it was looked at.
+    /// In the order of the checks.
     pub findings: Vec<Finding>,
 }
 
@@ -48,7 +48,7 @@ impl Report {
         self.findings.iter().filter(move |finding| finding.level == level)
     }
 
-    /// A report of nothing but one problem.
+    /// A report of a single problem.
     pub(in crate::engine) fn of_problem(subject: &str, text: String, remedy: &str) -> Self {
         let mut report = Self::default();
         report.problem(subject, text, remedy);

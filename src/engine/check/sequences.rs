@@ -1,4 +1,4 @@
-//! Sequences that would hand out, in the target, numbers that rows of the source have already.
+//! Sequences of the target that would return numbers which rows of the source already have.
 
 use mover_actors::ports::EngineError;
 
@@ -55,7 +55,7 @@ fn compare(
     report.problem(subject, text, format!("run in {to}: {}", setval(&own.quoted, theirs, own.increment)));
 }
 
-/// Whether two sequences step past each other for ever.
+/// Whether two sequences never return the same number.
 fn interleave((step, at): (i64, i64), (other_step, other_at): (i64, i64)) -> bool {
     step == other_step && step.abs() > 1 && at.rem_euclid(step) != other_at.rem_euclid(step)
 }

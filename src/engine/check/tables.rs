@@ -128,7 +128,7 @@ fn check_columns(
     }
 }
 
-/// Foreign keys that could not be proven, or not be satisfied row by row.
+/// Foreign keys that could not be verified, or not be satisfied row by row.
 pub(in crate::engine) fn check_references(report: &mut Report, definition: &Definition, to: &Catalog) {
     for reference in &to.references {
         let moved = to.tables.iter().find(|(_, table)| table.oid == reference.child_root);

@@ -1,5 +1,6 @@
-//! What the triggers of one table run, as SQL that names everything in full, because it runs with Mover's rights in the
-//! sessions of others. The functions have a path of their own besides: what is called by a type of somebody else, say, may not.
+//! The bodies of the triggers of one table. They qualify every name, because they run with Mover's rights in the sessions of
+//! others. The functions have a search_path of their own as well, for what they call indirectly, such as functions of
+//! user-defined types.
 
 use crate::config::{Definition, TableRule, Tenancy, Via};
 
@@ -13,10 +14,10 @@ use crate::engine::schema::catalog::{Catalog, Column, Table};
 use crate::engine::schema::name::{literal, quote};
 use crate::engine::schema::shape::EQUALS;
 
-/// Types whose text is the same whatever a session has set.
+/// Types whose text does not depend on session settings.
 const PLAIN_TYPES: [&str; 8] =
     ["smallint", "integer", "bigint", "text", "character varying", "uuid", "numeric", "boolean"];
-/// What others run with, so that their text is what Mover's own sessions (session.sql) see.
+/// Settings for the functions of the other tables, so that they see the same text as Mover's own sessions (session.sql).
 const KEY_SETTINGS: [(&str, &str); 6] = [
     ("DateStyle", "ISO, YMD"),
     ("IntervalStyle", "postgres"),
@@ -25,18 +26,18 @@ const KEY_SETTINGS: [(&str, &str); 6] = [
     ("bytea_output", "hex"),
     ("lc_monetary", "C"),
 ];
-/// More hops than any schema has: a definition that leads around in a circle ends here.
+/// More hops than any schema has. It ends the search if a definition leads around in a circle.
 const HOPS_MAX: usize = 32;
 
 /// The triggers of one table of a migration.
 #[derive(Debug)]
 pub(super) struct Guarded {
-    /// As the definition has it.
+    /// As the definition writes it.
     pub(super) label: String,
-    /// Its number in the database.
+    /// Its oid.
     pub(super) oid: u32,
     pub(super) triggers: Vec<Trigger>,
-    /// Columns of which no two rows may have the same value: the parents that rows of this table are found through.
+    /// Columns that must be unique: rows of this table are found through these parents.
     pub(super) parents: Vec<Pointed>,
     /// The column with the org's key, if it has one.
     pub(super) key: Option<Pointed>,
@@ -50,8 +51,8 @@ pub(super) struct Pointed {
     pub(super) column: String,
 }
 
-/// The triggers of each table of the definition in one store, by name, whose orgs move to or from the store `other`; or all tables
-/// that cannot have them, each with what is in the way.
+/// The triggers of each table of the definition in one store, sorted by name; `other` is the store that orgs move to or from.
+/// An error has all tables that cannot have triggers, each with the reason.
 pub(super) fn triggers(
     definition: &Definition,
     catalog: &Catalog,
@@ -105,7 +106,7 @@ impl Plan<'_> {
         let [insert, update, delete] = match written {
             Some((kind, column)) => {
                 let (old, new) = (kind.is_watched("old", &column), kind.is_watched("new", &column));
-                // Not IS DISTINCT FROM, whose operator is looked up by the path.
+                // Not IS DISTINCT FROM: it looks its operator up in search_path.
                 let either = format!("(old.{column} {EQUALS} new.{column}) IS NOT TRUE OR {old}");
                 [
                     (&INSERT_OF_ROW, new, logged(&[Side::row("NEW")])?),
@@ -138,8 +139,8 @@ impl Plan<'_> {
         Pointed { table: label.into(), oid: table.oid, column: column.into() }
     }
 
-    /// The key of the org that a row under `alias` belongs to, as text; NULL where its parent cannot be found any more. As text
-    /// of one collation, whatever the column has: keys of different columns are compared here.
+    /// The key of the org that a row under `alias` belongs to, as text; NULL if its parent cannot be found any more. The text
+    /// has one collation, whatever the column has, because keys of different columns are compared here.
     fn org<'b>(&'b self, rule: &TableRule, table: &'b Table, alias: &str, way: &mut Way<'b>) -> Result<String, String> {
         match &rule.tenancy {
             Tenancy::Key(column) => {
@@ -212,11 +213,12 @@ impl Plan<'_> {
         columns
     }
 
-    /// The function for rows as they were, as they are, or both.
+    /// The function for old rows, new rows, or both.
     fn logged(&self, sides: &[Side], key: &[&Column]) -> Result<String, String> {
         let pointed_at = self.pointed_at();
-        // A row that is only changed keeps what hangs on it; one that comes, goes, or changes hands takes it along. So does one
-        // that gets another parent: if that goes, the cascade to this row is not logged, and the copy has it elsewhere.
+        // A changed row keeps its subtree; a row that is inserted or deleted, or gets another org, takes its subtree along. So
+        // does a row that gets another parent: if that parent is deleted, the cascade to this row is not logged, and the copy
+        // has the row elsewhere.
         let parent = match &self.rule.tenancy {
             Tenancy::Via(hops) => hops.first().map(|hop| hop.column.quoted()),
             Tenancy::Key(_) => None,
@@ -243,7 +245,8 @@ impl Plan<'_> {
             (false, 1) => "true",
             (false, _) => "pg_catalog.count(DISTINCT k.side) OPERATOR(pg_catalog.=) 1",
         };
-        // Arrays are equal where both have no value, like rows by IS NOT DISTINCT FROM. Its operator would be looked up by the path.
+        // Arrays with NULL in the same place are equal, like rows by IS NOT DISTINCT FROM, which would look its operator up in
+        // search_path.
         let whole = |(org, key, points): &(String, String, String)| {
             [format!("ARRAY[{org}]::pg_catalog.text[]"), key.clone(), points.clone()]
         };
@@ -252,7 +255,7 @@ impl Plan<'_> {
                 let pairs = whole(before).into_iter().zip(whole(after));
                 pairs.map(|(old, new)| format!("{old} {EQUALS} {new}")).collect::<Vec<_>>().join(" AND ")
             }
-            // One row is as it was, unless it is compared with what it became.
+            // A single row is compared with nothing.
             _ => "true".into(),
         };
         let (org, key, _) = rows.first().ok_or("nothing is known of its rows")?;
@@ -281,11 +284,11 @@ impl Plan<'_> {
     }
 }
 
-/// Rows as a function sees them.
+/// Rows as a function refers to them.
 struct Side {
-    /// What a row is called.
+    /// The name of a row.
     row: &'static str,
-    /// Where it is one of many.
+    /// The relation of the row, if there are many rows.
     from: Option<&'static str>,
 }
 
@@ -299,7 +302,7 @@ impl Side {
     }
 }
 
-/// What is met on the way from a row to its org.
+/// What the path from a row to its org passes.
 #[derive(Default)]
 struct Way<'a> {
     parents: Vec<Pointed>,
@@ -315,7 +318,7 @@ const OF_STATEMENT: &str = include_str!("sql/of_statement.plpgsql");
 const LOGGED: &str = include_str!("sql/logged.plpgsql");
 const REFUSE_TRUNCATE: &str = include_str!("sql/refuse_truncate.plpgsql");
 
-/// A template with its `{places}` filled. What is filled in is not looked at again: a table's name may have braces as well.
+/// Fills the `{places}` of a template. Values are not scanned again: the name of a table may have braces, too.
 fn filled(template: &str, values: &[(&str, &str)]) -> String {
     let mut text = String::new();
     let mut rest = template;

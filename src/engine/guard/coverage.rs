@@ -1,4 +1,4 @@
-//! Whether all that is written in a store would be seen, asked before the word of triggers is relied on.
+//! Checks that triggers see all writes in a store, before anything relies on them.
 
 use mover_actors::ports::EngineError;
 use tokio_postgres::types::Oid;
@@ -8,7 +8,7 @@ use crate::engine::guard::trigger::trigger_names;
 use crate::engine::store::Store;
 use crate::engine::store::error::{Doing, Failed};
 
-/// Refuses if one of the tables, or a partition that was attached since, has not all triggers.
+/// Refuses if a trigger is missing on one of the tables, or on a partition that was attached since.
 pub(in crate::engine) async fn must_watch(
     store: &Store,
     definition: &Definition,

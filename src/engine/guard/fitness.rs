@@ -1,4 +1,4 @@
-//! Whether triggers on the tables would see all that is written, and whether we may make them.
+//! Whether triggers on the tables would see all writes, and whether we may create them.
 
 use mover_actors::ports::EngineError;
 
@@ -6,7 +6,7 @@ use crate::engine::guard::body::{Guarded, Pointed};
 use crate::engine::store::connection::Session;
 use crate::engine::store::error::{Doing, Failed};
 
-/// Tables that triggers could be put on, but would not be right for, each with what to do.
+/// Tables that can have triggers but would be written without firing them, each with the remedy.
 pub(super) async fn unfit(
     session: &Session,
     tables: &[Guarded],
@@ -33,7 +33,7 @@ pub(super) async fn unfit(
     Ok(ambiguous.chain(inexact).chain(relatives(session, tables, doing).await?).collect())
 }
 
-/// Tables that are written by the name of another one as well.
+/// Tables that are also written under the name of another table.
 async fn relatives(
     session: &Session,
     tables: &[Guarded],
@@ -62,7 +62,7 @@ async fn relatives(
     Ok(found)
 }
 
-/// Tables and partitions on which our role may not make triggers.
+/// Tables and partitions on which our role may not create triggers.
 pub(super) async fn missing_rights(
     session: &Session,
     tables: &[Guarded],
@@ -84,7 +84,7 @@ pub(super) async fn missing_rights(
     Ok(missing)
 }
 
-/// Those columns whose numbers the query answers with.
+/// The columns whose numbers the query returns.
 async fn chosen<'a>(
     session: &Session,
     sql: &str,

@@ -1,7 +1,7 @@
-//! The triggers of a migration in a store: put there and looked at.
+//! Installs the triggers of a migration in a store, and reads their state.
 //!
-//! A trigger can only be made while nobody writes to its table, and whoever comes meanwhile waits behind Mover. So each table
-//! is a transaction of its own that waits for no more than a moment, and is tried again later.
+//! A trigger can only be created while the table has no writers, and writers that come meanwhile queue behind Mover. So each
+//! table has a transaction of its own, which waits for a moment at most and is tried again later.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::config::Definition;
 use crate::engine::guard::body::{Guarded, triggers};
-use crate::engine::guard::briefly::{Asking, Beside, briefly};
+use crate::engine::guard::brief_lock::{Concurrent, LockRequest, with_brief_lock};
 use crate::engine::guard::fitness::{missing_rights, unfit};
 use crate::engine::guard::places::{Place, Standing, places};
 use crate::engine::guard::trigger::Trigger;
@@ -24,42 +24,42 @@ use crate::engine::store::connection::Session;
 use crate::engine::store::error::{Doing, Failed};
 use mover_actors::protocol::LiveLimits;
 
-/// What the guard of a migration looks like in one store.
+/// The guard of a migration in one store.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct GuardStatus {
     /// Places (tables and partitions) with all their triggers.
     pub guarded: Vec<String>,
-    /// Places with all their triggers, which are switched off until a campaign needs them: no org moves or has moved.
+    /// Places with all their triggers, disabled until a campaign needs them: no org moves or has moved.
     pub asleep: Vec<String>,
-    /// Places that lack a trigger, or have one that is switched off or from another version.
+    /// Places where a trigger is missing, disabled, or from another version.
     pub unguarded: Vec<String>,
     /// Orgs by mode.
     pub orgs: GuardedOrgs,
 }
 
-/// Orgs by mode, and what is logged.
+/// Orgs by mode, and the size of the change log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct GuardedOrgs {
     /// They live here and are not moving.
     pub settled: i64,
-    /// What is written of them is logged.
+    /// Their writes are logged.
     pub capturing: i64,
     /// They live in the other store.
     pub moved: i64,
     /// They are being copied here.
     pub incoming: i64,
-    /// Their copies were removed again.
+    /// Their copies were removed.
     pub discarded: i64,
-    /// Keys that are logged, over all orgs.
+    /// Logged keys of all orgs.
     pub entries: i64,
 }
 
-/// How triggers are left where there were none.
+/// The state in which new triggers are left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::engine) enum Readiness {
     /// Ready for orgs to move.
     Awake,
-    /// Switched off as long as no org moves: then they cost nothing. A campaign wakes them up.
+    /// Disabled as long as no org moves: then they cost nothing. A campaign enables them.
     Asleep,
 }
 
@@ -67,10 +67,10 @@ pub(in crate::engine) enum Readiness {
 pub(in crate::engine) struct Guard<'a> {
     pub(super) definition: &'a Definition,
     pub(super) store: &'a Store,
-    /// Or which of them cannot have triggers, and why. What is there can be removed all the same.
+    /// Or the tables that cannot have triggers, and why. Existing triggers can be removed all the same.
     tables: Result<Vec<Guarded>, Vec<(String, String)>>,
     keys: KeyForms,
-    /// For how long a table that is in use is asked for.
+    /// How long to try for a table that is in use.
     pub(super) lock_budget: Duration,
 }
 
@@ -83,12 +83,12 @@ impl<'a> Guard<'a> {
         Self { definition, store, tables, keys, lock_budget: LiveLimits::default().lock_budget }
     }
 
-    /// Asks for tables that are in use for so long.
+    /// Tries for so long to lock a table that is in use.
     pub(in crate::engine) fn patient_for(self, lock_budget: Duration) -> Self {
         Self { lock_budget, ..self }
     }
 
-    /// Makes what is missing or outdated, or asleep against what is asked for, and answers where that was.
+    /// Creates triggers that are missing, outdated, or disabled although `readiness` wants them enabled; returns their places.
     pub(in crate::engine) async fn install(&self, readiness: Readiness) -> Result<Vec<String>, EngineError> {
         let doing = Doing::new(self.store.name(), "installing the guard");
         let tables = self.tables()?;
@@ -96,7 +96,7 @@ impl<'a> Guard<'a> {
         if let Some((table, problem)) = unfit(&session, tables, doing).await?.into_iter().next() {
             return Err(doing.on(&table).refused(problem));
         }
-        // Whoever holds a connection and asks for a second one may wait for itself.
+        // A session that holds a connection and asks for a second one can deadlock the pool.
         session.release();
         if !crate::engine::guard::ensure_tables(self.store).await? {
             return Err(doing.refused(crate::engine::guard::MISSING_RIGHT));
@@ -122,7 +122,7 @@ impl<'a> Guard<'a> {
         Ok(changed)
     }
 
-    /// Makes what is missing in the places of a table, and answers where that was.
+    /// Creates missing triggers in the places of a table; returns those places.
     async fn guard_table(
         &self,
         session: &Session,
@@ -139,10 +139,11 @@ impl<'a> Guard<'a> {
         if lacking.is_empty() {
             return Ok(Vec::new());
         }
-        // Somebody else may have woken up what is there, and rely on it: only what is new is left asleep. Only an owner can.
+        // Another Mover may have enabled the existing triggers and rely on them, so only new ones are left disabled. Only an
+        // owner can disable them.
         let may_sleep = places.iter().all(|place| place.is_ours && place.standing(table) == Standing::Bare);
         let readiness = if may_sleep { readiness } else { Readiness::Awake };
-        // A partition gets some of its triggers from the table, which comes first.
+        // A partition inherits some triggers from the table, so the table comes first.
         let root = places.iter().copied().filter(|place| place.is_root());
         for place in root.chain(lacking.iter().copied().filter(|place| !place.is_root())) {
             self.guard_place(session, place, table, readiness).await?;
@@ -158,7 +159,7 @@ impl<'a> Guard<'a> {
         readiness: Readiness,
     ) -> Result<(), EngineError> {
         let doing = Doing::new(self.store.name(), "installing the guard").on(&table.label);
-        let asking = Asking { beside: Beside::Readers, budget: self.lock_budget };
+        let asking = LockRequest { concurrent: Concurrent::Readers, budget: self.lock_budget };
         let is_wanted = |trigger: &&Trigger| place.is_root() || !trigger.is_inherited();
         let wanted: Vec<&Trigger> = table.triggers.iter().filter(is_wanted).collect();
         let create = match readiness {
@@ -169,10 +170,10 @@ impl<'a> Guard<'a> {
             }
             Readiness::Asleep => asleep_unless_there(&wanted, place),
         };
-        briefly(session, &create, &place.name, asking, doing).await
+        with_brief_lock(session, &create, &place.name, asking, doing).await
     }
 
-    /// What keeps the tables from being guarded, each with its name and what to do; found without changing anything.
+    /// Finds what keeps tables from being guarded, each with its name and the remedy; changes nothing.
     pub(in crate::engine) async fn blockers(&self) -> Result<Vec<(String, String)>, EngineError> {
         let doing = Doing::new(self.store.name(), "looking for what the guard needs");
         let tables = match &self.tables {
@@ -186,7 +187,7 @@ impl<'a> Guard<'a> {
         Ok(found)
     }
 
-    /// What is there.
+    /// The present state.
     pub(in crate::engine) async fn status(&self) -> Result<GuardStatus, EngineError> {
         let doing = Doing::new(self.store.name(), "looking for the guard's triggers");
         let tables = self.tables()?;
@@ -219,7 +220,7 @@ impl<'a> Guard<'a> {
         })
     }
 
-    /// A row for each org, so that a snapshot from before a move has one to fail on.
+    /// Inserts a row for each org, so that a snapshot from before a move has one to fail on.
     async fn list_orgs(&self, session: &Session) -> Result<(), EngineError> {
         let doing = Doing::new(self.store.name(), "listing the orgs for the guard");
         let walk = Walk::begin(session, self.definition, self.keys.clone()).await?;
@@ -228,7 +229,7 @@ impl<'a> Guard<'a> {
             if page.is_empty() {
                 return Ok(());
             }
-            // A line that names no org is told by whoever captures the orgs.
+            // Capturing the orgs reports rows of the directory that name no org.
             let keys: Vec<String> = page.into_iter().flatten().map(|(_, key)| key.to_string()).collect();
             let sql = include_str!("sql/list_orgs.sql");
             let migration = self.definition.name.as_str();
@@ -254,7 +255,7 @@ impl<'a> Guard<'a> {
     }
 }
 
-/// Makes triggers in a place that has none of them: asked again when it is locked, for another process may have been there.
+/// Creates triggers in a place that has none. It checks again under the lock, because another process may have created them.
 fn asleep_unless_there(triggers: &[&Trigger], place: &Place) -> String {
     let names: Vec<String> = triggers.iter().map(|trigger| literal(&trigger.name)).collect();
     let each = triggers.iter().flat_map(|trigger| [trigger.create_function(), trigger.create_asleep_on(&place.name)]);

@@ -1,7 +1,7 @@
-//! What Mover keeps in the stores: a row for each org that says whose its rows are, and, for online moves, triggers.
+//! What Mover keeps in the stores: a row for each org that says which store its rows live in, and, for online moves, triggers.
 
 mod body;
-mod briefly;
+mod brief_lock;
 mod coverage;
 mod fitness;
 mod install;
@@ -34,17 +34,17 @@ const ADMIT: &str = include_str!("sql/admit.sql");
 const FOUND: &str = include_str!("sql/guard_found.sql");
 const CREATE: &str = concat!(include_str!("sql/guard_create.sql"), include_str!("sql/guard_watch.sql"));
 
-/// What to do when the guard's table can be neither found nor made.
+/// The remedy if the guard's table can be neither found nor created.
 pub(super) const MISSING_RIGHT: &str = "no right to create it; run in this store as its owner: CREATE SCHEMA mover; \
     GRANT CREATE, USAGE ON SCHEMA mover TO the role that Mover logs in as";
 
-/// Prepares what [`enter`] asks, so that it is sent at once.
+/// Prepares the statements of [`enter`], so that they are sent at once.
 pub(super) async fn prepare(session: &Session, doing: Doing<'_>) -> Result<(), EngineError> {
     session.prepared(ENTER).await.map(drop).map_err(|error| doing.failed(error))
 }
 
-/// Puts the orgs into `mode`, which is `incoming` or `discarded`, inside the caller's transaction, whose end decides. Their rows stay locked until then. Answers
-/// of which orgs an earlier try may have left rows: the keys of those that were `incoming`.
+/// Puts the orgs into `mode`, which is `incoming` or `discarded`, inside the caller's transaction. Their guard rows stay locked
+/// until it ends. Returns the keys of the orgs that were `incoming`: an earlier try may have left rows of them.
 pub(super) async fn enter(
     session: &Session,
     cohort: &Cohort,
@@ -95,18 +95,18 @@ async fn refuse_others(
     })
 }
 
-/// Makes the guard's table where it is missing; answers whether it is there now.
+/// Creates the guard's table if it is missing; returns whether it exists now.
 pub(super) async fn ensure(store: &Store) -> Result<bool, EngineError> {
     ensure_one(store, &["has_fence"]).await
 }
 
-/// Makes everything that online moves keep in a store, where any of it is missing or open to others; answers whether it is there
-/// now.
+/// Creates everything that online moves keep in a store if any of it is missing or callable by others; returns whether it
+/// exists now.
 pub(super) async fn ensure_tables(store: &Store) -> Result<bool, EngineError> {
     ensure_one(store, &["has_all", "is_closed"]).await
 }
 
-/// Whether everything that online moves keep in a store is there.
+/// Whether everything that online moves keep in a store exists.
 pub(super) async fn has_tables(store: &Store) -> Result<bool, EngineError> {
     let doing = Doing::new(store.name(), "looking for the guard's tables");
     let session = store.session().await?;
@@ -115,7 +115,7 @@ pub(super) async fn has_tables(store: &Store) -> Result<bool, EngineError> {
     row.try_get("has_all").map_err(|error| doing.failed(error))
 }
 
-/// Whether the function that all triggers call is the one that we know, and none that they call is open to others.
+/// Whether the function that all triggers call is of this version, and no function that they call is public.
 async fn admits(session: &Session, doing: Doing<'_>) -> Result<bool, EngineError> {
     let failed = |error| doing.failed(error);
     let found = session.query_opt(include_str!("sql/admits.sql"), &[]).await.map_err(failed)?;
@@ -140,14 +140,14 @@ async fn ensure_one(store: &Store, needed: &[&str]) -> Result<bool, EngineError>
     Ok(there)
 }
 
-/// Several processes may come here at once.
+/// Several processes may run this at once.
 const ALONE: &str = "SELECT pg_advisory_xact_lock(hashtext('mover.org_guard'))";
 
-/// Makes what is missing; false if we have no right to.
+/// Creates what is missing; false if we lack the right to.
 async fn create(session: &Session, doing: Doing<'_>) -> Result<bool, EngineError> {
-    // Not to_regnamespace: that may still say what it said before we waited for the lock.
+    // Not to_regnamespace: it may answer from a cache of before we got the lock.
     let schema = "DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_namespace WHERE nspname = 'mover') THEN CREATE SCHEMA mover; END IF; END $$";
-    // That something is there already is no news.
+    // Suppresses notices about objects that exist.
     let quietly = "SET LOCAL client_min_messages = warning";
     match session.batch_execute(&format!("BEGIN; {quietly}; {ALONE}; {schema}; {CREATE}; {ADMIT}; COMMIT")).await {
         Ok(()) => Ok(true),

@@ -1,4 +1,4 @@
-//! Where triggers should be, and what is there.
+//! The places where triggers belong, and the triggers found there.
 
 use mover_actors::ports::EngineError;
 use tokio_postgres::Row;
@@ -10,12 +10,12 @@ use crate::engine::store::error::{Doing, Failed};
 
 const FOUND: &str = include_str!("sql/found.sql");
 
-/// A table or partition where triggers should be.
+/// A table or partition where triggers belong.
 pub(super) struct Place {
     /// Quoted, with its schema.
     pub(super) name: String,
     pub(super) oid: u32,
-    /// The table of the definition that it is, or is a partition of.
+    /// The table of the definition: this one, or the one that this is a partition of.
     pub(super) root: u32,
     /// Whether our role has the owner's rights.
     pub(super) is_ours: bool,
@@ -36,32 +36,32 @@ pub(super) struct FoundTrigger {
     pub(super) function: String,
     pub(super) body: String,
     pub(super) runs_as_owner: bool,
-    /// Everybody may call the function.
+    /// PUBLIC may execute the function.
     pub(super) is_public: bool,
-    /// The condition has an operator or a function that is not Postgres' own.
+    /// The condition uses an operator or a function outside pg_catalog.
     pub(super) calls_others: bool,
     pub(super) settings: Vec<String>,
 }
 
-/// Whose writes a trigger is called for.
+/// For which sessions a trigger fires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Enabled {
     ForApplications,
     No,
-    /// Also for Mover's own, or only for those.
+    /// Fires in Mover's own sessions, too, or only there.
     Otherwise,
 }
 
-/// What there is of a table's triggers in one place.
+/// The triggers of a table in one place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Standing {
-    /// All that should be.
+    /// All of them.
     Guarded,
-    /// All, but switched off until a campaign needs them.
+    /// All of them, disabled until a campaign needs them.
     Asleep,
     /// None of that name.
     Bare,
-    /// Something is missing or not as it should be.
+    /// A trigger is missing or not as it should be.
     Lacking,
 }
 

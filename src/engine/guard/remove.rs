@@ -1,19 +1,19 @@
-//! Taking the guard away without a trace, also from what is no part of the migration any more.
+//! Removes the guard without a trace, also from tables that are no part of the migration any more.
 
 use std::time::Duration;
 
 use mover_actors::ports::EngineError;
 
-use crate::engine::guard::briefly::{Asking, Beside, briefly};
+use crate::engine::guard::brief_lock::{Concurrent, LockRequest, with_brief_lock};
 use crate::engine::guard::install::{Guard, GuardedOrgs};
 use crate::engine::guard::trigger::{functions_begin, trigger_names};
 use crate::engine::store::connection::Session;
 use crate::engine::store::error::{Doing, Failed};
 
 impl Guard<'_> {
-    /// Takes everything of the migration away, and the schema `mover` if nothing else is in it; answers from which tables and
-    /// partitions. Refused while an org moves; with `force` also orgs that have moved away are forgotten, so that whoever still
-    /// writes to them here is not refused any more.
+    /// Removes everything of the migration, and the schema `mover` if it is empty then; returns the tables and partitions that
+    /// had triggers. Refused while an org moves. With `force` it also forgets orgs that have moved away, so that writes to
+    /// their rows here are not refused any more.
     pub(in crate::engine) async fn remove(&self, force: bool) -> Result<Vec<String>, EngineError> {
         let doing = Doing::new(self.store.name(), "removing the guard");
         let failed = |error| doing.failed(error);
@@ -68,14 +68,14 @@ async fn drop_triggers(
 ) -> Result<Vec<String>, EngineError> {
     let failed = |error| doing.failed(error);
     let sql = include_str!("sql/installed_triggers.sql");
-    let asking = Asking { beside: Beside::Nobody, budget: lock_budget };
+    let asking = LockRequest { concurrent: Concurrent::Nothing, budget: lock_budget };
     let mut removed = Vec::new();
     let names = trigger_names(migration).to_vec();
     for row in session.query(sql, &[&functions_begin(migration), &names]).await.map_err(failed)? {
         let place: String = row.try_get("place").map_err(failed)?;
         let triggers: Vec<String> = row.try_get("triggers").map_err(failed)?;
         let drops: Vec<String> = triggers.iter().map(|trigger| format!("DROP TRIGGER {trigger} ON {place}")).collect();
-        briefly(session, &drops.join("; "), &place, asking, doing).await?;
+        with_brief_lock(session, &drops.join("; "), &place, asking, doing).await?;
         removed.push(place);
     }
     Ok(removed)

@@ -1,13 +1,13 @@
-//! One trigger: what it is called, how it is made, and whether one that is found is it.
+//! One trigger: its name, how it is created, and whether a trigger that was found matches it.
 
 use crate::engine::guard::places::FoundTrigger;
 use crate::engine::schema::name::{literal, quote};
 
-/// What all functions run with, whoever calls them. Reliance on it is the last resort: they name everything in full.
+/// The search_path of all functions. It is a second line of defence: they qualify every name.
 const PATH: &str = "search_path=pg_catalog, pg_temp";
-/// Names of all triggers begin with this.
+/// The prefix of all trigger names.
 pub(super) const PREFIX: &str = "mover_guard_";
-/// So many characters of a migration's name go into the names of its triggers and functions.
+/// How much of a migration's name goes into the names of its triggers and functions.
 const MIGRATION_CHARACTERS_MAX: usize = 24;
 
 /// One trigger with its function.
@@ -17,16 +17,16 @@ pub(super) struct Trigger {
     pub(super) name: String,
     /// The function in schema `mover`, quoted, with its schema.
     pub(super) function: String,
-    /// What the function says.
+    /// The body of the function.
     pub(super) body: String,
     /// Settings that the function runs with.
     pub(super) settings: &'static [(&'static str, &'static str)],
     pub(super) firing: &'static Firing,
-    /// It is called only if this holds.
+    /// The function is called only if this holds.
     pub(super) condition: String,
 }
 
-/// When a trigger fires, and what its function is given.
+/// When a trigger fires, and which rows its function gets.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Firing {
     pub(super) event: &'static str,
@@ -38,13 +38,13 @@ pub(super) struct Firing {
 
 pub(super) const OLD_ROWS: &str = "old_rows";
 pub(super) const NEW_ROWS: &str = "new_rows";
-/// The bit of `pg_trigger.tgtype` for triggers that are called for each row.
+/// The bit of `pg_trigger.tgtype` for row-level triggers.
 const EACH_ROW: i16 = 1;
 pub(super) const INSERT: Firing = Firing { event: "insert", number: 4, old_rows: None, new_rows: Some(NEW_ROWS) };
 pub(super) const UPDATE: Firing =
     Firing { event: "update", number: 16, old_rows: Some(OLD_ROWS), new_rows: Some(NEW_ROWS) };
 pub(super) const DELETE: Firing = Firing { event: "delete", number: 8, old_rows: Some(OLD_ROWS), new_rows: None };
-/// The only one before its statement: afterwards there is nothing left to ask about.
+/// The only one that fires before its statement: afterwards no row is left to look at.
 pub(super) const TRUNCATE: Firing = Firing { event: "truncate", number: 34, old_rows: None, new_rows: None };
 
 pub(super) const INSERT_OF_ROW: Firing = Firing { event: "insert", number: 5, old_rows: None, new_rows: None };
@@ -52,7 +52,7 @@ pub(super) const UPDATE_OF_ROW: Firing = Firing { event: "update", number: 17, o
 pub(super) const DELETE_OF_ROW: Firing = Firing { event: "delete", number: 9, old_rows: None, new_rows: None };
 
 impl Firing {
-    /// Called for each row: Postgres puts such a trigger on all partitions as well, also on those that are attached later.
+    /// A row-level trigger: Postgres creates it on all partitions as well, also on those that are attached later.
     fn is_for_each_row(&self) -> bool {
         self.number & EACH_ROW != 0
     }
@@ -88,17 +88,17 @@ impl Trigger {
         )
     }
 
-    /// The same, but switched off.
+    /// The same, but disabled.
     pub(super) fn create_asleep_on(&self, table: &str) -> String {
         format!("{}; ALTER TABLE {table} DISABLE TRIGGER {}", self.create_on(table), quote(&self.name))
     }
 
-    /// Whether a partition gets it from the table that it belongs to.
+    /// Whether a partition inherits it from its table.
     pub(super) fn is_inherited(&self) -> bool {
         self.firing.is_for_each_row()
     }
 
-    /// Whether it is there and works as it should, once it is switched on.
+    /// Whether it exists and works as it should, once it is enabled.
     pub(super) fn is_as_found(&self, found: &FoundTrigger) -> bool {
         let settings = self.settings.iter().map(|(name, value)| format!("{name}={value}"));
         let settings: Vec<String> = std::iter::once(PATH.to_owned()).chain(settings).collect();
@@ -113,25 +113,25 @@ impl Trigger {
             && found.runs_as_owner
             && !found.is_public
             && !found.calls_others
-            // Postgres quotes a name only where it must.
+            // Postgres quotes a name only if it must.
             && found.function.replace('"', "") == self.function.replace('"', "")
     }
 }
 
-/// A condition without what Postgres writes in another way than we: schemas and quotes where it must, casts and parentheses to be
-/// sure. That its operators are those of Postgres is looked up.
+/// A condition without the parts that Postgres may spell in another way than we do: schemas, quotes, casts and parentheses.
+/// Whether its operators are those of Postgres is checked separately.
 fn bare(condition: &str) -> String {
     let written_or_not =
         ["OPERATOR", "pg_catalog.", "mover.", "::bigint", "::integer", "::int4", "::text", "\"", "(", ")", " "];
     written_or_not.iter().fold(condition.to_owned(), |condition, what| condition.replace(what, ""))
 }
 
-/// How the functions of a migration begin: the whole name is this, a hash of 16 digits, and the event.
+/// The prefix of a migration's functions: the full name is this, a hash of 16 digits, and the event.
 pub(super) fn functions_begin(migration: &str) -> String {
     format!("guard_{}_", short(migration))
 }
 
-/// What the triggers of a migration are called, on whichever table.
+/// The names of the triggers of a migration, on whichever table.
 pub(super) fn trigger_names(migration: &str) -> [String; 4] {
     [INSERT, UPDATE, DELETE, TRUNCATE].map(|firing| trigger_name(migration, &firing))
 }
@@ -147,7 +147,7 @@ fn short(migration: &str) -> String {
     }
 }
 
-/// FNV-1a: names that stay the same from one version of Mover to the next.
+/// FNV-1a: names stay the same from one version of Mover to the next.
 pub(super) fn hash(text: &str) -> u64 {
     text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }

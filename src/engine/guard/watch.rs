@@ -1,6 +1,6 @@
-//! Whose writes the triggers look at. A trigger whose condition is false costs next to nothing, one that is called costs a query: so
-//! conditions ask 64 bits whether an org with such a key moves or has moved, and only then the function asks which one. The
-//! bits are those of `guard_watch.sql`.
+//! Which orgs the triggers watch. A trigger with a false condition costs next to nothing, a call costs a query. So conditions
+//! test 64 bits: does an org with such a key move, or has it moved? Only then the function looks which org. The bits are those
+//! of `guard_watch.sql`.
 
 use mover_actors::ports::EngineError;
 
@@ -10,13 +10,13 @@ use crate::engine::store::cohort::Cohort;
 use crate::engine::store::connection::Session;
 use crate::engine::store::error::{Doing, Failed};
 
-/// Whether any org moves or has moved here: for triggers that cannot know whose rows they are given.
+/// Whether any org moves or has moved here: for triggers that cannot know which org their rows belong to.
 pub(super) const ANY: &str =
     "pg_catalog.pg_sequence_last_value('mover.watched_text'::pg_catalog.regclass) OPERATOR(pg_catalog.<>) 0";
 
 const AND: &str = "OPERATOR(pg_catalog.&)";
 
-/// What kind of key a column holds, by its type as Postgres writes it: each has bits of its own.
+/// The kind of key that a column holds, by its type as Postgres writes it. Each kind has bits of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::engine) enum Kind {
     Text,
@@ -25,7 +25,7 @@ pub(in crate::engine) enum Kind {
 }
 
 impl Kind {
-    /// `None` for types whose texts depend on a session's settings, or that have several for one value.
+    /// `None` for types whose text depends on session settings, or that have several texts for one value.
     pub(in crate::engine) fn of(written: &str) -> Option<Self> {
         let name = match written.split_once('(') {
             // An array of a type with a modifier ends with brackets.
@@ -55,8 +55,8 @@ impl Kind {
     }
 }
 
-/// Lets the store's triggers look at what is written of the orgs, whose guard rows say already what is to be done with them. Whoever was
-/// told before that nothing is to be done holds a lock on the table until its transaction ends.
+/// Makes the triggers of the store watch the orgs, whose guard rows already have their new mode. A writer that saw the old bits
+/// holds a lock on the table until its transaction ends.
 pub(in crate::engine) async fn watch(store: &Store, cohort: &Cohort) -> Result<(), EngineError> {
     let doing = Doing::new(store.name(), "letting the triggers look at the orgs");
     let failed = |error| doing.failed(error);
@@ -74,7 +74,7 @@ pub(super) async fn is_watching(session: &Session, doing: Doing<'_>) -> Result<b
     row.try_get(0).map_err(failed)
 }
 
-/// Lets the triggers forget orgs that have settled since.
+/// Makes the triggers stop watching orgs that have settled.
 pub(super) async fn watch_anew(session: &Session, doing: Doing<'_>) -> Result<(), EngineError> {
     session.batch_execute("SELECT mover.watch_anew()").await.map_err(|error| doing.failed(error))
 }

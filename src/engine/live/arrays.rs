@@ -1,4 +1,4 @@
-//! Keys of rows as statements take them.
+//! Keys of rows as parameters of statements.
 
 use tokio_postgres::types::ToSql;
 
@@ -7,7 +7,7 @@ use tokio_postgres::types::ToSql;
 pub(super) struct Arrays(Vec<Vec<String>>);
 
 impl Arrays {
-    /// Keys of so many columns each.
+    /// Keys of `columns` columns each.
     pub(super) fn of<'a>(columns: usize, keys: impl IntoIterator<Item = &'a Vec<String>>) -> Self {
         let mut arrays = vec![Vec::new(); columns];
         for key in keys {
@@ -21,7 +21,7 @@ impl Arrays {
         self.0.iter().map(|column| column as &(dyn ToSql + Sync))
     }
 
-    /// The orgs' keys, and then these.
+    /// The orgs' keys, followed by these.
     pub(super) fn after<'a>(&'a self, orgs: &'a Vec<String>) -> Vec<&'a (dyn ToSql + Sync)> {
         std::iter::once(orgs as &(dyn ToSql + Sync)).chain(self.parameters()).collect()
     }

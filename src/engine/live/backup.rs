@@ -1,4 +1,4 @@
-//! Writing an org's rows to a file, before they are removed from the store that it has left.
+//! Writes an org's rows to a file before they are removed from the store that it has left.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -18,8 +18,8 @@ use crate::engine::rows::reframe::{Frames, HEADER, TRAILER};
 use crate::engine::store::Store;
 use crate::engine::store::error::{Doing, Failed};
 
-/// Writes the org's rows to a file in `directory`. It gets its name when it is complete and on the disk, so a file with
-/// that name is good; writing it again replaces it.
+/// Writes the org's rows to a file in `directory`. The file gets its name when it is complete and synced, so a file with that
+/// name is valid; writing it again replaces it.
 pub(super) async fn back_up(
     live: &LivePlan,
     store: &Store,
@@ -46,7 +46,7 @@ pub(super) async fn back_up(
     let doing = Doing::new(store.name(), "backing up the org");
     let session = store.session().await?;
     session.batch_execute(SNAPSHOT).await.map_err(|error| doing.failed(error))?;
-    // Somebody might write to it otherwise, after the backup.
+    // Otherwise writes could follow the backup.
     standing::must_be(&session, standing::READ, Mode::Moved, lease, doing).await?;
     let mut rows_by_table = BTreeMap::new();
     for table in &live.plan.tables {
@@ -78,16 +78,16 @@ pub(super) async fn back_up(
     let rows = rows_by_table.values().sum();
     writer.end(rows_by_table).await.map_err(written)?;
     fs::rename(&partial, &path).await.map_err(written)?;
-    // The name, too, must outlive a power cut.
+    // The name must survive a power cut, too.
     fs::File::open(directory).await.map_err(written)?.sync_all().await.map_err(written)?;
     Ok(BackedUp { path, rows })
 }
 
-/// An org's name as a part of a file name: what could mean something to a file system is written as its number.
+/// An org's name as a part of a file name: characters that may have a meaning to a file system are written as numbers.
 fn file_name(org: &str) -> String {
     const CHARACTERS_MAX: usize = 100;
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
     let written = |c: char| if plain(c) { c.to_string() } else { format!("%{:x}", u32::from(c)) };
-    // The epoch behind it tells orgs apart whose names begin alike.
+    // The epoch after it distinguishes orgs whose names begin alike.
     org.chars().map(written).collect::<String>().chars().take(CHARACTERS_MAX).collect()
 }

@@ -24,7 +24,7 @@ use tokio::fs::File;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, BufWriter};
 
 pub(super) const FORMAT: &str = "mover backup 1";
-/// More than any part has: what comes instead is damaged.
+/// More than any part has: a larger length means a damaged file.
 const PART_BYTES_MAX: u32 = 2_000_000_000;
 
 /// What is in a backup.
@@ -35,7 +35,7 @@ pub(super) struct Header {
     pub(super) org: OrgName,
     pub(super) key: OrgKey,
     pub(super) epoch: Epoch,
-    /// Where the rows were.
+    /// The store that the rows were in.
     pub(super) store: StoreName,
     pub(super) tables: Vec<HeaderTable>,
 }
@@ -69,7 +69,7 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    /// Begins a file; one of the same name is overwritten. Only its owner may read it.
+    /// Begins a file and overwrites one of the same name. Only its owner may read it.
     pub(super) async fn begin(file: &Path, header: &Header) -> io::Result<Self> {
         let mut options = File::options();
         let out = options.write(true).create(true).truncate(true).mode(0o600).open(file).await?;
@@ -92,7 +92,7 @@ impl Writer {
         self.write(&0_u32.to_be_bytes()).await
     }
 
-    /// Ends the file, which is on the disk then.
+    /// Ends and syncs the file.
     pub(super) async fn end(mut self, rows: BTreeMap<String, i64>) -> io::Result<()> {
         let mut line = serde_json::to_vec(&Footer { rows, sha256: hex(self.sum) })?;
         line.push(b'\n');
@@ -147,7 +147,7 @@ impl Reader {
         Ok(Some(bytes))
     }
 
-    /// Reads the last line, and compares the sum of all before it.
+    /// Reads the last line, and compares the checksum of everything before it.
     pub(super) async fn end(mut self) -> io::Result<Footer> {
         let mut line = Vec::new();
         self.input.read_to_end(&mut line).await?;
@@ -159,7 +159,7 @@ impl Reader {
     }
 }
 
-/// Reads a whole backup without using it, so that a damaged one is refused before anything is done.
+/// Reads a whole backup without using it, so that a damaged one is refused before anything is changed.
 pub(super) async fn check(file: &Path) -> Result<Header, EngineError> {
     let read = async {
         let (mut reader, header) = Reader::open(file).await?;

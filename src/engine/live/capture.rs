@@ -1,4 +1,4 @@
-//! What the triggers of the store that orgs leave have logged, and the rows that it is about.
+//! What the triggers of the leaving store have logged, and the rows in question.
 
 use std::collections::BTreeMap;
 
@@ -24,16 +24,16 @@ use crate::engine::store::error::{Doing, Failed};
 const STANDING: &str = include_str!("sql/snapshot.sql");
 const ENTRIES: &str = include_str!("sql/entries.sql");
 const FORGET: &str = include_str!("sql/forget.sql");
-/// What is asked while writers wait.
+/// The statements that run while writers wait.
 pub(super) const STATEMENTS: [&str; 3] = [STANDING, ENTRIES, FORGET];
 
 const READING: &str = "reading what was written";
-/// The snapshot outlives the ranges, which may take hours.
+/// The snapshot lives until the ranges are copied, which may take hours.
 const LONG_SNAPSHOT: &str =
     "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL idle_in_transaction_session_timeout = 0";
 
 impl PlannedSession<LivePlan, Leaves> {
-    /// A key in the log, unless it does not fit the plan.
+    /// A logged key, checked against the plan.
     fn logged_key(&self, label: &str, key: &[String], doing: Doing<'_>) -> Result<usize, EngineError> {
         let unknown = || {
             doing.on(label).refused("writes to this table were logged, but the migration does not move it (any more)")

@@ -1,4 +1,4 @@
-//! A large org cut into ranges of its keys.
+//! Cuts a large org into ranges of its keys.
 
 use async_trait::async_trait;
 use mover_actors::domain::record::Lease;
@@ -52,7 +52,7 @@ impl Ranges for PlannedSession<LivePlan, Leaves> {
     }
 
     async fn join_snapshot(&self, name: &str) -> Result<(), EngineError> {
-        // The name comes from the store itself; a quote in it would only be refused.
+        // The name comes from the store itself; the store would refuse a quote in it.
         let name = name.replace('\'', "''");
         let begin = format!("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT '{name}'");
         self.session.batch_execute(&begin).await.map_err(|error| self.doing(READING).failed(error))
@@ -73,7 +73,7 @@ impl Ranges for PlannedSession<LivePlan, Leaves> {
 }
 
 impl PlannedSession<LivePlan, Leaves> {
-    /// The keys at the ends of the ranges of one table; none if its rows are few.
+    /// The keys at the ends of the ranges of one table; none if it has few rows.
     async fn ends(&self, lease: &Lease, table: usize, rows_wanted: i64) -> Result<Vec<Vec<String>>, EngineError> {
         let (planned, ranging) = (&self.plan().tables[table], &self.live().tables[table].ranging);
         let failed = |error| self.doing("cutting the org into ranges").on(&planned.label).failed(error);

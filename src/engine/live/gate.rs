@@ -1,4 +1,4 @@
-//! The switch as the store that orgs leave sees it.
+//! The switch in the leaving store.
 
 use std::collections::HashSet;
 use std::time::Duration;

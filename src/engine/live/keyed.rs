@@ -1,4 +1,4 @@
-//! SQL about rows with given keys. The keys come as one array of texts for each column of the primary key.
+//! SQL about rows with given keys. The keys are one array of texts for each column of the primary key.
 
 use crate::engine::schema::catalog::{Catalog, Table};
 use crate::engine::schema::name::quote;
@@ -12,7 +12,7 @@ pub(super) struct KeyColumn {
     pub(super) cast: String,
     /// The operator that compares two values of it.
     pub(super) equals: String,
-    /// ` COLLATE …` where keys are equal that are written differently: such keys count once.
+    /// ` COLLATE …` if keys that are written differently can be equal: such keys count once.
     pub(super) collate: String,
 }
 
@@ -47,7 +47,7 @@ pub(super) fn keys(columns: &[KeyColumn], first: usize) -> String {
 }
 
 /// `FROM …` for the rows `t` of a table that have one of the keys: `$first` and after. OFFSET keeps the planner from turning
-/// the look-up of each key around into a join that reads the whole table.
+/// the look-up of each key into a join that reads the whole table.
 pub(super) fn rows(from: &str, columns: &[KeyColumn], first: usize) -> String {
     let equal =
         |(index, column): (usize, &KeyColumn)| format!("r.{} {} k.k{}", column.quoted, column.equals, index + 1);
@@ -59,9 +59,9 @@ pub(super) fn rows(from: &str, columns: &[KeyColumn], first: usize) -> String {
     )
 }
 
-/// Removes the rows that `select` finds by their places (tableoid, ctid).
+/// Removes the rows that `select` finds, by tableoid and ctid.
 pub(super) fn delete(table: &Table, select: &str) -> String {
-    // In a partitioned table a place says nothing without its partition.
+    // In a partitioned table a ctid is not unique without its partition.
     let partition = match table.kind == "p" {
         true => " AND ((d.tableoid, d.ctid) IN (SELECT f.tableoid, f.ctid FROM found AS f)) IS TRUE",
         false => "",

@@ -1,4 +1,4 @@
-//! The lock that writers of an org share and that a switch takes alone.
+//! The lock that writers of an org share and that a switch takes exclusively.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -19,10 +19,10 @@ use crate::engine::store::error::{Doing, Failed};
 const LOCK: &str = include_str!("sql/lock.sql");
 const TRY_LOCK: &str = include_str!("sql/try_lock.sql");
 const UNLOCK: &str = include_str!("sql/unlock.sql");
-/// For whoever takes the lock for one statement.
+/// For a lock that is taken for one statement.
 const IDLE_MAX: Duration = Duration::from_secs(2);
 
-/// No lock is waited for any longer than this, until [`reset_timeouts`].
+/// Limits all waits for locks to this, until [`reset_timeouts`].
 pub(super) async fn wait_at_most(session: &Session, wait: Duration, doing: Doing<'_>) -> Result<(), EngineError> {
     let sql = format!("SET lock_timeout = {}", wait.as_millis().max(1));
     session.batch_execute(&sql).await.map_err(|error| doing.failed(error))
@@ -40,7 +40,7 @@ fn idle_no_longer(hold: Hold) -> String {
     )
 }
 
-/// After a try that was in vain: waits, or says who is in the way.
+/// After a failed try: waits, or returns an error that names the blocking transactions.
 pub(super) async fn try_again(
     patience: &mut Patience,
     session: &Session,
@@ -54,15 +54,15 @@ pub(super) async fn try_again(
     Ok(())
 }
 
-/// Prepares what [`try_lock`], [`lock_free`] and [`unlock`] ask.
+/// Prepares the statements of [`try_lock`], [`lock_free`] and [`unlock`].
 pub(super) async fn prepare(session: &Session, doing: Doing<'_>) -> Result<(), EngineError> {
     let failed = |error| doing.failed(error);
     let statements = [LOCK, TRY_LOCK, UNLOCK].map(|sql| session.prepared(sql));
     futures_util::future::try_join_all(statements).await.map(drop).map_err(failed)
 }
 
-/// Takes those locks of a cohort that nobody holds, without waiting for any: while we waited for one org, the writers of the others
-/// would wait with us. Answers the keys of the orgs whose lock is ours now; it stays with the session.
+/// Takes the locks of a cohort that are free, without waiting for any: while we wait for one org, the writers of the others
+/// would wait with us. Returns the keys of the orgs whose lock we have now; the session holds them.
 pub(super) async fn lock_free(
     session: &Session,
     cohort: &Cohort,
@@ -85,9 +85,9 @@ pub(super) async fn lock_free(
     Ok(ours)
 }
 
-/// Takes the lock, which stays with the session. New writers wait behind us meanwhile, so we wait for a short time only:
-/// far below the time after which Postgres looks for deadlocks, because who holds the lock may wait for a row of who waits
-/// behind us. False: it was not to be had.
+/// Takes the lock, which the session holds. New writers queue behind us meanwhile, so we wait for a short time only: far less
+/// than `deadlock_timeout`, because the holder of the lock may wait for a row of a writer that is queued behind us. Returns
+/// false if it could not get the lock.
 pub(super) async fn try_lock(
     session: &Session,
     lease: &Lease,
@@ -98,7 +98,7 @@ pub(super) async fn try_lock(
     let statement = session.prepared(LOCK).await.map_err(failed)?;
     let org: [&(dyn tokio_postgres::types::ToSql + Sync); 2] = [&lease.migration.as_str(), &lease.key.as_str()];
     let beginning = begin(hold);
-    // The wait ends with the transaction, the lock does not.
+    // The limit ends with the transaction; the lock does not.
     let begun = send(session.batch_execute(&beginning)).await;
     let locked = send(session.query_one(&statement, &org)).await;
     let ended = send(session.batch_execute("COMMIT")).await;
@@ -108,8 +108,8 @@ pub(super) async fn try_lock(
     match locked {
         Ok(_) => Ok(true),
         Err(error) if error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE) => {
-            // Granted in the very instant in which its time was over, it is ours although the statement failed: what belongs
-            // to the session outlives the rollback. Taken once more it would have to be released twice.
+            // If it was granted in the instant of the timeout, it is ours although the statement failed: session locks survive
+            // a rollback. If we took it once more, we would have to release it twice.
             session.query(include_str!("sql/unlock_late.sql"), &org).await.map_err(failed)?;
             Ok(false)
         }
@@ -117,12 +117,12 @@ pub(super) async fn try_lock(
     }
 }
 
-/// Begins a transaction that waits for no lock for longer than `timeout`.
+/// Begins a transaction that waits for locks no longer than `timeout`.
 pub(super) fn begin_impatiently(timeout: Duration) -> String {
     format!("BEGIN; SET LOCAL lock_timeout = {}", timeout.as_millis().max(1))
 }
 
-/// The same, again and again within the budget; then an error names who is in the way.
+/// Tries again and again within the budget; then returns an error that names the blocking transactions.
 pub(super) async fn lock(
     session: &Session,
     lease: &Lease,
@@ -137,14 +137,14 @@ pub(super) async fn lock(
     Ok(())
 }
 
-/// Lets writers go on.
+/// Releases the locks, so that writers go on.
 pub(super) async fn unlock(session: &Session, cohort: &Cohort, doing: Doing<'_>) -> Result<(), EngineError> {
     let failed = |error| doing.failed(error);
     let statement = session.prepared(UNLOCK).await.map_err(failed)?;
     session.query_one(&statement, &cohort.names()).await.map(drop).map_err(failed)
 }
 
-/// The session waits for locks, and may idle, as long as every other.
+/// Resets the timeouts of the session to those of every other session.
 pub(super) async fn reset_timeouts(session: &Session, doing: Doing<'_>) -> Result<(), EngineError> {
     session.batch_execute(include_str!("sql/patient.sql")).await.map_err(|error| doing.failed(error))
 }
@@ -168,9 +168,11 @@ pub(super) async fn lock_refusal(
     }
     described.sort();
     Ok(doing.refused(match described.as_slice() {
-        [] => format!("not had within {budget:?}, although nobody holds it now: the org is written all the time"),
+        [] => {
+            format!("no lock within {budget:?}, although no transaction holds it now: the org is written all the time")
+        }
         holders => format!(
-            "not had within {budget:?}: {} that wrote to the org {} not ended: {}; next: end {}, then try again",
+            "no lock within {budget:?}: {} that wrote to the org {} not ended: {}; next: end {}, then try again",
             if holders.len() == 1 { "a transaction" } else { "transactions" },
             if holders.len() == 1 { "has" } else { "have" },
             holders.join("; "),

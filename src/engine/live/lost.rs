@@ -1,4 +1,4 @@
-//! Columns that only the target has: the way back has no place for what was written there, and must not lose it without a word.
+//! Columns that only the target has: the way back has no place for their values, and must not lose them silently.
 
 use mover_actors::ports::EngineError;
 use mover_actors::protocol::RowKeys;
@@ -12,11 +12,11 @@ use crate::engine::store::cohort::Cohort;
 use crate::engine::store::connection::Session;
 use crate::engine::store::error::{Doing, Failed};
 
-/// What of one table could be lost.
+/// The values of one table that could be lost.
 #[derive(Debug)]
 pub(super) struct Lost {
     columns: Vec<LostColumn>,
-    /// Counts rows of the org with a value of their own, column by column.
+    /// Counts rows of the org that have a value of their own, column by column.
     in_org: String,
     /// The same for rows with given keys.
     in_keys: String,
@@ -25,13 +25,13 @@ pub(super) struct Lost {
 #[derive(Debug, Clone)]
 pub(super) struct LostColumn {
     name: String,
-    /// Whether row `t` has another value than it would have got by itself.
+    /// Whether row `t` has another value than the column's default.
     condition: String,
-    /// What gives the other store a place for it.
+    /// The statement that adds the column to the other store.
     remedy: String,
 }
 
-/// The columns of `leaving` that `receiving` lacks, but for those that are worked out from others.
+/// The columns of `leaving` that `receiving` lacks, except generated ones.
 pub(super) fn columns(leaving: &Table, receiving: &Table) -> Vec<LostColumn> {
     let only_here = |column: &&Column| receiving.column(&column.name).is_none() && !column.generated;
     leaving.columns.iter().filter(only_here).map(|column| LostColumn::of(column, receiving)).collect()
@@ -40,7 +40,7 @@ pub(super) fn columns(leaving: &Table, receiving: &Table) -> Vec<LostColumn> {
 impl LostColumn {
     fn of(column: &Column, receiving: &Table) -> Self {
         let quoted = quote(&column.name);
-        // Types like json cannot be compared otherwise, and the next number of a sequence is not for looking.
+        // Types like json cannot be compared otherwise, and evaluating nextval would draw a number.
         let constant = column.default_value.as_ref().filter(|value| !value.contains("nextval("));
         let condition = match constant {
             Some(value) => format!("t.{quoted}::text IS DISTINCT FROM ({value})::text"),
@@ -65,7 +65,7 @@ impl Lost {
     }
 }
 
-/// Refuses to bring orgs back of which one has values in such columns: in any row, or in one of those with these keys.
+/// Refuses to move orgs back if one has values in such columns: in any row, or in one of those with these keys.
 pub(super) async fn refuse(
     live: &LivePlan,
     from: &Session,
@@ -87,7 +87,7 @@ pub(super) async fn refuse(
     Ok(())
 }
 
-/// What [`refuse`] asks about rows with keys.
+/// The statement of [`refuse`] about rows with given keys.
 pub(super) fn asked_of(table: &LiveTable) -> Option<&str> {
     table.lost.as_ref().map(|lost| lost.in_keys.as_str())
 }

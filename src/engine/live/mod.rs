@@ -1,9 +1,9 @@
 //! Orgs that are written while they move: what a Postgres store does for it.
 //!
-//! The triggers of the guard log the keys of what is written; [`capture`] reads them, and the rows that they are about. [`replace`] brings
-//! rows to their present state in the receiving store. [`gate`] and [`lock`] let writers wait at the switch. [`cut`] and [`piece_log`]
-//! are about large orgs, [`standing`] about where orgs stand. In which order all this is done is the protocol's (`mover_actors::protocol`).
-//! Both directions run the same code over a plan made for the pair in that order ([`plan`]).
+//! The triggers of the guard log the keys of written rows; [`capture`] reads them and the rows. [`replace`] brings rows up to date
+//! in the receiving store. [`gate`] and [`lock`] block writers at the switch. [`cut`] and [`piece_log`] are about large orgs,
+//! [`standing`] about guard rows. The protocol (`mover_actors::protocol`) decides the order. Both directions run the same code over
+//! a plan made for the stores in that order ([`plan`]).
 
 mod arrays;
 mod backup;
@@ -85,8 +85,8 @@ impl LiveReceiving for RouteEnd<LivePlan, Receives> {
 }
 
 impl PgEngine {
-    /// Loads the rows of a backup into one of the two stores of its migration, which must not hold any row of the org.
-    /// All of them or none; answers how many.
+    /// Loads the rows of a backup into one of the two stores of its migration, which must not hold any row of the org. All rows
+    /// or none; returns how many.
     pub async fn restore(&self, file: &Path, store: &StoreName) -> Result<i64, EngineError> {
         let header = backup_file::check(file).await?;
         let definition = self.definition(&header.migration)?;

@@ -1,4 +1,4 @@
-//! Foreign keys of single rows, proven after they were written without triggers.
+//! Foreign keys of single rows, verified after they were written without triggers.
 
 use mover_actors::ports::EngineError;
 use tokio_postgres::Row;
@@ -12,7 +12,7 @@ use crate::engine::store::error::{Doing, Failed, shortened};
 /// The foreign keys of one table.
 #[derive(Debug)]
 pub(super) struct Orphans {
-    /// One row for each foreign key that a row breaks: its number, the row's key, and what it points with.
+    /// One row for each broken foreign key: its number, the key of the row, and the values that it references.
     pub(super) probe: Option<String>,
     foreign_keys: Vec<ForeignKey>,
 }

@@ -1,4 +1,4 @@
-//! How far the copy of a large org has come, in the receiving store.
+//! The progress of the copy of a large org, in the receiving store.
 
 use async_trait::async_trait;
 use mover_actors::domain::record::Lease;

@@ -21,7 +21,7 @@ use crate::engine::schema::catalog::{Catalog, Table};
 use crate::engine::schema::name::TableName;
 use crate::engine::store::error::Doing;
 
-/// An online move in one direction: the plan's source is the store that orgs leave, its target the one that receives them.
+/// An online move in one direction: the source of the plan is the leaving store, its target the receiving store.
 #[derive(Debug)]
 pub(in crate::engine) struct LivePlan {
     pub(in crate::engine) plan: Plan,
@@ -32,7 +32,7 @@ pub(in crate::engine) struct LivePlan {
     pub(super) tables: Vec<LiveTable>,
 }
 
-/// What is done with single rows of one table. Their keys are the parameters from `$2` on, those of the orgs `$1`.
+/// Statements about single rows of one table. Their keys are the parameters from `$2` on, those of the orgs `$1`.
 #[derive(Debug)]
 pub(in crate::engine) struct LiveTable {
     /// The columns of the primary key, in the order in which the log has their values.
@@ -45,14 +45,14 @@ pub(in crate::engine) struct LiveTable {
     pub(super) remove_some: String,
     pub(in crate::engine) leaving: LiveSide,
     pub(in crate::engine) receiving: LiveSide,
-    /// Proves the foreign keys of rows in the receiving store.
+    /// Verifies the foreign keys of rows in the receiving store.
     pub(super) orphans: Orphans,
     /// The tables whose rows are found through rows of this one.
     pub(super) branches: Vec<Branch>,
     /// See [`Outline::depth`].
     depth: usize,
     pub(super) ranging: Ranging,
-    /// What the receiving store has no place for.
+    /// Columns that the receiving store lacks.
     pub(super) lost: Option<Lost>,
 }
 
@@ -66,7 +66,7 @@ pub(in crate::engine) struct LiveSide {
 }
 
 impl LivePlan {
-    /// Puts the statements together, or says what is in the way.
+    /// Builds the statements, or returns what prevents it.
     pub(in crate::engine) fn make(
         definition: &Definition,
         source: Catalog,
@@ -105,7 +105,7 @@ impl LivePlan {
         Ok(Self { way, outline: outline.collect(), plan, tables })
     }
 
-    /// What becomes of sequences of the receiving store that are far behind.
+    /// What to do about sequences of the receiving store that are far behind.
     pub(in crate::engine) fn far_behind(&self) -> FarBehind {
         match self.way {
             Way::Forward => FarBehind::Refuse,
@@ -119,7 +119,7 @@ impl LivePlan {
     }
 }
 
-/// On the way back, what the target has in columns of its own has no place in the source: these columns, table by table.
+/// On the way back the source has no place for columns that only the target has: returns those columns, table by table.
 fn leave_out_columns(leaving: &mut Catalog, receiving: &Catalog) -> HashMap<TableName, Vec<LostColumn>> {
     let mut lost = HashMap::new();
     for (name, table) in &mut leaving.tables {
@@ -209,7 +209,7 @@ impl Maker<'_> {
     }
 }
 
-/// What is put together of one table in one store.
+/// What is built for one table in one store.
 struct Made {
     side: LiveSide,
     key: Vec<KeyColumn>,
@@ -217,7 +217,7 @@ struct Made {
     rows: String,
 }
 
-/// The columns of the primary key, as the leaving store orders them: its triggers write the log.
+/// The columns of the primary key in the order of the leaving store: its triggers write the log.
 fn common_key(here: &Table, there: &Table) -> Result<Vec<String>, String> {
     let names = |table: &Table| -> Vec<String> { table.primary_key().iter().map(|c| c.name.clone()).collect() };
     let (key, twin) = (names(here), names(there));

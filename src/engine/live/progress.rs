@@ -1,4 +1,4 @@
-//! How far copies in ranges are, for whoever watches.
+//! The progress of copies in ranges.
 
 use mover_actors::domain::ids::{MigrationName, OrgKey};
 use mover_actors::ports::EngineError;
@@ -7,22 +7,22 @@ use tokio_postgres::error::SqlState;
 use crate::engine::store::Store;
 use crate::engine::store::error::{Doing, Failed};
 
-/// How far the copy of an org is that is copied in ranges.
+/// The progress of an org that is copied in ranges.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RangedCopy {
     /// Which org.
     pub key: OrgKey,
     /// Ranges of its tables in all.
     pub ranges: u64,
-    /// Those that are copied.
+    /// Ranges that are copied.
     pub ranges_done: u64,
-    /// Rows in these.
+    /// Rows in the copied ranges.
     pub rows_copied: u64,
-    /// About how many rows there will be.
+    /// About how many rows there will be in the end.
     pub rows_expected: u64,
 }
 
-/// The orgs of a migration that are or were copied in ranges and have not come to an end since.
+/// The orgs of a migration that are being copied in ranges, or were and are not done yet.
 pub(in crate::engine) async fn progress(
     target: &Store,
     migration: &MigrationName,
@@ -33,7 +33,7 @@ pub(in crate::engine) async fn progress(
     let session = target.session().await?;
     let statement = match session.prepared(include_str!("sql/range_progress.sql")).await {
         Ok(statement) => statement,
-        // Nothing was ever moved there.
+        // No org was ever moved there.
         Err(error)
             if [Some(&SqlState::UNDEFINED_TABLE), Some(&SqlState::INVALID_SCHEMA_NAME)].contains(&error.code()) =>
         {

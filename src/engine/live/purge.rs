@@ -1,4 +1,4 @@
-//! Removing the rows of an org from a store that it has left: a few at a time, so that nobody who works there waits for long.
+//! Removes the rows of an org from a store that it has left, a few at a time, so that other sessions there do not wait long.
 
 use mover_actors::domain::record::Lease;
 use mover_actors::failpoint;
@@ -12,8 +12,8 @@ use crate::engine::store::cohort::Cohort;
 use crate::engine::store::connection::Session;
 use crate::engine::store::error::{Doing, Failed};
 
-/// Removes the org's rows from the store that receives orgs by `live`, children first; answers how many. In each transaction
-/// the org must have moved away from there.
+/// Removes the org's rows from the receiving store of `live`, children first; returns how many. Each transaction checks that
+/// the org has moved away from there.
 pub(super) async fn purge(
     live: &LivePlan,
     store: &Store,

@@ -4,10 +4,10 @@ use crate::config::{TableRule, Tenancy};
 use crate::engine::live::keyed::KeyColumn;
 use crate::engine::schema::catalog::Table;
 
-/// Types whose values have the same order in every store, and whose index can be walked.
+/// Types whose values sort the same way in every store, and whose index can be walked.
 const PLAIN_TYPES: [&str; 10] =
     ["int2", "int4", "int8", "uuid", "date", "timestamp", "timestamptz", "numeric", "bytea", "oid"];
-/// Where each range has to look at all rows of the org, there are at most so many.
+/// The largest number of ranges if each range has to read all rows of the org.
 const RANGES_MAX_WITHOUT_INDEX: i64 = 16;
 
 /// How the rows of one table are cut into ranges: `above < key <= upto`.
@@ -15,16 +15,16 @@ const RANGES_MAX_WITHOUT_INDEX: i64 = 16;
 pub(super) struct Ranging {
     leaving: Vec<Ordered>,
     receiving: Vec<Ordered>,
-    /// Whether the primary key begins with the org, so that its index leads to each range of an org's rows.
+    /// Whether the primary key begins with the org, so that its index finds each range of an org's rows.
     by_index: bool,
 }
 
-/// A column of the key as it is ordered.
+/// A column of the key as it is sorted.
 #[derive(Debug)]
 struct Ordered {
     /// The column of `t`.
     column: String,
-    /// What a text stands for: appended to a parameter.
+    /// The cast that turns a text into a value: appended to a parameter.
     cast: String,
     is_plain: bool,
 }
@@ -32,7 +32,7 @@ struct Ordered {
 impl Ordered {
     fn of(column: &KeyColumn) -> Self {
         let is = |name: &&str| column.cast == format!("\"pg_catalog\".\"{name}\"");
-        // Text is ordered differently from store to store; byte by byte it is the same in all.
+        // Stores may sort text differently; byte by byte all sort it the same way.
         match PLAIN_TYPES.iter().any(is) {
             true => Self { column: format!("t.{}", column.quoted), cast: format!("::{}", column.cast), is_plain: true },
             false => Self {
@@ -104,7 +104,8 @@ impl Ranging {
         if upto {
             parts.push(format!("ROW({row}) <= ROW({})", end(if above { 2 + key.len() } else { 2 })));
         }
-        // Where the key's index does not begin with the org, it would lead through the rows of all orgs: hidden from it.
+        // If the index of the key does not begin with the org, it would scan the rows of all orgs: the expression hides the
+        // column from it.
         let written =
             |part: String| if self.by_index { format!(" AND {part}") } else { format!(" AND ({part}) IS TRUE") };
         parts.into_iter().map(written).collect()

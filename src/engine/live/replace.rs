@@ -1,4 +1,4 @@
-//! Single rows brought to their present state in the receiving store.
+//! Brings single rows up to date in the receiving store.
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -39,7 +39,7 @@ impl PlannedSession<LivePlan, Receives> {
             prepared.push((number, statement, Arrays::of(table.key.len(), keys.of(number))));
         }
         let mut sent = Vec::with_capacity(prepared.len());
-        // Rows are found through their parents: children go first.
+        // Rows are found through their parents: children are removed first.
         for (number, statement, arrays) in prepared.into_iter().rev() {
             let delete = async move { self.session.execute(&statement, &arrays.after(cohort.keys())).await };
             sent.push((number, send(delete).await));
@@ -67,7 +67,7 @@ impl PlannedSession<LivePlan, Receives> {
     }
 }
 
-/// A row that went from one org to another, both of which are being moved, is in the way until the other has let it go.
+/// A row that went from one moving org to another conflicts with its copy until the other org has removed that.
 fn is_taken(error: &tokio_postgres::Error) -> bool {
     const TAKEN: [SqlState; 2] = [SqlState::UNIQUE_VIOLATION, SqlState::EXCLUSION_VIOLATION];
     error.code().is_some_and(|code| TAKEN.contains(code))
@@ -92,7 +92,7 @@ impl Replace for PlannedSession<LivePlan, Receives> {
         let wanted: HashSet<usize> = keys.tables().collect();
         let copies = self.prepare_copies(|number| wanted.contains(&number)).await?;
         self.delete(cohort, keys).await?;
-        // Of a cohort the org is looked for first: what it lets go must not wait for what others take.
+        // In a cohort the removals come first: what one org removes must not wait for what others insert.
         let passes = if cohort.single().is_some() { is_taken } else { |_: &_| false };
         Pour::all(self.plan(), &self.session, &copies, &self.end.outermost, passes, rows).await.map(drop)
     }

@@ -1,4 +1,4 @@
-//! Loading a backup into a store.
+//! Loads a backup into a store.
 
 use std::path::Path;
 
@@ -15,7 +15,7 @@ use crate::engine::store::Store;
 use crate::engine::store::connection::Session;
 use crate::engine::store::error::{Doing, Failed};
 
-/// Loads all rows in one transaction into the store that receives orgs by `live`, and compares their numbers.
+/// Loads all rows in one transaction into the receiving store of `live`, and compares their numbers.
 pub(super) async fn restore(live: &LivePlan, store: &Store, file: &Path, header: &Header) -> Result<i64, EngineError> {
     let doing = Doing::new(store.name(), "restoring a backup");
     let session = store.session().await?;
@@ -67,7 +67,7 @@ async fn load(
     sink.finish().await.map(drop).map_err(|error| doing.failed(error))
 }
 
-/// As many rows as were written must be found again as the org's.
+/// The org must have as many rows as were written.
 async fn compare(
     live: &LivePlan,
     session: &Session,

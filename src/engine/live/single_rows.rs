@@ -1,4 +1,4 @@
-//! Single rows by their keys, in a store on either side: counted, hashed, found through their parents.
+//! Single rows by their keys, in a store on either side: counts, hashes, and lookups through parents.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -111,7 +111,7 @@ impl<E: End> SingleRows for PlannedSession<LivePlan, E> {
     }
 }
 
-/// Runs a statement whose answer does not matter.
+/// Runs a statement and ignores its result.
 pub(super) async fn run(
     session: &Session,
     statement: &Statement,

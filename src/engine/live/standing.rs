@@ -1,4 +1,4 @@
-//! Where orgs stand in one store: the rows of `mover.org_guard`, changed without any row of the orgs being moved.
+//! The standing of orgs in one store: the rows of `mover.org_guard`, changed without moving any row of the orgs.
 
 use std::collections::{HashMap, HashSet};
 use std::str::FromStr;
@@ -35,7 +35,7 @@ const SETTLE: &str = include_str!("sql/settle.sql");
 pub(in crate::engine) struct OrgGuard {
     pub(in crate::engine) store: Store,
     pub(in crate::engine) limits: LiveLimits,
-    /// Whether it is known that there is room for where orgs stand.
+    /// Whether the table of guard rows is known to exist.
     pub(in crate::engine) has_fence: tokio::sync::OnceCell<()>,
 }
 
@@ -110,10 +110,10 @@ impl Guard for OrgGuard {
         let failed = |error| doing.failed(error);
         let (session, cohort) = (self.store.session().await?, Cohort::one(lease));
         session.prepared(SETTLE).await.map_err(failed)?;
-        // Writers at work have begun to log. Afterwards nobody does, so nothing is left behind in the log.
+        // Writers at work have begun to log. After this nothing is logged, so nothing is left in the log.
         lock::lock(&session, lease, self.limits, doing).await?;
         failpoint::hit("release.before_commit");
-        // Writers wait for us; we wait for nobody as long.
+        // Writers wait for us, so we wait for no one for long.
         let settled = try_change(&session, SETTLE, &cohort, self.limits).await.map_err(failed)?;
         keys_of(&settled, &cohort, doing, &session).await?;
         lock::unlock(&session, &cohort, doing).await?;
@@ -138,9 +138,9 @@ impl OrgGuard {
         }
     }
 
-    /// Changes the orgs' guard rows, which writers may hold for a moment: they read them in a snapshot that must stay good. Answers
-    /// the mode of each; refused if one does not come back. Nobody waits for the writers of another org: a cohort is refused, so that
-    /// it is split.
+    /// Changes the orgs' guard rows. Writers may lock these for a moment: they read them in a snapshot that must stay valid.
+    /// Returns the mode of each org; an error if one is not returned. Orgs do not wait for the writers of another org: a cohort
+    /// is refused, so that it is split.
     async fn change(&self, sql: &str, cohort: &Cohort, doing: Doing<'_>) -> Result<HashMap<OrgKey, Mode>, EngineError> {
         let session = self.store.session().await?;
         let mut patience = Patience::new(self.limits.lock_budget);
@@ -200,13 +200,13 @@ fn mode(row: &Row, doing: Doing<'_>) -> Result<Mode, EngineError> {
     Mode::from_str(text).map_err(|problem| doing.refused(problem))
 }
 
-/// The org that a row is about, and where it stands: from the columns key, mode and epoch.
+/// The org of a row and its standing: from the columns key, mode and epoch.
 pub(super) fn standing(row: &Row, cohort: &Cohort, doing: Doing<'_>) -> Result<(OrgKey, Standing), EngineError> {
     let epoch = Epoch(row.try_get(2).map_err(|error| doing.failed(error))?);
     Ok((cohort.keyed(row, 0, doing)?.key.clone(), Standing { mode: mode(row, doing)?, epoch }))
 }
 
-/// Reads where orgs stand with `sql`, which may lock the rows.
+/// Reads the standing of orgs with `sql`, which may lock the rows.
 pub(super) async fn read(
     session: &Session,
     sql: &str,
@@ -219,7 +219,7 @@ pub(super) async fn read(
     rows.iter().map(|row| standing(row, cohort, doing)).collect()
 }
 
-/// Reads the row of one org, and refuses unless it stands as `wanted`.
+/// Reads the row of one org, and refuses unless its mode is `wanted`.
 pub(super) async fn must_be(
     session: &Session,
     sql: &str,
@@ -231,7 +231,7 @@ pub(super) async fn must_be(
     Standing::must_be(found.get(&lease.key), wanted, lease, doing)
 }
 
-/// Where one org stands.
+/// The standing of one org.
 pub(in crate::engine) async fn of(
     session: &Session,
     lease: &Lease,
@@ -240,7 +240,7 @@ pub(in crate::engine) async fn of(
     Ok(read(session, READ, &Cohort::one(lease), doing).await?.remove(&lease.key))
 }
 
-/// Why an org does not stand as it should.
+/// Why an org does not have the standing that it should have.
 pub(super) async fn why_refused(
     session: &Session,
     lease: &Lease,
@@ -262,7 +262,7 @@ async fn refuse_others(
     }
 }
 
-/// Has the store refuse older epochs, if it does not yet. Inside the caller's transaction.
+/// Makes the store refuse older epochs, if it does not yet. Inside the caller's transaction.
 pub(super) async fn raise(session: &Session, cohort: &Cohort, doing: Doing<'_>) -> Result<(), EngineError> {
     let failed = |error| doing.failed(error);
     let statement = session.prepared(RAISE).await.map_err(failed)?;

@@ -1,4 +1,5 @@
-//! Rows that are found through other rows. When a parent comes, goes, or changes hands, they do too, without being written.
+//! Rows that are found through other rows. When a parent is inserted or deleted, or gets another org, they move with it without
+//! being written.
 
 use crate::config::{Definition, TableRule, Tenancy, Via};
 use crate::engine::live::keyed::{self, KeyColumn};
@@ -8,14 +9,14 @@ use crate::engine::schema::catalog::{Catalog, Table};
 /// A table whose rows are found through rows of another.
 #[derive(Debug)]
 pub(in crate::engine) struct Branch {
-    /// The number of the table that hangs on.
+    /// The number of the child table.
     pub(super) child: usize,
     /// Finds the keys of its rows, as text, by the keys of their parents (`$1` and after).
     pub(in crate::engine) leaving: String,
     pub(in crate::engine) receiving: String,
 }
 
-/// What hangs on each table of the plan.
+/// The branches of each table of the plan.
 pub(super) fn branches(
     definition: &Definition,
     plan: &Plan,

@@ -21,11 +21,11 @@ use crate::engine::store::error::{Doing, Failed, shortened};
 /// An org as the directory lists it.
 pub type Listed = (OrgName, OrgKey);
 
-/// So many lines are read at once.
+/// Reads this many rows at once.
 const PAGE: &str = "FETCH FORWARD 2000 FROM mover_orgs";
 
-/// All orgs of the directory, in the order in which they are best moved, with their keys as the tables write them. A line that names
-/// no org, or not one alone, is an error of its own ([`names_no_org`]); after it the stream goes on. It ends after an error of the
+/// All orgs of the directory, in the best order for moving them, with their keys as the tables write them. A row that names no
+/// org, or more than one, is an error item ([`names_no_org`]); the stream goes on after it. It ends after an error of the
 /// store.
 pub(in crate::engine) async fn orgs<'a>(
     definition: &'a Definition,
@@ -38,7 +38,7 @@ pub(in crate::engine) async fn orgs<'a>(
     Ok(stream::unfold(reading, |mut reading| async move { reading.next().await.map(|item| (item, reading)) }))
 }
 
-/// Whether an error of the stream is about one line of the directory.
+/// Whether an error of the stream is about one row of the directory.
 pub fn names_no_org(error: &EngineError) -> bool {
     !error.transient && error.place.row.is_some()
 }
@@ -74,7 +74,7 @@ pub(in crate::engine) async fn find(
     let canonical = forms.canonical(&session, std::slice::from_ref(&line.key), doing).await?;
     let canonical = canonical.into_iter().next().unwrap_or_else(|| Ok(line.key.clone()));
     let is_shared = match &canonical {
-        // Keys of the directory that are written differently may be one key of the tables.
+        // Keys that the directory writes differently may be the same key in the tables.
         Ok(canonical) if !forms.are_of(type_oid) => {
             let walk = Walk::begin(&session, definition, forms).await?;
             walk.close(&session).await?;
@@ -86,7 +86,7 @@ pub(in crate::engine) async fn find(
     line.listed(canonical, is_shared, doing).map(|(_, key)| Some(key))
 }
 
-/// A listing under way; without its session it is over.
+/// A listing under way; it ends when its session is gone.
 struct Reading<'a> {
     session: Option<Session>,
     walk: Walk<'a>,
@@ -98,7 +98,7 @@ impl Reading<'_> {
         if self.page.is_empty() {
             let session = self.session.take()?;
             match self.walk.page(&session).await {
-                // Without its session the listing is over.
+                // The listing ends with its session.
                 Err(error) => return Some(Err(error)),
                 Ok(page) if page.is_empty() => {
                     session.release();
@@ -116,12 +116,12 @@ impl Reading<'_> {
 pub(in crate::engine) struct Walk<'a> {
     doing: Doing<'a>,
     forms: KeyForms,
-    /// Keys (their hashes) that more than one line has.
+    /// Hashes of keys that more than one row has.
     shared: HashSet<u64>,
 }
 
 impl<'a> Walk<'a> {
-    /// Reads the directory once for keys that stand for several orgs, and stands at its beginning then.
+    /// Reads the directory once for keys that several orgs share, then stands at its beginning.
     pub(in crate::engine) async fn begin(
         session: &Session,
         definition: &'a Definition,
@@ -131,14 +131,14 @@ impl<'a> Walk<'a> {
         let failed = |error| doing.failed(error);
         let OrgDirectory { table, name, key } = &definition.org;
         let table = qualified(session, table, doing).await?;
-        // Orgs whose writes the guard looks at together move together: so those of few others are looked at in vain.
+        // Orgs that share a bit of the guard move together, so the triggers look up fewer other orgs in vain.
         let together = match definition.strategy {
             Strategy::Online => {
                 include_str!("sql/watched_together.sql").trim_end().replace("{key}", &key.quoted()) + ", "
             }
             Strategy::Offline | Strategy::Window => String::new(),
         };
-        // Held beyond its transaction: whoever reads slowly keeps no snapshot.
+        // WITH HOLD: a slow reader keeps no snapshot open.
         let declare = format!(
             "CLOSE ALL; DECLARE mover_orgs SCROLL CURSOR WITH HOLD FOR SELECT {name}::text, {key}::text, \
              count(*) OVER (PARTITION BY {name}::text) FROM {table} ORDER BY {together}{name}::text COLLATE \"C\"",
@@ -186,7 +186,7 @@ impl<'a> Walk<'a> {
         session.batch_execute("CLOSE mover_orgs").await.map_err(|error| self.doing.failed(error))
     }
 
-    /// The next lines, each with its key as the tables write it.
+    /// The next rows, each with its key as the tables write it.
     async fn lines(&self, session: &Session) -> Result<Lines, EngineError> {
         let rows = session.query(PAGE, &[]).await.map_err(|error| self.doing.failed(error))?;
         let lines: Vec<Result<Line, EngineError>> = rows.iter().map(|row| Line::of(row, self.doing)).collect();
@@ -203,14 +203,14 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// Lines, each with its key as the tables write it.
+/// Rows, each with its key as the tables write it.
 type Lines = Vec<(Result<Line, EngineError>, Result<String, String>)>;
 
-/// A line of the directory that has a name and a key.
+/// A row of the directory that has a name and a key.
 struct Line {
     name: String,
     key: String,
-    /// How many lines have this name.
+    /// How many rows have this name.
     same_name: i64,
 }
 

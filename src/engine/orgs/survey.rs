@@ -1,4 +1,4 @@
-//! What the guards of both stores say of a migration's orgs, to be held against the move log.
+//! The guard rows of a migration in both stores, to be compared with the move log.
 
 use mover_actors::domain::ids::{Epoch, MigrationName, OrgKey};
 use mover_actors::ports::{EngineError, Side};
@@ -10,7 +10,7 @@ use crate::engine::store::error::{Doing, Failed};
 /// How many orgs are read at once.
 const PAGE_ORGS: i64 = 1_000;
 
-/// An org that is more than settled in a store.
+/// An org that is not plainly settled in a store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Guarded {
     /// Which org.
@@ -19,21 +19,21 @@ pub struct Guarded {
     pub side: Side,
     /// `capturing`, `moved`, `incoming`, `discarded`, or `settled` if only keys are left in the log.
     pub mode: String,
-    /// Whoever changed it last.
+    /// The epoch of the last change.
     pub epoch: Epoch,
-    /// Keys that are logged.
+    /// The number of logged keys.
     pub entries: i64,
 }
 
 impl Guarded {
-    /// Whether nobody has changed where the org stands in between; it may have been written.
+    /// Whether the guard row was not changed in between; the org may have been written.
     pub fn is_same_as(&self, other: &Self) -> bool {
         (&self.key, self.side, &self.mode, self.epoch) == (&other.key, other.side, &other.mode, other.epoch)
     }
 }
 
 impl PgEngine {
-    /// The next orgs after `after` that a store's guard knows as more than settled; none if there is no guard.
+    /// The next orgs after `after` that are not plainly settled in a store; none if there is no guard.
     pub async fn guarded(
         &self,
         migration: &MigrationName,

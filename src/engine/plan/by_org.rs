@@ -1,11 +1,11 @@
-//! Rows of many orgs in one statement, told apart by org.
+//! Rows of many orgs in one statement, grouped by org.
 //!
-//! Where a table has the org's key in a column of a plain type, its rows are found by all keys at once and grouped by that column: a scan of
-//! the index for the table. Everywhere else a lateral join leads from each org to its rows: a scan for each org.
+//! If a table has the org's key in a column of a plain type, one scan of the index finds the rows of all keys, and they are grouped by
+//! that column. Otherwise a lateral join leads from each org to its rows: one scan per org.
 
 use crate::engine::guard::Kind;
 
-/// An org with more rows in a table is large, however many they are.
+/// An org with more rows in a table is large; the count stops there.
 const COUNTED_MAX: u32 = 50_000;
 
 /// How the rows of orgs are told apart in one table of one store.
@@ -33,8 +33,8 @@ pub(in crate::engine) struct PlainKey {
 const LATERAL: &str = "unnest($1::text[]) WITH ORDINALITY AS o (key, number) CROSS JOIN LATERAL";
 
 impl ByOrg {
-    /// What follows the table's number in a [`super::union`]: the org's place among the keys, from 1, and aggregates over `value` of each
-    /// of its rows, which they call `r.value`.
+    /// What follows the table's number in a [`super::union`]: the org's place among the keys, from 1, and aggregates over
+    /// `value` of each of its rows, which they call `r.value`.
     pub(in crate::engine) fn grouped(&self, value: &str, aggregates: &[&str]) -> String {
         match &self.key {
             None => {
@@ -55,7 +55,7 @@ impl ByOrg {
         }
     }
 
-    /// The same for the number of rows, which stops early in large orgs where they are counted one by one.
+    /// The same for the number of rows; it stops early in large orgs where rows are counted one by one.
     pub(in crate::engine) fn counted(&self) -> String {
         match &self.key {
             None => format!(
@@ -66,7 +66,7 @@ impl ByOrg {
         }
     }
 
-    /// Selects columns of `t`; where the key is not among them, with the org's place in one more column, and org after org.
+    /// Selects columns of `t`, org after org; if the key is not among them, with the org's place in one more column.
     pub(in crate::engine) fn select(&self, columns: &str) -> String {
         match &self.key {
             None => {
@@ -76,15 +76,15 @@ impl ByOrg {
         }
     }
 
-    /// `FROM …` for an expression over each row of the orgs with the keys `$1`, as `r.value`, beside the org's place among them,
-    /// `o.number`. LATERAL with OFFSET leads from each org to its rows, whatever the planner thinks of the table.
+    /// `FROM …` for an expression over each row of the orgs with the keys `$1`, as `r.value`, beside the org's place among
+    /// them, `o.number`. LATERAL with OFFSET forces a path from each org to its rows, whatever the planner's statistics say.
     pub(in crate::engine) fn of_each(&self, value: &str) -> String {
         format!("FROM {LATERAL} (SELECT {value} AS value {} OFFSET 0) AS r", self.rows_of_one)
     }
 }
 
 impl PlainKey {
-    /// The text of a key in binary; `None` if it is none of this kind.
+    /// The text of a key in binary form; `None` if it is not of this kind.
     pub(in crate::engine) fn text(kind: Kind, raw: &[u8]) -> Option<String> {
         match kind {
             Kind::Text => String::from_utf8(raw.to_vec()).ok(),

@@ -1,4 +1,4 @@
-//! How a migration is carried out between two stores: every statement, put together from both catalogs.
+//! How a migration is carried out between two stores: every statement, built from both catalogs.
 
 pub(in crate::engine) mod by_org;
 pub(in crate::engine) mod org_keys;
@@ -40,21 +40,21 @@ pub(in crate::engine) struct Plan {
     pub(in crate::engine) tables: Vec<TablePlan>,
     /// Begins a transaction that writes to the target.
     pub(in crate::engine) begin: &'static str,
-    /// Answers with the number of each table of the target that holds rows of the orgs.
+    /// Returns the number of each table of the target that holds rows of the orgs.
     pub(in crate::engine) occupied: String,
     /// How many rows each org has in each table of the source; see [`ByOrg::counted`].
     pub(in crate::engine) sizes: String,
-    /// How many rows each org has in each table of the source, whether one of them was written after the snapshot `$2`, and the sum of
-    /// their hashes where they are not hashed on their way.
+    /// How many rows each org has in each table of the source; whether one of them was written after the snapshot `$2`; and the sum
+    /// of their hashes if they are not hashed during the copy.
     pub(in crate::engine) tally_since: String,
     pub(in crate::engine) tally_on_source: String,
     pub(in crate::engine) tally_on_target: String,
-    /// Foreign keys to prove after a copy without triggers.
+    /// Foreign keys to verify after a copy without triggers.
     pub(in crate::engine) references: References,
     pub(in crate::engine) sequences: Vec<SequencePlan>,
-    /// Where each sequence stands.
+    /// The state of each sequence.
     pub(in crate::engine) sequences_stand: String,
-    /// Tables in the source whose writers are waited for.
+    /// Tables in the source whose writers are drained.
     pub(in crate::engine) source_oids: Vec<Oid>,
     /// The same tables in the target.
     pub(in crate::engine) target_oids: Vec<Oid>,
@@ -67,17 +67,17 @@ pub(in crate::engine) struct TablePlan {
     pub(in crate::engine) label: String,
     /// Reads the orgs' rows from the source.
     pub(in crate::engine) select: String,
-    /// Reads them so that their orgs can be told apart.
+    /// Reads them in a form that tells their orgs apart.
     pub(in crate::engine) select_by_org: String,
-    /// Which copied column holds the key of the org; where it is none, [`TablePlan::select_by_org`] has a column more.
+    /// The copied column that holds the key of the org; if there is none, [`TablePlan::select_by_org`] has one more column.
     pub(in crate::engine) key_place: Option<(usize, Kind)>,
     /// The types of the copied columns, if the rows can be hashed as they are read.
     pub(in crate::engine) hashed: Option<Vec<Oid>>,
-    /// Takes these rows in the target.
+    /// Writes these rows to the target.
     pub(in crate::engine) copy: String,
     /// Removes the orgs' rows from the target.
     pub(in crate::engine) delete: String,
-    /// Copied columns that a sequence of the target fills: (their place in a row, the sequence's in the plan).
+    /// Copied columns that a sequence of the target fills: (place in a row, number of the sequence in the plan).
     pub(in crate::engine) sequence_columns: Vec<(usize, usize)>,
     /// Columns that are copied, in the order in which [`TablePlan::select`] reads them.
     pub(in crate::engine) copied: Vec<String>,
@@ -106,8 +106,8 @@ impl SidePlan {
 }
 
 impl TablePlan {
-    /// What writes a row leaves its number in it, and the numbers of transactions that had not ended when a snapshot was taken are not
-    /// lower than the snapshot's lowest. A row may be taken for written that was not.
+    /// A row has the number of the transaction that wrote it (xmin), and transactions that were open when a snapshot was taken
+    /// have numbers no lower than the snapshot's xmin. A row may count as written although it was not.
     fn tally_since(&self) -> String {
         let is_written = "pg_catalog.age(t.xmin) OPERATOR(pg_catalog.<=) \
                           (SELECT pg_catalog.age(pg_catalog.xid(pg_catalog.pg_snapshot_xmin($2::text::pg_snapshot))))";
@@ -119,7 +119,7 @@ impl TablePlan {
     }
 }
 
-/// A sequence of the target that must stay ahead of what was copied.
+/// A sequence of the target that must stay ahead of the copied values.
 #[derive(Debug)]
 pub(in crate::engine) struct SequencePlan {
     /// Quoted, with its schema.
@@ -129,11 +129,11 @@ pub(in crate::engine) struct SequencePlan {
     pub(in crate::engine) column: String,
 }
 
-/// Keys that can wait until the end let rows come in any order.
+/// Deferrable foreign keys let rows come in any order.
 const BEGIN_WITH_TRIGGERS: &str = "BEGIN; SET CONSTRAINTS ALL DEFERRED";
 
 impl Plan {
-    /// Puts the statements together, or says what is in the way.
+    /// Builds the statements, or returns what prevents it.
     pub(in crate::engine) fn make(
         definition: &Definition,
         source: &Catalog,
@@ -177,7 +177,7 @@ impl Plan {
         self.tables.iter().find(|table| table.label == label)
     }
 
-    /// The table that a row of a statement over all tables is about.
+    /// The table of a row from a statement over all tables.
     pub(in crate::engine) fn table_of(&self, row: &Row) -> Result<Option<&TablePlan>, tokio_postgres::Error> {
         let number: i32 = row.try_get(0)?;
         Ok(usize::try_from(number).ok().and_then(|number| self.tables.get(number)))
@@ -193,12 +193,12 @@ fn fill_order(definition: &Definition, target: &Catalog) -> Vec<usize> {
     parents_first(definition.tables.len(), &edges(definition, target, |_| true)).0
 }
 
-/// Tables whose foreign keys lead around in a circle that no deferrable key breaks.
+/// Tables whose foreign keys form a cycle that no deferrable key breaks.
 pub(in crate::engine) fn circles(definition: &Definition, target: &Catalog) -> Vec<usize> {
     parents_first(definition.tables.len(), &edges(definition, target, |reference| !reference.deferrable)).1
 }
 
-/// Which tables depend on which, as (child, parent).
+/// The dependencies between tables, as (child, parent).
 fn edges(definition: &Definition, target: &Catalog, counts: fn(&Reference) -> bool) -> Vec<(usize, usize)> {
     let oid = |rule: &TableRule| Some(target.tables.get(&rule.name)?.oid);
     let rules = definition.tables.iter().enumerate();
@@ -206,7 +206,7 @@ fn edges(definition: &Definition, target: &Catalog, counts: fn(&Reference) -> bo
     let keys = target.references.iter().filter(|reference| counts(reference));
     let mut edges: Vec<(usize, usize)> =
         keys.filter_map(|key| Some((*by_oid.get(&key.child_root)?, *by_oid.get(&key.parent_oid)?))).collect();
-    // The rows of a `via` table are found through its parents: these are removed last, so they come first.
+    // The rows of a `via` table are found through its parents, so the parents are removed last and come first here.
     for (index, rule) in definition.tables.iter().enumerate() {
         if let Tenancy::Via(hops) = &rule.tenancy {
             let place = |hop: &Via| definition.tables.iter().position(|other| other.name == hop.parent);
@@ -297,8 +297,9 @@ fn plain_key(rule: &TableRule, table: &Table, catalog: &Catalog) -> Option<Plain
     })
 }
 
-/// The types as which the copied columns are hashed, if Mover can hash rows as both stores do, and what is written later can be seen: all that is compared
-/// is copied, in the form that is hashed; rows tell who wrote them; and whose row it is depends on rows of the same org alone.
+/// The types as which the copied columns are hashed, if Mover can hash rows as both stores do, and later writes can be detected:
+/// everything compared is copied in the form that is hashed, rows have their xmin, and the owner of a row depends on rows of the
+/// same org alone.
 fn hashed(
     definition: &Definition,
     rule: &TableRule,
@@ -307,7 +308,7 @@ fn hashed(
     (target, to): (&Catalog, &Table),
 ) -> Option<Vec<Oid>> {
     let parent = |hop: &Via| definition.tables.iter().find(|other| other.name == hop.parent);
-    // A parent on the way may be moved by another rule, with another org.
+    // A parent on the path may be moved by another rule, with another org.
     let goes_along = |(place, hop): (usize, &Via), hops: &[Via]| match (parent(hop), &hops[place + 1..]) {
         (None, _) => false,
         (Some(_), []) => true,
@@ -332,7 +333,7 @@ fn hashed(
     columns.copied.iter().map(oid).collect()
 }
 
-/// Which of the compared columns have, in one store or the other, a type that not every Postgres knows.
+/// The compared columns that have, in either store, a type that is not built in.
 fn other_types(source: &Catalog, target: &Catalog, from: &Table, to: &Table) -> Vec<String> {
     let own = |catalog: &Catalog, table: &Table| -> Vec<String> {
         let unusual = table.columns.iter().filter(|column| !catalog.types.is_built_in(column.type_oid));
@@ -341,7 +342,7 @@ fn other_types(source: &Catalog, target: &Catalog, from: &Table, to: &Table) -> 
     [own(source, from), own(target, to)].concat()
 }
 
-/// What is copied and compared of a table.
+/// The copied and compared columns of a table.
 struct Columns {
     copied: Vec<String>,
     compared: Vec<String>,
@@ -364,7 +365,7 @@ impl Columns {
                 .types
                 .carries_to(column.type_oid, &target.types, twin.type_oid)
                 .map_err(|why| format!("column {} cannot be copied: {why}", column.name))?;
-            // A generated column is worked out by the target, and compared like the others.
+            // The target computes a generated column; it is compared like the others.
             if !twin.generated {
                 columns.copied.push(column.name.clone());
             }
@@ -377,7 +378,7 @@ impl Columns {
     }
 }
 
-/// One statement of many: each part follows its number.
+/// One statement out of many: each part follows its number.
 pub(in crate::engine) fn union<T: Display>(parts: impl Iterator<Item = T>) -> String {
     let numbered: Vec<String> = parts.enumerate().map(|(number, part)| format!("(SELECT {number} {part})")).collect();
     numbered.join("\nUNION ALL\n")

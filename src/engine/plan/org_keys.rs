@@ -1,6 +1,6 @@
-//! How the tables of a migration write an org's key. The directory may write it differently: a UUID in capitals or braces, `007`,
-//! `7.0`, a date in another order. Rows are selected by value, while the guard knows an org by the text that its rows have. Both
-//! mean the same rows only if Mover knows the org by that text, the canonical key.
+//! How the tables of a migration write an org's key. The directory may write it differently: a UUID in capitals or braces,
+//! `007`, `7.0`, a date in another order. Rows are selected by value, while the guard knows an org by the text in its rows.
+//! Both mean the same rows only if Mover knows the org by that text, the canonical key.
 
 use mover_actors::domain::record::Lease;
 use mover_actors::domain::state::Strategy;
@@ -17,7 +17,7 @@ use crate::engine::store::cohort::Cohort;
 use crate::engine::store::connection::Session;
 use crate::engine::store::error::{Doing, Failed, shortened};
 
-/// Types of Postgres of which equal values have the same text.
+/// Types of Postgres whose equal values have the same text.
 const EXACT: [&str; 25] = [
     "bool",
     "int2",
@@ -46,7 +46,7 @@ const EXACT: [&str; 25] = [
     "pg_lsn",
 ];
 
-/// How the tables of a migration write keys: one form for each type that a key column has.
+/// How the tables of a migration write keys: one form for each type of a key column.
 #[derive(Debug, Clone, Default)]
 pub(in crate::engine) struct KeyForms {
     forms: Vec<Form>,
@@ -58,17 +58,17 @@ struct Form {
     type_oid: Oid,
     /// The first column that has the type, as `table.column`.
     column: String,
-    /// The type as people write it.
+    /// The type as Postgres displays it.
     written: String,
-    /// The name of the type in the end: a domain is what it restricts.
+    /// The name of the base type: a domain is the type that it restricts.
     base: String,
     /// The canonical text of `k.key`.
     sql: String,
-    /// Whether values may be refused that the base type takes.
+    /// Whether the type may refuse values that its base type accepts.
     is_narrow: bool,
 }
 
-/// The text that stands for a value and for all that are equal to it. `None` if the type has no such text.
+/// The text that stands for a value and for all values equal to it. `None` if the type has no such text.
 pub(in crate::engine) fn canonical_text(types: &Types, oid: Oid, value: &str) -> Option<String> {
     let (schema, name, kind) = types.base(oid)?;
     let text = |value: &str| format!("{value}::pg_catalog.text");
@@ -101,7 +101,7 @@ impl KeyForms {
                 continue;
             };
             let value = format!("k.key::{cast}");
-            // A type without such a text is refused where it matters; the text of its values is the best there is.
+            // `check` refuses a type without such a text; the text of its values is the best there is.
             let sql = canonical_text(&catalog.types, found.type_oid, &value)
                 .unwrap_or_else(|| format!("{value}::pg_catalog.text"));
             let form = Form {
@@ -134,7 +134,7 @@ impl KeyForms {
         );
         let statement = session.prepared(&sql).await.map_err(|error| doing.failed(error))?;
         let mut found = Vec::with_capacity(keys.len());
-        // One key that a type does not take fails the whole statement: halves lead to it.
+        // One key that a type refuses fails the whole statement: bisection finds it.
         let mut parts = vec![keys];
         while let Some(part) = parts.pop() {
             match session.query(&statement, &[&part]).await {
@@ -156,7 +156,7 @@ impl KeyForms {
         Ok(found)
     }
 
-    /// Refuses orgs that are known by another text than their rows have.
+    /// Refuses orgs that the move log knows by another text than their rows have.
     pub(in crate::engine) async fn must_be_canonical(&self, store: &Store, cohort: &Cohort) -> Result<(), EngineError> {
         let Some(asked) = cohort.only(|lease| !self.is_canonical(lease.key.as_str())) else { return Ok(()) };
         let doing = Doing::new(store.name(), "reading the org's key");
@@ -172,17 +172,17 @@ impl KeyForms {
         Ok(())
     }
 
-    /// Whether all tables write a value of this type as it is written.
+    /// Whether all tables keep the text of values of this type.
     pub(in crate::engine) fn are_of(&self, type_oid: Oid) -> bool {
         self.forms.iter().all(|form| form.type_oid == type_oid && form.base != "numeric")
     }
 
-    /// Whether a key is as all tables write it, seen without asking a store; false also where that is not known.
+    /// Whether a key is already as all tables write it, decided without asking a store; false also if unknown.
     fn is_canonical(&self, key: &str) -> bool {
         self.forms.iter().all(|form| !form.is_narrow && is_plain(&form.base, key))
     }
 
-    /// What all forms say of one key.
+    /// The text that all forms agree on for one key.
     fn agreed(&self, key: &str, row: &Row) -> Result<Result<String, String>, tokio_postgres::Error> {
         let texts: Vec<String> = (0..self.forms.len()).map(|index| row.try_get(index)).collect::<Result<_, _>>()?;
         let Some(first) = texts.first() else { return Ok(Ok(key.into())) };
@@ -210,7 +210,7 @@ impl KeyForms {
     }
 }
 
-/// What to do about an org that the move log knows by another text: its name, its key and where to write the right one.
+/// The remedy for an org that the move log knows by another text: its name, its key and where to write the right one.
 fn known_otherwise(lease: &Lease, canonical: &str) -> String {
     let (migration, org, key) =
         (literal(lease.migration.as_str()), literal(lease.org.as_str()), literal(lease.key.as_str()));
@@ -223,7 +223,7 @@ fn known_otherwise(lease: &Lease, canonical: &str) -> String {
     )
 }
 
-/// A text as SQL, for people to paste.
+/// Text as an SQL literal, for users to paste.
 pub(in crate::engine) fn literal(text: &str) -> String {
     format!("'{}'", shortened(text).replace('\'', "''"))
 }

@@ -1,13 +1,13 @@
-//! Whose row is whose: the one description, and what is rendered from it for one store.
+//! Which org owns a row: the one description, and the SQL rendered from it for one store.
 //!
 //! A table either has the org's key in a column or is reached through its parents (`via`). From that come
 //!
 //! - [`Ownership::rows_of`]: a condition for all rows of some orgs. It goes from the orgs down, so that an index on the key or on the
-//!   pointing column leads to the rows.
+//!   referencing column finds the rows.
 //! - [`Ownership::row_belongs`]: the same as a question about a single row. It goes from the row up, so that a few rows cost
 //!   the same however big their org is.
 //!
-//! Operators are named with the schema of the type that they compare: a caller's `search_path` has no say in who owns a row.
+//! Operators are qualified with the schema of the type that they compare: a caller's `search_path` cannot change who owns a row.
 
 use std::collections::HashMap;
 
@@ -15,10 +15,10 @@ use crate::config::{TableRule, Tenancy, Via};
 use crate::engine::schema::catalog::{Catalog, Column, Table};
 use crate::engine::schema::name::TableName;
 
-/// More hops than any schema has: a definition that leads around in a circle ends here.
+/// More hops than any schema has. It ends the search if a definition leads around in a circle.
 const HOPS_MAX: usize = 32;
 
-/// Which orgs a condition is about.
+/// The orgs that a condition is about.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::engine) enum Orgs<'a> {
     /// The org whose key this SQL expression yields, as text.
@@ -27,7 +27,7 @@ pub(in crate::engine) enum Orgs<'a> {
     Cohort,
 }
 
-/// Whose rows there are in one store.
+/// The ownership of rows in one store.
 #[derive(Debug)]
 pub(in crate::engine) struct Ownership<'a> {
     catalog: &'a Catalog,
@@ -77,8 +77,8 @@ impl<'a> Ownership<'a> {
         let column = format!("{alias}.{}", hop.column.quoted());
         let by_index = table.column(hop.column.as_str()).is_some_and(|column| column.leads_an_index);
         Ok(match by_index {
-            // As an array the parents are looked up first, and then their rows by the index. The planner, while the table
-            // is still empty, would as well join the other way round, and read all of it for each org when it is full.
+            // The array makes Postgres look up the parents first, and then their rows by the index. A plan made while the table
+            // is still empty might join the other way round, and read all of it for each org once it is full.
             true => format!("{column} {equals} ANY (ARRAY({parents}))"),
             false => format!("{column} {equals} ANY ({parents})"),
         })
@@ -117,7 +117,7 @@ impl<'a> Ownership<'a> {
         let column = column_of(name, self.table(name)?, hop.column.as_str())?;
         let equals = self.equals(column, self.parent_column(hop)?);
         let joined = format!("{inner}.{} {equals} {alias}.{}", hop.parent_column.quoted(), hop.column.quoted());
-        // As a value and not as EXISTS, which may become a join that reads all of the parents.
+        // A scalar subquery, not EXISTS, which may become a join that reads all of the parents.
         Ok(format!("(SELECT true FROM {} AS {inner} WHERE {joined} AND {condition} LIMIT 1)", parent.from))
     }
 
@@ -135,7 +135,7 @@ impl<'a> Ownership<'a> {
         let cast = self.catalog.types.cast(found.type_oid).ok_or("the type of its key column is unknown")?;
         let equals = self.equals(found, found);
         let column = crate::engine::schema::name::quote(column);
-        // The key is cast, not the column, so that an index on the column is of use.
+        // The key is cast, not the column, so that an index on the column can be used.
         Ok(match orgs {
             Orgs::One(key) => format!("{alias}.{column} {equals} {key}::text::{cast}"),
             Orgs::Cohort => format!("{alias}.{column} {equals} ANY ($1::text[]::{cast}[])"),
@@ -156,7 +156,7 @@ impl<'a> Ownership<'a> {
     }
 }
 
-/// All tables that a definition names: those it moves and those it only passes through.
+/// All tables that a definition names: moved tables and those that `via` passes through.
 pub(in crate::engine) fn tables_named(rules: &[TableRule]) -> Vec<TableName> {
     let mut names: Vec<TableName> = rules.iter().map(|rule| rule.name.clone()).collect();
     for rule in rules {

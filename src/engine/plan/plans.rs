@@ -1,5 +1,5 @@
-//! Plans, each kept for as long as both stores have the schemas that it was made from. Whoever needs one says how long ago
-//! they may have been looked at; many who ask at the same time share one look.
+//! Plans, each cached as long as both stores have the schemas that it was made from. A caller says how old its view of the
+//! schemas may be; concurrent callers share one read.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -33,7 +33,7 @@ pub(in crate::engine) struct Pair<'a> {
 pub(in crate::engine) struct Kept<P> {
     pub(in crate::engine) plan: Arc<P>,
     pub(in crate::engine) basis: Arc<Basis>,
-    /// Of which tables of the source and of the target the basis is.
+    /// The tables of the source and of the target that the basis covers.
     pub(in crate::engine) tables: [Tables; 2],
 }
 
@@ -56,7 +56,7 @@ struct Entry<P> {
 #[derive(Debug)]
 struct Known<P> {
     kept: Kept<P>,
-    /// When it was last begun to look at the schemas.
+    /// When the last read of the schemas began.
     looked_at: Instant,
 }
 
@@ -67,7 +67,7 @@ impl<K, P> Default for Plans<K, P> {
 }
 
 impl<K: Hash + Eq, P> Plans<K, P> {
-    /// The plan for schemas that were looked at no earlier than `not_before`; `make` makes it anew where they have changed.
+    /// The plan for schemas that were read no earlier than `not_before`; `make` makes it again if they have changed.
     pub(in crate::engine) async fn current(
         &self,
         key: K,
@@ -95,7 +95,7 @@ impl<K: Hash + Eq, P> Plans<K, P> {
             }
         }
         entry.is_doubted.store(false, Ordering::Relaxed);
-        let made = make_anew(pair, known.as_ref().map(|known| &*known.kept.basis), make).await;
+        let made = make_again(pair, known.as_ref().map(|known| &*known.kept.basis), make).await;
         match made {
             Ok(kept) => {
                 *known = Some(Known { kept: kept.clone(), looked_at });
@@ -108,11 +108,11 @@ impl<K: Hash + Eq, P> Plans<K, P> {
         }
     }
 
-    /// These plans are made anew when they are next needed.
-    pub(in crate::engine) fn doubt(&self, are_meant: impl Fn(&K) -> bool) {
+    /// Makes these plans again when they are next needed.
+    pub(in crate::engine) fn doubt(&self, is_doubted: impl Fn(&K) -> bool) {
         let plans = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let meant = plans.iter().filter(|(key, _)| are_meant(key));
-        meant.for_each(|(_, entry)| entry.is_doubted.store(true, Ordering::Relaxed));
+        let doubted = plans.iter().filter(|(key, _)| is_doubted(key));
+        doubted.for_each(|(_, entry)| entry.is_doubted.store(true, Ordering::Relaxed));
     }
 
     fn entry(&self, key: K) -> Arc<Entry<P>> {
@@ -121,7 +121,7 @@ impl<K: Hash + Eq, P> Plans<K, P> {
     }
 }
 
-async fn make_anew<P>(
+async fn make_again<P>(
     pair: Pair<'_>,
     before: Option<&Basis>,
     make: impl FnOnce(Catalog, Catalog) -> Result<P, EngineError>,

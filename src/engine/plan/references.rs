@@ -1,4 +1,4 @@
-//! Foreign keys of copied rows, proven by looking for a row that breaks one: cheaper than a trigger for each row.
+//! Foreign keys of copied rows, verified by a search for a row that breaks one: cheaper than a trigger for each row.
 
 use mover_actors::ports::EngineError;
 
@@ -10,12 +10,12 @@ use crate::engine::schema::name::quote;
 use crate::engine::store::connection::Session;
 use crate::engine::store::error::{Doing, Failed, shortened};
 
-/// How the foreign keys of the moved tables are proven.
+/// How the foreign keys of the moved tables are verified.
 #[derive(Debug, Default)]
 pub(in crate::engine) struct References {
-    /// Answers with the number of each probe that failed.
+    /// Returns the number of each probe that failed.
     probes: String,
-    /// For each probe the foreign keys that it stands for.
+    /// The foreign keys that each probe covers.
     suspects: Vec<Vec<Suspect>>,
 }
 
@@ -26,11 +26,11 @@ struct Suspect {
     table: String,
     columns: Vec<String>,
     parent: String,
-    /// Finds one row that points to nothing: its key, and what it points with.
+    /// Finds one row that references nothing: its key, and the values that it references.
     broken: String,
 }
 
-/// What is put together of a probe.
+/// What is built for a probe.
 struct Probe {
     condition: String,
     suspects: Vec<Suspect>,
@@ -47,7 +47,7 @@ impl References {
             for reference in target.references.iter().filter(|reference| reference.child_root == table.oid) {
                 let key_columns = if key.is_empty() { &reference.child_columns } else { &key };
                 let (condition, suspect) = probe(rule, reference, key_columns, &rows, target);
-                // Most tables point to the org itself with its key: one look at it stands for all of them.
+                // Most tables reference the org itself with its key: one probe covers all of them.
                 match probes.iter_mut().find(|probe| probe.condition == condition) {
                     Some(probe) => probe.suspects.push(suspect),
                     None => probes.push(Probe { condition, suspects: vec![suspect] }),
@@ -60,7 +60,7 @@ impl References {
         }
     }
 
-    /// Proves all foreign keys of the rows of the orgs with these keys, or names a row that breaks one.
+    /// Verifies all foreign keys of the rows of the orgs with these keys, or names a row that breaks one.
     pub(in crate::engine) async fn prove(
         &self,
         session: &Session,
@@ -85,7 +85,7 @@ impl References {
 }
 
 impl Suspect {
-    /// An error that names a row, if there is one: an org without rows points to nothing.
+    /// An error that names a row, if there is one: an org without rows references nothing.
     async fn accuse(&self, session: &Session, orgs: &[String], doing: Doing<'_>) -> Result<(), EngineError> {
         let failed = |error| doing.on(&self.table).failed(error);
         let Some(row) = session.query_opt(&self.broken, &[&orgs]).await.map_err(failed)? else { return Ok(()) };

@@ -1,5 +1,5 @@
-//! Sequences of the target that fill copied columns: they must be ahead of the copied values, or the next insert would
-//! take a number that is there already.
+//! Sequences of the target that fill copied columns: they must be ahead of the copied values, or the next insert would take a
+//! number that exists already.
 
 use mover_actors::ports::EngineError;
 
@@ -8,7 +8,7 @@ use crate::engine::rows::reframe::integer;
 use crate::engine::store::connection::Session;
 use crate::engine::store::error::{Doing, Failed};
 
-/// So many numbers are drawn in well under a second.
+/// Drawing this many numbers takes well under a second.
 const GAP_MAX: i64 = 1_000_000;
 
 /// The outermost copied value for each sequence of a plan.
@@ -20,7 +20,7 @@ impl Outermost {
         Self(vec![None; plan.sequences.len()])
     }
 
-    /// Looks at a row that is being copied.
+    /// Takes a row that is being copied into account.
     pub(in crate::engine) fn see(&mut self, plan: &Plan, row: &[Option<&[u8]>], columns: &[(usize, usize)]) {
         for &(place, sequence) in columns {
             let value = row.get(place).copied().flatten().and_then(integer);
@@ -38,17 +38,16 @@ impl Outermost {
     }
 }
 
-/// What is done about a sequence that is too far behind to be drawn from until it is ahead.
+/// What to do about a sequence that is too far behind to catch up by drawing from it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::engine) enum FarBehind {
-    /// It was forgotten: somebody has to set it.
+    /// It was forgotten: an operator has to set it.
     Refuse,
-    /// On the way back that is how it should be: the target hands out numbers far beyond those of the source, so that
-    /// orgs can come and go.
+    /// Expected on the way back: the target uses numbers far beyond those of the source, so that orgs can move there and back.
     Leave,
 }
 
-/// Advances each sequence past what was copied, by drawing from it: never backwards, and safe while others draw too.
+/// Advances each sequence past the copied values, by drawing from it: never backwards, and safe while others draw too.
 pub(in crate::engine) async fn keep_ahead(
     session: &Session,
     plan: &Plan,
@@ -80,7 +79,7 @@ pub(in crate::engine) async fn keep_ahead(
     Ok(())
 }
 
-/// How many numbers must be drawn until the next one lies beyond `outermost`.
+/// How many numbers to draw until the next one is beyond `outermost`.
 fn draws_needed(increment: i64, last: i64, is_called: bool, outermost: i64) -> i64 {
     let (step, gap) = (i128::from(increment), i128::from(outermost) - i128::from(last));
     let gap = if step < 0 { -gap } else { gap };
@@ -88,7 +87,7 @@ fn draws_needed(increment: i64, last: i64, is_called: bool, outermost: i64) -> i
         return 0;
     }
     let step = step.abs().max(1);
-    // A sequence that was never drawn from gives `last` itself first.
+    // A sequence that was never drawn from returns `last` itself first.
     let draws = (gap + step - 1) / step + i128::from(!is_called);
     i64::try_from(draws).unwrap_or(i64::MAX)
 }
@@ -114,7 +113,7 @@ fn too_far(plan: &Plan, sequence: &SequencePlan, last: i64, outermost: i64) -> E
     error
 }
 
-/// The command that moves a sequence well beyond a value.
+/// The statement that sets a sequence well beyond a value.
 pub(in crate::engine) fn setval(quoted: &str, beyond: i64, increment: i64) -> String {
     let room = if increment < 0 { -GAP_MAX } else { GAP_MAX };
     format!("SELECT setval('{}', {});", quoted.replace('\'', "''"), beyond.saturating_add(room))

@@ -1,4 +1,4 @@
-//! About how many rows orgs have: enough to tell which are carried together.
+//! About how many rows orgs have: enough to decide which move in one cohort.
 
 use std::collections::HashMap;
 
@@ -29,7 +29,7 @@ pub(in crate::engine) async fn sizes(
     Ok(sizes)
 }
 
-/// About how many rows the source has in all, without counting; nothing if it does not know.
+/// About how many rows the source has in all, without counting; `None` if it has no statistics.
 pub(in crate::engine) async fn estimated(plan: &Plan, source: &Store) -> Result<Option<u64>, EngineError> {
     let doing = Doing::new(source.name(), "looking how many rows there are");
     let failed = |error| doing.failed(error);

@@ -1,5 +1,5 @@
-//! Count and hash of an org's rows. The hash is over each row's binary form, which is the same in every Postgres and, unlike
-//! text, costs little to make; the sum over the rows does not depend on their order.
+//! Count and hash of an org's rows. The hash is over each row's binary form, which is the same in every Postgres and cheaper to
+//! produce than text; the sum over the rows does not depend on their order.
 
 use std::collections::HashMap;
 
@@ -18,9 +18,9 @@ use crate::engine::store::error::{Doing, Failed};
 /// Any number but 0 makes Postgres hash into 64 bits.
 pub(in crate::engine) const SEED: i64 = 8_640_912_357;
 
-/// SQL for the hash of row `t`. Columns of types that only this database knows are hashed as text, because their binary
-/// form contains the number that the type has here. The bytes are hashed in one go: Postgres joins the hashes of several
-/// columns by a sum, in which values swapped between rows would go unnoticed.
+/// SQL for the hash of row `t`. Columns of types that only this database knows are hashed as text, because their binary form
+/// contains the oid of the type. The bytes are hashed in one go: Postgres joins the hashes of several columns by a sum, which
+/// would miss values swapped between rows.
 pub(in crate::engine) fn row_hash(columns: &[String], table: &Table, types: &Types, as_text: &[String]) -> String {
     let written = |name: &String| {
         let known = table.column(name).is_some_and(|column| types.is_built_in(column.type_oid));
@@ -34,7 +34,7 @@ pub(in crate::engine) fn row_hash(columns: &[String], table: &Table, types: &Typ
 /// The sum over `r.value`, the hashes of rows.
 pub(in crate::engine) const SUM: &str = "coalesce(sum(r.value), 0)::text";
 
-/// What the statement selects for one table.
+/// The SELECT of one table.
 pub(in crate::engine) fn tally_sql(side: &SidePlan) -> String {
     side.by_org.grouped(&side.hash, &["count(*)", SUM])
 }

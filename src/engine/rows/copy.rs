@@ -1,5 +1,5 @@
-//! All rows of orgs, read from a snapshot and written in one transaction: in the binary form in which they come, one table after the
-//! other, in constant memory, whatever their number.
+//! All rows of orgs, read from a snapshot and written in one transaction: in the binary form in which they come, table by
+//! table, in constant memory, whatever their number.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -79,7 +79,7 @@ impl<P: Planned> Reader for PlannedSession<P, Leaves> {
             let row = seen.answer().await.map_err(failed)?;
             row.try_get(0).map(Seen).map_err(failed)
         };
-        // It holds no row; its error ends the stream.
+        // It yields no row; its error ends the stream.
         let last = stream::once(async move { ended.answer().await.map_err(failed) });
         let last = last.map_ok(|()| stream::empty()).try_flatten();
         let rows = of_tables(plan, requests, (Asked::ByOrg(cohort), READING)).chain(last);
@@ -120,7 +120,7 @@ impl<P: Planned> Receiver for PlannedSession<P, Receives> {
     async fn enter(&self, cohort: &Cohort) -> Result<Entered, EngineError> {
         let (plan, doing) = (self.plan(), self.doing(WRITING));
         let failed = |error| doing.failed(error);
-        // What is prepared beforehand is sent at once, so it runs in this order.
+        // Statements that are prepared already are sent at once, so they run in this order.
         let occupied = self.session.prepared(&plan.occupied).await.map_err(failed)?;
         guard::prepare(&self.session, doing).await?;
         let begun = send(self.session.batch_execute(plan.begin)).await;
@@ -169,8 +169,8 @@ impl<P: Planned> Receiver for PlannedSession<P, Receives> {
     }
 }
 
-/// Removes what a copy brought, unless it is live. Only if there is anything to remove a plan is needed: the way back must
-/// be open even when the stores' schemas are not what they should be.
+/// Removes a copy, unless it is live. It needs a plan only if there are rows to remove: the way back must be open even if the
+/// stores' schemas are not what they should be.
 pub(in crate::engine) async fn discard<F>(
     target: &Store,
     cohort: &Cohort,
@@ -183,7 +183,7 @@ where
     let failed = |error| doing.failed(error);
     let mut to = target.session().await?;
     if !enter_to_discard(&to, cohort, doing).await?.is_empty() {
-        // Whoever makes a plan needs a connection: not while one is held, and with it the org's guard row.
+        // Making a plan takes a connection: not while we hold one, and with it the org's guard row.
         to.batch_execute("ROLLBACK").await.map_err(failed)?;
         to.release();
         let plan = plan().await?;
@@ -200,7 +200,7 @@ where
     Ok(())
 }
 
-/// Begins a transaction in which the copy is removed; answers as [`guard::enter`] does.
+/// Begins a transaction in which the copy is removed; returns the same as [`guard::enter`].
 async fn enter_to_discard(to: &Session, cohort: &Cohort, doing: Doing<'_>) -> Result<HashSet<OrgKey>, EngineError> {
     guard::prepare(to, doing).await?;
     let begun = send(to.batch_execute("BEGIN")).await;
@@ -209,7 +209,7 @@ async fn enter_to_discard(to: &Session, cohort: &Cohort, doing: Doing<'_>) -> Re
     Ok(incoming)
 }
 
-/// Nothing of an online copy is left to go on with. A store that saw only offline moves has no such table.
+/// Removes the ranges of an online copy. A store that saw only offline moves has no such table.
 async fn forget_ranges(to: &Session, cohort: &Cohort, doing: Doing<'_>) -> Result<(), EngineError> {
     let failed = |error| doing.failed(error);
     let found = to.query_one("SELECT to_regclass('mover.copy_range') IS NOT NULL", &[]).await.map_err(failed)?;
@@ -220,7 +220,7 @@ async fn forget_ranges(to: &Session, cohort: &Cohort, doing: Doing<'_>) -> Resul
     to.execute(sql, &cohort.names()).await.map(drop).map_err(failed)
 }
 
-/// Rows that Mover did not bring are not replaced (P6).
+/// Rows that Mover did not write are not replaced (P6).
 async fn refuse_foreign_rows(plan: &Plan, to: &Session, cohort: &Cohort, doing: Doing<'_>) -> Result<(), EngineError> {
     let failed = |error| doing.failed(error);
     let occupied = to.prepared(&plan.occupied).await.map_err(failed)?;

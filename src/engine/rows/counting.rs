@@ -1,4 +1,4 @@
-//! Rows counted and hashed as they pass, org by org, so that they need not be read again to be compared.
+//! Counts and hashes rows as they pass, org by org, so that they need not be read again for a comparison.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -13,14 +13,14 @@ use crate::engine::plan::tally::SEED;
 use crate::engine::rows::reframe::{Frames, RawField};
 use crate::engine::rows::row_hash::RowHasher;
 
-/// Whose rows a query answers.
+/// Which orgs the rows of a query belong to.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::engine) enum Asked<'a> {
     /// Those of a cohort, as `select_by_org` does.
     ByOrg(&'a Cohort),
-    /// Those of a single org.
+    /// Rows of a single org.
     OfOne,
-    /// Any; they are not counted.
+    /// Any rows; they are not counted.
     Any,
 }
 
@@ -32,13 +32,13 @@ pub(in crate::engine) struct Counting<'a> {
     tallied: BTreeMap<usize, (i64, i128)>,
 }
 
-/// How the org of a row is known.
+/// How to find the org of a row.
 enum Whose<'a> {
-    /// There is but one.
+    /// There is only one.
     OfOne,
-    /// Its place is in the last column.
+    /// The last column has its place.
     Numbered,
-    /// This column has its key; the keys seen so far, with the places of their orgs.
+    /// This column has its key; `known` has the keys seen so far, with the places of their orgs.
     Keyed { place: usize, kind: Kind, cohort: &'a Cohort, known: HashMap<Vec<u8>, usize> },
 }
 
@@ -54,13 +54,13 @@ impl<'a> Counting<'a> {
         Some(Self { table, hasher, whose, tallied: BTreeMap::new() })
     }
 
-    /// Takes a row, and appends what is copied of it.
+    /// Takes a row, and appends its copied columns.
     pub(in crate::engine) fn push(&mut self, row: &Row, frames: &mut Frames) -> Result<(), tokio_postgres::Error> {
         let columns = self.table.copied.len();
         frames.push_first(row, columns)?;
         let Some(hasher) = &mut self.hasher else { return Ok(()) };
         let hash = i128::from(hasher.hash(row)?);
-        // An org that nobody asked for has no place: its rows are missing where they are counted.
+        // A key outside the cohort has no place: the tally then lacks the row.
         let org = match &mut self.whose {
             Whose::OfOne => 0,
             Whose::Numbered => usize::try_from(row.try_get::<_, i64>(columns)? - 1).unwrap_or(usize::MAX),

@@ -1,4 +1,4 @@
-//! Waiting for writers: transactions that were admitted before an org was blocked, and may still commit.
+//! Waits for writers: transactions that were admitted before an org was blocked, and may still commit.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -17,8 +17,8 @@ const PAUSE_MAX: Duration = Duration::from_millis(50);
 /// Transactions by their virtual id, each with its process.
 type Writers = HashMap<String, Option<i32>>;
 
-/// Waits until the transactions that now hold a writer's lock on these tables have ended; those that come later were
-/// admitted after the block, or see that the org is being moved.
+/// Waits until the transactions that now hold a writer's lock on these tables have ended; later ones were admitted after the
+/// block, or see that the org is being moved.
 pub(in crate::engine) async fn drain(store: &Store, tables: &[Oid], budget: Duration) -> Result<(), EngineError> {
     let doing = Doing::new(store.name(), "waiting for open writers");
     let session = store.session().await?;

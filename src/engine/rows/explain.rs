@@ -16,7 +16,7 @@ use crate::engine::store::Store;
 use crate::engine::store::connection::Session;
 use crate::engine::store::error::{Doing, Failed, shortened};
 
-/// So many rows are named; the rest is left to whoever looks at these.
+/// The message names this many rows; these are enough to find the others.
 const NAMED_MAX: usize = 5;
 
 #[derive(Debug)]
@@ -26,7 +26,7 @@ enum Difference {
     OtherContents(String),
 }
 
-/// Walks through both stores in the order of the rows' keys, holding one row of each.
+/// Walks through both stores in the order of the rows' keys, with one row of each in memory.
 pub(in crate::engine) async fn explain(
     plan: &Plan,
     table: &TablePlan,
@@ -40,7 +40,7 @@ pub(in crate::engine) async fn explain(
     let mut source_rows = Walk::begin(&from, table, &table.source, key, left).await?;
     let mut target_rows = Walk::begin(&to, table, &table.target, key, right).await?;
     let found = differences(&mut source_rows, &mut target_rows).await?;
-    // The walks may have been broken off: what follows needs connections at rest.
+    // The walks may have ended early; what follows needs idle connections.
     drop((source_rows, target_rows, from, to));
 
     let changed: Vec<&str> = found.iter().filter_map(Difference::changed).collect();
@@ -173,7 +173,7 @@ fn tell(
     let differing: Vec<String> = names.map(|(name, _)| name.clone()).collect();
     columns.extend(differing.iter().cloned());
     match differing.as_slice() {
-        // Two values can read alike and be stored unlike, e.g. in the digits that a number is shown with.
+        // Two values can have the same text and differ in storage, e.g. in the scale of a number.
         [] => format!("{} differs in a way that its text does not show", key(changed)),
         names => format!("{} differs in {}", key(changed), names.join(", ")),
     }

@@ -1,4 +1,4 @@
-//! Rows between two Postgres stores: as a query answers them in binary, and as COPY takes them.
+//! Rows between two Postgres stores, in the binary form of queries and of COPY.
 
 pub(in crate::engine) mod copy;
 pub(in crate::engine) mod counting;
@@ -25,7 +25,7 @@ use crate::engine::rows::reframe::{Frames, HEADER, TRAILER, each_row};
 use crate::engine::store::connection::Session;
 use crate::engine::store::error::{Doing, Failed};
 
-/// The rows of some tables, each of which was requested before; table after table.
+/// The rows of some tables whose queries were sent before; table after table.
 pub(in crate::engine) fn of_tables<'a, F>(
     plan: &'a Plan,
     requests: Vec<(usize, Sent<F>)>,
@@ -78,24 +78,24 @@ fn batch(table: usize, frames: &mut Frames, counting: &mut Option<Counting<'_>>)
 
 type Ending = std::pin::Pin<Box<dyn Future<Output = Result<u64, tokio_postgres::Error>> + Send>>;
 
-/// Rows on their way into tables of the receiving store, one COPY after the other on one connection, of which nothing else may be
-/// asked until the end.
+/// Rows on their way into tables of the receiving store, one COPY after the other on one connection, which can be used for
+/// nothing else until the end.
 pub(in crate::engine) struct Pour<'a> {
     plan: &'a Plan,
     to: &'a Session,
-    /// For each table that may come.
+    /// One for each table that may come.
     copies: &'a [Option<Statement>],
     outermost: &'a Mutex<Outermost>,
-    /// Which errors may pass by themselves although others would not.
+    /// Errors that count as transient here although they are not elsewhere.
     passes: fn(&tokio_postgres::Error) -> bool,
     copied: Copied,
     open: Option<(usize, std::pin::Pin<Box<CopyInSink<Bytes>>>)>,
-    /// The COPY before, whose end is on its way and need not be waited for before the next begins.
+    /// The previous COPY, whose end was sent and need not be confirmed before the next begins.
     ending: Option<(usize, Sent<Ending>)>,
 }
 
 impl<'a> Pour<'a> {
-    /// Writes all rows; answers how much that was.
+    /// Writes all rows; returns how many rows and bytes.
     pub(in crate::engine) async fn all(
         plan: &'a Plan,
         to: &'a Session,
@@ -125,7 +125,7 @@ impl<'a> Pour<'a> {
         EngineError { transient: failed.transient || passes, ..failed }
     }
 
-    /// A table without a row costs nothing: it never comes here.
+    /// A table without rows costs nothing: it never gets here.
     async fn batch(&mut self, batch: Batch) -> Result<(), EngineError> {
         let doing = self.doing(batch.table);
         let Content::Opaque(rows) = batch.content else {
@@ -172,7 +172,7 @@ impl<'a> Pour<'a> {
         fed.map_err(|error| self.failed(doing, error))
     }
 
-    /// Sends the end of the COPY that is open.
+    /// Sends the end of the open COPY.
     async fn close(&mut self) {
         let Some((table, mut sink)) = self.open.take() else { return };
         let ending: Ending = Box::pin(async move {

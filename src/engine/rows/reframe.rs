@@ -1,16 +1,16 @@
-//! Rows as a query delivers them in binary, put into the frames of COPY's binary format without being decoded: both
-//! write a field as its length and its bytes.
+//! Repacks rows from the binary form of a query into the binary format of COPY without decoding them: both write a field as its
+//! length and its bytes.
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use tokio_postgres::Row;
 use tokio_postgres::types::{FromSql, Type};
 
-/// Messages of this size cost little each, and bigger ones gain nothing.
+/// Messages of this size have little overhead, and bigger ones gain nothing.
 const CHUNK_BYTES: usize = 64 * 1024;
-/// Before the rows of a COPY.
+/// What precedes the rows of a COPY.
 pub(in crate::engine) const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
 const NULL: i32 = -1;
-/// After them.
+/// What follows the rows of a COPY.
 pub(in crate::engine) const TRAILER: &[u8] = &[0xff, 0xff];
 
 /// A field's bytes as they came; `None` is NULL.
@@ -28,7 +28,7 @@ impl<'a> FromSql<'a> for RawField<'a> {
     }
 }
 
-/// Rows of one table on their way, until there are enough for a message.
+/// Rows of one table that are collected until there are enough for a message.
 #[derive(Debug, Default)]
 pub(in crate::engine) struct Frames {
     buffer: BytesMut,
@@ -41,7 +41,7 @@ impl Frames {
         self.push_first(row, row.len())
     }
 
-    /// Appends so many columns of a row.
+    /// Appends the first `columns` columns of a row.
     pub(in crate::engine) fn push_first(&mut self, row: &Row, columns: usize) -> Result<(), tokio_postgres::Error> {
         // A table has at most 1,600 columns.
         self.buffer.put_i16(i16::try_from(columns).unwrap_or(i16::MAX));
@@ -64,7 +64,7 @@ impl Frames {
         self.buffer.len() >= CHUNK_BYTES
     }
 
-    /// All rows so far, and how many: whole rows, without what COPY has before and after them. `None` if there are none.
+    /// All rows so far, and how many: whole rows, without the header and trailer of COPY. `None` if there are none.
     pub(in crate::engine) fn take(&mut self) -> Option<(Bytes, i64)> {
         let rows = std::mem::take(&mut self.rows);
         (rows > 0).then(|| (self.buffer.split().freeze(), rows))

@@ -1,4 +1,5 @@
-//! The hash of a row as Postgres works it out (see `tally::row_hash`), from the row in binary: so that rows need not be read again.
+//! The hash of a row as Postgres computes it (see `tally::row_hash`), from the row in binary form: so rows need not be read
+//! again.
 //!
 //! `record_send` writes the number of columns and then, for each, the number of its type, its length and its bytes. The hash of a record
 //! of one column is that column's, and that of a `bytea` is `hash_bytes_extended`, which is Bob Jenkins's lookup3 with a seed

@@ -1,4 +1,4 @@
-//! A Postgres store on one side of a route, with the plan that both sides have agreed on.
+//! A Postgres store on one side of a route, with the plan that both sides share.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -28,11 +28,11 @@ use crate::engine::store::Store;
 use crate::engine::store::connection::Session;
 use crate::engine::store::error::{Doing, Failed};
 
-/// What a side may be planned by.
+/// A plan that a side can have.
 pub(in crate::engine) trait Planned: Send + Sync + 'static {
-    /// What is done with all rows of orgs.
+    /// The part about all rows of orgs.
     fn plan(&self) -> &Plan;
-    /// What becomes of sequences of the receiving store that are far behind.
+    /// What to do about sequences of the receiving store that are far behind.
     fn far_behind(&self) -> FarBehind;
 }
 
@@ -56,7 +56,7 @@ impl Planned for LivePlan {
     }
 }
 
-/// What both sides know beside their store.
+/// What both sides know besides their store.
 #[derive(Debug)]
 pub(in crate::engine) struct Terms<P> {
     pub(in crate::engine) plan: Arc<P>,
@@ -70,35 +70,35 @@ pub(in crate::engine) struct Terms<P> {
 #[derive(Debug)]
 pub(in crate::engine) struct Side<P> {
     pub(in crate::engine) store: Store,
-    /// What the fingerprint of the store is about.
+    /// The tables that the fingerprint of the store covers.
     pub(in crate::engine) tables: Tables,
     pub(in crate::engine) terms: Arc<Terms<P>>,
 }
 
-/// Which end of a route a side or a session is: what of a plan is about it.
+/// The end of a route that a side or a session is: it selects the parts of a plan that apply.
 pub(in crate::engine) trait End: fmt::Debug + Send + Sync + 'static {
-    /// At the beginning of a session.
+    /// The state at the beginning of a session.
     fn begin(plan: &Plan) -> Self;
-    /// One table here.
+    /// The plan of one table here.
     fn table(table: &TablePlan) -> &SidePlan;
     /// The same for single rows.
     fn live_table(table: &LiveTable) -> &LiveSide;
-    /// Finds what hangs on rows here.
+    /// The statement that finds the children of rows here.
     fn branch(branch: &Branch) -> &str;
-    /// Counts and hashes all tables here.
+    /// The statement that counts and hashes all tables here.
     fn tally(plan: &Plan) -> &str;
-    /// The tables whose writers are waited for.
+    /// The tables whose writers are drained.
     fn oids(plan: &Plan) -> &[Oid];
 }
 
-/// Orgs leave it.
+/// The end that orgs leave.
 #[derive(Debug)]
 pub(in crate::engine) struct Leaves;
 
-/// It receives orgs.
+/// The end that receives orgs.
 #[derive(Debug)]
 pub(in crate::engine) struct Receives {
-    /// Of what was written so far, for the sequences.
+    /// The outermost values written so far, for the sequences.
     pub(in crate::engine) outermost: Mutex<Outermost>,
 }
 
@@ -225,7 +225,7 @@ impl<P: Planned, E: End> store::Session for PlannedSession<P, E> {
 }
 
 impl<P: Planned> PlannedSession<P, Receives> {
-    /// Prepares the COPY of some tables: nothing can be prepared while rows are poured.
+    /// Prepares the COPY of some tables: nothing can be prepared during a COPY.
     pub(in crate::engine) async fn prepare_copies(
         &self,
         wanted: impl Fn(usize) -> bool,
@@ -243,7 +243,7 @@ impl<P: Planned> PlannedSession<P, Receives> {
         try_join_all(copies).await.map_err(|error| self.doing("writing the org").failed(error))
     }
 
-    /// What was written so far, for the sequences; forgotten here.
+    /// The outermost values written so far, for the sequences; resets them.
     pub(in crate::engine) fn take_outermost(&self) -> Outermost {
         let mut kept = self.end.outermost.lock().unwrap_or_else(PoisonError::into_inner);
         std::mem::replace(&mut kept, Outermost::new(self.plan()))

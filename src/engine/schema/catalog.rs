@@ -19,10 +19,10 @@ const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 /// One store, as far as a migration is concerned.
 #[derive(Debug)]
 pub(in crate::engine) struct Catalog {
-    /// Taken in the same snapshot as all the rest.
+    /// Taken in the same snapshot as everything else here.
     pub(in crate::engine) fingerprint: Taken,
     pub(in crate::engine) server: Server,
-    /// The tables of the definition, each with what its name stands for here, if anything.
+    /// The tables of the definition, each with the relation that its name resolves to, if any.
     pub(in crate::engine) tables: HashMap<TableName, Table>,
     pub(in crate::engine) references: Vec<Reference>,
     pub(in crate::engine) types: Types,
@@ -45,7 +45,7 @@ pub(in crate::engine) struct Server {
 #[derive(Debug, Clone)]
 pub(in crate::engine) struct Table {
     pub(in crate::engine) oid: Oid,
-    /// Quoted, with its schema, and with ONLY where heirs must stay out.
+    /// Quoted, with its schema, and with ONLY to exclude inheritance children.
     pub(in crate::engine) from: String,
     /// Quoted, with its schema.
     pub(in crate::engine) quoted: String,
@@ -65,15 +65,15 @@ pub(in crate::engine) struct Table {
 pub(in crate::engine) struct Column {
     pub(in crate::engine) name: String,
     pub(in crate::engine) type_oid: Oid,
-    /// The type as people write it, with its modifier.
+    /// The type as Postgres displays it, with its modifier.
     pub(in crate::engine) written: String,
     pub(in crate::engine) modifier: i32,
     pub(in crate::engine) not_null: bool,
     pub(in crate::engine) has_default: bool,
-    /// The expression by which rows get a value, or a generated column its own.
+    /// The default expression, or the expression of a generated column.
     pub(in crate::engine) default_value: Option<String>,
     pub(in crate::engine) generated: bool,
-    /// Its collation, quoted, if that takes texts for equal that are written differently.
+    /// Its collation, quoted, if it treats differently written texts as equal.
     pub(in crate::engine) inexact_collation: Option<String>,
     pub(in crate::engine) leads_an_index: bool,
     /// Its place in the primary key.
@@ -95,7 +95,7 @@ pub(in crate::engine) struct Sequence {
 #[derive(Debug, Clone)]
 pub(in crate::engine) struct Reference {
     pub(in crate::engine) name: String,
-    /// The table of the definition that it belongs to, or whose partition it belongs to.
+    /// The table of the definition that it belongs to, or that its partition belongs to.
     pub(in crate::engine) child_root: Oid,
     pub(in crate::engine) child_from: String,
     pub(in crate::engine) child_columns: Vec<String>,
@@ -120,7 +120,7 @@ impl Table {
         key
     }
 
-    /// Whether it is a table that can be read and written as such.
+    /// Whether it is a relation that can be read and written like a table.
     pub(in crate::engine) fn is_table(&self) -> bool {
         matches!(self.kind.as_str(), "r" | "p")
     }
@@ -136,7 +136,7 @@ impl Catalog {
         Ok(self.types.equality(type_of(left)?, type_of(right)?))
     }
 
-    /// Reads what a store knows about `names`.
+    /// Reads the catalog entries of `names`.
     pub(in crate::engine) async fn read(store: &Store, names: &[TableName]) -> Result<Self, EngineError> {
         let session = store.session().await?;
         let doing = Doing::new(store.name(), "reading the catalog");
@@ -281,7 +281,7 @@ fn qualified(row: &Row, schema: &str, name: &str) -> Result<String, tokio_postgr
     Ok(format!("{}.{}", quote(row.try_get(schema)?), quote(row.try_get(name)?)))
 }
 
-/// A plain table's heirs are tables of their own; a partitioned table is its partitions.
+/// Inheritance children of a plain table are tables of their own; a partitioned table is its partitions.
 fn from_clause(quoted: &str, kind: &str) -> String {
     if kind == "r" { format!("ONLY {quoted}") } else { quoted.into() }
 }

@@ -1,4 +1,4 @@
-//! Reads what a plan rests on from one store: the schema of a migration's tables, and since when the server lives.
+//! Reads what a plan depends on from one store: the schema of a migration's tables, and when the server started.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -14,10 +14,10 @@ use crate::engine::store::error::{Doing, Failed};
 const PARTS: &str = include_str!("sql/fingerprint.sql");
 const SUM: &str =
     concat!(include_str!("sql/fingerprint_sum.sql"), "(", include_str!("sql/fingerprint.sql"), ") AS part");
-/// The tables whose schema counts, in quotes, with the schemas that they were found in.
+/// The tables whose schema counts, quoted, with the schemas that they were found in.
 pub(in crate::engine) type Tables = Arc<[String]>;
 
-/// A fingerprint and of which tables it is.
+/// A fingerprint and the tables that it covers.
 #[derive(Debug, Clone)]
 pub(in crate::engine) struct Taken {
     pub(in crate::engine) fingerprint: Fingerprint,
@@ -67,7 +67,7 @@ fn parts_of(rows: &[Row]) -> Result<BTreeMap<PartName, String>, tokio_postgres::
         let kind = in_words(row.try_get("kind")?);
         let made_of: String = row.try_get("made_of")?;
         let (name, made_of) = match kind {
-            // Another table of the same name is another table.
+            // A new table of the same name is a different table.
             "table" => (String::new(), format!("{relation} {made_of}")),
             _ => (row.try_get("name")?, made_of),
         };

@@ -1,4 +1,4 @@
-//! Names of tables and columns, read as SQL reads them and written so that SQL cannot misread them.
+//! Names of tables and columns, parsed as SQL parses them and quoted so that SQL cannot misread them.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,7 +8,7 @@ use thiserror::Error;
 /// Why a text is not the name of a table or column.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum NameError {
-    /// Nothing between two dots, or nothing at all.
+    /// Nothing between two dots, or an empty text.
     #[error("{text:?} lacks a name: write `table`, `schema.table`, or \"Odd Name\" in double quotes")]
     Missing {
         /// The whole text.
@@ -178,7 +178,7 @@ fn quoted_part<'a>(text: &str, inner: &'a str) -> Result<(String, &'a str), Name
 fn plain_part<'a>(text: &str, rest: &'a str) -> Result<(String, &'a str), NameError> {
     let (part, after) = rest.split_at(rest.find('.').unwrap_or(rest.len()));
     let needs_quotes = |(position, c): &(usize, char)| {
-        // SQL takes a no-break space for a letter, people do not: as an edge of a name it would be trimmed away.
+        // SQL counts a no-break space as a letter, readers do not: at the edge of a name it would be trimmed away.
         let letter = c.is_ascii_alphabetic() || *c == '_' || !c.is_ascii() && !c.is_whitespace();
         !(letter || *position > 0 && (c.is_ascii_digit() || *c == '$'))
     };
@@ -193,7 +193,7 @@ pub(in crate::engine) fn quote(identifier: &str) -> String {
     format!("\"{}\"", identifier.replace('"', "\"\""))
 }
 
-/// Text as SQL, whatever is in it.
+/// Text as an SQL literal.
 pub(in crate::engine) fn literal(text: &str) -> String {
     let quoted = format!("'{}'", text.replace('\'', "''"));
     if text.contains('\\') { format!("E{}", quoted.replace('\\', "\\\\")) } else { quoted }

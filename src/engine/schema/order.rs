@@ -1,7 +1,7 @@
 //! The order in which tables are filled: parents first.
 
-/// Sorts `0..count` so that each comes after those it depends on, and otherwise as given. `edges` are (child, parent).
-/// Also answers which were taken too early, because they depend on each other in a circle.
+/// Sorts `0..count` so that each item comes after those it depends on, and otherwise keeps the order. `edges` are (child,
+/// parent). Also returns the items that were placed too early, because they depend on each other in a circle.
 pub(in crate::engine) fn parents_first(count: usize, edges: &[(usize, usize)]) -> (Vec<usize>, Vec<usize>) {
     let mut sorted = Vec::with_capacity(count);
     let mut taken = vec![false; count];

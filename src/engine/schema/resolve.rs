@@ -1,5 +1,5 @@
-//! Which tables the names of a definition stand for. Sessions look up nothing but what is Postgres' own; the names of tables are
-//! looked up as their role would.
+//! Which tables the names of a definition resolve to. Mover's sessions have only pg_catalog in their search_path; names of
+//! tables are resolved with the search_path of the role.
 
 use mover_actors::ports::EngineError;
 use tokio_postgres::types::Oid;
@@ -17,7 +17,7 @@ pub(in crate::engine) struct Resolved {
     pub(in crate::engine) quoted: String,
 }
 
-/// What each name stands for, if anything. Not to be asked inside of a transaction.
+/// The relation that each name resolves to, if any. Must not be called inside a transaction.
 pub(in crate::engine) async fn resolve(
     session: &Session,
     names: &[TableName],
@@ -28,7 +28,7 @@ pub(in crate::engine) async fn resolve(
         return Ok(found);
     }
     let asked = names.iter().enumerate().map(|(number, name)| format!("({number}, {})", literal(&name.quoted())));
-    // Whatever the role's path leads to, this names all in full.
+    // This qualifies every name, because the role's search_path may lead anywhere.
     let sql = format!(
         "BEGIN READ ONLY; SELECT pg_catalog.set_config('search_path', {}, true);\n\
          SELECT w.number, c.oid, n.nspname, c.relname FROM (VALUES {}) AS w (number, name) \
@@ -50,7 +50,7 @@ pub(in crate::engine) async fn resolve(
     Ok(found)
 }
 
-/// None for the row that set_config answers with.
+/// None for the row that set_config returns.
 fn resolved(row: &SimpleQueryRow) -> Option<(usize, Resolved)> {
     let column = |index| row.try_get(index).ok().flatten();
     let (number, oid): (&str, &str) = (column(0)?, column(1)?);
@@ -58,7 +58,7 @@ fn resolved(row: &SimpleQueryRow) -> Option<(usize, Resolved)> {
     Some((number.parse().ok()?, Resolved { oid: oid.parse().ok()?, quoted }))
 }
 
-/// The table in quotes, with its schema; as it is written if there is none, of which the store then says that there is none.
+/// The table, quoted, with its schema; as it is written if it does not exist, and then the store reports that.
 pub(in crate::engine) async fn qualified(
     session: &Session,
     name: &TableName,

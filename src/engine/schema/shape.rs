@@ -1,4 +1,4 @@
-//! Types of two databases compared: whether a value written in binary by one is the same value in the other.
+//! Compares types of two databases: is a value in binary form from one the same value in the other?
 
 use std::collections::HashMap;
 
@@ -7,7 +7,7 @@ use tokio_postgres::types::Oid;
 
 use crate::engine::schema::name::quote;
 
-/// Types of one database, with all that they are made of.
+/// Types of one database, with all their component types.
 #[derive(Debug, Default)]
 pub(in crate::engine) struct Types(HashMap<Oid, TypeRow>);
 
@@ -26,10 +26,10 @@ struct TypeRow {
     equality: Option<String>,
 }
 
-/// The operator that compares values of types which every Postgres has.
+/// The operator that compares values of built-in types.
 pub(in crate::engine) const EQUALS: &str = "OPERATOR(pg_catalog.=)";
 
-/// Their values are numbers of objects, which differ from database to database.
+/// Their values are oids of objects, which differ from database to database.
 const OBJECT_NUMBERS: [&str; 11] = [
     "regclass",
     "regcollation",
@@ -73,15 +73,15 @@ impl Types {
         self.0.get(&oid).map(|found| format!("{}.{}", quote(&found.schema), quote(&found.name)))
     }
 
-    /// Whether the type is known to every Postgres under the same number.
+    /// Whether the type is built in: every Postgres has it under the same oid.
     pub(in crate::engine) fn is_built_in(&self, oid: Oid) -> bool {
         let built_in = |found: &TypeRow| found.schema == "pg_catalog" && found.kind != "c";
         self.0.get(&oid).is_some_and(built_in)
     }
 
-    /// The operator, in full, that compares two values of these types. A type of an extension brings its own, wherever that is:
-    /// what is found by the name `=` may be somebody else's. Values of two such types are compared as what Postgres makes of
-    /// both.
+    /// The operator, in full, that compares two values of these types. A type of an extension brings its own, in whichever
+    /// schema that is: an unqualified `=` might resolve to another one. Values of two such types are compared after an implicit
+    /// cast to a common type.
     pub(in crate::engine) fn equality(&self, left: Oid, right: Oid) -> &str {
         match (self.own_equality(left), self.own_equality(right)) {
             (Some(left), Some(right)) if std::ptr::eq(left, right) => left,
@@ -89,14 +89,14 @@ impl Types {
         }
     }
 
-    /// The equality of a type that not every Postgres has.
+    /// The equality operator of a type that is not built in.
     fn own_equality(&self, oid: Oid) -> Option<&str> {
         let found = self.base_of(oid)?;
         let is_own = found.kind == "b" && found.category != "A" && found.schema != "pg_catalog";
         found.equality.as_deref().filter(|_| is_own)
     }
 
-    /// Whether values can be carried from here to a type of another database in binary form; if not, why.
+    /// Whether values can be sent in binary form to a type of another database; if not, why.
     pub(in crate::engine) fn carries_to(&self, oid: Oid, others: &Types, other: Oid) -> Result<(), String> {
         let (Some(here), Some(there)) = (self.base_of(oid), others.base_of(other)) else {
             return Err("the type is unknown".into());
@@ -129,19 +129,19 @@ impl Types {
             .try_for_each(|((_, here), (_, there))| self.carries_to(*here, others, *there))
     }
 
-    /// Whether the binary form of a value is its text: an enum's label, for instance.
+    /// Whether the binary form of a value is its text, such as an enum's label.
     pub(in crate::engine) fn is_sent_as_text(&self, oid: Oid) -> bool {
         let is_text =
             |found: &TypeRow| found.schema == "pg_catalog" && matches!(found.name.as_str(), "text" | "varchar");
         self.base_of(oid).is_some_and(|found| found.kind == "e" || is_text(found))
     }
 
-    /// What a type is made of in the end, as (schema, name, kind): a domain is what it restricts.
+    /// The base of a type, as (schema, name, kind): a domain is the type that it restricts.
     pub(in crate::engine) fn base(&self, oid: Oid) -> Option<(&str, &str, &str)> {
         self.base_of(oid).map(|found| (found.schema.as_str(), found.name.as_str(), found.kind.as_str()))
     }
 
-    /// A domain is carried as what it restricts.
+    /// A domain is carried as the type that it restricts.
     fn base_of(&self, oid: Oid) -> Option<&TypeRow> {
         let found = self.0.get(&oid)?;
         if found.kind == "d" { self.base_of(found.base) } else { Some(found) }

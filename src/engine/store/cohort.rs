@@ -1,4 +1,4 @@
-//! A cohort as statements take it.
+//! A cohort as parameters of statements.
 
 use mover_actors::domain::record::Lease;
 use mover_actors::ports::EngineError;
@@ -14,9 +14,9 @@ pub(in crate::engine) trait Parameters {
     fn parameters(&self) -> [&(dyn ToSql + Sync); 3];
     /// The migration and the keys.
     fn names(&self) -> [&(dyn ToSql + Sync); 2];
-    /// The lease that a row is about which has its org's place among the keys, from 1, in a column.
+    /// The lease of a row that has its org's place among the keys, from 1, in a column.
     fn numbered(&self, row: &Row, column: usize, doing: Doing<'_>) -> Result<&Lease, EngineError>;
-    /// The lease that a row is about which has its org's key in a column.
+    /// The lease of a row that has its org's key in a column.
     fn keyed(&self, row: &Row, column: usize, doing: Doing<'_>) -> Result<&Lease, EngineError>;
 }
 

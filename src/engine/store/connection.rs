@@ -1,4 +1,4 @@
-//! Connections to a store: opened with known settings, with their prepared statements, never reused half-done.
+//! Connections to a store: opened with known settings, with their prepared statements, never reused in an unknown state.
 
 use std::collections::HashMap;
 use std::ops::Deref;
@@ -28,10 +28,10 @@ pub(in crate::engine) struct Connector {
 pub(in crate::engine) struct Connection {
     client: Client,
     task: JoinHandle<()>,
-    /// The `search_path` of the role, which ours takes the place of.
+    /// The `search_path` of the role, which ours replaces.
     role_path: String,
     statements: Mutex<HashMap<String, Statement>>,
-    /// Whether a session has it. In the pool that means: left in the middle of something.
+    /// Whether a session uses it. In the pool that means: it was abandoned in the middle of something.
     in_use: AtomicBool,
 }
 
@@ -70,7 +70,7 @@ impl Connection {
         Ok(statement)
     }
 
-    /// The `search_path` that names of others are looked up in.
+    /// The `search_path` for names in the definition.
     pub(in crate::engine) fn role_path(&self) -> &str {
         &self.role_path
     }
@@ -90,7 +90,7 @@ impl Drop for Connection {
 }
 
 /// A connection taken from the pool. It goes back only through [`Session::release`]: dropped anywhere else, on an error or
-/// because its future was dropped, it is closed, and what it was doing ends with it.
+/// because its future was dropped, it is closed, which ends its transaction.
 #[derive(Debug)]
 pub(in crate::engine) struct Session {
     connection: managed::Object<Connector>,
@@ -102,7 +102,7 @@ impl Session {
         Self { connection }
     }
 
-    /// Gives the connection back, at rest.
+    /// Gives the connection back, idle.
     pub(in crate::engine) fn release(self) {
         self.connection.in_use.store(false, Ordering::Relaxed);
     }
@@ -120,9 +120,9 @@ impl Drop for Session {
         if !self.connection.in_use.load(Ordering::Relaxed) {
             return;
         }
-        // Ending its task closes the socket, and with it the transaction and its locks. A server that is in the middle of a long
-        // statement notices by itself (session.sql). It is not sent a cancel request: one that meets a commit which waits for a
-        // standby ends the wait, and shows to others what may still be lost.
+        // Ending its task closes the socket, and with it the transaction and its locks. A server in the middle of a long
+        // statement notices that by itself (session.sql). We send no cancel request: if it hits a commit that waits for a
+        // standby, it ends the wait, and exposes data that may still be lost.
         self.connection.task.abort();
     }
 }

@@ -1,4 +1,4 @@
-//! From what the driver says to what an operator can act on.
+//! Turns errors of the driver into errors that an operator can act on.
 
 use std::error::Error as _;
 
@@ -9,7 +9,7 @@ use tokio_postgres::error::{DbError, SqlState};
 
 use crate::transient;
 
-/// What the driver said, as an engine error with its place.
+/// An error of the driver, as an engine error with its place.
 pub(in crate::engine) trait Failed {
     fn failed(self, error: tokio_postgres::Error) -> EngineError;
 }
@@ -68,7 +68,7 @@ fn key_of(detail: &str) -> Option<(&str, &str)> {
     Some((columns, &rest[..end]))
 }
 
-/// The column in `COPY people, line 3, column name`: what a refused value has instead of a column field.
+/// The column in `COPY people, line 3, column name`: COPY errors have no column field.
 fn copied_column(said: &DbError) -> Option<&str> {
     let (_, column) = said.where_()?.lines().next()?.split_once(", column ")?;
     Some(column.split(": ").next().unwrap_or(column))
@@ -90,7 +90,7 @@ fn sentence(said: &DbError) -> String {
     format!("{text} [{}]", said.code().code())
 }
 
-/// The function of somebody else that has not found what it names.
+/// The user-defined function that has not found what it names.
 fn lost_function(said: &DbError) -> Option<&str> {
     let lost = [SqlState::UNDEFINED_TABLE, SqlState::UNDEFINED_FUNCTION, SqlState::UNDEFINED_OBJECT];
     let called = said.where_()?.lines().find(|line| line.contains("function "))?;

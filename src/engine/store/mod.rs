@@ -29,7 +29,7 @@ const LOOK_THERE: &str = "see that Postgres runs there, or correct url in";
 /// Why a store's address cannot be used.
 #[derive(Debug, Error)]
 pub enum StoreError {
-    /// The address is not one of Postgres.
+    /// The address is not a Postgres address.
     #[error("the address of store {store} cannot be used: {cause}")]
     Address {
         /// Which store.
@@ -37,7 +37,7 @@ pub enum StoreError {
         /// What is wrong with it; without the address, which may hold a password.
         cause: String,
     },
-    /// No pool can be made of it.
+    /// No pool can be created for it.
     #[error("no connection pool for store {store}: {cause}")]
     Pool {
         /// Which store.
@@ -56,18 +56,18 @@ pub struct Store {
 }
 
 impl Store {
-    /// Makes a pool of at most `connections_max` connections; the first use connects. They live in the runtime of this call.
+    /// Creates a pool of at most `connections_max` connections; the first use connects. They live in the runtime of this call.
     pub fn open(name: StoreName, url: &str, connections_max: usize) -> Result<Self, StoreError> {
         let postgres = Postgres::at(url, connections_max)
             .map_err(|error| StoreError::Address { store: name.clone(), cause: error.to_string() })?;
         Self::over(name, &postgres)
     }
 
-    /// The same, where the address was read before.
+    /// The same for an address that was parsed before.
     pub fn over(name: StoreName, postgres: &Postgres) -> Result<Self, StoreError> {
         let (mut config, encryption) = (postgres.options().clone(), postgres.encryption().clone());
         config.application_name("mover").connect_timeout(CONNECT_TIMEOUT);
-        // A host that vanished without a word is noticed within a minute.
+        // Detects within a minute that a host has vanished.
         config
             .keepalives_idle(Duration::from_secs(30))
             .keepalives_interval(Duration::from_secs(10))
@@ -88,17 +88,17 @@ impl Store {
         &self.name
     }
 
-    /// Where it is, without the password.
+    /// Its address, without the password.
     pub fn address(&self) -> &str {
         &self.address
     }
 
-    /// How its connections are used.
+    /// The state of its connection pool.
     pub(in crate::engine) fn pool_status(&self) -> deadpool::Status {
         self.pool.status()
     }
 
-    /// A connection of one's own until [`Session::release`].
+    /// An exclusive connection until [`Session::release`].
     pub(in crate::engine) async fn session(&self) -> Result<Session, EngineError> {
         match self.pool.get().await {
             Ok(connection) => Ok(Session::over(connection)),

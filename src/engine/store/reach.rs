@@ -1,11 +1,11 @@
-//! Which stores answer.
+//! Which stores can be reached.
 
 use mover_actors::ports::EngineError;
 
 use crate::engine::PgEngine;
 
 impl PgEngine {
-    /// Why stores cannot be connected to; empty when all can.
+    /// Why stores cannot be reached; empty when all can.
     pub async fn unreachable_stores(&self) -> Vec<EngineError> {
         let mut unreachable = Vec::new();
         for store in self.stores.values() {

@@ -1,4 +1,4 @@
-//! The checks that every request goes through before anything else happens.
+//! The checks that every request goes through before anything else.
 
 use std::future::{Ready, ready};
 use std::net::{IpAddr, Ipv4Addr};
@@ -14,16 +14,16 @@ use crate::http::problem::Problem;
 use crate::http::shared::Shared;
 use crate::state::Role;
 
-/// Who is asking.
+/// The caller.
 #[derive(Debug, Clone)]
 pub(in crate::http) struct Caller {
     /// The name of the token.
     pub(in crate::http) name: String,
-    /// What its holder may.
+    /// The role of the token.
     pub(in crate::http) role: Role,
-    /// Until when it is valid.
+    /// When the token expires.
     pub(in crate::http) expires_at: Option<SystemTime>,
-    /// From where.
+    /// The address.
     pub(in crate::http) address: IpAddr,
 }
 
@@ -49,7 +49,7 @@ impl FromRequest for Caller {
     }
 }
 
-/// Lets those in who have a valid token and do not ask too often.
+/// Admits callers with a valid token and within the rate limits.
 pub(in crate::http) async fn admit(
     request: ServiceRequest,
     next: Next<impl MessageBody>,
@@ -83,16 +83,16 @@ async fn recognize(request: &ServiceRequest) -> Result<Caller, Problem> {
     Ok(Caller { name: holder.name, role: holder.role, expires_at: holder.expires_at, address })
 }
 
-/// Behind a proxy it is the proxy that knows: it has put the address at the end. Addresses before it may be forged.
+/// Behind a proxy the proxy knows the address: it has appended it. Addresses before it may be forged.
 fn address(request: &ServiceRequest, behind_proxy: bool) -> IpAddr {
     let line = || request.headers().get_all("x-forwarded-for").last()?.to_str().ok();
-    let told = || line()?.rsplit(',').next()?.trim().parse().ok();
-    let told = if behind_proxy { told() } else { None };
-    told.or_else(|| request.peer_addr().map(|address| address.ip())).unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED))
+    let forwarded = || line()?.rsplit(',').next()?.trim().parse().ok();
+    let forwarded = if behind_proxy { forwarded() } else { None };
+    forwarded.or_else(|| request.peer_addr().map(|address| address.ip())).unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED))
 }
 
-/// Browsers say whether another site's page makes a request. None of them has a token of ours to send, but a request that
-/// changes something has no business coming from there at all.
+/// Browsers tell whether a page of another site makes a request. Such a page has no token of ours to send, but a request that
+/// changes something must not come from there at all.
 pub(in crate::http) async fn same_site(
     request: ServiceRequest,
     next: Next<impl MessageBody>,

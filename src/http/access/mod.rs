@@ -2,9 +2,9 @@
 //!
 //! - `secret`: the text of a token
 //! - `token_cache`: the tokens that are valid now
-//! - `rates`: how often each may ask
+//! - `rates`: rate limits
 //! - `admission`: the checks that every request goes through
-//! - `rights`: which role a command takes
+//! - `rights`: the role that a command requires
 
 mod admission;
 mod rates;

@@ -11,9 +11,9 @@ use crate::http::problem::Problem;
 
 type Limiter<K> = RateLimiter<K, DashMapStateStore<K>, DefaultClock>;
 
-/// Tries with a wrong token that one address has in a second.
+/// Tries with a wrong token per address and second.
 const WRONG_TOKENS_PER_SECOND: NonZeroU32 = NonZeroU32::new(10).unwrap();
-/// Addresses are forgotten when there are more of them.
+/// With more addresses than this, some are forgotten.
 const ADDRESSES_MAX: usize = 10_000;
 
 /// Requests of each token, and wrong tokens of each address.
@@ -31,12 +31,12 @@ impl Rates {
         }
     }
 
-    /// One more request with this token.
+    /// Counts a request with this token.
     pub(in crate::http) fn token(&self, token: i32) -> Result<(), Problem> {
         self.tokens.check_key(&token).map_err(|until| later(&until))
     }
 
-    /// One more wrong token from there.
+    /// Counts a wrong token from this address.
     pub(in crate::http) fn stranger(&self, address: IpAddr) -> Result<(), Problem> {
         if self.strangers.len() > ADDRESSES_MAX {
             self.strangers.retain_recent();

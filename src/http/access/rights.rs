@@ -6,7 +6,7 @@ use mover_actors::domain::state::Aim;
 use crate::command::{Command, FlagHash};
 use crate::state::Role;
 
-/// The least role that may give this command.
+/// The lowest role that may give this command.
 pub(in crate::http) fn needed(command: &Command) -> Role {
     match command {
         Command::OrgsList { .. }
@@ -20,7 +20,7 @@ pub(in crate::http) fn needed(command: &Command) -> Role {
         | Command::Health
         | Command::Report { .. }
         | Command::History { .. }
-        // The role is that of the command that waits.
+        // The waiting command decides the role.
         | Command::Approve { .. }
         | Command::Refuse { .. }
         | Command::Help { .. }

@@ -8,24 +8,24 @@ use crate::state::TokenHash;
 
 const PREFIX: &str = "mover_";
 
-/// 256 random bits, written `mover_…`, so that scanners for leaked secrets can know them. Debug keeps it to itself.
+/// 256 random bits, written `mover_…`, so that scanners for leaked secrets can detect them. Debug does not show them.
 pub struct Secret(String);
 
 impl Secret {
-    /// A new one.
+    /// A new token.
     pub fn generate() -> Self {
         let bytes: [u8; 32] = rand::random();
         let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
         Self(format!("{PREFIX}{digits}"))
     }
 
-    /// What is kept of it.
+    /// The hash that is stored.
     pub fn hash(&self) -> TokenHash {
         hash(&self.0)
     }
 
     /// The text that is shown once.
-    pub fn tell(&self) -> &str {
+    pub fn expose(&self) -> &str {
         &self.0
     }
 }
@@ -36,7 +36,7 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// What is kept of a text that may be a token.
+/// The hash of a text that may be a token.
 pub(in crate::http) fn hash(text: &str) -> TokenHash {
     Sha256::digest(text.as_bytes()).into()
 }

@@ -10,7 +10,7 @@ use crate::state::{PgMoveLog, StateError, TokenEntry, TokenHash};
 
 use super::secret::hash;
 
-/// A token that was taken back opens nothing after this time.
+/// A revoked token is refused after this time at the latest.
 const READ_EVERY: Duration = Duration::from_secs(1);
 
 /// A copy that is read again every second, so that neither frequent requests nor guessed tokens load Postgres.
@@ -23,7 +23,7 @@ struct Page {
 }
 
 impl TokenCache {
-    /// Whose token this is.
+    /// The entry of this token.
     pub(super) async fn holder(&self, log: &PgMoveLog, token: &str) -> Result<Option<TokenEntry>, StateError> {
         let entry = self.tokens(log).await?.get(&hash(token)).cloned();
         Ok(entry.filter(is_valid))

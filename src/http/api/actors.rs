@@ -34,7 +34,7 @@ pub(super) async fn get_workers(shared: web::Data<Shared>) -> Result<web::Json<P
     Ok(web::Json(Page::whole(workers)))
 }
 
-/// Mover's processes: those that live, and those that left orgs in flight
+/// Mover's processes: the living ones, and those that left orgs in flight
 #[utoipa::path(tag = "actors", responses((status = 200, body = Page<Node>), Refusals))]
 #[get("/nodes")]
 pub(super) async fn get_nodes(shared: web::Data<Shared>) -> Result<web::Json<Page<Node>>, Problem> {

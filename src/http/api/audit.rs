@@ -12,13 +12,13 @@ use crate::http::problem::{Problem, Refusals};
 use crate::http::shared::Shared;
 use crate::operations::World;
 
-/// Which part of it.
+/// A part of the audit.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 struct AuditQuery {
-    /// From where to continue.
+    /// The cursor to continue from.
     after: Option<String>,
-    /// Only those that wait for a second person.
+    /// Only commands that wait for approval.
     #[serde(default)]
     waiting: bool,
     /// At most this many, up to 1000.
@@ -43,8 +43,8 @@ pub(super) async fn get_audit(
     Ok(web::Json(Page::cut(entries, limit, |entry: &Entry| entry.id.to_string())))
 }
 
-/// The latest commands, those that wait, and those of these numbers, by their numbers.
-pub(in crate::http) async fn told(
+/// The latest commands, those that wait, and those with these numbers, by their numbers.
+pub(in crate::http) async fn commands_to_publish(
     world: &World,
     limit: u32,
     besides: impl Iterator<Item = i64>,

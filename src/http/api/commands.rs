@@ -17,9 +17,9 @@ use crate::http::shared::Shared;
 use crate::operations::{Answer, Interface, Noted, Proposed, World, carry_out_noted, danger, is_final, note};
 use crate::state::{CommandEntry, RunLock, StepKey, StepState};
 
-/// So many orgs are put into one answer.
+/// The most orgs in one answer.
 const LIST_MAX: u32 = 10_000;
-/// A request waits for the end of its command at most so long; then the client polls.
+/// How long a request waits for the end of its command; after that the client polls.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
 /// A command.
@@ -40,14 +40,14 @@ struct NewCommand {
 struct GivenBy {
     /// The run.
     run: i64,
-    /// The secret of the client that holds it.
+    /// The secret of the client that has the lease of the run.
     hold: String,
-    /// Whether it is a step of the way back.
+    /// Whether it is a step of the rollback.
     #[serde(default)]
     rollback: bool,
-    /// 1 is the first. It must be begun.
+    /// 1 is the first. The step must be begun.
     number: i32,
-    /// A new one for each command. Who sends a request again with the same key gets what came of the first.
+    /// A new key for each command. A repeated request with the same key gets the result of the first one.
     key: String,
 }
 
@@ -98,7 +98,7 @@ pub(super) async fn give_command(
         Some(step) => Some(shared.holds.check(step.run, &step.hold, &caller).await?),
         None => None,
     };
-    // Until it is noted no other command of this run is; so one that comes twice finds the first.
+    // The lock serializes the commands of this run, so a repeated request finds the first one.
     let mut given_before = match &hold {
         Some(hold) => Some(hold.given().await),
         None => None,
@@ -214,7 +214,7 @@ pub(super) async fn get_command(shared: web::Data<Shared>, id: web::Path<i64>) -
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Approval {
-    /// Whether it is carried out.
+    /// Whether it is approved.
     approve: bool,
 }
 

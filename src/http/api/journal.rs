@@ -15,7 +15,7 @@ use crate::operations::World;
 use crate::runbook;
 use crate::state::{Role, Run, StepKey, StepState};
 
-/// A secret is what keeps others away, so it is none that is guessed.
+/// The secret keeps other clients away, so it must not be guessable.
 const SECRET_CHARS_MIN: usize = 32;
 const SECRET_CHARS_MAX: usize = 100;
 
@@ -27,11 +27,11 @@ fn secret(text: &str) -> Result<&str, Problem> {
     let is_one =
         (SECRET_CHARS_MIN..=SECRET_CHARS_MAX).contains(&text.len()) && text.chars().all(|c| c.is_ascii_graphic());
     let problem =
-        || Problem::malformed("hold is a secret of 32 to 100 letters and digits that nobody can guess, such as a UUID");
+        || Problem::malformed("hold must be an unguessable secret of 32 to 100 letters and digits, such as a UUID");
     is_one.then_some(text).ok_or_else(problem)
 }
 
-/// What Postgres can keep.
+/// A text that Postgres can store.
 fn text<'a>(text: &'a str, what: &str) -> Result<&'a str, Problem> {
     match text.contains('\0') {
         true => Err(Problem::malformed(format!("{what} has a zero character"))),
@@ -47,7 +47,7 @@ fn held(shared: &Shared, run: i64) -> web::Json<Held> {
     web::Json(Held { run, lease_ms: u64::try_from(shared.holds.lease().as_millis()).unwrap_or(u64::MAX) })
 }
 
-/// A runbook that is to be run.
+/// A runbook that is begun.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct NewRun {
@@ -57,7 +57,7 @@ struct NewRun {
     source: String,
     /// Values for its variables.
     variables: BTreeMap<String, String>,
-    /// Also if an earlier run of it did not finish.
+    /// Begin even if an earlier run of it did not finish.
     #[serde(default)]
     anew: bool,
     /// A new secret of the client, such as a UUID. It proves the lease on the run.
@@ -93,13 +93,13 @@ pub(super) async fn begin_run(
     Ok(held(&shared, run.id))
 }
 
-/// Who holds a run.
+/// The client that takes a run.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Holding {
     /// The secret of the client.
     hold: String,
-    /// Whether it has held the run before: refused if another client has since.
+    /// Whether it had the run before: refused if another client has had it since.
     #[serde(default)]
     again: bool,
 }
@@ -136,19 +136,19 @@ pub(super) async fn release_run(
     Ok(web::Json(Held { run: run.id, lease_ms: 0 }))
 }
 
-/// What happened to a step.
+/// The progress of a step.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct StepNote {
-    /// The secret of the client that holds the run.
+    /// The secret of the client that has the lease of the run.
     hold: String,
-    /// Whether it is a step of the way back.
+    /// Whether it is a step of the rollback.
     #[serde(default)]
     rollback: bool,
     /// 1 is the first.
     #[schema(minimum = 1)]
     number: i32,
-    /// How it stands now.
+    /// Its new state.
     #[schema(value_type = Option<String>)]
     state: Option<StepState>,
     /// Its output, or why it was skipped.
@@ -188,13 +188,13 @@ pub(super) async fn note_step(
     Ok(held(&shared, run))
 }
 
-/// Which way came to its end.
+/// The direction that is done.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct RunEnd {
-    /// The secret of the client that holds the run.
+    /// The secret of the client that has the lease of the run.
     hold: String,
-    /// Whether it is the way back.
+    /// Whether it is the rollback.
     #[serde(default)]
     rollback: bool,
 }

@@ -14,7 +14,7 @@ use crate::http::shared::Shared;
 use crate::operations::{MigrationStatus, World, rfc3339};
 use crate::state::read::StateName;
 
-/// Buckets of a chart, about.
+/// About how many buckets a chart has.
 const BUCKETS: u32 = 60;
 const MINUTES_MAX: u16 = 24 * 60;
 
@@ -49,21 +49,21 @@ async fn read(world: &World, name: &MigrationName) -> Result<Migration, Problem>
     Ok(of_definition(world, status))
 }
 
-/// The name of a migration that is meant by a name or an alias.
+/// The name of the migration with this name or alias.
 pub(super) fn found(world: &World, name: &str) -> Result<MigrationName, Problem> {
     let name = MigrationName::new(name).map_err(|error| Problem::not_found(error.to_string()))?;
     Ok(world.definition(&name)?.name.clone())
 }
 
-/// Which orgs are meant.
+/// A filter for orgs.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 struct OrgsQuery {
     /// `holding`, `ready`, `started`, `migrated`, `failed`, `rolled_back` or `finalized`.
     state: Option<String>,
-    /// What the name begins with.
+    /// A prefix of the name.
     prefix: Option<String>,
-    /// From where to continue.
+    /// The cursor to continue from.
     after: Option<String>,
     /// At most this many, up to 1000.
     #[param(minimum = 1, maximum = 1000)]
@@ -117,7 +117,7 @@ pub(super) async fn get_map(shared: web::Data<Shared>, name: web::Path<String>) 
     Ok(web::Json(Map { ids, states }))
 }
 
-/// How far a chart goes back.
+/// The range of a chart.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 struct PaceQuery {
@@ -126,7 +126,7 @@ struct PaceQuery {
     minutes: Option<u16>,
 }
 
-/// What came through lately, and how long orgs were closed
+/// Moves in the last minutes, and how long orgs were closed
 #[utoipa::path(tag = "migrations", params(PaceQuery), responses((status = 200, body = Pace), Refusals))]
 #[get("/migrations/{migration}/pace")]
 pub(super) async fn get_pace(

@@ -1,7 +1,7 @@
 //! `/api/v1`.
 //!
 //! - `views`: the shapes of answers
-//! - `overview`, `migrations`, `orgs`, `actors`, `runs`, `audit`: what can be read
+//! - `overview`, `migrations`, `orgs`, `actors`, `runs`, `audit`: reads
 //! - `journal`: runs of runbooks whose steps run on remote clients
 //! - `commands`: commands, confirmation and approval
 //! - `touch`: gives an org priority
@@ -29,7 +29,7 @@ use super::events;
 use super::not_found::not_found;
 use super::problem::{More, Problem};
 
-pub(super) use audit::told as told_commands;
+pub(super) use audit::commands_to_publish;
 pub(super) use orgs::closed_of;
 pub(super) use overview::{health_of, status_of};
 pub(super) use runs::active as active_run;
@@ -41,7 +41,7 @@ pub(super) const BODY_BYTES_MAX: usize = 64 * 1024;
 #[openapi(
     info(title = "Mover", description = "Moves organizations between datastores. docs/http.md is the manual."),
     modifiers(&Bearer),
-    // A part of every refusal, which is not found by itself.
+    // A part of every refusal that utoipa does not find by itself.
     components(schemas(More)),
     security(("token" = []))
 )]
@@ -97,7 +97,7 @@ pub(super) fn routes(app: &mut utoipa_actix_web::service_config::ServiceConfig<'
     app.service(api);
 }
 
-/// How bodies, paths and queries are read, and refused.
+/// How bodies, paths and queries are parsed, and refused.
 pub(super) fn reading(app: &mut web::ServiceConfig) {
     app.app_data(
         web::JsonConfig::default().limit(BODY_BYTES_MAX).error_handler(|error, _| Problem::of_body(&error).into()),
@@ -107,7 +107,7 @@ pub(super) fn reading(app: &mut web::ServiceConfig) {
     .app_data(web::QueryConfig::default().error_handler(|error, _| Problem::malformed(error.to_string()).into()));
 }
 
-/// JSON that was written before.
+/// Serialized JSON.
 fn json(body: bytes::Bytes) -> HttpResponse {
     HttpResponse::Ok().content_type("application/json").body(body)
 }

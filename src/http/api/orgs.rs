@@ -26,7 +26,7 @@ pub(super) async fn get_move(shared: web::Data<Shared>, id: web::Path<i64>) -> R
     Ok(web::Json(shared.world.log.move_view(MoveId(*id)).await?.into()))
 }
 
-/// Which migrations are meant.
+/// A filter for migrations.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 struct OrgQuery {
@@ -90,7 +90,7 @@ pub(super) async fn get_route(shared: web::Data<Shared>, name: web::Path<String>
     Ok(web::Json(Route { org: name.to_string(), migrations, flags }))
 }
 
-/// Who is blocked now
+/// The orgs that are blocked now
 #[utoipa::path(tag = "orgs", responses((status = 200, body = Page<Closed>), Refusals))]
 #[get("/closed")]
 pub(super) async fn get_closed(shared: web::Data<Shared>) -> Result<HttpResponse, Problem> {
@@ -108,7 +108,7 @@ pub(in crate::http) async fn closed_of(shared: &Shared) -> Result<Bytes, Problem
     shared.closed.get(read).await
 }
 
-/// Flags in Redis that are not as they should be
+/// Flags in Redis that differ from the desired ones
 #[utoipa::path(tag = "orgs", responses((status = 200, body = Drifts), Refusals))]
 #[get("/flags/drift")]
 pub(super) async fn get_drift(shared: web::Data<Shared>) -> Result<HttpResponse, Problem> {

@@ -1,4 +1,4 @@
-//! Everything at a glance.
+//! The overview.
 
 use std::collections::BTreeSet;
 
@@ -25,9 +25,9 @@ struct Me {
     /// The name of the token; the audit has it.
     name: String,
     role: Role,
-    /// Until when the token is valid; null: until it is taken back.
+    /// When the token expires; null: never.
     expires_at: Option<String>,
-    /// Whether the point of no return needs a second person here.
+    /// Whether commands past the point of no return need approval here.
     approvals: bool,
     /// Since when this Mover serves. A command that was given before and is still open will not be carried out.
     serving_since: String,
@@ -35,7 +35,7 @@ struct Me {
     sleep_time_ms: u64,
 }
 
-/// Whose token this is
+/// The holder of the token
 #[utoipa::path(tag = "overview", responses((status = 200, body = Me), Refusals))]
 #[get("/me")]
 pub(super) async fn get_me(caller: Caller, shared: web::Data<Shared>) -> web::Json<Me> {
@@ -50,16 +50,16 @@ pub(super) async fn get_me(caller: Caller, shared: web::Data<Shared>) -> web::Js
     })
 }
 
-/// How everything stands
+/// The status of everything
 ///
-/// Read once for all who ask; at most a twentieth of the time is spent on it.
+/// Concurrent callers share one read; at most a twentieth of the time is spent on reading.
 #[utoipa::path(tag = "overview", responses((status = 200, body = Status), Refusals))]
 #[get("/status")]
 pub(super) async fn get_status(shared: web::Data<Shared>) -> Result<HttpResponse, Problem> {
     status_of(&shared).await.map(json)
 }
 
-/// The status, which is read when the last one is too old.
+/// The status, read again when the last one is too old.
 pub(in crate::http) async fn status_of(shared: &Shared) -> Result<bytes::Bytes, Problem> {
     shared.status.get(async { read(&shared.world).await.map_err(Problem::from) }).await
 }
@@ -80,14 +80,14 @@ pub(super) fn of_definition(world: &World, status: MigrationStatus) -> Migration
     Migration::new(status, definition)
 }
 
-/// Whether all is well, and what to do if not
+/// The health, and what to do about problems
 #[utoipa::path(tag = "overview", responses((status = 200, body = Health), Refusals))]
 #[get("/health")]
 pub(super) async fn get_health(shared: web::Data<Shared>) -> Result<HttpResponse, Problem> {
     health_of(&shared).await.map(json)
 }
 
-/// How well it is, which is looked at when the last look is too old.
+/// The health, read again when the last answer is too old.
 pub(in crate::http) async fn health_of(shared: &Shared) -> Result<bytes::Bytes, Problem> {
     let look =
         async { Ok(Health::look(&shared.world).await.unwrap_or_else(|error| Health::critical(error.to_string()))) };
@@ -105,7 +105,7 @@ pub(super) async fn get_campaigns(
     Ok(web::Json(Page::whole(campaigns.into_iter().map(CampaignStatus::from).collect())))
 }
 
-/// What is wanted of a campaign.
+/// Options for a campaign.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 struct CampaignQuery {
@@ -114,12 +114,12 @@ struct CampaignQuery {
     total: bool,
 }
 
-/// A campaign, and what it will come to.
+/// A campaign, with its total.
 #[derive(Debug, Serialize, ToSchema)]
 struct CampaignOf {
     #[serde(flatten)]
     campaign: CampaignStatus,
-    /// How many orgs it will have claimed at its end, as far as that is known now. Only where it is asked for.
+    /// How many orgs it will have claimed at its end, as far as that is known now. Only if requested.
     #[serde(skip_serializing_if = "Option::is_none")]
     total: Option<u64>,
 }

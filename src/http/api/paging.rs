@@ -1,4 +1,4 @@
-//! Lists, a page at a time.
+//! Lists, page by page.
 
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -11,9 +11,9 @@ const LIMIT_MAX: u32 = 1000;
 /// Part of a list.
 #[derive(Debug, Serialize, ToSchema)]
 pub(in crate::http) struct Page<T> {
-    /// What is on this page.
+    /// The items of this page.
     pub(in crate::http) items: Vec<T>,
-    /// What to send as `after` for the next page; null: this is the last one.
+    /// The cursor to send as `after` for the next page; null: this is the last one.
     pub(in crate::http) next: Option<String>,
 }
 
@@ -32,7 +32,7 @@ impl<T> Page<T> {
     }
 }
 
-/// How much of a list is asked for.
+/// The size of a page.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Limit {
@@ -47,7 +47,7 @@ impl Limit {
     }
 }
 
-/// A limit within its bounds.
+/// Checks a limit.
 pub(super) fn limited(limit: Option<u32>) -> Result<u32, Problem> {
     match limit.unwrap_or(LIMIT) {
         limit @ 1..=LIMIT_MAX => Ok(limit),
@@ -55,7 +55,7 @@ pub(super) fn limited(limit: Option<u32>) -> Result<u32, Problem> {
     }
 }
 
-/// A cursor that is a number.
+/// Parses a cursor that is a number.
 pub(super) fn number(cursor: Option<&str>) -> Result<Option<i64>, Problem> {
     let wrong = |_| Problem::malformed("after is what a page has as next");
     cursor.map(str::parse).transpose().map_err(wrong)

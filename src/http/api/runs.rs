@@ -27,7 +27,7 @@ pub(super) async fn get_run(shared: web::Data<Shared>, id: web::Path<i64>) -> Re
     with_steps(&shared.world, run).await.map(web::Json)
 }
 
-/// The run in which something has happened last, with its steps.
+/// The run with the latest activity, with its steps.
 pub(in crate::http) async fn active(world: &World) -> Result<Option<RunView>, Problem> {
     match world.log.active_run().await? {
         Some(run) => with_steps(world, run).await.map(Some),
@@ -35,7 +35,7 @@ pub(in crate::http) async fn active(world: &World) -> Result<Option<RunView>, Pr
     }
 }
 
-/// All steps that its text has, with what the journal knows of each. A way back that was begun is shown after the way forward.
+/// All steps of its text, each with its journal entry. A rollback that was begun is shown after the steps forward.
 async fn with_steps(world: &World, run: Run) -> Result<RunView, Problem> {
     let text = runbook::read(&run.file, &run.source, &run.variables).ok();
     let mut steps = Vec::new();
@@ -50,7 +50,7 @@ async fn with_steps(world: &World, run: Run) -> Result<RunView, Problem> {
             let entry = entries.iter().position(|entry| entry.number == number).map(|found| entries.remove(found));
             steps.push(RunStep::new(number, step.shown(), entry));
         }
-        // A text that this version cannot read is no reason to hide what was done.
+        // A text that this version cannot parse is no reason to hide the journal.
         steps.extend(entries.into_iter().map(|entry| RunStep::new(entry.number, String::new(), Some(entry))));
     }
     Ok(RunView::from(run).with_steps(steps))

@@ -1,4 +1,4 @@
-//! Priority for an org that is in use, for instance because a person logs in.
+//! Priority for an org that is in use, for instance because a user logs in.
 
 use std::time::Duration;
 
@@ -23,9 +23,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Touch {
-    /// In which migration.
+    /// The migration.
     migration: String,
-    /// How long to wait for its end, in milliseconds, up to 30000.
+    /// How long to wait for the end of its move, in milliseconds, up to 30000.
     #[serde(default)]
     #[schema(maximum = 30000)]
     wait_ms: u64,
@@ -33,8 +33,8 @@ struct Touch {
 
 /// Put an org at the head of the queue
 ///
-/// Only a ready org has a place in the queue; any other is answered as it is. With `wait_ms` the answer comes when its move has come to an
-/// end, or after that time.
+/// Only a ready org has a place in the queue; any other is returned as it is. With `wait_ms` the answer comes when its move has
+/// ended, or after that time.
 #[utoipa::path(tag = "orgs", responses((status = 200, body = Move), Refusals))]
 #[post("/orgs/{org}/touch")]
 pub(super) async fn touch_org(

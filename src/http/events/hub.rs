@@ -10,16 +10,16 @@ use tokio::sync::{Notify, broadcast};
 /// Limits of the events that are kept for clients that reconnect.
 const KEPT_MAX: usize = 4096;
 const KEPT_BYTES_MAX: usize = 8 * 1024 * 1024;
-/// A listener that is further behind is cut off.
+/// A listener that is further behind is disconnected.
 const BEHIND_MAX: usize = 1024;
-/// More listeners are refused.
+/// The most listeners.
 const LISTENERS_MAX: usize = 1000;
 
-/// Something that changed.
+/// A change.
 #[derive(Debug, Clone)]
 pub(super) struct Event {
     number: u64,
-    /// As it goes over the wire.
+    /// The event in its wire format.
     pub(super) frame: Bytes,
 }
 
@@ -32,7 +32,7 @@ pub(in crate::http) struct Hub {
 }
 
 struct Kept {
-    /// Another one after each start and each time that things were forgotten, so that earlier numbers are not mistaken.
+    /// A new value after each start and each time that events were dropped, so that earlier ids are not mistaken.
     epoch: String,
     last: u64,
     bytes: usize,
@@ -41,7 +41,7 @@ struct Kept {
     current: BTreeMap<&'static str, Event>,
 }
 
-/// A connected client. It is counted until it is dropped.
+/// A connected client. It counts until it is dropped.
 pub(super) struct Listener {
     hub: Arc<Hub>,
     /// Events to send at once.
@@ -66,7 +66,7 @@ impl Kept {
         Self { epoch, last: 0, bytes: 0, events: VecDeque::new(), current: BTreeMap::new() }
     }
 
-    /// What came after an event, if that is known.
+    /// The events after one, if they are still kept.
     fn after(&self, last: &str) -> Option<Vec<Event>> {
         let number: u64 = last.strip_prefix(&self.epoch)?.strip_prefix('-')?.parse().ok()?;
         let oldest = self.events.front().map_or(self.last + 1, |event| event.number);
@@ -76,7 +76,8 @@ impl Kept {
 }
 
 impl Hub {
-    /// Publishes an event. `whole`: it replaces earlier events of its kind, so clients that connect later need only the last one.
+    /// Publishes an event. `whole`: it replaces earlier events of its kind, so clients that connect later need only the last
+    /// one.
     pub(super) fn publish(&self, kind: &'static str, data: &[u8], whole: bool) {
         let mut kept = self.kept();
         kept.last += 1;
@@ -99,7 +100,7 @@ impl Hub {
         let _ = self.sender.send(event);
     }
 
-    /// One more client; `last` is the id of the last event that it received. `None`: there are too many.
+    /// Adds a client; `last` is the id of the last event that it received. `None`: there are too many.
     pub(super) fn listen(self: &Arc<Self>, last: Option<&str>) -> Option<Listener> {
         if self.listeners.fetch_add(1, Ordering::Relaxed) >= LISTENERS_MAX {
             self.listeners.fetch_sub(1, Ordering::Relaxed);
@@ -125,20 +126,20 @@ impl Hub {
         *self.kept() = Kept::new();
     }
 
-    /// How many listen now.
+    /// How many clients listen now.
     pub(in crate::http) fn listeners(&self) -> usize {
         self.listeners.load(Ordering::Relaxed)
     }
 
     /// Waits until a client is connected.
-    pub(super) async fn somebody(&self) {
+    pub(super) async fn listener_connected(&self) {
         while self.listeners() == 0 {
             self.came.notified().await;
         }
     }
 
     fn kept(&self) -> MutexGuard<'_, Kept> {
-        // Nothing panics while it is held, and an event list is whole after each line.
+        // The lock cannot be poisoned in the middle of a change: nothing panics while it is held.
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -159,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_comes_back_hears_what_was_missed_and_nothing_twice() {
+    fn a_client_that_reconnects_gets_missed_events_once() {
         let hub = Arc::new(Hub::default());
         hub.publish("status", b"1", true);
         hub.publish("moves", b"2", false);
@@ -171,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn an_id_of_an_earlier_process_or_of_nobody_is_a_reset() {
+    fn an_id_of_an_earlier_process_or_an_unknown_one_is_a_reset() {
         let hub = Arc::new(Hub::default());
         hub.publish("status", b"1", true);
         let last_of_another = format!("{:08x}-1", u32::from_str_radix(&hub.kept().epoch, 16).unwrap() ^ 1);
@@ -194,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn what_happened_while_nobody_listened_is_a_reset() {
+    fn events_without_a_listener_are_a_reset() {
         let hub = Arc::new(Hub::default());
         hub.publish("moves", b"1", false);
         let last = format!("{}-1", hub.kept().epoch);

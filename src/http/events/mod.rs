@@ -1,6 +1,6 @@
-//! What changes, sent to all connected clients.
+//! Sends changes to all connected clients.
 //!
-//! - `watch`: looks what has changed, and publishes it; an actor in the tree of the interfaces
+//! - `watch`: polls for changes and publishes them; an actor in the tree of the interfaces
 //! - `hub`: keeps the latest events for clients that reconnect, and sends new ones
 //! - `stream`: one listener
 

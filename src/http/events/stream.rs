@@ -15,9 +15,9 @@ use crate::http::access::Caller;
 use crate::http::problem::{Problem, Refusals};
 use crate::http::shared::Shared;
 
-/// So often something is sent, so that both ends notice when the other has gone.
+/// The interval of keep-alives, which let both ends notice when the other is gone.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(15);
-/// So often whether the listener may still listen.
+/// The interval at which the token of the listener is checked.
 const TOKEN_LOOKED_AT_EVERY: Duration = Duration::from_secs(1);
 
 /// Everything that changes, as server-sent events
@@ -40,19 +40,20 @@ pub(in crate::http) async fn get_events(
     Ok(HttpResponse::Ok()
         .content_type("text/event-stream")
         .insert_header((header::CACHE_CONTROL, "no-store"))
-        // Compressed it would wait for more.
+        // Compression would delay events.
         .insert_header((header::CONTENT_ENCODING, "identity"))
         .streaming(frames(listener, shared, caller.name)))
 }
 
-/// Ends when the listener is too far behind: it comes back and continues where it was, or starts over. And when its token opens nothing any more.
+/// Ends when the listener is too far behind: it reconnects and continues where it was, or starts over. Also ends when its token
+/// is no longer valid.
 fn frames(
     mut listener: Listener,
     shared: web::Data<Shared>,
     name: String,
 ) -> impl stream::Stream<Item = Result<Bytes, std::convert::Infallible>> {
     let first: VecDeque<_> = std::mem::take(&mut listener.first).into();
-    // Said at once, so that a listener knows that it is one.
+    // Sent at once, so that the client knows that it is connected.
     let hello = Some(Bytes::from_static(b"retry: 1000\n\n"));
     let who = (shared, name, Instant::now());
     stream::unfold((hello, first, listener, who), |(hello, mut first, mut listener, mut who)| async move {

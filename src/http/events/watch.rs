@@ -1,4 +1,4 @@
-//! Polls for changes, as long as a client is connected.
+//! Polls for changes while a client is connected.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,15 +11,15 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::http::api::views::{Actor as ActorView, Entry, RunView, letter};
-use crate::http::api::{active_run, closed_of, health_of, status_of, told_commands};
+use crate::http::api::{active_run, closed_of, commands_to_publish, health_of, status_of};
 use crate::http::cached::written;
 use crate::http::problem::Problem;
 use crate::http::shared::Shared;
 use crate::state::read::{Change, Changes, Seen, StateName};
 
-/// So long after one look comes the next.
+/// The pause between two polls.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
-/// For so long after the last client has disconnected, events are kept for a client that reconnects.
+/// How long after the last client has disconnected events are still kept for a client that reconnects.
 const LINGER: Duration = Duration::from_secs(60);
 const COMMANDS: u32 = 20;
 
@@ -52,8 +52,8 @@ impl Child for Events {}
 
 async fn watch(me: SelfHandle, shared: Arc<Shared>) {
     loop {
-        me.note("nobody listens".to_owned());
-        shared.hub.somebody().await;
+        me.note("no client is connected".to_owned());
+        shared.hub.listener_connected().await;
         let mut watch = Watch::new(shared.clone());
         let mut listened_at = Instant::now();
         while listened_at.elapsed() < LINGER {
@@ -62,7 +62,7 @@ async fn watch(me: SelfHandle, shared: Arc<Shared>) {
             }
             match watch.look().await {
                 Ok(()) => me.note(format!("{} listen", shared.hub.listeners())),
-                // The next look continues after what was seen.
+                // The next poll continues after what was seen.
                 Err(problem) => me.note(format!("waiting: {problem}")),
             }
             tokio::time::sleep(LOOK_EVERY).await;
@@ -72,11 +72,11 @@ async fn watch(me: SelfHandle, shared: Arc<Shared>) {
     }
 }
 
-/// What was published, so that only changes are published again.
+/// The last published state, so that only changes are published.
 struct Watch {
     shared: Arc<Shared>,
     seen: Option<Seen>,
-    told: BTreeMap<&'static str, Bytes>,
+    published: BTreeMap<&'static str, Bytes>,
     tree: Option<ActorView>,
     commands: BTreeMap<i64, Entry>,
     run: Option<RunView>,
@@ -88,7 +88,7 @@ impl Watch {
         Self {
             shared,
             seen: None,
-            told: BTreeMap::new(),
+            published: BTreeMap::new(),
             tree: None,
             commands: BTreeMap::new(),
             run: None,
@@ -105,13 +105,13 @@ impl Watch {
         let moves = self.moves().await;
         if self.is_due("health", Duration::from_secs(2)) {
             let health = health_of(&self.shared).await?;
-            self.tell_whole("health", health);
+            self.publish_whole("health", health);
         }
         moves?;
         let status = status_of(&self.shared).await?;
-        self.tell_whole("status", status);
+        self.publish_whole("status", status);
         let closed = closed_of(&self.shared).await?;
-        self.tell_whole("closed", closed);
+        self.publish_whole("closed", closed);
         self.commands().await?;
         self.run().await
     }
@@ -125,17 +125,17 @@ impl Watch {
         is_due
     }
 
-    fn tell_whole(&mut self, kind: &'static str, data: Bytes) {
-        if self.told.get(kind) != Some(&data) {
+    fn publish_whole(&mut self, kind: &'static str, data: Bytes) {
+        if self.published.get(kind) != Some(&data) {
             self.shared.hub.publish(kind, &data, true);
-            self.told.insert(kind, data);
+            self.published.insert(kind, data);
         }
     }
 
-    /// How long an actor has been as it is, is no news.
+    /// How long an actor has been in its state is no change.
     fn tree(&mut self) -> Result<(), Problem> {
         let Some(tree) = self.shared.tree() else { return Ok(()) };
-        let news = self.tree.as_ref().is_none_or(|told| !told.is_like(&tree));
+        let news = self.tree.as_ref().is_none_or(|published| !published.is_like(&tree));
         if news {
             self.shared.hub.publish("tree", &written(&tree)?, true);
             self.tree = Some(tree);
@@ -147,7 +147,7 @@ impl Watch {
         let log = &self.shared.world.log;
         let Some(seen) = &mut self.seen else {
             self.seen = Some(log.seen_now().await?);
-            // Clients reload what they read before that.
+            // Clients reload what they have read before.
             self.shared.hub.publish("reset", b"{}", false);
             return Ok(());
         };
@@ -171,15 +171,15 @@ impl Watch {
     }
 
     async fn commands(&mut self) -> Result<(), Problem> {
-        // Those that had no end yet may have one, however many were given since.
+        // Commands without an end may have one now, however many were given since.
         let without_end = self.commands.values().filter(|entry| matches!(entry.outcome, "open" | "waiting"));
-        let told = told_commands(&self.shared.world, COMMANDS, without_end.map(|entry| entry.id)).await?;
-        for (id, entry) in &told {
+        let found = commands_to_publish(&self.shared.world, COMMANDS, without_end.map(|entry| entry.id)).await?;
+        for (id, entry) in &found {
             if self.commands.get(id) != Some(entry) {
                 self.shared.hub.publish("command", &written(entry)?, false);
             }
         }
-        self.commands = told;
+        self.commands = found;
         Ok(())
     }
 

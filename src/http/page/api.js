@@ -1,15 +1,15 @@
-// Requests to Mover, and what comes back when one is refused.
+// Requests to Mover, and errors of refused requests.
 
 import { tell } from './store.js';
 
 const KEY = 'mover-token';
 // Mover answers a command that takes longer than 10 seconds before it is done.
 const ANSWER_WITHIN_MS = 20_000;
-// The header is in whole seconds, and is on its way for a while: less than this says nothing.
+// The header is in whole seconds, and takes a while to arrive: a smaller difference means nothing.
 const CLOCK_ERROR_MS = 2000;
 let clockAheadMs = 0;
 
-/** Why a request was not answered. `status` is 0 if there was no answer at all. */
+/** Why a request failed. `status` is 0 if there was no answer at all. */
 export class Problem extends Error {
   constructor({ type = '', title, detail = '', status = 0, ...more }, retryAfter = 0) {
     super(title);
@@ -24,12 +24,12 @@ export const token = {
   forget: () => sessionStorage.removeItem(KEY),
 };
 
-/** The time at Mover: the clock of whoever looks may be wrong. */
+/** The time at Mover: the clock of this machine may be wrong. */
 export function now() {
   return Date.now() - clockAheadMs;
 }
 
-/** A response that is good; throws a Problem otherwise. Whoever wants to wait for long gives a `signal`. */
+/** A successful response; throws a Problem otherwise. A caller that may wait for long passes a `signal`. */
 export async function request(path, { method = 'GET', body, bearer = token.get(), signal = AbortSignal.timeout(ANSWER_WITHIN_MS) } = {}) {
   const headers = { Authorization: `Bearer ${bearer}` };
   if (body !== undefined) headers['Content-Type'] = 'application/json';

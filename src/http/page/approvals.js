@@ -26,7 +26,7 @@ function make(entry) {
   const button = (approve, text) =>
     el('button', { type: 'button', class: approve ? '' : 'danger', onclick: decide(approve) }, text);
   const isOwn = entry.actor === known.me?.name;
-  if (isOwn) item.append(el('p', {}, 'You gave it: somebody else must approve it.'));
+  if (isOwn) item.append(el('p', {}, 'You gave it: another user must approve it.'));
   const buttons = isOwn ? [button(false, 'Take back')] : [button(true, 'Approve'), button(false, 'Refuse')];
   item.append(el('div', { class: 'buttons changes' }, ...buttons));
   return item;

@@ -1,4 +1,4 @@
-// The latest commands: who, when, and what came of each.
+// The latest commands: user, time and result.
 
 import { byId, fillTable } from './dom.js';
 import { at, short } from './format.js';

@@ -1,4 +1,4 @@
-// The selected migration and the campaign: how far, how fast, how long still.
+// The selected migration and the campaign: progress, speed, remaining time.
 
 import { give } from './commands.js';
 import { byId, el, fillFacts, keyed, setText, swatch } from './dom.js';
@@ -11,9 +11,9 @@ const AIMS = { migrate: 'migrating', roll_back: 'rolling back', finalize: 'final
 
 const choice = byId('migration');
 let defined = [];
-// Whether a person selected the migration: what they look at stays.
+// Whether the user selected the migration: then the selection stays.
 let chosen = false;
-// How many orgs a campaign is about that does not migrate: the states of the orgs do not tell.
+// How many orgs a campaign that does not migrate is about: the states of the orgs do not tell.
 let about = { id: null, total: null };
 
 function show() {
@@ -36,11 +36,11 @@ function showChoice(campaign) {
   if (campaign) names.add(campaign.migration);
   keyed(choice, [...names], (name) => name, (name) => el('option', { value: name }, name));
   byId('migration-choice').hidden = names.size < 2;
-  // Before the status is known, nothing says which of them matters.
+  // Before the status is known, it is unknown which of them matters.
   if (known.status && !(chosen && names.has(known.migration))) choose(mattersMost(campaign) ?? [...names][0] ?? null);
 }
 
-/** What the latest campaign is about; before the first one, what has orgs. */
+/** The migration of the latest campaign; before the first one, a migration with orgs. */
 function mattersMost(campaign) {
   return campaign?.migration ?? known.status.migrations.find((each) => total(each) > 0)?.migration;
 }
@@ -83,7 +83,7 @@ function isOf(migration, campaign) {
   return campaign?.migration === migration.migration;
 }
 
-/** How many orgs are where the aim wants them, how many failed on the way, and how many are meant to be there, if that is known. */
+/** How many orgs have reached the aim, how many failed, and how many should reach it, if that is known. */
 function progressOf(campaign, migration, all) {
   if (!campaign || campaign.aim === 'migrate') {
     return { done: migration.migrated + migration.finalized, failed: migration.failed, meant: all };
@@ -98,7 +98,7 @@ function showProgress(progress, all) {
   const { done, failed, meant } = progress;
   const share = meant === null ? 0 : percent(done, meant);
   byId('progress-bar').style.width = `${share}%`;
-  // Also one of a million is to be seen.
+  // Even one of a million must be visible.
   byId('progress-failed').style.width = failed > 0 && meant ? `${Math.min(100 - share, Math.max(1, percent(failed, meant)))}%` : 0;
   bar.setAttribute('aria-valuenow', share);
   bar.setAttribute('aria-valuetext', doneText(progress));

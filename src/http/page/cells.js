@@ -1,5 +1,5 @@
-// One cell for each org, drawn on a canvas. All at once they are pixels of one image, which a million of them take as well; those that
-// changed are rectangles, drawn together in the next frame.
+// One cell for each org, drawn on a canvas. All at once they are pixels of one image, which works for a million of them; changed
+// ones are rectangles, drawn together in the next frame.
 
 import { LETTERS } from './states.js';
 
@@ -7,11 +7,11 @@ const CELL_MAX = 24;
 const HEIGHT_MAX = 480;
 const GAP_FROM = 6;
 const LETTER_FROM = 14;
-// From this share of changed cells on, all of them at once are cheaper.
+// From this share of changed cells on, drawing all of them is cheaper.
 const SHARE_OF_ALL = 1 / 8;
 
 export class Cells {
-  /** `states` has the place of each org's state in `LETTERS`. */
+  /** `states` has the index of each org's state in `LETTERS`. */
   constructor(canvas) {
     this.canvas = canvas;
     this.context = canvas.getContext('2d', { alpha: false });
@@ -24,7 +24,7 @@ export class Cells {
   readColours() {
     const style = getComputedStyle(document.documentElement);
     const colour = (name) => {
-      // The canvas answers #rrggbb, however it was written.
+      // The canvas returns #rrggbb, however the colour was written.
       this.context.fillStyle = style.getPropertyValue(name).trim();
       return this.context.fillStyle;
     };
@@ -33,7 +33,7 @@ export class Cells {
     this.ground = colour('--panel');
   }
 
-  /** Makes the cells as large as they may be for `width` CSS pixels, and draws them. */
+  /** Makes the cells as large as possible for `width` CSS pixels, and draws them. */
   layOut(width, states = this.states) {
     const ratio = devicePixelRatio;
     const pixels = Math.max(1, Math.floor(width * ratio));
@@ -50,14 +50,14 @@ export class Cells {
     this.drawAll();
   }
 
-  /** The org at this place of the canvas, in CSS pixels; -1 if there is none. */
+  /** The org at this position on the canvas, in CSS pixels; -1 if there is none. */
   at(x, y) {
     const column = Math.floor((x * this.ratio) / this.size);
     const index = Math.floor((y * this.ratio) / this.size) * this.columns + column;
     return column >= 0 && column < this.columns && index >= 0 && index < this.states.length ? index : -1;
   }
 
-  /** Where the cell of an org is, in CSS pixels. */
+  /** The position of an org's cell, in CSS pixels. */
   place(index) {
     const scale = this.size / this.ratio;
     return { x: (index % this.columns) * scale, y: Math.floor(index / this.columns) * scale, size: scale };
@@ -65,7 +65,7 @@ export class Cells {
 
   change(index, state) {
     this.states[index] = state;
-    // A page in the background is not drawn: what waits must not grow without end.
+    // A page in the background is not drawn: the queue must not grow without end.
     if (this.changed.length <= this.states.length * SHARE_OF_ALL) this.changed.push(index);
     if (this.asked) return;
     this.asked = true;
@@ -108,7 +108,7 @@ export class Cells {
     this.drawLetters(states.keys());
   }
 
-  /** Large cells also say their letter. */
+  /** Large cells also show their letter. */
   drawLetters(indexes) {
     const { context, size, columns } = this;
     if (size < LETTER_FROM * this.ratio) return;

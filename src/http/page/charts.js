@@ -1,4 +1,4 @@
-// Charts of the last hour: how many orgs came through, and how long each was closed for writes.
+// Charts of the last hour: how many orgs moved, and how long each was closed for writes.
 
 import { byId, el, keyed, setText } from './dom.js';
 import { at, count, decimal, ms } from './format.js';
@@ -45,14 +45,14 @@ function draw() {
   }
 }
 
-/** What stays: whoever reads the caption or the table must not be thrown out of it when the picture is drawn anew. */
+/** The permanent parts: redrawing the picture must not interrupt a user who reads the caption or the table. */
 function begin(chart) {
   const { place, label, series } = chart;
   chart.told = el('span');
   chart.rows = el('tbody');
   const head = el('tr', {}, el('th', { scope: 'col' }, 'From (UTC)'), ...series.map(({ name }) => el('th', { scope: 'col' }, name)));
   const table = el('table', {}, el('caption', {}, label), el('thead', {}, head), chart.rows);
-  // A table ignores overflow, so what hides it is around it.
+  // A table ignores overflow, so an element around it hides it.
   const unseen = el('div', { class: 'unseen' }, table);
   place.append(svg('svg', {}), el('figcaption', { class: 'quiet' }, ...series.map(sample), chart.told), unseen);
 }
@@ -102,7 +102,7 @@ function bars(series, buckets, { x, y, bucketMs }) {
   });
 }
 
-/** Each bucket is as wide as its time, so that one alone can be seen. One in which nothing was measured breaks the line. */
+/** Each bucket is as wide as its time, so that a single one is visible. A bucket without a value breaks the line. */
 function line(series, buckets, { x, y, bucketMs }) {
   let path = '';
   let previous = -Infinity;
@@ -124,7 +124,7 @@ function ticksUpTo(top) {
   return Array.from({ length: Math.ceil(top / step) + 1 }, (_, index) => index * step);
 }
 
-/** Of the bucket that goes on only a part is there: the whole one before it says more. What is old is not told as if it were now. */
+/** The current bucket is incomplete: the whole one before it says more. An old one is not shown as if it were current. */
 function latestValues(series) {
   const bucketMs = 1000 * latest.bucket_seconds;
   const endOf = (bucket) => Date.parse(bucket.at) + bucketMs;

@@ -1,4 +1,4 @@
-// Orgs that are shut now, and for how long already.
+// Orgs that are blocked now, and for how long already.
 
 import { now } from './api.js';
 import { byId, fillTable, orgLink } from './dom.js';
@@ -6,14 +6,14 @@ import { at, span } from './format.js';
 import { keep } from './live.js';
 import { eachFrame, on } from './store.js';
 
-// Of each kind no more are told.
+// The most entries of each kind.
 const TOLD_MAX = 200;
 
 let items = [];
 
 const COLUMNS = [
-  ['Org', ({ org }) => (org === null ? 'everybody' : orgLink(org))],
-  // Nobody wrote down when an operator did it.
+  ['Org', ({ org }) => (org === null ? 'all orgs' : orgLink(org))],
+  // The time of an operator's block is not recorded.
   ['For', ({ since }) => (since ? span((now() - Date.parse(since)) / 1000) : 'not known')],
   ['Since (UTC)', ({ since }) => at(since)],
   ['By', ({ by }) => by],
@@ -27,7 +27,7 @@ function show() {
   fillTable(byId('closed-table'), COLUMNS, items, keyOf);
 }
 
-/** An operator may have set several flags of an org. A move goes on from step to step, and is the same one by its time. */
+/** An operator may have set several flags of an org. A move goes from step to step; its time identifies it. */
 function keyOf({ org, by, since, what }) {
   return JSON.stringify([org, by, since ?? what]);
 }

@@ -1,16 +1,16 @@
-// Giving commands: the confirmation that some need, what came of them, and following those that go on.
+// Giving commands: the confirmation that some need, their results, and following those that continue.
 
 import { get, post } from './api.js';
 import { byId, el, isUsable, setText } from './dom.js';
 import { known, on } from './store.js';
 
-// Where the answers of commands that go on are shown, by their ids.
+// The elements for the answers of commands that continue, by their ids.
 const followed = new Map();
 
 const dialog = byId('confirm');
 const word = byId('confirm-word');
 
-/** Gives a command, and shows in `told` what came of it; `button` cannot be used meanwhile. */
+/** Gives a command, and shows the result in `told`; `button` is disabled meanwhile. */
 export async function give(command, told, button) {
   await once(button, told, async () => {
     const entry = await postConfirmed(command);
@@ -19,7 +19,7 @@ export async function give(command, told, button) {
   });
 }
 
-/** Does something that a button stands for, not twice at a time, and shows in `told` why it was refused. */
+/** Performs the action of a button, not twice at a time, and shows in `told` why it was refused. */
 export async function once(button, told, act) {
   if (button.ariaBusy === 'true' || !isUsable(button)) return;
   button.ariaBusy = 'true';
@@ -49,7 +49,7 @@ async function postConfirmed(command) {
   }
 }
 
-/** Asks for the word; null if it is not given. */
+/** Asks for the word; null if the user does not type it. */
 function askWord({ what, word: expected }) {
   setText(byId('confirm-what'), what);
   setText(byId('confirm-expected'), expected);
@@ -64,7 +64,7 @@ function askWord({ what, word: expected }) {
   });
 }
 
-/** What came of a command; if it goes on, also what comes of it later. */
+/** Shows the result of a command; if it continues, also the later result. */
 export function showEntry(entry, told) {
   if (isFinal(entry) || isAbandoned(entry)) followed.delete(entry.id);
   else followed.set(entry.id, told);
@@ -76,15 +76,15 @@ function isFinal({ outcome }) {
   return outcome === 'done' || outcome === 'refused';
 }
 
-/** Whether the Mover that carried it out has ended since. What was approved was begun later than it was given. */
+/** Whether the Mover that carried it out has ended since. An approved command was begun later than it was given. */
 function isAbandoned({ outcome, at, approved_at: approvedAt }) {
   return outcome === 'open' && Date.parse(approvedAt ?? at) < Date.parse(known.me?.serving_since);
 }
 
 function textOf(entry) {
-  if (entry.outcome === 'waiting') return `Command ${entry.id} waits: somebody else must approve it.`;
+  if (entry.outcome === 'waiting') return `Command ${entry.id} waits: another user must approve it.`;
   if (isAbandoned(entry)) {
-    return `Mover was restarted while it carried out command ${entry.id}, and nobody knows how far it came. Next: status`;
+    return `Mover was restarted while it carried out command ${entry.id}, and its outcome is unknown. Next: status`;
   }
   if (entry.outcome === 'open') return `Command ${entry.id} goes on…${entry.campaign ? ` It opened campaign ${entry.campaign}.` : ''}`;
   return entry.answer?.text || entry.told || 'Done.';
@@ -113,7 +113,7 @@ on('command', (entry) => {
   else get(`/commands/${entry.id}`).catch(() => entry).then((whole) => showEntry(whole, told));
 });
 
-// What ended while nobody listened is not told again. Who one is comes with since when Mover serves, which tells what is abandoned.
+// Missed ends of commands are read again. /me has the time since which Mover serves, which shows abandoned commands.
 on('me', () => {
   for (const [id, told] of followed) {
     get(`/commands/${id}`).then((entry) => showEntry(entry, told), (problem) => {

@@ -10,7 +10,7 @@ const told = byId('steering-told');
 const retry = byId('retry-failed');
 const line = byId('command');
 
-// In which phases a command means something. `resume` also takes over what an ended process left.
+// The phases in which a command makes sense. `resume` also takes over orgs of an ended process.
 const PHASES = { pause: ['running'], resume: ['paused'], halt: ['running', 'paused'] };
 
 function show() {
@@ -34,7 +34,7 @@ function showNumber(name, live, number) {
   const input = form.querySelector('input');
   input.readOnly = !live;
   setUsable(form.querySelector('button'), live);
-  // What is being typed is only replaced when the number itself changed.
+  // Text that is being typed is only replaced when the number itself changed.
   if (number === undefined || input.dataset.now === String(number)) return;
   input.dataset.now = number;
   input.value = number;

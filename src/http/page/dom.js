@@ -23,7 +23,7 @@ export function setText(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
 
-/** Whether a button can be used. `disabled` would take the focus away from whoever has just pressed it. */
+/** Enables or disables a button. `disabled` would take the focus away from a user who has just pressed it. */
 export function setUsable(button, usable) {
   button.ariaDisabled = usable ? null : 'true';
 }
@@ -32,7 +32,7 @@ export function isUsable(button) {
   return button.ariaDisabled !== 'true';
 }
 
-/** Makes the children of `parent` those of `items`. What stays is changed in place, so that focus and selection stay, too. */
+/** Makes the children of `parent` those of `items`. Remaining children are changed in place, so that focus and selection stay, too. */
 export function keyed(parent, items, keyOf, make, update = () => {}) {
   const wanted = new Map(items.map((item, at) => [keyOf(item, at), item]));
   const before = childrenByKey.get(parent) ?? new Map();
@@ -49,13 +49,13 @@ export function keyed(parent, items, keyOf, make, update = () => {}) {
   childrenByKey.set(parent, after);
 }
 
-/** Where the focus goes with the node, it stays at least near: the heading is what a screen reader reads next. */
+/** If the focus is lost with the node, it moves nearby: a screen reader reads the heading next. */
 function remove(node) {
   const heading = node.contains(document.activeElement) && node.closest('section[aria-labelledby], dialog')?.querySelector('h2');
   node.remove();
   if (!heading) return;
   heading.tabIndex = -1;
-  // It may have gone by itself while somebody looks elsewhere.
+  // The node may disappear while the user looks elsewhere.
   heading.focus({ preventScroll: true });
 }
 
@@ -87,7 +87,7 @@ export function fillFacts(list, facts) {
   keyed(list, facts, ([what]) => what, make, (node, [, text]) => setText(node.lastChild, text));
 }
 
-/** The name of an org; a click opens it. `bdi`, because a name may turn the direction of what follows it. */
+/** The name of an org; a click opens it. `bdi`, because a name may change the direction of the text after it. */
 export function orgLink(org) {
   return el('button', { class: 'link', type: 'button', title: org, onclick: () => tell('open-org', org) }, el('bdi', {}, short(org)));
 }

@@ -1,4 +1,4 @@
-// Flags that are not what Mover decided.
+// Flags that differ from Mover's decisions.
 
 import { give } from './commands.js';
 import { byId, fillTable, setText, setUsable } from './dom.js';
@@ -6,7 +6,7 @@ import { count, plain } from './format.js';
 import { keep } from './live.js';
 
 const EVERY_SECONDS = 30;
-// No more are told.
+// The most entries.
 const TOLD_MAX = 100;
 
 const COLUMNS = [

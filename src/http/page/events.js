@@ -5,12 +5,12 @@ import { tell } from './store.js';
 
 const WAIT_MIN_MS = 500;
 const WAIT_MAX_MS = 5000;
-// A connection that is dead but never closed, as after a laptop slept, says nothing any more.
+// A connection that is dead but never closed, as after a laptop slept, delivers nothing any more.
 const SILENCE_MAX_MS = 60_000;
 
 let connection = null;
 
-/** Follows the events until `stop`, over whatever breaks. */
+/** Follows the events until `stop`, across broken connections. */
 export async function follow() {
   stop();
   let wait = WAIT_MIN_MS;
@@ -47,8 +47,8 @@ async function listen(mine, heard) {
     awake();
     const response = await request('/events', { signal: mine.signal });
     tell('connection', 'live');
-    // Whatever happened before is read, also what no event is about, so no event need be told again. Reading begins when the stream is
-    // open, so nothing is missed between the two.
+    // Everything from before is read, including what has no event, so no event needs to be repeated. Reading begins when the stream is
+    // open, so nothing is missed in between.
     tell('reread');
     for await (const message of messages(response.body, awake)) {
       if (connection !== mine) return;
@@ -59,7 +59,7 @@ async function listen(mine, heard) {
     throw error instanceof Problem ? error : new Problem({ title: 'The events broke off' });
   } finally {
     clearTimeout(silence);
-    // Whatever ended it, the rest of the stream is not wanted.
+    // The rest of the stream is not needed, whatever ended it.
     mine.abort();
   }
 }

@@ -1,4 +1,4 @@
-// Orgs that failed: where, why, and the way on.
+// Orgs that failed: place, reason, and what to do.
 
 import { give, quoted } from './commands.js';
 import { byId, el, keyed, orgLink, setText } from './dom.js';
@@ -17,7 +17,7 @@ function show() {
   setText(byId('failures-more'), `${orgs(more)} more: choose the state “failed” in the list of orgs.`);
 }
 
-/** What is shown of a failure never changes: another reason is another failure. */
+/** A failure never changes once shown: another reason is another failure. */
 function keyOf(failure) {
   return JSON.stringify([known.migration, failure]);
 }
@@ -29,7 +29,7 @@ function make({ org, step, reason, table, row }) {
   return item;
 }
 
-/** What to do about a failed org. `told` is elsewhere, as all of this goes away when the org does not stand as failed any more. */
+/** What to do about a failed org. `told` is elsewhere, as all of this disappears when the org is no longer failed. */
 export function wayOn(migration, org, told) {
   const command = `retry ${migration} ${quoted(org)}`;
   const retry = el('button', { type: 'button', class: 'changes', onclick: () => give(command, told, retry) }, 'Retry');

@@ -1,4 +1,4 @@
-// Numbers, times and long texts, as people read them.
+// Formats numbers, times and long texts.
 
 const TEXT_MAX = 80;
 const integer = new Intl.NumberFormat('en');
@@ -14,7 +14,7 @@ export function ms(number) {
   return number == null ? '–' : `${number < 10 ? decimal(number) : count(Math.round(number))} ms`;
 }
 
-/** Seconds in words: the two greatest units. */
+/** Seconds as text: the two largest units. */
 export function span(seconds) {
   const whole = Math.max(0, Math.round(seconds));
   const parts = [
@@ -28,19 +28,19 @@ export function span(seconds) {
   return parts.slice(first, first + 2).filter(([number]) => number > 0).map(([number, unit]) => `${number} ${unit}`).join(' ');
 }
 
-/** How far the copy of a large org is. */
+/** The progress of the copy of a large org. */
 export function progressText({ ranges_done: done, ranges, rows_copied: rows, rows_expected: expected, seconds_left: left }) {
   const all = done < ranges ? ` of about ${count(expected)}` : '';
   const time = left == null ? '' : `, about ${span(left)} left`;
   return `${count(done)} of ${count(ranges)} ranges, ${count(rows)}${all} rows copied${time}`;
 }
 
-/** A time of RFC 3339 in UTC to the second, as everything that Mover prints; none is empty. */
+/** A time of RFC 3339 in UTC to the second, as Mover prints it elsewhere; none is empty. */
 export function at(time) {
   return time ? time.slice(0, 19).replace('T', ' ') : '';
 }
 
-/** Rounded down, so that 100 is only said of all. */
+/** Rounded down, so that 100 means all. */
 export function percent(part, whole) {
   return whole === 0 ? 0 : Math.floor((100 * part) / whole);
 }

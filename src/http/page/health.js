@@ -1,10 +1,10 @@
-// How well it is, and what to do about it.
+// The health, and what to do about problems.
 
 import { byId, el, keyed, setText } from './dom.js';
 import { keep } from './live.js';
 import { on } from './store.js';
 
-const LEVELS = { ok: '✓ All is well', warning: '! Somebody should look', critical: '✕ Critical' };
+const LEVELS = { ok: '✓ All is well', warning: '! Needs attention', critical: '✕ Critical' };
 
 function show(health) {
   const level = byId('health-level');

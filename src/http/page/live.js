@@ -1,4 +1,4 @@
-// Reading that goes on: again when everything is to be reread, when something changed, or after some seconds.
+// Repeated reads: when everything must be reread, when something changed, or after some seconds.
 
 import { get, token } from './api.js';
 import { byId } from './dom.js';
@@ -23,7 +23,7 @@ export function keep({ path, show, unread, topics = [], seconds, begun = () => {
     begun();
     const [answer, problem] = await get(where).then((got) => [got], (refused) => [null, refused]);
     if (mine !== latest) return;
-    // That nothing answers at all is said once, at the top of the page.
+    // That Mover is unreachable is shown once, at the top of the page.
     problemPlace.hidden = !problem || problem.name === 'unreachable';
     if (problem) problemPlace.textContent = `Not up to date. ${problem.title}. ${problem.detail}`;
     else show(answer);

@@ -10,7 +10,7 @@ import { known, on, selected, tell } from './store.js';
 
 const LEGEND_EVERY_MS = 250;
 const REREAD_AFTER_MS = 2000;
-// Somebody who moves over the map does not want every org on the way.
+// A user who moves the pointer over the map does not need every org on the way.
 const REST_MS = 150;
 
 const frame = byId('map-frame');
@@ -21,7 +21,7 @@ const cells = new Cells(canvas);
 
 let ids = new Float64Array();
 let counts = new Array(STATES.length).fill(0);
-// What changes while the map is read may be in the answer or not: it is applied once more.
+// A change during the read may be in the answer or not: it is applied again.
 let meanwhile = null;
 let pointed = { index: -1, move: null };
 let legendTimer = null;
@@ -65,7 +65,7 @@ function changeState(index, state) {
   if (index === pointed.index) describe();
 }
 
-/** The place of an org; -1 if it was captured after the map was read. The ids ascend. */
+/** The index of an org; -1 if it was captured after the map was read. The ids ascend. */
 function indexOf(id) {
   let low = 0;
   let high = ids.length - 1;
@@ -115,7 +115,7 @@ function point(index) {
   describe();
 }
 
-/** Somebody is on the way with the keyboard: they stay at their org, whatever place it has now. */
+/** With the keyboard the pointer stays at its org, whatever its position is now. */
 function pointAgain(id) {
   const index = id === undefined ? -1 : indexOf(id);
   if (index < 0) {
@@ -141,7 +141,7 @@ async function readMove(mine) {
   try {
     mine.move = await get(`/moves/${ids[mine.index]}`);
   } catch {
-    // The cell says as much as is known.
+    // The cell shows as much as is known.
     return;
   }
   if (mine === pointed) describe();
@@ -158,7 +158,7 @@ function describe() {
   }
   const failure = move.failure && state === 'failed' ? `, at ${words(move.failure.step)}: ${move.failure.reason}` : '';
   const [name, rest] = [short(move.org), `: ${words(state)}${short(failure, 160)}`];
-  // What is put there is read aloud, so the same is not put there again.
+  // Screen readers read every change aloud, so the same text is not set again.
   if (place.textContent !== name + rest) place.replaceChildren(el('bdi', { title: move.org }, name), rest);
 }
 
@@ -173,7 +173,7 @@ canvas.addEventListener('click', async (event) => {
   point(cells.at(event.offsetX, event.offsetY));
   // A finger covers many cells and cannot hover: the first tap shows, the second opens.
   if (pointed.index < 0 || (event.pointerType === 'touch' && before !== pointed.index)) return;
-  // While it is read, the pointer may go on.
+  // The pointer may move on during the read.
   const clicked = pointed;
   if (!clicked.move) await readMove(clicked);
   openOrg(clicked);
@@ -203,7 +203,7 @@ matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => {
   cells.drawAll();
 });
 
-// Orgs that are new have not moved yet: only their number tells of them.
+// New orgs have not moved yet: only their number shows them.
 on('shown-status', () => {
   const migration = selected();
   if (migration && !meanwhile && total(migration) !== ids.length) rereadSoon();

@@ -26,7 +26,7 @@ function stateText(state) {
   return state == null ? '' : words(plain(state));
 }
 
-// Everything is changed in place: somebody may be in the middle of reading it, or about to press a button in it.
+// Everything is changed in place: the user may be reading it, or about to press a button in it.
 function show({ org, moves, flags }) {
   if (org !== shown) return;
   isRead(true);

@@ -1,4 +1,4 @@
-// The list of orgs: by state, by the beginning of the name, page by page.
+// The list of orgs: by state, by the prefix of the name, page by page.
 
 import { byId, el, fillTable, isUsable, orgLink, setSwatch, setText, setUsable, swatch } from './dom.js';
 import { at, count, words } from './format.js';
@@ -16,7 +16,7 @@ const prefix = byId('orgs-prefix');
 const back = byId('orgs-back');
 const onward = byId('orgs-on');
 
-// The cursor of each page up to this one: there is none that leads back.
+// The cursor of each page up to this one: no cursor leads back.
 let cursors = [null];
 let next = null;
 let typing;
@@ -53,7 +53,7 @@ function show(page) {
   setText(byId('orgs-page'), `Page ${count(cursors.length)}`);
 }
 
-/** Goes to a page. Until it is there, a click would lead on from the one before it. */
+/** Goes to a page. Until it is there, a click would continue from the previous one. */
 function turnTo(pages) {
   cursors = pages;
   setUsable(back, false);

@@ -1,4 +1,4 @@
-// The page: its panels, and whoever is signed in.
+// The page: its panels, and the signed-in user.
 
 import './health.js';
 import './campaign.js';

@@ -11,7 +11,7 @@ function show(run) {
   if (run.id < latest) return;
   latest = run.id;
   setText(byId('run-line'), lineOf(run));
-  // The steps of a way back have numbers of their own, so a number may come twice.
+  // The steps of a rollback have numbers of their own, so a number may occur twice.
   keyed(byId('run-steps'), run.steps ?? [], (_, at) => `${run.id} ${at}`, makeStep, showStep);
 }
 

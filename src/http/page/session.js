@@ -1,4 +1,4 @@
-// Who is signed in, and whether Mover can be heard.
+// The signed-in user, and whether Mover is reachable.
 
 import { get, token } from './api.js';
 import { byId, setText } from './dom.js';
@@ -13,7 +13,7 @@ const field = byId('token');
 
 const CONNECTION = { out: 'not signed in', connecting: 'connecting…', live: 'live', lost: 'lost connection, trying again' };
 
-/** Begins with the token that is known, or asks for one. */
+/** Begins with the stored token, or asks for one. */
 export function begin() {
   takeFromFragment();
   if (token.get()) follow();
@@ -24,7 +24,7 @@ function takeFromFragment() {
   const given = new URLSearchParams(location.hash.slice(1)).get('token');
   if (!given) return false;
   token.set(given.trim());
-  // A token must not stay where it is copied, bookmarked and kept with what was visited.
+  // A token must not stay where it could be copied, bookmarked or kept in the browser's history.
   history.replaceState(null, '', location.pathname + location.search);
   return true;
 }
@@ -43,7 +43,7 @@ function showProblem(message) {
 
 async function signIn() {
   const given = field.value.trim();
-  // What cannot stand in a header would look as if Mover were not there.
+  // A character that is not allowed in a header would look as if Mover were unreachable.
   if (!/^[\x21-\x7e]+$/.test(given)) return showProblem('A token has only letters, digits and signs, and no spaces.');
   try {
     await get('/me', { bearer: given });
@@ -62,14 +62,14 @@ form.addEventListener('submit', (event) => {
   signIn();
 });
 
-// Nothing can be shown without a token, so leaving the dialog leads back to it.
+// Nothing can be shown without a token, so closing the dialog opens it again.
 dialog.addEventListener('close', () => {
   if (!token.get()) ask();
 });
 
 byId('sign-out').addEventListener('click', () => {
   token.forget();
-  // A page that is new has nothing left of what was shown.
+  // A fresh page has nothing left of what was shown.
   location.reload();
 });
 

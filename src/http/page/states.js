@@ -1,4 +1,4 @@
-// The states of an org, in the order in which it goes through them, and the letter that each has in a map.
+// The states of an org, in the order in which it passes them, and the letter of each in a map.
 
 export const STATES = [
   ['h', 'holding'],

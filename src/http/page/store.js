@@ -1,11 +1,11 @@
-// What the panels share. They do not know each other: whatever happens is told here.
+// State that the panels share. They do not know each other: all changes are published here.
 
-/** What is known now. */
+/** The present state. */
 export const known = { me: null, status: null, migration: null };
 
 const bus = new EventTarget();
 
-/** Calls `listener` with what is told about `topic`. A listener that throws does not keep others from hearing it. */
+/** Calls `listener` with each value published for `topic`. A listener that throws does not affect others. */
 export function on(topic, listener) {
   bus.addEventListener(topic, (event) => listener(event.detail));
 }
@@ -14,7 +14,7 @@ export function tell(topic, value) {
   bus.dispatchEvent(new CustomEvent(topic, { detail: value }));
 }
 
-/** A listener that draws at most once a frame, and then the latest. */
+/** A listener that draws at most once per frame, and then the latest value. */
 export function eachFrame(draw) {
   let latest;
   let asked = false;
@@ -29,7 +29,7 @@ export function eachFrame(draw) {
   };
 }
 
-/** The selected migration as the latest status has it, if it has orgs. */
+/** The selected migration in the latest status, if it has orgs. */
 export function selected() {
   return known.status?.migrations.find((each) => each.migration === known.migration);
 }

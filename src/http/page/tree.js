@@ -39,7 +39,7 @@ function makeActor({ id }) {
 
 function showActor(node, actor) {
   const [, state, facts, list] = node.children;
-  // What has done its work and ended is nothing to be alarmed about.
+  // An actor that has finished normally is no reason for an alarm.
   const ended = actor.state === 'down' && actor.last_exit === 'normal';
   state.dataset.state = ended ? 'ended' : actor.state;
   setText(state, state.dataset.state);
@@ -66,7 +66,7 @@ function take(tree) {
   showTree();
 }
 
-// That time goes by is no news, so nothing is told of it.
+// The passing of time is no change, so nothing is announced.
 setInterval(() => {
   if (root) showTree();
 }, 1000);

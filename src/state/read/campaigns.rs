@@ -1,4 +1,4 @@
-//! Campaigns that were, and nodes that are.
+//! Campaigns and nodes, past and present.
 
 use std::time::SystemTime;
 
@@ -9,7 +9,7 @@ use crate::state::decode::Columns;
 use crate::state::query::only;
 use crate::state::{PgMoveLog, StateError};
 
-/// A campaign with what only people want to know of it.
+/// A campaign with details that only operators need.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CampaignView {
     /// The campaign.
@@ -20,7 +20,7 @@ pub struct CampaignView {
     pub ended_at: Option<SystemTime>,
     /// Its node, by name.
     pub node_name: String,
-    /// Whether that node lives.
+    /// Whether that node is alive.
     pub node_alive: bool,
 }
 
@@ -31,9 +31,9 @@ pub struct NodeView {
     pub id: NodeId,
     /// Its name.
     pub name: String,
-    /// Whether it lives: its lease runs and its process is there.
+    /// Whether it is alive: its lease lasts and its process exists.
     pub alive: bool,
-    /// Until when it is not taken for hanging.
+    /// When its lease ends.
     pub lease_until: SystemTime,
     /// When its process joined.
     pub joined_at: SystemTime,
@@ -43,7 +43,7 @@ pub struct NodeView {
     pub moves: u64,
 }
 
-/// What a campaign has moved.
+/// What a campaign has copied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CopiedView {
     /// Orgs migrated, each of them verified.
@@ -82,7 +82,7 @@ impl PgMoveLog {
         rows.iter().map(view).collect()
     }
 
-    /// What a campaign has moved.
+    /// What a campaign has copied.
     pub async fn copied(&self, campaign: &Campaign) -> Result<CopiedView, StateError> {
         let doing = "adding up what a campaign moved";
         let sql = include_str!("../sql/campaign_copied.sql");

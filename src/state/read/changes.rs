@@ -11,12 +11,12 @@ use crate::state::query::only;
 use crate::state::{PgMoveLog, StateError};
 
 const DOING: &str = "reading what has happened";
-/// More than this at once is not followed org by org.
+/// More changes at once are not followed org by org.
 const CHANGES_MAX: i64 = 20_000;
-/// A number that is unused by then belongs to a transaction that was rolled back.
+/// An event number that is unused after this time belongs to a transaction that was rolled back.
 const GAP_LIFE: Duration = Duration::from_secs(30);
 const GAPS_MAX: usize = 10_000;
-/// So many numbers are lost at once to transactions that were rolled back.
+/// More missing numbers at once than this are not taken for rolled back transactions.
 const ROLLED_BACK_MAX: usize = 200;
 
 /// An org that has changed, as it is now.
@@ -28,35 +28,35 @@ pub struct Change {
     pub migration: MigrationName,
     /// The org.
     pub org: OrgName,
-    /// Where it stands.
+    /// Its state.
     pub state: State,
 }
 
-/// A place in the events of all moves. Events are numbered when they are written and seen when they are committed, so later
-/// numbers can be seen first; those that were left out are looked for again.
+/// A position in the events of all moves. Events are numbered when they are written and visible when they are committed, so
+/// later numbers can be visible first; skipped numbers are looked up again.
 #[derive(Debug, Clone, Default)]
 pub struct Seen {
     last: i64,
     gaps: BTreeMap<i64, Instant>,
 }
 
-/// What happened since then.
+/// The changes since a position.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Changes {
-    /// These orgs have changed; each stands here once.
+    /// These orgs have changed; each is listed once.
     Some(Vec<Change>),
     /// Too many changes.
     TooMany,
 }
 
 impl PgMoveLog {
-    /// The place after everything that has happened so far.
+    /// The position after everything that has happened so far.
     pub async fn seen_now(&self) -> Result<Seen, StateError> {
         let rows = self.query(DOING, include_str!("../sql/changes_last.sql"), &[]).await?;
         Ok(Seen { last: Columns::new(DOING, &only(DOING, rows)?).get("last")?, gaps: BTreeMap::new() })
     }
 
-    /// What has happened since, after which it is seen.
+    /// The changes since `seen`, which is moved past them.
     pub async fn changes_since(&self, seen: &mut Seen) -> Result<Changes, StateError> {
         let gaps: Vec<i64> = seen.gaps.keys().copied().collect();
         let sql = include_str!("../sql/changes_since.sql");
@@ -84,7 +84,7 @@ impl PgMoveLog {
 }
 
 impl Seen {
-    /// False: more was left out than can be looked for.
+    /// Returns false if more numbers were skipped than can be looked up.
     fn note(&mut self, event: i64) -> bool {
         self.gaps.remove(&event);
         if event <= self.last {
@@ -98,7 +98,7 @@ impl Seen {
         fits
     }
 
-    /// False: so many are gone that they are rather those of a transaction that takes long.
+    /// Returns false if so many numbers are missing that they probably belong to a long transaction.
     fn forget(&mut self) -> bool {
         let before = self.gaps.len();
         self.gaps.retain(|_, since| since.elapsed() < GAP_LIFE);
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn more_than_can_be_looked_for_is_told() {
+    fn more_gaps_than_can_be_looked_up_are_reported() {
         let mut seen = Seen::default();
         assert!(!seen.note(GAPS_MAX as i64 + 2));
         assert_eq!(seen.gaps.len(), GAPS_MAX);

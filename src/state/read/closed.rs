@@ -12,13 +12,13 @@ const DOING: &str = "reading who is shut out";
 /// An org whose writers a move has blocked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClosedOrg {
-    /// Which.
+    /// The org.
     pub org: OrgName,
-    /// By the move of which migration.
+    /// The migration of the move.
     pub migration: MigrationName,
-    /// At which step it is.
+    /// Its step.
     pub step: String,
-    /// Since when.
+    /// When it was blocked.
     pub since: SystemTime,
 }
 

@@ -15,7 +15,7 @@ const DOING: &str = "counting orgs";
 /// The orgs of a migration by state.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Counts {
-    /// Captured; not yet meant to move.
+    /// Captured; not released to move yet.
     pub holding: u64,
     /// May be claimed.
     pub ready: u64,

@@ -1,4 +1,4 @@
-//! The orgs in flight, and for how long.
+//! The orgs in flight, and how long they have been at their step.
 
 use mover_actors::domain::ids::MigrationName;
 use mover_actors::domain::state::Step;
@@ -9,15 +9,15 @@ use crate::state::{PgMoveLog, StateError};
 /// The orgs of a migration that are at one step.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Flight {
-    /// Which migration.
+    /// The migration.
     pub migration: MigrationName,
-    /// Which step.
+    /// The step.
     pub step: Step,
-    /// How many.
+    /// The number of orgs.
     pub orgs: u64,
-    /// For how long the first of them has been at it, in seconds.
+    /// How long the first of them has been at it, in seconds.
     pub oldest_seconds: f64,
-    /// For how long the first of those in 503 mode has been in it, if any is.
+    /// How long the first of those in 503 mode has been in it; `None` if none is.
     pub shut_seconds: Option<f64>,
 }
 

@@ -14,36 +14,36 @@ use crate::state::{PgMoveLog, StateError};
 
 const READING: &str = "reading an org's history";
 
-/// What became of one org in one migration.
+/// The history of one org in one migration.
 #[derive(Debug, Clone, PartialEq)]
 pub struct History {
-    /// When it came into the move log.
+    /// When it was captured.
     pub captured_at: SystemTime,
-    /// Every transition and take-over, the oldest first.
+    /// Every transition and takeover, the oldest first.
     pub happenings: Vec<HistoryEntry>,
 }
 
-/// One transition or take-over.
+/// One transition or takeover.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HistoryEntry {
     /// When.
     pub at: SystemTime,
     /// The state before.
     pub from: State,
-    /// The state after; the same at a take-over, and where the holder got a new epoch to give up with.
+    /// The state after; the same at a takeover, and when the owner got a new epoch for an abort.
     pub to: State,
     /// The node that wrote it, by name.
     pub node: Option<String>,
     /// The epoch of the lease under which it was written.
     pub epoch: Epoch,
-    /// The operator, where it was not the node itself.
+    /// The operator, unless the node itself acted.
     pub actor: Option<String>,
-    /// What is known besides: `failure` with its reason and place, `rows` and `bytes`, `campaign`, `taken_over_from`, `renewed_from`.
+    /// Details: `failure` with its reason and place, `rows` and `bytes`, `campaign`, `taken_over_from`, `renewed_from`.
     pub detail: Option<Value>,
 }
 
 impl PgMoveLog {
-    /// Names of orgs of these migrations that begin like this, at most `limit`, in their order.
+    /// Names of orgs of these migrations with this prefix, at most `limit`, sorted.
     pub async fn org_names(&self, migrations: &[String], begin: &str, limit: u32) -> Result<Vec<String>, StateError> {
         let doing = "reading names of orgs";
         let sql = include_str!("../sql/org_names.sql");
@@ -51,7 +51,7 @@ impl PgMoveLog {
         rows.iter().map(|row| Columns::new(doing, row).get("org_name")).collect()
     }
 
-    /// What happened to an org in a migration; an error that offers other names if it is not known there.
+    /// The history of an org in a migration; the error suggests similar names if the org is unknown there.
     pub async fn org_history(&self, migration: &MigrationName, org: &OrgName) -> Result<History, StateError> {
         let client = self.client(READING).await?;
         let sql = include_str!("../sql/org_history.sql");
@@ -78,7 +78,7 @@ impl PgMoveLog {
         Ok(history)
     }
 
-    /// An org in every migration that knows it; an error that offers other names if none does.
+    /// An org in every migration that knows it; the error suggests similar names if none does.
     pub async fn org_moves(&self, org: &OrgName) -> Result<Vec<MoveView>, StateError> {
         let doing = "reading an org's moves";
         let migrations = self.migration_names().await?;

@@ -11,17 +11,17 @@ use crate::state::{PgMoveLog, StateError};
 /// How long orgs were closed for writes.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ClosedTimes {
-    /// How many orgs this is about.
+    /// The number of orgs.
     pub orgs: u64,
-    /// Half of them were closed no longer.
+    /// The median.
     pub p50_ms: f64,
-    /// 99 in 100 were closed no longer.
+    /// The 99th percentile.
     pub p99_ms: f64,
-    /// None was closed longer.
+    /// The maximum.
     pub max_ms: f64,
 }
 
-/// How many orgs came through lately.
+/// How many orgs migrated lately.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Rate {
     /// Orgs migrated in that time.
@@ -30,34 +30,34 @@ pub struct Rate {
     pub seconds: f64,
 }
 
-/// What came through in a span of time.
+/// The moves of a span of time.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Bucket {
     /// When it begins.
     pub at: SystemTime,
-    /// Orgs that came to what they were claimed for.
+    /// Orgs that reached the aim of their claim.
     pub moved: u64,
     /// Orgs that failed.
     pub failed: u64,
-    /// How long these were closed for writes, if any was.
+    /// Median, 99th percentile and maximum of how long these were closed for writes; `None` if none was.
     pub closed: Option<(f64, f64, f64)>,
 }
 
 impl Rate {
-    /// Orgs in a second.
+    /// Orgs per second.
     pub fn per_second(&self) -> f64 {
         if self.seconds > 0.0 { self.migrated as f64 / self.seconds } else { 0.0 }
     }
 
-    /// In how many seconds so many orgs will have come through at this rate; `None` while nothing moves.
+    /// How many seconds this many orgs will take at this rate; `None` while nothing moves.
     pub fn seconds_for(&self, orgs: u64) -> Option<f64> {
         (self.migrated > 0 && self.seconds > 0.0).then(|| orgs as f64 / self.per_second())
     }
 }
 
 impl PgMoveLog {
-    /// How long the orgs of a migration were closed for writes, or only those of one of its campaigns; `None` if no
-    /// org has been closed and opened again.
+    /// How long the orgs of a migration were closed for writes, or only those of one of its campaigns; `None` if no org was
+    /// closed and opened again.
     pub async fn closed_times(
         &self,
         migration: &MigrationName,
@@ -77,7 +77,7 @@ impl PgMoveLog {
         Ok(Some(ClosedTimes { orgs, p50_ms, p99_ms, max_ms }))
     }
 
-    /// How many orgs of a migration came through in the last minute.
+    /// How many orgs of a migration migrated in the last minute.
     pub async fn rate(&self, migration: &MigrationName) -> Result<Rate, StateError> {
         let doing = "reading the rate";
         let rows = self.query(doing, include_str!("../sql/rate.sql"), &[&migration.as_str()]).await?;
@@ -86,7 +86,7 @@ impl PgMoveLog {
         Ok(Rate { migrated: columns.count("migrated")?, seconds: columns.get("seconds")? })
     }
 
-    /// What came through in the last minutes, in buckets of so many seconds; empty ones are left out.
+    /// The moves of the last minutes, in buckets of so many seconds; empty ones are left out.
     pub async fn pace(
         &self,
         migration: &MigrationName,

@@ -1,4 +1,4 @@
-//! Lists of moves, a page at a time.
+//! Lists of moves, page by page.
 
 use std::time::SystemTime;
 
@@ -10,7 +10,7 @@ use tokio_postgres::Row;
 use crate::state::decode::Columns;
 use crate::state::{PgMoveLog, StateError};
 
-/// A state without its step, to filter by.
+/// A state without its step, for filters.
 #[derive(
     Debug,
     Clone,
@@ -28,7 +28,7 @@ use crate::state::{PgMoveLog, StateError};
 )]
 #[strum(serialize_all = "snake_case", parse_err_fn = unknown_state, parse_err_ty = StateError)]
 pub enum StateName {
-    /// Captured; not yet meant to move.
+    /// Captured; not released to move yet.
     Holding,
     /// May be claimed.
     Ready,
@@ -45,7 +45,7 @@ pub enum StateName {
 }
 
 impl StateName {
-    /// As tables, logs and JSON have it.
+    /// The name used in tables, logs and JSON.
     pub fn as_str(self) -> &'static str {
         self.into()
     }
@@ -56,18 +56,18 @@ fn unknown_state(text: &str) -> StateError {
     StateError::invalid("reading a state", format!("{text:?} is none of {known}"))
 }
 
-/// A move with what only people want to know of it.
+/// A move with details that only operators need.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MoveView {
     /// The move.
     pub record: MoveRecord,
-    /// Who holds it, or held it last.
+    /// The node that owns it, or owned it last.
     pub node: Option<NodeId>,
     /// Rows copied.
     pub rows: Option<i64>,
     /// Bytes copied.
     pub bytes: Option<i64>,
-    /// When it came into the move log.
+    /// When it was captured.
     pub captured_at: SystemTime,
     /// When it changed last.
     pub updated_at: SystemTime,
@@ -75,7 +75,7 @@ pub struct MoveView {
     pub closed_at: Option<SystemTime>,
     /// When they were unblocked.
     pub opened_at: Option<SystemTime>,
-    /// When it came to the end of what it was claimed for.
+    /// When it reached the end of its claim.
     pub finished_at: Option<SystemTime>,
 }
 
@@ -95,7 +95,7 @@ impl PgMoveLog {
         views(doing, &rows)
     }
 
-    /// At most `limit` moves of orgs whose names begin like this, in the order of names, after one of them.
+    /// At most `limit` moves of orgs with this name prefix, in the order of names, after one of them.
     pub async fn list_by_name(
         &self,
         migration: &MigrationName,

@@ -7,23 +7,23 @@ use crate::state::decode::Columns;
 use crate::state::query::only;
 use crate::state::{PgMoveLog, StateError};
 
-/// What is known of the rows of a migration's orgs.
+/// The known row counts of a migration's orgs.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RowsKnown {
     /// Orgs in the source whose rows were counted.
     pub orgs: u64,
     /// Their rows.
     pub rows: u64,
-    /// The live campaign that migrates.
+    /// The live campaign, if it migrates.
     pub campaign: Option<RowsMoved>,
 }
 
-/// What a campaign has brought over.
+/// The rows that a campaign has moved.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RowsMoved {
     /// Rows of orgs that have migrated.
     pub rows: u64,
-    /// For how long it has been open.
+    /// How long it has been open.
     pub seconds: f64,
 }
 
@@ -34,14 +34,14 @@ pub struct Copying {
     pub org: OrgName,
     /// The key of its rows.
     pub key: OrgKey,
-    /// Where it stands.
+    /// Its state.
     pub state: State,
-    /// Since when its rows are copied, or were.
+    /// How long ago the copy of its rows began.
     pub seconds: f64,
 }
 
 impl PgMoveLog {
-    /// What is known of the rows of a migration's orgs, and how fast they come over.
+    /// The known row counts of a migration's orgs, and how fast they are moved.
     pub async fn rows_known(&self, migration: &MigrationName) -> Result<RowsKnown, StateError> {
         let doing = "reading how many rows orgs have";
         let rows = self.query(doing, include_str!("../sql/rows_known.sql"), &[&migration.as_str()]).await?;
@@ -53,7 +53,7 @@ impl PgMoveLog {
         Ok(RowsKnown { orgs: columns.count("orgs")?, rows: columns.count("rows")?, campaign })
     }
 
-    /// Those of some orgs that are in flight to the target, and since when their rows are copied.
+    /// Those of the given orgs that are in flight to the target, and when the copy of their rows began.
     pub async fn copying_since(&self, migration: &MigrationName, keys: &[&OrgKey]) -> Result<Vec<Copying>, StateError> {
         let doing = "reading since when orgs are copied";
         let keys: Vec<&str> = keys.iter().map(|key| key.as_str()).collect();

@@ -1,4 +1,4 @@
--- A node takes over the live campaign of a dead one, and goes on with it.
+-- A node takes over the live campaign of a dead one, and continues it.
 UPDATE mover.campaign c
 SET node = $1, phase = 'running', reason = NULL
 FROM mover.node_liveness n

@@ -1,4 +1,4 @@
--- What a campaign's migrated orgs held.
+-- Orgs, rows and bytes that a campaign has migrated.
 SELECT count(*) AS orgs,
        coalesce(sum(s.rows), 0)::bigint AS rows,
        coalesce(sum(s.bytes), 0)::bigint AS bytes

@@ -1,4 +1,4 @@
--- The live campaign, kept from changing, and whether its node lives.
+-- The live campaign, locked, and whether its node is alive.
 SELECT c.id, c.migration, n.name AS node_name, n.alive
 FROM mover.campaign c
 JOIN mover.node_liveness n ON n.id = c.node

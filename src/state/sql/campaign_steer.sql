@@ -1,4 +1,4 @@
--- Changes what is given of the live campaign. What is halting goes on halting.
+-- Changes the given settings of the live campaign. A halting campaign stays halting.
 WITH live AS (
     SELECT c.id, c.phase FROM mover.campaign c WHERE c.phase <> 'ended' FOR UPDATE
 ), steered AS (

@@ -1,4 +1,4 @@
--- Orgs whose writers are shut out by a move that is under way.
+-- Orgs whose writers are blocked by a move that is under way.
 SELECT m.org_name, m.migration, m.step, m.closed_at
 FROM mover.org_migration_state m
 WHERE m.state = 'started' AND m.closed_at IS NOT NULL AND m.opened_at IS NULL

@@ -1,4 +1,4 @@
--- How long orgs were closed for writes, of a migration and, where given, of one campaign.
+-- How long orgs were closed for writes, of a migration and, if given, of one campaign.
 SELECT count(*) AS orgs,
        percentile_cont(0.5) WITHIN GROUP (ORDER BY closed.ms) AS p50_ms,
        percentile_cont(0.99) WITHIN GROUP (ORDER BY closed.ms) AS p99_ms,

@@ -1,4 +1,4 @@
--- Which of these orgs are in flight, at which step, and for how long since the copy of their rows began.
+-- Which of these orgs are in flight, at which step, and how long ago the copy of their rows began.
 SELECT m.org_name, m.org_key, m.step,
        extract(epoch FROM now() - coalesce((
            SELECT max(e.at)

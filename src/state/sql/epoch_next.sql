@@ -1,2 +1,2 @@
--- Higher than every epoch so far.
+-- An epoch higher than every earlier one.
 SELECT nextval('mover.epoch_seq') AS epoch

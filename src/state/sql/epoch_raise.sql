@@ -1,2 +1,2 @@
--- Every epoch from now on is higher than $1. Never lowers it.
+-- Makes every new epoch higher than $1. Never lowers it.
 SELECT setval('mover.epoch_seq', greatest($1, nextval('mover.epoch_seq')))

@@ -1,4 +1,4 @@
--- Hashes that shut an org, or a whole kind of endpoints, by the word of an operator.
+-- Hashes with which an operator blocks an org, or a whole kind of endpoints.
 SELECT d.key, fields.name AS field
 FROM mover.desired_flags d
 CROSS JOIN LATERAL jsonb_each_text(d.base) AS fields (name, value)

@@ -1,6 +1,6 @@
--- Changes desired flags. A move's claim is locked while it is checked, so that nobody takes the move over in between.
--- Under the new base lie, from the bottom: "must not exist" for each field of the overlay, the former base, what was
--- found (only where that can be an operator's own value), and what was asked for.
+-- Changes desired flags. A move's row is locked while its epoch is checked, so that no other node takes the move over in
+-- between. The new base consists of, from lowest to highest priority: "must not exist" for each field of the overlay, the
+-- former base, the values found in Redis (only where they can be an operator's own), and the requested values.
 WITH asked AS (
     SELECT *
     FROM unnest(

@@ -1,5 +1,5 @@
--- A page of desired flags: every other hash by key, then dl_override, then dl_default. $2 is where the page before
--- ended: 0 among the others (after key $1), 1 at dl_override, 2 at dl_default.
+-- A page of desired flags: every other hash by key, then dl_override, then dl_default. $2 is where the page before ended: 0
+-- among the others (after key $1), 1 at dl_override, 2 at dl_default.
 SELECT page.key, page.epoch, page.fields
 FROM (
     (SELECT 0 AS turn, f.key, f.epoch, f.base || f.overlay AS fields

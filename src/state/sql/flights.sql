@@ -1,5 +1,5 @@
--- The orgs in flight by step: how many, for how long the first of them has been there, and for how long the first of those
--- that are shut has been shut. An org's times are those of its last block and of what came after it.
+-- The orgs in flight by step: how many, how long the first of them has been there, and how long the first blocked one has been
+-- blocked. The times of an org are those of its last block and of what came after it.
 SELECT m.migration, m.step, count(*) AS orgs,
        extract(epoch FROM now() - min(m.updated_at))::float8 AS oldest_seconds,
        (extract(epoch FROM now() - min(m.closed_at)

@@ -1,4 +1,4 @@
--- Somebody else agrees that a command is carried out, or does not. No row: it does not wait, or no longer.
+-- Another user approves or refuses a command. No row: it does not wait, or no longer.
 UPDATE mover.command_history
 SET approved = $2, approved_by = $3, approved_at = clock_timestamp(),
     ended_at = CASE WHEN $2 THEN NULL ELSE clock_timestamp() END,

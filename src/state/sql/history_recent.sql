@@ -1,4 +1,4 @@
--- The latest commands, those before one if it is given; of their answers only the first lines.
+-- The latest commands, or those before one; only the first lines of their answers.
 SELECT id, at, actor, door, origin, command, ended_at, done, told, NULL::jsonb AS answer, campaign, waits, approved, approved_by, approved_at
 FROM mover.command_history
 WHERE id < coalesce($2, 9223372036854775807)

@@ -1,4 +1,4 @@
--- A page of a migration's moves in the order of capture, of these states.
+-- A page of a migration's moves in these states, in the order of capture.
 SELECT page.*
 FROM unnest($2::text[]) AS wanted (state)
 CROSS JOIN LATERAL (

@@ -1,5 +1,5 @@
--- Takes over started moves that nobody living holds. In the order of names, because that is the order of the index that
--- holds nothing but started moves.
+-- Takes over started moves without a living owner. Ordered by name, because that is the order of the index that has only
+-- started moves.
 WITH orphan AS (
     SELECT m.id, m.node
     FROM mover.org_migration_state m

@@ -1,5 +1,5 @@
--- Writes many transitions, each only if its move still is where the transition begins and has its epoch; answers for
--- each whether it was written, now or before with this epoch, and whether it still could be by the statement's snapshot.
+-- Writes many transitions, each only if its move is still in the state where the transition begins and has its epoch; returns
+-- for each whether it was written, now or before with this epoch, and whether the statement's snapshot still allowed it.
 WITH asked AS (
     SELECT *
     FROM unnest(
@@ -14,7 +14,7 @@ WITH asked AS (
     SET state = a.to_state,
         step = a.to_step,
         verified = CASE WHEN a.to_state <> 'failed' THEN coalesce(a.verified, m.verified) END,
-        -- An abort that goes back to the switch has found that nothing failed after all.
+        -- An abort that goes back to the switch has found that nothing failed.
         failure = CASE WHEN a.from_step IS DISTINCT FROM 'abort' OR a.to_state <> 'started'
             THEN coalesce(a.failure, m.failure) END,
         rows = coalesce(a.rows, m.rows),

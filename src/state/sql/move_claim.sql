@@ -1,7 +1,7 @@
--- Claims ready orgs for a campaign that migrates, whose row is locked so that its counts bound what is claimed at once
--- elsewhere; those that somebody waits for come first. $4 has the first step for each aim and strategy. One of `in_order` and
--- `by_name` has nothing to look for and costs nothing. A limit that is not known when the plan is made is taken for a tenth of the
--- table; the scalar subquery and the array keep the plan to the few rows that there are.
+-- Claims ready orgs for a campaign that migrates. Its row is locked, so that its counts limit concurrent claims. Touched orgs
+-- come first. $4 has the first step for each aim and strategy. One of `in_order` and `by_name` is empty and costs nothing. The
+-- planner assumes a tenth of the table for a limit that is unknown at planning time; the scalar subquery and the array keep the
+-- plan to the few rows that there are.
 WITH open AS (
     SELECT c.id, c.migration, c.selection ? 'names' AS named,
            least($3::bigint, coalesce(c.claimed_max - c.claimed, $3::bigint)) AS room

@@ -1,4 +1,4 @@
--- Claims migrated orgs for a campaign that rolls back or finalizes; otherwise as move_claim.sql.
+-- Claims migrated orgs for a campaign that rolls back or finalizes; otherwise like move_claim.sql.
 WITH open AS (
     SELECT c.id, c.migration, c.aim, c.selection ? 'names' AS named,
            least($3::bigint, coalesce(c.claimed_max - c.claimed, $3::bigint)) AS room
@@ -11,7 +11,7 @@ WITH open AS (
     WHERE m.migration = (SELECT open.migration FROM open WHERE NOT open.named)
       AND m.state = 'migrated'
       AND $4::jsonb -> (SELECT open.aim FROM open) ? m.strategy
-      -- One that was given up is where it was, and not tried again by the same campaign.
+      -- An org whose move was aborted is where it was, and the same campaign does not claim it again.
       AND m.campaign IS DISTINCT FROM $1
       AND (
           SELECT true FROM mover.org_migration_state o WHERE o.org_name = m.org_name AND o.state = 'started'

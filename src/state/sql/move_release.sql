@@ -1,4 +1,4 @@
--- Makes orgs ready that are `holding`, `failed` or `rolled_back`, the first so many in the order of capture.
+-- Makes orgs ready that are `holding`, `failed` or `rolled_back`: the first N in the order of capture.
 WITH released AS (
     UPDATE mover.org_migration_state m
     SET state = 'ready', aim = 'migrate', node = NULL, failure = NULL, verified = NULL, rows = NULL, bytes = NULL, closed_at = NULL, opened_at = NULL,

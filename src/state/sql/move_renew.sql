@@ -1,5 +1,5 @@
--- Gives a started move a new epoch, if this node still holds it with the one it says. No row: it does not, or it was renewed
--- already and the answer was lost.
+-- Gives a started move a new epoch, if this node still owns it with the given one. No row: it does not, or the epoch was
+-- renewed already and the answer was lost.
 WITH renewed AS (
     UPDATE mover.org_migration_state m
     SET epoch = nextval('mover.epoch_seq'), updated_at = now()

@@ -1,4 +1,4 @@
--- The epoch that this node's move was given in place of another, if nobody has taken it over since.
+-- The epoch that replaced another one of this node's move, if no other node has taken the move over since.
 SELECT m.epoch
 FROM mover.org_migration_state m
 WHERE m.id = $1

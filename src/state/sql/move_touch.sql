@@ -1,4 +1,4 @@
--- An org that somebody waits for goes to the head of the queue.
+-- Moves a ready org to the head of the queue.
 UPDATE mover.org_migration_state m
 SET touched_at = coalesce(m.touched_at, now())
 WHERE m.migration = $1 AND m.org_name = $2 AND m.state = 'ready'

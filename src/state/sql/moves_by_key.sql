@@ -1,4 +1,4 @@
--- The moves of these orgs in one migration; where an org is unknown, nothing.
+-- The moves of these orgs in one migration; no row for an unknown org.
 SELECT m.id, m.migration, m.org_name, m.org_key, m.strategy, m.aim, m.state, m.step, m.epoch, m.campaign, m.attempts,
        m.verified, m.failure
 FROM mover.org_migration_state m

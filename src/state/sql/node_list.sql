@@ -1,4 +1,4 @@
--- Every node with what it holds.
+-- Every node with its number of moves.
 SELECT n.id, n.name, n.alive, n.lease_until, n.joined_at, n.left_at, coalesce(held.moves, 0) AS moves
 FROM mover.node_liveness n
 LEFT JOIN (

@@ -1,5 +1,5 @@
--- A new process begins under this node's name, so the former one is gone: whatever it held is free to be taken over,
--- and its campaign has ended.
+-- A new process begins under this node's name, so the former one is gone: its moves are free to be taken over, and its campaign
+-- has ended.
 WITH released AS (
     UPDATE mover.org_migration_state SET node = NULL WHERE state = 'started' AND node = $1
 ), interrupted AS (

@@ -1,4 +1,4 @@
--- What happened to one org in one migration, the oldest first. One row without an event if nothing happened yet.
+-- The history of one org in one migration, the oldest event first. One row without an event if there is none yet.
 SELECT m.captured_at, e.at, e.epoch, e.from_state, e.from_step, e.to_state, e.to_step, e.actor, e.detail,
        n.name AS node_name
 FROM mover.org_migration_state m

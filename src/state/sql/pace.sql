@@ -1,4 +1,4 @@
--- What came through in the last minutes, and how long orgs were closed, bucket by bucket.
+-- The moves of the last minutes, and how long orgs were closed, bucket by bucket.
 SELECT to_timestamp(floor(extract(epoch FROM m.finished_at) / $3::float8) * $3::float8) AS at,
        count(*) FILTER (WHERE m.state <> 'failed') AS moved,
        count(*) FILTER (WHERE m.state = 'failed') AS failed,

@@ -1,5 +1,5 @@
--- How many orgs came through in the last minute in the campaign that runs, and how much of that minute it was open. Nothing runs:
--- nothing comes through.
+-- How many orgs the live campaign migrated in the last minute, and how much of that minute it was open. Zero without a live
+-- campaign.
 SELECT (
            SELECT count(*)
            FROM mover.org_migration_state m

@@ -1,5 +1,5 @@
--- What is known of the rows of a migration's orgs that are still in their source, and how many of them the live campaign that migrates
--- has brought over, in which time; no time: there is no such campaign.
+-- The known row counts of a migration's orgs that are still in the source, and how many rows the live campaign that migrates
+-- has moved, in which time; no time: there is no such campaign.
 SELECT known.orgs, known.rows, known.of_campaign, live.seconds
 FROM (
     SELECT max(c.id) AS id, max(extract(epoch FROM now() - c.opened_at))::float8 AS seconds

@@ -1,4 +1,4 @@
--- The run in which something has happened last.
+-- The run with the latest activity.
 SELECT id, title, file, source, variables, begun_by, begun_at, done_at, undone_at
 FROM mover.runbook_run r
 ORDER BY greatest(r.begun_at, (

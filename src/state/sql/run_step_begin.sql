@@ -1,4 +1,4 @@
--- A step begins, perhaps once more; what it said before is forgotten, its campaign is not.
+-- A step begins, perhaps again; its earlier output is dropped, its campaign is kept.
 INSERT INTO mover.runbook_step AS step (run, rollback, number, state, actor)
 VALUES ($1, $2, $3, 'begun', $4)
 ON CONFLICT (run, rollback, number) DO UPDATE

@@ -1,5 +1,5 @@
--- Where the schema migrations that were run are noted. The schema may be there already: the engine keeps its guard in
--- a schema of the same name.
+-- The list of schema migrations that were run. The schema may exist already: the engine keeps its guard in a schema of the same
+-- name.
 CREATE SCHEMA IF NOT EXISTS mover;
 CREATE TABLE IF NOT EXISTS mover.schema_migration (
     number     integer PRIMARY KEY,

@@ -8,18 +8,18 @@ use opentelemetry_http::{Bytes, HttpClient, HttpError, Request, Response};
 
 use crate::config::Collector;
 
-/// A collector is near by; what it has not taken by then is given up.
+/// A collector is nearby; spans that it has not accepted by then are dropped.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 
 /// Answers of a collector are short; a longer one is an error.
 const ANSWER_BYTES_MAX: u64 = 64 * 1024;
 
-/// See the module's documentation. It blocks, and is only called by the thread that has nothing else to do.
+/// A client of the collector. It blocks, and is only called by the thread that has nothing else to do.
 #[derive(Debug)]
 pub(super) struct CollectorClient {
     agent: ureq::Agent,
     collector: String,
-    /// One warning is enough: traces do not justify a line every few seconds.
+    /// One warning is enough: traces do not justify a log line every few seconds.
     has_warned: AtomicBool,
 }
 

@@ -1,7 +1,7 @@
 //! The export of spans to a collector.
 //!
-//! Spans that have ended are handed to a thread of their own over a queue of bounded length, which drops what does not
-//! fit: a collector that is slow, or away, costs spans and nothing else.
+//! Ended spans go to a thread of their own over a queue of bounded length, which drops what does not fit: a slow or unreachable
+//! collector costs spans and nothing else.
 
 mod exporter;
 
@@ -22,7 +22,7 @@ use crate::config::Telemetry;
 use super::error::TelemetryError;
 use exporter::CollectorClient;
 
-/// A process that ends waits no longer for its last spans to be taken.
+/// How long a process that ends waits for its last spans to be sent.
 const FLUSH_WITHIN: Duration = Duration::from_secs(2);
 
 /// Only spans of Mover: none of its drivers, and none of the exporter.
@@ -53,7 +53,7 @@ impl Traces {
         Ok(Some(Self { provider }))
     }
 
-    /// What a subscriber hands spans to.
+    /// The layer of a subscriber.
     pub fn layer<S>(&self) -> impl Layer<S> + Send + Sync + use<S>
     where
         S: Subscriber + for<'span> LookupSpan<'span> + Send + Sync,

@@ -1,12 +1,12 @@
 //! The only writer of Redis.
 //!
-//! Owns: the order in which flags are written. Source of truth: the move log, which is written first; Redis follows.
-//! Orders that arrive while others are being written wait and go out together. Once a second the actor looks whether
-//! Redis still knows what it knew; if not, everything is written again, `dl_default` last, so that an application
-//! which refuses to work without `dl_default` never routes by half a memory. It does one thing at a time: were an order
-//! under way while it looks, that order could write `dl_default` into a Redis that has just been found empty.
-//! On failure: callers receive [`DarklaunchError`] and try again; a catch-up writes all decisions that did not
-//! reach Redis. So does the next incarnation, and all of them every now and then, for the decisions of other processes.
+//! Owns: the order in which flags are written. Source of truth: the move log, which is written first; Redis follows. Orders
+//! that arrive while others are being written wait and go out together. Once a second the actor checks whether Redis still has
+//! its data; if not, everything is written again, `dl_default` last, so that an application which refuses to work without
+//! `dl_default` never routes by a part of the flags. It does one thing at a time: an order under way during the check could
+//! write `dl_default` into a Redis that was just found empty. On failure: callers get [`DarklaunchError`] and retry; a catch-up
+//! writes all decisions that did not reach Redis. The next incarnation does the same, and all of them do it now and then, for
+//! the decisions of other processes.
 
 mod order;
 mod write;
@@ -30,16 +30,16 @@ use write::{PAGE, Places, Task, is_redis};
 
 const PROBE_EVERY: Duration = Duration::from_secs(1);
 
-/// How soon a decision reaches Redis whose process died in between. A catch-up reads one epoch a hash.
+/// How soon a decision reaches Redis if its process died in between. A catch-up reads one epoch per hash.
 const CATCH_UP_EVERY: Duration = Duration::from_secs(30);
 
 /// Whether flags can be written now.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum FlagsHealth {
-    /// Redis answered last time.
+    /// The last call to Redis succeeded.
     #[default]
     Up,
-    /// Redis did not answer, and why.
+    /// The last call to Redis failed, and why.
     Down(String),
 }
 
@@ -57,9 +57,9 @@ pub struct Darklaunch {
 
 /// How far the flags of the move log have been compared with Redis.
 enum CatchUp {
-    /// Redis is known to have seen every decision.
+    /// Redis has seen every decision.
     Done,
-    /// Hashes up to this key have been looked at.
+    /// Hashes up to this key have been compared.
     At(Option<FlagKey>),
 }
 
@@ -76,8 +76,8 @@ impl Darklaunch {
         Self { me, places, health, tasks, repairs, catch_up: CatchUp::At(None), probe_is_due: false, busy: false }
     }
 
-    /// Does the next thing, if nothing is being done. Catching up goes before orders, because an org must not be routed
-    /// by a Redis that forgot the others.
+    /// Starts the next task, if none is running. Catch-up goes before orders, because an org must not be routed by a Redis that
+    /// lost the flags of others.
     fn proceed(&mut self, ctx: &mut Context<Self>) {
         if self.busy {
             return;
@@ -95,7 +95,7 @@ impl Darklaunch {
             let repair = async move { places.repair().await };
             ctx.spawn(repair.into_actor(self).map(|outcome, this, ctx| {
                 this.ended(outcome.as_ref().map(|_| ()), ctx);
-                // The asker may have gone; it was repaired all the same.
+                // The caller may be gone; the repair is done all the same.
                 let _ = asker.send(outcome);
             }));
         } else if let Some(batch) = self.tasks.next() {
@@ -117,7 +117,7 @@ impl Darklaunch {
         }
     }
 
-    /// Puts tasks in line, one behind the other; the answers come in the same order.
+    /// Queues tasks, one behind the other; the results come in the same order.
     fn enqueue(
         &mut self,
         tasks: Vec<Task>,
@@ -134,7 +134,7 @@ impl Darklaunch {
         }
     }
 
-    /// Orders or a repair are over. After an error something may be decided that Redis has not seen.
+    /// Orders or a repair are done. After an error there may be decisions that Redis has not seen.
     fn ended(&mut self, outcome: Result<(), &DarklaunchError>, ctx: &mut Context<Self>) {
         self.busy = false;
         self.learn(outcome);
@@ -155,7 +155,7 @@ impl Darklaunch {
                 if is_withheld(&&error) {
                     self.catch_up = CatchUp::At(None);
                 }
-                // The callers receive the error, so that `status` can show why no org moves.
+                // The callers get the error, so that `status` can show why no org moves.
                 for asker in self.repairs.drain(..) {
                     let _ = asker.send(Err(error.clone()));
                 }
@@ -254,8 +254,8 @@ impl Handler<Apply> for Darklaunch {
     }
 }
 
-/// Orders, or parts of orders: decisions, for somebody who will have them written (if that one dies, the next catch-up writes them),
-/// or the writing.
+/// Orders, or parts of orders: decisions for a caller that will have them written (if it dies, the next catch-up writes them),
+/// or the writes.
 #[derive(Message)]
 #[rtype(result = "Vec<Result<FlagImage, DarklaunchError>>")]
 struct ApplyTasks(Vec<Task>);
@@ -268,7 +268,7 @@ impl Handler<ApplyTasks> for Darklaunch {
     }
 }
 
-/// Write hashes as they were decided before: whether orders for them could be carried out now. Overtakes all that waits.
+/// Writes hashes again as they were decided: whether orders for them could be carried out now. Overtakes all waiting tasks.
 #[derive(Message)]
 #[rtype(result = "Result<(), DarklaunchError>")]
 struct DryRun(Vec<FlagOrder>);
@@ -283,7 +283,7 @@ impl Handler<DryRun> for Darklaunch {
                 let keys: Vec<FlagKey> = orders.into_iter().map(|order| order.key).collect();
                 Box::pin(async move { places.rehearse(&keys).await })
             }
-            // An org must not be routed by a Redis that forgot the others. What the orders want is not decided yet.
+            // An org must not be routed by a Redis that lost the flags of others. Nothing is decided for the orders yet.
             CatchUp::At(_) => {
                 let nothing = |order| Task::Apply(FlagOrder { base: Fields::new(), overlay: None, ..order });
                 let done = self.enqueue(orders.into_iter().map(nothing).collect(), ctx);
@@ -293,7 +293,7 @@ impl Handler<DryRun> for Darklaunch {
     }
 }
 
-/// Make Redis look as decided, also where it was changed by hand. Answers how many hashes were written.
+/// Makes Redis match the decisions, also where it was changed by hand. Returns how many hashes were written.
 #[derive(Message)]
 #[rtype(result = "Result<u64, DarklaunchError>")]
 pub struct RepairFlags;
@@ -319,19 +319,19 @@ impl FlagWriter {
         Self(darklaunch)
     }
 
-    /// Stores the decision and writes it to Redis; when this answers, applications see it.
+    /// Stores the decision and writes it to Redis; when this returns, applications see it.
     pub async fn apply(&self, order: FlagOrder) -> Result<(), DarklaunchError> {
         self.send(Apply(order)).await?
     }
 
-    /// The same for several orders: an answer for each, in order.
+    /// The same for several orders: a result for each, in order.
     pub async fn apply_all(&self, orders: Vec<FlagOrder>) -> Result<Vec<Result<(), DarklaunchError>>, DarklaunchError> {
         let done = self.send(ApplyTasks(orders.into_iter().map(Task::Apply).collect())).await?;
         Ok(done.into_iter().map(|answer| answer.map(drop)).collect())
     }
 
-    /// Stores the decisions at once, and writes them to Redis when the event has come. If it never comes, somebody else
-    /// decides what becomes of them.
+    /// Stores the decisions at once, and writes them to Redis after the event. If the event never comes, another incarnation or
+    /// process decides about them.
     pub async fn apply_all_after(
         &self,
         event: oneshot::Receiver<()>,
@@ -352,7 +352,7 @@ impl FlagWriter {
         Ok(decided.into_iter().map(outcome).collect())
     }
 
-    /// Whether orders would be carried out now, which changes nothing of the orgs' flags.
+    /// Whether orders would be carried out now; it changes no flags of the orgs.
     pub async fn rehearse(&self, orders: Vec<FlagOrder>) -> Result<(), DarklaunchError> {
         self.send(DryRun(orders)).await?
     }

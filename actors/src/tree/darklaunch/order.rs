@@ -7,16 +7,16 @@ use crate::domain::flags::{Fields, FlagKey};
 use crate::domain::ids::{Epoch, MoveId};
 use crate::ports::{Desire, FlagsError, LogError};
 
-/// A wanted change of one flag hash.
+/// A change of one flag hash.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FlagOrder {
-    /// Which hash.
+    /// The hash.
     pub key: FlagKey,
-    /// The lease of the move that asks; nothing for an operator.
+    /// The lease of the move that asks; `None` for an operator.
     pub lease: Option<(MoveId, Epoch)>,
-    /// Fields to set for good.
+    /// Fields to set permanently.
     pub base: Fields,
-    /// Fields to lay over the base while the org is blocked; an empty set takes them away.
+    /// Fields that cover the base while the org is blocked; an empty set removes them.
     pub overlay: Option<Fields>,
     /// Where a crash test may end the process between the decision and Redis.
     pub desired_failpoint: Option<&'static str>,
@@ -31,24 +31,24 @@ pub enum DarklaunchError {
     /// Redis could not be read or written.
     #[error(transparent)]
     Flags(#[from] FlagsError),
-    /// Redis has seen decisions that the move log does not know.
+    /// Redis has decisions that the move log does not know.
     #[error(
         "{key} in Redis carries epoch {found}, but the newest that the move log knows is {known}: \
          the move log is older than Redis (restored from a backup, or new). Nothing was changed; \
          `flags repair` makes Redis follow this move log"
     )]
     Ahead {
-        /// Which hash.
+        /// The hash.
         key: FlagKey,
         /// The epoch in Redis.
         found: Epoch,
         /// The newest decision stored.
         known: Epoch,
     },
-    /// The hash that lets applications work waits until all others are there.
+    /// `dl_default` lets applications work, so it waits until all other hashes are there.
     #[error("{key} is not written yet: Redis has lost its memory and is being filled again; {key} comes last")]
     Refilling {
-        /// Which hash.
+        /// The hash.
         key: FlagKey,
     },
     /// The darklaunch actor is being restarted.
@@ -57,7 +57,7 @@ pub enum DarklaunchError {
 }
 
 impl DarklaunchError {
-    /// Whether trying the same again later can help.
+    /// Whether a retry can help.
     pub fn is_transient(&self) -> bool {
         match self {
             DarklaunchError::Log(error) => error.is_transient(),
@@ -74,13 +74,13 @@ impl FlagOrder {
         Self { key, lease: None, base, overlay: None, desired_failpoint: Some("operator.desired") }
     }
 
-    /// Sets fields for good.
+    /// Sets fields permanently.
     pub(crate) fn set(mut self, base: Fields) -> Self {
         self.base = base;
         self
     }
 
-    /// Lays fields over the base.
+    /// Covers the base with fields.
     pub(crate) fn lay_over(mut self, overlay: Fields) -> Self {
         self.overlay = Some(overlay);
         self

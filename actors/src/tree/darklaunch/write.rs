@@ -1,4 +1,4 @@
-//! From an order to Redis: read what is there, store the decision, write it.
+//! From an order to Redis: read the present fields, store the decision, write it.
 
 use std::sync::Arc;
 
@@ -20,13 +20,13 @@ pub(super) struct Places {
     pub(super) flags: Arc<dyn Flags>,
 }
 
-/// What the actor is asked to do with one hash.
+/// A task about one hash.
 pub(super) enum Task {
     /// Decide and write.
     Apply(FlagOrder),
     /// Decide only.
     Decide(FlagOrder),
-    /// Write what was decided.
+    /// Write an earlier decision.
     Write(FlagImage),
 }
 
@@ -38,23 +38,23 @@ impl Task {
         }
     }
 
-    /// Whether Redis is written.
+    /// Whether the task writes Redis.
     fn is_written(&self) -> bool {
         !matches!(self, Task::Decide(_))
     }
 }
 
-/// A hash in which Redis is not as decided.
+/// A hash in which Redis differs from the decision.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Drift {
-    /// What was decided.
+    /// The decision.
     pub wanted: FlagImage,
     /// What Redis has for these fields.
     pub found: FoundFlags,
 }
 
 impl Places {
-    /// Does all tasks together; an answer for each, in order: the hash as it was decided.
+    /// Carries out all tasks together; a result for each, in order: the hash as it was decided.
     pub(super) async fn carry_out(
         &self,
         tasks: &[Task],
@@ -94,8 +94,8 @@ impl Places {
         written
     }
 
-    /// Stores what orders want; an answer for each, in order. Nothing is stored of what is to be written at once while Redis
-    /// is away.
+    /// Stores the decisions of orders; a result for each, in order. If Redis is away, it stores nothing that must be written at
+    /// once.
     async fn decide(
         &self,
         orders: &[&FlagOrder],
@@ -108,7 +108,7 @@ impl Places {
             let wanted: Vec<_> = orders.iter().map(|order| (order.key.clone(), order.fields_to_read())).collect();
             self.flags.read(&wanted).await?
         } else {
-            // Writers wait, and what Redis has matters only to what is laid over it.
+            // Writers wait, and the fields in Redis matter only to overlays.
             vec![FoundFlags::default(); orders.len()]
         };
         let desires: Vec<_> = orders.iter().zip(found).map(|(order, found)| order.desire(found)).collect();
@@ -117,7 +117,7 @@ impl Places {
         Ok(decided.into_iter().map(|image| image.map_err(DarklaunchError::from)).collect())
     }
 
-    /// Writes hashes once more as they were decided. Those that Mover has never written are only read.
+    /// Writes hashes again as they were decided. Those that Mover has never written are only read.
     pub(super) async fn rehearse(&self, keys: &[FlagKey]) -> Result<(), DarklaunchError> {
         let images = self.log.desired_of(keys).await?;
         let unknown = keys.iter().zip(&images).filter(|(_, image)| image.is_none());
@@ -129,8 +129,8 @@ impl Places {
         self.carry_out(&known).await?.into_iter().try_for_each(|answer| answer.map(drop))
     }
 
-    /// Redis has a newer decision about this hash than ours. If the move log knows it, then it was made after ours
-    /// and contains it. If not, Redis has followed another move log.
+    /// Redis has a newer decision about this hash than ours. If the move log has it, it was made after ours and contains it. If
+    /// not, Redis has followed another move log.
     async fn superseded(&self, image: FlagImage, found: Epoch) -> Result<FlagImage, DarklaunchError> {
         let newest = self.log.desired_of(std::slice::from_ref(&image.key)).await?.pop().flatten();
         let known = newest.map_or(image.epoch, |newest| newest.epoch);
@@ -140,12 +140,11 @@ impl Places {
         Err(DarklaunchError::Ahead { key: image.key, found, known })
     }
 
-    /// Writes one page of decisions that Redis has not seen. Hashes at the decided epoch are left alone: what
-    /// differs there was changed by hand; `flags check` reports it. Answers the key to continue after; `None`
-    /// after the last page.
+    /// Writes one page of decisions that Redis has not seen. Hashes at the decided epoch are left alone: differences there were
+    /// made by hand; `flags check` reports them. Returns the key to continue after; `None` after the last page.
     pub(super) async fn catch_up(&self, after: Option<&FlagKey>) -> Result<Option<FlagKey>, DarklaunchError> {
         if after.is_none() {
-            // From here on a loss is noticed: `mark_whole` at the end is about the Redis that was asked now.
+            // From here on a loss is noticed: `mark_whole` at the end is about the Redis that answered this.
             self.flags.is_whole().await?;
         }
         let images = self.log.desired(after, PAGE).await?;
@@ -171,7 +170,7 @@ impl Places {
         Ok(last)
     }
 
-    /// Decides every drifting hash again, with an epoch above whatever Redis carries, and writes it.
+    /// Decides every differing hash again, with an epoch above any in Redis, and writes it.
     pub(super) async fn repair(&self) -> Result<u64, DarklaunchError> {
         let mut repaired = 0;
         self.flags.is_whole().await?;
@@ -194,8 +193,8 @@ impl Places {
     }
 }
 
-/// Where Redis differs from what was decided, at most `limit` hashes, and how many were looked at. Writes nothing, so
-/// anybody may ask.
+/// Where Redis differs from the decisions, at most `limit` hashes, and how many were compared. Writes nothing, so any process
+/// may call it.
 pub async fn drifts(log: &dyn MoveLog, flags: &dyn Flags, limit: usize) -> Result<(u64, Vec<Drift>), DarklaunchError> {
     let (mut checked, mut drifts, mut after) = (0, Vec::new(), None);
     loop {

@@ -24,16 +24,16 @@ use super::machine::MachineContext;
 
 /// Why a step that a member asked for did not finish.
 pub(crate) enum Unfinished {
-    /// The effect panicked, and no other org had to do with it.
+    /// The effect panicked, for this org alone.
     Crashed(String),
-    /// It was not begun: there is no worker now.
+    /// It was not begun: no worker is available.
     NotBegun(String),
 }
 
-/// What became of a step that a member asked for.
+/// The result of a step that a member asked for.
 pub(crate) type Attempt = Result<Outcome, Unfinished>;
 
-/// A failed worker is restarted sooner, unless the whole pool was replaced.
+/// A failed worker is back sooner, unless the whole pool was replaced.
 const WORKER_BACK_MAX: Duration = Duration::from_secs(6);
 
 /// Orgs that go through their steps together.
@@ -42,23 +42,23 @@ struct Cohort {
     /// Shared with members that have left.
     worker: Arc<Slot>,
     state: Mutex<State>,
-    /// How far the steps of this cohort have come.
+    /// The progress of this cohort's step.
     progress: Progress,
 }
 
-/// The worker that a cohort has, if it has one by now.
+/// The worker of a cohort, if it has one yet.
 #[derive(Default)]
 struct Slot(tokio::sync::Mutex<Option<Arc<PooledWorker>>>);
 
 struct State {
     members: usize,
-    asking: Vec<Asking>,
-    /// How often in a row a step failed for all of them for a transient reason.
+    asking: Vec<WaitingMember>,
+    /// How many times in a row a step failed for all of them for a transient reason.
     failed_in_a_row: u32,
 }
 
 /// A member that waits for the others.
-struct Asking {
+struct WaitingMember {
     record: MoveRecord,
     step: Step,
     span: Span,
@@ -77,7 +77,7 @@ pub(crate) struct Member {
     cohort: Arc<Cohort>,
 }
 
-/// The places of orgs that are claimed together, in order. Without a worker they wait for a worker when it is first needed.
+/// The places of orgs that are claimed together, in order. Without a worker they get one when it is first needed.
 pub(crate) fn together(context: &MachineContext, ids: &[MoveId], pooled_worker: Option<PooledWorker>) -> Vec<Member> {
     let cohort =
         Cohort::new(context.clone(), ids.len(), Arc::new(Slot(tokio::sync::Mutex::new(pooled_worker.map(Arc::new)))));
@@ -85,18 +85,18 @@ pub(crate) fn together(context: &MachineContext, ids: &[MoveId], pooled_worker: 
 }
 
 impl Member {
-    /// The place of an org that goes alone.
+    /// The place of an org without a cohort.
     pub(crate) fn alone(context: &MachineContext, id: MoveId) -> Self {
         Member { id, cohort: Cohort::new(context.clone(), 1, Arc::default()) }
     }
 
-    /// Waits until all others have come to a step, too, and for what became of this one's. A member that failed where
-    /// others did not continues alone.
+    /// Waits until all others have reached a step, too, and for the result of this member's. A member that failed where others
+    /// did not continues alone.
     pub(crate) async fn perform(&mut self, record: MoveRecord, step: Step, span: Span) -> Attempt {
         let (sender, answer) = oneshot::channel();
         let due = {
             let mut state = self.cohort.state();
-            state.asking.push(Asking { record, step, span, answer: sender });
+            state.asking.push(WaitingMember { record, step, span, answer: sender });
             state.due()
         };
         self.cohort.begin(due);
@@ -123,12 +123,12 @@ impl Member {
         drop(std::mem::replace(self, Member { id: self.id, cohort: alone }));
     }
 
-    /// How many others it goes together with.
+    /// The number of other members.
     pub(crate) fn others(&self) -> usize {
         self.cohort.state().members.saturating_sub(1)
     }
 
-    /// How far the step under way has come.
+    /// The progress of the current step.
     pub(crate) fn progress(&self) -> u64 {
         self.cohort.progress.so_far()
     }
@@ -148,7 +148,7 @@ impl Drop for Member {
 }
 
 impl Slot {
-    /// The worker, which is waited for if there is none yet.
+    /// The worker; waits for one if there is none yet.
     async fn pooled_worker(&self, context: &MachineContext) -> Result<Arc<PooledWorker>, LogError> {
         let mut held = self.0.lock().await;
         if let Some(pooled_worker) = held.as_ref() {
@@ -159,7 +159,7 @@ impl Slot {
         Ok(pooled_worker)
     }
 
-    /// Does without this worker, so that another is asked for.
+    /// Returns this worker, so that another is requested.
     async fn give_back(&self, pooled_worker: &Arc<PooledWorker>) {
         let mut held = self.0.lock().await;
         if held.as_ref().is_some_and(|held| Arc::ptr_eq(held, pooled_worker)) {
@@ -170,7 +170,7 @@ impl Slot {
 
 impl State {
     /// All members, if all of them are asking.
-    fn due(&mut self) -> Vec<Asking> {
+    fn due(&mut self) -> Vec<WaitingMember> {
         match self.asking.len() == self.members {
             true => std::mem::take(&mut self.asking),
             false => Vec::new(),
@@ -188,20 +188,20 @@ impl Cohort {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Carries out what all members have asked for, in a task of its own, since the members may end meanwhile.
-    fn begin(self: &Arc<Self>, asking: Vec<Asking>) {
+    /// Starts the step that all members have asked for, in a task of its own, since the members may end meanwhile.
+    fn begin(self: &Arc<Self>, asking: Vec<WaitingMember>) {
         if let (false, Ok(runtime)) = (asking.is_empty(), tokio::runtime::Handle::try_current()) {
             runtime.spawn(self.clone().carry_out(asking));
         }
     }
 
     /// Members are at the same step, unless the move log put one of them back: each step is carried out for the members at it.
-    async fn carry_out(self: Arc<Self>, mut asking: Vec<Asking>) {
+    async fn carry_out(self: Arc<Self>, mut asking: Vec<WaitingMember>) {
         while let Some(step) = asking.first().map(|first| first.step) {
             let (mut now, later): (Vec<_>, Vec<_>) = asking.into_iter().partition(|asking| asking.step == step);
             asking = later;
             let pooled_worker = self.worker.pooled_worker(&self.context).await;
-            // A member that ended while a worker was waited for has a successor by now.
+            // A member that ended while the cohort waited for a worker has a successor by now.
             now.retain(|asking| !asking.answer.is_closed());
             let attempts = match pooled_worker {
                 Ok(pooled_worker) => self.perform(step, &mut now, &pooled_worker).await,
@@ -219,13 +219,13 @@ impl Cohort {
                     }
                     Err(Unfinished::Crashed(_)) => false,
                 };
-                // The asker may have died meanwhile; its successor reloads from the move log.
+                // The caller may have died meanwhile; its successor reloads from the move log.
                 let _ = asking.answer.send(Answer { attempt, stays });
             }
         }
     }
 
-    /// Whether a step failed for all of several members twice in a row. The cause may be how many they are, or one of them, so they
+    /// Whether a step failed for all of several members twice in a row. The cause may be their number, or one of them, so they
     /// continue alone.
     fn fails_again(&self, attempts: &[Attempt]) -> bool {
         let has_failed = |attempt: &Attempt| matches!(attempt, Ok(Err(StepError::Transient { .. })));
@@ -234,8 +234,13 @@ impl Cohort {
         attempts.len() > 1 && state.failed_in_a_row > 1
     }
 
-    /// What became of the step, for each member in order.
-    async fn perform(&self, step: Step, asking: &mut [Asking], pooled_worker: &Arc<PooledWorker>) -> Vec<Attempt> {
+    /// The result of the step for each member, in order.
+    async fn perform(
+        &self,
+        step: Step,
+        asking: &mut [WaitingMember],
+        pooled_worker: &Arc<PooledWorker>,
+    ) -> Vec<Attempt> {
         let Some(first) = asking.first() else { return Vec::new() };
         let (org, span) = (&first.record.org, first.span.clone());
         let what = match asking.len() - 1 {
@@ -249,7 +254,7 @@ impl Cohort {
             progress: self.progress.clone(),
         };
         let records: Vec<MoveRecord> = asking.iter().map(|asking| asking.record.clone()).collect();
-        // The worker has no span of its own: the effect brings that of the org with it.
+        // The worker has no span of its own: the effect carries that of the org.
         let effect = effects.run(records, step).instrument(span);
         let ids = asking.iter().map(|asking| asking.record.id).collect();
         let (effect, wanted) = self.context.effect_locks.run(ids, effect);
@@ -259,7 +264,7 @@ impl Cohort {
         let performed = tokio::select! {
             performed = performed => performed,
             // All members have ended: the effect ends, too, before their successors begin another.
-            () = nobody_waits(asking) => {
+            () = all_members_gone(asking) => {
                 drop(wanted);
                 return Vec::new();
             }
@@ -273,7 +278,7 @@ impl Cohort {
             }
             // The worker is being replaced, or was of a pool that is gone.
             Err(error) => {
-                // Whether it is back or not, a free one is asked for.
+                // Whether it is back or not, the next try asks for a free one.
                 let _ = timeout(WORKER_BACK_MAX, pooled_worker.worker().running()).await;
                 self.worker.give_back(pooled_worker).await;
                 asking.iter().map(|_| Err(Unfinished::NotBegun(error.to_string()))).collect()
@@ -283,7 +288,7 @@ impl Cohort {
 }
 
 /// Resolves when no member waits for its answer any more.
-async fn nobody_waits(asking: &mut [Asking]) {
+async fn all_members_gone(asking: &mut [WaitingMember]) {
     for asking in asking {
         asking.answer.closed().await;
     }

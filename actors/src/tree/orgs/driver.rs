@@ -18,10 +18,10 @@ use super::cohort::{Member, Unfinished};
 use super::effects::{Effects, StepError};
 use super::spans;
 
-/// How long a step that fails for a transient reason is tried again while users are blocked and the org can still go back.
+/// How long a step that fails for a transient reason is retried while users are blocked and the org can still go back.
 #[derive(Debug, Clone, Copy)]
 pub struct Patience {
-    /// Milliseconds from the first failure since the step came further; after that the move is aborted.
+    /// Milliseconds from the first failure without progress; after that the move is aborted.
     pub step_budget_ms: u64,
     /// How often a step may crash its worker or its machine before the move is aborted.
     pub crashes_max: u32,
@@ -39,7 +39,7 @@ pub(crate) enum End {
     Lost,
 }
 
-/// What one drive needs.
+/// The state of one drive.
 pub(crate) struct MoveDriver {
     pub(crate) record: MoveRecord,
     pub(crate) log: Arc<dyn MoveLog>,
@@ -49,18 +49,18 @@ pub(crate) struct MoveDriver {
     pub(crate) patience: Patience,
     pub(crate) crashes: u32,
     pub(crate) note: Box<dyn Fn(String)>,
-    /// Since when the org is in 503 mode, if it was shut by this drive.
+    /// Since when the org is in 503 mode, if this drive blocked it.
     pub(crate) shut_since: Option<SystemTime>,
 }
 
 impl MoveDriver {
-    /// Moves the org as far as it goes.
+    /// Moves the org as far as possible.
     pub(crate) async fn run(self) -> Result<End, LogError> {
         let span = spans::of_move(&self.record);
-        self.go_on().instrument(span).await
+        self.run_steps().instrument(span).await
     }
 
-    async fn go_on(mut self) -> Result<End, LogError> {
+    async fn run_steps(mut self) -> Result<End, LogError> {
         failpoint::hit("claim.written");
         while let State::Started(step) = self.record.state {
             (self.note)(match self.member.others() {
@@ -83,9 +83,9 @@ impl MoveDriver {
                 Err(error) => match error.into_failure(step) {
                     None => return Ok(self.lost()),
                     Some(failure) => {
-                        // An abort is not performed in a cohort.
+                        // An abort runs outside a cohort.
                         self.member.leave();
-                        self.tell(&failure);
+                        self.log_failure(&failure);
                         (Event::StepFailed(step), Findings { failure: Some(failure), ..Findings::default() })
                     }
                 },
@@ -109,14 +109,14 @@ impl MoveDriver {
         Ok(End::At(self.record.state))
     }
 
-    /// Retries the step until it is done, fails permanently, or exceeds its budget. After the point of no return, and
-    /// during an abort, there is no fallback: those steps are retried forever, and log why they wait.
+    /// Retries the step until it is done, fails permanently, or exceeds its budget. After the point of no return, and during an
+    /// abort, there is no fallback: those steps are retried forever, and log why they wait.
     async fn perform(&mut self, step: Step) -> Result<Findings, StepError> {
         let mut pause = PAUSE_FIRST;
         let mut failing_since = None;
         let mut progress = self.member.progress();
         loop {
-            // Where it is too late to give up it is tried once more all the same.
+            // If it is too late to abort, the step is retried all the same.
             if self.crashes >= self.patience.crashes_max && self.give_up(step).await? {
                 let reason = format!("the step crashed {} times", self.crashes);
                 return Err(StepError::Permanent { reason, place: Place::default() });
@@ -134,7 +134,7 @@ impl MoveDriver {
             let no_use = match &error {
                 StepError::Lost | StepError::HasMoved | StepError::Apart => return Err(error),
                 StepError::Permanent { .. } => true,
-                // There is no hurry to give up, and what was copied would be lost. A row that is in the way may stay there.
+                // There is no hurry to abort, and the copy would be lost. A conflicting row may stay, so it is not waited for.
                 StepError::Transient { place, .. } if place.row.is_none() && !self.record.course().shuts_out(step) => {
                     false
                 }
@@ -156,9 +156,9 @@ impl MoveDriver {
         }
     }
 
-    /// Whether the step is given up. What was sent for it before may still be on its way to a store, so the move first gets an
-    /// epoch under which nothing was sent. Once the stores refuse the former one, their word that the org has not moved stays
-    /// true; before the switch and offline the abort itself has them refuse it.
+    /// Whether the step is given up for an abort. Its earlier requests may still be on their way to a store, so the move first
+    /// gets an epoch under which nothing was sent. Once the stores refuse the former epoch, their answer that the org has not
+    /// moved stays true; before the switch and offline, the abort itself makes them refuse it.
     async fn give_up(&mut self, step: Step) -> Result<bool, StepError> {
         if !self.effects.may_give_up(&self.record, step).await {
             return Ok(false);
@@ -183,8 +183,8 @@ impl MoveDriver {
         Ok(())
     }
 
-    /// Whether the org has another owner by now. A store that refuses a stale lease says so with an error like any
-    /// other, and without this question its former holder would try for ever.
+    /// Whether the org has another owner by now. A store that refuses a stale lease reports an error like any other; without
+    /// this check the former owner would retry forever.
     async fn is_overtaken(&self) -> bool {
         match self.log.load(self.record.id).await {
             Ok(stored) => (stored.epoch, stored.state) != (self.record.epoch, self.record.state),
@@ -198,7 +198,7 @@ impl MoveDriver {
         match self.member.perform(self.record.clone(), step, span.clone()).await {
             Ok(outcome) => {
                 if let Err(error) = &outcome {
-                    spans::tell_error(&span, error);
+                    spans::record_error(&span, error);
                     error.kind().into_iter().for_each(|kind| metering::step_failed(step, kind));
                 }
                 outcome
@@ -222,7 +222,7 @@ impl MoveDriver {
         self.insist("writing a transition", async || self.journal.send(Write(advance.clone())).await).await
     }
 
-    /// Asks the move log, however long it cannot be reached: without an answer nothing may continue.
+    /// Calls the move log, however long it is unreachable: nothing may continue without its answer.
     async fn insist<T>(
         &self,
         doing: &str,
@@ -245,8 +245,8 @@ impl MoveDriver {
         }
     }
 
-    /// Offline an org is shut in one step and let in in another. One that another process had shut is measured by nobody:
-    /// the move log knows when that was.
+    /// Offline an org is blocked in one step and unblocked in another. If another process blocked it, the time is not measured
+    /// here: the move log has it.
     fn measure_shut_out(&mut self, findings: &Findings) {
         if self.record.strategy != Strategy::Offline {
             return; // online, the switch itself measures it
@@ -270,7 +270,7 @@ impl MoveDriver {
         End::Lost
     }
 
-    fn tell(&self, failure: &Failure) {
+    fn log_failure(&self, failure: &Failure) {
         tracing::error!(org = %self.record.org, migration = %self.record.migration, step = %failure.step,
             epoch = self.record.epoch.0, reason = %failure.reason, table = failure.place.table.as_deref(),
             row = failure.place.row.as_deref(), "the move failed and is taken back");

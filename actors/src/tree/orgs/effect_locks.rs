@@ -2,7 +2,7 @@
 //!
 //! A failed actor may leave a running effect behind, with the same lease as the effect that its next
 //! incarnation begins. So the effect ends with its waiter, and the next one of the same move begins only when the
-//! future before it is gone, with all connections that it held.
+//! previous future is gone, with all connections that it held.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -21,15 +21,15 @@ pub(crate) struct EffectLocks(Arc<Mutex<HashMap<MoveId, Weak<Turn<()>>>>>);
 pub(super) struct CancelOnDrop(#[expect(dead_code, reason = "its drop is what counts")] oneshot::Sender<()>);
 
 impl EffectLocks {
-    /// Waits for the turn of all these moves and runs, as long as somebody holds what is returned beside it; none if nobody
-    /// does any more.
+    /// Waits for the turn of all these moves and runs while the returned guard lives; the future yields `None` once the guard
+    /// is dropped.
     pub(super) fn run<F: Future>(
         &self,
         mut ids: Vec<MoveId>,
         effect: F,
     ) -> (impl Future<Output = Option<F::Output>> + use<F>, CancelOnDrop) {
         let (wanted, unwanted) = oneshot::channel();
-        // All take turns in the order of their ids, so that no two wait for each other.
+        // All take turns in the order of their ids, so that they cannot deadlock.
         ids.sort();
         let turns: Vec<_> = ids.into_iter().map(|id| self.turn(id)).collect();
         let run = async move {
@@ -70,7 +70,7 @@ mod tests {
 
     use super::*;
 
-    /// Its actor has fallen, and it is not gone yet: the worker has other things to do.
+    /// The actor of the first effect has failed, but the effect is not gone yet: the worker is busy.
     #[tokio::test]
     async fn an_effect_begins_when_the_one_before_is_gone() {
         let locks = EffectLocks::default();

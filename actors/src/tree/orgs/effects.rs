@@ -1,5 +1,5 @@
-//! What each step does to the world. Every effect may be repeated after a crash at any instant. What the online
-//! strategy adds is in `live`.
+//! The effect of each step. Every effect may be repeated after a crash at any instant. The effects of the online strategy are
+//! in `live`.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -33,13 +33,13 @@ pub(crate) enum StepError {
     HasMoved,
 }
 
-/// What took longer than this to fail is not tried again with half of the orgs.
+/// A request that took longer than this to fail is not bisected.
 const HALVED_WITHIN: Duration = Duration::from_secs(10);
 
-/// What became of one org's step.
+/// The result of one org's step.
 pub(crate) type Outcome = Result<Findings, StepError>;
 
-/// The world as seen by one move's effects.
+/// The outside world for the effects of one move.
 #[derive(Clone)]
 pub(crate) struct Effects {
     pub(crate) engine: Arc<dyn Engine>,
@@ -48,7 +48,7 @@ pub(crate) struct Effects {
     pub(crate) progress: Progress,
 }
 
-/// How far a step has come, so that it can be seen whether it came further between two troubles.
+/// The progress of a step: shows whether it advanced between two faults.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Progress(Arc<AtomicU64>);
 
@@ -63,8 +63,8 @@ impl Progress {
 }
 
 impl Effects {
-    /// Runs the effect of the step that the records say was begun: for all of them at once, as far as a fault that stays does not
-    /// find the org at fault. Answers an outcome for each, in order.
+    /// Runs the effect of the step that the records have begun: for all of them at once, unless a permanent fault makes it
+    /// bisect for the org at fault. Returns an outcome for each, in order.
     pub(crate) async fn run(self, records: Vec<MoveRecord>, step: Step) -> Vec<Outcome> {
         let mut outcomes = Vec::with_capacity(records.len());
         let mut parts = vec![records.as_slice()];
@@ -72,16 +72,16 @@ impl Effects {
             let begun = Instant::now();
             match self.run_together(part, step).await {
                 Ok(found) => outcomes.extend(found),
-                // Open writers are those of tables: what is found of one org holds for all.
+                // A drain waits for writers of tables: its result for one org holds for all.
                 Err(error) if part.len() == 1 || step == Step::Drain => {
                     outcomes.extend(part.iter().map(|_| Err(error.clone())));
                 }
-                // To look for the org would take too long.
+                // Bisecting would take too long.
                 Err(StepError::Permanent { .. }) if begun.elapsed() > HALVED_WITHIN => {
                     outcomes.extend(part.iter().map(|_| Err(StepError::Apart)));
                 }
                 Err(StepError::Permanent { .. } | StepError::Lost) => {
-                    // Somewhere among these orgs is one with which it cannot be done.
+                    // One or more of these orgs cause the fault.
                     let (first, second) = part.split_at(part.len() / 2);
                     parts.extend([second, first]);
                 }
@@ -91,7 +91,7 @@ impl Effects {
         outcomes
     }
 
-    /// One effect for orgs that are alike in what is done with them. The outer error is about all of them.
+    /// One effect for orgs with the same course. The outer error is about all of them.
     async fn run_together(&self, records: &[MoveRecord], step: Step) -> Result<Vec<Outcome>, StepError> {
         let Some(first) = records.first() else { return Ok(Vec::new()) };
         let leases: Vec<Lease> = records.iter().map(MoveRecord::lease).collect();
@@ -113,7 +113,7 @@ impl Effects {
             Effect::Switch => self.switch(records, &leases).await,
             Effect::SwitchLive => self.switch_live(records, &leases, way).await,
             Effect::Unblock => self.unblock(&leases).await,
-            // What leads back, and what removes rows for good, is done for one org after the other.
+            // Effects that lead back or remove rows for good go org by org.
             Effect::RemoveCopy => one_by_one(leases.iter().map(|lease| self.discard_copy(lease)).collect()).await,
             Effect::RemoveRolledBack => {
                 one_by_one(leases.iter().map(|lease| self.discard_rolled_back(lease)).collect()).await
@@ -128,8 +128,8 @@ impl Effects {
         }
     }
 
-    /// Whether a move that cannot get through this step may be given up. Online only the stores know whether the switch
-    /// has passed the point of no return; while they cannot be asked, nothing is given up.
+    /// Whether a move that fails in this step may be aborted. Online only the stores know whether the switch has passed the
+    /// point of no return; while they are unreachable, nothing is aborted.
     pub(crate) async fn may_give_up(&self, record: &MoveRecord, step: Step) -> bool {
         match record.course().on_failure(step) {
             OnFailure::Abort => true,
@@ -150,8 +150,8 @@ impl Effects {
         Ok(each(applied, || Findings { closed_at, ..Findings::default() }))
     }
 
-    /// Admitted requests end in two ways: those that have not written yet give up after the sleep time, and
-    /// those that have are waited for in the store.
+    /// Admitted requests end in two ways: the sleep time covers those that have not written yet, and the store waits for those
+    /// that have.
     async fn drain(&self, leases: &[Lease]) -> Result<Findings, StepError> {
         failpoint::hit("drain.begin");
         self.sleep_time().await;
@@ -160,7 +160,7 @@ impl Effects {
         Ok(Findings::default())
     }
 
-    /// Waits for the sleep time as it is now: a change while waiting counts at once.
+    /// Waits for the current sleep time: a change while waiting counts at once.
     async fn sleep_time(&self) {
         let begun = Instant::now();
         let mut tuning = self.tuning.clone();
@@ -169,7 +169,7 @@ impl Effects {
             tokio::select! {
                 () = sleep_until(begun + Duration::from_millis(sleep_time_ms)) => return,
                 changed = tuning.changed() => if changed.is_err() {
-                    // Nobody is left who could change it.
+                    // The sender is gone, so it cannot change any more.
                     return sleep_until(begun + Duration::from_millis(sleep_time_ms)).await;
                 },
             }
@@ -206,7 +206,7 @@ impl Effects {
         match Verified::compare(source, target) {
             Ok(verified) => {
                 failpoint::hit("verify.done");
-                // Of a cohort only the sum was known when it was copied.
+                // For a cohort only the sum was known when it was copied.
                 let rows = (record.aim == Aim::Migrate).then(|| target.rows());
                 Ok(Findings { verified: Some(verified), rows, ..Findings::default() })
             }
@@ -217,7 +217,7 @@ impl Effects {
         }
     }
 
-    /// Declares the rows in the target live, then routes the orgs there, still blocked.
+    /// Makes the rows in the target live, then routes the orgs there, still blocked.
     async fn switch(&self, records: &[MoveRecord], leases: &[Lease]) -> Result<Vec<Outcome>, StepError> {
         failpoint::hit("switch.begin");
         proven(records)?;
@@ -254,7 +254,7 @@ impl Effects {
         Ok(Findings::default())
     }
 
-    /// The org is let in on its source first: whether the target can be cleaned now is not its users' concern.
+    /// The org is unblocked on its source first: users must not wait for the cleanup of the target.
     async fn let_in(&self, lease: &Lease) -> Result<Findings, StepError> {
         failpoint::hit("abort.begin");
         self.flags.apply(FlagOrder::of_move(lease, "abort.desired").lay_over(Fields::new())).await?;
@@ -294,13 +294,13 @@ async fn one_by_one(effects: Vec<impl Future<Output = Outcome>>) -> Result<Vec<O
     Ok(outcomes)
 }
 
-/// An outcome for each org, of which something was answered.
+/// An outcome for each org, from the answer about it.
 pub(super) fn each<E: Into<StepError>>(answers: Vec<Result<(), E>>, findings: impl Fn() -> Findings) -> Vec<Outcome> {
     answers.into_iter().map(|answer| answer.map(|()| findings()).map_err(Into::into)).collect()
 }
 
-/// What was copied, as far as it is known of each org. The rows of a cohort's orgs are counted when they are verified; the bytes are
-/// divided evenly.
+/// The copied amount, as far as it is known per org. The rows of a cohort's orgs are counted when they are verified; the bytes
+/// are divided evenly.
 pub(super) fn share(copied: Copied, leases: &[Lease]) -> Findings {
     metering::copied(copied);
     let orgs = i64::try_from(leases.len()).unwrap_or(i64::MAX).max(1);
@@ -308,7 +308,7 @@ pub(super) fn share(copied: Copied, leases: &[Lease]) -> Findings {
 }
 
 impl StepError {
-    /// How it is counted; an org that was taken over, or goes forward, is no failure of the step.
+    /// Its kind for metrics; an org that was taken over, or goes forward, is no failure of the step.
     pub(crate) fn kind(&self) -> Option<FailureKind> {
         match self {
             StepError::Transient { .. } => Some(FailureKind::Transient),
@@ -317,7 +317,7 @@ impl StepError {
         }
     }
 
-    /// The failure to store when the move is given up in this step.
+    /// The failure to store when the move is aborted in this step.
     pub(crate) fn into_failure(self, step: Step) -> Option<Failure> {
         match self {
             StepError::Transient { reason, place } | StepError::Permanent { reason, place } => {

@@ -10,19 +10,18 @@ use crate::domain::record::{Findings, Lease, MoveRecord, Place};
 use crate::domain::state::{Strategy, Way};
 use crate::failpoint;
 use crate::metering::{Backlog, ShutOut};
-use crate::ports::{Access, Blocked, CaughtUp, Limits, WriteBlock};
+use crate::ports::{Access, BlockOutcome, CaughtUp, Limits, WriteBlock};
 use crate::tree::darklaunch::{DarklaunchError, FlagOrder};
 
 use super::effects::{Effects, Outcome, StepError, each, proven, share};
 
-/// A round of catching up that takes at most this part of the block's bound can be the last one.
+/// A round of catch-up that takes at most this part of the block's bound can be the last one.
 const LAST_ROUND_SHARE: u32 = 4;
-/// So many rounds in a row that leave as much as the best one before them: the backlog does not shrink.
+/// After so many rounds in a row that leave as much as the best one before them, the backlog does not shrink.
 const ROUNDS_WITHOUT_GAIN_MAX: u32 = 8;
-/// A round that takes too long although it has no more keys than this says nothing about how fast the org is written: the
-/// stores are slow.
+/// A slow round with no more keys than this says nothing about how fast the org is written: the stores are slow.
 const FEW_KEYS: i64 = 100;
-/// A round that had nothing to do is not repeated at once.
+/// The pause after a round that had nothing to do.
 const ROUND_PAUSE: Duration = Duration::from_millis(20);
 
 impl Effects {
@@ -39,8 +38,8 @@ impl Effects {
         Ok(share(copied, leases))
     }
 
-    /// Round after round, until one is so short that it could be done while writers wait. Parks an org whose clients write
-    /// faster than Mover reads before anybody is blocked.
+    /// Round after round, until one is so short that it could run while writers wait. Parks an org whose clients write faster
+    /// than Mover reads, before any writer is blocked.
     pub(super) async fn catch_up(&self, leases: &[Lease], way: Way) -> Result<Findings, StepError> {
         failpoint::hit("catch_up.begin");
         let limits = self.limits(leases)?;
@@ -67,7 +66,7 @@ impl Effects {
         }
     }
 
-    /// Compares all that stands still; what is being changed is compared when it is carried over.
+    /// Compares all rows without a logged change; the others are compared when they are carried over.
     pub(super) async fn verify_live(
         &self,
         records: &[MoveRecord],
@@ -83,8 +82,8 @@ impl Effects {
         Ok(self.proofs(records, leases, tallies.map(from_source_to_target)).await)
     }
 
-    /// Writers wait from the lock on until the flags are written, but never longer than the bound: past the point of no
-    /// return the stores themselves send writers to the right place, and the flags follow.
+    /// Writers wait from the lock on until the flags are written, but never longer than the bound: past the point of no return
+    /// the stores themselves redirect writers, and the flags follow.
     pub(super) async fn switch_live(
         &self,
         records: &[MoveRecord],
@@ -97,7 +96,7 @@ impl Effects {
         let orders = self.routes(leases, way)?;
         self.flags.rehearse(leases.iter().map(|lease| FlagOrder::of_move(lease, "switch.ready")).collect()).await?;
         failpoint::hit("switch.ready");
-        let Blocked { orgs, block } = self.engine.block(leases, way).await?;
+        let BlockOutcome { orgs, block } = self.engine.block(leases, way).await?;
         let of = |wanted: Access| -> (Vec<Lease>, Vec<FlagOrder>) {
             let chosen = orgs.iter().zip(leases).zip(&orders).filter(|((access, _), _)| **access == wanted);
             chosen.map(|((_, lease), order)| (lease.clone(), order.clone())).unzip()
@@ -126,7 +125,7 @@ impl Effects {
         Ok(orgs.iter().map(outcome).collect())
     }
 
-    /// Brings the last writes over while writers wait, and lets them continue in the other store.
+    /// Carries the last writes over while writers wait, and lets them continue in the other store.
     async fn carry_across(
         &self,
         leases: Vec<Lease>,
@@ -157,7 +156,7 @@ impl Effects {
         }
     }
 
-    /// How the orgs are routed from the switch on.
+    /// The routing of the orgs from the switch on.
     fn routes(&self, leases: &[Lease], way: Way) -> Result<Vec<FlagOrder>, StepError> {
         let routing = self.routing(leases)?;
         let fields = present(match way {
@@ -167,9 +166,9 @@ impl Effects {
         Ok(leases.iter().map(|lease| FlagOrder::of_move(lease, "switch.desired").set(fields.clone())).collect())
     }
 
-    /// Makes the orgs live where they went, routes them there, and lets their writers continue: before they are routed, if the flags are
-    /// slow. Answers since when they do, and what became of the flags of each. The flags are decided while the other store opens, but
-    /// Redis routes no client there before that is done.
+    /// Makes the orgs live in the receiving store, routes them there, and lets their writers continue: before they are routed,
+    /// if the flags are slow. Returns since when they do, and the result of the flags of each. The flags are decided while the
+    /// other store opens, but Redis routes no client there before that is done.
     async fn open(
         &self,
         leases: &[Lease],
@@ -231,7 +230,7 @@ impl Effects {
         failpoint::hit("abort.begin");
         let lease = record.lease();
         if let Err(error) = self.engine.release(&lease).await {
-            // Perhaps because it has moved; the target is asked only then, since it may be away.
+            // Perhaps it has moved; only then the target is asked, since it may be unreachable.
             self.must_not_have_moved(record).await?;
             return Err(error.into());
         }
@@ -240,8 +239,8 @@ impl Effects {
         Ok(Findings::default())
     }
 
-    /// An abort on the way back, where there is nothing to undo: the org goes on where it is, and what is written is still logged for
-    /// the next try; but both stores refuse what was sent before.
+    /// An abort on the way back, with nothing to undo: the org stays where it is, and its writes are still logged for the next
+    /// try; but both stores refuse older epochs.
     pub(super) async fn stay(&self, record: &MoveRecord) -> Result<Findings, StepError> {
         failpoint::hit("abort.begin");
         self.must_not_have_moved(record).await?;
@@ -266,7 +265,7 @@ impl Effects {
     }
 }
 
-/// Why catching up does not finish.
+/// Why catch-up does not finish.
 fn no_gain(keys: i64, left: i64, round: Duration, max_block_ms: u64) -> StepError {
     if keys.max(left) <= FEW_KEYS {
         let reason = format!(

@@ -1,7 +1,7 @@
 //! The state machine of one org in flight, as an actor.
 //!
-//! Owns: nothing that outlives it; the move log has the state. On failure its supervisor starts it again, and it begins
-//! with the state of the move log. A machine that keeps crashing aborts its move and parks the org.
+//! Owns: nothing that outlives it; the move log has the state. On failure its supervisor restarts it, and it begins with the
+//! state of the move log. A machine that keeps crashing aborts its move and parks the org.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -23,7 +23,7 @@ use super::driver::{MoveDriver, Patience};
 use super::effect_locks::EffectLocks;
 use super::effects::{Effects, Progress};
 
-/// What every machine is made with.
+/// The context that all machines share.
 #[derive(Clone)]
 pub(crate) struct MachineContext {
     pub(crate) log: Arc<dyn MoveLog>,
@@ -36,7 +36,7 @@ pub(crate) struct MachineContext {
     pub(crate) effect_locks: EffectLocks,
 }
 
-/// What survives the incarnations of one machine: only what they must not repeat.
+/// State that survives the incarnations of one machine: only what they must not repeat.
 pub(crate) struct MachineSeed {
     id: MoveId,
     /// The claimed record, for the first incarnation; the next ones ask the move log.
@@ -105,7 +105,7 @@ impl MachineContext {
         self.pool.running().await;
         match self.pool.send(Checkout).await {
             Ok(Some(pooled_worker)) => Ok(pooled_worker),
-            // The pool was restarted; so is this machine.
+            // The pool was restarted; this machine restarts, too.
             Ok(None) | Err(_) => Err(LogError::Unreachable {
                 doing: "waiting for a worker".into(),
                 cause: "the pool was restarted".into(),

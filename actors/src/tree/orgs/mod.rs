@@ -34,19 +34,19 @@ impl Orgs {
         Self { machines: Dynamic::named("orgs"), context }
     }
 
-    /// The supervisor's place in the tree.
+    /// The spec of the supervisor.
     pub(crate) fn spec(&self, intensity: Intensity) -> ChildSpec {
         let children = ChildPolicy {
             restart: Restart::Transient,
-            // A machine holds nothing that a kill could break: the next node continues from the move log.
+            // A kill breaks nothing: the next node continues from the move log.
             shutdown: Shutdown::Brutal,
             backoff: Some(Backoff { first: Duration::from_millis(50), max: Duration::from_secs(5) }),
         };
         ChildSpec::dynamic(&self.machines, DynamicSpec { children, intensity })
     }
 
-    /// Starts the state machines of orgs that were claimed together, and that continue together. Without a worker they wait for a
-    /// worker.
+    /// Starts the state machines of orgs that were claimed together, and that continue together. Without a worker they wait for
+    /// one.
     pub(crate) async fn start_together(&self, records: Vec<MoveRecord>, pooled_worker: Option<PooledWorker>) {
         let ids: Vec<MoveId> = records.iter().map(|record| record.id).collect();
         let members = cohort::together(&self.context, &ids, pooled_worker);
@@ -58,7 +58,7 @@ impl Orgs {
         }
     }
 
-    /// Starts the state machine of a claimed org, which goes alone. One that is in flight here already is left alone.
+    /// Starts the state machine of a claimed org, which goes alone. An org that is in flight here already is left alone.
     pub(crate) async fn start(&self, record: MoveRecord) -> Result<(), DynamicError> {
         let member = Member::alone(&self.context, record.id);
         self.start_as(record, member).await

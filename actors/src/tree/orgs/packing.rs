@@ -6,12 +6,12 @@ use crate::domain::record::MoveRecord;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Bounds {
     pub(crate) orgs_max: usize,
-    /// An org that has more by itself goes alone.
+    /// An org that has more rows goes alone.
     pub(crate) rows_max: i64,
 }
 
-/// Cuts claimed orgs, with about how many rows each has, into cohorts: in their order, alike in what is done with them, and so many
-/// that as few as possible of `workers` have nothing to do.
+/// Cuts claimed orgs, with about how many rows each has, into cohorts: in their order, with the same course, and into enough
+/// cohorts that as few as possible of `workers` are idle.
 pub(crate) fn pack(claimed: Vec<(MoveRecord, i64)>, workers: usize, bounds: Bounds) -> Vec<Vec<MoveRecord>> {
     let orgs_max = claimed.len().div_ceil(workers.max(1)).clamp(1, bounds.orgs_max.max(1));
     let mut cohorts: Vec<Vec<MoveRecord>> = Vec::new();

@@ -1,5 +1,5 @@
-//! The spans of a move: one for the move, below it one for each try of a step, also while another actor carries it out.
-//! Without a subscriber no spans are created.
+//! The spans of a move: one for the move, below it one for each try of a step, also if another actor carries it out. Without a
+//! subscriber no spans are created.
 
 use tracing::field::Empty;
 use tracing::{Span, info_span};
@@ -9,7 +9,7 @@ use crate::domain::state::Step;
 
 use super::effects::StepError;
 
-/// From the claim to the end, or to the end of the actor: one that is restarted begins another.
+/// From the claim to the end of the move, or of the actor: a restarted actor begins another.
 pub(super) fn of_move(record: &MoveRecord) -> Span {
     info_span!(
         "move",
@@ -28,8 +28,8 @@ pub(super) fn of_step(step: Step) -> Span {
     info_span!("step", name = step.as_str(), error = Empty)
 }
 
-/// Says in the span of a try why it failed.
-pub(super) fn tell_error(span: &Span, error: &StepError) {
+/// Records in the span of a try why it failed.
+pub(super) fn record_error(span: &Span, error: &StepError) {
     match error {
         StepError::Transient { reason, .. } | StepError::Permanent { reason, .. } => {
             span.record("error", reason.as_str());

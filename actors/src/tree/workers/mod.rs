@@ -1,4 +1,4 @@
-//! The pool: as many workers as may move orgs at once, resized while it runs.
+//! The pool: as many workers as orgs or cohorts may move at once, resized while it runs.
 //!
 //! ```text
 //! workers (one_for_all)
@@ -6,8 +6,8 @@
 //! └── members   dynamic: worker_1 … worker_N
 //! ```
 //!
-//! Owns: the assignment of workers, which is lost with the pool: then all workers are replaced, and every org asks
-//! for a worker again and repeats its step.
+//! Owns: the assignment of workers, which is lost with the pool: then all workers are replaced, and every org asks for a worker
+//! again and repeats its step.
 
 mod pool;
 mod worker;

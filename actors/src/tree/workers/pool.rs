@@ -127,8 +127,8 @@ impl WorkerPool {
         self.notify_manager();
     }
 
-    /// Only when enough are free to be worth a claim: orgs claimed one by one cost the move log a statement each. Fewer
-    /// are seen at the manager's next look.
+    /// Only when enough workers are free to be worth a claim: orgs claimed one by one cost the move log a statement each. The
+    /// manager finds fewer at its next tick.
     fn notify_manager(&self) {
         let enough = self.wanted().div_ceil(8);
         if u32::try_from(self.idle.len()).is_ok_and(|idle| idle >= enough) {

@@ -17,7 +17,7 @@ use crate::tree::orgs::effects::StepError;
 /// A step's effect, for one org or for several.
 pub(crate) type Job = Pin<Box<dyn Future<Output = Vec<Result<Findings, StepError>>> + Send>>;
 
-/// What became of a step's effect: an outcome for each org, or the message of the panic that ended it.
+/// The result of a step's effect: an outcome for each org, or the message of the panic that ended it.
 pub(crate) type JobOutcome = Result<Vec<Result<Findings, StepError>>, String>;
 
 /// See the module's documentation.

@@ -1,4 +1,4 @@
-//! The journal in the move log that is configured here.
+//! The journal in the local move log.
 
 use async_trait::async_trait;
 use mover_actors::domain::campaign::Control;
@@ -23,7 +23,7 @@ impl Local<'_> {
         Ok(lock.ok_or_else(|| RunError::Busy { title: title.to_owned() })?)
     }
 
-    /// The lock ends with its connection. It is taken again, unless another process has continued the run.
+    /// The lock ends with its connection. Takes it again, unless another process has continued the run.
     async fn hold_on(&mut self, run: i64) -> Result<(), CliError> {
         if !self.lock.as_ref().is_some_and(RunLock::is_lost) {
             return Ok(());
@@ -72,7 +72,7 @@ impl RunJournal for Local<'_> {
     }
 
     async fn run_lost(&mut self) -> CliError {
-        // It is found out with the next note.
+        // The next entry detects it.
         std::future::pending().await
     }
 
@@ -94,8 +94,8 @@ impl RunJournal for Local<'_> {
         Ok(self.app.world.log.end_run(run, rollback).await?)
     }
 
-    /// A command that is given here ends with its process, and only its campaign can have continued. One that was given over the network is
-    /// in the audit, and may still wait for approval.
+    /// A local command ends with its process; only its campaign can have continued. A command over the network is in the audit,
+    /// and may still wait for approval.
     async fn given_before(&mut self, step: &StepEntry, _: &mut Interrupts) -> Result<EarlierAttempt, CliError> {
         let Some(command) = step.command else { return Ok(EarlierAttempt::Nothing) };
         let entry = self.app.world.log.command(command).await?;
@@ -124,7 +124,7 @@ impl RunJournal for Local<'_> {
         Ok(Some(log.campaign_view(live.id).await?.into()))
     }
 
-    async fn go_on(
+    async fn continue_campaign(
         &mut self,
         _: CampaignStatus,
         step: StepKey,
@@ -132,8 +132,8 @@ impl RunJournal for Local<'_> {
     ) -> Result<CommandResult, CliError> {
         let resume = Command::Control(Control::Resume);
         match self.carry_out(&resume, Consent::Beforehand, Issuer::Step(step), interrupts).await? {
-            CommandOutcome::Done(told) => Ok(told),
-            CommandOutcome::NeedsConfirmation(_) | CommandOutcome::NeedsApproval(_) => Err(CliError::NotMeant),
+            CommandOutcome::Done(result) => Ok(result),
+            CommandOutcome::NeedsConfirmation(_) | CommandOutcome::NeedsApproval(_) => Err(CliError::NotConfirmed),
         }
     }
 

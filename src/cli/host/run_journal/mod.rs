@@ -1,7 +1,7 @@
-//! What a run of a runbook needs besides commands: the journal, the runbook for itself alone, and facts to compare with.
+//! What a run of a runbook needs besides commands: the journal, an exclusive lock, and facts for expectations.
 //!
 //! - `local`: the move log and Redis that are configured here
-//! - `remote`: the same, of a remote Mover
+//! - `remote`: those of a remote Mover
 
 mod local;
 mod remote;
@@ -19,36 +19,36 @@ use crate::state::{Run, StepEntry, StepKey, StepState};
 
 use super::{CommandHost, CommandResult};
 
-/// A run with all that is noted of it.
+/// A run with its journal.
 #[derive(Debug)]
 pub(in crate::cli) struct RecordedRun {
     pub(in crate::cli) run: Run,
-    /// The way forward.
+    /// The steps forward.
     pub(in crate::cli) steps: Vec<StepEntry>,
-    /// The way back.
+    /// The steps of the rollback.
     pub(in crate::cli) rollback: Vec<StepEntry>,
 }
 
 impl RecordedRun {
-    /// What is noted of one way.
+    /// The steps of one direction.
     pub(in crate::cli) fn way(self, rollback: bool) -> Vec<StepEntry> {
         if rollback { self.rollback } else { self.steps }
     }
 }
 
-/// The text of a runbook that is to be run.
+/// The text of a runbook that begins.
 #[derive(Debug)]
 pub(in crate::cli) struct Text<'a> {
     /// The file, as it was named.
     pub(in crate::cli) file: &'a str,
     /// Its text.
     pub(in crate::cli) source: &'a str,
-    /// The same, read with these values.
+    /// The same, parsed with its variables.
     pub(in crate::cli) runbook: &'a Runbook,
     pub(in crate::cli) values: &'a Values,
 }
 
-/// How an earlier try of a command stands.
+/// The result of an earlier try of a command.
 #[derive(Debug)]
 pub(in crate::cli) enum EarlierAttempt {
     /// It may be given again.
@@ -63,46 +63,46 @@ pub(in crate::cli) trait RunJournal: CommandHost {
     /// The latest runs, newest first.
     async fn runs(&mut self) -> Result<Vec<Run>, CliError>;
 
-    /// A run, if there is one of that number.
+    /// A run with its journal, if it exists.
     async fn journal(&mut self, run: i64) -> Result<Option<RecordedRun>, CliError>;
 
-    /// A new run, for this process alone. `anew`: also if an earlier one did not finish.
+    /// Begins a run, exclusively. `anew`: even if an earlier one did not finish.
     async fn open_run(&mut self, text: &Text<'_>, anew: bool) -> Result<Run, CliError>;
 
-    /// A run for this process alone.
+    /// Takes a run, exclusively.
     async fn take_run(&mut self, run: &Run) -> Result<(), CliError>;
 
-    /// Waits until this process does not have its run for itself any more.
+    /// Waits until this process loses its run.
     async fn run_lost(&mut self) -> CliError;
 
-    /// Notes that a step begins, perhaps once more.
+    /// Records that a step begins, perhaps again.
     async fn begin_step(&mut self, step: StepKey) -> Result<(), CliError>;
 
-    /// Notes which campaign a step has opened.
+    /// Records which campaign a step has opened.
     async fn note_campaign(&mut self, step: StepKey, campaign: CampaignId) -> Result<(), CliError>;
 
-    /// Notes how a step ended.
+    /// Records how a step ended.
     async fn end_step(&mut self, step: StepKey, state: StepState, told: &str) -> Result<(), CliError>;
 
-    /// Notes that all steps of a way are done.
+    /// Records that all steps of one direction are done.
     async fn end_run(&mut self, run: i64, rollback: bool) -> Result<(), CliError>;
 
-    /// What became of the command that a step gave before its run was stopped.
+    /// The result of the command that a step gave before its run was stopped.
     async fn given_before(&mut self, step: &StepEntry, interrupts: &mut Interrupts)
     -> Result<EarlierAttempt, CliError>;
 
     /// The live campaign, on any node.
     async fn live_campaign(&mut self) -> Result<Option<CampaignStatus>, CliError>;
 
-    /// A live campaign that an earlier try of this step has opened continues.
-    async fn go_on(
+    /// Continues a live campaign that an earlier try of this step has opened.
+    async fn continue_campaign(
         &mut self,
         live: CampaignStatus,
         step: StepKey,
         interrupts: &mut Interrupts,
     ) -> Result<CommandResult, CliError>;
 
-    /// The name of the migration that is meant by a name or an alias.
+    /// The name of the migration with this name or alias.
     async fn migration(&mut self, name: &MigrationName) -> Result<MigrationName, CliError>;
 
     /// How many of its orgs are in a state.

@@ -46,7 +46,7 @@ impl Remote {
         }
     }
 
-    /// Notes something about the run that is held.
+    /// Records an entry about the run whose lease we have.
     async fn note(&mut self, what: &str, mut body: Value) -> Result<(), CliError> {
         let Some(holding) = &self.holding else { return Err(RunError::Lost.into()) };
         let path = format!("/runs/{}/{what}", holding.run());
@@ -75,7 +75,7 @@ impl Remote {
         let Some(holding) = &self.holding else { return Err(RunError::Lost.into()) };
         match holding.again().await {
             Err(error) if error.refusal("run-busy").is_some() => Err(RunError::Lost.into()),
-            // The caller tries again.
+            // The caller retries.
             Err(error) if error.is_lost() => Ok(()),
             again => Ok(again?),
         }
@@ -178,13 +178,13 @@ impl RunJournal for Remote {
         let entry: Entry = self.ask_until_it_answers(&format!("/commands/{command}"), interrupts).await?;
         match entry.outcome.as_str() {
             "refused" => return Ok(EarlierAttempt::Nothing),
-            // The run could not be taken while a command of it is being carried out, unless somebody has approved it; so this one's Mover
-            // has ended.
+            // The run cannot be taken while one of its commands is being carried out, unless it was approved; so the Mover of
+            // this command has ended.
             "open" if entry.approved_at.is_none() || self.is_abandoned(&entry) => return Ok(EarlierAttempt::Nothing),
             _ => {}
         }
-        match self.came_of(entry, interrupts).await? {
-            CommandOutcome::Done(told) => Ok(EarlierAttempt::Done(Box::new(told))),
+        match self.outcome_of(entry, interrupts).await? {
+            CommandOutcome::Done(result) => Ok(EarlierAttempt::Done(Box::new(result))),
             CommandOutcome::NeedsApproval(waiting) => {
                 eprintln!("    {}", waiting.how);
                 Ok(EarlierAttempt::Done(Box::new(self.decided(waiting, interrupts).await?)))
@@ -198,7 +198,12 @@ impl RunJournal for Remote {
         Ok(campaign.filter(|campaign| campaign.phase != Phase::Ended))
     }
 
-    async fn go_on(&mut self, live: CampaignStatus, _: StepKey, _: &mut Interrupts) -> Result<CommandResult, CliError> {
+    async fn continue_campaign(
+        &mut self,
+        live: CampaignStatus,
+        _: StepKey,
+        _: &mut Interrupts,
+    ) -> Result<CommandResult, CliError> {
         // It was not stopped: the remote Mover drives it.
         let campaign = self.campaign_with_total(live.id).await?;
         Ok(CommandResult { answer: crate::operations::Answer::new("", Value::Null), campaign: Some(campaign) })
@@ -224,9 +229,9 @@ impl Remote {
     }
 }
 
-/// The output of a script may be longer than a request may be; its end matters most.
+/// The output of a script may exceed the limit of a request; its end matters most.
 fn shortened(told: &str) -> String {
-    /// In a body of JSON a byte takes six at most.
+    /// JSON escapes a byte with at most six.
     const BYTES_MAX: usize = 10_000;
     if told.len() <= BYTES_MAX {
         return told.replace('\0', "\u{fffd}");

@@ -1,4 +1,4 @@
--- How often each of these writes is there, and what it added.
+-- How often each of these writes exists, and the effect of its touch.
 SELECT (SELECT count(*) FROM client_writes w
          WHERE w.org_id = k.org_id AND w.client = k.client AND w.seq = k.seq) AS writes,
        (SELECT count(*) FROM containers c WHERE c.org_id = k.org_id AND c.name = k.container) AS containers

@@ -1,5 +1,5 @@
--- The first statement of a write, and its gate: the deadline is looked at by the server, which by then holds the
--- ROW EXCLUSIVE lock on client_writes (locks are taken before a statement runs).
+-- The first statement of a write, and its gate: the server checks the deadline, and by then holds the ROW EXCLUSIVE lock on
+-- client_writes (locks are taken before a statement runs).
 WITH gate AS MATERIALIZED (
     SELECT clock_timestamp() < $5::timestamptz AS open
 ), written AS (

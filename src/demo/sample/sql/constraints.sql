@@ -30,7 +30,7 @@ CREATE INDEX ON group_members (user_id);
 ALTER TABLE containers
     ADD PRIMARY KEY (id),
     ADD FOREIGN KEY (org_id) REFERENCES organizations (id);
--- Not unique, so that a row which was written twice would be seen.
+-- Not unique, so that a duplicated row is detected.
 CREATE INDEX ON containers (org_id, name);
 
 ALTER TABLE nodes

@@ -1,4 +1,4 @@
--- How many rows of each table every org gets, worked out by the program. `number` counts orgs from 1.
+-- How many rows of each table every org gets, computed by the program. `number` counts orgs from 1.
 CREATE TEMPORARY TABLE seed_plan (
     number       integer PRIMARY KEY,
     id           uuid    NOT NULL,

@@ -9,7 +9,7 @@ CREATE TABLE organizations (
     settings   jsonb       NOT NULL
 );
 
--- People belong to many organizations: their rows are in both stores and do not move.
+-- Users belong to many organizations: their rows are in both stores and do not move.
 CREATE TABLE users (
     id       uuid NOT NULL,
     username text NOT NULL,
@@ -29,7 +29,7 @@ CREATE TABLE org_user_invites (
     sent_at timestamptz   NOT NULL
 );
 
--- Groups that an org has outside of itself.
+-- Groups of an org that it references from outside.
 CREATE TABLE global_groups (
     org_id uuid NOT NULL,
     name   text NOT NULL
@@ -41,7 +41,7 @@ CREATE TABLE groups (
     name   text NOT NULL
 );
 
--- No organization in here: it is that of the group.
+-- It has no organization column: the organization is that of the group.
 CREATE TABLE group_members (
     group_id uuid NOT NULL,
     user_id  uuid NOT NULL

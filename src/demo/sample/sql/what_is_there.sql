@@ -1,4 +1,4 @@
--- Whether the schema is the sample's, and whether it holds anything at all.
+-- Whether the schema is the sample's, and whether it has any tables.
 SELECT coalesce(obj_description(n.oid, 'pg_namespace') = $1, false) AS ours,
        EXISTS (SELECT FROM pg_class c WHERE c.relnamespace = n.oid) AS occupied
   FROM pg_namespace n

@@ -1,4 +1,4 @@
--- What tables are held to beyond the types of their columns: one line for each thing, with the statement that makes it.
+-- Properties that tables enforce beyond the types of their columns: one row each, with the statement that creates it.
 SELECT i.indrelid AS table_oid, 'unique index' AS kind, NULL::text AS column_name, c.relname::text AS name,
     format(
         '(%s)%s',
@@ -29,7 +29,7 @@ SELECT a.attrelid, 'default', a.attname::text, a.attname::text, format('%I %s', 
     format('ALTER TABLE %s ALTER COLUMN %I SET DEFAULT %s', a.attrelid::regclass, a.attname, pg_get_expr(d.adbin, d.adrelid))
 FROM pg_attribute a
 JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
--- What a sequence fills is compared with its sequence.
+-- Columns that a sequence fills are compared with their sequences.
 WHERE a.attrelid = ANY ($1::oid[]) AND a.attgenerated = '' AND pg_get_expr(d.adbin, d.adrelid) NOT LIKE 'nextval(%'
 UNION ALL
 SELECT a.attrelid, 'NOT NULL', a.attname::text, a.attname::text, format('%I', a.attname),

@@ -1,5 +1,6 @@
--- Keys of a table that no org has, although an org has the same UUID or number written in another way: how many, and one of them with
--- the key of the org. $1 are the keys of all orgs. Each key is looked up in the index on the column once, however many rows it has.
+-- Keys of a table that match no org as text, although an org has the same UUID or number in another spelling: how many, and one
+-- of them with the key of the org. $1 has the keys of all orgs. Each key is looked up in the index on the column once, however
+-- many rows it has.
 WITH RECURSIVE walked (key) AS (
     (SELECT t.{column} FROM {table} AS t WHERE t.{column} IS NOT NULL ORDER BY t.{column} LIMIT 1)
     UNION ALL

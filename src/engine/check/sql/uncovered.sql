@@ -1,5 +1,5 @@
--- Tables that no definition names ($1: those it does) but that look as if they held rows of an org: they point to a moved
--- table, or have a column with the name of a key column ($2).
+-- Tables that are missing in the definition ($1 has those it names) but look as if they held rows of an org: they reference a
+-- moved table, or have a column with the name of a key column ($2).
 SELECT
     format('%I.%I', n.nspname, c.relname) AS name,
     (

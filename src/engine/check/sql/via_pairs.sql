@@ -1,6 +1,6 @@
--- Pairs of columns that are compared with each other, by number, whose types have no equality in common, or whose collations
--- differ: then with that of the second.
--- Types have one if an operator family of B-trees compares them, or if one becomes the other by itself.
+-- Pairs of compared columns, by number, whose types have no common equality operator, or whose collations differ: then the
+-- collation of the second applies. Types have a common operator if an operator family of B-trees has one for them, or if one
+-- type casts to the other implicitly.
 WITH pairs AS (
     SELECT p.number, p.child, p.child_column, p.parent, p.parent_column
     FROM unnest($1::oid[], $2::text[], $3::oid[], $4::text[])
@@ -34,7 +34,7 @@ WHERE child.is_child AND (
         SELECT FROM pg_amop o
         WHERE o.amopmethod = (SELECT m.oid FROM pg_am m WHERE m.amname = 'btree') AND o.amopstrategy = 3
           AND o.amoplefttype = child.oid AND o.amoprighttype = parent.oid
-          -- Which moment a date is depends on a setting.
+          -- Which moment a date means depends on a setting.
           AND 'timestamptz'::regtype NOT IN (o.amoplefttype, o.amoprighttype)
     )
     AND NOT EXISTS (

@@ -1,9 +1,9 @@
--- Decides what becomes of a write to orgs of which one at least may not be settled: refuses it, or answers with those whose
--- writes are to be logged. The orgs come in an order that is the same for everybody, so that nobody waits in a circle.
+-- Decides about a write to orgs of which at least one may not be settled: refuses it, or returns the orgs whose writes must be
+-- logged. All writers take the orgs in the same order, so that they cannot deadlock.
 -- A writer with a snapshot reads the row FOR SHARE: a snapshot from before a change of the mode fails (40001), and the mode cannot
--- change until the writer ends. If its snapshot has the org settled, that is enough: locks are few, and it may write to all orgs.
--- Whoever may meet the switch of a moving org takes the org's lock first, and only then reads the mode (again): it may have
--- waited for the lock while the org was switched.
+-- change until the writer ends. If the org is settled in its snapshot, that is enough: locks are few, and it may write to all orgs.
+-- A writer that may meet the switch of a moving org takes the org's lock first, and then reads the mode (again): the org may have
+-- been switched while the writer waited for the lock.
 CREATE OR REPLACE FUNCTION mover.guard_admit(
     migration pg_catalog.text, other_store pg_catalog.text, touched pg_catalog.text[]
 ) RETURNS pg_catalog.text[] LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $mover$

@@ -1,2 +1,2 @@
--- What the function says that all triggers call.
+-- The body of the function that all triggers call.
 SELECT p.prosrc FROM pg_proc p WHERE p.oid = to_regprocedure('mover.guard_admit(text, text, text[])')

@@ -1,4 +1,4 @@
--- Those of these columns, by number, that have no unique index of their own: a row could be found through two parents.
+-- The columns, by number, that have no unique index of their own: a row could be found through two parents.
 SELECT pointed.number
 FROM unnest($1::oid[], $2::text[]) WITH ORDINALITY AS pointed (oid, name, number)
 WHERE NOT EXISTS (

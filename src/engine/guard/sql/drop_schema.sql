@@ -1,7 +1,7 @@
--- Nothing of any migration is left: no trace stays behind. The schema stays if it is used for something else, or is not ours.
+-- Removes the last traces when no migration is left. The schema stays if it has other objects, or is not ours.
 DO $$
 BEGIN
-    -- Nobody makes the tables meanwhile.
+    -- No other process creates the tables meanwhile.
     PERFORM pg_advisory_xact_lock(hashtext('mover.org_guard'));
     IF EXISTS (SELECT FROM mover.org_guard) OR EXISTS (
         SELECT FROM pg_trigger t WHERE NOT t.tgisinternal AND starts_with(t.tgname::text, 'mover_guard_')

@@ -1,5 +1,5 @@
--- The triggers of the guard on these tables and all their partitions, one row for each: a write fires those of the table that it
--- names, on whatever level that is. A place without any has one row.
+-- The triggers of the guard on these tables and all their partitions, one row each: a write fires the triggers of the table
+-- that it names, on whatever level that is. A place without triggers has one row.
 SELECT
     root.oid AS root,
     c.oid,

@@ -1,9 +1,9 @@
--- Whose an org's rows in this store are: one row for each org that moves or may move, by migration.
+-- Which store the rows of an org live in: one row for each org that moves or may move, by migration.
 --   settled    it lives here, or nothing is known of it: writes pass
---   capturing  it lives here, and writes pass and are recorded
+--   capturing  it lives here; writes pass and are logged
 --   moved      it lives in the other store: writes are refused
---   incoming   its rows are a copy under way, which is Mover's to replace: writes of others are refused
---   discarded  a copy was removed again: writes are refused, and whoever comes with an older epoch is too
+--   incoming   its rows are a copy under way, which only Mover may write: other writes are refused
+--   discarded  a copy was removed: writes are refused, and so is every effect with an older epoch
 CREATE TABLE IF NOT EXISTS mover.org_guard (
     migration   text        NOT NULL,
     org_key     text        NOT NULL,
@@ -11,11 +11,11 @@ CREATE TABLE IF NOT EXISTS mover.org_guard (
     mode_before text        CHECK (mode_before IN ('settled', 'capturing', 'moved', 'incoming', 'discarded')),
     epoch       bigint      NOT NULL,
     changed_at  timestamptz NOT NULL DEFAULT now(),
-    -- The org first: a plan that was made while the table was empty must look each of many orgs up, not pass over a migration.
+    -- The org first: a generic plan made while the table is empty must look up each org of a cohort, not scan the migration.
     PRIMARY KEY (org_key, migration)
 );
 
--- A table from before there were `capturing` and `moved`.
+-- Tables of earlier versions lack `capturing` and `moved`.
 DO $$
 DECLARE
     narrow record;
@@ -36,7 +36,7 @@ BEGIN
 END
 $$;
 
--- Indexes of an earlier version begin with the migration.
+-- Indexes of earlier versions begin with the migration.
 DO $$
 BEGIN
     IF EXISTS (
@@ -50,11 +50,11 @@ BEGIN
 END
 $$;
 
--- The orgs that are not settled, among many that are: for TRUNCATE, and to work out whom the triggers look at.
+-- The few orgs that are not settled: for TRUNCATE, and to compute which orgs the triggers watch.
 CREATE INDEX IF NOT EXISTS org_guard_not_settled ON mover.org_guard (org_key, migration) WHERE mode <> 'settled';
 
--- The keys of rows that were written while their org was `capturing`. No primary key: it is appended to by writers, read by
--- org, and deleted by what a snapshot saw.
+-- The keys of rows that were written while their org was `capturing`. No primary key: writers append, Mover reads by org and
+-- deletes what a snapshot saw.
 CREATE TABLE IF NOT EXISTS mover.change_log (
     migration  text    NOT NULL,
     org_key    text    NOT NULL,
@@ -65,7 +65,7 @@ CREATE TABLE IF NOT EXISTS mover.change_log (
 );
 CREATE INDEX IF NOT EXISTS change_log_of_org ON mover.change_log (org_key, migration);
 
--- How far the copy of a big org has come, range by range: above < key <= upto, where null is open.
+-- The progress of the copy of a large org, range by range: above < key <= upto, where null is open.
 CREATE TABLE IF NOT EXISTS mover.copy_range (
     migration  text    NOT NULL,
     org_key    text    NOT NULL,
@@ -78,8 +78,9 @@ CREATE TABLE IF NOT EXISTS mover.copy_range (
     PRIMARY KEY (migration, org_key, table_name, number)
 );
 
--- The key of the advisory lock that writers of a capturing org share, and that Mover takes alone to switch it. Its names were looked
--- up when it was made, in Mover's session, so it needs no path of its own, with which it could not be inlined.
+-- The key of the advisory lock that writers of a capturing org share, and that Mover takes alone to switch it. The names in the
+-- body were resolved when it was created, in Mover's session. So it needs no search_path of its own, which would keep it from
+-- being inlined.
 CREATE OR REPLACE FUNCTION mover.org_lock(migration text, org_key text) RETURNS bigint
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN hashtextextended(migration || '/' || org_key, 5570192806147);

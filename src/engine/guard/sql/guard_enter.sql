@@ -1,6 +1,6 @@
--- Puts orgs into a mode that is not final, unless they live here or somebody newer was here: then they do not come back.
+-- Puts orgs into a mode that is not final, unless they live here or their row has a newer epoch: then they are not returned.
 -- `settled` with epoch 0 is no decision: a writer with a snapshot left the row, or it was listed when the guard was installed.
--- The mode that they had is kept in the row, so that it is known without a look beforehand that could be outdated.
+-- The row keeps the mode before, so no earlier read is needed, which could be outdated.
 INSERT INTO mover.org_guard AS guard (migration, org_key, mode, epoch)
 SELECT $1, claimed.org_key, $4, claimed.epoch
 FROM unnest($2::text[], $3::bigint[]) AS claimed (org_key, epoch)

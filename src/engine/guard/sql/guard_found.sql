@@ -1,5 +1,5 @@
--- Whether the store has the fence of offline moves, whether it has all that online moves need, and whether its functions call what
--- is Postgres' own and nothing else, and nobody but Mover calls them. Of an earlier Mover they may not.
+-- Whether the store has the fence of offline moves, whether it has all that online moves need, and whether its functions call
+-- nothing outside pg_catalog and are callable by Mover alone. Functions of an earlier Mover may fail that.
 SELECT
     to_regclass('mover.org_guard') IS NOT NULL AS has_fence,
     to_regclass('mover.org_guard_not_settled') IS NOT NULL

@@ -1,4 +1,4 @@
--- From now on the orgs' rows are live; answers whose. Repeating it is harmless.
+-- Makes the rows of the orgs live; returns which orgs. Repeating it is harmless.
 UPDATE mover.org_guard guard
 SET mode = 'settled', mode_before = guard.mode, epoch = claimed.epoch, changed_at = now()
 FROM unnest($2::text[], $3::bigint[]) AS claimed (org_key, epoch)

@@ -1,15 +1,15 @@
--- Whose writes the triggers look at: 64 bits for keys of each kind. If an org in bucket n is not settled, bit n is set. What a
--- sequence says is seen by everybody at once, also by transactions that are open, and asking it takes no query. A bit too many
--- costs a look; one too few would lose writes. The conditions of everybody's triggers ask.
+-- The orgs that the triggers watch: 64 bits for keys of each kind. If an org in bucket n is not settled, bit n is set. The
+-- state of a sequence is visible to all transactions at once, open ones too, and reading it takes no query. A superfluous bit
+-- costs a query; a missing bit would lose writes. The conditions of all triggers read the bits.
 CREATE SEQUENCE IF NOT EXISTS mover.watched_text MINVALUE -9223372036854775808 START 0;
 CREATE SEQUENCE IF NOT EXISTS mover.watched_integer MINVALUE -9223372036854775808 START 0;
 CREATE SEQUENCE IF NOT EXISTS mover.watched_uuid MINVALUE -9223372036854775808 START 0;
 GRANT SELECT ON SEQUENCE mover.watched_text, mover.watched_integer, mover.watched_uuid TO PUBLIC;
 
--- Functions of an earlier version.
+-- Functions of earlier versions.
 DROP FUNCTION IF EXISTS mover.watch(text), mover.watched_bits(text);
 
--- The bits of orgs for each kind that a key may have in some table; the conditions of the triggers work out the same.
+-- The bits of orgs for each kind that a key may have in some table; the conditions of the triggers compute the same.
 CREATE OR REPLACE FUNCTION mover.watched_bits(org_keys text[]) RETURNS TABLE (watched text, bits bigint)
 LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
@@ -30,8 +30,8 @@ BEGIN ATOMIC
     GROUP BY kind.watched;
 END;
 
--- Has the triggers look at what is written of these orgs. Called when their rows in mover.org_guard have been committed: from then
--- on `watch_anew` knows of them.
+-- Makes the triggers watch these orgs. Call it when their rows in mover.org_guard are committed: from then on `watch_anew` sees
+-- them.
 CREATE OR REPLACE FUNCTION mover.watch(org_keys text[]) RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     wanted record;
@@ -47,7 +47,7 @@ BEGIN
 END
 $$;
 
--- Works all bits out again, so that those of orgs that have settled since are looked at no more.
+-- Computes all bits again, so that orgs that have settled are no longer watched.
 CREATE OR REPLACE FUNCTION mover.watch_anew() RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     wanted record;

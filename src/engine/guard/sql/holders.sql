@@ -1,6 +1,6 @@
--- Transactions that hold a table (its name in quotes) so that no trigger can be made on it, or, if $2, be dropped from it: readers
--- keep from that, too. VACUUM and CREATE INDEX are no writers, but are in the way as well.
--- Another Mover that makes or drops triggers just now is gone in a moment, and not to be ended.
+-- Transactions that hold a table (its name in quotes) so that no trigger can be created on it, or, if $2, dropped from it:
+-- readers prevent that, too. VACUUM and CREATE INDEX do not write, but conflict as well. Another Mover that creates or drops
+-- triggers is done in a moment, and must not be terminated.
 SELECT DISTINCT l.virtualtransaction AS transaction, l.pid
 FROM pg_locks l
 WHERE l.locktype = 'relation' AND l.granted

@@ -1,4 +1,4 @@
--- Those of these columns, by number, whose collation takes texts for equal that are written differently.
+-- The columns, by number, whose collation treats differently written texts as equal.
 SELECT pointed.number
 FROM unnest($1::oid[], $2::text[]) WITH ORDINALITY AS pointed (oid, name, number)
 JOIN pg_attribute a ON a.attrelid = pointed.oid AND a.attname = pointed.name

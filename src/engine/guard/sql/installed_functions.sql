@@ -1,4 +1,4 @@
--- The functions of a migration: they begin with $1.
+-- The functions of a migration: their names begin with $1.
 SELECT format('%I.%I()', 'mover', p.proname)
 FROM pg_proc p
 WHERE p.pronamespace = to_regnamespace('mover') AND starts_with(p.proname, $1)

@@ -1,5 +1,5 @@
--- The triggers of a migration wherever they are, by the table that has them: its functions begin with $1, its triggers are
--- called $2. Those that a partition got from its table go with those.
+-- The triggers of a migration wherever they are, by table: the names of their functions begin with $1, those of the triggers
+-- are in $2. Triggers that a partition inherits go with those of its table.
 SELECT format('%I.%I', n.nspname, c.relname) AS place, array_agg(format('%I', t.tgname) ORDER BY t.tgname) AS triggers
 FROM pg_trigger t
 JOIN pg_class c ON c.oid = t.tgrelid

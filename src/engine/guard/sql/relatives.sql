@@ -1,5 +1,5 @@
--- Tables, by number, that are reached by the name of another one too, or that reach another: a write fires the triggers of the table
--- that it names. The partitions of a table have triggers of their own.
+-- Tables, by number, that are also reached by the name of another table, or that reach another table: a write fires the
+-- triggers of the table that it names. The partitions of a table have triggers of their own.
 SELECT related.number, related.is_part, format('%I.%I', n.nspname, c.relname) AS other
 FROM (
     SELECT guarded.number, true AS is_part, i.inhparent AS oid

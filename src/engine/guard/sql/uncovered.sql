@@ -1,5 +1,5 @@
--- The first place, table or partition of whichever level, that lacks one of the triggers $2, or where one is switched off or
--- fires for Mover's own sessions too.
+-- The first place (table, or partition of any level) that lacks one of the triggers $2, or where one is disabled or also fires
+-- in Mover's own sessions.
 SELECT format('%I.%I', n.nspname, c.relname) AS place
 FROM unnest($1::oid[]) AS root (oid)
 CROSS JOIN LATERAL (

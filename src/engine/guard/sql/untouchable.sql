@@ -1,4 +1,4 @@
--- Tables and partitions on which our role may not make triggers.
+-- Tables and partitions on which our role may not create triggers.
 SELECT root.oid AS root, format('%I.%I', n.nspname, c.relname) AS place
 FROM unnest($1::oid[]) AS root (oid)
 CROSS JOIN LATERAL (

@@ -1,4 +1,5 @@
--- From now on the writes of these orgs are logged, unless they live elsewhere or somebody newer was here: then they do not come back.
+-- Starts logging the writes of these orgs, unless they live elsewhere or their row has a newer epoch: then they are not
+-- returned.
 INSERT INTO mover.org_guard AS guard (migration, org_key, mode, epoch)
 SELECT $1, claimed.org_key, 'capturing', claimed.epoch
 FROM unnest($2::text[], $3::bigint[]) AS claimed (org_key, epoch)

@@ -1,4 +1,4 @@
--- Where the orgs stand, and that whoever comes with an older epoch is refused from now on. One is missing: somebody newer was here.
+-- Returns the standing of the orgs, and refuses older epochs from now on. An org with a newer epoch is not returned.
 INSERT INTO mover.org_guard AS guard (migration, org_key, mode, epoch)
 SELECT $1, claimed.org_key, 'settled', claimed.epoch
 FROM unnest($2::text[], $3::bigint[]) AS claimed (org_key, epoch)

@@ -1,4 +1,5 @@
--- Entries that a snapshot saw have been carried over; answers how many were logged since. Somebody newer is not disturbed.
+-- Deletes entries that a snapshot saw and that have been carried over; returns how many were logged since. A newer epoch is not
+-- disturbed.
 WITH ours AS (
     SELECT claimed.org_key
     FROM unnest($2::text[], $3::bigint[]) AS claimed (org_key, epoch)

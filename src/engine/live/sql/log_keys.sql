@@ -1,4 +1,4 @@
--- Keys (each an array, as text) that are carried over in the next round as if their rows had been written now.
+-- Keys (each an array, as text) that the next round carries over as if their rows had been written now.
 INSERT INTO mover.change_log (migration, org_key, table_name, row_key, subtree)
 SELECT $1, $2, $3, key::text[], false
 FROM unnest($4::text[]) AS key

@@ -1,6 +1,6 @@
--- The point of no return: the orgs do not live here any more. Together with it go the entries, all of which have been carried
--- over; with one left that the snapshot did not see, or under another claim, nothing is changed. All orgs or none: if one
--- is missing, the division fails, and with it the statement.
+-- The point of no return: the orgs live here no longer. It also deletes the entries, all of which have been carried over. If
+-- there is an entry that the snapshot did not see, or another epoch, nothing is changed. All orgs or none: if one is missing,
+-- the division fails, and with it the statement.
 WITH moved AS (
     UPDATE mover.org_guard guard
     SET mode = 'moved', mode_before = guard.mode, changed_at = now()

@@ -1,4 +1,4 @@
--- From now on whoever comes with an older epoch is refused.
+-- Refuses older epochs from now on.
 UPDATE mover.org_guard guard
 SET epoch = claimed.epoch, changed_at = now()
 FROM unnest($2::text[], $3::bigint[]) AS claimed (org_key, epoch)

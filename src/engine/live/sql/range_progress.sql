@@ -1,5 +1,6 @@
--- How far the copies in ranges are. A range that is still to be copied has as many rows as the others of its table, and the last one
--- half of that; before the first is done, as many ($2) as ranges are cut for. Of a table that is copied whole nobody knows before.
+-- The progress of copies in ranges. A range that is still to be copied counts as many rows as the others of its table, and the
+-- last one half of that; before the first is done, as many ($2) as ranges are cut for. The rows of a table that is copied whole
+-- are unknown before.
 WITH piece AS (
     SELECT r.org_key, r.rows, r.above, r.upto,
            coalesce(avg(r.rows) FILTER (WHERE r.upto IS NOT NULL) OVER (PARTITION BY r.org_key, r.table_name), $2::int8) AS usual

@@ -1,4 +1,4 @@
--- The orgs live here, and nothing is logged any more. One is missing: it has moved, or somebody newer was here.
+-- The orgs live here, and nothing is logged any more. An org is not returned if it has moved or its row has a newer epoch.
 WITH settled AS (
     UPDATE mover.org_guard guard
     SET mode = 'settled', mode_before = guard.mode, epoch = claimed.epoch, changed_at = now()

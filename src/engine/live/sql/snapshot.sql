@@ -1,3 +1,3 @@
--- Where the orgs stand in this snapshot, and what the snapshot sees.
+-- The standing of the orgs in this snapshot, and what the snapshot sees.
 SELECT org_key, mode, epoch, pg_current_snapshot()::text AS snapshot
 FROM mover.org_guard WHERE migration = $1 AND org_key = ANY ($2::text[])

@@ -1,3 +1,3 @@
--- Takes the locks that are free; answers for each org whether its lock was.
+-- Takes the locks that are free; returns for each org whether it got the lock.
 SELECT asked.number, pg_try_advisory_lock(mover.org_lock($1, asked.org_key))
 FROM unnest($2::text[]) WITH ORDINALITY AS asked (org_key, number)

@@ -1,5 +1,5 @@
--- A page of the orgs of a migration that this store knows as more than settled, with the keys logged for them. An org whose
--- keys are logged although it is settled, or unknown, is among them.
+-- A page of the orgs of a migration that are not plainly settled in this store, with the number of their logged keys. An org
+-- that has logged keys although it is settled or unknown is included.
 SELECT known.org_key, coalesce(g.mode, 'settled') AS mode, coalesce(g.epoch, 0) AS epoch,
        (SELECT count(*) FROM mover.change_log l WHERE l.migration = $1 AND l.org_key = known.org_key) AS entries
 FROM (

@@ -1,4 +1,4 @@
--- About how many rows these tables have, as vacuum and analyze left it; null where nobody has counted one of them yet.
+-- About how many rows these tables have, from the statistics of vacuum and analyze; null if one of them has none yet.
 SELECT CASE WHEN bool_and(c.reltuples >= 0) THEN sum(c.reltuples::float8)::int8 END
 FROM pg_catalog.pg_class c
 WHERE c.relkind <> 'p'

@@ -1,4 +1,4 @@
--- One transaction as a person would recognize it.
+-- One transaction in a form that a person can recognize.
 SELECT coalesce(
     (
         SELECT format(

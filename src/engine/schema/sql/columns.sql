@@ -9,7 +9,7 @@ SELECT
     a.atthasdef OR a.attidentity <> '' OR a.attgenerated <> '' AS has_default,
     a.attgenerated <> '' AS generated,
     (SELECT pg_get_expr(d.adbin, d.adrelid) FROM pg_attrdef d WHERE d.adrelid = a.attrelid AND d.adnum = a.attnum) AS default_value,
-    -- Set where it takes texts for equal that are written differently.
+    -- Set if the collation treats differently written texts as equal.
     (
         SELECT format('%I.%I', s.nspname, l.collname) FROM pg_collation l JOIN pg_namespace s ON s.oid = l.collnamespace
         WHERE l.oid = a.attcollation AND NOT l.collisdeterministic

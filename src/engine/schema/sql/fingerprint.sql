@@ -1,7 +1,7 @@
--- All that a plan for tables (named in quotes) may rest on, part by part: the relation it belongs to, its kind, its name, and
--- what it is made of. Nothing here is written by a function that looks at search_path: expressions are taken as Postgres
--- stores them. A table's own number tells it apart from another that was put in its place. Partitions have the columns of
--- their root. Catalogs are looked up by number, never read as a whole: they may be large.
+-- All that a plan for tables (named in quotes) may depend on, part by part: the relation it belongs to, its kind, its name, and
+-- its definition. Nothing here is formatted by a function that depends on search_path: expressions are taken in their stored
+-- form. The oid of a table distinguishes it from another that replaced it. Partitions have the columns of their root. Catalogs
+-- are looked up by oid, never read as a whole: they may be large.
 WITH root AS MATERIALIZED (
     SELECT ARRAY(SELECT DISTINCT to_regclass(name)::oid FROM unnest($1::text[]) AS wanted (name)) AS oids
 ),

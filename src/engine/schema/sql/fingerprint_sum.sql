@@ -1,5 +1,5 @@
--- One text for all parts of the schema, and one for the life of the server: it changes when the server was started again,
--- recovered from a crash (which begins its statistics anew and empties UNLOGGED tables), or gave way to a standby.
+-- One text for all parts of the schema, and one for the life of the server: it changes when the server was restarted, recovered
+-- from a crash (which resets its statistics and empties UNLOGGED tables), or was replaced by a standby.
 SELECT
     count(*) || ' ' || coalesce(sum(hash_record_extended(part, 5570192806147)), 0) AS schema,
     concat_ws(

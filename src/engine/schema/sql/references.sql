@@ -1,4 +1,4 @@
--- Foreign keys of tables and of their partitions; those that a partition has from its root only once.
+-- Foreign keys of tables and of their partitions; those that a partition inherits appear only once.
 WITH member (root, oid) AS (
     SELECT root, root FROM unnest($1::oid[]) AS root
     UNION

@@ -1,4 +1,4 @@
--- What the server is and what we may do in it.
+-- Properties of the server and our rights there.
 SELECT
     current_setting('server_version_num')::int AS version_number,
     current_setting('server_version') AS version,

@@ -9,7 +9,7 @@ SELECT
     coalesce(has_table_privilege(c.oid, 'INSERT'), false) AS may_insert,
     coalesce(has_table_privilege(c.oid, 'DELETE'), false) AS may_delete,
     c.relrowsecurity AND row_security_active(c.oid) AS row_security,
-    -- Postgres itself keeps rows so. Foreign tables and other kinds of storage do not, in partitions either.
+    -- The heap of Postgres stores rows this way. Foreign tables and other access methods do not, in partitions either.
     NOT EXISTS (
         SELECT FROM (SELECT c.oid UNION SELECT tree.relid FROM pg_partition_tree(c.oid) AS tree) AS member (oid)
         JOIN pg_class m ON m.oid = member.oid

@@ -1,4 +1,4 @@
--- Types and all that they are made of: base types of domains, elements of arrays, fields of composites, subtypes of ranges.
+-- Types and all their components: base types of domains, elements of arrays, fields of composites, subtypes of ranges.
 WITH RECURSIVE reached (oid) AS (
     SELECT unnest($1::oid[])
     UNION
@@ -32,7 +32,7 @@ SELECT
         WHERE t.typtype = 'c' AND a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum
     ) AS field_types,
     (SELECT g.rngsubtype FROM pg_range g WHERE g.rngtypid = t.oid) AS subtype,
-    -- What its own indexes take for equality.
+    -- The equality that its own indexes use.
     (
         SELECT format('OPERATOR(%I.%s)', s.nspname, o.oprname)
         FROM pg_opclass c

@@ -7,9 +7,9 @@ SET extra_float_digits = 1;
 SET bytea_output = 'hex';
 SET xmlbinary = 'base64';
 SET lc_monetary = 'C';
--- A row hidden by row-level security would be lost: rather fail than read past it.
+-- A row hidden by row-level security would be lost: fail instead.
 SET row_security = off;
--- A statement ends when whoever asked for it is gone, but for a commit, which ends as it would have. Some systems cannot tell.
+-- A statement ends when its client is gone, except a commit, which completes. Some systems cannot detect that.
 DO $$
 BEGIN
     PERFORM set_config('client_connection_check_interval', '500ms', false);
@@ -17,7 +17,7 @@ EXCEPTION WHEN invalid_parameter_value OR undefined_object THEN
     NULL;
 END
 $$;
--- Nobody waits long for us, and we wait long for nobody; but a big org may take its time.
+-- Writers do not wait long for our locks, nor we for theirs; but a large org may take its time.
 SET lock_timeout = '10s';
 SET statement_timeout = 0;
 SET idle_in_transaction_session_timeout = '5min';
@@ -27,8 +27,8 @@ SET enable_seqscan = off;
 SET plan_cache_mode = force_generic_plan;
 SET jit = off;
 SET max_parallel_workers_per_gather = 0;
--- Rows are written as they are, without triggers, if we have the right to; foreign keys are proven afterwards. For good and
--- not for each transaction, because every change of this setting throws away all plans of the connection.
+-- Rows are written as they are, without triggers, if we have the right to; foreign keys are verified afterwards. Set once and
+-- not for each transaction, because every change of this setting discards all plans of the connection.
 DO $$
 BEGIN
     PERFORM set_config('session_replication_role', 'replica', false);
@@ -36,5 +36,5 @@ EXCEPTION WHEN insufficient_privilege THEN
     NULL;
 END
 $$;
--- By this lock our own sessions are told apart from writers.
+-- This lock tells our own sessions apart from writers.
 SELECT pg_advisory_lock_shared(1297045075, 0);

@@ -4,7 +4,7 @@ use mover_actors::otp::TreeNode;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// An actor and those below it.
+/// An actor and its children.
 #[derive(Debug, PartialEq, Serialize, ToSchema)]
 #[schema(no_recursion)]
 pub(in crate::http) struct Actor {
@@ -59,7 +59,7 @@ pub(in crate::http) struct Worker {
     #[schema(value_type = String)]
     pub(in crate::http::api) state: mover_actors::otp::State,
     pub(in crate::http::api) restarts: u32,
-    /// The org and the step; empty: it has nothing to do.
+    /// The org and the step; empty: it is idle.
     pub(in crate::http::api) doing: String,
 }
 

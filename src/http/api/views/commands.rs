@@ -7,14 +7,14 @@ use utoipa::ToSchema;
 use crate::operations::rfc3339;
 use crate::state::CommandEntry;
 
-/// A command, and what came of it.
+/// A command and its result.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub(in crate::http) struct Entry {
     pub(in crate::http) id: i64,
     at: String,
-    /// Who gave it.
+    /// The user who gave it.
     actor: String,
-    /// From where, if it came over the network.
+    /// The address, if it came over the network.
     origin: Option<String>,
     /// `http`, `console`, `exec`, or a run.
     door: String,
@@ -23,11 +23,11 @@ pub(in crate::http) struct Entry {
     pub(in crate::http) outcome: &'static str,
     /// The first line of the answer.
     told: Option<String>,
-    /// `{text, json}`: the whole of it, for commands that came over HTTP. Only where one command is asked for.
+    /// `{text, json}`: the whole answer, for commands that came over HTTP. Only for a single command.
     #[schema(value_type = Option<Object>)]
     pub(in crate::http::api) answer: Option<Value>,
     ended_at: Option<String>,
-    /// Who agreed, or did not.
+    /// The user who approved or refused it.
     approved_by: Option<String>,
     approved_at: Option<String>,
     /// The campaign that it opened.

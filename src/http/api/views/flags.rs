@@ -14,7 +14,7 @@ use crate::state::read::ClosedOrg;
 pub(in crate::http) struct Closed {
     /// The org; null: all orgs.
     org: Option<String>,
-    /// Since when, where that is known.
+    /// When it was blocked, if that is known.
     since: Option<String>,
     /// `move` or `operator`.
     by: &'static str,
@@ -40,7 +40,7 @@ impl Closed {
     }
 }
 
-/// Flags that are not as they should be.
+/// Flags that differ from the desired ones.
 #[derive(Debug, Serialize, ToSchema)]
 pub(in crate::http) struct Drifts {
     /// Hashes that were compared.
@@ -52,7 +52,7 @@ pub(in crate::http) struct Drifts {
 #[derive(Debug, Serialize, ToSchema)]
 pub(in crate::http) struct DriftOf {
     pub(in crate::http::api) key: String,
-    /// Null: the field must not be there.
+    /// Null: the field must not exist.
     pub(in crate::http::api) wanted: BTreeMap<String, Option<String>>,
     pub(in crate::http::api) found: BTreeMap<String, Option<String>>,
 }

@@ -7,12 +7,12 @@ use crate::config::Definition;
 use crate::operations::{CampaignStatus, MigrationStatus};
 use crate::state::read::StateName;
 
-/// How everything stands.
+/// The status of everything.
 #[derive(Debug, Serialize, ToSchema)]
 pub(in crate::http) struct Status {
     /// Every migration that is defined or has orgs.
     pub(in crate::http::api) migrations: Vec<Migration>,
-    /// The campaign that is live, or the last one.
+    /// The live campaign, or the last one.
     pub(in crate::http::api) campaign: Option<CampaignStatus>,
 }
 
@@ -34,7 +34,7 @@ pub(in crate::http) struct Defined {
     source: Option<String>,
     /// The store that orgs go to.
     target: Option<String>,
-    /// Other names.
+    /// Its aliases.
     aliases: Vec<String>,
 }
 
@@ -71,15 +71,15 @@ pub(in crate::http) fn letter(state: StateName) -> char {
     }
 }
 
-/// What came through lately.
+/// The moves of the last minutes.
 #[derive(Debug, Serialize, ToSchema)]
 pub(in crate::http) struct Pace {
     pub(in crate::http::api) bucket_seconds: u32,
-    /// Those in which something came through.
+    /// The buckets with moves.
     pub(in crate::http::api) buckets: Vec<PaceBucket>,
 }
 
-/// What came through in one span.
+/// The moves of one span.
 #[derive(Debug, Serialize, ToSchema)]
 pub(in crate::http) struct PaceBucket {
     pub(in crate::http::api) at: String,

@@ -18,7 +18,7 @@ pub(in crate::http) struct Move {
     key: String,
     /// `holding`, `ready`, `started`, `migrated`, `failed`, `rolled_back` or `finalized`.
     state: String,
-    /// Where it is while it is started.
+    /// The step of a started org.
     step: Option<String>,
     epoch: i64,
     attempts: i32,
@@ -32,13 +32,14 @@ pub(in crate::http) struct Move {
     /// When they were unblocked.
     opened_at: Option<String>,
     finished_at: Option<String>,
-    /// What it is doing, with how many others, or what it waits for. Only where one org is asked for, and of an org in flight only here.
+    /// What it is doing, with how many others, or what it waits for. Only for a single org, and for an org in flight only on
+    /// the Mover that drives it.
     #[serde(skip_serializing_if = "Option::is_none")]
     doing: Option<String>,
-    /// How far its copy is, where it is so large that it is copied in ranges. Only where one org is asked for.
+    /// The progress of its copy, if it is so large that it is copied in ranges. Only for a single org.
     #[serde(skip_serializing_if = "Option::is_none")]
     progress: Option<LargeOrg>,
-    /// What happened to it, the oldest first. Only where one org is asked for.
+    /// Its history, the oldest first. Only for a single org.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     history: Vec<Event>,
 }
@@ -51,7 +52,7 @@ pub(in crate::http) struct Failed {
     place: FailedPlace,
 }
 
-/// Where it failed, as exactly as it is known.
+/// The place of the failure, as exact as possible.
 #[derive(Debug, Serialize, ToSchema)]
 pub(in crate::http) struct FailedPlace {
     store: Option<String>,
@@ -128,13 +129,13 @@ impl Move {
     }
 }
 
-/// An org, everywhere.
+/// An org in all migrations.
 #[derive(Debug, Serialize, ToSchema)]
 pub(in crate::http) struct Org {
     pub(in crate::http::api) org: String,
-    /// In each migration that knows it.
+    /// Its moves, one per migration that knows it.
     pub(in crate::http::api) moves: Vec<Move>,
-    /// Its flags as they should be and as Redis has them; null if Redis cannot be asked.
+    /// Its flags, desired and in Redis; null if Redis is unreachable.
     #[schema(value_type = Option<Object>)]
     pub(in crate::http::api) flags: Option<Value>,
 }
@@ -144,18 +145,18 @@ pub(in crate::http) struct Org {
 pub(in crate::http) struct Route {
     pub(in crate::http::api) org: String,
     pub(in crate::http::api) migrations: Vec<RouteOf>,
-    /// Its flags as Redis has them; null if Redis cannot be asked.
+    /// Its flags in Redis; null if Redis is unreachable.
     pub(in crate::http::api) flags: Option<BTreeMap<String, String>>,
 }
 
-/// Where the rows of one migration live.
+/// The location of the rows of one migration.
 #[derive(Debug, Serialize, ToSchema)]
 pub(in crate::http) struct RouteOf {
     pub(in crate::http::api) migration: String,
     pub(in crate::http::api) state: String,
     pub(in crate::http::api) step: Option<String>,
-    /// The store; null in the moment of the switch, when only the stores' guards know.
+    /// The store; null during the switch, when only the guards of the stores know.
     pub(in crate::http::api) store: Option<String>,
-    /// Whether its move lets writes through; flags can shut it besides.
+    /// Whether its move lets writes through; flags can block it, too.
     pub(in crate::http::api) accepts_writes: bool,
 }

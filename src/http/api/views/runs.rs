@@ -19,16 +19,16 @@ pub(in crate::http) struct RunView {
     done_at: Option<String>,
     undone_at: Option<String>,
     variables: BTreeMap<String, String>,
-    /// Its steps so far. Only where one run is asked for.
+    /// Its steps so far. Only for a single run.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     steps: Vec<RunStep>,
 }
 
-/// One step of it.
+/// One of its steps.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub(in crate::http) struct RunStep {
     number: i32,
-    /// What it does, as the runbook has it.
+    /// The text of the step in the runbook.
     what: String,
     /// `begun`, `done`, `failed`, `skipped`, or `open`: not begun.
     state: &'static str,

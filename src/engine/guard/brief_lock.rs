@@ -1,4 +1,4 @@
-//! Taking a table for oneself for a moment, without making those who use it wait long.
+//! Locking a table for a moment, without long waits for its users.
 
 use std::time::Duration;
 
@@ -9,34 +9,34 @@ use tokio_postgres::error::SqlState;
 use crate::engine::store::connection::Session;
 use crate::engine::store::error::{Doing, Failed};
 
-/// Nobody is kept waiting longer by one try.
+/// One try keeps others waiting for no longer than this.
 const LOCK_TIMEOUT_MS: u64 = 200;
 const PAUSE: Duration = Duration::from_millis(300);
 
-/// What is to be done to a table, and so, whom it cannot be done beside.
+/// Which other users of a table may be at work while it is changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Beside {
-    /// Making triggers.
+pub(super) enum Concurrent {
+    /// For creating triggers.
     Readers,
-    /// Dropping them.
-    Nobody,
+    /// For dropping them.
+    Nothing,
 }
 
-/// How a table is asked for.
+/// How a table is locked.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Asking {
-    pub(super) beside: Beside,
-    /// For how long it is tried.
+pub(super) struct LockRequest {
+    pub(super) concurrent: Concurrent,
+    /// How long it is tried.
     pub(super) budget: Duration,
 }
 
-/// Runs statements about one table (`place`, in quotes), again and again until there is a moment for them. One process at a
-/// time: others do the same to the same functions. Whoever waits for those others keeps nobody waiting, so that takes its time.
-pub(super) async fn briefly(
+/// Runs statements about one table (`place`, quoted), again and again until it gets the lock. One process at a time, because
+/// others change the same functions. Waiting for those processes blocks no writers, so there is no hurry.
+pub(super) async fn with_brief_lock(
     session: &Session,
     sql: &str,
     place: &str,
-    Asking { beside, budget }: Asking,
+    LockRequest { concurrent, budget }: LockRequest,
     doing: Doing<'_>,
 ) -> Result<(), EngineError> {
     let begin = Instant::now();
@@ -52,28 +52,33 @@ pub(super) async fn briefly(
             return Err(doing.failed(error));
         }
         if begin.elapsed() >= budget {
-            let holders = holders(session, place, beside, doing).await?;
+            let holders = holders(session, place, concurrent, doing).await?;
             return Err(doing.refused(format!("{place} was busy for {budget:?}: {holders}")));
         }
         sleep(PAUSE).await;
     }
 }
 
-/// Those who hold a table now, as people would recognize them.
-async fn holders(session: &Session, place: &str, beside: Beside, doing: Doing<'_>) -> Result<String, EngineError> {
+/// Describes the sessions that hold a table now.
+async fn holders(
+    session: &Session,
+    place: &str,
+    concurrent: Concurrent,
+    doing: Doing<'_>,
+) -> Result<String, EngineError> {
     let failed = |error| doing.failed(error);
-    let readers_too = beside == Beside::Nobody;
+    let readers_too = concurrent == Concurrent::Nothing;
     let mut described: Vec<String> = Vec::new();
     for row in session.query(include_str!("sql/holders.sql"), &[&place, &readers_too]).await.map_err(failed)? {
         let (transaction, pid): (String, Option<i32>) =
             (row.try_get("transaction").map_err(failed)?, row.try_get("pid").map_err(failed)?);
         let sql = include_str!("../rows/sql/writer_describe.sql");
-        let told = session.query_one(sql, &[&transaction, &pid]).await.map_err(failed)?;
-        described.push(told.try_get(0).map_err(failed)?);
+        let description = session.query_one(sql, &[&transaction, &pid]).await.map_err(failed)?;
+        described.push(description.try_get(0).map_err(failed)?);
     }
     described.sort();
     Ok(match described.is_empty() {
-        true => "nobody holds it now, but it is used all the time, or another Mover is at it; try again".into(),
+        true => "no transaction holds it now, but it is in constant use, or another Mover changes it; try again".into(),
         false => described.join("; "),
     })
 }
