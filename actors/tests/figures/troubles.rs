@@ -19,7 +19,7 @@ fn a_step_that_crashes_is_counted_and_so_is_its_worker() {
         let node = fixture.node("a").await;
         let panics = AtomicU32::new(0);
         fixture.world.set_faults(move |_, call, _| {
-            let falls = is(call, Port::Engine, "copy.begin") && panics.load(Relaxed) < 3;
+            let falls = is(call, Port::Engine, "enter") && panics.load(Relaxed) < 3;
             panics.fetch_add(u32::from(falls), Relaxed);
             if falls { Fate::of(Outcome::Panic) } else { Fate::SMOOTH }
         });

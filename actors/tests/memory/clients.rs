@@ -1,11 +1,12 @@
 //! What clients of the application do: read the flags, then write where they say.
 
+use std::collections::BTreeMap;
+
 use mover_actors::domain::flags::Routing;
 use mover_actors::domain::ids::{MigrationName, OrgKey, OrgName};
 use mover_actors::ports::Side;
 
-use super::event::{Event, Hand};
-use super::stores::Row;
+use super::stores::{Row, TABLES, Tried, WriteId};
 use super::world::{Facts, World};
 
 /// A change of one row.
@@ -33,12 +34,13 @@ pub struct Admitted {
     pub side: Side,
 }
 
-/// A transaction that has begun to write.
-#[derive(Debug, Clone, PartialEq)]
-pub struct OpenWrite {
-    /// Where.
-    pub admitted: Admitted,
-    id: u64,
+/// What a client's transaction sees of what others do meanwhile.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Isolation {
+    /// Whatever is committed.
+    Latest,
+    /// Nothing; where that would matter it fails.
+    Snapshot,
 }
 
 impl Change {
@@ -52,6 +54,15 @@ impl Change {
         if let Change::Put(row) = self {
             rows.push(row);
         }
+    }
+
+    /// The number of the table and the key of the row.
+    pub fn place(self) -> (usize, u64) {
+        let (table, id) = match self {
+            Change::Put(row) => (row.table, row.id),
+            Change::Delete { table, id } => (table, id),
+        };
+        (TABLES.iter().position(|known| *known == table).expect("there are no other tables"), id)
     }
 }
 
@@ -69,9 +80,8 @@ impl Facts {
     /// Where the flags route an org, blocked or not.
     pub fn route(&self, org: &OrgName, routing: &Routing) -> Option<Side> {
         let flags = self.redis.effective(org)?;
-        let all = |wanted: &std::collections::BTreeMap<String, String>| {
-            wanted.iter().all(|(field, value)| flags.get(field) == Some(value))
-        };
+        let all =
+            |wanted: &BTreeMap<String, String>| wanted.iter().all(|(field, value)| flags.get(field) == Some(value));
         match (all(&routing.on_source), all(&routing.on_target)) {
             (true, false) => Some(Side::Source),
             (false, true) => Some(Side::Target),
@@ -81,23 +91,23 @@ impl Facts {
 }
 
 impl World {
-    /// Begins to write.
-    pub fn begin_write(&self, admitted: Admitted) -> OpenWrite {
-        self.act(|scene| {
-            let stores = &mut scene.facts.stores;
-            let id = stores.transaction();
-            stores.open_writes.insert(id, (admitted.migration.clone(), admitted.side));
-            OpenWrite { admitted, id }
-        })
+    /// Begins to write: from now on the tables are in use.
+    pub fn begin_write(&self, admitted: Admitted, change: Change, isolation: Isolation) -> WriteId {
+        self.act(|scene| scene.begin_write(admitted, change, isolation))
     }
 
-    /// Commits: from now on the client may rely on it.
-    pub fn commit_write(&self, write: OpenWrite, change: Change) {
-        let Admitted { migration, key, side } = write.admitted;
-        self.act(|scene| {
-            scene.facts.stores.open_writes.remove(&write.id);
-            change.apply(scene.facts.stores.rows_mut(&migration, side, &key));
-            scene.emit(Event::RowsChanged { migration, side, key, by: Hand::Client(change) });
-        });
+    /// Writes, unless a lock is in the way.
+    pub fn try_write(&self, write: WriteId) -> Tried {
+        self.act(|scene| scene.try_write(write))
+    }
+
+    /// Commits: if it answers `true`, the client may rely on it.
+    pub fn commit_write(&self, write: WriteId) -> bool {
+        self.act(|scene| scene.commit_write(write))
+    }
+
+    /// Ends the transaction as if it had never been.
+    pub fn roll_back_write(&self, write: WriteId) {
+        self.act(|scene| scene.roll_back_write(write));
     }
 }

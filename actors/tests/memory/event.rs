@@ -1,14 +1,16 @@
 //! Everything that can change in the world.
 
+use std::time::Duration;
+
 use mover_actors::domain::flags::FlagKey;
 use mover_actors::domain::ids::{CampaignId, Epoch, MigrationName, MoveId, NodeId, OrgKey, OrgName};
 use mover_actors::domain::record::Lease;
 use mover_actors::domain::state::State;
 use mover_actors::ports::Side;
+use mover_actors::protocol::Standing;
 
 use super::clients::Change;
 use super::redis::Hash;
-use super::stores::Guard;
 
 /// Whose doing a change of rows was.
 #[derive(Debug, Clone, PartialEq)]
@@ -63,17 +65,28 @@ pub enum Event {
         /// By whom.
         by: Hand,
     },
-    /// The target's fence for an org changed.
-    Guarded {
+    /// An org stands elsewhere or under another epoch in a store.
+    Stands {
         /// Which migration.
         migration: MigrationName,
+        /// In which store.
+        side: Side,
         /// Which org.
         key: OrgKey,
         /// Before.
-        before: Option<Guard>,
+        before: Option<Standing>,
         /// After.
-        after: Option<Guard>,
+        after: Standing,
         /// For which move.
         by: Lease,
+    },
+    /// A client has waited for a lock before it could write.
+    WriterWaited {
+        /// Which migration's tables.
+        migration: MigrationName,
+        /// Whose.
+        key: OrgKey,
+        /// How long.
+        waited: Duration,
     },
 }

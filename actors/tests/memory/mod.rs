@@ -8,23 +8,23 @@
 #![allow(dead_code, unreachable_pub, unused_imports, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod clients;
-mod engine;
 mod event;
 mod fate;
 mod flags;
+mod kind;
 mod log;
 mod process;
 mod redis;
 mod stores;
 mod world;
 
-pub use clients::{Admitted, Change, OpenWrite};
-pub use engine::MemoryEngine;
+pub use clients::{Admitted, Change, Isolation};
 pub use event::{Event, Hand};
 pub use fate::{Call, Calm, Fate, Faults, Outcome, Port};
 pub use flags::MemoryFlags;
+pub use kind::MemoryEngine;
 pub use log::{HistoryRow, LogFacts, MemoryLog};
 pub use process::{Process, ProcessId};
 pub use redis::{Hash, RedisFacts};
-pub use stores::{Guard, GuardMode, Row, StoreFacts};
+pub use stores::{Row, StoreFacts, TABLES, Tried, WriteId};
 pub use world::{Facts, InjectedBug, Observer, Violation, World, WorldGuard};

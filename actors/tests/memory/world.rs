@@ -13,7 +13,7 @@ use super::redis::RedisFacts;
 use super::stores::StoreFacts;
 
 /// How long a server takes to notice that a client has died.
-const NOTICED_AFTER: Duration = Duration::from_millis(50);
+pub(super) const NOTICED_AFTER: Duration = Duration::from_millis(50);
 
 /// Everything there is.
 #[derive(Debug, Default)]
@@ -26,6 +26,8 @@ pub struct Facts {
     pub stores: StoreFacts,
     /// The most orgs in a cohort; 0 is as good as 1.
     pub cohort_orgs: usize,
+    /// Tables in which an org has more rows are copied in pieces of so many; 0 is as good as many.
+    pub range_rows: i64,
     /// When each process died, if it did.
     died_at: Vec<Option<Instant>>,
     injected_bug: Option<InjectedBug>,
@@ -48,6 +50,18 @@ pub enum InjectedBug {
     DiscardEverything,
     /// Removing an org's copy removes nothing.
     DiscardNothing,
+    /// A store does not log every key that is written.
+    ForgetToLog,
+    /// A store gives a lock away although writers hold it.
+    SkipWriters,
+    /// Whoever carries over holds no guard rows.
+    HoldNothing,
+    /// A store commits `moved` for whoever comes.
+    AcceptLateMoved,
+    /// Stores continue to take older epochs although they were told to refuse them.
+    KeepOldEpochs,
+    /// A copy changes what one row says, and stores say that it is whole.
+    LieInTallies,
     /// Redis takes any epoch.
     IgnoreFlagEpochs,
     /// Redis says it is well after it lost its data.
@@ -235,9 +249,9 @@ impl Facts {
         self.died_at[process.0].is_none()
     }
 
-    /// Whether servers know that the process does not run.
-    pub(super) fn is_known_dead(&self, process: ProcessId, now: Instant) -> bool {
-        self.died_at[process.0].is_some_and(|died_at| now >= died_at + NOTICED_AFTER)
+    /// When the process ended, if it has.
+    pub(super) fn died_at(&self, process: ProcessId) -> Option<Instant> {
+        self.died_at[process.0]
     }
 
     pub(super) fn has_injected_bug(&self, by: InjectedBug) -> bool {
@@ -246,6 +260,11 @@ impl Facts {
 }
 
 impl WorldGuard<'_> {
+    /// Notes something that must not be, seen by the servers themselves.
+    pub(super) fn complain(&mut self, checker: &'static str, what: String) {
+        self.watch.violations.push(Violation { checker, what });
+    }
+
     /// Shows a change that was just made.
     pub fn emit(&mut self, event: Event) {
         for observer in &mut self.watch.observers {

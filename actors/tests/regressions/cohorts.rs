@@ -62,7 +62,7 @@ fn a_crash_is_blamed_on_no_org_of_a_cohort() {
         let fixture = together(4).await;
         let has_fallen = AtomicBool::new(false);
         fixture.world.set_faults(move |_, call, _| {
-            match is(call, Port::Engine, "copy.begin") && !has_fallen.swap(true, Relaxed) {
+            match is(call, Port::Engine, "enter") && !has_fallen.swap(true, Relaxed) {
                 true => Fate::of(Outcome::Panic),
                 false => Fate::SMOOTH,
             }

@@ -103,7 +103,7 @@ impl Fixture {
         let ports = Ports {
             log: Arc::new(MemoryLog::new(&process)),
             flags: Arc::new(MemoryFlags::new(&process)),
-            engine: Arc::new(MemoryEngine::new(&process, self.routings.clone())),
+            engine: Arc::new(MemoryEngine::new(&process, &self.routings, |_| Strategy::Offline)),
         };
         let patience = Patience { step_budget_ms: 2_000, crashes_max: 3 };
         let settings = Settings { node_name: name.into(), lease: LEASE, tuning: TUNING, patience };

@@ -315,7 +315,7 @@ fn idle_workers_are_no_reason_to_ask_the_move_log_again_and_again() {
         fixture.world.set_faults(move |_, call, _| {
             counted.fetch_add(u32::from(is(call, Port::Log, "claim")), Ordering::Relaxed);
             // A move log answers in a millisecond; a copy takes a while.
-            let ms = if is(call, Port::Engine, "copy.read") { 10_000 } else { 1 };
+            let ms = if is(call, Port::Engine, "rows") { 10_000 } else { 1 };
             Fate { before: Duration::from_millis(ms), ..Fate::SMOOTH }
         });
         node.migrate_with(Tuning { concurrency: 8, ..TUNING }, Default::default()).await.unwrap();

@@ -36,7 +36,7 @@ fn lesson_01_a_failed_org_does_not_stay_in_503() {
 fn lesson_02_an_org_of_a_killed_process_is_moved_on_by_the_next() {
     play(async {
         let fixture = Fixture::new(3).await;
-        fixture.world.set_faults(|_, call, _| if is(call, Port::Engine, "copy.read") { slow(1) } else { Fate::SMOOTH });
+        fixture.world.set_faults(|_, call, _| if is(call, Port::Engine, "rows") { slow(1) } else { Fate::SMOOTH });
         let first = fixture.node("a").await;
         first.migrate_with(ONE_AT_A_TIME, FailurePolicy::default()).await.unwrap();
         fixture.until("one is being copied", |fixture| fixture.states().contains(&State::Started(Step::Copy))).await;
@@ -56,7 +56,7 @@ fn lesson_02_an_org_whose_worker_dies_is_moved_on_by_another() {
     play(async {
         let fixture = Fixture::new(2).await;
         let node = fixture.node("a").await;
-        fixture.world.set_faults(once(Port::Engine, "copy.commit", Fate::of(Outcome::Panic)));
+        fixture.world.set_faults(once(Port::Engine, "commit", Fate::of(Outcome::Panic)));
         node.migrate_with(ONE_AT_A_TIME, FailurePolicy::default()).await.unwrap();
         fixture.until_all(State::Migrated).await;
         assert_eq!(node.restarts("root/workers/members/worker_1"), 1);
@@ -106,7 +106,7 @@ fn lesson_04_a_second_migrate_is_refused_and_the_first_goes_on() {
 fn lesson_05_concurrency_can_be_lowered_and_raised_while_orgs_are_in_flight() {
     play(async {
         let fixture = Fixture::new(20).await;
-        fixture.world.set_faults(|_, call, _| if is(call, Port::Engine, "copy.read") { slow(1) } else { Fate::SMOOTH });
+        fixture.world.set_faults(|_, call, _| if is(call, Port::Engine, "rows") { slow(1) } else { Fate::SMOOTH });
         let node = fixture.node("a").await;
         node.migrate_with(Tuning { concurrency: 4, ..TUNING }, FailurePolicy::default()).await.unwrap();
         fixture.until("four are in flight", |fixture| fixture.in_flight() == 4).await;
@@ -130,7 +130,7 @@ fn lesson_05_concurrency_can_be_lowered_and_raised_while_orgs_are_in_flight() {
 fn lesson_05_a_campaign_begins_with_no_more_orgs_than_it_was_told() {
     play(async {
         let fixture = Fixture::new(6).await;
-        fixture.world.set_faults(|_, call, _| if is(call, Port::Engine, "copy.read") { slow(1) } else { Fate::SMOOTH });
+        fixture.world.set_faults(|_, call, _| if is(call, Port::Engine, "rows") { slow(1) } else { Fate::SMOOTH });
         let node = fixture.node("a").await;
         node.migrate_with(ONE_AT_A_TIME, FailurePolicy::default()).await.unwrap();
         let most = std::cell::Cell::new(0);
@@ -178,7 +178,7 @@ fn lesson_08_an_error_is_an_error_in_every_migration() {
         let fixture = Fixture::with_migrations(1, &migrations).await;
         let node = fixture.node("a").await;
         fixture.world.set_faults(|_, call, _| {
-            if is(call, Port::Engine, "copy.read") { Fate::of(Outcome::Refused) } else { Fate::SMOOTH }
+            if is(call, Port::Engine, "rows") { Fate::of(Outcome::Refused) } else { Fate::SMOOTH }
         });
         for name in migrations {
             let migration = MigrationName::new(name).unwrap();
@@ -243,8 +243,7 @@ impl Observer for FlagsFollowTheRow {
 
 #[test]
 fn lesson_10_flags_never_lead_to_the_target_while_the_row_says_failed() {
-    let calls =
-        [(Port::Engine, "drain"), (Port::Engine, "copy.commit"), (Port::Engine, "tally"), (Port::Engine, "settle")];
+    let calls = [(Port::Engine, "drain"), (Port::Engine, "commit"), (Port::Engine, "tally"), (Port::Engine, "settle")];
     for (port, method) in calls {
         play(async move {
             let fixture = Fixture::new(1).await;
@@ -273,7 +272,7 @@ fn lesson_14_the_reason_of_a_failure_is_stored_with_the_org() {
         fixture.until("both have ended", |fixture| fixture.states() == [State::Failed, State::Migrated]).await;
         let failure = fixture.record(1).failure.unwrap();
         assert_eq!(failure.step, Step::Copy);
-        assert!(failure.reason.contains("foreign rows in table containers"), "{}", failure.reason);
+        assert!(failure.reason.contains("foreign rows in table groups"), "{}", failure.reason);
         assert_eq!(fixture.record(2).failure, None);
     });
 }

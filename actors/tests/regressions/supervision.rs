@@ -25,9 +25,9 @@ const CALLS: [(Port, &str, &str); 17] = [
     (Port::Flags, "is_whole", "darklaunch"),
     (Port::Log, "desired", "darklaunch"),
     (Port::Engine, "drain", "workers/members"),
-    (Port::Engine, "copy.begin", "workers/members"),
-    (Port::Engine, "copy.read", "workers/members"),
-    (Port::Engine, "copy.commit", "workers/members"),
+    (Port::Engine, "enter", "workers/members"),
+    (Port::Engine, "rows", "workers/members"),
+    (Port::Engine, "commit", "workers/members"),
     (Port::Engine, "tally", "workers/members"),
     (Port::Engine, "settle", "workers/members"),
     (Port::Log, "live_campaign", "manager"),
@@ -50,7 +50,7 @@ fn any_actor_may_panic_in_the_midst_of_a_campaign() {
                     return Fate::of(Outcome::Panic);
                 }
                 // The campaign is long enough for heartbeats and probes to come in between.
-                let ms = if is(call, Port::Engine, "copy.read") { 1_000 } else { 0 };
+                let ms = if is(call, Port::Engine, "rows") { 1_000 } else { 0 };
                 Fate { before: Duration::from_millis(ms), ..Fate::SMOOTH }
             });
             node.migrate().await.unwrap();
@@ -93,7 +93,7 @@ fn a_step_that_always_panics_parks_its_org_and_no_other() {
         let mut panics = 0;
         fixture.world.set_faults(move |_, call, _| {
             // That of the first org, because no other org is copied before it has ended.
-            let falls = is(call, Port::Engine, "copy.begin") && panics < 3;
+            let falls = is(call, Port::Engine, "enter") && panics < 3;
             panics += u32::from(falls);
             if falls { Fate::of(Outcome::Panic) } else { Fate::SMOOTH }
         });

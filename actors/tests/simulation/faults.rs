@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::plan::FaultRates;
+use super::plan::{FaultRates, Late};
 use super::random::Random;
 use crate::memory::{Call, Fate, Faults, Outcome, Port, ProcessId};
 
@@ -20,6 +20,10 @@ pub struct FaultInjector(Arc<Mutex<FaultState>>);
 struct FaultState {
     random: Random,
     rates: Option<FaultRates>,
+    late: Option<Late>,
+    late_calls: u64,
+    /// The process whose late call is on its way: the next one that begins to carry over is refused.
+    overtaken: Option<ProcessId>,
     down_until: BTreeMap<Port, Instant>,
     frozen_until: BTreeMap<ProcessId, Instant>,
     panics: BTreeMap<ProcessId, u32>,
@@ -31,7 +35,17 @@ impl FaultInjector {
     pub fn new(random: Random) -> Self {
         let (down_until, frozen_until, panics) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         let calls = BTreeMap::new();
-        FaultInjector(Arc::new(Mutex::new(FaultState { random, rates: None, down_until, frozen_until, panics, calls })))
+        FaultInjector(Arc::new(Mutex::new(FaultState {
+            random,
+            rates: None,
+            late: None,
+            late_calls: 0,
+            overtaken: None,
+            down_until,
+            frozen_until,
+            panics,
+            calls,
+        })))
     }
 
     /// From now on things go wrong.
@@ -39,10 +53,17 @@ impl FaultInjector {
         self.state(|state| state.rates = Some(rates));
     }
 
+    /// This call will arrive late.
+    pub fn late(&self, late: Late) {
+        self.state(|state| state.late = Some(late));
+    }
+
     /// From now on nothing goes wrong.
     pub fn calm(&self) {
         self.state(|state| {
             state.rates = None;
+            state.late = None;
+            state.overtaken = None;
             state.down_until.clear();
             state.frozen_until.clear();
         });
@@ -58,6 +79,11 @@ impl FaultInjector {
     pub fn freeze(&self, process: ProcessId, ms: u64) {
         let until = Instant::now() + Duration::from_millis(ms);
         self.state(|state| state.frozen_until.insert(process, until));
+    }
+
+    /// How many calls came late.
+    pub fn late_calls(&self) -> u64 {
+        self.state(|state| state.late_calls)
     }
 
     /// How often each call was made.
@@ -79,6 +105,16 @@ impl Faults for FaultInjector {
 impl FaultState {
     fn fate(&mut self, process: ProcessId, call: Call, now: Instant) -> Fate {
         *self.calls.entry(call).or_default() += 1;
+        if let Some(late) = self.comes_late(call) {
+            self.frozen_until.insert(process, now + late.hangs);
+            self.late_calls += 1;
+            self.overtaken = late.gives_up.then_some(process);
+            return Fate { before: late.delay, outcome: Outcome::Done, after: Duration::ZERO, on_the_wire: true };
+        }
+        if call.method == "hold" && self.overtaken.is_some_and(|overtaken| overtaken != process) {
+            self.overtaken = None;
+            return Fate::of(Outcome::Refused);
+        }
         let mut fate = Fate {
             before: self.moment(),
             outcome: self.outcome(process),
@@ -99,6 +135,12 @@ impl FaultState {
             fate.outcome = Outcome::NotDone;
         }
         fate
+    }
+
+    fn comes_late(&mut self, call: Call) -> Option<Late> {
+        let late = self.late.as_mut().filter(|late| late.method == call.method)?;
+        late.number -= 1;
+        if late.number == 0 { self.late.take() } else { None }
     }
 
     /// Many calls take no time, so that much happens at the same instant.

@@ -20,6 +20,7 @@ mod plan;
 mod random;
 mod run;
 mod schedules;
+mod shape;
 mod verdict;
 
 use schedules::{play_part, replay};

@@ -79,7 +79,9 @@ impl Nodes {
             let ports = Ports {
                 log: Arc::new(MemoryLog::new(&process)),
                 flags: Arc::new(MemoryFlags::new(&process)),
-                engine: Arc::new(MemoryEngine::new(&process, self.participants.routings.clone())),
+                engine: Arc::new(MemoryEngine::new(&process, &self.participants.routings, |name| {
+                    self.participants.strategy(name)
+                })),
             };
             let settings = Settings { node_name: name.clone(), ..self.settings.clone() };
             // A panic that was injected here ends the process before it had a tree.

@@ -87,23 +87,33 @@ impl Operator {
 
     /// Releases all orgs but bystanders.
     pub async fn make_ready(&mut self) {
-        let meant = self.participants.orgs.iter().filter(|org| !org.is_bystander).map(|org| org.name.clone()).collect();
-        let meant = Selection::Names(meant);
+        let meant = self.meant();
         for migration in self.participants.migrations() {
             self.log.make_ready(migration, &meant).await.expect("the move log answers in calm times");
         }
     }
 
     /// Starts a campaign of a migration, of all orgs or of some.
-    pub async fn migrate(&mut self, node: &Node, migration: &MigrationName, selection: Selection) {
+    pub async fn start(&mut self, node: &Node, aim: Aim, migration: &MigrationName, selection: Selection) {
         let Operator { tuning, failure_policy, .. } = *self;
-        let plan = CampaignPlan { migration: migration.clone(), aim: Aim::Migrate, selection, tuning, failure_policy };
+        let plan = CampaignPlan { migration: migration.clone(), aim, selection, tuning, failure_policy };
         within(node.tree.manager().send(Migrate(plan))).await;
     }
 
-    /// Starts any campaign.
-    pub async fn migrate_some(&mut self, node: &Node) {
-        let migrations: Vec<&MigrationName> = self.participants.routings.keys().collect();
+    /// Starts any campaign for this aim, if there is a migration for it.
+    pub async fn start_some(&mut self, node: &Node, aim: Aim) {
+        let migrations: Vec<&MigrationName> = self
+            .participants
+            .migrations()
+            .filter(|name| match aim {
+                Aim::Migrate => true,
+                Aim::RollBack => !self.participants.is_offline(name),
+                Aim::Finalize => self.participants.is_online(name),
+            })
+            .collect();
+        if migrations.is_empty() {
+            return;
+        }
         let migration = self.random.pick(&migrations).clone();
         let org = self.random.below(self.participants.orgs.len());
         let selection = match self.random.below(5) {
@@ -112,7 +122,7 @@ impl Operator {
             2 => Selection::Names(vec![self.participants.orgs[org].name.clone()]),
             _ => Selection::All,
         };
-        self.migrate(node, &migration, selection).await;
+        self.start(node, aim, &migration, selection).await;
     }
 
     /// Continues with the campaign.
@@ -130,6 +140,19 @@ impl Operator {
         for migration in self.participants.migrations() {
             within(self.log.retry(migration, &Selection::All)).await;
         }
+    }
+
+    /// Makes failed orgs ready, and those that were brought back: they have to be named.
+    pub async fn retry_all(&mut self) {
+        let meant = self.meant();
+        for migration in self.participants.migrations() {
+            within(self.log.retry(migration, &meant)).await;
+        }
+    }
+
+    fn meant(&self) -> Selection {
+        let meant = self.participants.orgs.iter().filter(|org| !org.is_bystander);
+        Selection::Names(meant.map(|org| org.name.clone()).collect())
     }
 
     /// Puts an org in 503 mode.

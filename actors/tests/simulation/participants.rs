@@ -6,6 +6,7 @@ use std::sync::Arc;
 use mover_actors::domain::flags::{FlagKey, Routing};
 use mover_actors::domain::ids::{MigrationName, OrgKey, OrgName};
 use mover_actors::domain::record::MoveRecord;
+use mover_actors::domain::state::Strategy;
 use mover_actors::ports::Side;
 
 use crate::memory::{Facts, Row, World};
@@ -15,6 +16,8 @@ use crate::memory::{Facts, Row, World};
 pub struct Participants {
     /// Every migration, and how it routes.
     pub routings: Arc<BTreeMap<MigrationName, Routing>>,
+    /// How each migration moves.
+    pub strategies: BTreeMap<MigrationName, Strategy>,
     /// Every org.
     pub orgs: Vec<Org>,
 }
@@ -31,20 +34,36 @@ pub struct Org {
 }
 
 impl Participants {
-    /// So many of each.
-    pub fn new(migrations: usize, orgs: usize, bystanders: usize) -> Self {
-        let routings = (1..=migrations).map(|number| (migration(number), routing(number))).collect();
+    /// A migration for each strategy, and so many orgs.
+    pub fn new(strategies: &[Strategy], orgs: usize, bystanders: usize) -> Self {
+        let routings = (1..=strategies.len()).map(|number| (migration(number), routing(number))).collect();
+        let strategies = (1..).zip(strategies).map(|(number, strategy)| (migration(number), *strategy)).collect();
         let orgs = (1..=orgs + bystanders).map(|number| Org {
             name: OrgName::new(format!("org_{number}")).unwrap(),
             key: OrgKey::new(format!("key_{number}")).unwrap(),
             is_bystander: number > orgs,
         });
-        Participants { orgs: orgs.collect(), routings: Arc::new(routings) }
+        Participants { orgs: orgs.collect(), routings: Arc::new(routings), strategies }
     }
 
     /// Every migration's name.
     pub fn migrations(&self) -> impl Iterator<Item = &MigrationName> {
         self.routings.keys()
+    }
+
+    /// How a migration moves.
+    pub fn strategy(&self, migration: &MigrationName) -> Strategy {
+        self.strategies.get(migration).copied().unwrap_or(Strategy::Offline)
+    }
+
+    /// Whether a migration moves orgs that are written.
+    pub fn is_online(&self, migration: &MigrationName) -> bool {
+        self.strategy(migration) == Strategy::Online
+    }
+
+    /// Whether a migration shuts each org while it moves.
+    pub fn is_offline(&self, migration: &MigrationName) -> bool {
+        self.strategy(migration) == Strategy::Offline
     }
 
     /// Every org in every migration.
@@ -66,6 +85,9 @@ impl Participants {
         }
     }
 }
+
+/// A row that Mover did not bring.
+pub const FOREIGN: Row = Row { table: "groups", id: 1, value: 1 };
 
 /// The table in which a row with this key is.
 pub fn table(id: u64) -> &'static str {

@@ -3,8 +3,11 @@
 use std::time::Duration;
 
 use mover_actors::domain::campaign::Control;
+use mover_actors::domain::state::{Aim, Strategy};
+use mover_actors::ports::Side;
 
 use super::random::Random;
+use super::shape::Shape;
 
 /// See the module's documentation.
 #[derive(Debug, Clone)]
@@ -13,12 +16,22 @@ pub struct Plan {
     pub orgs: usize,
     /// Orgs that are not.
     pub bystanders: usize,
-    /// Migrations, each of which moves all orgs.
-    pub migrations: usize,
+    /// How each migration moves; each moves all orgs.
+    pub strategies: Vec<Strategy>,
+    /// What becomes of orgs of online migrations in the end.
+    pub ending: Aim,
     /// Cohorts in flight at once, at first.
     pub concurrency: u32,
     /// The most orgs in a cohort.
     pub cohort_orgs: usize,
+    /// Tables in which an org has more rows are copied in pieces of so many; 0: never.
+    pub range_rows: i64,
+    /// For how long clients of online migrations rely on flags that they have read.
+    pub flags_age_ms: u64,
+    /// Clients of each org in an online migration.
+    pub clients: usize,
+    /// How many of a hundred transactions in online migrations see nothing of what others commit meanwhile.
+    pub snapshots: u64,
     /// How soon a client begins to write after it read the flags, at the latest.
     pub deadline_ms: u64,
     /// The wait after the block, at first; always longer than the deadline.
@@ -43,8 +56,25 @@ pub struct Plan {
     pub storm_lasts: Duration,
     /// What happens, and how long after the event before.
     pub script: Vec<(Duration, PlannedEvent)>,
+    /// Whether clients write the same few rows again and again.
+    pub hot_rows: bool,
     /// Where the details come from.
     pub random: Random,
+}
+
+/// A call that is on its way for long, while its process hangs and another takes over.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Late {
+    /// Which method.
+    pub method: &'static str,
+    /// Which of its next calls.
+    pub number: u64,
+    /// How long it is on its way.
+    pub delay: Duration,
+    /// How long its process hangs.
+    pub hangs: Duration,
+    /// Whether the process that takes over is refused, so that it gives the move up meanwhile.
+    pub gives_up: bool,
 }
 
 /// How many calls of a thousand meet what.
@@ -87,6 +117,14 @@ pub enum PlannedEvent {
     RedisForgets,
     /// An operator starts a campaign.
     Migrate,
+    /// An operator brings orgs back.
+    RollBack,
+    /// An operator gives up the way back of orgs.
+    Finalize,
+    /// A store is started again.
+    RestartStore(Side),
+    /// One of the next calls arrives late.
+    Late(Late),
     /// An operator continues with the campaign.
     Resume,
     /// An operator steers the campaign.
@@ -106,18 +144,37 @@ pub enum PlannedEvent {
 }
 
 impl Plan {
-    /// The plan of a seed. Each plan has its own mixture of troubles, because all of them at once hide each other.
+    /// The plan of a seed, of the shape that the seed chooses.
     pub fn of(seed: u64) -> Self {
+        Self::shaped(seed, Shape::of(seed))
+    }
+
+    /// The plan of a seed, of this shape.
+    pub fn shaped(seed: u64, shape: Shape) -> Self {
+        let mut plan = Self::any(seed);
+        shape.form(&mut plan, &mut Random::new(seed.rotate_left(16)));
+        plan
+    }
+
+    /// Each plan has its own mixture of troubles, because all of them at once hide each other.
+    fn any(seed: u64) -> Self {
         let mut random = Random::new(seed);
+        let mut online = Random::new(seed.rotate_left(32));
         let deadline_ms = random.between(20, 150);
         let sleep_time_ms = deadline_ms + random.between(20, 300);
         let storm_lasts = random.millis(2_000, 15_000);
         let rates = FaultRates::draw(&mut random);
         let script = script(&mut random, deadline_ms, storm_lasts);
         Plan {
+            hot_rows: false,
             orgs: random.pick(&[1, 2, 3, 3, 4, 6]),
             bystanders: random.pick(&[0, 1]),
-            migrations: random.pick(&[1, 1, 2]),
+            strategies: strategies(&mut online, random.pick(&[1, 1, 2])),
+            ending: online.pick(&[Aim::Migrate, Aim::Migrate, Aim::RollBack, Aim::Finalize]),
+            range_rows: online.pick(&[0, 0, 1, 2]),
+            flags_age_ms: online.pick(&[0, 100, 1_000, 3_000]),
+            clients: online.pick(&[1, 1, 2]),
+            snapshots: online.pick(&[0, 0, 30]),
             concurrency: random.pick(&[1, 2, 2, 3, 8]),
             cohort_orgs: Random::new(!seed).pick(&[1, 1, 2, 3, 6]),
             deadline_ms,
@@ -135,6 +192,12 @@ impl Plan {
             random: random.fork(),
         }
     }
+}
+
+fn strategies(random: &mut Random, migrations: usize) -> Vec<Strategy> {
+    let all_are = random.pick(&[Some(Strategy::Offline), Some(Strategy::Online), Some(Strategy::Online), None]);
+    let mut one = || all_are.unwrap_or_else(|| random.pick(&[Strategy::Offline, Strategy::Online]));
+    (0..migrations).map(|_| one()).collect()
 }
 
 impl FaultRates {
@@ -191,6 +254,10 @@ fn all(random: &mut Random, deadline_ms: u64) -> Vec<PlannedEvent> {
         PlannedEvent::StoresDown(ms(6_000)),
         PlannedEvent::RedisForgets,
         PlannedEvent::Migrate,
+        PlannedEvent::RollBack,
+        PlannedEvent::Finalize,
+        PlannedEvent::RestartStore(Side::Source),
+        PlannedEvent::RestartStore(Side::Target),
         PlannedEvent::Resume,
         PlannedEvent::Retry,
         PlannedEvent::Operator503,

@@ -6,7 +6,8 @@ use std::time::Duration;
 use mover_actors::domain::campaign::{Phase, Selection};
 use mover_actors::domain::flags::FlagKey;
 use mover_actors::domain::ids::MigrationName;
-use mover_actors::domain::state::{State, Strategy};
+use mover_actors::domain::record::MoveRecord;
+use mover_actors::domain::state::{Aim, State, Strategy};
 use mover_actors::ports::Side;
 use tokio::time::{Instant, sleep};
 
@@ -15,7 +16,7 @@ use super::clients::Clients;
 use super::faults::FaultInjector;
 use super::nodes::Nodes;
 use super::operator::{Operator, Operator503, Sure};
-use super::participants::Participants;
+use super::participants::{FOREIGN, Participants};
 use super::plan::{Plan, PlannedEvent};
 use super::verdict::{Events, Verdict};
 use crate::memory::{InjectedBug, MemoryLog, Port, Row, Violation, World};
@@ -46,8 +47,11 @@ impl SimulationRun {
     /// Nothing has begun yet.
     pub fn new(mut plan: Plan, injected_bug: Option<InjectedBug>) -> Self {
         let world = World::default();
-        world.act(|scene| scene.facts.cohort_orgs = plan.cohort_orgs);
-        let participants = Arc::new(Participants::new(plan.migrations, plan.orgs, plan.bystanders));
+        world.act(|scene| {
+            scene.facts.cohort_orgs = plan.cohort_orgs;
+            scene.facts.range_rows = plan.range_rows;
+        });
+        let participants = Arc::new(Participants::new(&plan.strategies, plan.orgs, plan.bystanders));
         participants.furnish(&world);
         let faults = FaultInjector::new(plan.random.fork());
         world.set_faults(faults.clone());
@@ -78,7 +82,9 @@ impl SimulationRun {
             self.finale().await;
         }
         self.check_calls(begun.elapsed());
-        let events = Events { acknowledged: clients.go_home().await, ..self.world.look(Events::of) };
+        let acknowledged = clients.go_home().await;
+        let late_calls = self.faults.late_calls();
+        let events = self.world.look(|facts| Events::of(facts, acknowledged, late_calls));
         let mut violations = self.problems;
         violations.extend(self.world.judge());
         Verdict { violations, events, trees: self.nodes.drawn() }
@@ -97,7 +103,7 @@ impl SimulationRun {
     async fn prologue(&mut self) {
         let log = MemoryLog::new(&self.world.process());
         for (org, migration, _) in self.participants.pairs() {
-            log.capture(migration, Strategy::Offline, &org.name, &org.key);
+            log.capture(migration, self.participants.strategy(migration), &org.name, &org.key);
         }
         self.nodes.start().await;
         if let Some(node) = self.nodes.running().first() {
@@ -106,8 +112,7 @@ impl SimulationRun {
         let first = self.participants.orgs[0].clone();
         if self.plan.foreign_rows {
             let migration = self.migrations()[0].clone();
-            let row = Row { table: "groups", id: 1, value: 1 };
-            self.world.act(|scene| scene.facts.stores.rows_mut(&migration, Side::Target, &first.key).push(row));
+            self.world.act(|scene| scene.facts.stores.rows_mut(&migration, Side::Target, &first.key).push(FOREIGN));
         }
         if self.plan.operator_503 {
             let key = FlagKey::org(&first.name);
@@ -116,7 +121,7 @@ impl SimulationRun {
         }
         self.operator.make_ready().await;
         if let Some(node) = self.nodes.running().first() {
-            self.operator.migrate(node, &self.migrations()[0], Selection::All).await;
+            self.operator.start(node, Aim::Migrate, &self.migrations()[0], Selection::All).await;
         }
     }
 
@@ -157,8 +162,10 @@ impl SimulationRun {
                 self.forget_what_only_redis_knew();
                 self.world.act(|scene| scene.lose_flags());
             }
+            PlannedEvent::RestartStore(side) => self.world.act(|scene| scene.restart_store(side)),
+            PlannedEvent::Late(late) => self.faults.late(late),
             PlannedEvent::Control(steer) => self.operator.control(steer).await,
-            PlannedEvent::Retry => self.operator.retry().await,
+            PlannedEvent::Retry => self.operator.retry_all().await,
             PlannedEvent::Check => self.operator.check().await,
             asked_of_a_node => self.ask(asked_of_a_node).await,
         }
@@ -170,7 +177,9 @@ impl SimulationRun {
         }
         let Some(node) = self.nodes.any() else { return };
         match happening {
-            PlannedEvent::Migrate => self.operator.migrate_some(node).await,
+            PlannedEvent::Migrate => self.operator.start_some(node, Aim::Migrate).await,
+            PlannedEvent::RollBack => self.operator.start_some(node, Aim::RollBack).await,
+            PlannedEvent::Finalize => self.operator.start_some(node, Aim::Finalize).await,
             PlannedEvent::Resume => self.operator.resume(node).await,
             PlannedEvent::Operator503 => self.operator.operator_503(node).await,
             PlannedEvent::OrgFlag => self.operator.other_flag(node, false).await,
@@ -204,8 +213,7 @@ impl SimulationRun {
         self.world.act(|scene| scene.facts.redis.down = false);
         if self.plan.foreign_rows {
             let (migration, key) = (self.migrations()[0].clone(), self.participants.orgs[0].key.clone());
-            let foreign = Row { table: "groups", id: 1, value: 1 };
-            let remove = |rows: &mut Vec<Row>| rows.retain(|row| *row != foreign);
+            let remove = |rows: &mut Vec<Row>| rows.retain(|row| *row != FOREIGN);
             self.world.act(|scene| remove(scene.facts.stores.rows_mut(&migration, Side::Target, &key)));
         }
     }
@@ -243,10 +251,19 @@ impl SimulationRun {
         let bystanders: Vec<_> =
             self.participants.orgs.iter().filter(|org| org.is_bystander).map(|org| &org.name).collect();
         self.world.look(|facts| {
-            facts.log.moves().all(|record| record.state == State::Migrated || bystanders.contains(&&record.org))
+            facts.log.moves().all(|record| self.has_ended(record) || bystanders.contains(&&record.org))
                 && facts.log.campaigns().all(|campaign| campaign.phase == Phase::Ended)
                 && facts.redis.whole
         })
+    }
+
+    /// Whether nobody has to do anything with it any more.
+    fn has_ended(&self, record: &MoveRecord) -> bool {
+        match record.state {
+            State::Migrated => record.strategy != Strategy::Online || self.plan.ending == Aim::Migrate,
+            State::RolledBack | State::Finalized => true,
+            State::Holding | State::Ready | State::Failed | State::Started(_) => false,
+        }
     }
 
     async fn lend_a_hand(&mut self) {
@@ -254,7 +271,7 @@ impl SimulationRun {
             self.nodes.start().await;
         }
         let live = self.world.look(|facts| facts.log.campaigns().find(|it| it.phase != Phase::Ended).cloned());
-        let wanting = self.migrations().into_iter().find(|migration| self.has_ready(migration));
+        let wanting = self.wanting();
         let Some(node) = self.nodes.any() else { return };
         match (live, wanting) {
             (Some(campaign), _) if campaign.phase == Phase::Halting => {
@@ -262,16 +279,20 @@ impl SimulationRun {
                 self.operator.resume(node).await;
             }
             (Some(_), _) => self.operator.resume(node).await,
-            (None, Some(migration)) => self.operator.migrate(node, &migration, Selection::All).await,
+            (None, Some((aim, migration))) => self.operator.start(node, aim, &migration, Selection::All).await,
             (None, None) => self.operator.retry().await,
         }
     }
 
-    fn has_ready(&self, migration: &MigrationName) -> bool {
-        let is_ready = |record: &&mover_actors::domain::record::MoveRecord| {
-            record.migration == *migration && record.state == State::Ready
-        };
-        self.world.look(|facts| facts.log.moves().any(|record| is_ready(&record)))
+    /// A campaign that brings something closer to its end: orgs that can be moved come first.
+    fn wanting(&self) -> Option<(Aim, MigrationName)> {
+        self.world.look(|facts| {
+            let mut ready = facts.log.moves().filter(|record| record.state == State::Ready);
+            let mut migrated =
+                facts.log.moves().filter(|record| record.state == State::Migrated && !self.has_ended(record));
+            let to_move = ready.next().map(|record| (Aim::Migrate, record.migration.clone()));
+            to_move.or_else(|| migrated.next().map(|record| (self.plan.ending, record.migration.clone())))
+        })
     }
 
     fn migrations(&self) -> Vec<MigrationName> {

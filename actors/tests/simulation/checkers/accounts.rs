@@ -1,7 +1,7 @@
 //! The counters of every campaign are what the history says; and Redis is as decided.
 
 use mover_actors::domain::campaign::Campaign;
-use mover_actors::domain::state::State;
+use mover_actors::domain::state::{State, Step};
 use tokio::time::Instant;
 
 use crate::memory::{Event, Facts, HistoryRow, Observer};
@@ -9,15 +9,20 @@ use crate::memory::{Event, Facts, HistoryRow, Observer};
 /// See the module's documentation.
 pub struct Accounts;
 
+/// Whether a started move came to an end, good or bad.
+fn is_end(row: &HistoryRow) -> bool {
+    matches!(row.from, State::Started(_)) && !matches!(row.to, State::Started(_))
+}
+
 fn counted(facts: &Facts, campaign: &Campaign) -> (u64, u64, u64) {
     let of = |which: fn(&HistoryRow) -> bool| {
         let rows = facts.log.history().iter().filter(|row| row.campaign == Some(campaign.id));
         rows.filter(|row| which(row)).count() as u64
     };
     (
-        of(|row| row.from == State::Ready && matches!(row.to, State::Started(_))),
-        of(|row| row.to == State::Migrated),
-        of(|row| row.to == State::Failed),
+        of(|row| matches!(row.from, State::Ready | State::Migrated) && matches!(row.to, State::Started(_))),
+        of(|row| is_end(row) && row.from != State::Started(Step::Abort)),
+        of(|row| is_end(row) && row.from == State::Started(Step::Abort)),
     )
 }
 

@@ -18,6 +18,10 @@ use crate::participants::Participants;
 /// Pauses, leases, budgets and the wait for a worker together, with room to spare.
 const BLOCK_MAX: Duration = Duration::from_secs(90);
 
+/// Online a switch ends within a few times its bound of 500 ms, or the store ends the session that makes writers wait; until a writer has
+/// its turn, it may meet a second one.
+const WAIT_MAX: Duration = Duration::from_secs(8);
+
 /// See the module's documentation.
 pub struct BoundedBlock {
     participants: Arc<Participants>,
@@ -78,7 +82,12 @@ impl Observer for BoundedBlock {
             {
                 Err(format!("{org} is {to} and still blocked"))
             }
-            Event::Moved { .. } | Event::RowsChanged { .. } | Event::Guarded { .. } => Ok(()),
+            Event::WriterWaited { migration, key, waited } if *waited > WAIT_MAX => {
+                Err(format!("a writer of {key} in {migration} has waited for {waited:?}"))
+            }
+            Event::Moved { .. } | Event::RowsChanged { .. } | Event::Stands { .. } | Event::WriterWaited { .. } => {
+                Ok(())
+            }
         }
     }
 

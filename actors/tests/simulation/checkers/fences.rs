@@ -1,17 +1,16 @@
-//! P9: epochs only rise, in the move log, in the target's fence and in Redis; and each move's history is a chain of
+//! P9: epochs only rise, in the move log, in both stores and in Redis; and each move's history is a chain of
 //! legal transitions.
 
 use std::collections::BTreeMap;
 
 use mover_actors::domain::flags::EPOCH_FIELD;
 use mover_actors::domain::ids::{Epoch, MoveId};
-use mover_actors::domain::state::{Aim, Course, State, Strategy};
+use mover_actors::domain::record::MoveRecord;
+use mover_actors::domain::state::{Course, State};
 use tokio::time::Instant;
 
 use crate::legal::transitions;
 use crate::memory::{Event, Facts, Hash, Observer};
-
-const COURSES: [Course; 1] = [Course { strategy: Strategy::Offline, aim: Aim::Migrate }];
 
 /// See the module's documentation.
 #[derive(Default)]
@@ -24,7 +23,13 @@ fn epoch(hash: &Hash) -> Option<i64> {
 }
 
 impl Fences {
-    fn moved(&mut self, id: MoveId, from: State, to: State, epoch: Epoch) -> Result<(), String> {
+    fn moved(
+        &mut self,
+        course: Option<Course>,
+        id: MoveId,
+        (from, to): (State, State),
+        epoch: Epoch,
+    ) -> Result<(), String> {
         let (stood_at, held) = self.moves.insert(id, (to, epoch)).unwrap_or((from, Epoch(0)));
         if stood_at != from {
             return Err(format!("move {id} went from {from} to {to}, and was {stood_at}"));
@@ -33,11 +38,8 @@ impl Fences {
             return Err(format!("move {id} was changed under lease {epoch}, and {held} was there"));
         }
         let taken_over = from == to && matches!(to, State::Started(_)) && epoch > held;
-        let legal = COURSES
-            .into_iter()
-            .filter_map(transitions)
-            .flatten()
-            .any(|(before, _, after)| (before, after) == (from, to));
+        let legal = course.and_then(transitions).into_iter().flatten();
+        let legal = legal.into_iter().any(|(before, _, after)| (before, after) == (from, to));
         if legal || taken_over {
             return Ok(());
         }
@@ -50,16 +52,26 @@ impl Observer for Fences {
         "P9 fences"
     }
 
-    fn saw(&mut self, _: &Facts, event: &Event, _: Instant) -> Result<(), String> {
+    fn saw(&mut self, facts: &Facts, event: &Event, _: Instant) -> Result<(), String> {
         match event {
-            Event::Moved { id, from, to, epoch, .. } => self.moved(*id, *from, *to, *epoch),
+            Event::Moved { id, from, to, epoch, .. } => {
+                let course = facts.log.moves().find(|record| record.id == *id).map(MoveRecord::course);
+                self.moved(course, *id, (*from, *to), *epoch)
+            }
             Event::Flagged { key, before: Some(before), after } if epoch(before) > epoch(after) => {
                 Err(format!("{key} went back from {before:?} to {after:?}"))
             }
-            Event::Guarded { key, before: Some(before), by, .. } if before.epoch > by.epoch => {
-                Err(format!("lease {} changed the fence of {key}, where {} had been", by.epoch, before.epoch))
+            Event::Stands { side, key, before: Some(before), after, by, .. }
+                if before.epoch > by.epoch || before.epoch > after.epoch =>
+            {
+                let by = by.epoch;
+                Err(format!("lease {by} changed where {key} stands in the {side:?} from {before:?} to {after:?}"))
             }
-            Event::Flagged { .. } | Event::Guarded { .. } | Event::RowsChanged { .. } | Event::FlagsLost => Ok(()),
+            Event::Flagged { .. }
+            | Event::Stands { .. }
+            | Event::RowsChanged { .. }
+            | Event::FlagsLost
+            | Event::WriterWaited { .. } => Ok(()),
         }
     }
 }

@@ -4,6 +4,7 @@ mod accounts;
 mod bounded_block;
 mod equality;
 mod fences;
+mod finalized;
 mod isolation;
 mod left_behind;
 mod one_writer;
@@ -46,4 +47,5 @@ pub fn all(world: &World, participants: &Arc<Participants>, operator_503: &Opera
     world.watch(fences::Fences::default());
     world.watch(operator_503::Operator503Survives::new(participants, operator_503));
     world.watch(accounts::Accounts);
+    world.watch(finalized::Finalized::new(world, participants));
 }

@@ -1,5 +1,7 @@
-//! P2: at any instant at most one store accepts writes of an org: the source until the drain, the target once its rows
-//! are live, neither in between. It holds for the stores that the flags route to, and of each write that a client commits.
+//! P2: at any instant at most one store accepts writes of an org. Offline the flags decide: the source until the drain, the target once
+//! its rows are live, neither in between. It holds for the stores that the flags route to, and of each write that a client commits. Online
+//! the stores decide: the org lives in one of them, or for a moment of its move in none. It holds for where the org stands, and of each
+//! write.
 
 use std::sync::Arc;
 
@@ -7,9 +9,10 @@ use mover_actors::domain::flags::{FlagKey, Routing};
 use mover_actors::domain::ids::{MigrationName, OrgKey};
 use mover_actors::domain::state::{State, Step};
 use mover_actors::ports::Side;
+use mover_actors::protocol::Mode;
 use tokio::time::Instant;
 
-use crate::memory::{Event, Facts, GuardMode, Hand, Observer};
+use crate::memory::{Event, Facts, Hand, Observer};
 use crate::participants::{Org, Participants, record};
 
 /// See the module's documentation.
@@ -24,15 +27,52 @@ impl OneWriter {
     }
 
     fn check_routes(&self, facts: &Facts, org: &Org) -> Result<(), String> {
-        self.participants
-            .routings
-            .iter()
-            .try_for_each(|(migration, routing)| check_route(facts, org, migration, routing))
+        let mut offline =
+            self.participants.routings.iter().filter(|(migration, _)| self.participants.is_offline(migration));
+        offline.try_for_each(|(migration, routing)| check_route(facts, org, migration, routing))
     }
 }
 
 fn is_live_in_target(facts: &Facts, migration: &MigrationName, key: &OrgKey) -> bool {
-    facts.stores.guard(migration, key).is_some_and(|guard| guard.mode == GuardMode::Settled)
+    facts.stores.standing(migration, Side::Target, key).is_some_and(|found| found.mode == Mode::Settled)
+}
+
+/// Whether a store takes writes of an org that moves while it is written. The source has every org of which nothing is known.
+fn lives_in(facts: &Facts, migration: &MigrationName, side: Side, key: &OrgKey) -> bool {
+    match facts.stores.standing(migration, side, key).map(|found| found.mode) {
+        None => side == Side::Source,
+        Some(Mode::Settled | Mode::Capturing) => true,
+        Some(Mode::Moved | Mode::Incoming | Mode::Discarded) => false,
+    }
+}
+
+/// An org that moves while it is written lives in one store at most.
+fn lives_once(facts: &Facts, migration: &MigrationName, key: &OrgKey) -> Result<(), String> {
+    match [Side::Source, Side::Target].iter().all(|side| lives_in(facts, migration, *side, key)) {
+        true => Err(format!("{migration} {key} lives in both stores")),
+        false => Ok(()),
+    }
+}
+
+/// An org of which no move is in flight lives in a store, and nothing that comes late changes that.
+fn lives_somewhere(facts: &Facts, migration: &MigrationName, key: &OrgKey) -> Result<(), String> {
+    let state = record(facts, migration, key).map(|record| record.state);
+    let is_in_flight = matches!(state, Some(State::Started(_)));
+    match is_in_flight || [Side::Source, Side::Target].iter().any(|side| lives_in(facts, migration, *side, key)) {
+        true => Ok(()),
+        false => Err(format!("{migration} {key} is {state:?} and lives in no store")),
+    }
+}
+
+fn write_online(facts: &Facts, migration: &MigrationName, side: Side, key: &OrgKey) -> Result<(), String> {
+    lives_once(facts, migration, key)?;
+    match lives_in(facts, migration, side, key) {
+        true => Ok(()),
+        false => Err(format!(
+            "{migration} {key} was written in the {side:?}, where it is {:?}",
+            facts.stores.standing(migration, side, key)
+        )),
+    }
 }
 
 /// New requests: none from the end of the block on.
@@ -97,16 +137,41 @@ impl Observer for OneWriter {
                 }
                 None => Ok(()),
             },
-            Event::Moved { org, .. } => {
-                let org = self.participants.orgs.iter().find(|one| one.name == *org);
-                org.map_or(Ok(()), |org| self.check_routes(facts, org))
+            Event::Moved { migration, org, .. } => {
+                let Some(org) = self.participants.orgs.iter().find(|one| one.name == *org) else { return Ok(()) };
+                if self.participants.is_online(migration) {
+                    lives_somewhere(facts, migration, &org.key)?;
+                }
+                self.check_routes(facts, org)
             }
-            Event::Guarded { key, .. } => {
+            Event::Stands { migration, key, .. } if self.participants.is_online(migration) => {
+                lives_once(facts, migration, key)?;
+                lives_somewhere(facts, migration, key)
+            }
+            Event::Stands { key, .. } => {
                 let org = self.participants.orgs.iter().find(|one| one.key == *key);
                 org.map_or(Ok(()), |org| self.check_routes(facts, org))
             }
-            Event::RowsChanged { migration, side, key, by: Hand::Client(_) } => write(facts, migration, *side, key),
-            Event::RowsChanged { .. } | Event::FlagsLost => Ok(()),
+            Event::RowsChanged { migration, side, key, by: Hand::Client(_) } => {
+                match self.participants.is_online(migration) {
+                    true => write_online(facts, migration, *side, key),
+                    false => write(facts, migration, *side, key),
+                }
+            }
+            Event::RowsChanged { .. } | Event::FlagsLost | Event::WriterWaited { .. } => Ok(()),
         }
+    }
+
+    /// Whoever reads the flags finds the org where it lives.
+    fn at_the_end(&mut self, facts: &Facts, _: Instant) -> Result<(), String> {
+        for (org, migration, routing) in
+            self.participants.pairs().filter(|(_, migration, _)| self.participants.is_online(migration))
+        {
+            let routed = facts.route(&org.name, routing);
+            if !routed.is_some_and(|side| lives_in(facts, migration, side, &org.key)) {
+                return Err(format!("{} is routed to {routed:?} in {migration}, and does not live there", org.name));
+            }
+        }
+        Ok(())
     }
 }

@@ -46,7 +46,8 @@ impl Observer for ReplaySafe {
         for ((migration, key), expected) in &mut self.expected {
             expected.sort_unstable();
             let state = record(facts, migration, key).map(|record| record.state);
-            let side = if state == Some(State::Migrated) { Side::Target } else { Side::Source };
+            let is_there = matches!(state, Some(State::Migrated | State::Finalized));
+            let side = if is_there { Side::Target } else { Side::Source };
             let found = facts.stores.rows(migration, side, key);
             if found != *expected {
                 return Err(format!(
@@ -54,7 +55,7 @@ impl Observer for ReplaySafe {
                 ));
             }
             let beside = facts.stores.rows(migration, Side::Target, key);
-            if state != Some(State::Migrated) && !beside.is_empty() {
+            if !is_there && !beside.is_empty() {
                 return Err(format!("{migration} {key} is {state:?}, and the target has {beside:?}"));
             }
         }
