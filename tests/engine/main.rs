@@ -10,6 +10,7 @@ mod big_org;
 mod checking;
 mod constraints;
 mod draining;
+mod encodings;
 mod fence;
 mod isolation;
 mod orgs;

@@ -14,6 +14,7 @@ mod busy;
 mod capturing;
 mod carrying;
 mod disabled;
+mod earlier;
 mod hostile;
 mod installing;
 mod keys;

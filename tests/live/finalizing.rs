@@ -40,6 +40,22 @@ async fn a_finalized_org_is_gone_from_the_source_and_its_backup_can_be_loaded() 
     assert_eq!(world.others("1").await, others);
 }
 
+/// The source's guard is of an earlier version, and the target knows a label that the source does not.
+#[tokio::test]
+async fn an_org_that_moved_under_an_earlier_version_is_finalized() {
+    let world = World::start().await;
+    let engine = world.engine().with_backups_in(backups().join("earlier"));
+    moved(&engine, &lease("1", 1)).await;
+    for store in [&world.old, &world.new] {
+        store.batch_execute(include_str!("../support/earlier_guard.sql")).await.unwrap();
+    }
+    world.new.batch_execute("ALTER TYPE mood ADD VALUE 'angry'").await.unwrap();
+    let backup = engine.back_up(&lease("1", 2)).await.unwrap();
+    engine.close(&lease("1", 2)).await.unwrap();
+    assert_eq!(engine.purge(&lease("1", 2)).await.unwrap(), backup.rows);
+    assert!(world.rows(&world.old, "1").await.is_empty());
+}
+
 #[tokio::test]
 async fn a_damaged_backup_is_refused_before_anything_is_loaded() {
     let world = World::start().await;

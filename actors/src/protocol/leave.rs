@@ -73,6 +73,8 @@ pub(super) async fn remove<S: Stores + ?Sized>(
     lease: &Lease,
     way: Way,
 ) -> Result<i64, EngineError> {
+    // The guard may be of an earlier version, under which the org came to the other store.
+    stores.guard(pair(migration, way).1)?.ensure(Keeps::Changes).await?;
     let route = stores.live_route(migration, way, stores.a_moment_ago()).await?;
     let removed = route.receiving.purge(lease).await;
     route.receiving.watch(&Cohort::one(lease)).await?;

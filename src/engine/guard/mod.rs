@@ -36,7 +36,8 @@ const CREATE: &str = concat!(include_str!("sql/guard_create.sql"), include_str!(
 
 /// The remedy if the guard's table can be neither found nor created.
 pub(super) const MISSING_RIGHT: &str = "no right to create it; run in this store as its owner: CREATE SCHEMA mover; \
-    GRANT CREATE, USAGE ON SCHEMA mover TO the role that Mover logs in as";
+    GRANT CREATE, USAGE ON SCHEMA mover TO the role that Mover logs in as. If another role owns mover.org_guard, run \
+    `mover guard install` as that role";
 
 /// Prepares the statements of [`enter`], so that they are sent at once.
 pub(super) async fn prepare(session: &Session, doing: Doing<'_>) -> Result<(), EngineError> {
@@ -106,13 +107,22 @@ pub(super) async fn ensure_tables(store: &Store) -> Result<bool, EngineError> {
     ensure_one(store, &["has_all", "is_closed"]).await
 }
 
-/// Whether everything that online moves keep in a store exists.
+/// Whether the table of guard rows exists, be it of an earlier version.
+pub(super) async fn has_fence(store: &Store) -> Result<bool, EngineError> {
+    find(store, "has_fence").await
+}
+
+/// Whether all tables of online moves exist, be they of an earlier version, whose functions may be others.
 pub(super) async fn has_tables(store: &Store) -> Result<bool, EngineError> {
+    find(store, "has_tables").await
+}
+
+async fn find(store: &Store, what: &str) -> Result<bool, EngineError> {
     let doing = Doing::new(store.name(), "looking for the guard's tables");
     let session = store.session().await?;
     let row = session.query_one(FOUND, &[]).await.map_err(|error| doing.failed(error))?;
     session.release();
-    row.try_get("has_all").map_err(|error| doing.failed(error))
+    row.try_get(what).map_err(|error| doing.failed(error))
 }
 
 /// Whether the function that all triggers call is of this version, and no function that they call is public.

@@ -80,6 +80,8 @@ impl LivePlan {
                 let definition =
                     Definition { from: definition.to.clone(), to: definition.from.clone(), ..definition.clone() };
                 let mut leaving = target;
+                // The source refuses a row with a label that it lacks when the row is carried over.
+                leaving.types.forget_labels();
                 lost = leave_out_columns(&mut leaving, &source);
                 (definition, leaving, source)
             }

@@ -56,7 +56,7 @@ impl Guard for OrgGuard {
     }
 
     async fn exists(&self) -> Result<bool, EngineError> {
-        guard::has_tables(&self.store).await
+        guard::has_fence(&self.store).await
     }
 
     async fn standings(&self, cohort: &Cohort) -> Result<HashMap<OrgKey, Standing>, EngineError> {

@@ -80,6 +80,7 @@ fn in_words(kind: &str) -> &'static str {
     match kind {
         "table" => "table",
         "column" => "column",
+        "type" => "the type of column",
         "default" => "the default of column",
         "constraint" => "constraint",
         "index" => "index",

@@ -129,6 +129,11 @@ impl Types {
             .try_for_each(|((_, here), (_, there))| self.carries_to(*here, others, *there))
     }
 
+    /// Lets any label of an enum be carried to any type of that name.
+    pub(in crate::engine) fn forget_labels(&mut self) {
+        self.0.values_mut().for_each(|found| found.labels.clear());
+    }
+
     /// Whether the binary form of a value is its text, such as an enum's label.
     pub(in crate::engine) fn is_sent_as_text(&self, oid: Oid) -> bool {
         let is_text =

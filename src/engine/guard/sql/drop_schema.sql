@@ -8,10 +8,12 @@ BEGIN
     ) THEN
         RETURN;
     END IF;
-    DROP FUNCTION mover.guard_admit(text, text, text[]), mover.org_lock(text, text);
+    DROP FUNCTION IF EXISTS mover.guard_admit(text, text, text[]), mover.org_lock(text, text);
     DROP TABLE mover.org_guard, mover.change_log, mover.copy_range;
-    DROP FUNCTION mover.watch(text[]), mover.watch_anew(), mover.watched_bits(text[]);
-    DROP SEQUENCE mover.watched_text, mover.watched_integer, mover.watched_uuid;
+    DROP FUNCTION IF EXISTS mover.watch(text[]), mover.watch_anew(), mover.watched_bits(text[]);
+    -- Of earlier versions.
+    DROP FUNCTION IF EXISTS mover.watch(text), mover.watched_bits(text);
+    DROP SEQUENCE IF EXISTS mover.watched_text, mover.watched_integer, mover.watched_uuid;
     IF EXISTS (SELECT FROM pg_namespace n WHERE n.nspname = 'mover' AND pg_has_role(n.nspowner, 'USAGE'))
        AND NOT EXISTS (
            SELECT FROM pg_depend d

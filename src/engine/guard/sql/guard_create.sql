@@ -36,20 +36,6 @@ BEGIN
 END
 $$;
 
--- Indexes of earlier versions begin with the migration.
-DO $$
-BEGIN
-    IF EXISTS (
-        SELECT FROM pg_index i
-        JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
-        WHERE i.indrelid = 'mover.org_guard'::regclass AND i.indisprimary AND a.attname = 'migration'
-    ) THEN
-        DROP INDEX IF EXISTS mover.org_guard_not_settled, mover.change_log_of_org;
-        ALTER TABLE mover.org_guard DROP CONSTRAINT org_guard_pkey, ADD PRIMARY KEY (org_key, migration);
-    END IF;
-END
-$$;
-
 -- The few orgs that are not settled: for TRUNCATE, and to compute which orgs the triggers watch.
 CREATE INDEX IF NOT EXISTS org_guard_not_settled ON mover.org_guard (org_key, migration) WHERE mode <> 'settled';
 

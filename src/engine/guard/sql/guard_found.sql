@@ -2,6 +2,8 @@
 -- nothing outside pg_catalog and are callable by Mover alone. Functions of an earlier Mover may fail that.
 SELECT
     to_regclass('mover.org_guard') IS NOT NULL AS has_fence,
+    to_regclass('mover.org_guard') IS NOT NULL AND to_regclass('mover.change_log') IS NOT NULL
+    AND to_regclass('mover.copy_range') IS NOT NULL AND to_regclass('mover.watched_text') IS NOT NULL AS has_tables,
     to_regclass('mover.org_guard_not_settled') IS NOT NULL
     AND to_regclass('mover.change_log_of_org') IS NOT NULL
     AND to_regclass('mover.copy_range') IS NOT NULL

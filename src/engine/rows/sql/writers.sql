@@ -1,5 +1,5 @@
 -- Transactions that may have written to these tables and have not ended, or that wait to: those with a lock that a writer or a
--- SELECT … FOR UPDATE takes, on a table or one of its partitions. A prepared transaction has no process. Mover's own sessions
+-- SELECT ... FOR UPDATE takes, on a table or one of its partitions. A prepared transaction has no process. Mover's own sessions
 -- (see session.sql) move other orgs.
 WITH watched (oid) AS (
     SELECT unnest($1::oid[])

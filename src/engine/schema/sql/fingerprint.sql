@@ -28,6 +28,42 @@ SELECT
 FROM pg_attribute a
 WHERE a.attrelid = ANY ((SELECT oids FROM root)::oid[]) AND a.attnum > 0 AND NOT a.attisdropped
 UNION ALL
+-- What a column's type is made of, if it is not a type of Postgres itself: the labels of enums, the fields of composites. A label
+-- that is renamed changes the text of rows and leaves no trace in them.
+SELECT a.attrelid, 'type', a.attname::text, (
+    WITH RECURSIVE reached (oid) AS (
+        SELECT a.atttypid
+        UNION
+        SELECT part.oid
+        FROM reached r
+        JOIN pg_type t ON t.oid = r.oid
+        CROSS JOIN LATERAL (
+            SELECT t.typbasetype AS oid
+            UNION ALL SELECT t.typelem
+            UNION ALL SELECT f.atttypid FROM pg_attribute f WHERE f.attrelid = t.typrelid AND f.attnum > 0
+            UNION ALL SELECT g.rngsubtype FROM pg_range g WHERE g.rngtypid = t.oid
+        ) part
+        WHERE part.oid >= 16384
+    )
+    SELECT concat_ws(
+        ' ',
+        string_agg(r.oid::text, ' ' ORDER BY r.oid),
+        (
+            SELECT string_agg(concat_ws(' ', e.oid, e.enumsortorder, quote_literal(e.enumlabel)), ' ' ORDER BY e.oid)
+            FROM pg_enum e WHERE e.enumtypid = ANY (array_agg(r.oid))
+        ),
+        (
+            SELECT string_agg(concat_ws(' ', f.attrelid, f.attnum, f.attname, f.atttypid, f.atttypmod), ' ' ORDER BY f.attrelid, f.attnum)
+            FROM pg_type t
+            JOIN pg_attribute f ON f.attrelid = t.typrelid AND f.attnum > 0 AND NOT f.attisdropped
+            WHERE t.oid = ANY (array_agg(r.oid)) AND t.typtype = 'c'
+        )
+    )
+    FROM reached r
+)
+FROM pg_attribute a
+WHERE a.attrelid = ANY ((SELECT oids FROM root)::oid[]) AND a.attnum > 0 AND NOT a.attisdropped AND a.atttypid >= 16384
+UNION ALL
 SELECT
     d.adrelid, 'default',
     (SELECT a.attname::text FROM pg_attribute a WHERE a.attrelid = d.adrelid AND a.attnum = d.adnum), d.adbin::text
