@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::Instant;
 
 use futures_util::try_join;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use crate::domain::ids::{OrgKey, StoreName};
 use crate::domain::record::Lease;
@@ -190,12 +190,12 @@ async fn prove_again<S: Stores + ?Sized>(stores: &S, route: &LiveRoute, cohort: 
     let way = route.way;
     let before = |lease: &Lease| stores.proofs().of(lease, What::Compared(way));
     let changes = cohort.leases().iter().find_map(|lease| before(lease)?.basis.changes(&route.basis));
-    info!(
-        migration = cohort.migration(),
-        orgs = cohort.leases().len(),
-        changes = changes.as_deref(),
-        "orgs are compared again"
-    );
+    let (migration, orgs, first) = (cohort.migration(), cohort.leases().len(), &cohort.leases()[0].org);
+    match &changes {
+        Some(changes) => info!(migration, orgs, %first, changes, "orgs are compared again: a store has changed"),
+        // Every org that is taken over from another process: proofs are kept in memory.
+        None => debug!(migration, orgs, %first, "orgs are compared again: this process has no proof of them"),
+    }
     // A table that replaced another has no triggers.
     try_join!(route.leaving.must_watch(), route.receiving.must_watch())?;
     let tallies = compare(stores, route, cohort).await?;
