@@ -3,13 +3,14 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use stateright::{Checker, Expectation, HasDiscoveries, Model};
+use stateright::{Checker, Expectation, HasDiscoveries};
 
+use crate::cohort::Cohort;
+use crate::explored::Explored;
 use crate::model::Cutover;
 use crate::mutations::Without;
 use crate::properties::Name;
-use crate::setting::Setting;
-use crate::trace;
+use crate::setting::{Orgs, Setting};
 
 /// A path that decides a property.
 #[derive(Debug)]
@@ -62,16 +63,23 @@ impl Report {
 
 /// Explores all states of a setting.
 pub fn all(setting: &Setting, threads: usize) -> Report {
-    explore(Cutover::new(*setting, None), threads, None)
+    run(setting, None, threads, None)
 }
 
 /// Explores without a measure until the damage that it prevents occurs. One thread, so that the shortest path is found.
 pub fn without(measure: Without) -> (Setting, &'static str, Report) {
     let (setting, property) = measure.breaks();
-    (setting, property, explore(Cutover::new(setting, Some(measure)), 1, Some(property)))
+    (setting, property, run(&setting, Some(measure), 1, Some(property)))
 }
 
-fn explore(model: Cutover, threads: usize, until: Option<Name>) -> Report {
+fn run(setting: &Setting, without: Option<Without>, threads: usize, until: Option<Name>) -> Report {
+    match setting.orgs {
+        Orgs::One => explore(Cutover::new(*setting, without), threads, until),
+        Orgs::Two | Orgs::TwoThenEach => explore(Cohort::new(*setting, without), threads, until),
+    }
+}
+
+fn explore<M: Explored>(model: M, threads: usize, until: Option<Name>) -> Report {
     let start = Instant::now();
     let mut checker = model.checker().threads(threads);
     if let Some(property) = until {
@@ -81,12 +89,12 @@ fn explore(model: Cutover, threads: usize, until: Option<Name>) -> Report {
     let took = start.elapsed();
     let mut discoveries = checker.discoveries();
     let model = checker.model();
-    let verdict = |property: stateright::Property<Cutover>| Verdict {
+    let verdict = |property: stateright::Property<M>| Verdict {
         property: property.name,
         is_example: property.expectation == Expectation::Sometimes,
         found: discoveries.remove(property.name).map(|path| {
             let path = path.into_vec();
-            Found { actions: path.len() - 1, trace: trace::tell(model, &path) }
+            Found { actions: path.len() - 1, trace: model.tell(&path) }
         }),
     };
     let verdicts = model.properties().into_iter().map(verdict).collect();

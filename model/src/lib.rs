@@ -4,7 +4,9 @@
 //! left out, and how to read a counterexample.
 
 mod action;
+mod cohort;
 pub mod explore;
+mod explored;
 mod model;
 mod mutations;
 mod node;

@@ -53,7 +53,7 @@ fn main() -> ExitCode {
 fn help() {
     println!("{HELP}\nSettings:");
     for setting in FULL.iter().chain(&SMALL) {
-        println!("  {:<20} {}", setting.name, setting.about);
+        println!("  {:<24} {}", setting.name, setting.about);
     }
     println!("\nMeasures:");
     for measure in Without::ALL {
@@ -132,7 +132,7 @@ fn exits() -> bool {
     for setting in &SMALL {
         let progress = progress::walk(setting);
         let stuck = if progress.stuck == 0 { "none".to_owned() } else { format!("{} STUCK", progress.stuck) };
-        println!("  {:<20} {} states, stuck: {stuck}", setting.name, progress.states);
+        println!("  {:<24} {} states, stuck: {stuck}", setting.name, progress.states);
         if let Some(example) = &progress.example {
             println!("{example}");
         }

@@ -1,6 +1,6 @@
 //! The protocol as a transition system.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use stateright::{Model, Property};
 
@@ -15,12 +15,12 @@ pub(crate) struct Cutover {
     pub(crate) setting: Setting,
     pub(crate) without: Option<Without>,
     /// Decided properties, one bit each: the first discovery is the shortest, so later ones are ignored.
-    decided: AtomicU32,
+    decided: AtomicU64,
 }
 
 impl Cutover {
     pub(crate) fn new(setting: Setting, without: Option<Without>) -> Self {
-        Cutover { setting, without, decided: AtomicU32::new(0) }
+        Cutover { setting, without, decided: AtomicU64::new(0) }
     }
 
     pub(crate) fn has(&self, measure: Without) -> bool {

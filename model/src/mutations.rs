@@ -77,11 +77,25 @@ pub enum Without {
     WatchAfterCommit,
     /// An install leaves the bits of orgs that are not settled.
     InstallKeepsWatch,
+    /// `moved` is committed for all orgs of a cohort or for none.
+    MovedAllOrNone,
+    /// That commit checks the epoch of each org.
+    EpochOfEach,
+    /// A cohort moves only orgs whose lock it holds.
+    MovesOnlyLocked,
+    /// An org whose lock is not free leaves the cohort; nobody waits for its writers with the locks of others.
+    BusyOrgLeaves,
+    /// The round under the locks carries over the changes of every org.
+    LastRoundOfAll,
+    /// When a request about a cohort is refused, its orgs try alone, and only those fail that are refused alone.
+    FaultOfOneAlone,
+    /// When an org has left its cohort, the others do not wait for it.
+    OthersGoOn,
 }
 
 impl Without {
     /// All of them.
-    pub const ALL: [Without; 35] = [
+    pub const ALL: [Without; 42] = [
         Without::Barrier,
         Without::RereadAfterLock,
         Without::ExclusiveLock,
@@ -117,6 +131,13 @@ impl Without {
         Without::WatchBeforeWaiting,
         Without::WatchAfterCommit,
         Without::InstallKeepsWatch,
+        Without::MovedAllOrNone,
+        Without::EpochOfEach,
+        Without::MovesOnlyLocked,
+        Without::BusyOrgLeaves,
+        Without::LastRoundOfAll,
+        Without::FaultOfOneAlone,
+        Without::OthersGoOn,
     ];
 
     /// The small configuration in which the damage shows, and the property that it breaks there. That may be a later one than
@@ -158,6 +179,13 @@ impl Without {
             Without::WatchBeforeWaiting => (small::CLIENTS, P3),
             Without::WatchAfterCommit => (small::WATCHED, P3),
             Without::InstallKeepsWatch => (small::WATCHED, P3),
+            Without::MovedAllOrNone => (small::COHORT_OVERTAKEN, P2),
+            Without::EpochOfEach => (small::COHORT_OVERTAKEN, CAUSE),
+            Without::MovesOnlyLocked => (small::COHORT, P3),
+            Without::BusyOrgLeaves => (small::COHORT, P8),
+            Without::LastRoundOfAll => (small::COHORT, P3),
+            Without::FaultOfOneAlone => (small::COHORT_OVERTAKEN, CAUSE),
+            Without::OthersGoOn => (small::COHORT_OVERTAKEN, P8),
         }
     }
 }

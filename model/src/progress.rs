@@ -7,12 +7,12 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
-use stateright::Model;
-
+use crate::cohort::Cohort;
+use crate::explored::Explored;
 use crate::model::Cutover;
 use crate::participants::Writing;
-use crate::setting::Setting;
-use crate::state::{Stage, State};
+use crate::setting::{Orgs, Setting};
+use crate::state::{Stage, State, Step};
 
 /// The result of the walk.
 #[derive(Debug)]
@@ -21,7 +21,8 @@ pub struct Progress {
     pub states: usize,
     /// In how many of them everything is done.
     pub done: usize,
-    /// From how many no such state can be reached.
+    /// From how many no such state can be reached; or an org that is at its switch, or behind it, cannot come to rest without the
+    /// writers of another.
     pub stuck: usize,
     /// One of these.
     pub example: Option<String>,
@@ -29,10 +30,50 @@ pub struct Progress {
 
 /// Walks the whole graph of a setting; all of it is held in memory.
 pub fn walk(setting: &Setting) -> Progress {
-    let model = Cutover::new(*setting, None);
-    let mut numbers: HashMap<State, u32> = HashMap::new();
+    match setting.orgs {
+        Orgs::One => walk_model(&Cutover::new(*setting, None)),
+        Orgs::Two | Orgs::TwoThenEach => walk_model(&Cohort::new(*setting, None)),
+    }
+}
+
+fn walk_model<M: Explored>(model: &M) -> Progress {
+    let (states, mut edges) = graph(model);
+    edges.sort_unstable();
+    let orgs = states.first().map_or(0, |state| M::orgs(state).len());
+    let rests = |state: &M::State, org: usize| is_done(model, &M::orgs(state)[org]);
+    let mut is_stuck = vec![false; states.len()];
+    for org in 0..orgs {
+        let follows = |state: &M::State| M::follows(state, org);
+        let ends = |state: &M::State| follows(state) && rests(state, org);
+        let reached = backwards(&states, &edges, |_| true, ends);
+        let is_of_another = |edge: &Edge| edge.writer.is_some_and(|writer| usize::from(writer) != org);
+        let reached_alone = backwards(&states, &edges, |edge| !is_of_another(edge), ends);
+        for (at, state) in states.iter().enumerate().filter(|(_, state)| follows(state)) {
+            let must_alone = waits_for_no_other(&M::orgs(state)[org]);
+            is_stuck[at] |= !reached[at] || must_alone && !reached_alone[at];
+        }
+    }
+    let done = |state: &&M::State| (0..orgs).all(|org| !M::follows(state, org) || rests(state, org));
+    Progress {
+        states: states.len(),
+        done: states.iter().filter(done).count(),
+        stuck: is_stuck.iter().filter(|stuck| **stuck).count(),
+        example: is_stuck.iter().position(|stuck| *stuck).map(|at| format!("{:#?}", states[at])),
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Edge {
+    to: u32,
+    from: u32,
+    /// The org whose writer acts.
+    writer: Option<u8>,
+}
+
+fn graph<M: Explored>(model: &M) -> (Vec<M::State>, Vec<Edge>) {
+    let mut numbers: HashMap<M::State, u32> = HashMap::new();
     let mut states = model.init_states();
-    let mut edges: Vec<(u32, u32)> = Vec::new();
+    let mut edges: Vec<Edge> = Vec::new();
     numbers.extend(states.iter().copied().zip(0..));
     let mut actions = Vec::new();
     let mut next = 0;
@@ -40,45 +81,42 @@ pub fn walk(setting: &Setting) -> Progress {
         model.actions(&state, &mut actions);
         for action in actions.drain(..) {
             let Some(after) = model.next_state(&state, action) else { continue };
-            let number = match numbers.entry(after) {
+            let to = match numbers.entry(after) {
                 Entry::Occupied(known) => *known.get(),
                 Entry::Vacant(new) => {
                     states.push(after);
                     *new.insert(states.len() as u32 - 1)
                 }
             };
-            edges.push((number, next as u32));
+            let writer = M::writer_of(action).map(|org| org as u8);
+            edges.push(Edge { to, from: next as u32, writer });
         }
         next += 1;
     }
-    drop(numbers);
-    let done: Vec<u32> = (0..).zip(&states).filter(|(_, state)| is_done(&model, state)).map(|(at, _)| at).collect();
-    let reached = backwards(states.len(), edges, &done);
-    let stuck = reached.iter().filter(|reached| !**reached).count();
-    let example = reached.iter().position(|reached| !reached).map(|at| format!("{:#?}", states[at]));
-    Progress { states: states.len(), done: done.len(), stuck, example }
+    (states, edges)
 }
 
-fn is_done(model: &Cutover, state: &State) -> bool {
+fn is_done<M: Explored>(model: &M, state: &State) -> bool {
     let wrote = |(writer, script): (&crate::participants::Writer, &&[crate::setting::Txn])| {
         writer.at == Writing::Idle && usize::from(writer.txn) == script.len()
     };
-    !matches!(state.log.stage, Stage::Running(_)) && state.writers.iter().zip(&model.setting.writers).all(wrote)
+    !matches!(state.log.stage, Stage::Running(_)) && state.writers.iter().zip(&model.one().setting.writers).all(wrote)
 }
 
-/// Edges are (to, from).
-fn backwards(states: usize, mut edges: Vec<(u32, u32)>, from: &[u32]) -> Vec<bool> {
-    edges.sort_unstable();
-    let mut reached = vec![false; states];
-    let mut open = from.to_vec();
-    for at in from {
-        reached[*at as usize] = true;
-    }
+/// From the switch on an org waits for its own writers only; before it, all orgs wait for everyone who writes to their tables.
+fn waits_for_no_other(org: &State) -> bool {
+    !matches!(org.log.stage, Stage::Running(Step::Capture | Step::Copy | Step::Verify))
+}
+
+/// From which states one that is `done` can be reached by the edges that are `taken`. The edges are sorted.
+fn backwards<S>(states: &[S], edges: &[Edge], taken: impl Fn(&Edge) -> bool, done: impl Fn(&S) -> bool) -> Vec<bool> {
+    let mut reached: Vec<bool> = states.iter().map(done).collect();
+    let mut open: Vec<u32> = (0..).zip(&reached).filter(|(_, reached)| **reached).map(|(at, _)| at).collect();
     while let Some(at) = open.pop() {
-        let first = edges.partition_point(|(to, _)| *to < at);
-        for (_, before) in edges[first..].iter().take_while(|(to, _)| *to == at) {
-            if !std::mem::replace(&mut reached[*before as usize], true) {
-                open.push(*before);
+        let first = edges.partition_point(|edge| edge.to < at);
+        for edge in edges[first..].iter().take_while(|edge| edge.to == at).filter(|edge| taken(edge)) {
+            if !std::mem::replace(&mut reached[edge.from as usize], true) {
+                open.push(edge.from);
             }
         }
     }

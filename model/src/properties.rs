@@ -1,8 +1,8 @@
 //! What must hold in every state, and what must be reachable so that this is not vacuous.
 
-use stateright::Property;
+use stateright::{Model, Property};
 
-use crate::action::{Doing, How};
+use crate::explored::Explored;
 use crate::model::Cutover;
 use crate::participants::{At, Writing};
 use crate::setting::{Isolation, Setting};
@@ -22,26 +22,51 @@ pub(crate) const P11: Name = "P11 rolled back keeps every write";
 pub(crate) const P12: Name = "P12 finalized leaves nothing behind";
 pub(crate) const CAUSE: Name = "nothing fails without a cause";
 
-macro_rules! always {
-    ($number:literal, $name:expr, $holds:expr) => {
-        Property::always($name, |model: &Cutover, state: &State| {
-            let holds: fn(&Cutover, &State) -> bool = $holds;
-            model.is_decided($number) || holds(model, state) || !model.decide($number)
+/// What holds in every state of a model of type `$model`.
+macro_rules! always_in {
+    ($number:literal, $model:ty, $name:expr, $holds:expr) => {
+        Property::always($name, |model: &$model, state: &<$model as Model>::State| {
+            let holds: fn(&$model, &<$model as Model>::State) -> bool = $holds;
+            let one = Explored::one(model);
+            one.is_decided($number) || holds(model, state) || !one.decide($number)
         })
     };
 }
 
+/// What must be reached in a model of type `$model`.
+macro_rules! sometimes_in {
+    ($number:literal, $model:ty, $name:expr, $holds:expr) => {
+        stateright::Property::sometimes($name, |model: &$model, state: &<$model as stateright::Model>::State| {
+            let holds: fn(&$model, &<$model as stateright::Model>::State) -> bool = $holds;
+            let one = $crate::explored::Explored::one(model);
+            !one.is_decided($number) && holds(model, state) && one.decide($number)
+        })
+    };
+}
+pub(crate) use sometimes_in;
+
+/// What holds for each org.
+macro_rules! always {
+    ($number:literal, $name:expr, $holds:expr) => {
+        always_in!($number, M, $name, |model, state| {
+            let holds: fn(&Cutover, &State) -> bool = $holds;
+            M::orgs(state).iter().all(|org| holds(model.one(), org))
+        })
+    };
+}
+
+/// What must be reached with one of the orgs.
 macro_rules! sometimes {
     ($number:literal, $name:expr, $holds:expr) => {
-        Property::sometimes($name, |model: &Cutover, state: &State| {
+        sometimes_in!($number, M, $name, |model, state| {
             let holds: fn(&Cutover, &State) -> bool = $holds;
-            !model.is_decided($number) && holds(model, state) && model.decide($number)
+            M::orgs(state).iter().any(|org| holds(model.one(), org))
         })
     };
 }
 
 /// The properties of a setting; those that its budgets cannot reach are left out.
-pub(crate) fn of(setting: &Setting) -> Vec<Property<Cutover>> {
+pub(crate) fn of<M: Explored>(setting: &Setting) -> Vec<Property<M>> {
     let mut properties = safety();
     let budget = &setting.budget;
     properties.extend([
@@ -89,13 +114,15 @@ pub(crate) fn of(setting: &Setting) -> Vec<Property<Cutover>> {
     properties
 }
 
-fn safety() -> Vec<Property<Cutover>> {
+fn safety<M: Explored>() -> Vec<Property<M>> {
     vec![
         always!(1, P1, |_, state| !state.ghost.unequal_at_switch),
         always!(2, P2, |_, state| !(state.ghost.foreign_write || accepts(state, OLD) && accepts(state, NEW))),
         always!(3, P3, |_, state| state.stores[state.owner()].rows == state.ghost.expected),
         always!(7, P7, |model, state| state.log.stage != Stage::Failed || is_as_before(model, state)),
-        always!(8, P8, |model, state| (OLD..=NEW).all(|store| block_goes_on(model, state, store))),
+        always_in!(8, M, P8, |model, state| {
+            (0..M::orgs(state).len()).all(|org| (OLD..=NEW).all(|store| block_goes_on(model, state, org, store)))
+        }),
         always!(9, P9, |_, state| !state.ghost.epoch_fell),
         always!(10, P10, |_, state| agrees_at_rest(state)),
         always!(11, P11, |_, state| state.log.stage != Stage::RolledBack || is_rolled_back(state)),
@@ -156,18 +183,16 @@ fn agrees_at_rest(state: &State) -> bool {
 }
 
 /// The owner can act at once, or once another node, which can act, ends its transaction on the guard row.
-fn block_goes_on(model: &Cutover, state: &State, store: usize) -> bool {
-    let holder = state.stores[store].exclusive;
+fn block_goes_on<M: Explored>(model: &M, state: &M::State, number: usize, store: usize) -> bool {
+    let (orgs, org) = (M::orgs(state), &M::orgs(state)[number]);
+    let holder = org.stores[store].exclusive;
     // The store ends a session that idles while it has the lock.
     if holder == NOBODY || holder == LATE {
         return true;
     }
-    let can_act = |node: u8| {
-        let mut after = *state;
-        model.run(&mut after, usize::from(node), How::Next) == Doing::Done
-    };
-    let lives = state.nodes[usize::from(holder)].locked;
-    let blocks = |node: u8| state.stores.iter().any(|store| store.guard_locked == node);
+    let can_act = |node: u8| model.can_act(state, number, usize::from(node));
+    let lives = org.nodes[usize::from(holder)].locked;
+    let blocks = |node: u8| orgs.iter().flat_map(|org| &org.stores).any(|store| store.guard_locked == node);
     lives && (can_act(holder) || blocks(1 - holder) && can_act(1 - holder))
 }
 

@@ -64,6 +64,16 @@ pub(crate) struct Budget {
     pub(crate) installs: u8,
 }
 
+/// How many orgs there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Orgs {
+    One,
+    /// A cohort of two, each with the writers of the setting; what may go wrong is counted for both.
+    Two,
+    /// The same, but as soon as nothing binds the two any more, each is followed alone.
+    TwoThenEach,
+}
+
 /// One bounded configuration of the model.
 #[derive(Debug, Clone, Copy)]
 pub struct Setting {
@@ -81,4 +91,7 @@ pub struct Setting {
     pub(crate) unique: bool,
     /// The second writer begins with the new store, though no flag ever routed it there.
     pub(crate) astray: bool,
+    pub(crate) orgs: Orgs,
+    /// The second org of a cohort is not written.
+    pub(crate) second_is_quiet: bool,
 }

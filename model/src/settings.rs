@@ -1,7 +1,7 @@
 //! The bounded configurations: large ones for the full run, small ones for tests and for the search without a measure.
 
 use crate::setting::Write::{Delete, Put};
-use crate::setting::{Budget, Setting, Txn, rc, rr};
+use crate::setting::{Budget, Orgs, Setting, Txn, rc, rr};
 
 const NONE: Budget = Budget {
     crashes: 0,
@@ -31,11 +31,22 @@ const MANY: [&[Txn]; 2] = [
 const SWAPS: [&[Txn]; 2] = [&[rc(&[Delete(0), Put(1)]), rc(&[Delete(1), Put(0)])], &[rc(&[Delete(0), Put(1)])]];
 
 const fn setting(name: &'static str, about: &'static str, writers: [&'static [Txn]; 2], budget: Budget) -> Setting {
-    Setting { name, about, writers, budget, ranges: false, early_rounds: true, unique: false, astray: false }
+    Setting {
+        name,
+        about,
+        writers,
+        budget,
+        ranges: false,
+        early_rounds: true,
+        unique: false,
+        astray: false,
+        orgs: Orgs::One,
+        second_is_quiet: false,
+    }
 }
 
 /// The settings of the full run.
-pub const FULL: [Setting; 11] = [
+pub const FULL: [Setting; 15] = [
     setting(
         "clients",
         "writers of all kinds; Mover does not fail; rollback and finalize",
@@ -112,13 +123,47 @@ pub const FULL: [Setting; 11] = [
             Budget { crashes: 1, expiries: 1, failures: 1, ..NONE },
         )
     },
+    Setting {
+        orgs: Orgs::Two,
+        early_rounds: false,
+        ..setting("cohort", "two orgs together until both rest; a node dies", ONE, Budget { crashes: 1, ..NONE })
+    },
+    Setting {
+        orgs: Orgs::TwoThenEach,
+        ..setting(
+            "cohort-fails",
+            "two orgs together; a node dies, a step fails",
+            ONE,
+            Budget { crashes: 1, failures: 1, ..NONE },
+        )
+    },
+    Setting {
+        orgs: Orgs::TwoThenEach,
+        ..setting(
+            "cohort-overtaken",
+            "two orgs together; one or both are taken over",
+            ONE,
+            Budget { expiries: 1, ..NONE },
+        )
+    },
+    Setting {
+        orgs: Orgs::TwoThenEach,
+        early_rounds: false,
+        second_is_quiet: true,
+        ..setting(
+            "cohort-late",
+            "two orgs together, one is written; one or both are taken over, a step fails",
+            ONE,
+            Budget { expiries: 1, failures: 1, ..NONE },
+        )
+    },
 ];
 
 /// Small enough for tests, and for the search without a measure. The tests explore these.
-pub const SMALL: [Setting; 15] = small::ALL;
+pub const SMALL: [Setting; 19] = small::ALL;
 
 pub(crate) mod small {
-    use super::{Budget, MIXED, NONE, ONE, ONE_EACH, SNAPSHOTS, STRANGER, SWAPS, Setting, TWO, setting};
+    use super::{Budget, MIXED, NONE, ONE, ONE_EACH, Orgs, SNAPSHOTS, STRANGER, SWAPS, Setting, TWO, setting};
 
     pub(crate) const CLIENTS: Setting =
         setting("small-clients", "two writers; rollback", TWO, Budget { rollbacks: 1, ..NONE });
@@ -181,8 +226,59 @@ pub(crate) mod small {
     pub(crate) const WATCHED: Setting =
         setting("small-watched", "bits are worked out anew", MIXED, Budget { installs: 1, ..NONE });
 
-    pub(crate) const ALL: [Setting; 15] = [
-        CLIENTS, SNAPSHOT, FAILURES, CRASHES, OVERTAKEN, ABORTED, BACK, OPEN_GUARD, FINALIZE, LOCKS, FAULTS, RANGES,
-        UNIQUE, ASTRAY, WATCHED,
+    pub(crate) const COHORT: Setting = Setting {
+        orgs: Orgs::TwoThenEach,
+        ..setting("small-cohort", "two orgs together; a node dies", ONE, Budget { crashes: 1, ..NONE })
+    };
+    pub(crate) const COHORT_FAILS: Setting = Setting {
+        orgs: Orgs::TwoThenEach,
+        ..setting(
+            "small-cohort-fails",
+            "two orgs together; a step fails, the session with the locks breaks",
+            ONE,
+            Budget { failures: 1, lost_locks: 1, ..NONE },
+        )
+    };
+    pub(crate) const COHORT_APART: Setting = Setting {
+        orgs: Orgs::Two,
+        second_is_quiet: true,
+        ..setting(
+            "small-cohort-apart",
+            "two orgs until both rest, one is written; a step fails",
+            ONE,
+            Budget { failures: 1, ..NONE },
+        )
+    };
+    pub(crate) const COHORT_OVERTAKEN: Setting = Setting {
+        orgs: Orgs::TwoThenEach,
+        second_is_quiet: true,
+        ..setting(
+            "small-cohort-overtaken",
+            "two orgs together, one is written; one or both are taken over",
+            ONE,
+            Budget { expiries: 1, ..NONE },
+        )
+    };
+
+    pub(crate) const ALL: [Setting; 19] = [
+        CLIENTS,
+        SNAPSHOT,
+        FAILURES,
+        CRASHES,
+        OVERTAKEN,
+        ABORTED,
+        BACK,
+        OPEN_GUARD,
+        FINALIZE,
+        LOCKS,
+        FAULTS,
+        RANGES,
+        UNIQUE,
+        ASTRAY,
+        WATCHED,
+        COHORT,
+        COHORT_FAILS,
+        COHORT_APART,
+        COHORT_OVERTAKEN,
     ];
 }

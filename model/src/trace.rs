@@ -6,7 +6,11 @@ use crate::participants::{At, Node, Writing};
 use crate::setting::Isolation;
 use crate::state::{LATE, NEW, NOBODY, OLD, State, Step, Store};
 
-pub(crate) fn tell(model: &Cutover, path: &[(State, Option<Action>)]) -> Vec<String> {
+pub(crate) fn tell<S, A: Copy>(
+    path: &[(S, Option<A>)],
+    world: impl Fn(&S) -> String,
+    sentence: impl Fn(&S, A) -> String,
+) -> Vec<String> {
     let mut lines = Vec::new();
     let mut shown = None;
     for (number, (state, action)) in path.iter().enumerate() {
@@ -16,13 +20,13 @@ pub(crate) fn tell(model: &Cutover, path: &[(State, Option<Action>)]) -> Vec<Str
             shown = Some(world);
         }
         if let Some(action) = action {
-            lines.push(format!("  {:>3}. {}", number + 1, sentence(model, state, *action)));
+            lines.push(format!("  {:>3}. {}", number + 1, sentence(state, *action)));
         }
     }
     lines
 }
 
-fn world(state: &State) -> String {
+pub(crate) fn world(state: &State) -> String {
     let store = |store: usize| {
         let Store { mode, epoch, rows, log, exclusive, .. } = state.stores[store];
         let lock = match exclusive {
@@ -40,7 +44,7 @@ fn name(store: usize) -> &'static str {
     if store == NEW { "new" } else { "old" }
 }
 
-fn sentence(model: &Cutover, state: &State, action: Action) -> String {
+pub(crate) fn sentence(model: &Cutover, state: &State, action: Action) -> String {
     match action {
         Action::Writer(writer, does) => format!("writer {writer} {}", writer_does(model, state, writer.into(), does)),
         Action::Node(node, how) => {

@@ -197,7 +197,7 @@ impl Cutover {
 }
 
 /// A step can fail up to the commit of `moved`, whose answer may get lost.
-fn can_fail(node: &Node) -> bool {
+pub(crate) fn can_fail(node: &Node) -> bool {
     let gives_up = matches!(node.at, At::Failing | At::RevokeReceiving | At::RevokeLeaving | At::GivenUp);
     let early = !gives_up && !matches!(node.at, At::Desire | At::WriteFlags | At::Release | At::Journal);
     early && !matches!(node.step, Step::Abort | Step::BackAbort | Step::Discard | Step::Close | Step::Purge)
@@ -210,7 +210,7 @@ fn fail(state: &mut State, number: usize) {
 }
 
 /// A store or Redis refuses. That is right if the node was overtaken.
-fn refused(state: &mut State, number: usize) -> Doing {
+pub(crate) fn refused(state: &mut State, number: usize) -> Doing {
     state.ghost.false_alarm |= is_holder(state, number);
     fail(state, number);
     Doing::Done

@@ -52,7 +52,9 @@ impl Cutover {
     pub(super) fn commit_moved(&self, state: &mut State, number: usize, then: At) -> Doing {
         let node = state.nodes[number];
         let (leaving, receiving) = (node.step.leaving(), node.step.receiving());
-        let lost = usize::from(state.stores[leaving].exclusive) != number && self.has(Without::ExclusiveLock);
+        let lost = usize::from(state.stores[leaving].exclusive) != number
+            && self.has(Without::ExclusiveLock)
+            && self.has(Without::MovesOnlyLocked);
         if lost && self.has(Without::MovedOnLockSession) {
             super::fail(state, number);
             return Doing::Done;
