@@ -63,7 +63,7 @@ pub async fn guard(
                     true => world.engine.install_guard(name, store).await?,
                     false => world.engine.install_guard_asleep(name, store).await?,
                 };
-                text.push_str(&report(name, store, "installed on", "was complete; nothing changed", &changed));
+                text.push_str(&report(name, store, "installed on", "has all its triggers already", &changed));
                 json!({ "migration": name, "store": store, "installed": changed })
             }
             GuardWork::Remove { force } => {

@@ -138,6 +138,22 @@ async fn a_good_online_migration_has_neither_problems_nor_warnings() {
 }
 
 #[tokio::test]
+async fn values_that_could_not_come_back_are_named_online() {
+    let world = World::empty().await;
+    let schema = |labels: &str| {
+        format!(
+            "CREATE TYPE mood AS ENUM ({labels}); CREATE TABLE notes (id int PRIMARY KEY, org_id int, m mood); CREATE INDEX ON notes (org_id)"
+        )
+    };
+    world.old.batch_execute(&schema("'sad'")).await.unwrap();
+    world.new.batch_execute(&schema("'sad', 'ok'")).await.unwrap();
+    let tables = || vec![keyed("notes", "org_id")];
+    let warnings = found(&online(&world, "mover", tables()), Level::Warning).await;
+    has(&warnings, &["column m", "a rollback is refused", "lacks the value 'ok'"]);
+    assert!(!found(&world.engine(tables()), Level::Warning).await.concat().contains("rollback"));
+}
+
+#[tokio::test]
 async fn a_guard_that_is_not_complete_is_told() {
     let world = World::with_schema(GOOD).await;
     let engine = online(&world, "mover", vec![keyed("orgs", "id"), keyed("notes", "org_id")]);

@@ -9,6 +9,31 @@ use crate::world::{World, caught_up, lease, moved, proven, refusal, switched};
 
 const RATED: &str = "ALTER TABLE groups ADD COLUMN rating int NOT NULL DEFAULT 3";
 
+/// Only an org with such a row has to wait for the source to learn the label.
+#[tokio::test]
+async fn a_label_that_the_source_lacks_is_refused_where_a_row_has_it() {
+    let world = World::start().await;
+    let engine = world.engine().with_plan_age(Duration::ZERO);
+    for (key, epoch) in [("1", 1), ("2", 2)] {
+        moved(&engine, &lease(key, epoch)).await;
+    }
+    let label = "ALTER TYPE mood ADD VALUE 'angry'";
+    world.new.batch_execute(label).await.unwrap();
+    world.new.batch_execute("UPDATE accounts SET m = 'angry' WHERE org = 1").await.unwrap();
+    let (ours, other) = (lease("1", 3), lease("2", 4));
+    let reason = refusal(engine.catch_up(&ours, Way::Back).await);
+    assert!(reason.contains("invalid input value for enum") && reason.contains("angry"), "{reason}");
+    assert_eq!(world.modes("1").await, ("moved".into(), "capturing".into()));
+    caught_up(&engine, &other, Way::Back).await;
+    proven(&engine.compare(&other, Way::Back).await.unwrap());
+    switched(&engine, &other, Way::Back).await;
+    world.old.batch_execute(label).await.unwrap();
+    caught_up(&engine, &ours, Way::Back).await;
+    proven(&engine.compare(&ours, Way::Back).await.unwrap());
+    switched(&engine, &ours, Way::Back).await;
+    world.assert_alike("1").await;
+}
+
 #[tokio::test]
 async fn what_was_written_to_a_column_of_the_target_alone_is_not_lost() {
     let world = World::start().await;

@@ -37,6 +37,7 @@ pub(in crate::engine) async fn check_alike(
         check_primary_keys(report, definition, rule, (left, &here), (right, &there));
         if definition.strategy == Strategy::Online {
             check_columns_of_target(report, definition, rule, left, (right, &there));
+            check_types_on_the_way_back(report, rule, (from, left), (to, right));
         }
         let left = Side { store: &definition.from, table: left, features: &here };
         let right = Side { store: &definition.to, table: right, features: &there };
@@ -44,6 +45,24 @@ pub(in crate::engine) async fn check_alike(
         lacking(report, rule, &right, &left);
     }
     Ok(())
+}
+
+/// A value that only the target's type has, such as a label of an enum, has no place in the source.
+fn check_types_on_the_way_back(
+    report: &mut Report,
+    rule: &TableRule,
+    (from, here): (&Catalog, &Table),
+    (to, there): (&Catalog, &Table),
+) {
+    for column in &here.columns {
+        let Some(twin) = there.column(&column.name) else { continue };
+        // Other checks find types that do not fit on the way forward.
+        let fits_forward = from.types.carries_to(column.type_oid, &to.types, twin.type_oid).is_ok();
+        if let (true, Err(why)) = (fits_forward, to.types.carries_to(twin.type_oid, &from.types, column.type_oid)) {
+            let text = format!("a rollback is refused for an org with a row that has such a value: {why}");
+            report.warning(format!("table {}, column {}", rule.name, column.name), text, "make the types alike");
+        }
+    }
 }
 
 struct Side<'a> {

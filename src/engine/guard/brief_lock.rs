@@ -6,6 +6,7 @@ use mover_actors::ports::EngineError;
 use tokio::time::{Instant, sleep};
 use tokio_postgres::error::SqlState;
 
+use crate::engine::rows::drain::{describe, writers_of};
 use crate::engine::store::connection::Session;
 use crate::engine::store::error::{Doing, Failed};
 
@@ -68,15 +69,8 @@ async fn holders(
 ) -> Result<String, EngineError> {
     let failed = |error| doing.failed(error);
     let readers_too = concurrent == Concurrent::Nothing;
-    let mut described: Vec<String> = Vec::new();
-    for row in session.query(include_str!("sql/holders.sql"), &[&place, &readers_too]).await.map_err(failed)? {
-        let (transaction, pid): (String, Option<i32>) =
-            (row.try_get("transaction").map_err(failed)?, row.try_get("pid").map_err(failed)?);
-        let sql = include_str!("../rows/sql/writer_describe.sql");
-        let description = session.query_one(sql, &[&transaction, &pid]).await.map_err(failed)?;
-        described.push(description.try_get(0).map_err(failed)?);
-    }
-    described.sort();
+    let rows = session.query(include_str!("sql/holders.sql"), &[&place, &readers_too]).await.map_err(failed)?;
+    let described = describe(session, &writers_of(&rows, doing)?, doing).await?;
     Ok(match described.is_empty() {
         true => "no transaction holds it now, but it is in constant use, or another Mover changes it; try again".into(),
         false => described.join("; "),

@@ -12,6 +12,7 @@ use mover_actors::protocol::{LiveLimits, Patience, send};
 use tokio_postgres::Row;
 use tokio_postgres::error::SqlState;
 
+use crate::engine::rows::drain::{describe, writers_of};
 use crate::engine::store::cohort::{Cohort, Parameters};
 use crate::engine::store::connection::Session;
 use crate::engine::store::error::{Doing, Failed};
@@ -158,15 +159,8 @@ pub(super) async fn lock_refusal(
 ) -> Result<EngineError, EngineError> {
     let failed = |error| doing.failed(error);
     let org: [&(dyn tokio_postgres::types::ToSql + Sync); 2] = [&lease.migration.as_str(), &lease.key.as_str()];
-    let mut described = Vec::new();
-    for row in session.query(include_str!("sql/holders.sql"), &org).await.map_err(failed)? {
-        let (transaction, pid): (String, Option<i32>) =
-            (row.try_get(0).map_err(failed)?, row.try_get(1).map_err(failed)?);
-        let sql = include_str!("../rows/sql/writer_describe.sql");
-        let told = session.query_one(sql, &[&transaction, &pid]).await.map_err(failed)?;
-        described.push(told.try_get::<_, String>(0).map_err(failed)?);
-    }
-    described.sort();
+    let rows = session.query(include_str!("sql/holders.sql"), &org).await.map_err(failed)?;
+    let described = describe(session, &writers_of(&rows, doing)?, doing).await?;
     Ok(doing.refused(match described.as_slice() {
         [] => {
             format!("no lock within {budget:?}, although no transaction holds it now: the org is written all the time")

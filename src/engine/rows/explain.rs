@@ -47,10 +47,13 @@ pub(in crate::engine) async fn explain(
     let before = contents(source, table, &table.source, key, &changed, left).await?;
     let after = contents(target, table, &table.target, key, &changed, right).await?;
     let mut columns = BTreeSet::new();
-    let told: Vec<String> =
-        found.iter().map(|difference| tell(difference, table, &before, &after, &mut columns)).collect();
-    let row =
-        if told.is_empty() { "the rows are equal by now: they were changed meanwhile".into() } else { told.join("; ") };
+    let described: Vec<String> =
+        found.iter().map(|difference| describe(difference, table, &before, &after, &mut columns)).collect();
+    let row = if described.is_empty() {
+        "the rows are equal by now: they were changed meanwhile".into()
+    } else {
+        described.join("; ")
+    };
     Ok(Place {
         store: Some(plan.target.to_string()),
         table: Some(table.label.clone()),
@@ -153,7 +156,7 @@ async fn contents(
     found.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect::<Result<_, _>>().map_err(failed)
 }
 
-fn tell(
+fn describe(
     difference: &Difference,
     table: &TablePlan,
     before: &HashMap<String, Vec<Option<String>>>,

@@ -111,7 +111,7 @@ impl Types {
             return Err(format!("values of type {} are numbers that mean another object in each database", here.name));
         }
         if let Some(label) = here.labels.iter().find(|label| !there.labels.contains(label)) {
-            return Err(format!("the target's type {} lacks the value '{label}'", there.name));
+            return Err(format!("the type {} that receives it lacks the value '{label}'", there.name));
         }
         if here.category == "A" && here.element != 0 {
             return self.carries_to(here.element, others, there.element);

@@ -1,4 +1,4 @@
--- One transaction in a form that a person can recognize.
+-- Transactions in a form that a person can recognize: virtual ids, each with its process.
 SELECT coalesce(
     (
         SELECT format(
@@ -7,7 +7,7 @@ SELECT coalesce(
             coalesce(a.state, 'in an unknown state'),
             date_trunc('second', now() - coalesce(a.xact_start, a.backend_start)), left(a.query, 300)
         )
-        FROM pg_stat_activity a WHERE a.pid = $2
+        FROM pg_stat_activity a WHERE a.pid = open.pid
     ),
     (
         SELECT format(
@@ -15,7 +15,9 @@ SELECT coalesce(
             x.gid, x.owner, date_trunc('second', now() - x.prepared)
         )
         FROM pg_prepared_xacts x
-        JOIN pg_locks l ON l.locktype = 'transactionid' AND l.transactionid = x.transaction AND l.virtualtransaction = $1
+        JOIN pg_locks l ON l.locktype = 'transactionid' AND l.transactionid = x.transaction AND l.virtualtransaction = open.transaction
     ),
-    'transaction ' || $1
-)
+    'transaction ' || open.transaction
+) AS description
+FROM unnest($1::text[], $2::integer[]) AS open (transaction, pid)
+ORDER BY description
