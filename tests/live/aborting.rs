@@ -52,6 +52,18 @@ async fn an_abort_without_anything_done_is_fenced_too() {
 }
 
 #[tokio::test]
+async fn an_org_that_came_after_the_guard_is_fenced_by_its_abort_too() {
+    let world = World::start().await;
+    let engine = world.engine();
+    // The guard lists the orgs that exist when it is installed.
+    world.old.batch_execute("DELETE FROM mover.org_guard WHERE org_key = '2'").await.unwrap();
+    engine.release(&lease("2", 2)).await.unwrap();
+    engine.discard(&lease("2", 2)).await.unwrap();
+    let error = engine.capture(&lease("2", 1)).await.unwrap_err();
+    assert!(error.reason.contains("newer epoch 2"), "{error}");
+}
+
+#[tokio::test]
 async fn a_copy_in_ranges_is_taken_back_whole() {
     let world = World::start().await;
     let engine = world.engine().with_live_limits(small_ranges());

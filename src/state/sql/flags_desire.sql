@@ -7,15 +7,16 @@ WITH asked AS (
         $1::text[], $2::bigint[], $3::bigint[], $4::bigint[], $5::jsonb[], $6::jsonb[], $7::jsonb[], $8::jsonb[]
     ) WITH ORDINALITY AS a (key, move_id, claim_epoch, found_epoch, found, absent, base, overlay, place)
 ), held AS (
-    SELECT m.id, m.epoch
+    -- The state is compared below: as a condition here it has the planner read the index of all orgs in flight.
+    SELECT m.id, m.epoch, m.state
     FROM mover.org_migration_state m
-    WHERE m.id = ANY ($2::bigint[]) AND m.state = 'started'
+    WHERE m.id = ANY ($2::bigint[])
     FOR SHARE
 ), allowed AS (
     SELECT a.*
     FROM asked a
     WHERE a.move_id IS NULL
-       OR EXISTS (SELECT FROM held WHERE held.id = a.move_id AND held.epoch = a.claim_epoch)
+       OR EXISTS (SELECT FROM held WHERE held.id = a.move_id AND held.epoch = a.claim_epoch AND held.state = 'started')
 ), changed AS (
     UPDATE mover.desired_flags f
     SET base = a.absent || f.base
