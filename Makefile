@@ -2,7 +2,7 @@
 
 CARGO ?= cargo
 .DEFAULT_GOAL := help
-.PHONY: help setup test lint docs demo bench model mutants chaos
+.PHONY: help setup test lint docs demo bench model mutants versions chaos
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -12,6 +12,7 @@ setup: ## Install what is missing: Postgres, Redis, Chromium, a linker, rustfmt 
 
 test: lint docs ## Everything that must hold: lint, docs, and all tests on real servers
 	scripts/test.sh
+	scripts/versions.sh some
 
 lint: setup ## Formatting, and clippy with warnings denied
 	$(CARGO) fmt --all --check
@@ -34,6 +35,9 @@ model: setup ## Every state that the cutover protocol can reach, and what happen
 
 mutants: setup ## Each safety measure taken away from the product, and whether a test notices; ONLY=name for one; docs/mutants.md
 	$(CARGO) run -p mover-mutants -- $(ONLY)
+
+versions: setup ## All tests of guard, live moves and engine between each two of PostgreSQL 14 to 18, and a chaos trial each; hours
+	scripts/versions.sh all
 
 chaos: setup ## Mover is killed 1,000 times while orgs move and clients write, then every row is counted; docs/chaos.md
 	$(CARGO) build --release -p mover -p mover-chaos --bins

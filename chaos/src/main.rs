@@ -47,6 +47,9 @@ struct Arguments {
     /// The mean time between faults of servers, in seconds
     #[arg(long, default_value_t = 2.5, value_name = "SECONDS")]
     mishap_every: f64,
+    /// Directories with the programs of Postgres for the stores `old` and `new` [default: the system's for both]
+    #[arg(long, num_args = 2, value_names = ["OLD", "NEW"])]
+    postgres: Option<Vec<PathBuf>>,
     /// The program under test [default: the mover beside this program]
     #[arg(long)]
     mover: Option<PathBuf>,
@@ -83,6 +86,7 @@ async fn main() -> ExitCode {
         writes_per_second: arguments.writes,
         kills_between_checks: arguments.check_every,
         mishap_every: Duration::from_secs_f64(arguments.mishap_every),
+        postgres: arguments.postgres.and_then(|dirs| dirs.try_into().ok()),
         mover,
         evidence: evidence.clone(),
     };

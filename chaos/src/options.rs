@@ -31,6 +31,8 @@ pub struct Options {
     pub kills_between_checks: u64,
     /// The mean time between faults of servers.
     pub mishap_every: Duration,
+    /// The directories with the programs of Postgres for the stores `old` and `new`, instead of the system's.
+    pub postgres: Option<[PathBuf; 2]>,
     /// The program under test.
     pub mover: PathBuf,
     /// The directory for Mover's output.

@@ -1,6 +1,6 @@
 //! The servers of a trial: one Postgres with the store `old` and the move log, one with `new`, and a Redis.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use mover::embedded::{EmbeddedError, Options, Private, ServerKind};
@@ -71,10 +71,18 @@ pub(crate) struct Servers {
 }
 
 impl Servers {
-    pub(crate) async fn start(templates: &Path) -> Result<Self, EmbeddedError> {
-        let options = Options::throwaway().template(templates);
+    /// `programs`: the directories with the programs of the two Postgres, if not the system's.
+    pub(crate) async fn start(templates: &Path, programs: Option<&[PathBuf; 2]>) -> Result<Self, EmbeddedError> {
+        let options = |index: usize| {
+            let mut options = Options::throwaway().template(templates);
+            // Redis is looked for in the same directories.
+            let path = std::env::var_os("PATH").unwrap_or_default();
+            options.program_dirs =
+                programs.map(|dirs| std::iter::once(dirs[index].clone()).chain(std::env::split_paths(&path)).collect());
+            options
+        };
         let (first, second) =
-            tokio::try_join!(Private::start(options.clone()), async { Private::start(options.postgres_only()).await })?;
+            tokio::try_join!(Private::start(options(0)), async { Private::start(options(1).postgres_only()).await })?;
         first.ensure_database("mover").await?;
         first.ensure_database("old").await?;
         second.ensure_database("new").await?;

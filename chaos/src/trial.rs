@@ -92,7 +92,8 @@ impl Trial {
         }
         std::fs::create_dir_all(&options.evidence).map_err(|error| error.to_string())?;
         let templates = std::env::temp_dir().join("mover-chaos-template");
-        let servers = Arc::new(Servers::start(&templates).await.map_err(|error| error.to_string())?);
+        let servers =
+            Arc::new(Servers::start(&templates, options.postgres.as_ref()).await.map_err(|error| error.to_string())?);
         let program = Arc::new(Program::new(&options.mover, &options.evidence));
         let pen = Arc::new(RwLock::new(()));
         let shop = share(Shop::new(options.shops + options.shops_later), options, &servers, &evidence, &counters, &pen);

@@ -23,6 +23,7 @@ async fn nothing_is_lost_in_a_short_trial() {
         writes_per_second: 60,
         kills_between_checks: 7,
         mishap_every: Duration::from_millis(1_500),
+        postgres: None,
         mover: built_mover().unwrap_or_else(|error| panic!("{error}")),
         evidence,
         seed,

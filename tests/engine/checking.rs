@@ -77,7 +77,7 @@ async fn schemas_that_do_not_match_are_told_all_at_once() {
 #[tokio::test]
 async fn missing_rights_are_told_with_the_command_that_grants_them() {
     let world = World::with_schema(GOOD).await;
-    world.old.batch_execute("CREATE ROLE lesser LOGIN").await.unwrap();
+    world.server.everywhere("CREATE ROLE lesser LOGIN").await;
     for (client, database) in [(&world.old, "old"), (&world.new, "new")] {
         client
             .batch_execute(&format!(
@@ -216,7 +216,7 @@ async fn rights_that_an_online_move_needs_are_told_for_both_stores() {
     let world = World::with_schema(GOOD).await;
     let events = "CREATE TABLE events (org_id int, id int, PRIMARY KEY (org_id, id)) PARTITION BY RANGE (id);
         CREATE TABLE events_1 PARTITION OF events FOR VALUES FROM (0) TO (10)";
-    world.old.batch_execute("CREATE ROLE lesser LOGIN").await.unwrap();
+    world.server.everywhere("CREATE ROLE lesser LOGIN").await;
     for client in [&world.old, &world.new] {
         client.batch_execute(events).await.unwrap();
         client.batch_execute("GRANT SELECT, INSERT, DELETE ON orgs, notes, events TO lesser").await.unwrap();

@@ -13,6 +13,7 @@ mod draining;
 mod encodings;
 mod fence;
 mod isolation;
+mod newer;
 mod orgs;
 mod paths;
 mod schema_changes;

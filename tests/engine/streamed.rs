@@ -190,12 +190,11 @@ async fn foreign_partitions_are_read_again() {
     ";
     let world = World::with_schema(schema).await;
     world.new.batch_execute("CREATE TABLE groups_1 PARTITION OF groups FOR VALUES IN (1)").await.unwrap();
-    let postgres = world.server.connect("postgres").await;
-    postgres.batch_execute("CREATE DATABASE far").await.unwrap();
+    world.server.create_database("far").await;
     let far = world.server.connect("far").await;
     far.batch_execute("CREATE TABLE groups_1 (id int NOT NULL, org int NOT NULL, name text)").await.unwrap();
-    let directory = world.server.socket_dir().display().to_string();
-    let port: String = postgres.query_one("SHOW port", &[]).await.unwrap().get(0);
+    let directory = world.server.socket_dir("far").display().to_string();
+    let port: String = far.query_one("SHOW port", &[]).await.unwrap().get(0);
     let foreign = format!(
         "ALTER TABLE groups DROP CONSTRAINT groups_pkey;
          CREATE EXTENSION postgres_fdw;
@@ -240,7 +239,7 @@ async fn however_a_row_is_written_it_is_seen() {
     verify(&engine, &lease("1", 2)).await.unwrap_err();
 
     copy(3).await;
-    let file = world.server.socket_dir().join("members").display().to_string();
+    let file = world.server.socket_dir("old").join("members").display().to_string();
     run(&format!("COPY (SELECT group_id, name, share + 1 FROM members) TO '{file}'")).await;
     run(&format!("BEGIN; TRUNCATE members; COPY members FROM '{file}' (FREEZE); COMMIT")).await;
     verify(&engine, &lease("1", 3)).await.unwrap_err();

@@ -32,9 +32,9 @@ impl World {
 
     pub(crate) async fn empty() -> Self {
         let server = Server::start().await;
-        let postgres = server.connect("postgres").await;
-        postgres.batch_execute("CREATE DATABASE old").await.unwrap();
-        postgres.batch_execute("CREATE DATABASE new").await.unwrap();
+        for name in ["old", "new"] {
+            server.create_database(name).await;
+        }
         let (old, new) = (server.connect("old").await, server.connect("new").await);
         Self { server, old, new }
     }

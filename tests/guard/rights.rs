@@ -55,11 +55,8 @@ async fn sessions_without_triggers_write_unseen() {
 #[tokio::test]
 async fn a_plain_role_that_owns_the_tables_can_guard_them() {
     let world = World::bare().await;
-    world
-        .old
-        .batch_execute("CREATE ROLE plain LOGIN; GRANT SET ON PARAMETER session_replication_role TO plain")
-        .await
-        .unwrap();
+    let role = "CREATE ROLE plain LOGIN; GRANT SET ON PARAMETER session_replication_role TO plain";
+    world.server.everywhere(role).await;
     for (client, database) in [(&world.old, "old"), (&world.new, "new")] {
         let own = format!(
             r#"GRANT CREATE ON DATABASE {database} TO plain; GRANT CREATE ON SCHEMA public TO plain; ALTER SCHEMA "Odd {{schema}}" OWNER TO plain;

@@ -60,9 +60,9 @@ impl World {
     /// Nothing of the guard is there.
     pub(crate) async fn bare() -> Self {
         let server = Server::start().await;
-        let postgres = server.connect("postgres").await;
-        for sql in ["CREATE ROLE app LOGIN", "CREATE DATABASE old", "CREATE DATABASE new"] {
-            postgres.batch_execute(sql).await.unwrap();
+        server.everywhere("CREATE ROLE app LOGIN").await;
+        for name in ["old", "new"] {
+            server.create_database(name).await;
         }
         let (old, new) = (server.connect("old").await, server.connect("new").await);
         let rights = r#"GRANT USAGE, CREATE ON SCHEMA public TO app; GRANT USAGE ON SCHEMA "Odd {schema}" TO app;

@@ -13,15 +13,15 @@ const WAITING: &str = "pg_stat_activity WHERE wait_event = 'SyncRep'";
 
 async fn reload(world: &World, sql: &str) {
     for sql in [sql, "SELECT pg_reload_conf()"] {
-        world.old.batch_execute(sql).await.unwrap();
+        world.server.everywhere(sql).await;
     }
 }
 
-async fn moved_and_crashed(settings: &[&str]) {
+async fn moved_and_crashed(setting: impl Fn(&str) -> String) {
     let mut world = World::start().await;
     reload(&world, LAZY).await;
-    for sql in settings {
-        world.old.batch_execute(sql).await.unwrap();
+    for (client, name) in [(&world.old, "old"), (&world.new, "new")] {
+        client.batch_execute(&setting(name)).await.unwrap();
     }
     moved(&world.engine(), &lease("1", 1)).await;
     world.server.crash().await;
@@ -32,13 +32,12 @@ async fn moved_and_crashed(settings: &[&str]) {
 
 #[tokio::test]
 async fn a_move_outlives_a_crash_although_commits_are_lazy_for_the_role() {
-    moved_and_crashed(&["ALTER ROLE mover SET synchronous_commit = off"]).await;
+    moved_and_crashed(|_| "ALTER ROLE mover SET synchronous_commit = off".into()).await;
 }
 
 #[tokio::test]
 async fn a_move_outlives_a_crash_although_commits_are_lazy_for_the_databases() {
-    let settings = ["old", "new"].map(|name| format!("ALTER DATABASE {name} SET synchronous_commit = off"));
-    moved_and_crashed(&[&settings[0], &settings[1]]).await;
+    moved_and_crashed(|name| format!("ALTER DATABASE {name} SET synchronous_commit = off")).await;
 }
 
 /// A standby that never answers.
@@ -46,7 +45,7 @@ async fn without_its_standby() -> World {
     let world = World::start().await;
     reload(&world, "ALTER SYSTEM SET synchronous_standby_names = 'nobody'").await;
     let set = "pg_settings WHERE name = 'synchronous_standby_names' AND setting = 'nobody'";
-    world.wait_for(&world.old, set).await;
+    world.wait_for("old", set).await;
     world
 }
 
@@ -56,7 +55,7 @@ async fn a_commit_that_waits_for_a_standby_is_left_waiting() {
     let (engine, lease) = (world.engine(), lease("1", 1));
     tokio::select! {
         ended = engine.capture(&lease) => panic!("nobody has the commit, but: {ended:?}"),
-        () = world.wait_for(&world.old, WAITING) => {}
+        () = world.wait_for("old", WAITING) => {}
     }
     // No one waits for the answer any more; the commit is invisible until the standby has it.
     let begin = Instant::now();
@@ -66,7 +65,7 @@ async fn a_commit_that_waits_for_a_standby_is_left_waiting() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     reload(&world, "ALTER SYSTEM RESET synchronous_standby_names").await;
-    world.wait_for(&world.old, "mover.org_guard WHERE org_key = '1' AND mode = 'capturing'").await;
+    world.wait_for("old", "mover.org_guard WHERE org_key = '1' AND mode = 'capturing'").await;
     engine.capture(&lease).await.unwrap();
 }
 
@@ -76,7 +75,7 @@ async fn a_commit_whose_wait_was_ended_is_not_taken_for_done() {
     let engine = world.engine();
     let lease = lease("1", 1);
     let impatient = async {
-        world.wait_for(&world.old, WAITING).await;
+        world.wait_for("old", WAITING).await;
         world.old.query(&format!("SELECT pg_cancel_backend(pid) FROM {WAITING}"), &[]).await.unwrap();
     };
     let (captured, ()) = tokio::join!(engine.capture(&lease), impatient);

@@ -155,7 +155,7 @@ async fn a_stray_write_that_began_before_the_copy_is_waited_for_and_found() {
         biased;
         copied = &mut copy => panic!("it did not wait: {copied:?}"),
         // Its guard row is there, and it polls.
-        () = world.wait_for(&world.old, "pg_stat_activity WHERE datname = 'new' AND query LIKE '%virtualtransaction%' AND state = 'idle'") => {}
+        () = world.wait_for("new", "pg_stat_activity WHERE datname = 'new' AND query LIKE '%virtualtransaction%' AND state = 'idle'") => {}
     }
     world.new.batch_execute("COMMIT").await.unwrap();
     copy.await.unwrap();

@@ -17,7 +17,7 @@ const WRITES: &str =
 
 /// The role `app` in both stores, which has created everything it can; every session there finds its objects first.
 async fn hostile(world: &World) -> (Client, Client) {
-    world.old.batch_execute("CREATE ROLE app LOGIN").await.unwrap();
+    world.server.everywhere("CREATE ROLE app LOGIN").await;
     for (client, name) in [(&world.old, "old"), (&world.new, "new")] {
         client.batch_execute(RIGHTS).await.unwrap();
         session(world, name).await.batch_execute(include_str!("../support/hostile.sql")).await.unwrap();

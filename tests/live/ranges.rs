@@ -32,13 +32,13 @@ async fn interrupted(world: &World) {
     {
         let ours = lease("1", 1);
         let copy = engine.copy_live(&ours);
-        let waits = world.wait_for(&world.new, "pg_locks WHERE NOT granted AND relation = 'remarks'::regclass");
+        let waits = world.wait_for("new", "pg_locks WHERE NOT granted AND relation = 'remarks'::regclass");
         tokio::select! { copied = copy => panic!("it cannot end: {copied:?}"), () = waits => {} }
     }
     world.new.batch_execute("ROLLBACK").await.unwrap();
     // The sessions are closed, and with them their transactions.
     let gone = "(SELECT 1 WHERE NOT EXISTS (SELECT FROM pg_locks WHERE relation = 'remarks'::regclass)) s";
-    world.wait_for(&world.new, gone).await;
+    world.wait_for("new", gone).await;
 }
 
 #[tokio::test]
@@ -142,14 +142,14 @@ async fn who_was_overtaken_copies_no_more_ranges() {
     let other = world.server.connect("new").await;
     let ours = lease("1", 1);
     let (copied, ()) = tokio::join!(engine.copy_live(&ours), async {
-        world.wait_for(&other, "pg_locks WHERE NOT granted AND relation = 'remarks'::regclass").await;
+        world.wait_for("new", "pg_locks WHERE NOT granted AND relation = 'remarks'::regclass").await;
         // Waits for the open transactions, like a new owner.
         let raise = "UPDATE mover.org_guard SET epoch = 7 WHERE org_key = '1'";
         let raised = other.batch_execute(raise);
         let freed = async {
             world
                 .wait_for(
-                    &world.old,
+                    "new",
                     "pg_stat_activity WHERE query LIKE 'UPDATE mover.org_guard%' AND wait_event_type = 'Lock'",
                 )
                 .await;
@@ -226,6 +226,6 @@ async fn no_more_ranges_are_begun_than_the_smaller_pool_allows() {
         engine.release(&lease("1", 1)).await.unwrap();
         engine.discard(&lease("1", 1)).await.unwrap();
         drop(engine);
-        world.wait_for(&world.new, &format!("(SELECT 1 WHERE NOT EXISTS (SELECT FROM {opened})) s")).await;
+        world.wait_for("new", &format!("(SELECT 1 WHERE NOT EXISTS (SELECT FROM {opened})) s")).await;
     }
 }

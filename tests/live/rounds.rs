@@ -30,7 +30,7 @@ async fn a_round_that_waited_for_another_sees_what_that_has_seen() {
     world.old.batch_execute("UPDATE accounts SET touched = 1 WHERE email = 'a1@1'").await.unwrap();
     world.new.batch_execute(HOLD).await.unwrap();
     let (round, ()) = tokio::join!(engine.catch_up(&ours, Way::Forward), async {
-        world.wait_for(&world.old, WAITING).await;
+        world.wait_for("new", WAITING).await;
         carried_over_by_another(&world).await;
     });
     assert_eq!(round.unwrap().keys, 0);
@@ -45,7 +45,7 @@ async fn a_copy_that_is_repeated_sees_what_was_carried_over_before_it() {
     copied(&engine, &ours).await;
     world.new.batch_execute(HOLD).await.unwrap();
     let (copied, ()) = tokio::join!(engine.copy_live(&ours), async {
-        world.wait_for(&world.old, WAITING).await;
+        world.wait_for("new", WAITING).await;
         carried_over_by_another(&world).await;
     });
     copied.unwrap();
@@ -63,7 +63,7 @@ async fn a_comparison_waits_for_who_carries_over() {
     world.new.batch_execute(HOLD).await.unwrap();
     world.new.batch_execute("LOCK TABLE accounts IN ACCESS EXCLUSIVE MODE").await.unwrap();
     let (compared, ()) = tokio::join!(engine.compare(&ours, Way::Forward), async {
-        world.wait_for(&world.old, WAITING).await;
+        world.wait_for("new", WAITING).await;
         carried_over_by_another(&world).await;
     });
     proven(&compared.unwrap());
@@ -79,7 +79,7 @@ async fn what_is_written_during_a_round_is_left_for_the_next() {
     // The round has read, and waits for this row.
     world.new.batch_execute("BEGIN; SELECT FROM accounts WHERE email = 'a1@1' FOR UPDATE").await.unwrap();
     let (round, ()) = tokio::join!(engine.catch_up(&ours, Way::Forward), async {
-        world.wait_for(&world.old, WAITING).await;
+        world.wait_for("new", WAITING).await;
         world.old.batch_execute("UPDATE accounts SET touched = 2 WHERE email IN ('a1@1', 'a2@1')").await.unwrap();
         world.new.batch_execute("COMMIT").await.unwrap();
     });

@@ -38,7 +38,7 @@ async fn writers_wait_while_the_lock_is_held_and_are_sent_on_then() {
     let repeatable_read =
         writing(&world, "old", "BEGIN ISOLATION LEVEL REPEATABLE READ; DELETE FROM accounts WHERE org = 1; COMMIT")
             .await;
-    world.wait_for(&world.old, &format!("(SELECT FROM {WAITING} OFFSET 1) s")).await;
+    world.wait_for("old", &format!("(SELECT FROM {WAITING} OFFSET 1) s")).await;
     // Readers do not wait, other orgs are written meanwhile, and the copy is not.
     assert_eq!(world.old.query("SELECT FROM groups WHERE org = 1", &[]).await.unwrap().len(), 12);
     world.old.batch_execute("UPDATE accounts SET touched = 1 WHERE org = 2").await.unwrap();
@@ -62,7 +62,7 @@ async fn a_block_that_is_dropped_lets_writers_go_on_where_they_were() {
     copied(&engine, &lease("1", 1)).await;
     let block = engine.block(&lease("1", 1), Way::Forward).await.unwrap().unwrap();
     let writer = writing(&world, "old", WRITE).await;
-    world.wait_for(&world.old, WAITING).await;
+    world.wait_for("old", WAITING).await;
     drop(block);
     writer.await.unwrap().unwrap();
     switched(&engine, &lease("1", 1), Way::Forward).await;
@@ -81,7 +81,7 @@ async fn a_mover_that_hangs_does_not_keep_writers_waiting() {
     // It wakes up too late, in the middle of it.
     handed_over(&mut block).await.unwrap_err();
     let left = "pg_stat_activity WHERE datname = 'new' AND state LIKE 'idle in transaction%'";
-    world.wait_for(&world.old, &format!("(SELECT WHERE NOT EXISTS (SELECT FROM {left})) s")).await;
+    world.wait_for("new", &format!("(SELECT WHERE NOT EXISTS (SELECT FROM {left})) s")).await;
     assert!(!engine.has_moved(&lease("1", 1), Way::Forward).await.unwrap());
     switched(&world.engine(), &lease("1", 1), Way::Forward).await;
     world.assert_alike("1").await;
@@ -97,9 +97,7 @@ async fn what_was_written_last_is_carried_over() {
     let ours = lease("1", 1);
     let blocking = engine.block(&ours, Way::Forward);
     let (block, ()) = tokio::join!(blocking, async {
-        world
-            .wait_for(&world.new, "pg_locks WHERE locktype = 'advisory' AND NOT granted AND mode = 'ExclusiveLock'")
-            .await;
+        world.wait_for("old", "pg_locks WHERE locktype = 'advisory' AND NOT granted AND mode = 'ExclusiveLock'").await;
         world.old.batch_execute("COMMIT").await.unwrap();
     });
     let mut block = block.unwrap().unwrap();
@@ -222,7 +220,7 @@ async fn a_lock_that_came_too_late_is_not_kept() {
         }
         let kept = "pg_locks WHERE locktype = 'advisory' AND mode = 'ExclusiveLock' AND granted";
         let gone = format!("(SELECT WHERE NOT EXISTS (SELECT FROM {kept})) s");
-        world.wait_for(&world.new, &gone).await;
+        world.wait_for("new", &gone).await;
     }
     writers.stop().await;
 }

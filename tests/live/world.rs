@@ -32,9 +32,8 @@ impl World {
     /// Both guarded, with rows of three orgs in the old one.
     pub(crate) async fn start() -> Self {
         let server = Server::start().await;
-        let postgres = server.connect("postgres").await;
-        for sql in ["CREATE DATABASE old", "CREATE DATABASE new"] {
-            postgres.batch_execute(sql).await.unwrap();
+        for name in ["old", "new"] {
+            server.create_database(name).await;
         }
         let (old, new) = (server.connect("old").await, server.connect("new").await);
         for client in [&old, &new] {
@@ -107,10 +106,12 @@ impl World {
         }
     }
 
-    /// Waits until a query answers with a number other than 0.
-    pub(crate) async fn wait_for(&self, client: &Client, sql: &str) {
+    /// Waits until a query in a store answers with a number other than 0. In a session of its own: in an open transaction the
+    /// views of activity stand still.
+    pub(crate) async fn wait_for(&self, store: &str, sql: &str) {
+        let client = self.server.connect(store).await;
         for _ in 0..2_000 {
-            if self.count(client, sql).await > 0 {
+            if self.count(&client, sql).await > 0 {
                 return;
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
