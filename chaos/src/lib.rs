@@ -5,7 +5,7 @@
 //! - `servers`: two private Postgres servers and a Redis, and faults of them;
 //! - `app`: the interface of an application; `shop` and `bank` implement it;
 //! - `client`: writes until each write is acknowledged, which the `ledger` records;
-//! - `operator`: starts Mover and kills it, `restarts`: restarts servers;
+//! - `operator`: starts Mover and kills it, `restarts`: restarts servers, `link`: holds Mover's packets back;
 //! - `check`: at rest, compares the rows of every org in both stores with the ledger.
 //!
 //! `docs/chaos.md` says what is checked and how to read a failure.
@@ -19,6 +19,7 @@ mod dump;
 mod evidence;
 mod flags;
 mod ledger;
+mod link;
 mod operator;
 mod options;
 mod postgres;

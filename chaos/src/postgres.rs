@@ -9,11 +9,12 @@ use tokio_postgres::{Client, Error, NoTls, SimpleQueryMessage};
 const PATIENCE: Duration = Duration::from_secs(60);
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
-/// Connects; the connection lives as long as the client.
+/// Connects; the connection lives as long as the client. What it commits is durable, whatever is set for the role.
 pub(crate) async fn connect(url: &str) -> Result<Client, Error> {
     let (client, connection) = tokio_postgres::connect(url, NoTls).await?;
     // The next user of the client receives the error.
     tokio::spawn(connection);
+    client.batch_execute("SET synchronous_commit = on").await?;
     Ok(client)
 }
 

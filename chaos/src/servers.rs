@@ -8,6 +8,7 @@ use rand::seq::IndexedRandom;
 use rand::{RngExt, rngs::StdRng};
 use tokio::time::sleep;
 
+use crate::link::Link;
 use crate::postgres::connect;
 
 /// The store that an org lives in.
@@ -44,6 +45,8 @@ pub(crate) enum Mishap {
     Cut(Store, u8),
     /// SIGKILL, and a start after a while.
     Crash(Store),
+    /// What Mover and the server send each other arrives late.
+    Delay(Store),
     RedisForgets,
     RedisCrashes,
     RedisCrashesAndForgets,
@@ -52,12 +55,13 @@ pub(crate) enum Mishap {
 impl Mishap {
     pub(crate) fn choose(random: &mut StdRng) -> Self {
         let store = if random.random() { Store::Old } else { Store::New };
-        match random.random_range(0..24) {
+        match random.random_range(0..28) {
             0..3 => Self::Restart(store),
             3..6 => Self::Crash(store),
             6..8 => Self::RedisForgets,
             8 => Self::RedisCrashes,
             9 => Self::RedisCrashesAndForgets,
+            10..14 => Self::Delay(store),
             _ => Self::Cut(store, *[1, 1, 2, 100].choose(random).unwrap_or(&1)),
         }
     }
@@ -68,13 +72,19 @@ pub(crate) struct Servers {
     first: Private,
     /// Postgres with `new`.
     second: Private,
+    /// Mover's way to them.
+    links: [Link; 2],
 }
 
 impl Servers {
     /// `programs`: the directories with the programs of the two Postgres, if not the system's.
-    pub(crate) async fn start(templates: &Path, programs: Option<&[PathBuf; 2]>) -> Result<Self, EmbeddedError> {
+    pub(crate) async fn start(
+        templates: &Path,
+        programs: Option<&[PathBuf; 2]>,
+    ) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
         let options = |index: usize| {
-            let mut options = Options::throwaway().template(templates);
+            // A commit that does not wait for the disk is lost when the server is killed within this time.
+            let mut options = Options::throwaway().template(templates).postgres_setting("wal_writer_delay", "10s");
             // Redis is looked for in the same directories.
             let path = std::env::var_os("PATH").unwrap_or_default();
             options.program_dirs =
@@ -86,7 +96,37 @@ impl Servers {
         first.ensure_database("mover").await?;
         first.ensure_database("old").await?;
         second.ensure_database("new").await?;
-        Ok(Self { first, second })
+        let links = [Link::open(first.postgres_socket_dir())?, Link::open(second.postgres_socket_dir())?];
+        let servers = Self { first, second, links };
+        for store in Store::BOTH {
+            // Mover's commits must be durable all the same; clients ask for it themselves.
+            let lazy = "ALTER ROLE mover SET synchronous_commit = off";
+            connect(&servers.store_url(store)).await?.batch_execute(lazy).await?;
+        }
+        Ok(servers)
+    }
+
+    fn link(&self, store: Store) -> &Link {
+        match store {
+            Store::Old => &self.links[0],
+            Store::New => &self.links[1],
+        }
+    }
+
+    /// The address of a database for Mover.
+    fn by_link(&self, store: Store, url: &str) -> String {
+        let socket_dir = self.socket_dir(store).display().to_string();
+        url.replace(&socket_dir, &self.link(store).dir().display().to_string())
+    }
+
+    /// The address of a store for Mover.
+    pub(crate) fn store_url_for_mover(&self, store: Store) -> String {
+        self.by_link(store, &self.store_url(store))
+    }
+
+    /// The address of the move log for Mover.
+    pub(crate) fn state_url_for_mover(&self) -> String {
+        self.by_link(Store::Old, &self.state_url())
     }
 
     fn postgres(&self, store: Store) -> &Private {
@@ -121,6 +161,12 @@ impl Servers {
                 Ok(())
             }
             Mishap::Crash(store) => crash(self.postgres(store), ServerKind::Postgres, away).await,
+            Mishap::Delay(store) => {
+                self.link(store).hold(true);
+                sleep(away * 3).await;
+                self.link(store).hold(false);
+                Ok(())
+            }
             Mishap::RedisForgets => {
                 self.forget().await;
                 Ok(())

@@ -92,8 +92,8 @@ impl Trial {
         }
         std::fs::create_dir_all(&options.evidence).map_err(|error| error.to_string())?;
         let templates = std::env::temp_dir().join("mover-chaos-template");
-        let servers =
-            Arc::new(Servers::start(&templates, options.postgres.as_ref()).await.map_err(|error| error.to_string())?);
+        let servers = Servers::start(&templates, options.postgres.as_ref()).await;
+        let servers = Arc::new(servers.map_err(|error| error.to_string())?);
         let program = Arc::new(Program::new(&options.mover, &options.evidence));
         let pen = Arc::new(RwLock::new(()));
         let shop = share(Shop::new(options.shops + options.shops_later), options, &servers, &evidence, &counters, &pen);
@@ -331,8 +331,8 @@ fn share<A: App>(
 }
 
 fn write_configuration(dir: &Path, servers: &Servers) -> std::io::Result<()> {
-    let (state, redis) = (servers.state_url(), servers.redis_url());
-    let [old, new] = Store::BOTH.map(|store| servers.store_url(store));
+    let (state, redis) = (servers.state_url_for_mover(), servers.redis_url());
+    let [old, new] = Store::BOTH.map(|store| servers.store_url_for_mover(store));
     let text = format!(
         "[state]\nurl = {state:?}\n[redis]\nurl = {redis:?}\n[stores.old]\nurl = {old:?}\n[stores.new]\nurl = {new:?}\n\
          [migrations]\ndir = \"migrations\"\n[node]\nlease_ms = {LEASE_MS}\n[engine]\ndrain_budget_ms = 1000\nstep_budget_ms = 5000\n"
