@@ -3,6 +3,8 @@
 
 #[path = "../support/one_org.rs"]
 mod one_org;
+#[path = "../support/pgbouncer.rs"]
+mod pgbouncer;
 #[path = "../support/servers.rs"]
 mod servers;
 
@@ -15,6 +17,7 @@ mod fence;
 mod isolation;
 mod orgs;
 mod paths;
+mod pooled;
 mod schema_changes;
 mod sequences;
 mod stores;

@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 use tokio_postgres::{Client, Config, Statement};
 
 use crate::connection_runtime::ConnectionRuntime;
-use crate::session;
+use crate::session::{self, SessionError};
 use crate::tls::Encryption;
 
 const SESSION_SETTINGS: &str = include_str!("sql/session.sql");
@@ -37,9 +37,9 @@ pub(in crate::engine) struct Connection {
 
 impl managed::Manager for Connector {
     type Type = Connection;
-    type Error = tokio_postgres::Error;
+    type Error = SessionError;
 
-    async fn create(&self) -> Result<Connection, tokio_postgres::Error> {
+    async fn create(&self) -> Result<Connection, SessionError> {
         let (config, encryption) = (self.config.clone(), self.encryption.clone());
         let opening = async move { encryption.connect(&config).await };
         let (client, task) = self.runtime.open(Box::pin(opening)).await?;
@@ -50,7 +50,7 @@ impl managed::Manager for Connector {
         Ok(fresh)
     }
 
-    async fn recycle(&self, connection: &mut Connection, _: &Metrics) -> RecycleResult<tokio_postgres::Error> {
+    async fn recycle(&self, connection: &mut Connection, _: &Metrics) -> RecycleResult<SessionError> {
         if connection.client.is_closed() || connection.in_use.load(Ordering::Relaxed) {
             return Err(RecycleError::message("left in the middle of something"));
         }

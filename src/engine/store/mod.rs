@@ -20,6 +20,7 @@ use crate::config::Postgres;
 use crate::connection_runtime::ConnectionRuntime;
 use crate::engine::store::connection::{Connector, Session};
 use crate::engine::store::error::is_transient;
+use crate::session::{NEXT_WITHOUT_POOLER, SessionError};
 use crate::tls::{self, Trouble};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -102,7 +103,10 @@ impl Store {
     pub(in crate::engine) async fn session(&self) -> Result<Session, EngineError> {
         match self.pool.get().await {
             Ok(connection) => Ok(Session::over(connection)),
-            Err(managed::PoolError::Backend(error)) => Err(self.cannot_connect(&error)),
+            Err(managed::PoolError::Backend(SessionError::Postgres(error))) => Err(self.cannot_connect(&error)),
+            Err(managed::PoolError::Backend(SessionError::Pooled(pooled))) => {
+                Err(self.unusable(false, format!("{pooled}; {NEXT_WITHOUT_POOLER} [stores.{}]", self.name)))
+            }
             Err(managed::PoolError::Timeout(managed::TimeoutType::Wait)) => Err(self.unusable(
                 true,
                 format!("all {} connections of the pool were busy for 30 s", self.pool.status().max_size),

@@ -1,4 +1,4 @@
--- Every connection to a store begins with src/session.sql and this.
+-- Every connection to a store begins with src/session/begin.sql and this.
 -- Text must look the same in both stores, because unusual types are hashed as text.
 SET DateStyle = 'ISO, YMD';
 SET IntervalStyle = 'postgres';
