@@ -174,6 +174,11 @@ impl PgEngine {
         self.triggers(migration, store).await?.status().await
     }
 
+    /// Tables and partitions in a store whose writes are not guarded although an org moves or lives elsewhere.
+    pub async fn uncovered(&self, migration: &MigrationName, store: &StoreName) -> Result<Vec<String>, EngineError> {
+        self.triggers(migration, store).await?.uncovered().await
+    }
+
     /// Removes the guard of a migration from one of its stores without a trace; returns the tables and partitions that had it.
     /// With `force` also if orgs have moved away from there.
     pub async fn remove_guard(
@@ -182,7 +187,18 @@ impl PgEngine {
         store: &StoreName,
         force: bool,
     ) -> Result<Vec<String>, EngineError> {
-        self.triggers(migration, store).await?.remove(force).await
+        self.remove_guard_after(migration, store, force, &[]).await
+    }
+
+    /// The same when these orgs are finalized: what the store says of them is needed no longer.
+    pub async fn remove_guard_after(
+        &self,
+        migration: &MigrationName,
+        store: &StoreName,
+        force: bool,
+        finalized: &[&OrgKey],
+    ) -> Result<Vec<String>, EngineError> {
+        self.triggers(migration, store).await?.remove(force, finalized).await
     }
 
     /// The triggers of a migration in one of its stores.
