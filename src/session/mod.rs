@@ -1,8 +1,8 @@
 //! The beginning of every session with a store or the move log.
 //!
 //! First, whether the session is Mover's own: behind a pooler its settings would stay in sessions of applications, and its locks
-//! would be nobody's. Then the settings that override those of role and database: name lookup in `pg_catalog`, and durable
-//! commits.
+//! would be nobody's. Then the settings that override those of role and database: name lookup in `pg_catalog`, durable
+//! commits, and no timer that could cancel one.
 
 mod backend;
 
@@ -13,7 +13,8 @@ use tokio_postgres::{Client, SimpleQueryMessage};
 pub(crate) const BEGIN: &str = include_str!("begin.sql");
 
 /// What to do about a pooler, before the name of a section of the configuration.
-pub(crate) const NEXT_WITHOUT_POOLER: &str = "next: name the server's own host and port, not those of the pooler, in url in";
+pub(crate) const NEXT_WITHOUT_POOLER: &str =
+    "next: name the server's own host and port, not those of the pooler, in url in";
 
 /// Why a session cannot begin.
 #[derive(Debug, Error)]

@@ -19,7 +19,6 @@ END
 $$;
 -- Writers do not wait long for our locks, nor we for theirs; but a large org may take its time.
 SET lock_timeout = '10s';
-SET statement_timeout = 0;
 SET idle_in_transaction_session_timeout = '5min';
 -- An org is a small part of a table. A plan made while a table was empty must stay good when it is full,
 -- and planning a prepared statement anew for each org would cost more than running it.
