@@ -12,6 +12,7 @@
 //! | `check` | everything that would keep a migration from working |
 
 mod check;
+mod continuity;
 mod guard;
 mod live;
 mod orgs;
@@ -40,11 +41,14 @@ use mover_actors::protocol::{CopyRoute, LiveRoute, Migration, Moves, Proofs, Sto
 use tokio::sync::OnceCell;
 
 pub use check::report::{Finding, Level, Report};
+pub use continuity::StoreFound;
 pub use guard::{GuardStatus, GuardedOrgs};
 pub use live::RangedCopy;
 pub use orgs::survey::Guarded;
 pub use orgs::{Listed, names_no_org};
 pub use schema::name::{ColumnName, NameError, TableName, split_identifiers};
+pub use store::identity::StoreIdentity;
+pub(crate) use store::next_if_changed;
 pub use store::{Store, StoreError};
 
 use crate::config::Definition;
@@ -176,7 +180,10 @@ impl PgEngine {
 
     /// Tables and partitions in a store whose writes are not guarded although an org moves or lives elsewhere.
     pub async fn uncovered(&self, migration: &MigrationName, store: &StoreName) -> Result<Vec<String>, EngineError> {
-        self.triggers(migration, store).await?.uncovered().await
+        match guard::is_needed(self.store_of(self.definition(migration)?, store)?, migration).await? {
+            true => self.triggers(migration, store).await?.uncovered().await,
+            false => Ok(Vec::new()),
+        }
     }
 
     /// Removes the guard of a migration from one of its stores without a trace; returns the tables and partitions that had it.

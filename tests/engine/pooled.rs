@@ -6,7 +6,8 @@ use tokio_postgres::{Client, NoTls};
 use crate::pgbouncer::PgBouncer;
 use crate::world::{World, definition, keyed, migration, store};
 
-const SCHEMA: &str = "CREATE TABLE orgs (id int PRIMARY KEY, name text); CREATE TABLE notes (id int PRIMARY KEY, org int)";
+const SCHEMA: &str =
+    "CREATE TABLE orgs (id int PRIMARY KEY, name text); CREATE TABLE notes (id int PRIMARY KEY, org int)";
 const ADVISORY: &str = "pg_locks WHERE locktype = 'advisory'";
 
 /// Every way in which one server session can serve several clients; with a pool of one, the same session always comes back.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use mover_actors::domain::ids::MigrationName;
 use mover_actors::ports::EngineError;
 use tokio_postgres::types::Oid;
 
@@ -81,18 +82,25 @@ async fn gaps(
     rows.iter().map(gap).collect::<Result<_, _>>().map_err(failed)
 }
 
+/// Whether an org of the migration moves or lives elsewhere, so that writes in the store must be guarded.
+pub(in crate::engine) async fn is_needed(store: &Store, migration: &MigrationName) -> Result<bool, EngineError> {
+    if !crate::engine::guard::has_tables(store).await? {
+        return Ok(false);
+    }
+    let doing = Doing::new(store.name(), LOOKING);
+    let session = store.session().await?;
+    let row = session.query_one(include_str!("sql/is_needed.sql"), &[&migration.as_str()]).await;
+    let is_needed = row.and_then(|row| row.try_get("is_needed")).map_err(|error| doing.failed(error))?;
+    session.release();
+    Ok(is_needed)
+}
+
 impl Guard<'_> {
-    /// Places whose writes are not guarded although an org moves or lives elsewhere; none if no org does.
+    /// Places whose writes are not guarded.
     pub(in crate::engine) async fn uncovered(&self) -> Result<Vec<String>, EngineError> {
         let doing = Doing::new(self.store.name(), LOOKING);
-        if !crate::engine::guard::has_tables(self.store).await? {
-            return Ok(Vec::new());
-        }
         let session = self.store.session().await?;
-        let orgs = self.orgs(&session).await?;
-        let is_needed = orgs.capturing + orgs.moved + orgs.incoming + orgs.discarded > 0;
-        let found = match &self.tables {
-            _ if !is_needed => Vec::new(),
+        let mut found: Vec<String> = match &self.tables {
             Ok(tables) => {
                 let oids: Vec<Oid> = tables.iter().map(|table| table.oid).collect();
                 let labels: Vec<String> = tables.iter().map(|table| table.label.clone()).collect();
@@ -103,10 +111,10 @@ impl Guard<'_> {
             Err(blockers) => blockers.iter().map(|(table, _)| table.clone()).collect(),
         };
         // Without bits the triggers are not called. An org that has moved has had its bit since it was captured.
-        let found = match found.is_empty() && orgs.moved > 0 && !is_watching(&session, doing).await? {
-            true => self.labels(),
-            false => found,
-        };
+        let has_moved = self.orgs(&session).await?.moved > 0;
+        if found.is_empty() && has_moved && !is_watching(&session, doing).await? {
+            found = self.definition.tables.iter().map(|rule| rule.name.to_string()).collect();
+        }
         session.release();
         Ok(found)
     }

@@ -223,11 +223,6 @@ impl<'a> Guard<'a> {
         Ok(status)
     }
 
-    /// The names of all tables, as the definition has them.
-    pub(super) fn labels(&self) -> Vec<String> {
-        self.definition.tables.iter().map(|rule| rule.name.to_string()).collect()
-    }
-
     fn tables(&self) -> Result<&[Guarded], EngineError> {
         let doing = Doing::new(self.store.name(), "guarding its tables");
         self.tables.as_deref().map_err(|blockers| match blockers.first() {
