@@ -16,6 +16,11 @@ have_redis() {
     have redis-server || have valkey-server
 }
 
+have_pgbouncer() {
+    local PATH="$PATH:/usr/sbin:/usr/local/sbin"
+    have pgbouncer
+}
+
 have_chromium() { have chromium || have chromium-browser || have google-chrome; }
 
 as_root() {
@@ -32,13 +37,15 @@ as_root() {
 packages=()
 have_postgres || packages+=(postgresql)
 have_redis || packages+=(redis-server)
+# Tests see that Mover refuses to work behind it.
+have_pgbouncer || packages+=(pgbouncer)
 # The page that Mover serves is tested in it.
 have_chromium || packages+=(chromium)
 have cc || packages+=(gcc libc6-dev)
 
 if [ ${#packages[@]} -gt 0 ]; then
     if ! have apt-get; then
-        echo "setup: please install PostgreSQL, Redis, Chromium and a C compiler; missing here: ${packages[*]}" >&2
+        echo "setup: please install PostgreSQL, Redis, PgBouncer, Chromium and a C compiler; missing here: ${packages[*]}" >&2
         exit 1
     fi
     echo "setup: installing ${packages[*]}"

@@ -15,7 +15,7 @@ use crate::demo;
 use crate::embedded::{EmbeddedError, Options, Servers, Watchdog};
 use crate::engine::{self, LiveLimits, PgEngine, StoreError};
 use crate::flags::RedisFlags;
-use crate::operations::{CampaignDefaults, Needs, StartupDoctor, World};
+use crate::operations::{self, CampaignDefaults, Needs, OperationError, StartupDoctor, World};
 use crate::state::{self, PgMoveLog, StateError};
 
 /// The directory of the private servers, below the working directory.
@@ -51,6 +51,9 @@ pub enum AppError {
     /// A store was not usable.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The stores could not be compared with what the move log remembers of them.
+    #[error(transparent)]
+    Operation(#[from] OperationError),
     /// The tree could not join the move log.
     #[error(transparent)]
     Log(#[from] LogError),
@@ -147,6 +150,11 @@ impl App {
 
     /// Starts the needed part of the tree and waits until it is up.
     pub async fn start(&self, needs: Needs) -> Result<Option<Tree>, AppError> {
+        if needs == Needs::Tree {
+            for found in operations::enforce(&self.world).await?.values() {
+                tracing::error!(store = %found.store, "nothing is moved: {}; {}", found.text, found.next());
+            }
+        }
         let ports = self.world.ports();
         let first: Vec<ChildSpec> = self.servers.iter().cloned().map(Watchdog::spec).collect();
         let mut tree = match needs {

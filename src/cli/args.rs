@@ -402,6 +402,9 @@ pub(super) struct Doctor {
     /// Repair what can be repaired: stop the logging of a source, remove an abandoned copy
     #[arg(long)]
     pub(super) fix: bool,
+    /// Take a store as it is now, after a failover or a restore: campaigns begin and continue again
+    #[arg(long, value_name = "STORE", conflicts_with = "fix")]
+    pub(super) accept: Option<String>,
     /// Print the findings as JSON
     #[arg(long)]
     pub(super) json: bool,

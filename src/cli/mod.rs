@@ -214,6 +214,10 @@ async fn restore(app: &App, args: &args::Restore) -> Result<ExitCode, CliError> 
 }
 
 async fn doctor(app: &App, args: &args::Doctor) -> Result<ExitCode, CliError> {
+    if let Some(store) = &args.accept {
+        print(&operations::accept(&app.world, store).await?, args.json);
+        return Ok(ExitCode::SUCCESS);
+    }
     let diagnosis = Diagnosis::look(&app.world, args.fix).await?;
     print(&Answer::of(&diagnosis), args.json);
     Ok(if diagnosis.is_well() { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -12,6 +12,7 @@
 //! | `check` | everything that would keep a migration from working |
 
 mod check;
+mod continuity;
 mod guard;
 mod live;
 mod orgs;
@@ -40,11 +41,14 @@ use mover_actors::protocol::{CopyRoute, LiveRoute, Migration, Moves, Proofs, Sto
 use tokio::sync::OnceCell;
 
 pub use check::report::{Finding, Level, Report};
+pub use continuity::StoreFound;
 pub use guard::{GuardStatus, GuardedOrgs};
 pub use live::RangedCopy;
 pub use orgs::survey::Guarded;
 pub use orgs::{Listed, names_no_org};
 pub use schema::name::{ColumnName, NameError, TableName, split_identifiers};
+pub use store::identity::StoreIdentity;
+pub(crate) use store::next_if_changed;
 pub use store::{Store, StoreError};
 
 use crate::config::Definition;
@@ -174,6 +178,14 @@ impl PgEngine {
         self.triggers(migration, store).await?.status().await
     }
 
+    /// Tables and partitions in a store whose writes are not guarded although an org moves or lives elsewhere.
+    pub async fn uncovered(&self, migration: &MigrationName, store: &StoreName) -> Result<Vec<String>, EngineError> {
+        match guard::is_needed(self.store_of(self.definition(migration)?, store)?, migration).await? {
+            true => self.triggers(migration, store).await?.uncovered().await,
+            false => Ok(Vec::new()),
+        }
+    }
+
     /// Removes the guard of a migration from one of its stores without a trace; returns the tables and partitions that had it.
     /// With `force` also if orgs have moved away from there.
     pub async fn remove_guard(
@@ -182,7 +194,18 @@ impl PgEngine {
         store: &StoreName,
         force: bool,
     ) -> Result<Vec<String>, EngineError> {
-        self.triggers(migration, store).await?.remove(force).await
+        self.remove_guard_after(migration, store, force, &[]).await
+    }
+
+    /// The same when these orgs are finalized: what the store says of them is needed no longer.
+    pub async fn remove_guard_after(
+        &self,
+        migration: &MigrationName,
+        store: &StoreName,
+        force: bool,
+        finalized: &[&OrgKey],
+    ) -> Result<Vec<String>, EngineError> {
+        self.triggers(migration, store).await?.remove(force, finalized).await
     }
 
     /// The triggers of a migration in one of its stores.

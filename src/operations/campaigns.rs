@@ -67,10 +67,12 @@ pub(super) async fn migrate(
         one_can_begin(world, &definition.name, aim, names).await?;
     }
     world.flags.ping().await?;
-    super::check::refuse_unsafe(world, &definition.name).await?;
+    super::continuity::refuse_changed(world).await?;
+    super::check::refuse_unsafe(world, definition).await?;
     if aim == Aim::Migrate {
         super::guard::install_for_campaign(world, definition).await?;
     }
+    super::continuity::remember(world, definition).await?;
     let defaults = &world.campaign;
     let plan = CampaignPlan {
         migration: definition.name.clone(),
@@ -93,6 +95,7 @@ pub(super) async fn migrate(
 
 /// `resume`: continues a paused campaign, or here one whose process is gone.
 pub(super) async fn resume(world: &World, running: &Running) -> Result<(Campaign, u64), OperationError> {
+    super::continuity::refuse_changed(world).await?;
     let campaign = running.manager.send(Resume).await??;
     let total = total(world, &campaign).await?;
     Ok((campaign, total))

@@ -5,8 +5,10 @@ use std::fmt;
 use mover_actors::domain::ids::MigrationName;
 use serde::Serialize;
 
+use crate::config::Definition;
 use crate::engine::{Finding, Level};
 
+use super::continuity::{self, Discontinuity};
 use super::error::OperationError;
 use super::world::World;
 
@@ -32,8 +34,11 @@ impl Checked {
     /// Checks everything and changes nothing. The move log is open already.
     pub async fn look(world: &World) -> Result<Self, OperationError> {
         let mut migrations = Vec::new();
+        let changed = continuity::look(world).await?;
         for definition in world.definitions.iter() {
-            let findings = world.engine.check(&definition.name).await.findings;
+            let mut findings = world.engine.check(&definition.name).await.findings;
+            let of_this = changed.iter().filter(|found| found.migration == definition.name);
+            findings.extend(of_this.map(Discontinuity::finding));
             migrations.push(CheckedMigration { migration: definition.name.clone(), findings });
         }
         Ok(Self { redis: redis(world).await, migrations })
@@ -63,12 +68,12 @@ async fn redis(world: &World) -> Finding {
 }
 
 /// An error if the migration would fail.
-pub(super) async fn refuse_unsafe(world: &World, migration: &MigrationName) -> Result<(), OperationError> {
-    let report = world.engine.check(migration).await;
+pub(super) async fn refuse_unsafe(world: &World, definition: &Definition) -> Result<(), OperationError> {
+    let report = world.engine.check(&definition.name).await;
     let problems: Vec<_> = report.of_level(Level::Problem).map(|finding| format!("  {finding}")).collect();
     match problems.is_empty() {
         true => Ok(()),
-        false => Err(OperationError::Unsafe { migration: migration.to_string(), problems: problems.join("\n") }),
+        false => Err(OperationError::Unsafe { migration: definition.name.to_string(), problems: problems.join("\n") }),
     }
 }
 

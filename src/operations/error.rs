@@ -74,6 +74,14 @@ pub enum OperationError {
         /// The stores with online migrations.
         stores: String,
     },
+    /// No migration uses this store.
+    #[error("no migration moves orgs from or to a store {store}; the stores are {stores}")]
+    UnknownStore {
+        /// The store that was named.
+        store: String,
+        /// The stores of the migrations.
+        stores: String,
+    },
     /// There is nothing to roll back or to finalize.
     #[error(
         "{migration}: no org is migrated, so there is nothing to {verb} ({} ready, {} in flight, {} rolled back, {} finalized); \
@@ -146,6 +154,12 @@ pub enum OperationError {
     Unsafe {
         /// The migration.
         migration: String,
+        /// One per line.
+        problems: String,
+    },
+    /// A store is not the one that it was, or not the one of this move log.
+    #[error("nothing moves until an operator has decided:\n{problems}")]
+    StoresChanged {
         /// One per line.
         problems: String,
     },

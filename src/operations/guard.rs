@@ -3,8 +3,8 @@
 use std::fmt;
 use std::path::Path;
 
-use mover_actors::domain::ids::{MigrationName, StoreName};
-use mover_actors::domain::state::Strategy;
+use mover_actors::domain::ids::{MigrationName, OrgKey, StoreName};
+use mover_actors::domain::state::{State, Strategy};
 use serde::Serialize;
 use serde_json::json;
 
@@ -67,7 +67,12 @@ pub async fn guard(
                 json!({ "migration": name, "store": store, "installed": changed })
             }
             GuardWork::Remove { force } => {
-                let removed = world.engine.remove_guard(name, store, force).await?;
+                let moves = world.log.moves_begun(name, &[]).await?;
+                let finalized =
+                    moves.iter().filter(|record| record.state == State::Finalized).map(|record| &record.key);
+                let finalized: Vec<&OrgKey> = finalized.collect();
+                let removed = world.engine.remove_guard_after(name, store, force, &finalized).await?;
+                super::continuity::forget_epochs(world, definition, store).await?;
                 text.push_str(&report(name, store, "removed from", "was not there; nothing changed", &removed));
                 json!({ "migration": name, "store": store, "removed": removed })
             }

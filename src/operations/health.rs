@@ -1,5 +1,6 @@
 //! `health`: the health of Mover, for people and for orchestrators.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use mover_actors::tree::darklaunch::drifts;
@@ -8,6 +9,7 @@ use utoipa::ToSchema;
 
 use crate::state::SchemaStatus;
 
+use super::doctor::Diagnosis;
 use super::error::OperationError;
 use super::status::CampaignStatus;
 use super::world::World;
@@ -67,6 +69,7 @@ impl Health {
         for error in world.engine.unreachable_stores().await {
             causes.push(Cause { level: Level::Critical, text: error.to_string() });
         }
+        causes.extend(placement(world).await);
         let orphans: u64 = world.log.nodes().await?.iter().filter(|node| !node.alive).map(|node| node.moves).sum();
         if orphans > 0 {
             let text =
@@ -89,6 +92,32 @@ impl Health {
         }
         Ok(Self::from_causes(causes))
     }
+}
+
+/// Stores that are not the ones that they were, orgs for which the wrong set of stores accepts writes, and tables that are not guarded.
+async fn placement(world: &World) -> Vec<Cause> {
+    let Diagnosis { discontinuities, uncovered, ailments, .. } = match Diagnosis::look(world, false).await {
+        Ok(diagnosis) => diagnosis,
+        Err(error) => {
+            let text = format!("whether orgs live where the move log has them is not known: {error}");
+            return vec![Cause { level: Level::Warning, text }];
+        }
+    };
+    let by_store: BTreeMap<_, _> = discontinuities.iter().map(|found| (&found.store, found)).collect();
+    let changed = by_store.values().map(|found| format!("store {}: {}; {}", found.store, found.text, found.next()));
+    let uncovered = uncovered.iter().map(ToString::to_string);
+    let grave: Vec<_> = ailments.iter().filter(|found| found.grave).collect();
+    let misplaced = grave.first().map(|first| {
+        format!(
+            "orgs for which the wrong set of stores accepts writes: {}; one is {} of {}: {}; next: mover doctor",
+            grave.len(),
+            first.org,
+            first.migration,
+            first.text
+        )
+    });
+    let texts = changed.chain(uncovered).chain(misplaced);
+    texts.map(|text| Cause { level: Level::Critical, text }).collect()
 }
 
 /// A Redis that was restarted may have lost data, so then all flags are compared.

@@ -45,6 +45,9 @@ impl Actor for StartupDoctor {
 
 /// Repairs have been logged where they were made.
 fn report(diagnosis: &Diagnosis) {
+    for uncovered in &diagnosis.uncovered {
+        tracing::error!("{uncovered}");
+    }
     for inconsistency in diagnosis.ailments.iter().filter(|inconsistency| inconsistency.outcome != Outcome::Mended) {
         tracing::warn!(org = inconsistency.org, migration = %inconsistency.migration, "{}; mover doctor tells more", inconsistency.text);
     }

@@ -1,8 +1,11 @@
 //! Connections to the state database, with clear errors.
 
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use deadpool_postgres::{Connect, Manager, ManagerConfig, Pool, PoolError, RecyclingMethod, Runtime};
+use deadpool_postgres::{
+    ClientWrapper, Connect, Hook, HookError, Manager, ManagerConfig, Pool, PoolError, RecyclingMethod, Runtime,
+};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use tokio::task::JoinHandle;
@@ -13,14 +16,14 @@ use tokio_postgres::{Client, Config};
 use super::StateError;
 use super::error::{SECTION, describe};
 use crate::connection_runtime::ConnectionRuntime;
-use crate::session;
+use crate::session::{self, Pooled, SessionError};
 use crate::tls::{self, Encryption, Trouble};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// A statement is planned once per connection, maybe while the tables are still empty, and the plan is kept: a plan with a
 /// sequential scan would stay when the table has grown. Planning a batch again each time would cost as much as writing it, and
 /// JIT compilation takes longer than any of our statements.
-const PLANNER: &str = "-c enable_seqscan=off -c jit=off -c plan_cache_mode=force_generic_plan";
+const PLANNER: &str = "SET enable_seqscan = off; SET jit = off; SET plan_cache_mode = force_generic_plan";
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(10);
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
 const WAIT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -35,20 +38,18 @@ pub async fn connect(config: &Config, encryption: &Encryption, size: usize) -> R
     if config.get_application_name().is_none() {
         config.application_name("mover");
     }
-    let options = config.get_options().map(|given| format!("{given} {PLANNER}"));
-    config.options(options.unwrap_or_else(|| PLANNER.into()));
     // Detects within seconds that a server has vanished.
     config.keepalives_idle(KEEPALIVE_IDLE);
     if config.get_tcp_user_timeout().is_none() {
         config.tcp_user_timeout(ANSWER_TIMEOUT);
     }
     let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
-    let manager = Manager::from_connect(
-        config.clone(),
-        Opener { encryption: encryption.clone(), runtime: ConnectionRuntime::current() },
-        recycling,
-    );
+    let pooled = Refusals::default();
+    let opener =
+        Opener { encryption: encryption.clone(), runtime: ConnectionRuntime::current(), pooled: pooled.clone() };
+    let manager = Manager::from_connect(config.clone(), opener, recycling);
     let pool = Pool::builder(manager)
+        .post_create(Hook::sync_fn(move |client: &mut ClientWrapper, _| pooled.refuse(client)))
         .max_size(size.max(1))
         .runtime(Runtime::Tokio1)
         .create_timeout(Some(CONNECT_TIMEOUT))
@@ -65,14 +66,38 @@ pub async fn connect(config: &Config, encryption: &Encryption, size: usize) -> R
 struct Opener {
     encryption: Encryption,
     runtime: ConnectionRuntime,
+    pooled: Refusals,
+}
+
+/// Connections behind a pooler. The pool knows errors of the driver alone, so they are opened, left as they are, and refused by a
+/// hook.
+#[derive(Clone, Default)]
+struct Refusals(Arc<Mutex<Vec<Pooled>>>);
+
+impl Refusals {
+    fn add(&self, pooled: Pooled) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(pooled);
+    }
+
+    fn refuse(&self, client: &Client) -> Result<(), HookError> {
+        let mut refusals = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match refusals.iter().position(|pooled| pooled.is_about(client)) {
+            Some(place) => Err(HookError::message(refusals.swap_remove(place).to_string())),
+            None => Ok(()),
+        }
+    }
 }
 
 impl Connect for Opener {
     fn connect(&self, config: &Config) -> BoxFuture<'_, Result<(Client, JoinHandle<()>), tokio_postgres::Error>> {
-        let (config, encryption) = (config.clone(), self.encryption.clone());
+        let (config, encryption, pooled) = (config.clone(), self.encryption.clone(), self.pooled.clone());
         let opening = async move {
             let (client, task) = encryption.connect(&config).await?;
-            session::begin(&client).await?;
+            match session::begin(&client).await {
+                Ok(_) => client.batch_execute(PLANNER).await?,
+                Err(SessionError::Pooled(found)) => pooled.add(found),
+                Err(SessionError::Postgres(error)) => return Err(error),
+            }
             Ok((client, task))
         };
         self.runtime.open(Box::pin(opening)).boxed()

@@ -2,12 +2,13 @@
 
 use std::error::Error as _;
 
-use deadpool_postgres::PoolError;
+use deadpool_postgres::{HookError, PoolError};
 use mover_actors::domain::ids::{CampaignId, IdError, MigrationName, MoveId, NodeId, OrgKey, OrgName};
 use mover_actors::ports::LogError;
 use thiserror::Error;
 use tokio_postgres::error::SqlState;
 
+use crate::session::NEXT_WITHOUT_POOLER;
 use crate::tls::{self, Trouble};
 use crate::transient;
 
@@ -50,6 +51,14 @@ pub enum StateError {
         problem: String,
         /// What to do.
         next: String,
+    },
+    /// A connection pooler is in between.
+    #[error("{doing}: {problem}; {NEXT_WITHOUT_POOLER} {SECTION}")]
+    Pooled {
+        /// What was being done.
+        doing: String,
+        /// What was found.
+        problem: String,
     },
     /// Not reachable, or the connection was lost; a retry can help.
     #[error("the move log cannot be reached while {doing}: {cause}")]
@@ -186,7 +195,13 @@ impl StateError {
 
     pub(super) fn pool(doing: &str, error: &PoolError) -> Self {
         match error {
-            PoolError::Backend(error) => Self::postgres(doing, error),
+            PoolError::Backend(error) | PoolError::PostCreateHook(HookError::Backend(error)) => {
+                Self::postgres(doing, error)
+            }
+            // The only message of our hook.
+            PoolError::PostCreateHook(HookError::Message(problem)) => {
+                StateError::Pooled { doing: doing.into(), problem: problem.to_string() }
+            }
             other => StateError::Unreachable { doing: doing.into(), cause: other.to_string() },
         }
     }

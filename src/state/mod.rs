@@ -25,6 +25,7 @@ mod release;
 mod rounds;
 mod runs;
 mod schema;
+mod stores;
 mod tokens;
 mod vacuum;
 
@@ -42,6 +43,7 @@ pub use error::StateError;
 pub use history::{CommandEnd, CommandEntry, NewCommand};
 pub use runs::{Run, RunLock, StepEntry, StepKey, StepState};
 pub use schema::SchemaStatus;
+pub use stores::StoreSeen;
 pub use tokens::{Role, TokenEntry, TokenHash};
 
 /// The move log in Postgres.

@@ -81,15 +81,15 @@ impl PgMoveLog {
         Err(LogError::Fenced { id, ours: epoch })
     }
 
-    /// The moves of orgs in one migration, by their keys; unknown ones are left out.
-    pub async fn moves_by_key(
+    /// The moves of a migration that have begun, and those of the given orgs.
+    pub async fn moves_begun(
         &self,
         migration: &MigrationName,
         keys: &[&OrgKey],
     ) -> Result<Vec<MoveRecord>, StateError> {
-        let doing = "loading moves by their orgs' keys";
+        let doing = "loading moves that have begun";
         let keys: Vec<&str> = keys.iter().map(|key| key.as_str()).collect();
-        let rows = self.query(doing, include_str!("sql/moves_by_key.sql"), &[&migration.as_str(), &keys]).await?;
+        let rows = self.query(doing, include_str!("sql/moves_begun.sql"), &[&migration.as_str(), &keys]).await?;
         records(doing, &rows)
     }
 

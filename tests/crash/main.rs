@@ -4,6 +4,7 @@
 //! the last. What is checked at the end is the same for all of them: see `world::World::come_to_rest`.
 //!
 //! - `offline`, `online`: SIGKILL at every named place of every step, then started again;
+//! - `restored`: failovers, restored stores and move logs, and stores that were changed by hand;
 //! - `repeated_kills`: killed again while it recovers, and killed at any instant;
 //! - `orphans`: abandoned copies and captures in a store;
 //! - `outages`: Postgres and Redis are restarted, killed and emptied under a running campaign;
@@ -25,6 +26,7 @@ mod outages;
 mod program;
 mod quiet_stores;
 mod repeated_kills;
+mod restored;
 mod runbooks;
 mod screen;
 mod terminal;

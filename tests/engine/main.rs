@@ -3,6 +3,8 @@
 
 #[path = "../support/one_org.rs"]
 mod one_org;
+#[path = "../support/pgbouncer.rs"]
+mod pgbouncer;
 #[path = "../support/servers.rs"]
 mod servers;
 
@@ -16,6 +18,7 @@ mod isolation;
 mod newer;
 mod orgs;
 mod paths;
+mod pooled;
 mod schema_changes;
 mod sequences;
 mod stores;

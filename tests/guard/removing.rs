@@ -1,12 +1,13 @@
 //! Removing the guard: without a trace, and not while orgs need it.
 
 use std::process::Command;
+use std::time::Duration;
 
 use crate::world::{
-    MIGRATION, OTHER_MIGRATION, PLACES, World, define, keyed, migration, other_migration, reason, refused, store_name,
-    watch,
+    MIGRATION, OTHER_MIGRATION, PLACES, World, define, keyed, lease, migration, other_migration, reason, refused,
+    store_name, watch,
 };
-use mover::engine::{PgEngine, Store};
+use mover::engine::{Level, LiveLimits, PgEngine, Store};
 
 /// The schema as `pg_dump` writes it.
 fn dump(world: &World) -> String {
@@ -151,4 +152,80 @@ async fn a_schema_mover_that_was_created_by_another_user_stays() {
     assert_eq!(engine.install_guard(&migration(), &store_name("old")).await.unwrap(), ["public.notes"]);
     assert_eq!(engine.remove_guard(&migration(), &store_name("old"), false).await.unwrap(), ["public.notes"]);
     assert_eq!(dump(&world), before);
+}
+
+/// A role with all that an installation needs, on tables of which it does not own one.
+async fn owned_but_for_notes(world: &World) -> PgEngine {
+    let role = "CREATE ROLE plain LOGIN; GRANT SET ON PARAMETER session_replication_role TO plain;
+        GRANT CREATE ON DATABASE old TO plain; GRANT CREATE ON DATABASE new TO plain";
+    world.old.batch_execute(role).await.unwrap();
+    let rights = r#"ALTER SCHEMA "Odd {schema}" OWNER TO plain; GRANT CREATE ON SCHEMA public TO plain;
+        DO $$ DECLARE t record; BEGIN
+            FOR t IN SELECT c.oid::regclass AS name FROM pg_class c WHERE c.relkind IN ('r', 'p') AND c.relname <> 'notes'
+                AND c.relnamespace::regnamespace::text !~ '^pg_|^information_schema' LOOP
+                EXECUTE format('ALTER TABLE %s OWNER TO plain', t.name);
+            END LOOP;
+        END $$;
+        GRANT SELECT, INSERT, DELETE, TRIGGER ON notes TO plain"#;
+    for client in [&world.old, &world.new] {
+        client.batch_execute(rights).await.unwrap();
+    }
+    world.engine_as("plain")
+}
+
+#[tokio::test]
+async fn without_the_right_to_remove_all_of_it_nothing_is_removed_and_the_owners_statements_are_named() {
+    let world = World::bare().await;
+    let engine = owned_but_for_notes(&world).await;
+    let old = store_name("old");
+    let checked = engine.check(&migration()).await;
+    let warning =
+        checked.of_level(Level::Warning).map(ToString::to_string).find(|text| text.contains("not removed again"));
+    let warning = warning.unwrap();
+    assert!(warning.contains("public.notes") && warning.contains("GRANT mover TO plain"), "{warning}");
+    assert_eq!(engine.install_guard(&migration(), &old).await.unwrap(), PLACES);
+    let before = dump(&world);
+    world.set_mode("1", "moved").await;
+    let reason = reason(engine.remove_guard(&migration(), &old, true).await);
+    assert_eq!(dump(&world), before);
+    assert_eq!(world.status().await.guarded, PLACES);
+    assert_eq!(refused(world.app.batch_execute("INSERT INTO notes VALUES (1, 1, '')").await).code, "MV001");
+    // What is printed can be pasted.
+    let statements = reason.split_once("BEGIN;").unwrap().1;
+    world.old.batch_execute(&format!("BEGIN;{}", statements.split_once("COMMIT;").unwrap().0)).await.unwrap();
+    world.old.batch_execute("COMMIT").await.unwrap();
+    engine.remove_guard(&migration(), &old, true).await.unwrap();
+    assert_eq!(leftovers(&world).await, 0);
+}
+
+#[tokio::test]
+async fn while_one_table_is_in_use_no_table_loses_its_triggers() {
+    let world = World::guarded().await;
+    let mut reader = world.another_app().await;
+    let transaction = reader.transaction().await.unwrap();
+    // The last of them.
+    transaction.execute("SELECT FROM stickers", &[]).await.unwrap();
+    let limits = LiveLimits { lock_budget: Duration::from_millis(300), ..LiveLimits::default() };
+    let engine = world.engine().with_live_limits(limits);
+    let reason = reason(engine.remove_guard(&migration(), &store_name("old"), false).await);
+    assert!(reason.contains("public.stickers was busy"), "{reason}");
+    assert_eq!(world.status().await.guarded, PLACES);
+    transaction.rollback().await.unwrap();
+    assert_eq!(engine.remove_guard(&migration(), &store_name("old"), false).await.unwrap(), PLACES);
+    assert_eq!(leftovers(&world).await, 0);
+}
+
+#[tokio::test]
+async fn finalized_orgs_do_not_keep_it_and_others_do() {
+    let world = World::guarded().await;
+    let old = store_name("old");
+    for org in ["1", "2"] {
+        world.set_mode(org, "moved").await;
+    }
+    let (first, second) = (lease("1").key, lease("2").key);
+    let engine = world.engine();
+    let reason = reason(engine.remove_guard_after(&migration(), &old, false, &[&first]).await);
+    assert!(reason.contains("1 orgs") && reason.contains("finalize"), "{reason}");
+    assert_eq!(engine.remove_guard_after(&migration(), &old, false, &[&first, &second]).await.unwrap(), PLACES);
+    assert_eq!(leftovers(&world).await, 0);
 }

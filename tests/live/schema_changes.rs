@@ -9,7 +9,7 @@ use mover_actors::domain::record::Lease;
 use mover_actors::domain::state::Way;
 use tokio_postgres::Client;
 
-use crate::world::{World, backups, blocked, copied, lease, moved, proven, refusal, store, switched};
+use crate::world::{World, backups, blocked, copied, lease, moved, proven, refusal, store, switched, via};
 
 const ADD: &str = "ALTER TABLE groups ADD COLUMN note text";
 
@@ -251,4 +251,76 @@ async fn a_process_that_was_started_again_compares_before_it_switches() {
     let reason = refused_switch(&world.engine(), &lease("1", 2)).await;
     assert!(reason.contains("lines differs"), "{reason}");
     assert_eq!(world.modes("1").await, ("capturing".into(), "incoming".into()));
+}
+
+const PARTITION: &str = "CREATE TABLE later (LIKE stamps INCLUDING ALL); \
+    ALTER TABLE stamps ATTACH PARTITION later FOR VALUES FROM (1000) TO (2000)";
+
+/// A migration with one more table, partitioned by a column that the stores can have new partitions for.
+async fn with_stamps(world: &World) -> PgEngine {
+    in_both(
+        world,
+        "CREATE TABLE stamps (id int PRIMARY KEY, group_id uuid NOT NULL REFERENCES groups ON DELETE CASCADE) PARTITION BY RANGE (id);
+         CREATE INDEX ON stamps (group_id);
+         CREATE TABLE stamps_first PARTITION OF stamps FOR VALUES FROM (0) TO (1000)",
+    )
+    .await;
+    let engine = world.engine_with(via("stamps", ("group_id", "groups", "id"))).with_plan_age(Duration::ZERO);
+    for name in ["old", "new"] {
+        engine.install_guard(&lease("1", 1).migration, &store(name)).await.unwrap();
+    }
+    world.old.batch_execute("INSERT INTO stamps SELECT 1, id FROM groups WHERE org = 1 LIMIT 1").await.unwrap();
+    engine
+}
+
+#[tokio::test]
+async fn a_partition_that_is_attached_in_mid_move_is_guarded_and_does_not_park_other_orgs() {
+    let world = World::start().await;
+    let engine = with_stamps(&world).await;
+    ready_to_switch(&engine, &lease("1", 1)).await;
+    in_both(&world, PARTITION).await;
+    // By the partition's own name, which no trigger sees yet.
+    let unseen = "INSERT INTO later SELECT 1001, id FROM groups WHERE org = 1 LIMIT 1";
+    world.old.batch_execute(unseen).await.unwrap();
+    let reason = refused_switch(&engine, &lease("1", 1)).await;
+    assert!(reason.contains("stamps") && reason.contains("since the org was compared"), "{reason}");
+    assert_eq!(world.modes("1").await, ("capturing".into(), "incoming".into()));
+    // Now it is guarded: another org moves, and this one at its next try, with all that is written.
+    moved(&engine, &lease("2", 2)).await;
+    taken_back(&world, &engine, &lease("1", 1)).await;
+    ready_to_switch(&engine, &lease("1", 3)).await;
+    let seen = "INSERT INTO later SELECT 1002, id FROM groups WHERE org = 1 LIMIT 1";
+    world.old.batch_execute(seen).await.unwrap();
+    switched(&engine, &lease("1", 3), Way::Forward).await;
+    assert_eq!(world.count(&world.new, "stamps").await, 3);
+    let stale = world.old.batch_execute("UPDATE later SET id = 1500 WHERE id = 1001").await.unwrap_err();
+    assert_eq!(stale.code().unwrap().code(), "MV001");
+}
+
+#[tokio::test]
+async fn a_trigger_that_was_disabled_for_a_moment_is_noticed_before_the_switch() {
+    let world = World::start().await;
+    let engine = watchful(&world);
+    ready_to_switch(&engine, &lease("1", 1)).await;
+    world.old.batch_execute("ALTER TABLE accounts DISABLE TRIGGER ALL").await.unwrap();
+    world.old.batch_execute("UPDATE accounts SET touched = 77 WHERE org = 1").await.unwrap();
+    world.old.batch_execute("ALTER TABLE accounts ENABLE TRIGGER ALL").await.unwrap();
+    let reason = refused_switch(&engine, &lease("1", 1)).await;
+    assert!(reason.contains("accounts") && reason.contains("was changed in old"), "{reason}");
+    assert_eq!(world.modes("1").await, ("capturing".into(), "incoming".into()));
+}
+
+#[tokio::test]
+async fn orgs_are_not_switched_while_a_trigger_is_disabled() {
+    let world = World::start().await;
+    let engine = watchful(&world);
+    ready_to_switch(&engine, &lease("1", 1)).await;
+    for (client, table) in [(&world.old, "events_1"), (&world.new, "lines")] {
+        client.batch_execute(&format!("ALTER TABLE {table} DISABLE TRIGGER USER")).await.unwrap();
+        let reason = refused_switch(&engine, &lease("1", 1)).await;
+        assert!(reason.contains("it is not guarded"), "{table}: {reason}");
+        client.batch_execute(&format!("ALTER TABLE {table} ENABLE TRIGGER USER")).await.unwrap();
+    }
+    switched(&engine, &lease("1", 1), Way::Forward).await;
+    world.assert_alike("1").await;
 }

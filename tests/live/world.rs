@@ -60,6 +60,15 @@ impl World {
         PgEngine::new([store("old"), store("new")], [definition(limits)]).with_backups_in(backups().to_owned())
     }
 
+    /// An engine whose migration has one more table.
+    pub(crate) fn engine_with(&self, table: TableRule) -> PgEngine {
+        let limits = Limits { max_block_ms: 5_000, max_change_backlog: 10_000, cohort_orgs: 100, cohort_rows: 16_000 };
+        let mut definition = definition(limits);
+        definition.tables.push(table);
+        let store = |name: &str| Store::open(store(name), &self.server.url(name), 8).unwrap();
+        PgEngine::new([store("old"), store("new")], [definition]).with_backups_in(backups().to_owned())
+    }
+
     pub(crate) async fn count(&self, client: &Client, sql: &str) -> i64 {
         client.query_one(&format!("SELECT count(*) FROM {sql}"), &[]).await.unwrap().get(0)
     }
@@ -247,7 +256,7 @@ fn keyed(table: &str) -> TableRule {
     TableRule { name: table.parse().unwrap(), tenancy: Tenancy::Key("org".parse().unwrap()) }
 }
 
-fn via(table: &str, (column, parent, parent_column): (&str, &str, &str)) -> TableRule {
+pub(crate) fn via(table: &str, (column, parent, parent_column): (&str, &str, &str)) -> TableRule {
     let hop = Via {
         column: column.parse().unwrap(),
         parent: parent.parse().unwrap(),

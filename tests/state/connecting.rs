@@ -98,3 +98,17 @@ async fn commits_last_and_names_are_postgres_own_whatever_is_set_for_the_role() 
     let row = client.query_one("SHOW synchronous_commit", &[]).await.unwrap();
     assert_eq!(row.get::<_, String>(0), "on");
 }
+
+/// A cancel that hits a commit ends its wait for a standby.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_timer_of_the_role_or_the_database_cancels_a_commit() {
+    let server = Server::start().await;
+    let world = server.world().await;
+    for whose in ["ROLE mover", "DATABASE postgres"] {
+        world.run(&format!("ALTER {whose} SET statement_timeout = '5s'")).await.unwrap();
+    }
+    let pool = connect(&server.postgres.url("postgres"), 1).await.unwrap();
+    let client: Object = pool.get().await.unwrap();
+    let row = client.query_one("SHOW statement_timeout", &[]).await.unwrap();
+    assert_eq!(row.get::<_, String>(0), "0");
+}

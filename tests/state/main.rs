@@ -9,6 +9,9 @@ mod constraints;
 mod contract;
 mod courses;
 mod outage;
+#[path = "../support/pgbouncer.rs"]
+mod pgbouncer;
+mod pooled;
 mod racing;
 mod reading;
 mod schema;

@@ -33,6 +33,9 @@ pub(super) async fn compare(
     route: &LiveRoute,
     cohort: &Cohort,
 ) -> Result<Tallies, EngineError> {
+    // A table that replaced another has no triggers, and one may have been disabled. The route is of the triggers that there were
+    // before: if they change from here on, the switch notices.
+    try_join!(route.leaving.must_watch(), route.receiving.must_watch())?;
     let (from, to) = try_join!(route.leaving.session(), route.receiving.session())?;
     let round = Round { route, cohort, from: &*from, to: &*to };
     if route.way == Way::Back {
@@ -196,8 +199,6 @@ async fn prove_again<S: Stores + ?Sized>(stores: &S, route: &LiveRoute, cohort: 
         // Every org that is taken over from another process: proofs are kept in memory.
         None => debug!(migration, orgs, %first, "orgs are compared again: this process has no proof of them"),
     }
-    // A table that replaced another has no triggers.
-    try_join!(route.leaving.must_watch(), route.receiving.must_watch())?;
     let tallies = compare(stores, route, cohort).await?;
     let mismatch = cohort.leases().iter().find_map(|lease| Some((lease, mismatch(way, tallies.get(&lease.key)?)?)));
     let Some((lease, mismatch)) = mismatch else { return Ok(()) };

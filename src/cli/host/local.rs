@@ -76,6 +76,10 @@ impl<'a> Local<'a> {
 impl CommandHost for Local<'_> {
     async fn prepare(&mut self, needs: Needs) -> Result<(), CliError> {
         if self.tree.is_none() {
+            if needs == Needs::Tree {
+                // The tree would take over orgs.
+                operations::refuse_changed(&self.app.world).await?;
+            }
             self.tree = self.app.start(needs).await?;
         }
         Ok(())

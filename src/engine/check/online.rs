@@ -87,6 +87,12 @@ async fn check_guard(
         return Ok(());
     }
     let subject = format!("guard in {}", store.name());
+    for (places, remedy) in guard.unremovable().await? {
+        let text = format!(
+            "could be installed on {places}, but not removed again: only the owner of a table can drop its triggers"
+        );
+        report.warning(&*subject, text, format!("run in {} as superuser: {remedy}", store.name()));
+    }
     let status = guard.status().await?;
     let there = status.guarded.len() + status.asleep.len();
     match (there, status.unguarded.is_empty()) {

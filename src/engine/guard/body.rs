@@ -6,7 +6,7 @@ use crate::config::{Definition, TableRule, Tenancy, Via};
 
 use crate::engine::guard::trigger::{
     DELETE, DELETE_OF_ROW, Firing, INSERT, INSERT_OF_ROW, NEW_ROWS, OLD_ROWS, TRUNCATE, Trigger, UPDATE, UPDATE_OF_ROW,
-    functions_begin, hash, trigger_name,
+    functions_of, trigger_name,
 };
 use crate::engine::guard::watch::{ANY, Kind};
 use crate::engine::plan::org_keys::canonical_text;
@@ -123,7 +123,7 @@ impl Plan<'_> {
         let triggers = [insert, update, delete, (&TRUNCATE, any(), self.truncate())];
         let migration = self.definition.name.as_str();
         let named = |(firing, condition, body): (&'static Firing, String, String)| {
-            let function = format!("{}{:016x}_{}", functions_begin(migration), hash(self.label), firing.event);
+            let function = format!("{}{}", functions_of(migration, self.label), firing.event);
             let function = format!("mover.{}", quote(&function));
             Trigger { name: trigger_name(migration, firing), function, body, settings, firing, condition }
         };

@@ -84,6 +84,19 @@ pub(super) async fn missing_rights(
     Ok(missing)
 }
 
+/// Tables and partitions whose triggers our role could not drop again, with the statement that gives it the right to.
+pub(super) async fn owned_by_others(
+    session: &Session,
+    tables: &[Guarded],
+    doing: Doing<'_>,
+) -> Result<Vec<(String, String)>, EngineError> {
+    let failed = |error| doing.failed(error);
+    let oids: Vec<u32> = tables.iter().map(|table| table.oid).collect();
+    let rows = session.query(include_str!("sql/owned_by_others.sql"), &[&oids]).await.map_err(failed)?;
+    let found = |row: &tokio_postgres::Row| Ok((row.try_get("places")?, row.try_get("remedy")?));
+    rows.iter().map(found).collect::<Result<_, _>>().map_err(failed)
+}
+
 /// The columns whose numbers the query returns.
 async fn chosen<'a>(
     session: &Session,

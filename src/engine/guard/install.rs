@@ -5,13 +5,14 @@
 
 use std::time::Duration;
 
+use mover_actors::domain::ids::OrgKey;
 use mover_actors::ports::EngineError;
 use serde::Serialize;
 
 use crate::config::Definition;
 use crate::engine::guard::body::{Guarded, triggers};
 use crate::engine::guard::brief_lock::{Concurrent, LockRequest, with_brief_lock};
-use crate::engine::guard::fitness::{missing_rights, unfit};
+use crate::engine::guard::fitness::{missing_rights, owned_by_others, unfit};
 use crate::engine::guard::places::{Place, Standing, places};
 use crate::engine::guard::trigger::Trigger;
 use crate::engine::guard::watch::{is_watching, watch_anew};
@@ -68,7 +69,7 @@ pub(in crate::engine) struct Guard<'a> {
     pub(super) definition: &'a Definition,
     pub(super) store: &'a Store,
     /// Or the tables that cannot have triggers, and why. Existing triggers can be removed all the same.
-    tables: Result<Vec<Guarded>, Vec<(String, String)>>,
+    pub(super) tables: Result<Vec<Guarded>, Vec<(String, String)>>,
     keys: KeyForms,
     /// How long to try for a table that is in use.
     pub(super) lock_budget: Duration,
@@ -170,7 +171,7 @@ impl<'a> Guard<'a> {
             }
             Readiness::Asleep => asleep_unless_there(&wanted, place),
         };
-        with_brief_lock(session, &create, &place.name, asking, doing).await
+        with_brief_lock(session, &create, std::slice::from_ref(&place.name), asking, doing).await
     }
 
     /// Finds what keeps tables from being guarded, each with its name and the remedy; changes nothing.
@@ -183,6 +184,16 @@ impl<'a> Guard<'a> {
         let session = self.store.session().await?;
         let mut found = unfit(&session, tables, doing).await?;
         found.extend(missing_rights(&session, tables, doing).await?);
+        session.release();
+        Ok(found)
+    }
+
+    /// Tables and partitions from which Mover could not remove the guard again, with the statement that gives it the right to.
+    pub(in crate::engine) async fn unremovable(&self) -> Result<Vec<(String, String)>, EngineError> {
+        let doing = Doing::new(self.store.name(), "looking for what removing the guard needs");
+        let tables = self.tables()?;
+        let session = self.store.session().await?;
+        let found = owned_by_others(&session, tables, doing).await?;
         session.release();
         Ok(found)
     }
@@ -238,10 +249,20 @@ impl<'a> Guard<'a> {
     }
 
     pub(super) async fn orgs(&self, session: &Session) -> Result<GuardedOrgs, EngineError> {
+        self.orgs_without(session, &[]).await
+    }
+
+    /// The orgs without some of them.
+    pub(super) async fn orgs_without(
+        &self,
+        session: &Session,
+        left_out: &[&OrgKey],
+    ) -> Result<GuardedOrgs, EngineError> {
+        let left_out: Vec<&str> = left_out.iter().map(|key| key.as_str()).collect();
         let doing = Doing::new(self.store.name(), "counting guarded orgs");
         let failed = |error| doing.failed(error);
         let row = session
-            .query_one(include_str!("sql/modes.sql"), &[&self.definition.name.as_str()])
+            .query_one(include_str!("sql/modes.sql"), &[&self.definition.name.as_str(), &left_out])
             .await
             .map_err(failed)?;
         Ok(GuardedOrgs {

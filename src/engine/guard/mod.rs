@@ -10,11 +10,12 @@ mod remove;
 mod trigger;
 mod watch;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
-use mover_actors::domain::ids::OrgKey;
+use mover_actors::domain::ids::{Epoch, OrgKey};
 use mover_actors::ports::EngineError;
 use mover_actors::protocol::{Mode, refusal};
+use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
 
 use crate::engine::live::standing;
@@ -23,7 +24,7 @@ use crate::engine::store::cohort::{Cohort, Parameters};
 use crate::engine::store::connection::Session;
 use crate::engine::store::error::{Doing, Failed};
 
-pub(super) use coverage::must_watch;
+pub(super) use coverage::{is_needed, must_watch};
 pub(super) use install::{Guard, Readiness};
 pub use install::{GuardStatus, GuardedOrgs};
 pub(super) use watch::{Kind, watch};
@@ -115,6 +116,16 @@ pub(super) async fn has_fence(store: &Store) -> Result<bool, EngineError> {
 /// Whether all tables of online moves exist, be they of an earlier version, whose functions may be others.
 pub(super) async fn has_tables(store: &Store) -> Result<bool, EngineError> {
     find(store, "has_tables").await
+}
+
+/// The newest epoch that the guard has seen in each migration.
+pub(super) async fn newest_epochs(client: &Client) -> Result<HashMap<String, Epoch>, tokio_postgres::Error> {
+    let has_fence: bool = client.query_one(FOUND, &[]).await?.try_get("has_fence")?;
+    if !has_fence {
+        return Ok(HashMap::new());
+    }
+    let rows = client.query(include_str!("sql/newest_epoch.sql"), &[]).await?;
+    rows.iter().map(|row| Ok((row.try_get("migration")?, Epoch(row.try_get("epoch")?)))).collect()
 }
 
 async fn find(store: &Store, what: &str) -> Result<bool, EngineError> {

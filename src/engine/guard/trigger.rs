@@ -131,6 +131,11 @@ pub(super) fn functions_begin(migration: &str) -> String {
     format!("guard_{}_", short(migration))
 }
 
+/// The same for the functions of one of its tables, by its name in the definition.
+pub(super) fn functions_of(migration: &str, label: &str) -> String {
+    format!("{}{:016x}_", functions_begin(migration), hash(label))
+}
+
 /// The names of the triggers of a migration, on whichever table.
 pub(super) fn trigger_names(migration: &str) -> [String; 4] {
     [INSERT, UPDATE, DELETE, TRUNCATE].map(|firing| trigger_name(migration, &firing))

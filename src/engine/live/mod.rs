@@ -50,7 +50,9 @@ use crate::engine::store::cohort::Cohort;
 #[async_trait]
 impl<E: End> Watching for RouteEnd<LivePlan, E> {
     async fn must_watch(&self) -> Result<(), EngineError> {
-        guard::must_watch(&self.side.store, &self.side.terms.definition, E::oids(self.side.plan())).await
+        let terms = &self.side.terms;
+        guard::must_watch(&self.side.store, &terms.definition, E::oids(self.side.plan()), terms.limits.lock_budget)
+            .await
     }
 
     async fn watch(&self, cohort: &Cohort) -> Result<(), EngineError> {

@@ -85,6 +85,7 @@ fn in_words(kind: &str) -> &'static str {
         "constraint" => "constraint",
         "index" => "index",
         "trigger" => "trigger",
+        "guard" => "trigger",
         "rule" => "rule",
         "heir" => "an heir of",
         _ => "the partition key of",

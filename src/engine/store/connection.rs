@@ -6,11 +6,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use deadpool::managed::{self, Metrics, RecycleError, RecycleResult};
+use thiserror::Error;
 use tokio::task::JoinHandle;
 use tokio_postgres::{Client, Config, Statement};
 
 use crate::connection_runtime::ConnectionRuntime;
-use crate::session;
+use crate::engine::store::expectation::Expectation;
+use crate::session::{self, Pooled, SessionError};
 use crate::tls::Encryption;
 
 const SESSION_SETTINGS: &str = include_str!("sql/session.sql");
@@ -21,6 +23,30 @@ pub(in crate::engine) struct Connector {
     pub(in crate::engine) config: Config,
     pub(in crate::engine) encryption: Encryption,
     pub(in crate::engine) runtime: ConnectionRuntime,
+    pub(in crate::engine) expectation: Expectation,
+}
+
+/// Why a connection cannot be used.
+#[derive(Debug, Error)]
+pub(in crate::engine) enum OpenError {
+    /// The driver or the server failed.
+    #[error(transparent)]
+    Postgres(#[from] tokio_postgres::Error),
+    /// A pooler is in between.
+    #[error(transparent)]
+    Pooled(Pooled),
+    /// The store is not the one that it was.
+    #[error("{0}")]
+    Changed(String),
+}
+
+impl From<SessionError> for OpenError {
+    fn from(error: SessionError) -> Self {
+        match error {
+            SessionError::Postgres(error) => Self::Postgres(error),
+            SessionError::Pooled(pooled) => Self::Pooled(pooled),
+        }
+    }
 }
 
 /// A connection with its prepared statements.
@@ -37,9 +63,27 @@ pub(in crate::engine) struct Connection {
 
 impl managed::Manager for Connector {
     type Type = Connection;
-    type Error = tokio_postgres::Error;
+    type Error = OpenError;
 
-    async fn create(&self) -> Result<Connection, tokio_postgres::Error> {
+    async fn create(&self) -> Result<Connection, OpenError> {
+        let fresh = self.open().await?;
+        match self.expectation.changes(&fresh.client).await? {
+            Some(problem) => Err(OpenError::Changed(problem)),
+            None => Ok(fresh),
+        }
+    }
+
+    async fn recycle(&self, connection: &mut Connection, _: &Metrics) -> RecycleResult<OpenError> {
+        if connection.client.is_closed() || connection.in_use.load(Ordering::Relaxed) {
+            return Err(RecycleError::message("left in the middle of something"));
+        }
+        Ok(())
+    }
+}
+
+impl Connector {
+    /// Opens a connection to whatever is there.
+    pub(in crate::engine) async fn open(&self) -> Result<Connection, OpenError> {
         let (config, encryption) = (self.config.clone(), self.encryption.clone());
         let opening = async move { encryption.connect(&config).await };
         let (client, task) = self.runtime.open(Box::pin(opening)).await?;
@@ -48,13 +92,6 @@ impl managed::Manager for Connector {
         fresh.role_path = session::begin(&fresh.client).await?;
         fresh.client.batch_execute(SESSION_SETTINGS).await?;
         Ok(fresh)
-    }
-
-    async fn recycle(&self, connection: &mut Connection, _: &Metrics) -> RecycleResult<tokio_postgres::Error> {
-        if connection.client.is_closed() || connection.in_use.load(Ordering::Relaxed) {
-            return Err(RecycleError::message("left in the middle of something"));
-        }
-        Ok(())
     }
 }
 

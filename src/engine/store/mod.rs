@@ -3,6 +3,8 @@
 pub(in crate::engine) mod cohort;
 pub(in crate::engine) mod connection;
 pub(in crate::engine) mod error;
+pub(in crate::engine) mod expectation;
+pub(in crate::engine) mod identity;
 pub(in crate::engine) mod reach;
 
 use std::time::Duration;
@@ -12,14 +14,18 @@ use mover_actors::domain::ids::StoreName;
 use mover_actors::domain::record::Place;
 use mover_actors::ports::EngineError;
 use thiserror::Error;
+use tokio::time::timeout;
 use tokio_postgres::Config;
 use tokio_postgres::config::Host;
 use tokio_postgres::error::SqlState;
 
 use crate::config::Postgres;
 use crate::connection_runtime::ConnectionRuntime;
-use crate::engine::store::connection::{Connector, Session};
+use crate::engine::store::connection::{Connection, Connector, OpenError, Session};
 use crate::engine::store::error::is_transient;
+use crate::engine::store::expectation::Expectation;
+use crate::engine::store::identity::StoreIdentity;
+use crate::session::NEXT_WITHOUT_POOLER;
 use crate::tls::{self, Trouble};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -53,6 +59,7 @@ pub struct Store {
     name: StoreName,
     address: String,
     pool: managed::Pool<Connector>,
+    expectation: Expectation,
 }
 
 impl Store {
@@ -74,13 +81,16 @@ impl Store {
             .keepalives_retries(3);
         let address = address_of(&config);
         let timeouts = Timeouts { wait: Some(WAIT_FOR_CONNECTION), create: Some(CONNECT_TIMEOUT), recycle: None };
-        let pool = managed::Pool::builder(Connector { config, encryption, runtime: ConnectionRuntime::current() })
+        let expectation = Expectation::default();
+        let connector =
+            Connector { config, encryption, runtime: ConnectionRuntime::current(), expectation: expectation.clone() };
+        let pool = managed::Pool::builder(connector)
             .max_size(postgres.pool_size)
             .timeouts(timeouts)
             .runtime(deadpool::Runtime::Tokio1)
             .build()
             .map_err(|error| StoreError::Pool { store: name.clone(), cause: error.to_string() })?;
-        Ok(Self { name, address, pool })
+        Ok(Self { name, address, pool, expectation })
     }
 
     /// The name in the configuration.
@@ -98,21 +108,48 @@ impl Store {
         self.pool.status()
     }
 
+    /// From now on connections to anything else are refused; with `held`, all work is.
+    pub(in crate::engine) fn expect(&self, identity: Option<StoreIdentity>, held: Option<String>) {
+        self.expectation.set(identity, held);
+    }
+
     /// An exclusive connection until [`Session::release`].
     pub(in crate::engine) async fn session(&self) -> Result<Session, EngineError> {
+        if let Some(problem) = self.expectation.held() {
+            return Err(self.unusable(true, problem));
+        }
         match self.pool.get().await {
             Ok(connection) => Ok(Session::over(connection)),
-            Err(managed::PoolError::Backend(error)) => Err(self.cannot_connect(&error)),
+            Err(managed::PoolError::Backend(error)) => Err(self.cannot_open(error)),
             Err(managed::PoolError::Timeout(managed::TimeoutType::Wait)) => Err(self.unusable(
                 true,
                 format!("all {} connections of the pool were busy for 30 s", self.pool.status().max_size),
             )),
-            Err(managed::PoolError::Timeout(_)) => {
-                let seconds = CONNECT_TIMEOUT.as_secs();
-                Err(self
-                    .unusable(true, format!("no answer within {seconds} s; next: {LOOK_THERE} [stores.{}]", self.name)))
-            }
+            Err(managed::PoolError::Timeout(_)) => Err(self.too_late()),
             Err(other) => Err(self.unusable(true, other.to_string())),
+        }
+    }
+
+    /// A connection of its own to whatever is there, also if it is not what is expected.
+    pub(in crate::engine) async fn apart(&self) -> Result<Connection, EngineError> {
+        match timeout(CONNECT_TIMEOUT, self.pool.manager().open()).await {
+            Ok(opened) => opened.map_err(|error| self.cannot_open(error)),
+            Err(_) => Err(self.too_late()),
+        }
+    }
+
+    fn too_late(&self) -> EngineError {
+        let seconds = CONNECT_TIMEOUT.as_secs();
+        self.unusable(true, format!("no answer within {seconds} s; next: {LOOK_THERE} [stores.{}]", self.name))
+    }
+
+    fn cannot_open(&self, error: OpenError) -> EngineError {
+        match error {
+            OpenError::Postgres(error) => self.cannot_connect(&error),
+            OpenError::Changed(problem) => self.unusable(true, format!("{problem}; {}", next_if_changed(&self.name))),
+            OpenError::Pooled(pooled) => {
+                self.unusable(false, format!("{pooled}; {NEXT_WITHOUT_POOLER} [stores.{}]", self.name))
+            }
         }
     }
 
@@ -148,6 +185,14 @@ impl Store {
         let place = Box::new(Place { store: Some(self.name.to_string()), ..Place::default() });
         EngineError { transient, reason: format!("store {} at {}: {problem}", self.name, self.address), place }
     }
+}
+
+/// What to do about a store that is not the one that it was.
+pub(crate) fn next_if_changed(store: &StoreName) -> String {
+    format!(
+        "next: `mover doctor` shows which orgs the stores and the move log disagree about; when all is as it should be, \
+         `mover doctor --accept {store}`, then `mover exec resume`"
+    )
 }
 
 fn address_of(config: &Config) -> String {

@@ -1,4 +1,12 @@
--- Forgets a migration in this store.
-WITH forgotten AS (DELETE FROM mover.change_log WHERE migration = $1),
-     ranges AS (DELETE FROM mover.copy_range WHERE migration = $1)
-DELETE FROM mover.org_guard WHERE migration = $1
+-- Forgets a migration in this store, unless orgs have begun to move since it was looked at.
+LOCK TABLE mover.org_guard IN EXCLUSIVE MODE;
+DO $$
+BEGIN
+    IF (SELECT count(*) FROM mover.org_guard g WHERE g.migration = {migration} AND g.mode <> 'settled') <> {unsettled} THEN
+        RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state', MESSAGE = 'orgs began to move meanwhile';
+    END IF;
+END
+$$;
+DELETE FROM mover.change_log WHERE migration = {migration};
+DELETE FROM mover.copy_range WHERE migration = {migration};
+DELETE FROM mover.org_guard WHERE migration = {migration}

@@ -1,13 +1,10 @@
--- A page of the orgs of a migration that are not plainly settled in this store, with the number of their logged keys. An org
--- that has logged keys although it is settled or unknown is included.
-SELECT known.org_key, coalesce(g.mode, 'settled') AS mode, coalesce(g.epoch, 0) AS epoch,
-       (SELECT count(*) FROM mover.change_log l WHERE l.migration = $1 AND l.org_key = known.org_key) AS entries
+-- The orgs of a migration that this store has decided something about, with the number of their logged keys. An org that has
+-- logged keys although nothing was decided is included. `settled` with epoch 0 is no decision.
+SELECT coalesce(g.org_key, l.org_key) AS org_key, g.mode, coalesce(g.epoch, 0) AS epoch, coalesce(l.entries, 0) AS entries
 FROM (
-    SELECT a.org_key FROM mover.org_guard a WHERE a.migration = $1 AND a.mode <> 'settled' AND a.org_key > $2
-    UNION
-    SELECT b.org_key FROM mover.change_log b WHERE b.migration = $1 AND b.org_key > $2
-    ORDER BY 1
-    LIMIT $3
-) known
-LEFT JOIN mover.org_guard g ON g.migration = $1 AND g.org_key = known.org_key
-ORDER BY known.org_key
+    SELECT a.org_key, a.mode, a.epoch FROM mover.org_guard a
+    WHERE a.migration = $1 AND (a.mode <> 'settled' OR a.epoch > 0)
+) g
+FULL JOIN (
+    SELECT b.org_key, count(*) AS entries FROM mover.change_log b WHERE b.migration = $1 GROUP BY b.org_key
+) l ON l.org_key = g.org_key

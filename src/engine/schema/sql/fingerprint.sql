@@ -80,6 +80,11 @@ FROM pg_trigger g
 WHERE g.tgrelid = ANY ((SELECT oids FROM member)::oid[])
   AND NOT g.tgisinternal AND NOT starts_with(g.tgname::text, 'mover_guard_')
 UNION ALL
+-- The triggers of the guard, of every migration: a trigger that was disabled for a moment has not seen what was written then.
+SELECT g.tgrelid, 'guard', g.tgname::text, concat_ws(' ', g.oid, g.xmin, g.tgenabled, g.tgfoid)
+FROM pg_trigger g
+WHERE g.tgrelid = ANY ((SELECT oids FROM member)::oid[]) AND starts_with(g.tgname::text, 'mover_guard_')
+UNION ALL
 SELECT r.ev_class, 'rule', r.rulename::text, r::text
 FROM pg_rewrite r WHERE r.ev_class = ANY ((SELECT oids FROM member)::oid[])
 UNION ALL

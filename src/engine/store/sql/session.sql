@@ -1,4 +1,4 @@
--- Every connection to a store begins with src/session.sql and this.
+-- Every connection to a store begins with src/session/begin.sql and this.
 -- Text must look the same in both stores, because unusual types are hashed as text.
 SET DateStyle = 'ISO, YMD';
 SET IntervalStyle = 'postgres';
@@ -19,7 +19,6 @@ END
 $$;
 -- Writers do not wait long for our locks, nor we for theirs; but a large org may take its time.
 SET lock_timeout = '10s';
-SET statement_timeout = 0;
 SET idle_in_transaction_session_timeout = '5min';
 -- An org is a small part of a table. A plan made while a table was empty must stay good when it is full,
 -- and planning a prepared statement anew for each org would cost more than running it.

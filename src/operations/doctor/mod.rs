@@ -1,0 +1,291 @@
+//! `doctor`: compares the guards in the stores with the move log, and repairs inconsistencies.
+//!
+//! Moves clean up after themselves, also after a crash. Inconsistencies come from outside: a failover that lost commits, a store or
+//! a move log that was restored from a backup, rows that were removed by hand, a migration that was renamed. The move log decides
+//! (P10). A repair first takes a new epoch and then reads the state, so that a campaign that claims the org meanwhile has a higher
+//! one and wins. Only what no write depends on is repaired.
+
+mod survey;
+mod verdict;
+
+use std::fmt;
+
+use mover_actors::domain::ids::{Epoch, MigrationName, MoveId, OrgKey, OrgName};
+use mover_actors::domain::record::Lease;
+use mover_actors::domain::state::Strategy;
+use mover_actors::ports::{Engine, EngineError, Side};
+use serde::Serialize;
+
+use super::continuity::{self, Discontinuity};
+use super::error::OperationError;
+use super::world::World;
+use crate::config::Definition;
+use survey::Survey;
+use verdict::{Said, Verdict};
+
+/// What the doctor found.
+#[derive(Debug, Default, Serialize)]
+pub struct Diagnosis {
+    /// The number of orgs that were examined: all that are not plainly settled in a guard, and all whose moves have begun.
+    pub looked_at: u64,
+    /// Stores that are not the ones that they were.
+    pub discontinuities: Vec<Discontinuity>,
+    /// Tables and partitions whose writes are not guarded although orgs depend on it.
+    pub uncovered: Vec<Uncovered>,
+    /// What is inconsistent.
+    pub ailments: Vec<Inconsistency>,
+}
+
+/// Tables that are not guarded although orgs of the migration move or live elsewhere.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Uncovered {
+    /// The migration.
+    pub migration: MigrationName,
+    /// The store.
+    pub store: String,
+    /// Tables and partitions without all their triggers, or where one is disabled.
+    pub places: Vec<String>,
+}
+
+/// One inconsistency.
+#[derive(Debug, Serialize)]
+pub struct Inconsistency {
+    /// The migration.
+    pub migration: MigrationName,
+    /// The org's name, or its key if the move log does not know it.
+    pub org: String,
+    /// What is wrong, and in which store.
+    pub text: String,
+    /// Whether the wrong set of stores accepts writes.
+    pub grave: bool,
+    /// What was done about it.
+    pub outcome: Outcome,
+}
+
+/// What was done about an inconsistency.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// Nothing yet: `--fix` would repair it.
+    Curable,
+    /// It is repaired.
+    Mended,
+    /// A person must decide.
+    Incurable,
+    /// The repair failed.
+    Failed(String),
+}
+
+/// A repair: it takes away what no move needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fix {
+    /// The source stops logging.
+    Release,
+    /// The target's copy is removed.
+    Discard,
+    /// The target stops logging.
+    Close,
+}
+
+impl Diagnosis {
+    /// Examines every migration and, with `fix`, repairs what can be repaired.
+    pub async fn look(world: &World, fix: bool) -> Result<Self, OperationError> {
+        let mut diagnosis = Self { discontinuities: continuity::look(world).await?, ..Self::default() };
+        for definition in world.definitions.iter() {
+            // Until an operator has decided which side is right, nothing is provably safe.
+            let fix = fix && !diagnosis.discontinuities.iter().any(|found| found.migration == definition.name);
+            if definition.strategy == Strategy::Online && !definition.tables.is_empty() {
+                diagnosis.examine(world, definition, fix).await?;
+                diagnosis.uncovered.extend(uncovered(world, definition).await?);
+            }
+        }
+        Ok(diagnosis)
+    }
+
+    /// Whether nothing is left to do.
+    pub fn is_well(&self) -> bool {
+        self.discontinuities.is_empty()
+            && self.uncovered.is_empty()
+            && self.ailments.iter().all(|inconsistency| inconsistency.outcome == Outcome::Mended)
+    }
+
+    async fn examine(&mut self, world: &World, definition: &Definition, fix: bool) -> Result<(), OperationError> {
+        let epoch = if fix { world.log.next_epoch().await? } else { Epoch(0) };
+        let first = Survey::read(world, &definition.name).await?;
+        self.looked_at += first.keys.len() as u64;
+        let found: Vec<&OrgKey> = first.keys.iter().filter(|key| first.verdict(key) != Verdict::Well).collect();
+        if found.is_empty() {
+            return Ok(());
+        }
+        // An org that moved between the reads looks inconsistent, and is not.
+        let again = Survey::read(world, &definition.name).await?;
+        for key in found.into_iter().filter(|key| first.agrees_with(&again, key)) {
+            let patient = Patient { survey: &again, migration: &definition.name, key, epoch };
+            self.ailments.push(patient.treat(world, fix).await);
+        }
+        Ok(())
+    }
+}
+
+/// An org with an inconsistency.
+struct Patient<'a> {
+    survey: &'a Survey,
+    migration: &'a MigrationName,
+    key: &'a OrgKey,
+    epoch: Epoch,
+}
+
+impl Patient<'_> {
+    async fn treat(&self, world: &World, fix: bool) -> Inconsistency {
+        let found = self.survey.verdict(self.key);
+        let record = self.survey.moves.get(self.key);
+        let outcome = match fixes(found) {
+            [] => Outcome::Incurable,
+            _ if !fix => Outcome::Curable,
+            fixes => self.mend(world, fixes).await,
+        };
+        let org = record.map_or_else(|| self.key.to_string(), |record| record.org.to_string());
+        Inconsistency {
+            migration: self.migration.clone(),
+            org,
+            text: self.text(found),
+            grave: found.is_grave(),
+            outcome,
+        }
+    }
+
+    async fn mend(&self, world: &World, fixes: &[Fix]) -> Outcome {
+        let lease = match self.lease() {
+            Ok(lease) => lease,
+            Err(error) => return Outcome::Failed(error),
+        };
+        for fix in fixes {
+            if let Err(error) = carry_out(world, *fix, &lease).await {
+                return Outcome::Failed(error.reason);
+            }
+        }
+        tracing::warn!(org = %lease.org, migration = %lease.migration, epoch = lease.epoch.0, "mended what a store's guard said of an org");
+        Outcome::Mended
+    }
+
+    /// A lease for the repair. Its new epoch fences all earlier leases of campaigns.
+    fn lease(&self) -> Result<Lease, String> {
+        let record = self.survey.moves.get(self.key);
+        let org = match record {
+            Some(record) => record.org.clone(),
+            None => OrgName::new(self.key.as_str()).map_err(|error| error.to_string())?,
+        };
+        let id = record.map_or(MoveId(0), |record| record.id);
+        Ok(Lease { id, migration: self.migration.clone(), org, key: self.key.clone(), epoch: self.epoch })
+    }
+
+    fn text(&self, found: Verdict) -> String {
+        let in_log = match self.survey.moves.get(self.key) {
+            None => "the move log does not know the org".to_owned(),
+            Some(record) => format!("the move log has it {}", record.state),
+        };
+        let logged = |side| match self.survey.entries(side, self.key) {
+            0 => String::new(),
+            1 => ", with 1 change logged".into(),
+            many => format!(", with {many} changes logged"),
+        };
+        let (source, target) =
+            (said(self.survey.said(Side::Source, self.key)), said(self.survey.said(Side::Target, self.key)));
+        let both = format!("(source: {source}, target: {target})");
+        let what = match found {
+            Verdict::Well => "all is well".into(),
+            Verdict::SourceLogs if source != "capturing" => {
+                format!(
+                    "the source has {} changes logged that no move needs",
+                    self.survey.entries(Side::Source, self.key)
+                )
+            }
+            Verdict::SourceLogs => format!("the source logs what is written{}", logged(Side::Source)),
+            Verdict::CopyLeft => "the target holds an abandoned copy".into(),
+            Verdict::SourceLogsAndCopyLeft => {
+                format!(
+                    "the source logs what is written{}, and the target holds an abandoned copy",
+                    logged(Side::Source)
+                )
+            }
+            Verdict::TargetLogs => format!("the target logs what is written{}", logged(Side::Target)),
+            Verdict::NoWayBack => format!("it cannot be rolled back {both}"),
+            Verdict::BothAccept => format!("both stores accept writes of the org {both}"),
+            Verdict::NoneAccepts => format!("no store accepts writes of the org {both}, and nobody moves it"),
+            Verdict::WrongAccepts => format!("the wrong store accepts writes of the org {both}"),
+        };
+        format!("{what}, but {in_log}")
+    }
+}
+
+/// What repairs it, and is safe whatever applications do meanwhile; nothing if a person must decide.
+fn fixes(found: Verdict) -> &'static [Fix] {
+    match found {
+        Verdict::SourceLogs => &[Fix::Release],
+        Verdict::CopyLeft => &[Fix::Discard],
+        Verdict::SourceLogsAndCopyLeft => &[Fix::Release, Fix::Discard],
+        Verdict::TargetLogs => &[Fix::Close],
+        Verdict::Well | Verdict::NoWayBack | Verdict::BothAccept | Verdict::NoneAccepts | Verdict::WrongAccepts => &[],
+    }
+}
+
+async fn carry_out(world: &World, fix: Fix, lease: &Lease) -> Result<(), EngineError> {
+    match fix {
+        Fix::Release => world.engine.release(lease).await,
+        Fix::Discard => world.engine.discard(lease).await,
+        Fix::Close => world.engine.close(lease).await,
+    }
+}
+
+fn said(said: Said) -> &'static str {
+    said.map_or("nothing", |mode| mode.as_str())
+}
+
+/// Tables whose writes are not guarded, in stores of whose orgs one moves or lives elsewhere.
+async fn uncovered(world: &World, definition: &Definition) -> Result<Vec<Uncovered>, OperationError> {
+    let mut found = Vec::new();
+    for store in [&definition.from, &definition.to] {
+        let places = world.engine.uncovered(&definition.name, store).await?;
+        if !places.is_empty() {
+            found.push(Uncovered { migration: definition.name.clone(), store: store.to_string(), places });
+        }
+    }
+    Ok(found)
+}
+
+impl fmt::Display for Uncovered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { migration, store, places } = self;
+        write!(
+            f,
+            "{migration}: writes to {} in {store} are not guarded, because a trigger is missing, disabled, or of another table; what \
+             was written there meanwhile was not seen, and stale writes were not refused; next: mover guard install {store} \
+             {migration}, then mover verify {migration} all",
+            places.join(", ")
+        )
+    }
+}
+
+impl fmt::Display for Diagnosis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for found in &self.discontinuities {
+            writeln!(f, "{} in {}: {}; {}", found.migration, found.store, found.text, found.next())?;
+        }
+        for found in &self.uncovered {
+            writeln!(f, "{found}")?;
+        }
+        for Inconsistency { migration, org, text, outcome, .. } in &self.ailments {
+            let outcome = match outcome {
+                Outcome::Curable => "mover doctor --fix mends it".into(),
+                Outcome::Mended => "mended".into(),
+                Outcome::Incurable => "look at both stores and decide where it lives; nothing was changed".into(),
+                Outcome::Failed(reason) => format!("not mended: {reason}"),
+            };
+            writeln!(f, "{migration} {org}: {text}; {outcome}")?;
+        }
+        match self.ailments.len() {
+            0 => writeln!(f, "{} orgs looked at in the guards of the stores: all as the move log says", self.looked_at),
+            ailments => writeln!(f, "{} orgs looked at, {ailments} not as the move log says", self.looked_at),
+        }
+    }
+}
