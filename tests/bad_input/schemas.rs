@@ -28,7 +28,10 @@ async fn a_table_is_missing_in_the_source() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_column_is_missing_in_the_target() {
-    let told = ["table items, column amount: the target lacks it", "add it to the target as integer"];
+    let told = [
+        "table items, column amount: the target lacks it",
+        "run in new: ALTER TABLE \"public\".\"items\" ADD COLUMN \"amount\" integer",
+    ];
     refused("new", "ALTER TABLE items DROP COLUMN amount", &told).await;
 }
 

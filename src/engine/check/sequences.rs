@@ -1,9 +1,10 @@
 //! Sequences of the target that would return numbers which rows of the source already have.
 
+use mover_actors::domain::ids::StoreName;
 use mover_actors::ports::EngineError;
 
 use crate::config::Definition;
-use crate::engine::check::report::Report;
+use crate::engine::check::report::{Remedy, Report};
 use crate::engine::plan::sequences::setval;
 use crate::engine::schema::catalog::{Catalog, Sequence};
 use crate::engine::store::Store;
@@ -21,9 +22,8 @@ pub(in crate::engine) async fn check_sequences(
         for sequence in &there.sequences {
             let subject = format!("sequence {} in {}", sequence.quoted, definition.to);
             if !(sequence.may_use && sequence.may_select) {
-                let grant =
-                    format!("GRANT USAGE, SELECT ON SEQUENCE {} TO the role that Mover logs in as", sequence.quoted);
-                report.problem(subject, "it may not be used", format!("run in {}: {grant}", definition.to));
+                let grant = format!("GRANT USAGE, SELECT ON SEQUENCE {} TO {}", sequence.quoted, to.server.role);
+                report.problem(subject, "it may not be used", Remedy::run(&definition.to, grant));
                 continue;
             }
             let Some(twin) = here.sequences.iter().find(|twin| twin.column == sequence.column && twin.may_select)
@@ -31,7 +31,7 @@ pub(in crate::engine) async fn check_sequences(
                 continue;
             };
             let (theirs, ours) = (stands_at(source, twin).await?, stands_at(target, sequence).await?);
-            compare(report, &subject, (twin, theirs), (sequence, ours), &definition.to.to_string());
+            compare(report, &subject, (twin, theirs), (sequence, ours), &definition.to);
         }
     }
     Ok(())
@@ -42,17 +42,25 @@ fn compare(
     subject: &str,
     (twin, theirs): (&Sequence, i64),
     (own, ours): (&Sequence, i64),
-    to: &str,
+    to: &StoreName,
 ) {
     if interleave((twin.increment, theirs), (own.increment, ours)) {
         return report.ok(subject, "it never gives a number that the source's gives");
+    }
+    if twin.cycles || own.cycles {
+        let text = "it begins anew at its end, so it gives numbers that rows may have already";
+        return report.warning(subject, text, Remedy::run(to, format!("ALTER SEQUENCE {} NO CYCLE", own.quoted)));
     }
     let is_ahead = if own.increment < 0 { ours < theirs } else { ours > theirs };
     if is_ahead {
         return report.ok(subject, format!("at {ours}, ahead of the source's {theirs}"));
     }
     let text = format!("at {ours}, while the source's is at {theirs}: both stores would hand out the same numbers");
-    report.problem(subject, text, format!("run in {to}: {}", setval(&own.quoted, theirs, own.increment)));
+    let remedy = match setval(own, theirs) {
+        Some(setval) => Remedy::run(to, setval),
+        None => own.no_room().into(),
+    };
+    report.problem(subject, text, remedy);
 }
 
 /// Whether two sequences never return the same number.

@@ -153,10 +153,8 @@ impl Maker<'_> {
         let key = common_key(here, there).map_err(|problem| refused(from, problem))?;
         let left = self.side(rule, self.leaving, here, &key, &table.source.hash).map_err(|p| refused(from, p))?;
         let right = self.side(rule, self.receiving, there, &key, &table.target.hash).map_err(|p| refused(to, p))?;
-        let columns: Vec<String> =
-            table.copied.iter().map(|name| format!("t.{}", crate::engine::schema::name::quote(name))).collect();
         Ok(LiveTable {
-            select: format!("SELECT {} {}", columns.join(", "), left.rows),
+            select: format!("SELECT {} {}", table.read.join(", "), left.rows),
             delete: keyed::delete(there, &format!("SELECT t.tableoid, t.ctid {}", right.rows)),
             remove_some: keyed::delete(
                 there,

@@ -1,6 +1,7 @@
 //! How a migration is carried out between two stores: every statement, built from both catalogs.
 
 pub(in crate::engine) mod by_org;
+pub(in crate::engine) mod enforced;
 pub(in crate::engine) mod org_keys;
 pub(in crate::engine) mod ownership;
 pub(in crate::engine) mod plans;
@@ -24,7 +25,7 @@ use crate::engine::plan::org_keys::KeyForms;
 use crate::engine::plan::ownership::{Orgs, Ownership};
 use crate::engine::plan::references::References;
 use crate::engine::plan::tally::{SUM, row_hash, tally_sql};
-use crate::engine::schema::catalog::{Catalog, Reference, Table};
+use crate::engine::schema::catalog::{Catalog, Reference, Sequence, Table};
 use crate::engine::schema::name::quote;
 use crate::engine::schema::order::parents_first;
 use crate::engine::store::error::Doing;
@@ -81,6 +82,8 @@ pub(in crate::engine) struct TablePlan {
     pub(in crate::engine) sequence_columns: Vec<(usize, usize)>,
     /// Columns that are copied, in the order in which [`TablePlan::select`] reads them.
     pub(in crate::engine) copied: Vec<String>,
+    /// What is read of row `t` for each of them.
+    pub(in crate::engine) read: Vec<String>,
     /// Columns that are compared.
     pub(in crate::engine) compared: Vec<String>,
     /// Columns of the primary key; all compared columns where there is none.
@@ -122,11 +125,8 @@ impl TablePlan {
 /// A sequence of the target that must stay ahead of the copied values.
 #[derive(Debug)]
 pub(in crate::engine) struct SequencePlan {
-    /// Quoted, with its schema.
-    pub(in crate::engine) quoted: String,
-    pub(in crate::engine) increment: i64,
+    pub(in crate::engine) sequence: Sequence,
     pub(in crate::engine) table: String,
-    pub(in crate::engine) column: String,
 }
 
 /// Deferrable foreign keys let rows come in any order.
@@ -163,7 +163,7 @@ impl Plan {
             sequences_stand: union(
                 sequences
                     .iter()
-                    .map(|sequence: &SequencePlan| format!(", last_value, is_called FROM {}", sequence.quoted)),
+                    .map(|planned: &SequencePlan| format!(", last_value, is_called FROM {}", planned.sequence.quoted)),
             ),
             sequences,
             source_oids: oids(definition, source),
@@ -247,42 +247,44 @@ fn table_plan(
     };
     let source_side = side(&definition.from, source, from)?;
     let target_side = side(&definition.to, target, to)?;
-    let list = |prefix: &str| {
-        columns.copied.iter().map(|name| format!("{prefix}{}", quote(name))).collect::<Vec<_>>().join(", ")
-    };
+    let read: Vec<String> =
+        columns.copied.iter().map(|name| format!("t.{}{}", quote(name), as_read(from, source, name))).collect();
+    let written: Vec<String> = columns.copied.iter().map(|name| quote(name)).collect();
     let hashed = hashed(definition, rule, &columns, (source, from), (target, to));
     let mut sequence_columns = Vec::new();
-    for sequence in &to.sequences {
+    for sequence in to.sequences.iter().filter(|sequence| sequence.fills_integers) {
         if let Some(place) = columns.copied.iter().position(|name| *name == sequence.column) {
             sequence_columns.push((place, sequences.len()));
-            sequences.push(SequencePlan {
-                quoted: sequence.quoted.clone(),
-                increment: sequence.increment,
-                table: label.clone(),
-                column: sequence.column.clone(),
-            });
+            sequences.push(SequencePlan { sequence: sequence.clone(), table: label.clone() });
         }
     }
     let key: Vec<String> = to.primary_key().iter().map(|column| column.name.clone()).collect();
     let key_is_compared = !key.is_empty() && key.iter().all(|name| columns.compared.contains(name));
     Ok(TablePlan {
-        select: format!("SELECT {} {}", list("t."), source_side.rows()),
-        select_by_org: source_side.by_org.select(&list("t.")),
+        select: format!("SELECT {} {}", read.join(", "), source_side.rows()),
+        select_by_org: source_side.by_org.select(&read.join(", ")),
         hashed,
         key_place: match &source_side.by_org.key {
             Some(key) => columns.copied.iter().position(|name| *name == key.name).map(|place| (place, key.kind)),
             None => None,
         },
-        copy: format!("COPY {} ({}) FROM STDIN (FORMAT binary)", to.quoted, list("")),
+        copy: format!("COPY {} ({}) FROM STDIN (FORMAT binary)", to.quoted, written.join(", ")),
         delete: format!("DELETE {}", target_side.rows()),
         sequence_columns,
         key: if key_is_compared { key } else { columns.compared.clone() },
         copied: columns.copied,
+        read,
         compared: columns.compared,
         source: source_side,
         target: target_side,
         label,
     })
+}
+
+/// A cast that makes Postgres send a value in full: xml is sent without its declaration, and read back from its text.
+fn as_read(table: &Table, catalog: &Catalog, name: &str) -> &'static str {
+    let is_xml = table.column(name).is_some_and(|column| catalog.types.is_xml(column.type_oid));
+    if is_xml { "::text" } else { "" }
 }
 
 /// The column that holds the org's key, if its type is plain.
@@ -333,10 +335,11 @@ fn hashed(
     columns.copied.iter().map(oid).collect()
 }
 
-/// The compared columns that have, in either store, a type that is not built in.
+/// The compared columns that have, in either store, a type that is not built in, or whose binary form is not all of the value.
 fn other_types(source: &Catalog, target: &Catalog, from: &Table, to: &Table) -> Vec<String> {
     let own = |catalog: &Catalog, table: &Table| -> Vec<String> {
-        let unusual = table.columns.iter().filter(|column| !catalog.types.is_built_in(column.type_oid));
+        let is_unusual = |oid| !catalog.types.is_built_in(oid) || catalog.types.is_xml(oid);
+        let unusual = table.columns.iter().filter(|column| is_unusual(column.type_oid));
         unusual.map(|column| column.name.clone()).collect()
     };
     [own(source, from), own(target, to)].concat()
