@@ -127,6 +127,13 @@ async fn check_both(
         return Ok(());
     }
     let stores = [(source, from), (target, to)];
+    for (store, catalog) in stores {
+        if catalog.server.is_sql_ascii {
+            let text = "its encoding is SQL_ASCII: an org with a text that is no UTF-8 is refused, with the row";
+            let remedy = "nothing, if all texts are UTF-8; otherwise convert the rows when they are named";
+            report.warning(format!("store {}", store.name()), text, remedy);
+        }
+    }
     check_left_out(report, definition, others, stores).await?;
     for (store, catalog) in stores {
         check_own_writes(report, definition, store, catalog).await?;

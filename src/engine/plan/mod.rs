@@ -84,6 +84,8 @@ pub(in crate::engine) struct TablePlan {
     pub(in crate::engine) copied: Vec<String>,
     /// What is read of row `t` for each of them.
     pub(in crate::engine) read: Vec<String>,
+    /// Copied columns, by place, with texts that the source has not checked: it is in SQL_ASCII.
+    pub(in crate::engine) unchecked: Vec<usize>,
     /// Columns that are compared.
     pub(in crate::engine) compared: Vec<String>,
     /// Columns of the primary key; all compared columns where there is none.
@@ -272,6 +274,7 @@ fn table_plan(
         delete: format!("DELETE {}", target_side.rows()),
         sequence_columns,
         key: if key_is_compared { key } else { columns.compared.clone() },
+        unchecked: if source.server.is_sql_ascii { encoded(&columns.copied, from, source) } else { Vec::new() },
         copied: columns.copied,
         read,
         compared: columns.compared,
@@ -279,6 +282,12 @@ fn table_plan(
         target: target_side,
         label,
     })
+}
+
+/// The places of columns that hold texts.
+fn encoded(columns: &[String], table: &Table, catalog: &Catalog) -> Vec<usize> {
+    let is_encoded = |name: &String| table.column(name).is_some_and(|column| catalog.types.is_encoded(column.type_oid));
+    columns.iter().enumerate().filter(|(_, name)| is_encoded(name)).map(|(place, _)| place).collect()
 }
 
 /// A cast that makes Postgres send a value in full: xml is sent without its declaration, and read back from its text.

@@ -138,7 +138,7 @@ pub(in crate::engine) fn setval(sequence: &Sequence, beyond: i64) -> Option<Stri
         return None;
     }
     let value = i128::from(beyond) + if downwards { -head_start } else { head_start };
-    Some(format!("SELECT pg_catalog.setval({}, {value})", literal(&sequence.quoted)))
+    Some(format!("SELECT setval({}, {value})", literal(&sequence.quoted)))
 }
 
 impl Sequence {

@@ -34,6 +34,8 @@ pub(in crate::engine) struct Catalog {
 pub(in crate::engine) struct Server {
     pub(in crate::engine) version_number: i32,
     pub(in crate::engine) version: String,
+    /// Whether it stores bytes of which no one knows the encoding.
+    pub(in crate::engine) is_sql_ascii: bool,
     pub(in crate::engine) is_standby: bool,
     /// Our role, quoted where it needs to be.
     pub(in crate::engine) role: String,
@@ -214,6 +216,7 @@ fn server_of(row: &Row) -> Result<Server, tokio_postgres::Error> {
     Ok(Server {
         version_number: row.try_get("version_number")?,
         version: row.try_get("version")?,
+        is_sql_ascii: row.try_get::<_, &str>("encoding")? == "SQL_ASCII",
         is_standby: row.try_get("is_standby")?,
         role: row.try_get("role")?,
         skips_triggers: row.try_get("skips_triggers")?,

@@ -151,6 +151,12 @@ impl Types {
         self.base_of(oid).is_some_and(|found| found.kind == "e" || is_text(found) || found.is_xml())
     }
 
+    /// Whether the bytes that are sent of a value are a text in the encoding of the client.
+    pub(in crate::engine) fn is_encoded(&self, oid: Oid) -> bool {
+        let is_document = |found: &TypeRow| matches!(found.name.as_str(), "json" | "jsonb" | "xml");
+        self.base_of(oid).is_some_and(|found| found.category == "S" || found.kind == "e" || is_document(found))
+    }
+
     /// Whether values are XML, whose binary form lacks the declaration.
     pub(in crate::engine) fn is_xml(&self, oid: Oid) -> bool {
         self.base_of(oid).is_some_and(TypeRow::is_xml)
