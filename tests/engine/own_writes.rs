@@ -3,6 +3,8 @@
 use mover::engine::Level;
 use mover_actors::domain::state::Strategy;
 
+use crate::one_org::OneOrg;
+
 use crate::checking::{differing, found, has, online};
 use crate::world::{World, definition, keyed};
 
@@ -212,4 +214,37 @@ async fn stores_that_are_too_far_away_for_a_switch_are_refused() {
         &problems,
         &["max_block", "a round trip takes", "2 and 1 of them", "no org could be switched", "[limits]\nmax_block = "],
     );
+}
+
+#[tokio::test]
+async fn what_fires_for_mover_since_the_check_is_refused_before_a_row_is_copied() {
+    let world = World::with_schema(&good()).await;
+    world.old.batch_execute("INSERT INTO notes VALUES (1, 1, 'a'), (2, 2, 'b')").await.unwrap();
+    let engine = world.engine(vec![keyed("notes", "org_id")]);
+    crate::world::carry(&engine, &crate::world::lease("1", 1)).await;
+    for (change, remedy) in [
+        ("ALTER TABLE notes ENABLE ALWAYS TRIGGER t", "ALTER TABLE public.notes ENABLE TRIGGER t"),
+        ("ALTER TABLE notes SET UNLOGGED", "ALTER TABLE public.notes SET LOGGED"),
+    ] {
+        world.new.batch_execute(change).await.unwrap();
+        engine.refresh(&crate::world::migration()).await.unwrap();
+        let (reason, place) = crate::world::refused_copy(&engine, &crate::world::lease("2", 2)).await;
+        assert_eq!(place.table.as_deref(), Some("notes"), "{reason}");
+        world.new.batch_execute(reason.split_once("next: run there: ").unwrap().1).await.unwrap();
+        assert!(reason.ends_with(remedy), "{reason}");
+        assert_eq!(world.count(&world.new, "notes WHERE org_id = 2").await, 0);
+    }
+    engine.refresh(&crate::world::migration()).await.unwrap();
+    crate::world::carry(&engine, &crate::world::lease("2", 3)).await;
+}
+
+#[tokio::test]
+async fn a_copy_is_removed_although_a_trigger_fires_for_mover_by_now() {
+    let world = World::with_schema(&good()).await;
+    world.old.batch_execute("INSERT INTO notes VALUES (1, 1, 'a')").await.unwrap();
+    let engine = world.engine(vec![keyed("notes", "org_id")]);
+    engine.copy(&crate::world::lease("1", 1)).await.unwrap();
+    world.new.batch_execute("ALTER TABLE notes ENABLE ALWAYS TRIGGER t").await.unwrap();
+    engine.discard(&crate::world::lease("1", 1)).await.unwrap();
+    assert_eq!(world.count(&world.new, "notes").await, 0);
 }

@@ -160,3 +160,23 @@ async fn workers_that_advance_a_sequence_at_once_share_the_gap() {
     let last: i64 = world.new.query_one("SELECT last_value FROM notes_id_seq", &[]).await.unwrap().get(0);
     assert!((100_018..100_100).contains(&last), "{last}");
 }
+
+#[tokio::test]
+async fn sequences_that_no_column_names_are_told() {
+    let world = world(1).await;
+    for client in [&world.old, &world.new] {
+        client.batch_execute("CREATE SEQUENCE invoices; CREATE SEQUENCE unused").await.unwrap();
+    }
+    world.old.batch_execute("SELECT setval('invoices', 40)").await.unwrap();
+    let engine = world.engine(vec![keyed("notes", "org")]);
+    let told = async || {
+        let report = engine.check(&migration()).await;
+        let warnings = report.of_level(Level::Warning).filter(|warning| warning.text.contains("No column names it"));
+        warnings.cloned().collect::<Vec<_>>()
+    };
+    let warnings = told().await;
+    assert_eq!(warnings.len(), 1, "{warnings:#?}");
+    assert!(warnings[0].subject.contains("invoices") && warnings[0].text.contains("at 1, while the source's is at 40"));
+    world.new.batch_execute(&warnings[0].statements[0].sql).await.unwrap();
+    assert_eq!(told().await.len(), 0);
+}

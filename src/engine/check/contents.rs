@@ -102,10 +102,9 @@ fn tell(
     let run = |sql: String| Remedy::run(&definition.from, sql);
     match kind {
         Kind::LargeObject if bad > 0 => {
-            let to_bytes =
-                |using: &str| format!("ALTER TABLE {} ALTER COLUMN {quoted} TYPE bytea USING {using}", table.quoted);
+            let sql = format!("ALTER TABLE {} ALTER COLUMN {quoted} TYPE bytea USING lo_get({quoted})", table.quoted);
             let text = format!("{of_rows} point to a large object: the number moves, and the object does not");
-            let remedy = run(to_bytes(&format!("lo_get({quoted})"))).and_run(&definition.to, to_bytes("NULL"));
+            let remedy = run(sql.clone()).and_run(&definition.to, sql);
             report.problem(subject, text, remedy);
         }
         Kind::LargeObject => {

@@ -203,7 +203,7 @@ fn tell(report: &mut Report, definition: &Definition, name: &TableName, table: &
     };
     let text = format!("no part of this migration (in {}{}), but {why}", stores(table), rows(table));
     let remedy = format!(
-        "add to the definition:\n[[table]]\nname = {}\n{found_by}\n; or, if its rows shall stay, begin the definition with:\n{}",
+        "add to the definition:\n[[table]]\nname = {}\n{found_by}\nor, if its rows shall stay, begin the definition with:\n{}",
         toml(&name.to_string()),
         list("ignored_tables", &definition.ignored_tables, [name])
     );

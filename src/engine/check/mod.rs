@@ -28,7 +28,7 @@ use crate::engine::check::publications::check_publications;
 use crate::engine::check::report::{Remedy, Report};
 use crate::engine::check::round_trip::check_round_trip;
 use crate::engine::check::routines::check_routines;
-use crate::engine::check::sequences::check_sequences;
+use crate::engine::check::sequences::{check_free_sequences, check_sequences};
 use crate::engine::check::settings::check_settings;
 use crate::engine::check::tables::{check_references, check_table};
 use crate::engine::orgs::select;
@@ -136,7 +136,7 @@ async fn check_both(
     }
     check_left_out(report, definition, others, stores).await?;
     for (store, catalog) in stores {
-        check_own_writes(report, definition, store, catalog).await?;
+        check_own_writes(report, definition, store, catalog);
         check_settings(report, definition, store).await?;
         check_publications(report, definition, store, catalog).await?;
     }
@@ -145,6 +145,7 @@ async fn check_both(
     if definition.strategy == Strategy::Online {
         check_round_trip(report, definition, source, target).await?;
     }
+    check_free_sequences(report, definition, source, target).await?;
     check_sequences(report, definition, (source, from), (target, to)).await
 }
 

@@ -2,11 +2,13 @@
 
 use mover_actors::domain::ids::StoreName;
 use mover_actors::ports::EngineError;
+use tokio_postgres::Row;
 
 use crate::config::Definition;
 use crate::engine::check::report::{Remedy, Report};
 use crate::engine::plan::sequences::setval;
 use crate::engine::schema::catalog::{Catalog, Sequence};
+use crate::engine::schema::name::quote;
 use crate::engine::store::Store;
 use crate::engine::store::error::{Doing, Failed};
 
@@ -35,6 +37,69 @@ pub(in crate::engine) async fn check_sequences(
         }
     }
     Ok(())
+}
+
+/// Compares sequences of the same name that fill no column. What draws from them is unknown, so this is a warning.
+pub(in crate::engine) async fn check_free_sequences(
+    report: &mut Report,
+    definition: &Definition,
+    source: &Store,
+    target: &Store,
+) -> Result<(), EngineError> {
+    let (here, there) = (free(source).await?, free(target).await?);
+    for Free { sequence, last, start } in there {
+        let twin = here.iter().find(|twin| twin.sequence.quoted == sequence.quoted);
+        // No row has a number that was never drawn.
+        let Some((twin, theirs)) = twin.and_then(|twin| Some((&twin.sequence, twin.last?))) else { continue };
+        let ours = last.unwrap_or(start);
+        let is_behind = if sequence.increment < 0 { ours >= theirs } else { ours <= theirs };
+        if !is_behind || sequence.cycles || interleave((twin.increment, theirs), (sequence.increment, ours)) {
+            continue;
+        }
+        let text = format!(
+            "at {ours}, while the source's is at {theirs}. No column names it; if a trigger or an application draws from it for moved rows, both \
+             stores hand out the same numbers"
+        );
+        let remedy = match setval(&sequence, theirs) {
+            Some(setval) => Remedy::run(&definition.to, setval),
+            None => "give it a wider range in both stores".into(),
+        };
+        report.warning(format!("sequence {} in {}", sequence.quoted, definition.to), text, remedy);
+    }
+    Ok(())
+}
+
+/// Such a sequence.
+struct Free {
+    sequence: Sequence,
+    /// The last number drawn.
+    last: Option<i64>,
+    /// The first number.
+    start: i64,
+}
+
+async fn free(store: &Store) -> Result<Vec<Free>, EngineError> {
+    let doing = Doing::new(store.name(), "listing sequences");
+    let failed = |error| doing.failed(error);
+    let session = store.session().await?;
+    let rows = session.query(include_str!("sql/free_sequences.sql"), &[]).await.map_err(failed)?;
+    session.release();
+    let sequence = |row: &Row| {
+        let quoted = format!("{}.{}", quote(row.try_get("schema")?), quote(row.try_get("name")?));
+        let sequence = Sequence {
+            column: String::new(),
+            quoted,
+            increment: row.try_get("increment")?,
+            least: row.try_get("least")?,
+            greatest: row.try_get("greatest")?,
+            cycles: row.try_get("cycles")?,
+            fills_integers: false,
+            may_use: true,
+            may_select: true,
+        };
+        Ok(Free { sequence, last: row.try_get("last")?, start: row.try_get("start")? })
+    };
+    rows.iter().map(sequence).collect::<Result<_, _>>().map_err(failed)
 }
 
 fn compare(

@@ -33,6 +33,8 @@ use crate::engine::store::error::Doing;
 /// A migration between two stores.
 #[derive(Debug)]
 pub(in crate::engine) struct Plan {
+    /// Why no org can move now, although the statements can be made: copies must still be removed.
+    pub(in crate::engine) hazard: Option<EngineError>,
     /// How keys of orgs are written.
     pub(in crate::engine) keys: KeyForms,
     pub(in crate::engine) source: StoreName,
@@ -150,6 +152,7 @@ impl Plan {
         let skips_triggers = target.server.skips_triggers;
         let references = if skips_triggers { References::of(definition, target) } else { References::default() };
         Ok(Self {
+            hazard: hazard(definition, [(&definition.from, source), (&definition.to, target)]),
             keys: KeyForms::of(definition, source),
             source: definition.from.clone(),
             target: definition.to.clone(),
@@ -184,6 +187,17 @@ impl Plan {
         let number: i32 = row.try_get(0)?;
         Ok(usize::try_from(number).ok().and_then(|number| self.tables.get(number)))
     }
+}
+
+/// The first thing in one of the stores because of which no org can move.
+pub(in crate::engine) fn hazard(definition: &Definition, stores: [(&StoreName, &Catalog); 2]) -> Option<EngineError> {
+    stores.into_iter().find_map(|(store, catalog)| {
+        let found = catalog.hazards.iter().find(|hazard| hazard.is_problem(definition, store))?;
+        let table = catalog.tables.iter().find(|(_, table)| table.oid == found.table_oid);
+        let label = table.map(|(name, _)| name.to_string()).unwrap_or_default();
+        let problem = format!("{}; next: run there: {}", found.text, found.sql);
+        Some(Doing::new(store, "planning the move").on(&label).refused(problem))
+    })
 }
 
 fn oids(definition: &Definition, catalog: &Catalog) -> Vec<Oid> {
@@ -260,6 +274,7 @@ fn table_plan(
             sequences.push(SequencePlan { sequence: sequence.clone(), table: label.clone() });
         }
     }
+    let is_unchecked = source.server.is_sql_ascii && !target.server.is_sql_ascii;
     let key: Vec<String> = to.primary_key().iter().map(|column| column.name.clone()).collect();
     let key_is_compared = !key.is_empty() && key.iter().all(|name| columns.compared.contains(name));
     Ok(TablePlan {
@@ -274,7 +289,7 @@ fn table_plan(
         delete: format!("DELETE {}", target_side.rows()),
         sequence_columns,
         key: if key_is_compared { key } else { columns.compared.clone() },
-        unchecked: if source.server.is_sql_ascii { encoded(&columns.copied, from, source) } else { Vec::new() },
+        unchecked: if is_unchecked { encoded(&columns.copied, from, source) } else { Vec::new() },
         copied: columns.copied,
         read,
         compared: columns.compared,

@@ -7,6 +7,7 @@ use tokio_postgres::Row;
 use tokio_postgres::types::Oid;
 
 use crate::engine::schema::fingerprint::Taken;
+use crate::engine::schema::hazard::Hazard;
 use crate::engine::schema::name::{TableName, quote};
 use crate::engine::schema::resolve::{Resolved, resolve};
 use crate::engine::schema::shape::Types;
@@ -26,6 +27,7 @@ pub(in crate::engine) struct Catalog {
     pub(in crate::engine) tables: HashMap<TableName, Table>,
     pub(in crate::engine) references: Vec<Reference>,
     pub(in crate::engine) deferred_keys: Vec<DeferredKey>,
+    pub(in crate::engine) hazards: Vec<Hazard>,
     pub(in crate::engine) types: Types,
 }
 
@@ -202,8 +204,10 @@ async fn read_catalog(
     let references = references.iter().map(reference_of).collect::<Result<_, _>>().map_err(failed)?;
     let deferred_keys = session.query(include_str!("sql/deferred_keys.sql"), &[&oids]).await.map_err(failed)?;
     let deferred_keys = deferred_keys.iter().map(deferred_key_of).collect::<Result<_, _>>().map_err(failed)?;
+    let hazards = session.query(include_str!("sql/hazards.sql"), &[&oids]).await.map_err(failed)?;
+    let hazards = hazards.iter().map(Hazard::of_row).collect::<Result<_, _>>().map_err(failed)?;
     let types = Types::of_rows(&types).map_err(failed)?;
-    Ok(Catalog { fingerprint, server, tables, references, deferred_keys, types })
+    Ok(Catalog { fingerprint, server, tables, references, deferred_keys, hazards, types })
 }
 
 async fn read_server(session: &Session, doing: Doing<'_>) -> Result<Server, EngineError> {

@@ -10,7 +10,7 @@ place AS (
     FROM member m JOIN pg_class c ON c.oid = m.oid JOIN pg_namespace n ON n.oid = c.relnamespace
 )
 SELECT
-    p.root, p.name AS place, 'trigger' AS kind, t.tgname::text AS name,
+    p.root AS table_oid, p.name AS place, 'trigger' AS kind, t.tgname::text AS name,
     CASE t.tgenabled WHEN 'A' THEN 'ALWAYS' ELSE 'REPLICA' END AS detail,
     format('ALTER TABLE %s %s TRIGGER %I', p.name, CASE t.tgenabled WHEN 'A' THEN 'ENABLE' ELSE 'DISABLE' END, t.tgname) AS sql
 FROM place p
