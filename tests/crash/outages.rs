@@ -5,7 +5,7 @@ use nix::sys::signal::Signal;
 
 use super::gate::Gate;
 use super::program::Program;
-use super::world::{OFFLINE, ONLINE, ORGS, WRITTEN, World};
+use super::world::{OFFLINE, ONLINE, ORGS, World};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn postgres_is_restarted_in_mid_copy() {

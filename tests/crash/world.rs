@@ -27,7 +27,7 @@ const LEASE_MS: u32 = 600_000;
 const WRITES_MIN: u64 = 10;
 
 /// Tables that clients change. The others must stay the same wherever they are.
-pub(crate) const WRITTEN: [&str; 3] = ["containers", "nodes", "client_writes"];
+const WRITTEN: [&str; 3] = ["containers", "nodes", "client_writes"];
 
 /// Where the shipped definitions are.
 const SHIPPED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/migrations");
