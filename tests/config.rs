@@ -395,3 +395,24 @@ fn traces_go_where_it_is_said() {
     let named = read_with("", &environment(&[("MOVER__TELEMETRY__SERVICE_NAME", "eu")])).unwrap();
     assert_eq!((named.telemetry.collector, named.telemetry.service_name.as_str()), (None, "eu"));
 }
+
+#[test]
+fn tables_that_stay_are_named_once() {
+    let named =
+        define(&format!("shared_tables = [\"users\", 'app.\"Odd\"']\nignored_tables = [\"logs\"]\n{GOOD}")).unwrap();
+    let phase_2 = named.find(&self::named("phase_2")).unwrap();
+    let names = |tables: &[mover::engine::TableName]| tables.iter().map(ToString::to_string).collect::<Vec<_>>();
+    assert_eq!(names(&phase_2.shared_tables), ["users", "app.\"Odd\""]);
+    assert_eq!(names(&phase_2.ignored_tables), ["logs"]);
+    let twice = format!(
+        "shared_tables = [\"users\", \"groups\"]\nignored_tables = [\"users\", \"no name\"]\n{GOOD}[[table]]\nname = \"groups\"\nkey = \"org_id\"\n"
+    );
+    let told = define(&twice).unwrap_err().to_string();
+    for mistake in [
+        "1:27: shared_tables: table groups is moved by this definition already",
+        "2:19: ignored_tables: table users is in shared_tables already",
+        "\"no name\" contains ' '",
+    ] {
+        assert!(told.contains(mistake), "{mistake}: {told}");
+    }
+}

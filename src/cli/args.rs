@@ -258,8 +258,11 @@ pub(super) struct Status {
 #[derive(Debug, Args)]
 pub(super) struct Check {
     /// Print the findings as JSON
-    #[arg(long)]
+    #[arg(long, conflicts_with = "sql")]
     pub(super) json: bool,
+    /// Print the remedies that are SQL as one script, store by store
+    #[arg(long)]
+    pub(super) sql: bool,
 }
 
 /// `mover guard`

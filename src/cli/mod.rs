@@ -93,7 +93,7 @@ async fn go_in(
         (ProgramCommand::Serve(args), _) => serve::serve(&app, general, args).await,
         (ProgramCommand::Token(args), _) => token::token(&app, &args.work).await,
         (ProgramCommand::Status(args), _) => status::status(&mut local, args).await,
-        (ProgramCommand::Check(args), _) => check(&app, args.json).await,
+        (ProgramCommand::Check(args), _) => check(&app, args).await,
         (ProgramCommand::Guard(args), _) => guard(&app, &args.work).await,
         (ProgramCommand::Restore(args), _) => restore(&app, args).await,
         (ProgramCommand::Doctor(args), _) => doctor(&app, args).await,
@@ -190,9 +190,12 @@ fn start_log(
     log::start(screen.clone(), format, level, traces)
 }
 
-async fn check(app: &App, as_json: bool) -> Result<ExitCode, CliError> {
+async fn check(app: &App, args: &args::Check) -> Result<ExitCode, CliError> {
     let checked = Checked::look(&app.world).await?;
-    print(&Answer::of(&checked), as_json);
+    match args.sql {
+        true => print!("{}", operations::Script::of(&checked)),
+        false => print(&Answer::of(&checked), args.json),
+    }
     Ok(if checked.worst() == CheckLevel::Problem { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 

@@ -26,6 +26,10 @@ pub struct Definition {
     pub org: OrgDirectory,
     /// The tables that hold an org's rows. Without tables an org moves by its flags alone.
     pub tables: Vec<TableRule>,
+    /// Tables that belong to no org: both stores have their rows, and they stay.
+    pub shared_tables: Vec<TableName>,
+    /// Tables of which this migration knows that it leaves them where they are.
+    pub ignored_tables: Vec<TableName>,
     /// Statements for each org in the store `to`, for migrations that move no rows.
     pub steps: Vec<SqlStep>,
     /// How orgs are routed.

@@ -9,6 +9,7 @@ use mover_actors::domain::state::Strategy;
 use super::definition::{Definition, OrgDirectory};
 use super::mistake::Place;
 use super::reader::{Read, Section};
+use super::tables::Unmoved;
 use super::{limits, routing, sql_steps, tables};
 use crate::engine::{ColumnName, TableName};
 use crate::nearest::did_you_mean;
@@ -75,11 +76,12 @@ pub(super) fn read(mut document: Section<'_>, stores: &BTreeSet<StoreName>) -> O
     }
     let components = read_components(&mut document);
     let org = read_org(&mut document);
-    let (tables, steps, routing) = match kind {
-        KindName::Steps => (Vec::new(), sql_steps::read(&mut document), Routing::default()),
+    let (tables, unmoved, steps, routing) = match kind {
+        KindName::Steps => (Vec::new(), Unmoved::default(), sql_steps::read(&mut document), Routing::default()),
         KindName::Move | KindName::Prep => {
             let tables = tables::read(&mut document);
-            (tables, Vec::new(), routing::read(&mut document, &components))
+            let unmoved = tables::read_unmoved(&mut document, &tables);
+            (tables, unmoved, Vec::new(), routing::read(&mut document, &components))
         }
     };
     let limits = limits::read(&mut document, strategy.unwrap_or(Strategy::Online));
@@ -95,6 +97,8 @@ pub(super) fn read(mut document: Section<'_>, stores: &BTreeSet<StoreName>) -> O
         components,
         org: org?,
         tables,
+        shared_tables: unmoved.shared,
+        ignored_tables: unmoved.ignored,
         steps,
         routing,
         limits,

@@ -33,6 +33,41 @@ pub(super) fn read(document: &mut Section<'_>) -> Vec<TableRule> {
     tables.into_iter().map(|table| table.rule).collect()
 }
 
+/// The tables that a definition names and does not move.
+#[derive(Default)]
+pub(super) struct Unmoved {
+    pub(super) shared: Vec<TableName>,
+    pub(super) ignored: Vec<TableName>,
+}
+
+/// Reads `shared_tables` and `ignored_tables`; a table is named once.
+pub(super) fn read_unmoved(document: &mut Section<'_>, moved: &[TableRule]) -> Unmoved {
+    let mut named: BTreeMap<TableName, &str> =
+        moved.iter().map(|rule| (rule.name.clone(), "is moved by this definition")).collect();
+    let shared = read_names(document, "shared_tables", "is in shared_tables", &mut named);
+    let ignored = read_names(document, "ignored_tables", "is in ignored_tables", &mut named);
+    Unmoved { shared, ignored }
+}
+
+fn read_names(
+    document: &mut Section<'_>,
+    key: &'static str,
+    standing: &'static str,
+    named: &mut BTreeMap<TableName, &str>,
+) -> Vec<TableName> {
+    let mut names = Vec::new();
+    for text in document.texts(key) {
+        let Some(Read { value, place }) = document.parsed(Some(text), |text| text.parse::<TableName>()) else {
+            continue;
+        };
+        match named.insert(value.clone(), standing) {
+            Some(known) => document.wrong(&place, format!("{key}: table {value} {known} already")),
+            None => names.push(value),
+        }
+    }
+    names
+}
+
 fn read_one(mut section: Section<'_>) -> Option<TableFromFile> {
     let name = section.required_text("name", "the name of the table");
     let name = section.parsed(name, |text| text.parse::<TableName>());

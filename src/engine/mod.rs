@@ -40,7 +40,7 @@ pub use mover_actors::protocol::LiveLimits;
 use mover_actors::protocol::{CopyRoute, LiveRoute, Migration, Moves, Proofs, Stores, Turns};
 use tokio::sync::OnceCell;
 
-pub use check::report::{Finding, Level, Report};
+pub use check::report::{Finding, Level, Report, Statement};
 pub use continuity::StoreFound;
 pub use guard::{GuardStatus, GuardedOrgs};
 pub use live::RangedCopy;
@@ -229,7 +229,10 @@ impl PgEngine {
     pub async fn check(&self, migration: &MigrationName) -> Report {
         match self.definition(migration) {
             Ok(definition) => {
-                check::check(definition, self.stores.get(&definition.from), self.stores.get(&definition.to)).await
+                let known = self.migrations.values().map(|known| &*known.definition);
+                let others: Vec<&Definition> = known.filter(|other| other.name != definition.name).collect();
+                let (source, target) = (self.stores.get(&definition.from), self.stores.get(&definition.to));
+                check::check(definition, &others, source, target).await
             }
             Err(error) => Report::of_problem("definition", error.reason, "define it in migrations/"),
         }

@@ -49,7 +49,7 @@ impl Checked {
         self.findings().map(|finding| finding.level).max().unwrap_or(Level::Ok)
     }
 
-    fn findings(&self) -> impl Iterator<Item = &Finding> {
+    pub(super) fn findings(&self) -> impl Iterator<Item = &Finding> {
         std::iter::once(&self.redis).chain(self.migrations.iter().flat_map(|checked| &checked.findings))
     }
 }
@@ -57,12 +57,13 @@ impl Checked {
 async fn redis(world: &World) -> Finding {
     let subject = format!("Redis {}", world.flags.address());
     match world.flags.ping().await {
-        Ok(()) => Finding { level: Level::Ok, subject, text: "answers".into(), remedy: None },
+        Ok(()) => Finding { level: Level::Ok, subject, text: "answers".into(), remedy: None, statements: Vec::new() },
         Err(error) => Finding {
             level: Level::Problem,
             subject,
             text: error.to_string(),
             remedy: Some("mend this and check again".into()),
+            statements: Vec::new(),
         },
     }
 }

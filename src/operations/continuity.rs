@@ -35,7 +35,7 @@ impl Discontinuity {
 
     pub(super) fn finding(&self) -> Finding {
         let (subject, text) = (format!("store {}", self.store), self.text.clone());
-        Finding { level: Level::Problem, subject, text, remedy: Some(self.next()) }
+        Finding { level: Level::Problem, subject, text, remedy: Some(self.next()), statements: Vec::new() }
     }
 }
 

@@ -28,7 +28,10 @@ async fn a_table_is_missing_in_the_source() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_column_is_missing_in_the_target() {
-    let told = ["table items, column amount: the target lacks it", "add it to the target as integer"];
+    let told = [
+        "table items, column amount: the target lacks it",
+        "run in new: ALTER TABLE \"public\".\"items\" ADD COLUMN \"amount\" integer",
+    ];
     refused("new", "ALTER TABLE items DROP COLUMN amount", &told).await;
 }
 
@@ -57,4 +60,30 @@ async fn the_org_directory_is_missing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn both_stores_would_hand_out_the_same_numbers() {
     refused("new", "SELECT setval('items_id_seq', 1)", &["items_id_seq", "run in new: SELECT setval("]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_that_points_to_moved_rows_is_not_moved() {
+    let told = ["table public.archive: ", "it points to items", "via = \"item -> items.id\""];
+    refused("old", "CREATE TABLE archive (id int PRIMARY KEY, item bigint REFERENCES items)", &told).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_trigger_of_the_target_would_fire_for_mover() {
+    let sql = "CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+        CREATE TRIGGER t AFTER INSERT ON items FOR EACH ROW EXECUTE FUNCTION note(); ALTER TABLE items ENABLE ALWAYS TRIGGER t";
+    refused("new", sql, &["table items in new", "run in new: ALTER TABLE public.items ENABLE TRIGGER t"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_remedies_of_check_are_a_script() {
+    let served = Served::ready().await;
+    served.sql("new", "SELECT setval('items_id_seq', 1); ALTER TABLE items SET UNLOGGED, DROP COLUMN amount").await;
+    let script = served.mover(&["check", "--sql"]).with_code(1).out;
+    assert!(script.starts_with("-- Store new\n"), "{script}");
+    assert!(script.lines().all(|line| line.starts_with("-- ") || line.ends_with(';')), "{script}");
+    served.sql("new", &script).await;
+    let script = served.mover(&["check", "--sql"]).with_code(0).out;
+    assert!(!script.contains("setval") && !script.contains("SET LOGGED"), "{script}");
+    served.exec("migrate small all").with_code(0);
 }

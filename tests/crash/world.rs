@@ -27,7 +27,7 @@ const LEASE_MS: u32 = 600_000;
 const WRITES_MIN: u64 = 10;
 
 /// Tables that clients change. The others must stay the same wherever they are.
-pub(crate) const WRITTEN: [&str; 3] = ["containers", "nodes", "client_writes"];
+const WRITTEN: [&str; 3] = ["containers", "nodes", "client_writes"];
 
 /// Where the shipped definitions are.
 const SHIPPED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/migrations");
@@ -156,21 +156,19 @@ impl World {
     pub(crate) async fn spoil(&self, uncopied: &SampleOrg, unverified: &SampleOrg) {
         let poison = "UPDATE cookbooks SET name = 'poison' WHERE org_id = $1";
         assert!(self.old_store().await.execute(poison, &[&uncopied.id]).await.unwrap() > 0);
-        let spoil = format!(
-            "ALTER TABLE cookbooks ADD CONSTRAINT no_poison CHECK (name <> 'poison');
-             CREATE FUNCTION spoil() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.full_name := 'spoilt'; RETURN NEW; END $$;
-             CREATE TRIGGER spoil BEFORE INSERT ON organizations FOR EACH ROW WHEN (NEW.id = '{}') EXECUTE FUNCTION spoil();
-             ALTER TABLE organizations ENABLE ALWAYS TRIGGER spoil",
-            unverified.id
-        );
-        self.new_store().await.batch_execute(&spoil).await.unwrap();
+        let fraction = "UPDATE organizations SET created_at = created_at + interval '0.25 s' WHERE id = $1";
+        assert!(self.old_store().await.execute(fraction, &[&unverified.id]).await.unwrap() > 0);
+        let spoil = "ALTER TABLE cookbooks ADD CONSTRAINT no_poison CHECK (name <> 'poison');
+             ALTER TABLE organizations ALTER COLUMN created_at TYPE timestamptz(0)";
+        self.new_store().await.batch_execute(spoil).await.unwrap();
     }
 
     /// All orgs can be moved again.
     pub(crate) async fn mend(&mut self) {
-        let mend = "ALTER TABLE cookbooks DROP CONSTRAINT no_poison; DROP TRIGGER spoil ON organizations";
+        let mend = "ALTER TABLE cookbooks DROP CONSTRAINT no_poison;
+             ALTER TABLE organizations ALTER COLUMN created_at TYPE timestamptz";
         self.new_store().await.batch_execute(mend).await.unwrap();
-        // The poisoned row is the org's own.
+        // The changed rows are the orgs' own.
         self.untouched = digests(&self.old_store().await).await;
     }
 

@@ -114,3 +114,25 @@ async fn a_schema_that_was_mended_is_seen() {
     let (reason, _) = refused_copy(&engine, &lease("4", 1)).await;
     assert!(reason.contains("does not exist"), "{reason}");
 }
+
+#[tokio::test]
+async fn rows_that_break_a_deferred_unique_constraint_are_named() {
+    let world = World::with_schema(
+        "CREATE TABLE lists (id int PRIMARY KEY, org int NOT NULL, place int, UNIQUE (place) DEFERRABLE INITIALLY DEFERRED)",
+    )
+    .await;
+    world
+        .old
+        .batch_execute("INSERT INTO lists VALUES (1, 1, 10), (2, 2, 20), (3, 2, NULL), (4, 2, NULL)")
+        .await
+        .unwrap();
+    world.new.batch_execute("INSERT INTO lists VALUES (9, 9, 10)").await.unwrap();
+    let engine = world.engine(vec![keyed("lists", "org")]);
+    let (reason, place) = refused_copy(&engine, &lease("1", 1)).await;
+    assert!(reason.contains("another row in this store has, too (unique constraint lists_place_key)"), "{reason}");
+    assert_eq!(at(&place), (Some("new"), Some("lists"), vec!["place"]));
+    assert_eq!(place.row.as_deref(), Some("(1)"));
+    assert_eq!(world.count(&world.new, "lists WHERE org = 1").await, 0);
+    engine.copy(&lease("2", 2)).await.unwrap();
+    verify(&engine, &lease("2", 2)).await.unwrap();
+}

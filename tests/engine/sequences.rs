@@ -84,3 +84,99 @@ async fn check_refuses_sequences_that_would_collide_until_its_command_is_run() {
     }
     assert_eq!(engine.check(&migration()).await.of_level(Level::Problem).count(), 0);
 }
+
+/// Runs all remedies that `check` has for its problems, and expects nothing to be left.
+async fn mended(world: &World, tables: Vec<mover::config::TableRule>) -> Vec<String> {
+    let engine = world.engine(tables);
+    let report = engine.check(&migration()).await;
+    for statement in report.of_level(Level::Problem).flat_map(|problem| &problem.statements) {
+        world.new.batch_execute(&statement.sql).await.unwrap();
+    }
+    let left = engine.check(&migration()).await;
+    let left: Vec<_> = left.of_level(Level::Problem).collect();
+    assert!(left.is_empty(), "{left:#?}");
+    report.of_level(Level::Problem).map(ToString::to_string).collect()
+}
+
+#[tokio::test]
+async fn sequences_behind_texts_numerics_and_domains_are_compared_too() {
+    let world = World::with_schema(
+        "CREATE TABLE orgs (id int, name text); CREATE SEQUENCE texts; CREATE SEQUENCE numerics; CREATE SEQUENCE domains; CREATE DOMAIN whole AS bigint;
+         CREATE TABLE bills (org int, id text PRIMARY KEY DEFAULT 'INV-' || nextval('texts'), n numeric DEFAULT nextval('numerics') UNIQUE, d whole DEFAULT nextval('domains')); CREATE INDEX ON bills (org)",
+    )
+    .await;
+    world
+        .old
+        .batch_execute(
+            "INSERT INTO orgs VALUES (1, 'one'); INSERT INTO bills (org) SELECT 1 FROM generate_series(1, 5)",
+        )
+        .await
+        .unwrap();
+    // A copy alone advances only what holds the numbers as they are.
+    carry(&world.engine(vec![keyed("bills", "org")]), &lease("1", 1)).await;
+    let told = mended(&world, vec![keyed("bills", "org")]).await;
+    for name in ["texts", "numerics"] {
+        assert!(
+            told.iter().any(|line| line.contains(&format!("\"{name}\" in new: at 1, while the source's is at 5"))),
+            "{told:#?}"
+        );
+    }
+    world.new.batch_execute("INSERT INTO bills (org) VALUES (2)").await.unwrap();
+    assert_eq!(world.count(&world.new, "bills WHERE d = 6").await, 0);
+}
+
+#[tokio::test]
+async fn remedies_stay_within_small_sequences() {
+    let world = World::with_schema(
+        "CREATE TABLE orgs (id int, name text); CREATE TABLE notes (org int, id smallserial PRIMARY KEY, down smallint DEFAULT 0); CREATE INDEX ON notes (org);
+         CREATE SEQUENCE downwards AS smallint INCREMENT -1; ALTER TABLE notes ALTER COLUMN down SET DEFAULT nextval('downwards')",
+    )
+    .await;
+    world
+        .old
+        .batch_execute(
+            "INSERT INTO orgs VALUES (1, 'one'); INSERT INTO notes (org) SELECT 1 FROM generate_series(1, 3)",
+        )
+        .await
+        .unwrap();
+    assert_eq!(mended(&world, vec![keyed("notes", "org")]).await.len(), 2);
+    world.old.batch_execute("SELECT setval('notes_id_seq', 32767)").await.unwrap();
+    let report = world.engine(vec![keyed("notes", "org")]).check(&migration()).await;
+    let problem = report.of_level(Level::Problem).next().unwrap().to_string();
+    assert!(problem.contains("no number is left") && problem.contains("AS bigint"), "{problem}");
+}
+
+#[tokio::test]
+async fn workers_that_advance_a_sequence_at_once_share_the_gap() {
+    let world = world(1).await;
+    world
+        .old
+        .batch_execute("INSERT INTO notes (org, id) SELECT g, 100000 + g FROM generate_series(11, 18) g")
+        .await
+        .unwrap();
+    let engine = world.engine(vec![keyed("notes", "org")]);
+    let leases: Vec<_> = (11..19).map(|org| lease(&org.to_string(), org)).collect();
+    futures_util::future::join_all(leases.iter().map(|lease| carry(&engine, lease))).await;
+    let last: i64 = world.new.query_one("SELECT last_value FROM notes_id_seq", &[]).await.unwrap().get(0);
+    assert!((100_018..100_100).contains(&last), "{last}");
+}
+
+#[tokio::test]
+async fn sequences_that_no_column_names_are_told() {
+    let world = world(1).await;
+    for client in [&world.old, &world.new] {
+        client.batch_execute("CREATE SEQUENCE invoices; CREATE SEQUENCE unused").await.unwrap();
+    }
+    world.old.batch_execute("SELECT setval('invoices', 40)").await.unwrap();
+    let engine = world.engine(vec![keyed("notes", "org")]);
+    let told = async || {
+        let report = engine.check(&migration()).await;
+        let warnings = report.of_level(Level::Warning).filter(|warning| warning.text.contains("No column names it"));
+        warnings.cloned().collect::<Vec<_>>()
+    };
+    let warnings = told().await;
+    assert_eq!(warnings.len(), 1, "{warnings:#?}");
+    assert!(warnings[0].subject.contains("invoices") && warnings[0].text.contains("at 1, while the source's is at 40"));
+    world.new.batch_execute(&warnings[0].statements[0].sql).await.unwrap();
+    assert_eq!(told().await.len(), 0);
+}

@@ -73,6 +73,8 @@ pub(crate) fn definition(tables: Vec<TableRule>) -> Definition {
         components: vec![],
         org: OrgDirectory { table: "orgs".parse().unwrap(), name: "name".parse().unwrap(), key: "id".parse().unwrap() },
         tables,
+        shared_tables: Vec::new(),
+        ignored_tables: Vec::new(),
         steps: Vec::new(),
         routing: Routing::default(),
     }

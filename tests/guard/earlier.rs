@@ -37,3 +37,27 @@ async fn it_is_removed_like_any_other() {
     assert_eq!(world.count("pg_namespace WHERE nspname = 'mover'").await, 0);
     assert_eq!(world.count("pg_trigger WHERE tgname LIKE 'mover_guard_%'").await, 0);
 }
+
+#[tokio::test]
+async fn the_log_of_an_earlier_guard_can_be_published_after_an_install() {
+    let world = World::guarded().await;
+    world
+        .old
+        .batch_execute("ALTER TABLE mover.change_log REPLICA IDENTITY DEFAULT; CREATE PUBLICATION p FOR ALL TABLES")
+        .await
+        .unwrap();
+    let lines = "INSERT INTO mover.change_log (migration, org_key, table_name, row_key, subtree) VALUES ('x', '1', 't', '{1}', false)";
+    world.old.batch_execute(lines).await.unwrap();
+    assert!(world.old.batch_execute("DELETE FROM mover.change_log").await.is_err());
+    world.install().await;
+    world.old.batch_execute("DELETE FROM mover.change_log").await.unwrap();
+}
+
+#[tokio::test]
+async fn every_table_of_the_guard_has_a_replica_identity() {
+    let world = World::guarded().await;
+    let without =
+        "pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = 'mover' AND c.relkind = 'r'
+        AND NOT (c.relreplident = 'f' OR EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid AND i.indisprimary))";
+    assert_eq!(world.count(without).await, 0);
+}

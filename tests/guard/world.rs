@@ -235,6 +235,8 @@ pub(crate) fn define(name: &str, tables: Vec<TableRule>) -> Definition {
         components: vec![],
         org: OrgDirectory { table: "orgs".parse().unwrap(), name: "name".parse().unwrap(), key: "id".parse().unwrap() },
         tables,
+        shared_tables: Vec::new(),
+        ignored_tables: Vec::new(),
         steps: Vec::new(),
         routing: Routing::default(),
         limits: Limits { max_block_ms: 5_000, max_change_backlog: 10_000, cohort_orgs: 100, cohort_rows: 16_000 },

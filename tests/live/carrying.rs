@@ -183,3 +183,26 @@ async fn a_row_that_goes_with_its_new_parent_takes_along_what_hangs_on_it() {
     assert_eq!(world.count(&world.new, orphans).await, 0, "rows without a parent are left in the copy");
     world.assert_alike("1").await;
 }
+
+#[tokio::test]
+async fn a_carried_over_row_that_breaks_a_deferred_unique_constraint_is_named() {
+    let world = World::start().await;
+    for client in [&world.old, &world.new] {
+        let constraint = "ALTER TABLE accounts ADD COLUMN place int, ADD CONSTRAINT placed UNIQUE (place) DEFERRABLE";
+        client.batch_execute(constraint).await.unwrap();
+    }
+    let engine = world.engine();
+    copied(&engine, &lease("1", 1)).await;
+    world
+        .new
+        .batch_execute("INSERT INTO accounts (org, email, place) VALUES (99, 'taken@example.com', 10)")
+        .await
+        .unwrap();
+    let one = "UPDATE accounts SET place = 10 WHERE (org, id) = (SELECT org, min(id) FROM accounts WHERE org = 1 GROUP BY org)";
+    world.old.batch_execute(one).await.unwrap();
+    let error = engine.catch_up(&lease("1", 1), Way::Forward).await.unwrap_err();
+    assert!(error.reason.contains("(place)=(10), which another row in this store has, too"), "{error}");
+    world.new.batch_execute("DELETE FROM accounts WHERE org = 99").await.unwrap();
+    caught_up(&engine, &lease("1", 1), Way::Forward).await;
+    world.assert_alike("1").await;
+}

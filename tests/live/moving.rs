@@ -125,3 +125,39 @@ async fn the_way_back_leaves_out_columns_that_only_the_target_has() {
     switched(&engine, &lease("1", 2), Way::Back).await;
     assert_eq!(world.count(&world.old, "events WHERE what = 'there'").await, 1);
 }
+
+#[tokio::test]
+async fn an_org_moves_there_and_back_between_stores_that_publish_all_tables() {
+    let world = World::start().await;
+    for client in [&world.old, &world.new] {
+        client.batch_execute("CREATE PUBLICATION everything FOR ALL TABLES").await.unwrap();
+    }
+    let engine = world.engine();
+    copied(&engine, &lease("1", 1)).await;
+    world.old.batch_execute("UPDATE accounts SET touched = 7 WHERE org = 1").await.unwrap();
+    assert!(caught_up(&engine, &lease("1", 1), Way::Forward).await > 0);
+    proven(&engine.compare(&lease("1", 1), Way::Forward).await.unwrap());
+    switched(&engine, &lease("1", 1), Way::Forward).await;
+    world.new.batch_execute("UPDATE accounts SET touched = 8 WHERE org = 1").await.unwrap();
+    caught_up(&engine, &lease("1", 2), Way::Back).await;
+    proven(&engine.compare(&lease("1", 2), Way::Back).await.unwrap());
+    switched(&engine, &lease("1", 2), Way::Back).await;
+    engine.discard_rolled_back(&lease("1", 2)).await.unwrap();
+    assert!(world.count(&world.old, "accounts WHERE org = 1 AND touched = 8").await > 0);
+    assert!(world.rows(&world.new, "1").await.is_empty());
+}
+
+#[tokio::test]
+async fn an_org_comes_back_to_a_source_whose_table_is_unlogged() {
+    let world = World::start().await;
+    world.old.batch_execute("ALTER TABLE accounts SET UNLOGGED").await.unwrap();
+    let engine = world.engine();
+    copied(&engine, &lease("1", 1)).await;
+    engine.catch_up(&lease("1", 1), Way::Forward).await.unwrap();
+    proven(&engine.compare(&lease("1", 1), Way::Forward).await.unwrap());
+    switched(&engine, &lease("1", 1), Way::Forward).await;
+    engine.catch_up(&lease("1", 2), Way::Back).await.unwrap();
+    proven(&engine.compare(&lease("1", 2), Way::Back).await.unwrap());
+    switched(&engine, &lease("1", 2), Way::Back).await;
+    assert_eq!(world.modes("1").await, ("settled".into(), "moved".into()));
+}

@@ -195,10 +195,9 @@ enum Crash {
     Process,
 }
 
-/// A table that is not logged is empty after a crash, also if it was found equal before.
+/// A table may be empty after a crash, as an UNLOGGED one is, although it was found equal before.
 async fn crash_between_verify_and_switch(crash: Crash) {
     let mut world = World::start().await;
-    world.new.batch_execute("ALTER TABLE lines SET UNLOGGED").await.unwrap();
     let engine = world.engine();
     ready_to_switch(&engine, &lease("1", 1)).await;
     assert!(world.count(&world.new, "lines").await > 0);
@@ -210,6 +209,8 @@ async fn crash_between_verify_and_switch(crash: Crash) {
         }
     }
     (world.old, world.new) = (connected(&world, "old").await, connected(&world, "new").await);
+    let emptied = "SET session_replication_role = replica; TRUNCATE lines; RESET session_replication_role";
+    world.new.batch_execute(emptied).await.unwrap();
     let reason = refused_switch(&engine, &lease("1", 1)).await;
     assert!(reason.contains("lines differs") && reason.contains("store new was started again"), "{reason}");
     taken_back(&world, &engine, &lease("1", 1)).await;

@@ -246,6 +246,8 @@ pub(crate) fn definition(limits: Limits) -> Definition {
             via("remarks", ("group_id", "groups", "id")),
             keyed("events"),
         ],
+        shared_tables: Vec::new(),
+        ignored_tables: Vec::new(),
         steps: Vec::new(),
         routing: Routing::default(),
         limits,

@@ -23,9 +23,9 @@ async fn add_orgs(served: &Served) {
     let old = served.world.old_store().await;
     old.execute(sql, &[&NAMES.as_slice()]).await.unwrap();
     let refuse = format!(
-        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE '{REASON}'; END $$;
-         CREATE TRIGGER refuse BEFORE INSERT ON organizations FOR EACH ROW WHEN (NEW.name NOT LIKE 'org%') EXECUTE FUNCTION refuse();
-         ALTER TABLE organizations ENABLE ALWAYS TRIGGER refuse"
+        "CREATE FUNCTION refuse(name text) RETURNS boolean LANGUAGE plpgsql AS
+             $$ BEGIN IF name NOT LIKE 'org%' THEN RAISE '{REASON}'; END IF; RETURN true; END $$;
+         ALTER TABLE organizations ADD CHECK (refuse(name))"
     );
     served.world.new_store().await.batch_execute(&refuse).await.unwrap();
 }

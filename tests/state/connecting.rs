@@ -33,7 +33,7 @@ async fn a_wrong_password_and_an_unknown_role_or_database_are_told_apart() {
 
     let error = refusal(&url("guarded:s3cr3t", "postgres")).await;
     let StateError::Login { server: at, user, .. } = &error else { panic!("{error:?}") };
-    assert!(at.contains(&*server.postgres.socket_dir().to_string_lossy()), "{at}");
+    assert!(at.contains(&*server.postgres.socket_dir("mover").to_string_lossy()), "{at}");
     assert_eq!(user, "guarded");
     connect(&url("guarded:secret", "postgres"), 1).await.unwrap();
 

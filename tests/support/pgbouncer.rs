@@ -38,7 +38,7 @@ impl PgBouncer {
         let text = format!(
             "[databases]\n* = host={} port=5432\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\n\
              auth_type = trust\nauth_file = {}\nignore_startup_parameters = extra_float_digits,options\n{user}{settings}\n",
-            server.socket_dir().display(),
+            server.socket_dir("old").display(),
             users.display(),
         );
         std::fs::write(&ini, text).unwrap();

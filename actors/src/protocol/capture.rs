@@ -18,7 +18,7 @@ pub(super) async fn capture<S: Stores + ?Sized>(
     cohort: &Cohort,
 ) -> Result<(), EngineError> {
     let route = stores.live_route(migration, Way::Forward, stores.a_moment_ago()).await?;
-    route.leaving.must_be_canonical(cohort).await?;
+    route.leaving.must_be_movable(cohort).await?;
     route.leaving.must_watch().await?;
     // A rollback must carry over everything that is written there after the switch.
     route.receiving.must_watch().await?;
@@ -35,7 +35,7 @@ pub(super) async fn copy<S: Stores + ?Sized>(
     cohort: &Cohort,
 ) -> Result<Copied, EngineError> {
     let route = stores.live_route(migration, Way::Forward, stores.a_moment_ago()).await?;
-    route.leaving.must_be_canonical(cohort).await?;
+    route.leaving.must_be_movable(cohort).await?;
     stores.guard(&migration.to)?.ensure(Keeps::Changes).await?;
     let kept = (stores.guard(&migration.from)?, &**stores.proofs());
     let copied = copy_live(&route, kept, cohort, stores.live_limits()).await?;

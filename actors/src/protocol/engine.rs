@@ -88,7 +88,7 @@ impl<S: Stores> Engine for S {
         let copied = async {
             self.guard(&migration.to)?.ensure(Keeps::Standings).await?;
             let route = self.copy_route(migration, self.a_moment_ago()).await?;
-            route.leaving.must_be_canonical(&cohort).await?;
+            route.leaving.must_be_movable(&cohort).await?;
             let kept = (&**self.proofs(), &route.basis);
             copy((&*route.leaving, &*route.receiving), &cohort, First::Snapshot, kept).await
         };
@@ -152,7 +152,7 @@ impl<S: Stores> Engine for S {
         let Some((migration, cohort)) = moving_rows(self, leases)? else { return Ok(CaughtUp::default()) };
         let caught_up = async {
             let route = self.live_route(migration, way, self.a_moment_ago()).await?;
-            route.leaving.must_be_canonical(&cohort).await?;
+            route.leaving.must_be_movable(&cohort).await?;
             let (from, to) = try_join!(route.leaving.session(), route.receiving.session())?;
             let caught_up = Round { route: &route, cohort: &cohort, from: &*from, to: &*to }.run().await?;
             from.release();

@@ -88,7 +88,7 @@ pub(super) async fn back_up<S: Stores + ?Sized>(
     lease: &Lease,
 ) -> Result<BackedUp, EngineError> {
     let route = stores.live_route(migration, Way::Forward, Instant::now()).await?;
-    route.leaving.must_be_canonical(&Cohort::one(lease)).await?;
+    route.leaving.must_be_movable(&Cohort::one(lease)).await?;
     let written = route.leaving.back_up(lease).await?;
     stores.proofs().keep(lease, What::BackedUp, &route.basis);
     Ok(written)

@@ -52,4 +52,5 @@ pub use proofs::Proofs;
 pub use ranges::Piece;
 pub use route::{CopyRoute, LiveRoute, Migration, Moves, Outline, Stores};
 pub use standing::{Mode, Standing, after_arrival, before_arrival, refusal};
+pub use switch::RoundTrips;
 pub use turns::Turns;

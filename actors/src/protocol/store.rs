@@ -131,8 +131,9 @@ pub trait StoreSide: Send + Sync {
 /// The leaving store of a migration.
 #[async_trait]
 pub trait Leaving: StoreSide {
-    /// Refuses orgs whose key is not written as in their rows, if the store would treat both as equal.
-    async fn must_be_canonical(&self, cohort: &Cohort) -> Answer<()>;
+    /// Refuses orgs whose key is not written as in their rows, if the store would treat both as equal; and all orgs as long as one of
+    /// the stores would change what is written to it.
+    async fn must_be_movable(&self, cohort: &Cohort) -> Answer<()>;
     /// About how many rows each org has; nothing for orgs without rows.
     async fn sizes(&self, cohort: &Cohort) -> Answer<HashMap<OrgKey, i64>>;
     /// A session that reads.

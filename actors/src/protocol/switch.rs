@@ -26,6 +26,29 @@ const KEYS_LEFT_MAX: i64 = 50;
 /// An org that is written all the time never gets there.
 const ROUNDS_MAX: usize = 10;
 
+/// The requests, one after the other, that a switch sends to each store from the lock until it asks for the commit of `moved`: so
+/// many round trips writers wait at least.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RoundTrips {
+    /// To the store that the org leaves.
+    pub leaving: u32,
+    /// To the store that it goes to.
+    pub receiving: u32,
+}
+
+impl RoundTrips {
+    /// Nothing was written since the last round: the lock and the log in the one store, the guard row in the other.
+    pub const QUIET: Self = Self { leaving: 2, receiving: 1 };
+    /// A row of one table was written: it is read in the one store; in the other its predecessor is removed, the row is written
+    /// (begun and ended), counted and proven, and both the epoch and the transaction are committed.
+    pub const WRITTEN: Self = Self { leaving: 3, receiving: 7 };
+
+    /// How long they take.
+    pub fn take(self, leaving: Duration, receiving: Duration) -> Duration {
+        leaving * self.leaving + receiving * self.receiving
+    }
+}
+
 /// The locks of all these orgs are held. When it is dropped, the sessions end, and with them the locks.
 pub(super) struct Block {
     route: LiveRoute,

@@ -8,7 +8,7 @@ use mover_actors::ports::EngineError;
 use tokio_postgres::types::Oid;
 
 use crate::config::{Definition, TableRule};
-use crate::engine::check::report::Report;
+use crate::engine::check::report::{Remedy, Report};
 use crate::engine::schema::catalog::{Catalog, Table};
 use crate::engine::schema::name::quote;
 use crate::engine::store::Store;
@@ -118,7 +118,8 @@ fn check_primary_keys(
     let columns = key.iter().map(|name| quote(name)).collect::<Vec<_>>().join(", ");
     let is_key = |feature: &&Feature| feature.table == there.oid && feature.kind == "primary key";
     let drop = theirs.iter().find(is_key).map(|found| format!("DROP CONSTRAINT {}, ", found.sql)).unwrap_or_default();
-    let remedy = format!("run in {}: ALTER TABLE {} {drop}ADD PRIMARY KEY ({columns})", definition.to, there.quoted);
+    let statement = format!("ALTER TABLE {} {drop}ADD PRIMARY KEY ({columns})", there.quoted);
+    let remedy = Remedy::run(&definition.to, statement);
     let text = format!(
         "its primary key is ({}) in {} and ({}) in {}: a changed row could not be found again",
         key.join(", "),
@@ -152,13 +153,13 @@ fn check_columns_of_target(
             .map(|(_, expression)| format!(" DEFAULT {expression}"))
             .unwrap_or_default();
         let not_null = if column.not_null && !expression.is_empty() { " NOT NULL" } else { "" };
-        let remedy = format!(
-            "run in {}: ALTER TABLE {} ADD COLUMN {} {}{not_null}{expression}; or do not roll back once it is written",
-            definition.from,
+        let statement = format!(
+            "ALTER TABLE {} ADD COLUMN {} {}{not_null}{expression}",
             here.quoted,
             quote(&column.name),
             column.written
         );
+        let remedy = Remedy::run(&definition.from, statement).or("do not roll back once it is written");
         let text = format!("only {} has it: a rollback drops what was written there after the switch", definition.to);
         report.warning(format!("table {}, column {}", rule.name, column.name), text, remedy);
     }
@@ -183,7 +184,7 @@ fn lacking(report: &mut Report, rule: &TableRule, has: &Side<'_>, lacks: &Side<'
             _ => format!("{} ({})", feature.name, feature.what),
         };
         let text = format!("{} {what} is in {} and not like that in {}", feature.kind, has.store, lacks.store);
-        let remedy = format!("run in {}: {}; or drop it in {}", lacks.store, feature.sql, has.store);
+        let remedy = Remedy::run(lacks.store, &*feature.sql).or(format_args!("drop it in {}", has.store));
         report.warning(format!("table {} in {}", rule.name, lacks.store), text, remedy);
     }
 }

@@ -7,7 +7,7 @@ use mover_actors::ports::EngineError;
 use tokio_postgres::types::Oid;
 
 use crate::config::{Definition, Tenancy};
-use crate::engine::check::report::Report;
+use crate::engine::check::report::{Remedy, Report};
 use crate::engine::orgs::Walk;
 use crate::engine::plan::org_keys::{KeyForms, literal};
 use crate::engine::plan::ownership::{Orgs, Ownership};
@@ -148,14 +148,14 @@ pub(in crate::engine) async fn check_compared(
             "{} ({}) {what} {}.{} ({})",
             hop.column, column.written, hop.parent, hop.parent_column, above.written
         );
-        let remedy = format!(
-            "run in {}: ALTER TABLE {} ALTER COLUMN {} TYPE {to_type} USING {}::{}",
-            store.name(),
+        let statement = format!(
+            "ALTER TABLE {} ALTER COLUMN {} TYPE {to_type} USING {}::{}",
             child.quoted,
             hop.column.quoted(),
             hop.column.quoted(),
             above.written
         );
+        let remedy = Remedy::run(store.name(), statement);
         let subject = format!("table {} in {}", rule.name, store.name());
         // Offline, all statements compare in the same way, if they can at all.
         match not_found.remove(&rule.name).is_some() || definition.strategy == Strategy::Online {

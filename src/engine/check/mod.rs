@@ -1,23 +1,36 @@
 //! `check`: finds everything that would keep a migration from working before anything runs. Changes nothing.
 
-pub(in crate::engine) mod alike;
-pub(in crate::engine) mod keys;
-pub(in crate::engine) mod online;
+mod alike;
+mod contents;
+mod keys;
+mod left_out;
+mod online;
+mod own_writes;
+mod publications;
 pub(in crate::engine) mod report;
-pub(in crate::engine) mod sequences;
-pub(in crate::engine) mod tables;
+mod round_trip;
+mod routines;
+mod sequences;
+mod settings;
+mod tables;
 
 use mover_actors::domain::state::Strategy;
 use mover_actors::ports::EngineError;
 
-use crate::config::{Definition, TableRule, Tenancy};
+use crate::config::Definition;
 use crate::engine::check::alike::check_alike;
+use crate::engine::check::contents::check_contents;
 use crate::engine::check::keys::{check_compared, check_listed};
-use crate::engine::check::online::check_online;
-use crate::engine::check::report::Report;
-use crate::engine::check::sequences::check_sequences;
+use crate::engine::check::left_out::check_left_out;
+use crate::engine::check::online::{check_online, schema_for};
+use crate::engine::check::own_writes::check_own_writes;
+use crate::engine::check::publications::check_publications;
+use crate::engine::check::report::{Remedy, Report};
+use crate::engine::check::round_trip::check_round_trip;
+use crate::engine::check::routines::check_routines;
+use crate::engine::check::sequences::{check_free_sequences, check_sequences};
+use crate::engine::check::settings::check_settings;
 use crate::engine::check::tables::{check_references, check_table};
-use crate::engine::guard;
 use crate::engine::orgs::select;
 use crate::engine::plan::ownership::tables_named;
 use crate::engine::schema::catalog::Catalog;
@@ -28,8 +41,10 @@ use crate::engine::store::error::{Doing, Failed};
 /// The oldest Postgres that has what the engine uses (`hash_record_extended`).
 const VERSION_MIN: i32 = 140_000;
 
+/// `others` are all other definitions.
 pub(in crate::engine) async fn check(
     definition: &Definition,
+    others: &[&Definition],
     source: Option<&Store>,
     target: Option<&Store>,
 ) -> Report {
@@ -48,7 +63,7 @@ pub(in crate::engine) async fn check(
     let from = reach(&mut report, source, Catalog::read(source, &names).await);
     let to = reach(&mut report, target, Catalog::read(target, &names).await);
     let (Some(from), Some(to)) = (from, to) else { return report };
-    if let Err(error) = check_both(&mut report, definition, (source, &from), (target, &to)).await {
+    if let Err(error) = check_both(&mut report, definition, others, (source, &from), (target, &to)).await {
         report.problem("check", error.reason, "mend this and check again");
     }
     report
@@ -77,6 +92,7 @@ fn reach(report: &mut Report, store: &Store, read: Result<Catalog, EngineError>)
 async fn check_both(
     report: &mut Report,
     definition: &Definition,
+    others: &[&Definition],
     (source, from): (&Store, &Catalog),
     (target, to): (&Store, &Catalog),
 ) -> Result<(), EngineError> {
@@ -107,7 +123,29 @@ async fn check_both(
     if !definition.steps.is_empty() {
         return steps::check(report, definition, target).await;
     }
-    check_uncovered(report, definition, source, from).await?;
+    if definition.tables.is_empty() {
+        return Ok(());
+    }
+    let stores = [(source, from), (target, to)];
+    for (store, catalog) in stores {
+        if catalog.server.is_sql_ascii {
+            let text = "its encoding is SQL_ASCII: an org with a text that is no UTF-8 is refused, with the row";
+            let remedy = "nothing, if all texts are UTF-8; otherwise convert the rows when they are named";
+            report.warning(format!("store {}", store.name()), text, remedy);
+        }
+    }
+    check_left_out(report, definition, others, stores).await?;
+    for (store, catalog) in stores {
+        check_own_writes(report, definition, store, catalog);
+        check_settings(report, definition, store).await?;
+        check_publications(report, definition, store, catalog).await?;
+    }
+    check_contents(report, definition, source, from).await?;
+    check_routines(report, source, target).await?;
+    if definition.strategy == Strategy::Online {
+        check_round_trip(report, definition, source, target).await?;
+    }
+    check_free_sequences(report, definition, source, target).await?;
     check_sequences(report, definition, (source, from), (target, to)).await
 }
 
@@ -139,15 +177,21 @@ fn check_target(report: &mut Report, definition: &Definition, target: &Store, to
     let may_guard =
         if server.has_schema { server.has_guard || server.may_use_schema } else { server.may_create_schema };
     if !may_guard && !is_online {
-        report.problem(&*subject, "the guard table mover.org_guard is missing", guard::MISSING_RIGHT);
+        let remedy = Remedy::run(target.name(), schema_for(server))
+            .or("if another role owns mover.org_guard, run `mover guard install` as that role");
+        report.problem(
+            &*subject,
+            "the guard table mover.org_guard is missing, and there is no right to create it",
+            remedy,
+        );
     }
     if server.skips_triggers {
         report.ok(subject, "rows are written without triggers; foreign keys are proven afterwards");
     } else if !is_online {
         let text = "foreign keys are checked row by row and the target's own triggers run while copying: about half as fast, \
                     and a trigger that changes rows fails the move";
-        let remedy = "run in the target as superuser: GRANT SET ON PARAMETER session_replication_role TO the role that \
-                      Mover logs in as (PostgreSQL 15 and later)";
+        let grant = format!("GRANT SET ON PARAMETER session_replication_role TO {}", server.role);
+        let remedy = Remedy::run(target.name(), grant).or("make that role superuser before PostgreSQL 15");
         report.warning(subject, text, remedy);
     }
 }
@@ -174,46 +218,4 @@ async fn check_directory(report: &mut Report, definition: &Definition, source: &
         }
     }
     may_read
-}
-
-async fn check_uncovered(
-    report: &mut Report,
-    definition: &Definition,
-    source: &Store,
-    from: &Catalog,
-) -> Result<(), EngineError> {
-    if definition.tables.is_empty() {
-        return Ok(());
-    }
-    let oids: Vec<u32> = from.tables.values().map(|table| table.oid).collect();
-    let key_columns: Vec<&str> = definition.tables.iter().filter_map(|rule| key_column(rule, from)).collect();
-    let doing = Doing::new(source.name(), "looking for tables that the definition leaves out");
-    let session = source.session().await?;
-    let rows = session
-        .query(include_str!("sql/uncovered.sql"), &[&oids, &key_columns])
-        .await
-        .map_err(|error| doing.failed(error))?;
-    session.release();
-    for row in rows {
-        let failed = |error| doing.failed(error);
-        let name: String = row.try_get("name").map_err(failed)?;
-        let points_to: Option<String> = row.try_get("points_to").map_err(failed)?;
-        let key: Option<String> = row.try_get("key_column").map_err(failed)?;
-        let why = match (points_to, key) {
-            (Some(parents), _) => format!("it points to {parents}"),
-            (None, Some(column)) => format!("it has a column {column}"),
-            (None, None) => continue,
-        };
-        let text = format!("no part of this migration, but {why}: if it holds rows of orgs, they stay behind");
-        report.warning(format!("table {name}"), text, "add it as a [[table]], or leave it if its rows are shared");
-    }
-    Ok(())
-}
-
-/// The name of the key column, unless it says nothing: every table has an `id` that is its whole primary key.
-fn key_column<'a>(rule: &'a TableRule, from: &Catalog) -> Option<&'a str> {
-    let Tenancy::Key(column) = &rule.tenancy else { return None };
-    let table = from.tables.get(&rule.name)?;
-    let is_own_id = matches!(table.primary_key().as_slice(), [only] if only.name == column.as_str());
-    (!is_own_id).then_some(column.as_str())
 }

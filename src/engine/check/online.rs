@@ -3,9 +3,9 @@
 use mover_actors::ports::EngineError;
 
 use crate::config::Definition;
-use crate::engine::check::report::{Level, Report};
+use crate::engine::check::report::{Level, Remedy, Report};
 use crate::engine::guard::Guard;
-use crate::engine::schema::catalog::Catalog;
+use crate::engine::schema::catalog::{Catalog, Server};
 use crate::engine::store::Store;
 
 /// Whether orgs can be written while they move, in one of the stores.
@@ -24,17 +24,15 @@ pub(in crate::engine) async fn check_online(
     if !server.skips_triggers {
         let text = "Mover may not write without triggers here, which an online move needs: the guard would refuse and log Mover's \
                     own writes";
-        let remedy = "run as superuser: GRANT SET ON PARAMETER session_replication_role TO the role that Mover logs in as \
-                      (PostgreSQL 15 and later), or move the orgs with strategy = \"offline\"";
+        let grant = format!("GRANT SET ON PARAMETER session_replication_role TO {}", server.role);
+        let otherwise = "make that role superuser before PostgreSQL 15; or move the orgs with strategy = \"offline\"";
+        let remedy = Remedy::run(store.name(), grant).or(otherwise);
         report.problem(&*subject, text, remedy);
     }
     let may_create = if server.has_schema { server.may_use_schema } else { server.may_create_schema };
     if !may_create {
         let text = "the guard's tables and functions cannot be made in schema mover";
-        let remedy = format!(
-            "run in {} as its owner: CREATE SCHEMA mover; GRANT CREATE, USAGE ON SCHEMA mover TO the role that Mover logs in as",
-            store.name()
-        );
+        let remedy = Remedy::run(store.name(), schema_for(server));
         report.problem(&*subject, text, remedy);
     }
     check_writing(report, definition, store, catalog);
@@ -43,6 +41,12 @@ pub(in crate::engine) async fn check_online(
         check_guard(report, definition, store, catalog).await?;
     }
     Ok(())
+}
+
+/// Makes the schema of the guard usable for our role.
+pub(super) fn schema_for(server: &Server) -> String {
+    let create = if server.has_schema { "" } else { "CREATE SCHEMA mover; " };
+    format!("{create}GRANT CREATE, USAGE ON SCHEMA mover TO {}", server.role)
 }
 
 /// Rows are written in both stores: in the source when orgs come back, and removed there in the end.
@@ -56,11 +60,8 @@ fn check_writing(report: &mut Report, definition: &Definition, store: &Store, ca
         if table.may_insert && table.may_delete {
             continue;
         }
-        let remedy = format!(
-            "run in {}: GRANT SELECT, INSERT, DELETE ON {} TO the role that Mover logs in as",
-            store.name(),
-            table.quoted
-        );
+        let grant = format!("GRANT SELECT, INSERT, DELETE ON {} TO {}", table.quoted, catalog.server.role);
+        let remedy = Remedy::run(store.name(), grant);
         let text = "it may not be written, which a rollback needs, and finalizing too";
         report.problem(format!("table {} in {}", rule.name, store.name()), text, remedy);
     }
@@ -83,7 +84,15 @@ async fn check_guard(
             report.problem(subject, text, remedy);
         }
     }
-    if !blockers.is_empty() {
+    let untouchable = guard.untouchable().await?;
+    for (table, place) in &untouchable {
+        let grant = format!("GRANT TRIGGER ON {place} TO {}", catalog.server.role);
+        let otherwise = "let that role own the table: only an owner can remove triggers again";
+        let remedy = Remedy::run(store.name(), grant).or(otherwise);
+        let subject = format!("table {table} in {}", store.name());
+        report.problem(subject, format!("triggers may not be made on {place}"), remedy);
+    }
+    if !(blockers.is_empty() && untouchable.is_empty()) {
         return Ok(());
     }
     let subject = format!("guard in {}", store.name());

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use mover_actors::domain::ids::StoreName;
 use serde::Serialize;
 
 /// How bad a finding is.
@@ -28,6 +29,59 @@ pub struct Finding {
     /// What to do about it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub remedy: Option<String>,
+    /// The statements of the remedy, for a script.
+    #[serde(skip)]
+    pub statements: Vec<Statement>,
+}
+
+/// A statement that an operator runs in a store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Statement {
+    /// Where.
+    pub store: StoreName,
+    /// What.
+    pub sql: String,
+}
+
+/// What to do about a finding: in words, with the statements that are part of it.
+#[derive(Debug, Default)]
+pub(in crate::engine) struct Remedy {
+    text: String,
+    statements: Vec<Statement>,
+}
+
+impl Remedy {
+    /// To run this in a store.
+    pub(in crate::engine) fn run(store: &StoreName, sql: impl Into<String>) -> Self {
+        Self::default().and_run(store, sql)
+    }
+
+    /// To run this, too.
+    pub(in crate::engine) fn and_run(mut self, store: &StoreName, sql: impl Into<String>) -> Self {
+        let sql = sql.into();
+        let and = if self.text.is_empty() { "" } else { "; and " };
+        self.text = format!("{}{and}run in {store}: {sql}", self.text);
+        self.statements.push(Statement { store: store.clone(), sql });
+        self
+    }
+
+    /// What can be done instead, in words.
+    pub(in crate::engine) fn or(mut self, otherwise: impl fmt::Display) -> Self {
+        self.text = format!("{}; or {otherwise}", self.text);
+        self
+    }
+}
+
+impl From<String> for Remedy {
+    fn from(text: String) -> Self {
+        Self { text, statements: Vec::new() }
+    }
+}
+
+impl From<&str> for Remedy {
+    fn from(text: &str) -> Self {
+        text.to_owned().into()
+    }
 }
 
 /// All findings of a check.
@@ -56,14 +110,20 @@ impl Report {
     }
 
     pub(in crate::engine) fn ok(&mut self, subject: impl Into<String>, text: impl Into<String>) {
-        self.findings.push(Finding { level: Level::Ok, subject: subject.into(), text: text.into(), remedy: None });
+        self.findings.push(Finding {
+            level: Level::Ok,
+            subject: subject.into(),
+            text: text.into(),
+            remedy: None,
+            statements: Vec::new(),
+        });
     }
 
     pub(in crate::engine) fn warning(
         &mut self,
         subject: impl Into<String>,
         text: impl Into<String>,
-        remedy: impl Into<String>,
+        remedy: impl Into<Remedy>,
     ) {
         self.add(Level::Warning, subject.into(), text.into(), remedy.into());
     }
@@ -72,13 +132,13 @@ impl Report {
         &mut self,
         subject: impl Into<String>,
         text: impl Into<String>,
-        remedy: impl Into<String>,
+        remedy: impl Into<Remedy>,
     ) {
         self.add(Level::Problem, subject.into(), text.into(), remedy.into());
     }
 
-    fn add(&mut self, level: Level, subject: String, text: String, remedy: String) {
-        self.findings.push(Finding { level, subject, text, remedy: Some(remedy) });
+    fn add(&mut self, level: Level, subject: String, text: String, Remedy { text: what, statements }: Remedy) {
+        self.findings.push(Finding { level, subject, text, remedy: Some(what), statements });
     }
 }
 

@@ -3,7 +3,7 @@
 use mover_actors::domain::state::Strategy;
 
 use crate::config::{Definition, TableRule, Tenancy};
-use crate::engine::check::report::Report;
+use crate::engine::check::report::{Remedy, Report};
 use crate::engine::plan::circles;
 use crate::engine::plan::ownership::{Orgs, Ownership};
 use crate::engine::schema::catalog::{Catalog, Table};
@@ -32,8 +32,8 @@ pub(in crate::engine) fn check_table(
     for (store, table) in [(&definition.from, here), (&definition.to, there)] {
         check_kind(report, &format!("{subject} in {store}"), table);
     }
-    check_rights(report, &subject, definition, here, there);
-    check_columns(report, &subject, (from, here), (to, there));
+    check_rights(report, &subject, definition, (from, here), (to, there));
+    check_columns(report, &subject, definition, (from, here), (to, there));
     for (store, catalog) in [(&definition.from, from), (&definition.to, to)] {
         if let Err(problem) = Ownership::new(catalog, &definition.tables).rows_of(rule, Orgs::Cohort) {
             report.problem(format!("{subject} in {store}"), problem, "correct `key` or `via` in the definition");
@@ -47,7 +47,8 @@ pub(in crate::engine) fn check_table(
         let found = column.and_then(|column| table.column(column.as_str()));
         if let Some(found) = found.filter(|found| !found.leads_an_index) {
             let text = format!("no index begins with {}: every org reads the whole table", found.name);
-            let remedy = format!("CREATE INDEX CONCURRENTLY ON {} ({});", table.quoted, quote(&found.name));
+            let statement = format!("CREATE INDEX CONCURRENTLY ON {} ({})", table.quoted, quote(&found.name));
+            let remedy = Remedy::run(store, statement);
             report.warning(format!("{subject} in {store}"), text, remedy);
         }
     }
@@ -78,17 +79,21 @@ fn check_kind(report: &mut Report, subject: &str, table: &Table) {
     }
 }
 
-fn check_rights(report: &mut Report, subject: &str, definition: &Definition, here: &Table, there: &Table) {
+fn check_rights(
+    report: &mut Report,
+    subject: &str,
+    definition: &Definition,
+    (from, here): (&Catalog, &Table),
+    (to, there): (&Catalog, &Table),
+) {
     if !here.may_select {
-        let remedy =
-            format!("run in {}: GRANT SELECT ON {} TO the role that Mover logs in as", definition.from, here.quoted);
+        let grant = format!("GRANT SELECT ON {} TO {}", here.quoted, from.server.role);
+        let remedy = Remedy::run(&definition.from, grant);
         report.problem(format!("{subject} in {}", definition.from), "it may not be read", remedy);
     }
     if !(there.may_select && there.may_insert && there.may_delete) {
-        let remedy = format!(
-            "run in {}: GRANT SELECT, INSERT, DELETE ON {} TO the role that Mover logs in as",
-            definition.to, there.quoted
-        );
+        let grant = format!("GRANT SELECT, INSERT, DELETE ON {} TO {}", there.quoted, to.server.role);
+        let remedy = Remedy::run(&definition.to, grant);
         report.problem(format!("{subject} in {}", definition.to), "it may not be read and written", remedy);
     }
 }
@@ -96,13 +101,17 @@ fn check_rights(report: &mut Report, subject: &str, definition: &Definition, her
 fn check_columns(
     report: &mut Report,
     subject: &str,
+    definition: &Definition,
     (from, here): (&Catalog, &Table),
     (to, there): (&Catalog, &Table),
 ) {
     for column in &here.columns {
         let subject = format!("{subject}, column {}", column.name);
         let Some(twin) = there.column(&column.name) else {
-            report.problem(subject, "the target lacks it", format!("add it to the target as {}", column.written));
+            let statement =
+                format!("ALTER TABLE {} ADD COLUMN {} {}", there.quoted, quote(&column.name), column.written);
+            let remedy = Remedy::run(&definition.to, statement);
+            report.problem(subject, "the target lacks it", remedy);
             continue;
         };
         if let Err(why) = from.types.carries_to(column.type_oid, &to.types, twin.type_oid) {
@@ -137,8 +146,7 @@ pub(in crate::engine) fn check_references(report: &mut Report, definition: &Defi
         if to.server.skips_triggers && !reference.may_select_parent {
             let parent = reference.parent_from.trim_start_matches("ONLY ");
             let text = format!("foreign key {} points to {parent}, which may not be read", reference.name);
-            let remedy =
-                format!("run in {}: GRANT SELECT ON {parent} TO the role that Mover logs in as", definition.to);
+            let remedy = Remedy::run(&definition.to, format!("GRANT SELECT ON {parent} TO {}", to.server.role));
             report.problem(format!("table {name} in {}", definition.to), text, remedy);
         }
     }

@@ -62,26 +62,22 @@ async fn relatives(
     Ok(found)
 }
 
-/// Tables and partitions on which our role may not create triggers.
-pub(super) async fn missing_rights(
+/// Tables and partitions on which our role may not create triggers: the name in the definition, and the place.
+pub(super) async fn untouchable(
     session: &Session,
     tables: &[Guarded],
     doing: Doing<'_>,
 ) -> Result<Vec<(String, String)>, EngineError> {
     let failed = |error| doing.failed(error);
     let oids: Vec<u32> = tables.iter().map(|table| table.oid).collect();
-    let mut missing = Vec::new();
+    let mut found = Vec::new();
     for row in session.query(include_str!("sql/untouchable.sql"), &[&oids]).await.map_err(failed)? {
         let root: u32 = row.try_get("root").map_err(failed)?;
         let place: String = row.try_get("place").map_err(failed)?;
         let label = tables.iter().find(|table| table.oid == root).map_or(&place, |table| &table.label);
-        let problem = format!(
-            "triggers may not be made on {place}; run as its owner: GRANT TRIGGER ON {place} TO the role that Mover logs in as \
-             (or let it own the table: only an owner can remove them again)"
-        );
-        missing.push((label.clone(), problem));
+        found.push((label.clone(), place));
     }
-    Ok(missing)
+    Ok(found)
 }
 
 /// Tables and partitions whose triggers our role could not drop again, with the statement that gives it the right to.

@@ -12,7 +12,7 @@ use serde::Serialize;
 use crate::config::Definition;
 use crate::engine::guard::body::{Guarded, triggers};
 use crate::engine::guard::brief_lock::{Concurrent, LockRequest, with_brief_lock};
-use crate::engine::guard::fitness::{missing_rights, owned_by_others, unfit};
+use crate::engine::guard::fitness::{owned_by_others, unfit, untouchable};
 use crate::engine::guard::places::{Place, Standing, places};
 use crate::engine::guard::trigger::Trigger;
 use crate::engine::guard::watch::{is_watching, watch_anew};
@@ -182,8 +182,17 @@ impl<'a> Guard<'a> {
             Err(blockers) => return Ok(blockers.clone()),
         };
         let session = self.store.session().await?;
-        let mut found = unfit(&session, tables, doing).await?;
-        found.extend(missing_rights(&session, tables, doing).await?);
+        let found = unfit(&session, tables, doing).await?;
+        session.release();
+        Ok(found)
+    }
+
+    /// Tables and partitions on which our role may not create triggers: the name in the definition, and the place.
+    pub(in crate::engine) async fn untouchable(&self) -> Result<Vec<(String, String)>, EngineError> {
+        let Ok(tables) = &self.tables else { return Ok(Vec::new()) };
+        let doing = Doing::new(self.store.name(), "looking for rights that the guard needs");
+        let session = self.store.session().await?;
+        let found = untouchable(&session, tables, doing).await?;
         session.release();
         Ok(found)
     }

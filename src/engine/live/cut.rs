@@ -5,6 +5,7 @@ use mover_actors::domain::record::Lease;
 use mover_actors::ports::EngineError;
 use mover_actors::protocol::store::{Ranges, Rows};
 use mover_actors::protocol::{Piece, send};
+use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
 
 use crate::engine::live::plan::LivePlan;
@@ -55,7 +56,13 @@ impl Ranges for PlannedSession<LivePlan, Leaves> {
         // The name comes from the store itself; the store would refuse a quote in it.
         let name = name.replace('\'', "''");
         let begin = format!("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT '{name}'");
-        self.session.batch_execute(&begin).await.map_err(|error| self.doing(READING).failed(error))
+        self.session.batch_execute(&begin).await.map_err(|error| {
+            // The session that has exported it has ended, as when the store was started again: the copy takes another.
+            let gone = [SqlState::INVALID_PARAMETER_VALUE, SqlState::UNDEFINED_OBJECT];
+            let is_gone = error.code().is_some_and(|code| gone.contains(code));
+            let failed = self.doing(READING).failed(error);
+            EngineError { transient: failed.transient || is_gone, ..failed }
+        })
     }
 
     async fn rows_in<'a>(&'a self, lease: &'a Lease, piece: &'a Piece) -> Result<Rows<'a>, EngineError> {

@@ -16,7 +16,7 @@ use crate::engine::live::range::Ranging;
 use crate::engine::live::subtree::{self, Branch};
 use crate::engine::plan::ownership::{Orgs, Ownership};
 use crate::engine::plan::sequences::FarBehind;
-use crate::engine::plan::{Plan, TablePlan};
+use crate::engine::plan::{Plan, TablePlan, hazard};
 use crate::engine::schema::catalog::{Catalog, Table};
 use crate::engine::schema::name::TableName;
 use crate::engine::store::error::Doing;
@@ -68,17 +68,16 @@ pub(in crate::engine) struct LiveSide {
 impl LivePlan {
     /// Builds the statements, or returns what prevents it.
     pub(in crate::engine) fn make(
-        definition: &Definition,
+        given: &Definition,
         source: Catalog,
         target: Catalog,
         way: Way,
     ) -> Result<Self, EngineError> {
         let mut lost = HashMap::new();
         let (definition, leaving, receiving) = match way {
-            Way::Forward => (definition.clone(), source, target),
+            Way::Forward => (given.clone(), source, target),
             Way::Back => {
-                let definition =
-                    Definition { from: definition.to.clone(), to: definition.from.clone(), ..definition.clone() };
+                let definition = Definition { from: given.to.clone(), to: given.from.clone(), ..given.clone() };
                 let mut leaving = target;
                 // The source refuses a row with a label that it lacks when the row is carried over.
                 leaving.types.forget_labels();
@@ -86,7 +85,11 @@ impl LivePlan {
                 (definition, leaving, source)
             }
         };
-        let plan = Plan::make(&definition, &leaving, &receiving)?;
+        let mut plan = Plan::make(&definition, &leaving, &receiving)?;
+        if way == Way::Back {
+            // The way back leads to the store that has held the org before.
+            plan.hazard = hazard(given, [(&given.from, &receiving), (&given.to, &leaving)]);
+        }
         if !receiving.server.skips_triggers {
             let problem = "Mover's role may not write without triggers here, which an online move needs; run as superuser: \
                            GRANT SET ON PARAMETER session_replication_role TO the role that Mover logs in as";
@@ -153,10 +156,8 @@ impl Maker<'_> {
         let key = common_key(here, there).map_err(|problem| refused(from, problem))?;
         let left = self.side(rule, self.leaving, here, &key, &table.source.hash).map_err(|p| refused(from, p))?;
         let right = self.side(rule, self.receiving, there, &key, &table.target.hash).map_err(|p| refused(to, p))?;
-        let columns: Vec<String> =
-            table.copied.iter().map(|name| format!("t.{}", crate::engine::schema::name::quote(name))).collect();
         Ok(LiveTable {
-            select: format!("SELECT {} {}", columns.join(", "), left.rows),
+            select: format!("SELECT {} {}", table.read.join(", "), left.rows),
             delete: keyed::delete(there, &format!("SELECT t.tableoid, t.ctid {}", right.rows)),
             remove_some: keyed::delete(
                 there,

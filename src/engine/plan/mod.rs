@@ -1,6 +1,7 @@
 //! How a migration is carried out between two stores: every statement, built from both catalogs.
 
 pub(in crate::engine) mod by_org;
+pub(in crate::engine) mod enforced;
 pub(in crate::engine) mod org_keys;
 pub(in crate::engine) mod ownership;
 pub(in crate::engine) mod plans;
@@ -24,7 +25,7 @@ use crate::engine::plan::org_keys::KeyForms;
 use crate::engine::plan::ownership::{Orgs, Ownership};
 use crate::engine::plan::references::References;
 use crate::engine::plan::tally::{SUM, row_hash, tally_sql};
-use crate::engine::schema::catalog::{Catalog, Reference, Table};
+use crate::engine::schema::catalog::{Catalog, Reference, Sequence, Table};
 use crate::engine::schema::name::quote;
 use crate::engine::schema::order::parents_first;
 use crate::engine::store::error::Doing;
@@ -32,6 +33,8 @@ use crate::engine::store::error::Doing;
 /// A migration between two stores.
 #[derive(Debug)]
 pub(in crate::engine) struct Plan {
+    /// Why no org can move now, although the statements can be made: copies must still be removed.
+    pub(in crate::engine) hazard: Option<EngineError>,
     /// How keys of orgs are written.
     pub(in crate::engine) keys: KeyForms,
     pub(in crate::engine) source: StoreName,
@@ -81,6 +84,10 @@ pub(in crate::engine) struct TablePlan {
     pub(in crate::engine) sequence_columns: Vec<(usize, usize)>,
     /// Columns that are copied, in the order in which [`TablePlan::select`] reads them.
     pub(in crate::engine) copied: Vec<String>,
+    /// What is read of row `t` for each of them.
+    pub(in crate::engine) read: Vec<String>,
+    /// Copied columns, by place, with texts that the source has not checked: it is in SQL_ASCII.
+    pub(in crate::engine) unchecked: Vec<usize>,
     /// Columns that are compared.
     pub(in crate::engine) compared: Vec<String>,
     /// Columns of the primary key; all compared columns where there is none.
@@ -122,11 +129,8 @@ impl TablePlan {
 /// A sequence of the target that must stay ahead of the copied values.
 #[derive(Debug)]
 pub(in crate::engine) struct SequencePlan {
-    /// Quoted, with its schema.
-    pub(in crate::engine) quoted: String,
-    pub(in crate::engine) increment: i64,
+    pub(in crate::engine) sequence: Sequence,
     pub(in crate::engine) table: String,
-    pub(in crate::engine) column: String,
 }
 
 /// Deferrable foreign keys let rows come in any order.
@@ -148,6 +152,7 @@ impl Plan {
         let skips_triggers = target.server.skips_triggers;
         let references = if skips_triggers { References::of(definition, target) } else { References::default() };
         Ok(Self {
+            hazard: hazard(definition, [(&definition.from, source), (&definition.to, target)]),
             keys: KeyForms::of(definition, source),
             source: definition.from.clone(),
             target: definition.to.clone(),
@@ -163,7 +168,7 @@ impl Plan {
             sequences_stand: union(
                 sequences
                     .iter()
-                    .map(|sequence: &SequencePlan| format!(", last_value, is_called FROM {}", sequence.quoted)),
+                    .map(|planned: &SequencePlan| format!(", last_value, is_called FROM {}", planned.sequence.quoted)),
             ),
             sequences,
             source_oids: oids(definition, source),
@@ -182,6 +187,17 @@ impl Plan {
         let number: i32 = row.try_get(0)?;
         Ok(usize::try_from(number).ok().and_then(|number| self.tables.get(number)))
     }
+}
+
+/// The first thing in one of the stores because of which no org can move.
+pub(in crate::engine) fn hazard(definition: &Definition, stores: [(&StoreName, &Catalog); 2]) -> Option<EngineError> {
+    stores.into_iter().find_map(|(store, catalog)| {
+        let found = catalog.hazards.iter().find(|hazard| hazard.is_problem(definition, store))?;
+        let table = catalog.tables.iter().find(|(_, table)| table.oid == found.table_oid);
+        let label = table.map(|(name, _)| name.to_string()).unwrap_or_default();
+        let problem = format!("{}; next: run there: {}", found.text, found.sql);
+        Some(Doing::new(store, "planning the move").on(&label).refused(problem))
+    })
 }
 
 fn oids(definition: &Definition, catalog: &Catalog) -> Vec<Oid> {
@@ -247,42 +263,52 @@ fn table_plan(
     };
     let source_side = side(&definition.from, source, from)?;
     let target_side = side(&definition.to, target, to)?;
-    let list = |prefix: &str| {
-        columns.copied.iter().map(|name| format!("{prefix}{}", quote(name))).collect::<Vec<_>>().join(", ")
-    };
+    let read: Vec<String> =
+        columns.copied.iter().map(|name| format!("t.{}{}", quote(name), as_read(from, source, name))).collect();
+    let written: Vec<String> = columns.copied.iter().map(|name| quote(name)).collect();
     let hashed = hashed(definition, rule, &columns, (source, from), (target, to));
     let mut sequence_columns = Vec::new();
-    for sequence in &to.sequences {
+    for sequence in to.sequences.iter().filter(|sequence| sequence.fills_integers) {
         if let Some(place) = columns.copied.iter().position(|name| *name == sequence.column) {
             sequence_columns.push((place, sequences.len()));
-            sequences.push(SequencePlan {
-                quoted: sequence.quoted.clone(),
-                increment: sequence.increment,
-                table: label.clone(),
-                column: sequence.column.clone(),
-            });
+            sequences.push(SequencePlan { sequence: sequence.clone(), table: label.clone() });
         }
     }
+    let is_unchecked = source.server.is_sql_ascii && !target.server.is_sql_ascii;
     let key: Vec<String> = to.primary_key().iter().map(|column| column.name.clone()).collect();
     let key_is_compared = !key.is_empty() && key.iter().all(|name| columns.compared.contains(name));
     Ok(TablePlan {
-        select: format!("SELECT {} {}", list("t."), source_side.rows()),
-        select_by_org: source_side.by_org.select(&list("t.")),
+        select: format!("SELECT {} {}", read.join(", "), source_side.rows()),
+        select_by_org: source_side.by_org.select(&read.join(", ")),
         hashed,
         key_place: match &source_side.by_org.key {
             Some(key) => columns.copied.iter().position(|name| *name == key.name).map(|place| (place, key.kind)),
             None => None,
         },
-        copy: format!("COPY {} ({}) FROM STDIN (FORMAT binary)", to.quoted, list("")),
+        copy: format!("COPY {} ({}) FROM STDIN (FORMAT binary)", to.quoted, written.join(", ")),
         delete: format!("DELETE {}", target_side.rows()),
         sequence_columns,
         key: if key_is_compared { key } else { columns.compared.clone() },
+        unchecked: if is_unchecked { encoded(&columns.copied, from, source) } else { Vec::new() },
         copied: columns.copied,
+        read,
         compared: columns.compared,
         source: source_side,
         target: target_side,
         label,
     })
+}
+
+/// The places of columns that hold texts.
+fn encoded(columns: &[String], table: &Table, catalog: &Catalog) -> Vec<usize> {
+    let is_encoded = |name: &String| table.column(name).is_some_and(|column| catalog.types.is_encoded(column.type_oid));
+    columns.iter().enumerate().filter(|(_, name)| is_encoded(name)).map(|(place, _)| place).collect()
+}
+
+/// A cast that makes Postgres send a value in full: xml is sent without its declaration, and read back from its text.
+fn as_read(table: &Table, catalog: &Catalog, name: &str) -> &'static str {
+    let is_xml = table.column(name).is_some_and(|column| catalog.types.is_xml(column.type_oid));
+    if is_xml { "::text" } else { "" }
 }
 
 /// The column that holds the org's key, if its type is plain.
@@ -333,10 +359,11 @@ fn hashed(
     columns.copied.iter().map(oid).collect()
 }
 
-/// The compared columns that have, in either store, a type that is not built in.
+/// The compared columns that have, in either store, a type that is not built in, or whose binary form is not all of the value.
 fn other_types(source: &Catalog, target: &Catalog, from: &Table, to: &Table) -> Vec<String> {
     let own = |catalog: &Catalog, table: &Table| -> Vec<String> {
-        let unusual = table.columns.iter().filter(|column| !catalog.types.is_built_in(column.type_oid));
+        let is_unusual = |oid| !catalog.types.is_built_in(oid) || catalog.types.is_xml(oid);
+        let unusual = table.columns.iter().filter(|column| is_unusual(column.type_oid));
         unusual.map(|column| column.name.clone()).collect()
     };
     [own(source, from), own(target, to)].concat()

@@ -5,11 +5,16 @@ use mover_actors::ports::EngineError;
 
 use crate::engine::plan::{Plan, SequencePlan};
 use crate::engine::rows::reframe::integer;
+use crate::engine::schema::catalog::Sequence;
+use crate::engine::schema::name::literal;
 use crate::engine::store::connection::Session;
 use crate::engine::store::error::{Doing, Failed};
 
-/// Drawing this many numbers takes well under a second.
+/// Drawing this many numbers takes about a second.
 const GAP_MAX: i64 = 1_000_000;
+/// How far beyond the other store's an operator sets a sequence. More than is ever drawn, so that orgs that come back do not
+/// make the source draw all of it.
+const HEAD_START: i64 = 10 * GAP_MAX;
 
 /// The outermost copied value for each sequence of a plan.
 #[derive(Debug, Clone)]
@@ -25,7 +30,7 @@ impl Outermost {
         for &(place, sequence) in columns {
             let value = row.get(place).copied().flatten().and_then(integer);
             let (Some(value), Some(slot)) = (value, self.0.get_mut(sequence)) else { continue };
-            let downwards = plan.sequences.get(sequence).is_some_and(|sequence| sequence.increment < 0);
+            let downwards = plan.sequences.get(sequence).is_some_and(|planned| planned.sequence.increment < 0);
             let further = slot.is_none_or(|seen| if downwards { value < seen } else { value > seen });
             if further {
                 *slot = Some(value);
@@ -64,16 +69,16 @@ pub(in crate::engine) async fn keep_ahead(
         let number: i32 = row.try_get(0).map_err(failed)?;
         let (last, is_called): (i64, bool) = (row.try_get(1).map_err(failed)?, row.try_get(2).map_err(failed)?);
         let found = usize::try_from(number).ok().and_then(|n| Some((plan.sequences.get(n)?, (*copied.0.get(n)?)?)));
-        let Some((sequence, outermost)) = found else { continue };
-        let draws = draws_needed(sequence.increment, last, is_called, outermost);
+        let Some((planned, outermost)) = found else { continue };
+        let draws = draws_needed(planned.sequence.increment, last, is_called, outermost);
         if draws > GAP_MAX {
             match far_behind {
-                FarBehind::Refuse => return Err(too_far(plan, sequence, last, outermost)),
+                FarBehind::Refuse => return Err(too_far(plan, planned, last, outermost)),
                 FarBehind::Leave => continue,
             }
         }
         if draws > 0 {
-            draw(session, plan, sequence, draws).await?;
+            draw(session, plan, planned, (draws, outermost)).await?;
         }
     }
     Ok(())
@@ -92,36 +97,83 @@ fn draws_needed(increment: i64, last: i64, is_called: bool, outermost: i64) -> i
     i64::try_from(draws).unwrap_or(i64::MAX)
 }
 
-async fn draw(session: &Session, plan: &Plan, sequence: &SequencePlan, draws: i64) -> Result<(), EngineError> {
-    let doing = Doing::new(&plan.target, "advancing a sequence").on(&sequence.table);
+/// Draws until a number is no lower than `outermost`. Others that draw for the same gap meanwhile take their share of it.
+async fn draw(
+    session: &Session,
+    plan: &Plan,
+    planned: &SequencePlan,
+    (draws, outermost): (i64, i64),
+) -> Result<(), EngineError> {
+    let doing = Doing::new(&plan.target, "advancing a sequence").on(&planned.table);
     let failed = |error| doing.failed(error);
     let statement = session.prepared(include_str!("sql/sequence_draw.sql")).await.map_err(failed)?;
-    session.query_one(&statement, &[&sequence.quoted, &draws]).await.map_err(failed)?;
+    let Sequence { quoted, increment, .. } = &planned.sequence;
+    session.query_one(&statement, &[quoted, &draws, &outermost, increment]).await.map_err(failed)?;
     Ok(())
 }
 
-fn too_far(plan: &Plan, sequence: &SequencePlan, last: i64, outermost: i64) -> EngineError {
+fn too_far(plan: &Plan, SequencePlan { sequence, table }: &SequencePlan, last: i64, outermost: i64) -> EngineError {
+    let next = match setval(sequence, outermost) {
+        Some(setval) => format!("run in the target: {setval}"),
+        None => sequence.no_room(),
+    };
     let problem = format!(
-        "sequence {} stands at {last}, far behind the copied value {outermost} of column {}; run in the target: {}",
-        sequence.quoted,
-        sequence.column,
-        setval(&sequence.quoted, outermost, sequence.increment),
+        "sequence {} stands at {last}, far behind the copied value {outermost} of column {}; {next}",
+        sequence.quoted, sequence.column,
     );
-    let doing = Doing::new(&plan.target, "advancing a sequence").on(&sequence.table);
+    let doing = Doing::new(&plan.target, "advancing a sequence").on(table);
     let mut error = doing.refused(problem);
     error.place.columns = vec![sequence.column.clone()];
     error
 }
 
-/// The statement that sets a sequence well beyond a value.
-pub(in crate::engine) fn setval(quoted: &str, beyond: i64, increment: i64) -> String {
-    let room = if increment < 0 { -GAP_MAX } else { GAP_MAX };
-    format!("SELECT setval('{}', {});", quoted.replace('\'', "''"), beyond.saturating_add(room))
+/// The statement that sets a sequence well beyond a value: by half of what is left of its numbers, if they are few. `None` if
+/// none is left.
+pub(in crate::engine) fn setval(sequence: &Sequence, beyond: i64) -> Option<String> {
+    let downwards = sequence.increment < 0;
+    let end = i128::from(if downwards { sequence.least } else { sequence.greatest });
+    let left = (end - i128::from(beyond)) * if downwards { -1 } else { 1 };
+    let head_start = (left + 1).div_euclid(2).min(i128::from(HEAD_START));
+    if head_start < 1 {
+        return None;
+    }
+    let value = i128::from(beyond) + if downwards { -head_start } else { head_start };
+    Some(format!("SELECT setval({}, {value})", literal(&sequence.quoted)))
+}
+
+impl Sequence {
+    /// What to do about a sequence without numbers to set it to.
+    pub(in crate::engine) fn no_room(&self) -> String {
+        format!(
+            "no number is left up to its limit: in both stores, give column {} the type bigint, and run ALTER SEQUENCE {} AS bigint",
+            self.column, self.quoted
+        )
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn sequence(increment: i64, least: i64, greatest: i64) -> Sequence {
+        let (column, quoted) = ("id".into(), "\"s\"".into());
+        let (cycles, fills_integers, may_use, may_select) = (false, true, true, true);
+        Sequence { column, quoted, increment, least, greatest, cycles, fills_integers, may_use, may_select }
+    }
+
+    #[test]
+    fn a_head_start_stays_within_the_sequence() {
+        let to = |sequence: Sequence, beyond| {
+            setval(&sequence, beyond).map(|sql| sql.trim_end_matches(')').rsplit(' ').next().map(str::to_owned))
+        };
+        let value = |text: &str| Some(Some(text.to_owned()));
+        assert_eq!(to(sequence(1, 1, i64::MAX), 7), value("10000007"));
+        assert_eq!(to(sequence(1, 1, 32767), 3), value("16385"));
+        assert_eq!(to(sequence(1, 1, 32767), 32766), value("32767"));
+        assert_eq!(to(sequence(1, 1, 32767), 32767), None);
+        assert_eq!(to(sequence(-1, -32768, -1), -4), value("-16386"));
+        assert_eq!(to(sequence(1, 1, i64::MAX), i64::MAX - 1), value(&i64::MAX.to_string()));
+    }
 
     #[test]
     fn drawing_ends_at_the_outermost_value_or_beyond() {

@@ -37,7 +37,10 @@ const WRITING: &str = "writing the org";
 
 #[async_trait]
 impl<P: Planned> Leaving for RouteEnd<P, Leaves> {
-    async fn must_be_canonical(&self, cohort: &Cohort) -> Result<(), EngineError> {
+    async fn must_be_movable(&self, cohort: &Cohort) -> Result<(), EngineError> {
+        if let Some(hazard) = &self.side.plan().hazard {
+            return Err(hazard.clone());
+        }
         self.side.plan().keys.must_be_canonical(&self.side.store, cohort).await
     }
 

@@ -3,6 +3,7 @@
 pub(in crate::engine) mod copy;
 pub(in crate::engine) mod counting;
 pub(in crate::engine) mod drain;
+pub(in crate::engine) mod encoding;
 pub(in crate::engine) mod explain;
 pub(in crate::engine) mod reframe;
 pub(in crate::engine) mod row_hash;
@@ -134,6 +135,9 @@ impl<'a> Pour<'a> {
         if self.open.as_ref().is_none_or(|(table, _)| *table != batch.table) {
             self.close().await;
             self.open(batch.table).await?;
+        }
+        if let Some(table) = self.plan.tables.get(batch.table).filter(|table| !table.unchecked.is_empty()) {
+            encoding::must_be_utf8(self.plan, table, &rows)?;
         }
         self.see(batch.table, &rows).ok_or_else(|| doing.refused("the rows are not whole"))?;
         self.copied.rows += batch.rows;

@@ -7,6 +7,7 @@ use tokio_postgres::Row;
 use tokio_postgres::types::Oid;
 
 use crate::engine::schema::fingerprint::Taken;
+use crate::engine::schema::hazard::Hazard;
 use crate::engine::schema::name::{TableName, quote};
 use crate::engine::schema::resolve::{Resolved, resolve};
 use crate::engine::schema::shape::Types;
@@ -25,6 +26,8 @@ pub(in crate::engine) struct Catalog {
     /// The tables of the definition, each with the relation that its name resolves to, if any.
     pub(in crate::engine) tables: HashMap<TableName, Table>,
     pub(in crate::engine) references: Vec<Reference>,
+    pub(in crate::engine) deferred_keys: Vec<DeferredKey>,
+    pub(in crate::engine) hazards: Vec<Hazard>,
     pub(in crate::engine) types: Types,
 }
 
@@ -33,7 +36,11 @@ pub(in crate::engine) struct Catalog {
 pub(in crate::engine) struct Server {
     pub(in crate::engine) version_number: i32,
     pub(in crate::engine) version: String,
+    /// Whether it stores bytes of which no one knows the encoding.
+    pub(in crate::engine) is_sql_ascii: bool,
     pub(in crate::engine) is_standby: bool,
+    /// Our role, quoted where it needs to be.
+    pub(in crate::engine) role: String,
     pub(in crate::engine) may_create_schema: bool,
     pub(in crate::engine) has_guard: bool,
     pub(in crate::engine) has_schema: bool,
@@ -87,6 +94,11 @@ pub(in crate::engine) struct Sequence {
     /// Quoted, with its schema.
     pub(in crate::engine) quoted: String,
     pub(in crate::engine) increment: i64,
+    pub(in crate::engine) least: i64,
+    pub(in crate::engine) greatest: i64,
+    pub(in crate::engine) cycles: bool,
+    /// Whether the column holds the numbers as they are: then a copied value shows how far they have got.
+    pub(in crate::engine) fills_integers: bool,
     pub(in crate::engine) may_use: bool,
     pub(in crate::engine) may_select: bool,
 }
@@ -106,6 +118,18 @@ pub(in crate::engine) struct Reference {
     pub(in crate::engine) equalities: Vec<String>,
     pub(in crate::engine) may_select_parent: bool,
     pub(in crate::engine) deferrable: bool,
+}
+
+/// A unique constraint that is DEFERRABLE: a trigger enforces it, which does not fire for rows that Mover writes.
+#[derive(Debug, Clone)]
+pub(in crate::engine) struct DeferredKey {
+    pub(in crate::engine) name: String,
+    /// The table of the definition that it belongs to, or that its partition belongs to.
+    pub(in crate::engine) table_oid: Oid,
+    pub(in crate::engine) from: String,
+    pub(in crate::engine) columns: Vec<String>,
+    /// For each column the operator that compares two values.
+    pub(in crate::engine) equalities: Vec<String>,
 }
 
 impl Table {
@@ -178,7 +202,12 @@ async fn read_catalog(
     let types = session.query(include_str!("sql/types.sql"), &[&type_oids]).await.map_err(failed)?;
     let references = session.query(include_str!("sql/references.sql"), &[&oids]).await.map_err(failed)?;
     let references = references.iter().map(reference_of).collect::<Result<_, _>>().map_err(failed)?;
-    Ok(Catalog { fingerprint, server, tables, references, types: Types::of_rows(&types).map_err(failed)? })
+    let deferred_keys = session.query(include_str!("sql/deferred_keys.sql"), &[&oids]).await.map_err(failed)?;
+    let deferred_keys = deferred_keys.iter().map(deferred_key_of).collect::<Result<_, _>>().map_err(failed)?;
+    let hazards = session.query(include_str!("sql/hazards.sql"), &[&oids]).await.map_err(failed)?;
+    let hazards = hazards.iter().map(Hazard::of_row).collect::<Result<_, _>>().map_err(failed)?;
+    let types = Types::of_rows(&types).map_err(failed)?;
+    Ok(Catalog { fingerprint, server, tables, references, deferred_keys, hazards, types })
 }
 
 async fn read_server(session: &Session, doing: Doing<'_>) -> Result<Server, EngineError> {
@@ -191,7 +220,9 @@ fn server_of(row: &Row) -> Result<Server, tokio_postgres::Error> {
     Ok(Server {
         version_number: row.try_get("version_number")?,
         version: row.try_get("version")?,
+        is_sql_ascii: row.try_get::<_, &str>("encoding")? == "SQL_ASCII",
         is_standby: row.try_get("is_standby")?,
+        role: row.try_get("role")?,
         skips_triggers: row.try_get("skips_triggers")?,
         may_create_schema: row.try_get("may_create_schema")?,
         has_guard: row.try_get("has_guard")?,
@@ -255,6 +286,10 @@ fn sequence_of(row: &Row) -> Result<Sequence, tokio_postgres::Error> {
         column: row.try_get("column_name")?,
         quoted: qualified(row, "schema", "name")?,
         increment: row.try_get("increment")?,
+        least: row.try_get("least")?,
+        greatest: row.try_get("greatest")?,
+        cycles: row.try_get("cycles")?,
+        fills_integers: row.try_get("fills_integers")?,
         may_use: row.try_get("may_use")?,
         may_select: row.try_get("may_select")?,
     })
@@ -274,6 +309,16 @@ fn reference_of(row: &Row) -> Result<Reference, tokio_postgres::Error> {
         equalities: row.try_get("equalities")?,
         may_select_parent: row.try_get("may_select_parent")?,
         deferrable: row.try_get("deferrable")?,
+    })
+}
+
+fn deferred_key_of(row: &Row) -> Result<DeferredKey, tokio_postgres::Error> {
+    Ok(DeferredKey {
+        name: row.try_get("name")?,
+        table_oid: row.try_get("table_oid")?,
+        from: from_clause(&qualified(row, "schema", "table_name")?, row.try_get("kind")?),
+        columns: row.try_get("columns")?,
+        equalities: row.try_get("equalities")?,
     })
 }
 

@@ -2,6 +2,7 @@
 
 pub(in crate::engine) mod catalog;
 pub(in crate::engine) mod fingerprint;
+pub(in crate::engine) mod hazard;
 pub(in crate::engine) mod name;
 pub(in crate::engine) mod order;
 pub(in crate::engine) mod resolve;

@@ -26,6 +26,12 @@ struct TypeRow {
     equality: Option<String>,
 }
 
+impl TypeRow {
+    fn is_xml(&self) -> bool {
+        self.schema == "pg_catalog" && self.name == "xml"
+    }
+}
+
 /// The operator that compares values of built-in types.
 pub(in crate::engine) const EQUALS: &str = "OPERATOR(pg_catalog.=)";
 
@@ -113,6 +119,10 @@ impl Types {
         if let Some(label) = here.labels.iter().find(|label| !there.labels.contains(label)) {
             return Err(format!("the type {} that receives it lacks the value '{label}'", there.name));
         }
+        let mut parts = here.fields.iter().map(|(_, part)| *part).chain([here.element]);
+        if parts.any(|part| self.is_xml(part)) {
+            return Err(format!("type {} holds XML, which would lose its declarations", here.name));
+        }
         if here.category == "A" && here.element != 0 {
             return self.carries_to(here.element, others, there.element);
         }
@@ -134,11 +144,22 @@ impl Types {
         self.0.values_mut().for_each(|found| found.labels.clear());
     }
 
-    /// Whether the binary form of a value is its text, such as an enum's label.
+    /// Whether a value is sent as its text, such as an enum's label.
     pub(in crate::engine) fn is_sent_as_text(&self, oid: Oid) -> bool {
         let is_text =
             |found: &TypeRow| found.schema == "pg_catalog" && matches!(found.name.as_str(), "text" | "varchar");
-        self.base_of(oid).is_some_and(|found| found.kind == "e" || is_text(found))
+        self.base_of(oid).is_some_and(|found| found.kind == "e" || is_text(found) || found.is_xml())
+    }
+
+    /// Whether the bytes that are sent of a value are a text in the encoding of the client.
+    pub(in crate::engine) fn is_encoded(&self, oid: Oid) -> bool {
+        let is_document = |found: &TypeRow| matches!(found.name.as_str(), "json" | "jsonb" | "xml");
+        self.base_of(oid).is_some_and(|found| found.category == "S" || found.kind == "e" || is_document(found))
+    }
+
+    /// Whether values are XML, whose binary form lacks the declaration.
+    pub(in crate::engine) fn is_xml(&self, oid: Oid) -> bool {
+        self.base_of(oid).is_some_and(TypeRow::is_xml)
     }
 
     /// The base of a type, as (schema, name, kind): a domain is the type that it restricts.

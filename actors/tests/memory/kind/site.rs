@@ -88,7 +88,7 @@ impl StoreSide for Site {
 
 #[async_trait]
 impl Leaving for Site {
-    async fn must_be_canonical(&self, _: &Cohort) -> Result<(), EngineError> {
+    async fn must_be_movable(&self, _: &Cohort) -> Result<(), EngineError> {
         // There is one way to write a key.
         Ok(())
     }

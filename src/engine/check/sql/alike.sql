@@ -25,6 +25,10 @@ SELECT t.tgrelid, 'trigger', NULL, t.tgname::text,
 FROM pg_trigger t
 WHERE t.tgrelid = ANY ($1::oid[]) AND NOT t.tgisinternal AND t.tgparentid = 0 AND NOT starts_with(t.tgname::text, 'mover_guard_')
 UNION ALL
+SELECT r.ev_class, 'rule', NULL, r.rulename::text, rtrim(pg_get_ruledef(r.oid), ';'), rtrim(pg_get_ruledef(r.oid), ';')
+FROM pg_rewrite r
+WHERE r.ev_class = ANY ($1::oid[]) AND r.rulename <> '_RETURN'
+UNION ALL
 SELECT a.attrelid, 'default', a.attname::text, a.attname::text, format('%I %s', a.attname, pg_get_expr(d.adbin, d.adrelid)),
     format('ALTER TABLE %s ALTER COLUMN %I SET DEFAULT %s', a.attrelid::regclass, a.attname, pg_get_expr(d.adbin, d.adrelid))
 FROM pg_attribute a

@@ -50,6 +50,14 @@ CREATE TABLE IF NOT EXISTS mover.change_log (
     xid        xid8    NOT NULL DEFAULT pg_current_xact_id()
 );
 CREATE INDEX IF NOT EXISTS change_log_of_org ON mover.change_log (org_key, migration);
+-- A publication FOR ALL TABLES has this one, too: without an identity nothing could be deleted.
+DO $$
+BEGIN
+    IF (SELECT relreplident FROM pg_class WHERE oid = 'mover.change_log'::regclass) <> 'f' THEN
+        ALTER TABLE mover.change_log REPLICA IDENTITY FULL;
+    END IF;
+END
+$$;
 
 -- The progress of the copy of a large org, range by range: above < key <= upto, where null is open.
 CREATE TABLE IF NOT EXISTS mover.copy_range (

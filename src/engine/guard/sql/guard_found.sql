@@ -7,6 +7,7 @@ SELECT
     to_regclass('mover.org_guard_not_settled') IS NOT NULL
     AND to_regclass('mover.change_log_of_org') IS NOT NULL
     AND to_regclass('mover.copy_range') IS NOT NULL
+    AND (SELECT c.relreplident = 'f' FROM pg_class c WHERE c.oid = to_regclass('mover.change_log'))
     AND (
         SELECT bool_and(coalesce(has_sequence_privilege('public', to_regclass(watched)::oid, 'SELECT'), false))
         FROM (VALUES ('mover.watched_text'), ('mover.watched_integer'), ('mover.watched_uuid')) AS sequence (watched)

@@ -4,6 +4,7 @@ SELECT
     current_setting('server_version') AS version,
     current_setting('server_encoding') AS encoding,
     pg_is_in_recovery() AS is_standby,
+    quote_ident(current_user) AS role,
     current_setting('session_replication_role') = 'replica' AS skips_triggers,
     has_database_privilege(current_database(), 'CREATE') AS may_create_schema,
     to_regclass('mover.org_guard') IS NOT NULL AS has_guard,

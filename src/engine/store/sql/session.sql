@@ -7,6 +7,15 @@ SET extra_float_digits = 1;
 SET bytea_output = 'hex';
 SET xmlbinary = 'base64';
 SET lc_monetary = 'C';
+-- A fragment is XML, too, as in pg_dump.
+SET xmloption = 'content';
+SET array_nulls = on;
+SET quote_all_identifiers = off;
+-- Nobody else's transactions are waited for or read differently because of a setting for the role or the database.
+SET default_transaction_isolation = 'read committed';
+SET default_transaction_deferrable = off;
+-- Such a store has bytes of no known encoding: it must not refuse to send them, because Mover names the row.
+SELECT set_config('client_encoding', 'SQL_ASCII', false) WHERE current_setting('server_encoding') = 'SQL_ASCII';
 -- A row hidden by row-level security would be lost: fail instead.
 SET row_security = off;
 -- A statement ends when its client is gone, except a commit, which completes. Some systems cannot detect that.
