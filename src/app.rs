@@ -15,7 +15,7 @@ use crate::demo;
 use crate::embedded::{EmbeddedError, Options, Servers, Watchdog};
 use crate::engine::{self, LiveLimits, PgEngine, StoreError};
 use crate::flags::RedisFlags;
-use crate::operations::{CampaignDefaults, Needs, StartupDoctor, World};
+use crate::operations::{CampaignDefaults, KeyInLog, Needs, StartupDoctor, World};
 use crate::state::{self, PgMoveLog, StateError};
 
 /// The directory of the private servers, below the working directory.
@@ -108,7 +108,7 @@ impl App {
                 &names,
             )?,
         };
-        let log = PgMoveLog::new(state_pool(&config, servers.as_deref()).await?).acting_as(operator());
+        let log = Arc::new(PgMoveLog::new(state_pool(&config, servers.as_deref()).await?).acting_as(operator()));
         let flags = match (&config.redis, servers.as_deref()) {
             (Some(redis), _) => RedisFlags::open(redis.options().clone())?,
             (None, Some(servers)) => RedisFlags::open(servers.redis_url())?,
@@ -117,9 +117,10 @@ impl App {
         let engine = PgEngine::new(stores, definitions.iter().cloned())
             .with_drain_budget(config.drain_budget)
             .with_live_limits(LiveLimits { range_rows: config.copy_range_rows, ..LiveLimits::default() })
-            .with_backups_in(config.backup_dir.clone());
+            .with_backups_in(config.backup_dir.clone())
+            .with_backup_keys(Arc::new(KeyInLog(log.clone())));
         let world = World {
-            log: Arc::new(log),
+            log,
             flags: Arc::new(flags),
             engine: Arc::new(engine),
             definitions: Arc::new(definitions),

@@ -14,6 +14,7 @@ use serde::Serialize;
 
 use crate::engine::Guarded;
 
+use super::doubled::doubled;
 use super::error::OperationError;
 use super::world::World;
 
@@ -49,6 +50,8 @@ pub enum Outcome {
     Mended,
     /// A person must decide.
     Incurable,
+    /// Nothing is wrong as long as someone wants it so; the text says how it ends.
+    LeftToDecide,
     /// The repair failed.
     Failed(String),
 }
@@ -96,6 +99,9 @@ impl Diagnosis {
             let keys: Vec<&OrgKey> = page.iter().map(|guarded| &guarded.key).collect();
             let moves = world.log.moves_by_key(migration, &keys).await?;
             self.looked_at += page.len() as u64;
+            if side == Side::Source {
+                self.ailments.extend(doubled(world, &moves).await?);
+            }
             let found = page.iter().filter_map(|guarded| {
                 let record = moves.iter().find(|record| record.key == guarded.key);
                 inconsistency(guarded, record).map(|(text, cure)| (guarded, record, text, cure))
@@ -217,6 +223,7 @@ impl fmt::Display for Diagnosis {
             let outcome = match outcome {
                 Outcome::Curable => "mover doctor --fix mends it".into(),
                 Outcome::Mended => "mended".into(),
+                Outcome::LeftToDecide => "nothing was changed".into(),
                 Outcome::Incurable => "look at both stores and decide where it lives; nothing was changed".into(),
                 Outcome::Failed(reason) => format!("not mended: {reason}"),
             };

@@ -206,6 +206,7 @@ struct Batch<'a> {
     closed_at: Vec<Option<SystemTime>>,
     opened_at: Vec<Option<SystemTime>>,
     backups: Vec<Option<String>>,
+    backup_sums: Vec<Option<String>>,
 }
 
 impl<'a> Batch<'a> {
@@ -225,7 +226,8 @@ impl<'a> Batch<'a> {
             batch.bytes.push(findings.bytes);
             batch.closed_at.push(findings.closed_at);
             batch.opened_at.push(findings.opened_at);
-            batch.backups.push(findings.backup.as_ref().map(|path| path.display().to_string()));
+            batch.backups.push(findings.backup.as_ref().map(|backup| backup.path.display().to_string()));
+            batch.backup_sums.push(findings.backup.as_ref().and_then(|backup| backup.sum.clone()));
         }
         batch
     }
@@ -250,6 +252,7 @@ impl<'a> Batch<'a> {
                 &self.closed_at,
                 &self.opened_at,
                 &self.backups,
+                &self.backup_sums,
             ],
         )
         .await
