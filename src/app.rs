@@ -116,7 +116,11 @@ impl App {
         };
         let engine = PgEngine::new(stores, definitions.iter().cloned())
             .with_drain_budget(config.drain_budget)
-            .with_live_limits(LiveLimits { range_rows: config.copy_range_rows, ..LiveLimits::default() })
+            .with_live_limits(LiveLimits {
+                range_rows: config.copy_range_rows,
+                copy_kept: config.rolled_back_copy,
+                ..LiveLimits::default()
+            })
             .with_backups_in(config.backup_dir.clone())
             .with_backup_keys(Arc::new(KeyInLog(log.clone())));
         let world = World {

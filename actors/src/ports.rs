@@ -272,6 +272,10 @@ pub trait Engine: Send + Sync + 'static {
     async fn complete(&self, leases: &[Lease], way: Way) -> Result<(), EngineError>;
     /// Undoes [`Engine::capture`]; refused if the org has moved.
     async fn release(&self, lease: &Lease) -> Result<(), EngineError>;
+    /// How much longer the target keeps the copy of an org that was rolled back. Until then [`Engine::discard_rolled_back`] is refused.
+    async fn copy_kept_for(&self, _: &Lease) -> Result<Duration, EngineError> {
+        Ok(Duration::ZERO)
+    }
     /// Removes the rows of an org that was rolled back from the target.
     async fn discard_rolled_back(&self, lease: &Lease) -> Result<(), EngineError>;
     /// Writes the org's rows in the source to a file that can be restored. Refused unless the target still holds the copy, with

@@ -2,6 +2,7 @@
 
 mod args;
 mod ask;
+mod at_work;
 mod console;
 mod demo;
 mod error;

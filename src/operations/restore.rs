@@ -7,7 +7,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use mover_actors::domain::ids::StoreName;
 use mover_actors::domain::record::MoveRecord;
-use mover_actors::domain::state::{State, Strategy};
+use mover_actors::domain::state::{State, Step, Strategy};
 use mover_actors::ports::EngineError;
 use serde_json::json;
 
@@ -63,10 +63,10 @@ struct Known<'a> {
 
 /// `restore`: loads a backup, or removes its rows again.
 pub async fn restore(world: &World, wish: RestoreWish<'_>) -> Result<Answer, OperationError> {
-    let stores = world.definitions.iter().flat_map(|definition| [&definition.from, &definition.to]);
-    let store = stores.into_iter().find(|known| known.as_str() == wish.store).ok_or_else(|| unknown(world, wish.store))?;
+    let mut stores = world.definitions.iter().flat_map(|definition| [&definition.from, &definition.to]);
+    let store = stores.find(|known| known.as_str() == wish.store).ok_or_else(|| unknown(world, wish.store))?;
     let known = Known::of(world, wish).await?;
-    known.must_rest()?;
+    known.must_rest(store)?;
     if wish.remove {
         return known.remove(world, store).await;
     }
@@ -89,7 +89,8 @@ impl<'a> Known<'a> {
             )));
         };
         if record.org != *org {
-            let problem = format!("it is of org {org} with key {key}, and the move log has {} under that key", record.org);
+            let problem =
+                format!("it is of org {org} with key {key}, and the move log has {} under that key", record.org);
             return Err(refused(problem));
         }
         match world.log.backup_of(record.id, backup.epoch()).await? {
@@ -100,7 +101,10 @@ impl<'a> Known<'a> {
                     return Err(refused(format!("it has {rows} rows, and org {org} was backed up with {expected}")));
                 }
                 if entry.sum.as_ref().is_some_and(|sum| !backup.is_or_replaces(sum)) {
-                    return Err(refused(format!("it is not the file that org {org} was backed up to with epoch {}", backup.epoch())));
+                    return Err(refused(format!(
+                        "it is not the file that org {org} was backed up to with epoch {}",
+                        backup.epoch()
+                    )));
                 }
             }
             None if wish.trust == Trust::AlsoUnsigned => {}
@@ -120,9 +124,11 @@ impl<'a> Known<'a> {
         OperationError::Restore { org: self.record.org.to_string(), problem }
     }
 
-    fn must_rest(&self) -> Result<(), OperationError> {
+    fn must_rest(&self, store: &StoreName) -> Result<(), OperationError> {
         let (state, org) = (self.record.state, &self.record.org);
         match state {
+            // The purge waits until the target has rows again, and touches none of them.
+            State::Started(Step::Purge) if *store == self.definition.to => Ok(()),
             State::Started(_) => Err(self.refused(format!(
                 "it is {state}, and its move must not meet rows that it does not know; next: wait for it, `org {org}` shows it"
             ))),
@@ -147,7 +153,9 @@ impl<'a> Known<'a> {
         let Definition { from, to, .. } = self.definition;
         if self.record.state != State::Finalized || store != from {
             let state = self.record.state;
-            return Err(self.refused(format!("it is {state}; only rows of a finalized org are removed, and only from {from}")));
+            return Err(
+                self.refused(format!("it is {state}; only rows of a finalized org are removed, and only from {from}"))
+            );
         }
         let epoch = world.log.next_epoch().await?;
         let rows = world.engine.remove_restored(&self.backup, store, epoch).await?;

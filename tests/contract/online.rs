@@ -1,6 +1,5 @@
 //! The online strategy: the way there, the way back, and the end of both.
 
-
 use mover_actors::domain::campaign::{CampaignPlan, Selection};
 use mover_actors::domain::record::{Backup, Findings, MoveRecord};
 use mover_actors::domain::state::{Aim, Event, State, Step, Strategy};

@@ -160,7 +160,10 @@ pub(super) fn found_by(step: Step) -> Findings {
     match step {
         Step::Verify => Findings { verified: Some(proof()), ..Findings::default() },
         Step::Copy => Findings { rows: Some(7), bytes: Some(700), ..Findings::default() },
-        Step::BackUp => Findings { backup: Some(Backup { path: "acme.backup".into(), sum: Some("07".into()) }), ..Findings::default() },
+        Step::BackUp => Findings {
+            backup: Some(Backup { path: "acme.backup".into(), sum: Some("07".into()) }),
+            ..Findings::default()
+        },
         Step::Block
         | Step::Drain
         | Step::Capture

@@ -5,7 +5,7 @@ use mover_actors::domain::ids::MigrationName;
 use mover_actors::domain::state::Way;
 use tokio_postgres::{Client, NoTls};
 
-use crate::world::{MIGRATION, World, backups, caught_up, copied, lease, moved, proven, store, switched, restored};
+use crate::world::{MIGRATION, World, backups, caught_up, copied, lease, moved, proven, restored, store, switched};
 
 const RIGHTS: &str = "GRANT CREATE, USAGE ON SCHEMA public TO app; GRANT ALL ON ALL TABLES IN SCHEMA public TO app;
     GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO app; CREATE SCHEMA evil AUTHORIZATION app";

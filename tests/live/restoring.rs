@@ -106,9 +106,14 @@ async fn a_file_of_an_earlier_version_is_taken_only_when_told_to() {
     assert!(reason.contains("without a signature") && reason.contains("add --unsigned"), "{reason}");
     assert!(world.rows(&world.old, "1").await.is_empty());
     let engine = world.engine();
+    // As in a store that was made anew.
+    world.old.batch_execute("SELECT setval('accounts_id_seq', 1)").await.unwrap();
     let opened = engine.open_backup(&path, Trust::AlsoUnsigned).await.unwrap();
     assert_eq!(engine.restore(&opened, &store("old")).await.unwrap().rows, backup.rows);
     assert_eq!(world.rows(&world.old, "1").await, world.rows(&world.new, "1").await);
+    // The numbers of restored rows are not handed out again.
+    let taken = "accounts WHERE org = 1 AND id >= (SELECT nextval('accounts_id_seq'))";
+    assert_eq!(world.count(&world.old, taken).await, 0);
 }
 
 #[tokio::test]
@@ -218,7 +223,11 @@ async fn a_schema_that_has_changed_since_is_named_with_what_to_do() {
         assert!(world.rows(&world.old, "1").await.is_empty(), "{change}");
         reason
     };
-    let reason = refused("ALTER TABLE accounts DROP COLUMN touched", "(store old, table accounts): the table has no column touched").await;
+    let reason = refused(
+        "ALTER TABLE accounts DROP COLUMN touched",
+        "(store old, table accounts): the table has no column touched",
+    )
+    .await;
     let remedy = reason.split_once("next: run in old: ").unwrap().1.to_owned();
     assert!(remedy.starts_with("ALTER TABLE") && remedy.ends_with("ADD COLUMN \"touched\" int4"), "{remedy}");
     world.old.batch_execute(&remedy).await.unwrap();
@@ -226,7 +235,11 @@ async fn a_schema_that_has_changed_since_is_named_with_what_to_do() {
     let must = "DELETE FROM groups; ALTER TABLE groups ADD COLUMN must int NOT NULL";
     let must = format!("SET session_replication_role = replica; {must}; RESET session_replication_role");
     refused(&must, "(store old, table groups): column must was added since").await;
-    world.old.batch_execute("ALTER TABLE groups ALTER must SET DEFAULT 7; ALTER TABLE lines ADD COLUMN may int").await.unwrap();
+    world
+        .old
+        .batch_execute("ALTER TABLE groups ALTER must SET DEFAULT 7; ALTER TABLE lines ADD COLUMN may int")
+        .await
+        .unwrap();
     let engine = world.engine();
     let opened = engine.open_backup(path, Trust::Signed).await.unwrap();
     let restored = engine.restore(&opened, &store("old")).await.unwrap();

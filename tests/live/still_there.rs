@@ -28,7 +28,8 @@ async fn a_target_from_before_the_move_is_not_backed_up_against() {
     assert!(reason.contains("next: bring new to a state after the move"), "{reason}");
     // No row was made up that a later try could take for the move's.
     assert_eq!(world.mode(&world.new, "1").await, None);
-    let earlier = "INSERT INTO mover.org_guard (migration, org_key, mode, epoch) VALUES ('whole_org', '1', 'capturing', 0)";
+    let earlier =
+        "INSERT INTO mover.org_guard (migration, org_key, mode, epoch) VALUES ('whole_org', '1', 'capturing', 0)";
     world.new.batch_execute(earlier).await.unwrap();
     let reason = refusal(engine.back_up(&lease("1", 2)).await);
     assert!(reason.contains("from a time before that move"), "{reason}");
@@ -63,7 +64,8 @@ async fn rows_that_are_gone_without_a_logged_write_stop_the_backup() {
                   DELETE FROM groups WHERE org = 1 AND name = 'g1'; INSERT INTO accounts (org, email) VALUES (1, 'later')";
     world.new.batch_execute(logged).await.unwrap();
     engine.back_up(&lease("1", 2)).await.unwrap();
-    let gone = format!("{UNSEEN} DELETE FROM accounts WHERE org = 1 AND email = 'a1@1'; RESET session_replication_role");
+    let gone =
+        format!("{UNSEEN} DELETE FROM accounts WHERE org = 1 AND email = 'a1@1'; RESET session_replication_role");
     world.new.batch_execute(&gone).await.unwrap();
     // Another process has not compared the org yet.
     let error = world.engine().back_up(&lease("1", 2)).await.unwrap_err();
@@ -72,7 +74,8 @@ async fn rows_that_are_gone_without_a_logged_write_stop_the_backup() {
     assert!(error.reason.contains("rows of org org 1 are gone there"), "{error}");
     assert!(error.reason.contains(&format!("(org, id)={{1,{key}}}; ")), "{error}");
     assert_eq!(error.place.table.as_deref(), Some("accounts"));
-    let remedied = format!("{UNSEEN} INSERT INTO accounts SELECT 1, {key}, 'a1@1', 'ok'; RESET session_replication_role");
+    let remedied =
+        format!("{UNSEEN} INSERT INTO accounts SELECT 1, {key}, 'a1@1', 'ok'; RESET session_replication_role");
     world.new.batch_execute(&remedied).await.unwrap();
     world.engine().back_up(&lease("1", 2)).await.unwrap();
 }
@@ -128,7 +131,10 @@ async fn a_process_that_was_started_again_purges_only_what_is_in_its_backup() {
     refused("it is a symbolic link").await;
     std::fs::remove_file(path).unwrap();
     std::fs::write(path, &whole).unwrap();
-    let other = BackedUp { file: mover_actors::domain::record::Backup { sum: Some("00".into()), ..backup.file.clone() }, ..backup };
+    let other = BackedUp {
+        file: mover_actors::domain::record::Backup { sum: Some("00".into()), ..backup.file.clone() },
+        ..backup
+    };
     assert!(refusal(world.engine().purge(&lease("1", 3), &other).await).contains("another backup than the one"));
     assert_eq!(world.engine().purge(&lease("1", 4), &backup_again(&other, path, &whole)).await.unwrap(), other.rows);
     assert!(world.rows(&world.old, "1").await.is_empty());
@@ -146,7 +152,8 @@ fn backup_again(backup: &BackedUp, path: &Path, whole: &[u8]) -> BackedUp {
 async fn an_empty_target_can_be_filled_from_the_backup_before_the_purge() {
     let world = World::start().await;
     let backup = closed(&world).await;
-    let empty = "DELETE FROM accounts WHERE org = 1; DELETE FROM groups WHERE org = 1; DELETE FROM events WHERE org = 1";
+    let empty =
+        "DELETE FROM accounts WHERE org = 1; DELETE FROM groups WHERE org = 1; DELETE FROM events WHERE org = 1";
     world.new.batch_execute(empty).await.unwrap();
     let reason = refusal(world.engine().purge(&lease("1", 3), &backup).await);
     assert!(reason.contains(&format!("mover restore {} --to new", backup.file.path.display())), "{reason}");

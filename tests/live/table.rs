@@ -92,7 +92,13 @@ async fn settle(client: &Client, epoch: i64) -> bool {
 async fn guard_rows_change_as_in_the_model() {
     let world = World::start().await;
     // Rows do not matter here.
-    world.old.batch_execute("SET session_replication_role = replica; DELETE FROM accounts; DELETE FROM events; DELETE FROM groups").await.unwrap();
+    world
+        .old
+        .batch_execute(
+            "SET session_replication_role = replica; DELETE FROM accounts; DELETE FROM events; DELETE FROM groups",
+        )
+        .await
+        .unwrap();
     moved(&world.engine(), &lease(ORG, 1)).await;
     let backup = world.engine().back_up(&lease(ORG, 2)).await.unwrap();
     let mut differ = Vec::new();

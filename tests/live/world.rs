@@ -60,7 +60,9 @@ impl World {
     pub(crate) fn engine_that_blocks_for(&self, max_block_ms: u64) -> PgEngine {
         let limits = Limits { max_block_ms, max_change_backlog: 10_000, cohort_orgs: 100, cohort_rows: 16_000 };
         let store = |name: &str| Store::open(store(name), &self.server.url(name), 8).unwrap();
-        PgEngine::new([store("old"), store("new")], [definition(limits)]).with_backups_in(backups()).with_backup_keys(Arc::new(KEY))
+        PgEngine::new([store("old"), store("new")], [definition(limits)])
+            .with_backups_in(backups())
+            .with_backup_keys(Arc::new(KEY))
     }
 
     pub(crate) async fn count(&self, client: &Client, sql: &str) -> i64 {

@@ -230,7 +230,15 @@ impl<S: Stores> Engine for S {
     async fn discard_rolled_back(&self, lease: &Lease) -> Result<(), EngineError> {
         let _turn = self.turns().take(1).await?;
         let Some((migration, _)) = moving_rows(self, std::slice::from_ref(lease))? else { return Ok(()) };
-        reconsider(self, migration, leave::remove(self, migration, lease, Way::Forward).await.map(drop))
+        reconsider(self, migration, leave::discard_rolled_back(self, migration, lease).await)
+    }
+
+    async fn copy_kept_for(&self, lease: &Lease) -> Result<Duration, EngineError> {
+        let _turn = self.turns().take(1).await?;
+        match moving_rows(self, std::slice::from_ref(lease))? {
+            Some((migration, _)) => leave::copy_kept_for(self, migration, lease).await,
+            None => Ok(Duration::ZERO),
+        }
     }
 
     async fn back_up(&self, lease: &Lease) -> Result<BackedUp, EngineError> {

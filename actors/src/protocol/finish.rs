@@ -88,12 +88,7 @@ pub(super) async fn purge<S: Stores + ?Sized>(
 
 /// Whether the backup lacks something that would be removed, as after a change of the schema. It is not written again once some
 /// rows are gone: then the file has more than the store.
-fn must_be_written_again(
-    route: &LiveRoute,
-    lease: &Lease,
-    kept: &Kept,
-    left: &Tally,
-) -> Result<bool, EngineError> {
+fn must_be_written_again(route: &LiveRoute, lease: &Lease, kept: &Kept, left: &Tally) -> Result<bool, EngineError> {
     let backed_up = |table: &str| kept.rows.get(table).copied().unwrap_or_default();
     let surplus = left.0.iter().find(|(table, tally)| tally.rows > backed_up(table));
     let some_are_gone = kept.rows.iter().any(|(table, rows)| left.0.get(table).is_some_and(|left| left.rows < *rows));

@@ -1,6 +1,7 @@
 //! Finds out whether an org has left a store, completes or undoes that, and removes the rows that it left behind.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use crate::domain::ids::OrgKey;
 use crate::domain::record::Lease;
@@ -66,6 +67,35 @@ pub(super) async fn stop_capture(guard: &dyn Guard, lease: &Lease) -> Result<(),
         return Err(doing.refused("the org has moved away: what is done now must lead forward"));
     }
     guard.stop_capture(lease, what).await
+}
+
+/// How much longer the target keeps the copy of an org that was rolled back. A client whose flags are a moment old still goes there: it
+/// must find the rows, so that its statements are refused. Statements that find no row are not.
+pub(super) async fn copy_kept_for<S: Stores + ?Sized>(
+    stores: &S,
+    migration: &Migration,
+    lease: &Lease,
+) -> Result<Duration, EngineError> {
+    let kept = stores.live_limits().copy_kept;
+    if kept.is_zero() {
+        return Ok(kept);
+    }
+    let left_ago = stores.guard(&migration.to)?.left_ago(lease).await?;
+    Ok(left_ago.map_or(Duration::ZERO, |ago| kept.saturating_sub(ago)))
+}
+
+/// Removes the copy of an org that was rolled back from the target, but not too early.
+pub(super) async fn discard_rolled_back<S: Stores + ?Sized>(
+    stores: &S,
+    migration: &Migration,
+    lease: &Lease,
+) -> Result<(), EngineError> {
+    let longer = copy_kept_for(stores, migration, lease).await?;
+    if !longer.is_zero() {
+        let doing = Doing::new(&migration.to, "removing the copy of a rolled back org");
+        return Err(doing.not_now(format!("it is kept for {} s more", longer.as_secs_f64().ceil())));
+    }
+    remove(stores, migration, lease, Way::Forward).await.map(drop)
 }
 
 /// Removes the org's rows from the receiving store of this direction; returns how many.

@@ -18,10 +18,10 @@ use super::doing::{Doing, shortened};
 use super::proofs::What;
 use super::round::{Round, grow, keys_of};
 use super::route::{Migration, Stores};
-use super::standing::{Mode, Standing, refusal};
+use super::standing::{Mode, Standing};
 use super::store::{Part, Snapshot};
 
-/// What the next step is if the target is not as the move left it.
+/// How each refusal ends before its next step.
 const NOTHING_DONE: &str = "nothing was removed";
 /// A message names this many rows.
 const NAMED_MAX: usize = 5;
@@ -63,12 +63,7 @@ pub(super) async fn standings<S: Stores + ?Sized>(
 impl Standings {
     /// Refuses unless the org lives in the target, which logs its writes, since this move: the commits of a move, a rollback that was
     /// given up included, leave the source no newer epoch than the target.
-    pub(super) fn must_capture(
-        &self,
-        migration: &Migration,
-        lease: &Lease,
-        what: &str,
-    ) -> Result<(), EngineError> {
+    pub(super) fn must_capture(&self, migration: &Migration, lease: &Lease, what: &str) -> Result<(), EngineError> {
         Standing::must_be(Some(&self.live), Mode::Capturing, lease, Doing::new(&migration.to, what))?;
         if self.live.epoch >= self.left.epoch {
             return Ok(());
@@ -90,11 +85,8 @@ impl Standings {
         what: &str,
     ) -> Result<(), EngineError> {
         let doing = Doing::new(&migration.to, what);
-        match &self.live {
-            live if live.mode == Mode::Settled && live.epoch < epoch => Err(gone(migration, lease, what)),
-            live if live.mode != Mode::Settled => Err(refusal(Some(live), lease, doing)),
-            live => Standing::must_be(Some(live), Mode::Settled, lease, doing),
-        }
+        Standing::must_be(Some(&self.live), Mode::Settled, lease, doing)?;
+        if self.live.epoch < epoch { Err(gone(migration, lease, what)) } else { Ok(()) }
     }
 }
 

@@ -110,6 +110,8 @@ pub trait Guard: Send + Sync {
     /// Makes the store refuse older epochs, if it knows the org. If it does not, it must record nothing that could be taken for
     /// a decision.
     async fn refuse_older(&self, lease: &Lease) -> Answer<()>;
+    /// How long ago the org left this store, by the clock of the store; `None` unless it has moved away from here.
+    async fn left_ago(&self, lease: &Lease) -> Answer<Option<Duration>>;
     /// Makes the orgs live here, and forgets how they were copied. Repeating it is harmless.
     async fn arrive(&self, cohort: &Cohort, way: Way) -> Answer<()>;
     /// Settles the org here: once its running writers have committed, nothing is logged any more, and the log is emptied.

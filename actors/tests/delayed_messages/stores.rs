@@ -289,7 +289,8 @@ impl Engine for Stores {
     }
 
     async fn back_up(&self, lease: &Lease) -> Result<BackedUp, EngineError> {
-        self.call("back_up", lease, |_, _| true).map(|()| BackedUp { file: Backup { path: "acme.backup".into(), sum: None }, rows: 0 })
+        self.call("back_up", lease, |_, _| true)
+            .map(|()| BackedUp { file: Backup { path: "acme.backup".into(), sum: None }, rows: 0 })
     }
 
     async fn close(&self, lease: &Lease, _: &Backup) -> Result<(), EngineError> {

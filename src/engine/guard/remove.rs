@@ -36,7 +36,8 @@ impl Guard<'_> {
         }
         session.execute(include_str!("sql/drop_migration.sql"), &[&name]).await.map_err(failed)?;
         // A guard of an earlier version does not have it.
-        let has_side = session.query_one("SELECT to_regclass('mover.guard_side') IS NOT NULL", &[]).await.map_err(failed)?;
+        let has_side =
+            session.query_one("SELECT to_regclass('mover.guard_side') IS NOT NULL", &[]).await.map_err(failed)?;
         if has_side.try_get(0).map_err(failed)? {
             session.execute("DELETE FROM mover.guard_side WHERE migration = $1", &[&name]).await.map_err(failed)?;
         }

@@ -118,12 +118,7 @@ pub(super) async fn back_up(
 }
 
 /// Reads a backup of the org to its end.
-pub(super) async fn read(
-    plan: &Plan,
-    keys: &KeySource,
-    lease: &Lease,
-    backup: &Backup,
-) -> Result<Kept, EngineError> {
+pub(super) async fn read(plan: &Plan, keys: &KeySource, lease: &Lease, backup: &Backup) -> Result<Kept, EngineError> {
     let path = &backup.path;
     let trust = if backup.sum.is_some() { Trust::Signed } else { Trust::AlsoUnsigned };
     let checked = check(path, &keys.key().await?, trust).await;
@@ -137,7 +132,8 @@ pub(super) async fn read(
     })?;
     let is_it = |sum: &String| contents.sum == *sum || header.instead_of.as_ref() == Some(sum);
     if !backup.sum.as_ref().is_none_or(is_it) {
-        let problem = "it is another backup than the one that this move wrote, so no row is removed; next: put that one back";
+        let problem =
+            "it is another backup than the one that this move wrote, so no row is removed; next: put that one back";
         return Err(failed(path, problem));
     }
     if (&header.migration, &header.org, &header.key) != (&lease.migration, &lease.org, &lease.key) {

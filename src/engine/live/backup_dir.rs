@@ -20,9 +20,13 @@ enum DirectoryError {
     Io(#[from] io::Error),
     #[error("it is no directory; next: name one in [engine] backup_dir")]
     NotADirectory,
-    #[error("it belongs to user {0}, who could exchange backups; next: chown it to the user that Mover runs as, or name another directory in [engine] backup_dir")]
+    #[error(
+        "it belongs to user {0}, who could exchange backups; next: chown it to the user that Mover runs as, or name another directory in [engine] backup_dir"
+    )]
     OfAnother(u32),
-    #[error("others may read or write it, and it holds {0:?}, which is no backup; next: chmod 700 {1}, or name another directory in [engine] backup_dir")]
+    #[error(
+        "others may read or write it, and it holds {0:?}, which is no backup; next: chmod 700 {1}, or name another directory in [engine] backup_dir"
+    )]
     Shared(String, String),
 }
 

@@ -33,14 +33,14 @@ use mover_actors::domain::record::{Backup, Lease};
 use mover_actors::ports::{BackedUp, EngineError};
 use mover_actors::protocol::store::{Kept, LeavingSession, LiveLeaving, LiveReceiving, ReceivingSession, Watching};
 
-pub(super) use plan::{LivePlan, LiveSide, LiveTable};
 pub(super) use backup::Backups;
 pub use backup_file::Trust;
+pub(super) use plan::{LivePlan, LiveSide, LiveTable};
 pub use progress::RangedCopy;
+pub(super) use progress::progress;
 pub use restore::{OpenedBackup, Restored};
 pub use signature::BackupKeys;
 pub(super) use signature::{KeySource, NoKey};
-pub(super) use progress::progress;
 pub(super) use standing::OrgGuard;
 pub(super) use subtree::Branch;
 

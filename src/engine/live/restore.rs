@@ -19,6 +19,7 @@ use crate::engine::live::plan::LivePlan;
 use crate::engine::live::purge;
 use crate::engine::live::signature::{BackupKey, KeySource};
 use crate::engine::live::standing::{self, LOCK_ROW};
+use crate::engine::plan::sequences::{self, FarBehind, Outermost};
 use crate::engine::plan::{Plan, TablePlan};
 use crate::engine::schema::catalog::{Catalog, Table};
 use crate::engine::schema::name::quote;
@@ -131,13 +132,17 @@ pub(in crate::engine) async fn restore(
     }
     let contents = reader.end().await.map_err(|error| backup.failed(error))?;
     if contents.sum != backup.contents.sum {
-        return Err(backup.failed("it was changed while it was loaded, so nothing was; next: use another copy of the file"));
+        return Err(
+            backup.failed("it was changed while it was loaded, so nothing was; next: use another copy of the file")
+        );
     }
     for matched in &tables.matched {
         let rows = loaded.get(matched.file.name.as_str()).copied().unwrap_or_default();
         prove(&session, backup, matched.plan, rows, doing).await?;
     }
     plan.references.prove(&session, &plan, &[backup.key().to_string()]).await?;
+    let outermost = Outermost::of_rows(&session, &plan, &[backup.key().as_str()], doing).await?;
+    sequences::keep_ahead(&session, &plan, &outermost, FarBehind::Leave).await?;
     session.batch_execute("COMMIT").await.map_err(|error| doing.failed(error))?;
     session.release();
     Ok(Restored {
@@ -222,9 +227,9 @@ impl<'a> Tables<'a> {
         let counted = backup.contents.rows.keys().find(|table| !seen.contains(*table));
         let uncounted = backup.header.tables.iter().find(|table| !backup.contents.rows.contains_key(&table.name));
         match counted.or(uncounted.map(|table| &table.name)) {
-            Some(table) => {
-                Err(backup.failed(format!("its rows of table {table} are counted, or are there, but not both; nothing was loaded")))
-            }
+            Some(table) => Err(backup.failed(format!(
+                "its rows of table {table} are counted, or are there, but not both; nothing was loaded"
+            ))),
             None => Ok(all),
         }
     }
@@ -242,7 +247,8 @@ impl<'a> Tables<'a> {
             let written = table.types.get(number).map_or("<type>", String::as_str);
             match found.column(name) {
                 Some(column) if column.generated => {
-                    let problem = format!("column {name} is generated here, and the backup has values of it; nothing was loaded");
+                    let problem =
+                        format!("column {name} is generated here, and the backup has values of it; nothing was loaded");
                     return Err(doing.refused(problem));
                 }
                 Some(_) if seen.insert(name) => {}
@@ -293,7 +299,8 @@ async fn refuse_rows(
     let occupied = session.query(&plan.occupied, &[&[backup.key().as_str()].as_slice()]).await.map_err(failed)?;
     match occupied.first().map(|row| plan.table_of(row)).transpose().map_err(failed)?.flatten() {
         Some(table) => {
-            let problem = format!("it already holds rows of org {}; remove them first; nothing was loaded", backup.org());
+            let problem =
+                format!("it already holds rows of org {}; remove them first; nothing was loaded", backup.org());
             Err(doing.on(&table.label).refused(problem))
         }
         None => Ok(()),
@@ -329,7 +336,10 @@ async fn prove(
     let doing = doing.on(&table.label);
     let expected = backup.contents.rows.get(&table.label).copied().unwrap_or_default();
     if loaded != expected {
-        let problem = format!("it says that table {} has {expected} rows, and there are {loaded}; nothing was loaded", table.label);
+        let problem = format!(
+            "it says that table {} has {expected} rows, and there are {loaded}; nothing was loaded",
+            table.label
+        );
         return Err(backup.failed(problem));
     }
     let owned = count(session, backup, table, doing).await?;

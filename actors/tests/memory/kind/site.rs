@@ -9,8 +9,8 @@ use mover_actors::domain::ids::{MigrationName, OrgKey, StoreName};
 use mover_actors::domain::record::{Backup, Lease};
 use mover_actors::ports::{BackedUp, EngineError, Side};
 use mover_actors::protocol::store::{
-    Kept, Leaving, LeavingSession, LiveLeaving, LiveReceiving, Reader, Receiver, Receiving, ReceivingSession, StoreSide,
-    Watching,
+    Kept, Leaving, LeavingSession, LiveLeaving, LiveReceiving, Reader, Receiver, Receiving, ReceivingSession,
+    StoreSide, Watching,
 };
 use mover_actors::protocol::{Cohort, Doing, LiveLimits, Mode};
 use tokio::time::{Instant, sleep};
@@ -164,7 +164,8 @@ impl LiveLeaving for Site {
     async fn read_backup(&self, _: &Lease, backup: &Backup) -> Result<Kept, EngineError> {
         let (doing, backup) = (self.doing("reading the backup"), backup.clone());
         request(&self.process, "read_backup", doing, move |scene| {
-            let found = scene.facts.stores.backup_at(&backup.path).filter(|found| Some(&found.sum) == backup.sum.as_ref());
+            let found =
+                scene.facts.stores.backup_at(&backup.path).filter(|found| Some(&found.sum) == backup.sum.as_ref());
             let found = found.ok_or(Fault::refused("the backup is missing or another one"))?;
             let tally = tally_of_rows(&found.rows);
             let rows = tally.0.iter().map(|(table, tally)| (table.clone(), tally.rows)).collect();

@@ -15,7 +15,8 @@ use std::path::{Path, PathBuf};
 
 use mover_actors::domain::ids::{Epoch, MigrationName, OrgKey};
 use mover_actors::ports::Side;
-use mover_actors::protocol::{Cohort, Standing};
+use mover_actors::protocol::{Cohort, Mode, Standing};
+use tokio::time::Instant;
 
 pub use rows::{Row, TABLES};
 pub use writers::{Tried, WriteId};
@@ -67,6 +68,8 @@ struct Place {
     rows: BTreeMap<OrgKey, Vec<Row>>,
     written: BTreeMap<OrgKey, Written>,
     standings: BTreeMap<OrgKey, Standing>,
+    /// Since when orgs have been `moved`.
+    left_at: BTreeMap<OrgKey, Instant>,
     log: Vec<Entry>,
     /// Orgs whose writes the triggers look at.
     watched: BTreeSet<OrgKey>,
@@ -108,6 +111,12 @@ impl StoreFacts {
     /// Where an org stands in a store.
     pub fn standing(&self, migration: &MigrationName, side: Side, key: &OrgKey) -> Option<Standing> {
         self.place(migration, side)?.standings.get(key).copied()
+    }
+
+    /// When an org left a store; nothing unless it has moved away from there.
+    pub fn left_at(&self, migration: &MigrationName, side: Side, key: &OrgKey) -> Option<Instant> {
+        let is_gone = self.standing(migration, side, key).is_some_and(|found| found.mode == Mode::Moved);
+        self.place(migration, side).filter(|_| is_gone)?.left_at.get(key).copied()
     }
 
     /// What was written to a file of an org's rows in the source.
