@@ -25,7 +25,7 @@ async fn pending_migrations_are_told_before_and_not_after() {
     let server = Server::start().await;
     let log = PgMoveLog::new(connect(&server.empty().await, 1).await.unwrap());
     assert!(log.needs_migration().await.unwrap());
-    assert_eq!(log.schema_status().await.unwrap(), SchemaStatus::Pending(9));
+    assert_eq!(log.schema_status().await.unwrap(), SchemaStatus::Pending(10));
     log.migrate_schema().await.unwrap();
     assert!(!log.needs_migration().await.unwrap());
     assert_eq!(log.migrate_schema().await.unwrap(), 0);
@@ -44,8 +44,8 @@ async fn a_schema_of_the_engine_is_no_obstacle() {
 async fn a_database_of_a_newer_program_is_refused() {
     let server = Server::start().await;
     let world = server.world().await;
-    world.run("INSERT INTO mover.schema_migration VALUES (10, 'from_the_future', 'x')").await.unwrap();
-    let expected = StateError::SchemaTooNew { found: 10, known: 9 };
+    world.run("INSERT INTO mover.schema_migration VALUES (11, 'from_the_future', 'x')").await.unwrap();
+    let expected = StateError::SchemaTooNew { found: 11, known: 10 };
     assert_eq!(world.log.needs_migration().await.unwrap_err(), expected);
     assert_eq!(world.log.migrate_schema().await.unwrap_err(), expected);
     assert!(expected.to_string().contains("use the newer program"), "{expected}");
