@@ -23,6 +23,7 @@ mod purge;
 mod range;
 mod replace;
 pub(super) mod restore;
+mod restore_tables;
 mod signature;
 mod single_rows;
 pub(super) mod standing;

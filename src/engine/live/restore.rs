@@ -1,7 +1,7 @@
 //! Loads a backup into a store: nothing in the file is believed. It must be of an org of the definition, have the tables and columns of
 //! the definition and the store, and every row must belong to the org.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
@@ -14,15 +14,15 @@ use tokio_postgres::CopyInSink;
 
 use crate::config::Definition;
 use crate::engine::guard;
-use crate::engine::live::backup_file::{Contents, Header, HeaderTable, Reader, Trust, check, failed};
+use crate::engine::live::backup_file::{Contents, Header, Reader, Trust, check, failed};
 use crate::engine::live::plan::LivePlan;
 use crate::engine::live::purge;
+use crate::engine::live::restore_tables::{Matched, Tables};
 use crate::engine::live::signature::{BackupKey, KeySource};
 use crate::engine::live::standing::{self, LOCK_ROW};
 use crate::engine::plan::sequences::{self, FarBehind, Outermost};
 use crate::engine::plan::{Plan, TablePlan};
-use crate::engine::schema::catalog::{Catalog, Table};
-use crate::engine::schema::name::quote;
+use crate::engine::schema::catalog::Catalog;
 use crate::engine::store::Store;
 use crate::engine::store::cohort::Cohort;
 use crate::engine::store::connection::Session;
@@ -37,8 +37,8 @@ pub struct OpenedBackup {
     file: PathBuf,
     trust: Trust,
     key: BackupKey,
-    header: Header,
-    contents: Contents,
+    pub(super) header: Header,
+    pub(super) contents: Contents,
 }
 
 /// What a restore has done.
@@ -95,7 +95,7 @@ impl OpenedBackup {
         Lease { id: MoveId(0), migration: migration.clone(), org: org.clone(), key: key.clone(), epoch }
     }
 
-    fn failed(&self, problem: impl std::fmt::Display) -> EngineError {
+    pub(super) fn failed(&self, problem: impl std::fmt::Display) -> EngineError {
         failed(&self.file, problem)
     }
 }
@@ -174,119 +174,6 @@ pub(in crate::engine) async fn remove(
     }
     session.release();
     purge::purge(live, store, &lease, rows_at_once).await
-}
-
-/// A table of the file with its counterparts.
-struct Matched<'a> {
-    file: &'a HeaderTable,
-    plan: &'a TablePlan,
-    /// Writes the columns of the file.
-    copy: String,
-}
-
-/// The tables of a file in their order, and columns of the store that the file lacks.
-struct AllMatched<'a> {
-    matched: Vec<Matched<'a>>,
-    defaulted: Vec<String>,
-}
-
-/// The tables of a file, held against the definition and the store.
-struct Tables<'a> {
-    backup: &'a OpenedBackup,
-    definition: &'a Definition,
-    plan: &'a Plan,
-    catalog: &'a Catalog,
-    doing: Doing<'a>,
-}
-
-impl<'a> Tables<'a> {
-    fn matched(&self) -> Result<AllMatched<'a>, EngineError> {
-        let Tables { backup, definition, plan, .. } = *self;
-        let mut all = AllMatched { matched: Vec::new(), defaulted: Vec::new() };
-        let mut seen = HashSet::new();
-        for table in &backup.header.tables {
-            let known = plan.table(&table.name).filter(|_| seen.insert(&table.name));
-            let migration = &definition.name;
-            let missing = || {
-                backup.failed(format!(
-                    "it has rows of table {}, which migration {migration} does not move; nothing was loaded; next: add the table to \
-                     the definition again, or use the right file",
-                    table.name
-                ))
-            };
-            let known = known.ok_or_else(missing)?;
-            self.match_columns(table, known, &mut all)?;
-        }
-        if let Some(lacking) = plan.tables.iter().find(|table| !seen.contains(&table.label)) {
-            return Err(backup.failed(format!(
-                "it has nothing of table {}, which migration {} moves by now; nothing was loaded; next: take the table out of the \
-                 definition for this restore",
-                lacking.label, definition.name
-            )));
-        }
-        let counted = backup.contents.rows.keys().find(|table| !seen.contains(*table));
-        let uncounted = backup.header.tables.iter().find(|table| !backup.contents.rows.contains_key(&table.name));
-        match counted.or(uncounted.map(|table| &table.name)) {
-            Some(table) => Err(backup.failed(format!(
-                "its rows of table {table} are counted, or are there, but not both; nothing was loaded"
-            ))),
-            None => Ok(all),
-        }
-    }
-
-    fn match_columns(
-        &self,
-        table: &'a HeaderTable,
-        plan: &'a TablePlan,
-        all: &mut AllMatched<'a>,
-    ) -> Result<(), EngineError> {
-        let doing = self.doing.on(&plan.label);
-        let found = self.found(&plan.label).ok_or_else(|| doing.refused("the table does not exist"))?;
-        let mut seen = HashSet::new();
-        for (number, name) in table.columns.iter().enumerate() {
-            let written = table.types.get(number).map_or("<type>", String::as_str);
-            match found.column(name) {
-                Some(column) if column.generated => {
-                    let problem =
-                        format!("column {name} is generated here, and the backup has values of it; nothing was loaded");
-                    return Err(doing.refused(problem));
-                }
-                Some(_) if seen.insert(name) => {}
-                Some(_) => return Err(self.backup.failed(format!("it has column {}.{name} twice", plan.label))),
-                None => {
-                    return Err(doing.refused(format!(
-                        "the table has no column {name}, of which the backup has values; nothing was loaded; next: run in {}: ALTER \
-                         TABLE {} ADD COLUMN {} {written}",
-                        doing.store,
-                        found.quoted,
-                        quote(name)
-                    )));
-                }
-            }
-        }
-        for column in found.columns.iter().filter(|column| !column.generated && !seen.contains(&column.name)) {
-            if column.not_null && !column.has_default {
-                return Err(doing.refused(format!(
-                    "column {} was added since the backup was written; it must not be NULL and has no default; nothing was loaded; \
-                     next: run in {}: ALTER TABLE {} ALTER COLUMN {} SET DEFAULT <value>",
-                    column.name,
-                    doing.store,
-                    found.quoted,
-                    quote(&column.name)
-                )));
-            }
-            all.defaulted.push(format!("{}.{}", plan.label, column.name));
-        }
-        let columns: Vec<String> = table.columns.iter().map(|column| quote(column)).collect();
-        let copy = format!("COPY {} ({}) FROM STDIN (FORMAT binary)", found.quoted, columns.join(", "));
-        all.matched.push(Matched { file: table, plan, copy });
-        Ok(())
-    }
-
-    fn found(&self, label: &str) -> Option<&'a Table> {
-        let rule = self.definition.tables.iter().find(|rule| rule.name.to_string() == label)?;
-        self.catalog.tables.get(&rule.name)
-    }
 }
 
 async fn refuse_rows(
