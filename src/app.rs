@@ -15,7 +15,7 @@ use crate::demo;
 use crate::embedded::{EmbeddedError, Options, Servers, Watchdog};
 use crate::engine::{self, LiveLimits, PgEngine, StoreError};
 use crate::flags::RedisFlags;
-use crate::operations::{self, CampaignDefaults, Needs, OperationError, StartupDoctor, World};
+use crate::operations::{self, CampaignDefaults, KeyInLog, Needs, OperationError, StartupDoctor, World};
 use crate::state::{self, PgMoveLog, StateError};
 
 /// The directory of the private servers, below the working directory.
@@ -111,7 +111,7 @@ impl App {
                 &names,
             )?,
         };
-        let log = PgMoveLog::new(state_pool(&config, servers.as_deref()).await?).acting_as(operator());
+        let log = Arc::new(PgMoveLog::new(state_pool(&config, servers.as_deref()).await?).acting_as(operator()));
         let flags = match (&config.redis, servers.as_deref()) {
             (Some(redis), _) => RedisFlags::open(redis.options().clone())?,
             (None, Some(servers)) => RedisFlags::open(servers.redis_url())?,
@@ -119,10 +119,15 @@ impl App {
         };
         let engine = PgEngine::new(stores, definitions.iter().cloned())
             .with_drain_budget(config.drain_budget)
-            .with_live_limits(LiveLimits { range_rows: config.copy_range_rows, ..LiveLimits::default() })
-            .with_backups_in(config.backup_dir.clone());
+            .with_live_limits(LiveLimits {
+                range_rows: config.copy_range_rows,
+                copy_kept: config.rolled_back_copy,
+                ..LiveLimits::default()
+            })
+            .with_backups_in(config.backup_dir.clone())
+            .with_backup_keys(Arc::new(KeyInLog(log.clone())));
         let world = World {
-            log: Arc::new(log),
+            log,
             flags: Arc::new(flags),
             engine: Arc::new(engine),
             definitions: Arc::new(definitions),

@@ -63,6 +63,7 @@ fn the_documented_example_is_read_and_its_defaults_are_the_real_ones() {
     assert_eq!((config.lease, config.log), (none.lease, none.log));
     assert_eq!(config.telemetry, none.telemetry);
     assert_eq!((config.drain_budget, config.step_budget), (none.drain_budget, none.step_budget));
+    assert_eq!(config.rolled_back_copy, none.rolled_back_copy);
     assert_eq!(config.copy_range_rows, none.copy_range_rows);
     assert!(config.backup_dir.ends_with(none.backup_dir));
     let Store::Postgres(old) = &config.stores[&StoreName::new("old").unwrap()];

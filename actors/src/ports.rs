@@ -1,7 +1,6 @@
 //! The interfaces of the tree to Postgres, Redis and the stores. The crate `mover` implements these for Postgres and Redis; the
 //! simulation implements them in memory, and both pass the same contract suite.
 
-use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
@@ -11,7 +10,7 @@ use thiserror::Error;
 use crate::domain::campaign::{Campaign, CampaignPlan, Control, Selection};
 use crate::domain::flags::{Fields, FlagImage, FlagKey, FoundFlags, Routing};
 use crate::domain::ids::{CampaignId, Epoch, MigrationName, MoveId, NodeId};
-use crate::domain::record::{Advance, Lease, MoveRecord, Place};
+use crate::domain::record::{Advance, Backup, Lease, MoveRecord, Place};
 use crate::domain::state::{Refused, Way};
 use crate::domain::verified::{Mismatch, Tally};
 
@@ -273,14 +272,21 @@ pub trait Engine: Send + Sync + 'static {
     async fn complete(&self, leases: &[Lease], way: Way) -> Result<(), EngineError>;
     /// Undoes [`Engine::capture`]; refused if the org has moved.
     async fn release(&self, lease: &Lease) -> Result<(), EngineError>;
+    /// How much longer the target keeps the copy of an org that was rolled back. Until then [`Engine::discard_rolled_back`] is refused.
+    async fn copy_kept_for(&self, _: &Lease) -> Result<Duration, EngineError> {
+        Ok(Duration::ZERO)
+    }
     /// Removes the rows of an org that was rolled back from the target.
     async fn discard_rolled_back(&self, lease: &Lease) -> Result<(), EngineError>;
-    /// Writes the org's rows in the source to a file that can be restored.
+    /// Writes the org's rows in the source to a file that can be restored. Refused unless the target still holds the copy, with
+    /// every row that was not written there since.
     async fn back_up(&self, lease: &Lease) -> Result<BackedUp, EngineError>;
-    /// Makes the target stop logging writes of the org.
-    async fn close(&self, lease: &Lease) -> Result<(), EngineError>;
-    /// Removes the org's rows from the source, a few at a time; returns how many. Only after [`Engine::close`].
-    async fn purge(&self, lease: &Lease) -> Result<i64, EngineError>;
+    /// Makes the target stop logging writes of the org. Refused unless the backup is as it was written, and the target still holds
+    /// the copy.
+    async fn close(&self, lease: &Lease, backup: &Backup) -> Result<(), EngineError>;
+    /// Removes the org's rows from the source, a few at a time; returns how many. Only after [`Engine::close`], and only rows that
+    /// the backup has.
+    async fn purge(&self, lease: &Lease, backup: &Backup) -> Result<i64, EngineError>;
 }
 
 /// The result of [`Engine::block`] for one org.
@@ -342,8 +348,8 @@ pub struct CaughtUp {
 /// The backup of an org.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BackedUp {
-    /// The file, on the node that wrote it.
-    pub path: PathBuf,
+    /// The file.
+    pub file: Backup,
     /// Rows over all tables.
     pub rows: i64,
 }

@@ -53,6 +53,7 @@ fn record(course: Course, state: State, epoch: i64) -> MoveRecord {
         attempts: 1,
         verified: None,
         failure: None,
+        backup: None,
     }
 }
 

@@ -335,7 +335,7 @@ fn write_configuration(dir: &Path, servers: &Servers) -> std::io::Result<()> {
     let [old, new] = Store::BOTH.map(|store| servers.store_url_for_mover(store));
     let text = format!(
         "[state]\nurl = {state:?}\n[redis]\nurl = {redis:?}\n[stores.old]\nurl = {old:?}\n[stores.new]\nurl = {new:?}\n\
-         [migrations]\ndir = \"migrations\"\n[node]\nlease_ms = {LEASE_MS}\n[engine]\ndrain_budget_ms = 1000\nstep_budget_ms = 5000\n"
+         [migrations]\ndir = \"migrations\"\n[node]\nlease_ms = {LEASE_MS}\n[engine]\nrolled_back_copy_ms = 500\ndrain_budget_ms = 1000\nstep_budget_ms = 5000\n"
     );
     std::fs::write(dir.join(CONFIGURATION), text)
 }

@@ -394,6 +394,12 @@ pub(super) struct Restore {
     /// The store to load it into, which must hold no row of the org
     #[arg(long, value_name = "STORE")]
     pub(super) to: String,
+    /// Take a file without a signature of this move log: of an earlier version, or of a move log that was lost
+    #[arg(long)]
+    pub(super) unsigned: bool,
+    /// Remove the restored rows of a finalized org again, from a store in which it does not live
+    #[arg(long)]
+    pub(super) remove: bool,
     /// Print the answer as JSON
     #[arg(long)]
     pub(super) json: bool,

@@ -2,6 +2,7 @@
 
 mod args;
 mod ask;
+mod at_work;
 mod console;
 mod demo;
 mod error;
@@ -28,8 +29,8 @@ use crate::app::{App, PRIVATE_DIR, load_config};
 use crate::command::{self, Command};
 use crate::config::{Config, LogFormat, Override};
 use crate::embedded;
-use crate::engine::Level as CheckLevel;
-use crate::operations::{self, Answer, Checked, Diagnosis, GuardWork, Health, Level};
+use crate::engine::{Level as CheckLevel, Trust};
+use crate::operations::{self, Answer, Checked, Diagnosis, GuardWork, Health, Level, RestoreWish};
 use crate::remote::{Client, Me, RemoteError, Target};
 use crate::telemetry::Traces;
 
@@ -211,7 +212,9 @@ async fn guard(app: &App, command: &args::GuardCommand) -> Result<ExitCode, CliE
 }
 
 async fn restore(app: &App, args: &args::Restore) -> Result<ExitCode, CliError> {
-    let answer = operations::restore(&app.world, &args.file, &args.to).await?;
+    let trust = if args.unsigned { Trust::AlsoUnsigned } else { Trust::Signed };
+    let wish = RestoreWish { file: &args.file, store: &args.to, trust, remove: args.remove };
+    let answer = operations::restore(&app.world, wish).await?;
     print(&answer, args.json);
     Ok(ExitCode::SUCCESS)
 }

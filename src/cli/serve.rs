@@ -22,6 +22,7 @@ use crate::state::Role;
 use crate::telemetry::Metrics;
 
 use super::args::{self, General};
+use super::at_work;
 use super::error::CliError;
 use super::interrupts::Interrupts;
 use super::log;
@@ -136,7 +137,7 @@ async fn end(app: &App, tree: Tree, within: Duration, interrupts: &mut Interrupt
 /// Whether orgs are in flight here, or the campaign has not finished. Does not wait for a move log that does not answer.
 async fn is_at_work(app: &App, tree: &Tree) -> bool {
     let log = &app.world.log;
-    let has_orgs = log.held(tree.node(), 1).await.is_ok_and(|held| !held.is_empty());
+    let has_orgs = at_work::has_orgs(log, tree).await.unwrap_or(false);
     let is_driving = log.live_campaign().await.is_ok_and(|live| live.is_some_and(|live| live.node == tree.node()));
     has_orgs || is_driving
 }

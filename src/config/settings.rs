@@ -41,6 +41,8 @@ pub struct Config {
     pub step_budget: Duration,
     /// The directory of backups, which are written before rows of a finalized org are removed from the source.
     pub backup_dir: PathBuf,
+    /// How long the copy of a rolled back org is kept after the switch.
+    pub rolled_back_copy: Duration,
     /// The size of a range. A table with more rows of one org is copied in ranges.
     pub copy_range_rows: i64,
     /// The settings of `mover serve`.
@@ -119,6 +121,7 @@ impl Default for Config {
             lease: Duration::from_secs(15),
             drain_budget: Duration::from_secs(30),
             step_budget: Duration::from_secs(60),
+            rolled_back_copy: Duration::from_secs(30),
             copy_range_rows: 100_000,
             backup_dir: "backups".into(),
             http: Http::default(),
@@ -183,6 +186,8 @@ fn read_document(mut document: Section<'_>, base: &Path) -> Config {
     if let Some(mut section) = document.section("engine") {
         replace(&mut config.drain_budget, section.number("drain_budget_ms", 0..=WAIT_MAX_MS).map(milliseconds));
         replace(&mut config.step_budget, section.number("step_budget_ms", 0..=WAIT_MAX_MS).map(milliseconds));
+        let kept = section.number("rolled_back_copy_ms", 0..=WAIT_MAX_MS).map(milliseconds);
+        replace(&mut config.rolled_back_copy, kept);
         replace(&mut config.copy_range_rows, section.number("copy_range_rows", 1..=i64::from(i32::MAX)));
         // It need not exist yet: the first backup creates it.
         replace(&mut config.backup_dir, section.text("backup_dir").map(|given| base.join(given.value)));

@@ -23,13 +23,13 @@ mod steps;
 mod store;
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use futures_util::Stream;
-use mover_actors::domain::ids::{MigrationName, OrgKey, OrgName, StoreName};
+use mover_actors::domain::ids::{Epoch, MigrationName, OrgKey, OrgName, StoreName};
 use mover_actors::domain::record::{Lease, Place};
 use mover_actors::domain::state::Way;
 use mover_actors::domain::verified::Mismatch;
@@ -37,13 +37,14 @@ use mover_actors::domain::verified::Mismatch;
 use mover_actors::ports::Engine;
 use mover_actors::ports::{Copied, EngineError};
 pub use mover_actors::protocol::LiveLimits;
+use mover_actors::protocol::store::Keeps;
 use mover_actors::protocol::{CopyRoute, LiveRoute, Migration, Moves, Proofs, Stores, Turns};
 use tokio::sync::OnceCell;
 
 pub use check::report::{Finding, Level, Report, Statement};
 pub use continuity::StoreFound;
 pub use guard::{GuardStatus, GuardedOrgs};
-pub use live::RangedCopy;
+pub use live::{BackupKeys, OpenedBackup, RangedCopy, Restored, Trust};
 pub use orgs::survey::Guarded;
 pub use orgs::{Listed, names_no_org};
 pub use schema::name::{ColumnName, NameError, TableName, split_identifiers};
@@ -53,7 +54,7 @@ pub use store::{Store, StoreError};
 
 use crate::config::Definition;
 use guard::{Guard, Readiness};
-use live::{LivePlan, OrgGuard};
+use live::{Backups, KeySource, LivePlan, NoKey, OrgGuard};
 use plan::org_keys::KeyForms;
 use plan::plans::{Kept, Pair, Plans};
 use plan::{Plan, ownership};
@@ -91,7 +92,7 @@ pub struct PgEngine {
     proofs: Arc<Proofs>,
     drain_budget: Duration,
     live_limits: LiveLimits,
-    backups: PathBuf,
+    backups: Backups,
     turns: Turns,
 }
 
@@ -115,7 +116,7 @@ impl PgEngine {
             proofs: Arc::default(),
             drain_budget: DRAIN_BUDGET,
             live_limits,
-            backups: PathBuf::default(),
+            backups: Backups { directory: PathBuf::default(), keys: KeySource(Arc::new(NoKey)) },
             turns: Turns::over(connections),
         }
     }
@@ -137,7 +138,41 @@ impl PgEngine {
 
     /// Sets where the rows of finalized orgs are written before they are removed.
     pub fn with_backups_in(self, backups: PathBuf) -> Self {
-        Self { backups, ..self }
+        Self { backups: Backups { directory: backups, ..self.backups }, ..self }
+    }
+
+    /// Sets what keeps the key that backups are signed with.
+    pub fn with_backup_keys(self, keys: Arc<dyn BackupKeys>) -> Self {
+        Self { backups: Backups { keys: KeySource(keys), ..self.backups }, ..self }
+    }
+
+    /// Reads a backup to its end; refused unless it is as it was written.
+    pub async fn open_backup(&self, file: &Path, trust: Trust) -> Result<OpenedBackup, EngineError> {
+        live::restore::open(file, &self.backups.keys, trust).await
+    }
+
+    /// Loads the rows of a backup into one of the two stores of its migration, which must not hold any row of the org. All rows
+    /// or none.
+    pub async fn restore(&self, backup: &OpenedBackup, store: &StoreName) -> Result<Restored, EngineError> {
+        let definition = self.definition(backup.migration())?;
+        let receiving = self.store_of(definition, store)?;
+        let catalog = Catalog::read(receiving, &ownership::tables_named(&definition.tables)).await?;
+        live::restore::restore(backup, definition, receiving, &catalog).await
+    }
+
+    /// Removes the rows of a restored backup from a store that the org has left; returns how many. Refused unless the store has as many
+    /// rows as the backup, and under an older epoch than the store knows.
+    pub async fn remove_restored(
+        &self,
+        backup: &OpenedBackup,
+        store: &StoreName,
+        epoch: Epoch,
+    ) -> Result<i64, EngineError> {
+        let definition = self.definition(backup.migration())?;
+        let holding = self.store_of(definition, store)?;
+        let way = if *store == definition.from { Way::Back } else { Way::Forward };
+        let kept = self.live_plan(definition, way, self.a_moment_ago()).await?;
+        live::restore::remove(backup, &kept.plan, holding, epoch, self.live_limits.purge_rows).await
     }
 
     /// The state of the connection pool of each store.
@@ -184,6 +219,13 @@ impl PgEngine {
             true => self.triggers(migration, store).await?.uncovered().await,
             false => Ok(Vec::new()),
         }
+    }
+
+    /// The target stops logging the writes of an org that has no way back any more.
+    pub async fn stop_logging(&self, lease: &Lease) -> Result<(), EngineError> {
+        let guard = self.guard(&self.definition(&lease.migration)?.to)?;
+        guard.ensure(Keeps::Changes).await?;
+        guard.stop_capture(lease, "ending to log what is written").await
     }
 
     /// Removes the guard of a migration from one of its stores without a trace; returns the tables and partitions that had it.

@@ -82,6 +82,22 @@ pub enum OperationError {
         /// The stores of the migrations.
         stores: String,
     },
+    /// A backup is not what it says, or not of an org of this move log.
+    #[error("backup {file}: {problem}; nothing was loaded")]
+    Backup {
+        /// The file.
+        file: String,
+        /// What is wrong.
+        problem: String,
+    },
+    /// An org is not in a state in which its backup can be used.
+    #[error("org {org}: {problem}; nothing was changed")]
+    Restore {
+        /// The org.
+        org: String,
+        /// What is in the way.
+        problem: String,
+    },
     /// There is nothing to roll back or to finalize.
     #[error(
         "{migration}: no org is migrated, so there is nothing to {verb} ({} ready, {} in flight, {} rolled back, {} finalized); \

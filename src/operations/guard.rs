@@ -1,7 +1,6 @@
-//! `guard` and `restore`: the triggers of online moves, and the rows in backups.
+//! `guard`: the triggers of online moves.
 
 use std::fmt;
-use std::path::Path;
 
 use mover_actors::domain::ids::{MigrationName, OrgKey, StoreName};
 use mover_actors::domain::state::{State, Strategy};
@@ -96,19 +95,6 @@ pub(super) async fn install_for_campaign(world: &World, definition: &Definition)
     Ok(())
 }
 
-/// `restore`: loads a backup that `finalize` wrote.
-pub async fn restore(world: &World, file: &Path, store: &str) -> Result<Answer, OperationError> {
-    let store = world
-        .definitions
-        .iter()
-        .flat_map(|definition| [&definition.from, &definition.to])
-        .find(|known| known.as_str() == store)
-        .ok_or_else(|| unknown(world, store))?;
-    let rows = world.engine.restore(file, store).await?;
-    let text = format!("{rows} rows of {} are in store {store}", file.display());
-    Ok(Answer::new(text, json!({ "rows": rows, "store": store })))
-}
-
 fn guarded_stores<'a>(
     world: &'a World,
     store: &str,
@@ -128,7 +114,7 @@ fn guarded_stores<'a>(
     if found.is_empty() { Err(unknown(world, store)) } else { Ok(found) }
 }
 
-fn unknown(world: &World, store: &str) -> OperationError {
+pub(super) fn unknown(world: &World, store: &str) -> OperationError {
     let online = world.definitions.iter().filter(|definition| definition.strategy == Strategy::Online);
     let mut stores: Vec<&str> =
         online.flat_map(|definition| [&definition.from, &definition.to]).map(StoreName::as_str).collect();

@@ -379,6 +379,7 @@ mod tests {
             attempts: 0,
             verified: None,
             failure: None,
+            backup: None,
         }
     }
 

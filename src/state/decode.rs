@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use mover_actors::domain::campaign::{Campaign, FailurePolicy, Phase, Selection, Tuning};
 use mover_actors::domain::ids::{CampaignId, Epoch, IdError, MoveId, NodeId};
-use mover_actors::domain::record::{Failure, MoveRecord};
+use mover_actors::domain::record::{Backup, Failure, MoveRecord};
 use mover_actors::domain::state::{Aim, State, Strategy};
 use mover_actors::domain::verified::Verified;
 use tokio_postgres::Row;
@@ -72,7 +72,14 @@ impl<'a> Columns<'a> {
             attempts: self.get("attempts")?,
             verified: verified.map(|json| json.0),
             failure: failure.map(|json| json.0),
+            backup: self.backup()?,
         })
+    }
+
+    fn backup(&self) -> Result<Option<Backup>, StateError> {
+        let path: Option<String> = self.get("backup")?;
+        let sum = self.get("backup_sum")?;
+        Ok(path.map(|path| Backup { path: path.into(), sum }))
     }
 
     fn strategy(&self) -> Result<Strategy, StateError> {

@@ -9,6 +9,7 @@
 //! changes nothing. Batches are one statement each, so they are atomic without a transaction block, and cost one round trip for
 //! any number of moves.
 
+mod backups;
 mod campaigns;
 mod capture;
 mod connect;
@@ -37,6 +38,7 @@ use tokio::sync::Mutex;
 
 use nodes::Session;
 
+pub use backups::BackupEntry;
 pub use capture::{CaptureError, Captured, KnownOtherwise};
 pub use connect::connect;
 pub use error::StateError;

@@ -93,6 +93,14 @@ impl PgMoveLog {
         records(doing, &rows)
     }
 
+    /// The move of an org in one migration, if the move log knows it.
+    pub async fn move_by_key(&self, migration: &MigrationName, key: &OrgKey) -> Result<Option<MoveRecord>, StateError> {
+        let doing = "loading a move by its org's key";
+        let params: Params<'_> = &[&migration.as_str(), &key.as_str()];
+        let rows = self.query(doing, include_str!("sql/move_by_key.sql"), params).await?;
+        rows.first().map(|row| Columns::new(doing, row).record()).transpose()
+    }
+
     /// The moves of named orgs in one migration; unknown ones are left out.
     pub async fn moves_by_name(
         &self,
@@ -206,6 +214,7 @@ struct Batch<'a> {
     closed_at: Vec<Option<SystemTime>>,
     opened_at: Vec<Option<SystemTime>>,
     backups: Vec<Option<String>>,
+    backup_sums: Vec<Option<String>>,
 }
 
 impl<'a> Batch<'a> {
@@ -225,7 +234,8 @@ impl<'a> Batch<'a> {
             batch.bytes.push(findings.bytes);
             batch.closed_at.push(findings.closed_at);
             batch.opened_at.push(findings.opened_at);
-            batch.backups.push(findings.backup.as_ref().map(|path| path.display().to_string()));
+            batch.backups.push(findings.backup.as_ref().map(|backup| backup.path.display().to_string()));
+            batch.backup_sums.push(findings.backup.as_ref().and_then(|backup| backup.sum.clone()));
         }
         batch
     }
@@ -250,6 +260,7 @@ impl<'a> Batch<'a> {
                 &self.closed_at,
                 &self.opened_at,
                 &self.backups,
+                &self.backup_sums,
             ],
         )
         .await

@@ -15,7 +15,7 @@ struct Migration {
     sql: &'static str,
 }
 
-const MIGRATIONS: [Migration; 10] = [
+const MIGRATIONS: [Migration; 11] = [
     Migration { number: 1, name: "nodes_and_campaigns", sql: include_str!("schema/001_nodes_and_campaigns.sql") },
     Migration { number: 2, name: "moves", sql: include_str!("schema/002_moves.sql") },
     Migration { number: 3, name: "desired_flags", sql: include_str!("schema/003_desired_flags.sql") },
@@ -25,6 +25,7 @@ const MIGRATIONS: [Migration; 10] = [
     Migration { number: 7, name: "serve", sql: include_str!("schema/007_serve.sql") },
     Migration { number: 8, name: "runs_elsewhere", sql: include_str!("schema/008_runs_elsewhere.sql") },
     Migration { number: 9, name: "forward", sql: include_str!("schema/009_forward.sql") },
+    Migration { number: 10, name: "signed_backups", sql: include_str!("schema/010_signed_backups.sql") },
     Migration { number: 11, name: "store_seen", sql: include_str!("schema/011_store_seen.sql") },
 ];
 

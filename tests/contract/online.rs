@@ -1,9 +1,7 @@
 //! The online strategy: the way there, the way back, and the end of both.
 
-use std::path::PathBuf;
-
 use mover_actors::domain::campaign::{CampaignPlan, Selection};
-use mover_actors::domain::record::{Findings, MoveRecord};
+use mover_actors::domain::record::{Backup, Findings, MoveRecord};
 use mover_actors::domain::state::{Aim, Event, State, Step, Strategy};
 use mover_actors::ports::{LogError, MoveLog};
 
@@ -137,8 +135,10 @@ pub(super) async fn nothing_is_closed_without_a_backup<W: World>(world: &W) {
     let advance = record.advance(Event::StepDone(Step::BackUp), Findings::default()).unwrap();
     let answers = running.log.advance(running.node, &[advance]).await.unwrap();
     assert!(matches!(answers[..], [Err(LogError::Invalid { .. })]), "{answers:?}");
-    let backup = Some(PathBuf::from("acme.backup"));
-    running.happen(&mut record, Event::StepDone(Step::BackUp), Findings { backup, ..Findings::default() }).await;
+    let backup = Some(Backup { path: "acme.backup".into(), sum: Some("07".into()) });
+    let findings = Findings { backup: backup.clone(), ..Findings::default() };
+    running.happen(&mut record, Event::StepDone(Step::BackUp), findings).await;
+    assert_eq!(running.log.load(record.id).await.unwrap().backup, backup);
     finish(&running, &mut record, Step::Purge).await;
     assert_eq!(record.state, State::Finalized);
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use mover_actors::domain::campaign::{Campaign, CampaignPlan, FailurePolicy, Selection, Tuning};
 use mover_actors::domain::ids::{MigrationName, NodeId, OrgName};
-use mover_actors::domain::record::{Advance, Failure, Findings, MoveRecord, Place};
+use mover_actors::domain::record::{Advance, Backup, Failure, Findings, MoveRecord, Place};
 use mover_actors::domain::state::{Aim, Event, State, Step, Strategy};
 use mover_actors::domain::verified::{TableTally, Tally, Verified};
 use mover_actors::ports::MoveLog;
@@ -160,7 +160,10 @@ pub(super) fn found_by(step: Step) -> Findings {
     match step {
         Step::Verify => Findings { verified: Some(proof()), ..Findings::default() },
         Step::Copy => Findings { rows: Some(7), bytes: Some(700), ..Findings::default() },
-        Step::BackUp => Findings { backup: Some("acme.backup".into()), ..Findings::default() },
+        Step::BackUp => Findings {
+            backup: Some(Backup { path: "acme.backup".into(), sum: Some("07".into()) }),
+            ..Findings::default()
+        },
         Step::Block
         | Step::Drain
         | Step::Capture

@@ -8,6 +8,7 @@
 //! - `repeated_kills`: killed again while it recovers, and killed at any instant;
 //! - `orphans`: abandoned copies and captures in a store;
 //! - `outages`: Postgres and Redis are restarted, killed and emptied under a running campaign;
+//! - `kept_copies`, `restoring`: copies of rolled back orgs, and backups of finalized ones;
 //! - `interrupts`: Ctrl-C, once and twice;
 //! - `runbooks`: several steps, stopped and resumed;
 //! - `original_system`: the runbooks of the original system, call by call, and what was learned from it; without concurrent writers;
@@ -17,6 +18,7 @@
 
 mod gate;
 mod interrupts;
+mod kept_copies;
 mod kill_points;
 mod offline;
 mod online;
@@ -27,6 +29,7 @@ mod program;
 mod quiet_stores;
 mod repeated_kills;
 mod restored;
+mod restoring;
 mod runbooks;
 mod screen;
 mod terminal;

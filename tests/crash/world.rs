@@ -133,6 +133,10 @@ impl World {
         connect(&self.sample.new_url).await
     }
 
+    pub(crate) async fn log(&self) -> Client {
+        connect(&self.servers.postgres_url("mover")).await
+    }
+
     /// How many orgs are in each state, the steps of those in flight told apart.
     pub(crate) async fn states(&self) -> BTreeMap<String, i64> {
         let log = connect(&self.servers.postgres_url("mover")).await;
@@ -273,7 +277,7 @@ pub(crate) fn configuration(servers: &Private) -> String {
     format!(
         "[state]\nurl = {state:?}\n[redis]\nurl = {redis:?}\n[stores.old]\nurl = {old:?}\n[stores.new]\nurl = {new:?}\n\
          [migrations]\ndir = {migrations:?}\n[campaign]\nconcurrency = 3\nsleep_time_ms = 150\n\
-         [node]\nlease_ms = {LEASE_MS}\n[engine]\ncopy_range_rows = 40\n"
+         [node]\nlease_ms = {LEASE_MS}\n[engine]\ncopy_range_rows = 40\nrolled_back_copy_ms = 0\n"
     )
 }
 

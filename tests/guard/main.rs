@@ -21,6 +21,7 @@ mod keys;
 mod partitions;
 mod refusing;
 mod removing;
+mod require_here;
 mod rights;
 mod settled_orgs;
 mod snapshots;

@@ -14,6 +14,7 @@ async fn an_application_needs_no_right_on_what_is_movers() {
         "SELECT FROM mover.change_log",
         "SELECT mover.guard_admit('whole_org', 'new', '{1}')",
         "SELECT mover.org_lock('a', 'b')",
+        "SELECT mover.require_here('whole_org', '1')",
     ] {
         assert_eq!(refused(world.app.batch_execute(sql).await).code, "42501", "{sql}");
     }

@@ -5,7 +5,7 @@ use mover_actors::domain::state::Way;
 use mover_actors::ports::EngineError;
 
 use crate::support::handed_over;
-use crate::world::{MIGRATION, World, blocked, copied, lease, moved, refusal, switched};
+use crate::world::{MIGRATION, World, blocked, copied, lease, moved, no_backup, refusal, switched};
 
 fn stale<T>(result: Result<T, EngineError>) -> String {
     match result {
@@ -31,7 +31,7 @@ async fn a_stale_claim_can_do_nothing_before_the_switch() {
     stale(engine.has_moved(&old, Way::Forward).await);
     stale(engine.release(&old).await);
     stale(engine.discard(&old).await);
-    stale(engine.close(&old).await);
+    stale(engine.close(&old, &no_backup()).await);
     assert_eq!(world.rows(&world.new, "1").await, before);
     assert!(world.count(&world.old, "mover.change_log").await > 0);
     assert_eq!(world.modes("1").await, ("capturing".into(), "incoming".into()));
@@ -109,7 +109,7 @@ async fn a_stale_claim_can_do_nothing_after_the_switch() {
     stale(engine.complete(&old, Way::Forward).await);
     stale(engine.catch_up(&old, Way::Back).await);
     stale(engine.block(&old, Way::Back).await);
-    stale(engine.purge(&old).await);
+    stale(engine.purge(&old, &no_backup()).await);
     stale(engine.back_up(&old).await);
     stale(engine.discard_rolled_back(&old).await);
     switched(&engine, &lease("1", 7), Way::Back).await;
@@ -133,7 +133,7 @@ async fn steps_that_do_not_fit_are_refused() {
         engine.catch_up(&lease("1", 2), Way::Forward).await.err(),
         engine.discard_rolled_back(&lease("1", 2)).await.err(),
         // The way back is still open.
-        engine.purge(&lease("1", 2)).await.err(),
+        engine.purge(&lease("1", 2), &no_backup()).await.err(),
     ] {
         let error = error.unwrap();
         assert!(!error.transient, "{error}");

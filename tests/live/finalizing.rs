@@ -3,7 +3,7 @@
 use crate::one_org::OneOrg;
 use mover::engine::LiveLimits;
 
-use crate::world::{World, backups, copied, lease, moved, refusal, store};
+use crate::world::{World, backups, copied, lease, moved, refusal, restored};
 
 #[tokio::test]
 async fn a_finalized_org_is_gone_from_the_source_and_its_backup_can_be_loaded() {
@@ -19,23 +19,23 @@ async fn a_finalized_org_is_gone_from_the_source_and_its_backup_can_be_loaded() 
     let backup = engine.back_up(&lease("1", 3)).await.unwrap();
     assert_eq!(usize::try_from(backup.rows).unwrap(), rows.len());
     assert_eq!(engine.back_up(&lease("1", 3)).await.unwrap(), backup);
-    assert!(refusal(engine.purge(&lease("1", 3)).await).contains("lives here"));
+    assert!(refusal(engine.purge(&lease("1", 3), &backup).await).contains("lives here"));
     world.new.batch_execute("UPDATE accounts SET touched = 1 WHERE org = 1").await.unwrap();
     for _ in 0..2 {
-        engine.close(&lease("1", 3)).await.unwrap();
+        engine.close(&lease("1", 3), &backup).await.unwrap();
     }
     assert_eq!(world.modes("1").await, ("moved".into(), "settled".into()));
     world.new.batch_execute("UPDATE accounts SET touched = 2 WHERE org = 1").await.unwrap();
     assert_eq!(world.count(&world.new, "mover.change_log WHERE org_key = '1'").await, 0);
-    assert_eq!(engine.purge(&lease("1", 3)).await.unwrap(), backup.rows);
-    assert_eq!(engine.purge(&lease("1", 3)).await.unwrap(), 0);
+    assert_eq!(engine.purge(&lease("1", 3), &backup).await.unwrap(), backup.rows);
+    assert_eq!(engine.purge(&lease("1", 3), &backup).await.unwrap(), 0);
     assert!(world.rows(&world.old, "1").await.is_empty());
     assert_eq!(world.others("1").await, others);
     assert_eq!(world.modes("1").await, ("moved".into(), "settled".into()));
 
-    let reason = refusal(engine.restore(&backup.path, &store("new")).await);
+    let reason = refusal(restored(&engine, &backup.file.path, "new").await);
     assert!(reason.contains("already holds rows of org"), "{reason}");
-    assert_eq!(engine.restore(&backup.path, &store("old")).await.unwrap(), backup.rows);
+    assert_eq!(restored(&engine, &backup.file.path, "old").await.unwrap(), backup.rows);
     assert_eq!(world.rows(&world.old, "1").await, rows);
     assert_eq!(world.others("1").await, others);
 }
@@ -51,8 +51,8 @@ async fn an_org_that_moved_under_an_earlier_version_is_finalized() {
     }
     world.new.batch_execute("ALTER TYPE mood ADD VALUE 'angry'").await.unwrap();
     let backup = engine.back_up(&lease("1", 2)).await.unwrap();
-    engine.close(&lease("1", 2)).await.unwrap();
-    assert_eq!(engine.purge(&lease("1", 2)).await.unwrap(), backup.rows);
+    engine.close(&lease("1", 2), &backup).await.unwrap();
+    assert_eq!(engine.purge(&lease("1", 2), &backup).await.unwrap(), backup.rows);
     assert!(world.rows(&world.old, "1").await.is_empty());
 }
 
@@ -62,9 +62,9 @@ async fn a_damaged_backup_is_refused_before_anything_is_loaded() {
     let engine = world.engine().with_backups_in(backups().join("damaged"));
     moved(&engine, &lease("1", 1)).await;
     let backup = engine.back_up(&lease("1", 2)).await.unwrap();
-    engine.close(&lease("1", 2)).await.unwrap();
-    engine.purge(&lease("1", 2)).await.unwrap();
-    let whole = std::fs::read(&backup.path).unwrap();
+    engine.close(&lease("1", 2), &backup).await.unwrap();
+    engine.purge(&lease("1", 2), &backup).await.unwrap();
+    let whole = std::fs::read(&backup.file.path).unwrap();
     for damage in ["flipped", "cut", "no end", "empty", "other"] {
         let mut bytes = whole.clone();
         match damage {
@@ -74,11 +74,11 @@ async fn a_damaged_backup_is_refused_before_anything_is_loaded() {
             "empty" => bytes.clear(),
             _ => bytes = b"{\"format\":\"something else\"}\n".to_vec(),
         }
-        std::fs::write(&backup.path, &bytes).unwrap();
-        let reason = refusal(engine.restore(&backup.path, &store("old")).await);
+        std::fs::write(&backup.file.path, &bytes).unwrap();
+        let reason = refusal(restored(&engine, &backup.file.path, "old").await);
         assert!(reason.contains("backup ") && reason.contains(".backup: "), "{damage}: {reason}");
         assert!(world.rows(&world.old, "1").await.is_empty(), "{damage}");
     }
-    std::fs::write(&backup.path, &whole).unwrap();
-    assert_eq!(engine.restore(&backup.path, &store("old")).await.unwrap(), backup.rows);
+    std::fs::write(&backup.file.path, &whole).unwrap();
+    assert_eq!(restored(&engine, &backup.file.path, "old").await.unwrap(), backup.rows);
 }

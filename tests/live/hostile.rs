@@ -5,7 +5,7 @@ use mover_actors::domain::ids::MigrationName;
 use mover_actors::domain::state::Way;
 use tokio_postgres::{Client, NoTls};
 
-use crate::world::{MIGRATION, World, backups, caught_up, copied, lease, moved, proven, store, switched};
+use crate::world::{MIGRATION, World, backups, caught_up, copied, lease, moved, proven, restored, store, switched};
 
 const RIGHTS: &str = "GRANT CREATE, USAGE ON SCHEMA public TO app; GRANT ALL ON ALL TABLES IN SCHEMA public TO app;
     GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO app; CREATE SCHEMA evil AUTHORIZATION app";
@@ -73,8 +73,8 @@ async fn an_org_moves_there_and_back_and_away_by_what_is_postgres_own() {
 
     moved(&engine, &lease("1", 3)).await;
     let backup = engine.back_up(&lease("1", 4)).await.unwrap();
-    engine.close(&lease("1", 4)).await.unwrap();
-    assert_eq!(engine.purge(&lease("1", 4)).await.unwrap(), backup.rows);
-    assert_eq!(engine.restore(&backup.path, &store("old")).await.unwrap(), backup.rows);
+    engine.close(&lease("1", 4), &backup).await.unwrap();
+    assert_eq!(engine.purge(&lease("1", 4), &backup).await.unwrap(), backup.rows);
+    assert_eq!(restored(&engine, &backup.file.path, "old").await.unwrap(), backup.rows);
     assert_nothing_ran(&world).await;
 }

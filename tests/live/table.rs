@@ -2,11 +2,12 @@
 
 use crate::one_org::OneOrg;
 use mover_actors::domain::state::Way;
+use mover_actors::ports::BackedUp;
 use mover_model::table::{Act, Line, OURS, lines};
 use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
 
-use crate::world::{MIGRATION, World, lease};
+use crate::world::{MIGRATION, World, lease, moved};
 
 const ORG: &str = "1";
 const ORGS: &[&str] = &[ORG];
@@ -33,7 +34,7 @@ async fn put(world: &World, line: &Line) {
 }
 
 /// Whether the product's own statement, or the whole transaction where its condition is in there, could be done.
-async fn is_done(world: &World, act: Act) -> bool {
+async fn is_done(world: &World, act: Act, backup: &BackedUp) -> bool {
     let engine = world.engine();
     let epoch = BASE + i64::from(OURS);
     let ours = lease(ORG, epoch);
@@ -43,14 +44,14 @@ async fn is_done(world: &World, act: Act) -> bool {
         Act::TakeOver => row(old, include_str!("../../src/engine/live/sql/fence.sql"), epoch).await,
         Act::Copy => enter(new, "incoming", epoch).await,
         Act::Discard => enter(new, "discarded", epoch).await,
-        Act::Moved => moved(old, epoch).await,
-        Act::MovedBack => moved(new, epoch).await,
+        Act::Moved => moves_away(old, epoch).await,
+        Act::MovedBack => moves_away(new, epoch).await,
         Act::Receive => receive(new, ("capturing", "incoming"), epoch).await,
         Act::ReceiveBack => receive(old, ("settled", "moved"), epoch).await,
         Act::Settle => settle(old, epoch).await,
         Act::Close => settle(new, epoch).await,
         Act::Round => engine.catch_up(&ours, Way::Forward).await.is_ok(),
-        Act::Purge => engine.purge(&ours).await.is_ok(),
+        Act::Purge => engine.purge(&ours, backup).await.is_ok(),
         Act::DiscardRolledBack => engine.discard_rolled_back(&ours).await.is_ok(),
     }
 }
@@ -64,7 +65,7 @@ async fn enter(client: &Client, mode: &str, epoch: i64) -> bool {
     client.query_opt(sql, &[&MIGRATION, &ORGS, &[epoch].as_slice(), &mode]).await.unwrap().is_some()
 }
 
-async fn moved(client: &Client, epoch: i64) -> bool {
+async fn moves_away(client: &Client, epoch: i64) -> bool {
     let snapshot = client.query_one("SELECT pg_current_snapshot()::text", &[]).await.unwrap();
     let sql = include_str!("../../src/engine/live/sql/moved.sql");
     let snapshot: String = snapshot.get(0);
@@ -90,12 +91,22 @@ async fn settle(client: &Client, epoch: i64) -> bool {
 #[tokio::test]
 async fn guard_rows_change_as_in_the_model() {
     let world = World::start().await;
+    // Rows do not matter here.
+    world
+        .old
+        .batch_execute(
+            "SET session_replication_role = replica; DELETE FROM accounts; DELETE FROM events; DELETE FROM groups",
+        )
+        .await
+        .unwrap();
+    moved(&world.engine(), &lease(ORG, 1)).await;
+    let backup = world.engine().back_up(&lease(ORG, 2)).await.unwrap();
     let mut differ = Vec::new();
     let table = lines();
     assert!(table.iter().filter(|line| line.is_done).count() > 30, "{table:?}");
     for line in table {
         put(&world, &line).await;
-        let is_done = is_done(&world, line.act).await;
+        let is_done = is_done(&world, line.act, &backup).await;
         let client = if line.act.is_in_target() { &world.new } else { &world.old };
         let sql = "SELECT mode, epoch FROM mover.org_guard WHERE org_key = $1";
         let found = client.query_opt(sql, &[&ORG]).await.unwrap();

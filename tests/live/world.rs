@@ -1,17 +1,19 @@
 //! Two guarded databases, an online migration between them, and a lease on an org.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use crate::one_org::OneOrg;
 use mover::config::{Definition, OrgDirectory, TableRule, Tenancy, Via};
-use mover::engine::{LiveLimits, PgEngine, Store};
+use mover::engine::{LiveLimits, PgEngine, Store, Trust};
 use mover_actors::domain::flags::Routing;
 use mover_actors::domain::ids::{Epoch, MigrationName, MoveId, OrgKey, OrgName, StoreName};
-use mover_actors::domain::record::Lease;
+use mover_actors::domain::record::{Backup, Lease};
 use mover_actors::domain::state::{Strategy, Way};
 use mover_actors::domain::verified::{Tally, Verified};
-use mover_actors::ports::{CaughtUp, EngineError, Limits, WriteBlock};
+use mover_actors::ports::{BackedUp, CaughtUp, EngineError, Limits, WriteBlock};
 use tokio_postgres::Client;
 
 use crate::servers::Server;
@@ -57,7 +59,9 @@ impl World {
     pub(crate) fn engine_that_blocks_for(&self, max_block_ms: u64) -> PgEngine {
         let limits = Limits { max_block_ms, max_change_backlog: 10_000, cohort_orgs: 100, cohort_rows: 16_000 };
         let store = |name: &str| Store::open(store(name), &self.server.url(name), 8).unwrap();
-        PgEngine::new([store("old"), store("new")], [definition(limits)]).with_backups_in(backups().to_owned())
+        PgEngine::new([store("old"), store("new")], [definition(limits)])
+            .with_backups_in(backups())
+            .with_backup_keys(Arc::new(KEY))
     }
 
     /// An engine whose migration has one more table.
@@ -225,8 +229,25 @@ pub(crate) fn impatient() -> LiveLimits {
     LiveLimits { lock_budget: Duration::from_millis(300), ..LiveLimits::default() }
 }
 
-pub(crate) fn backups() -> &'static Path {
-    Path::new(env!("CARGO_TARGET_TMPDIR"))
+/// A new directory for backups.
+pub(crate) fn backups() -> PathBuf {
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    let name = format!("live.{}.{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join(name)
+}
+
+/// Where no backup is.
+pub(crate) fn no_backup() -> BackedUp {
+    BackedUp { file: Backup { path: "nowhere".into(), sum: None }, rows: 0 }
+}
+
+/// What backups are signed with.
+pub(crate) const KEY: [u8; 32] = [7; 32];
+
+/// Loads a signed backup; returns how many rows.
+pub(crate) async fn restored(engine: &PgEngine, file: &Path, to: &str) -> Result<i64, EngineError> {
+    let backup = engine.open_backup(file, Trust::Signed).await?;
+    engine.restore(&backup, &store(to)).await.map(|restored| restored.rows)
 }
 
 pub(crate) fn definition(limits: Limits) -> Definition {

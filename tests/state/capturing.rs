@@ -59,7 +59,7 @@ async fn reads_no_whole_table(world: &PgWorld) {
         (
             include_str!("../../src/state/sql/move_advance.sql"),
             "1, '{5}', '{1}', '{started}', '{block}', '{started}', '{drain}', '{NULL}', '{NULL}', '{NULL}', '{NULL}', \
-             '{NULL}', '{NULL}', '{NULL}'",
+             '{NULL}', '{NULL}', '{NULL}', '{NULL}'",
         ),
         (
             include_str!("../../src/state/sql/flags_desire.sql"),

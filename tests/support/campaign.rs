@@ -130,7 +130,7 @@ fn write_config(servers: &Private, dir: &Path) {
     std::fs::write(migrations.join("whole_org_offline.toml"), WHOLE_ORG_OFFLINE).unwrap();
     let database = |section: &str, name: &str| format!("[{section}]\nurl = \"{}\"\n", servers.postgres_url(name));
     let text = format!(
-        "[redis]\nurl = \"{}\"\n{}{}{}[campaign]\nconcurrency = 3\nsleep_time_ms = 20\n",
+        "[redis]\nurl = \"{}\"\n{}{}{}[engine]\nrolled_back_copy_ms = 0\n[campaign]\nconcurrency = 3\nsleep_time_ms = 20\n",
         servers.redis_url(),
         database("state", "mover"),
         database("stores.old", "old"),

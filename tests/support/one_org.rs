@@ -33,8 +33,8 @@ pub(crate) trait OneOrg {
     async fn release(&self, lease: &Lease) -> Result<(), EngineError>;
     async fn discard_rolled_back(&self, lease: &Lease) -> Result<(), EngineError>;
     async fn back_up(&self, lease: &Lease) -> Result<BackedUp, EngineError>;
-    async fn close(&self, lease: &Lease) -> Result<(), EngineError>;
-    async fn purge(&self, lease: &Lease) -> Result<i64, EngineError>;
+    async fn close(&self, lease: &Lease, backup: &BackedUp) -> Result<(), EngineError>;
+    async fn purge(&self, lease: &Lease, backup: &BackedUp) -> Result<i64, EngineError>;
 }
 
 #[async_trait]
@@ -109,11 +109,11 @@ impl OneOrg for PgEngine {
         Engine::back_up(self, lease).await
     }
 
-    async fn close(&self, lease: &Lease) -> Result<(), EngineError> {
-        Engine::close(self, lease).await
+    async fn close(&self, lease: &Lease, backup: &BackedUp) -> Result<(), EngineError> {
+        Engine::close(self, lease, &backup.file).await
     }
 
-    async fn purge(&self, lease: &Lease) -> Result<i64, EngineError> {
-        Engine::purge(self, lease).await
+    async fn purge(&self, lease: &Lease, backup: &BackedUp) -> Result<i64, EngineError> {
+        Engine::purge(self, lease, &backup.file).await
     }
 }

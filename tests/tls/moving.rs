@@ -45,7 +45,10 @@ async fn orgs_move_and_come_back_with_every_connection_encrypted() {
     let configuration = |host_of_old: &str| {
         let stores = [section("stores.old", host_of_old, "old"), section("stores.new", HOST, "new")].concat();
         let redis = format!("[redis]\nurl = \"rediss://127.0.0.1:{}/0\"\n{ca}{client}", redis.port());
-        format!("{}{stores}{redis}[campaign]\nsleep_time_ms = 0\n", section("state", HOST, "mover"))
+        format!(
+            "{}{stores}{redis}[engine]\nrolled_back_copy_ms = 0\n[campaign]\nsleep_time_ms = 0\n",
+            section("state", HOST, "mover")
+        )
     };
     let place = Workspace::with(&configuration(HOST));
     let online = DEFINITION.replace("name = \"small\"", "name = \"online\"").replace("offline", "online");

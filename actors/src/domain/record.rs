@@ -36,6 +36,17 @@ pub struct MoveRecord {
     pub verified: Option<Verified>,
     /// Why it is being aborted, has failed, or is still migrated after a rollback was aborted.
     pub failure: Option<Failure>,
+    /// The file that the source's rows were written to, from the end of `back_up` on.
+    pub backup: Option<Backup>,
+}
+
+/// The file with the rows that an org had in the source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Backup {
+    /// The file, on the node that wrote it.
+    pub path: PathBuf,
+    /// What identifies its contents; `None` if an earlier version wrote it.
+    pub sum: Option<String>,
 }
 
 /// Why a move failed, and where: enough to fix the cause without reading a log.
@@ -79,7 +90,7 @@ pub struct Findings {
     /// Why the move is being aborted.
     pub failure: Option<Failure>,
     /// The file that the source's rows were written to (`back_up`).
-    pub backup: Option<PathBuf>,
+    pub backup: Option<Backup>,
     /// When writes to the org were blocked (`block`) or began to wait (`switch`, online).
     pub closed_at: Option<SystemTime>,
     /// When writes to the org were unblocked (`unblock`, `abort`; `switch`, online).
@@ -119,6 +130,9 @@ impl MoveRecord {
         }
         if let Some(failure) = advance.findings.failure {
             self.failure = Some(failure);
+        }
+        if let Some(backup) = advance.findings.backup {
+            self.backup = Some(backup);
         }
         if self.state == State::Failed {
             self.verified = None;

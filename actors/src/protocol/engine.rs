@@ -8,7 +8,7 @@ use futures_util::try_join;
 
 use crate::domain::flags::Routing;
 use crate::domain::ids::{MigrationName, OrgKey};
-use crate::domain::record::{Lease, Place};
+use crate::domain::record::{Backup, Lease, Place};
 use crate::domain::state::{Strategy, Way};
 use crate::domain::verified::{Mismatch, Tally};
 use crate::ports::{Access, BackedUp, BlockOutcome, CaughtUp, Copied, Engine, EngineError, Limits, Side, WriteBlock};
@@ -19,7 +19,7 @@ use super::round::Round;
 use super::route::{Migration, Moves, Stores, pair};
 use super::store::Keeps;
 use super::switch::block;
-use super::{capture, compare, leave, settle};
+use super::{capture, compare, finish, leave, settle};
 
 /// A permanent fault may come from a schema that was changed, or be fixed by changing it: read the schemas again next time.
 fn reconsider<T>(
@@ -230,27 +230,33 @@ impl<S: Stores> Engine for S {
     async fn discard_rolled_back(&self, lease: &Lease) -> Result<(), EngineError> {
         let _turn = self.turns().take(1).await?;
         let Some((migration, _)) = moving_rows(self, std::slice::from_ref(lease))? else { return Ok(()) };
-        reconsider(self, migration, leave::remove(self, migration, lease, Way::Forward).await.map(drop))
+        reconsider(self, migration, leave::discard_rolled_back(self, migration, lease).await)
+    }
+
+    async fn copy_kept_for(&self, lease: &Lease) -> Result<Duration, EngineError> {
+        let _turn = self.turns().take(1).await?;
+        match moving_rows(self, std::slice::from_ref(lease))? {
+            Some((migration, _)) => leave::copy_kept_for(self, migration, lease).await,
+            None => Ok(Duration::ZERO),
+        }
     }
 
     async fn back_up(&self, lease: &Lease) -> Result<BackedUp, EngineError> {
         let _turn = self.turns().take(1).await?;
         let migration = self.migration(&lease.migration)?;
-        reconsider(self, migration, leave::back_up(self, migration, lease).await)
+        reconsider(self, migration, finish::back_up(self, migration, lease).await)
     }
 
-    async fn close(&self, lease: &Lease) -> Result<(), EngineError> {
+    async fn close(&self, lease: &Lease, backup: &Backup) -> Result<(), EngineError> {
         let _turn = self.turns().take(1).await?;
-        match moving_rows(self, std::slice::from_ref(lease))? {
-            Some((migration, _)) => leave::stop_capture(self.guard(&migration.to)?, lease).await,
-            None => Ok(()),
-        }
+        let Some((migration, _)) = moving_rows(self, std::slice::from_ref(lease))? else { return Ok(()) };
+        reconsider(self, migration, finish::close(self, migration, lease, backup).await)
     }
 
-    async fn purge(&self, lease: &Lease) -> Result<i64, EngineError> {
+    async fn purge(&self, lease: &Lease, backup: &Backup) -> Result<i64, EngineError> {
         let _turn = self.turns().take(1).await?;
         let Some((migration, _)) = moving_rows(self, std::slice::from_ref(lease))? else { return Ok(0) };
-        reconsider(self, migration, leave::purge(self, migration, lease).await)
+        reconsider(self, migration, finish::purge(self, migration, lease, backup).await)
     }
 }
 

@@ -1,18 +1,17 @@
 //! Finds out whether an org has left a store, completes or undoes that, and removes the rows that it left behind.
 
 use std::collections::HashSet;
-use std::time::Instant;
+use std::time::Duration;
 
 use crate::domain::ids::OrgKey;
 use crate::domain::record::Lease;
 use crate::domain::state::Way;
-use crate::ports::{BackedUp, EngineError};
+use crate::ports::EngineError;
 
 use super::cohort::Cohort;
 use super::doing::Doing;
-use super::proofs::What;
 use super::route::{Migration, Stores, pair};
-use super::standing::{Mode, Standing};
+use super::standing::Mode;
 use super::store::{Guard, Keeps};
 
 /// The orgs that have moved away; older epochs are refused from now on.
@@ -32,6 +31,10 @@ pub(super) async fn has_moved<S: Stores + ?Sized>(
     let (leaving, receiving) = pair(migration, way);
     let (leaving, receiving) = (stores.guard(leaving)?, stores.guard(receiving)?);
     leaving.ensure(Keeps::Changes).await?;
+    // Only a store that was restored does not know an org that came to it; a row that is made up there would hide that.
+    if way == Way::Back && leaving.standings(&Cohort::one(lease)).await?.is_empty() {
+        return Ok(false);
+    }
     // Without a guard nothing was ever sent.
     if receiving.exists().await? {
         receiving.refuse_older(lease).await?;
@@ -66,6 +69,35 @@ pub(super) async fn stop_capture(guard: &dyn Guard, lease: &Lease) -> Result<(),
     guard.stop_capture(lease, what).await
 }
 
+/// How much longer the target keeps the copy of an org that was rolled back. A client whose flags are a moment old still goes there: it
+/// must find the rows, so that its statements are refused. Statements that find no row are not.
+pub(super) async fn copy_kept_for<S: Stores + ?Sized>(
+    stores: &S,
+    migration: &Migration,
+    lease: &Lease,
+) -> Result<Duration, EngineError> {
+    let kept = stores.live_limits().copy_kept;
+    if kept.is_zero() {
+        return Ok(kept);
+    }
+    let left_ago = stores.guard(&migration.to)?.left_ago(lease).await?;
+    Ok(left_ago.map_or(Duration::ZERO, |ago| kept.saturating_sub(ago)))
+}
+
+/// Removes the copy of an org that was rolled back from the target, but not too early.
+pub(super) async fn discard_rolled_back<S: Stores + ?Sized>(
+    stores: &S,
+    migration: &Migration,
+    lease: &Lease,
+) -> Result<(), EngineError> {
+    let longer = copy_kept_for(stores, migration, lease).await?;
+    if !longer.is_zero() {
+        let doing = Doing::new(&migration.to, "removing the copy of a rolled back org");
+        return Err(doing.not_now(format!("it is kept for {} s more", longer.as_secs_f64().ceil())));
+    }
+    remove(stores, migration, lease, Way::Forward).await.map(drop)
+}
+
 /// Removes the org's rows from the receiving store of this direction; returns how many.
 pub(super) async fn remove<S: Stores + ?Sized>(
     stores: &S,
@@ -79,47 +111,4 @@ pub(super) async fn remove<S: Stores + ?Sized>(
     let removed = route.receiving.purge(lease).await;
     route.receiving.watch(&Cohort::one(lease)).await?;
     removed
-}
-
-/// Writes the org's rows in the source to a file.
-pub(super) async fn back_up<S: Stores + ?Sized>(
-    stores: &S,
-    migration: &Migration,
-    lease: &Lease,
-) -> Result<BackedUp, EngineError> {
-    let route = stores.live_route(migration, Way::Forward, Instant::now()).await?;
-    route.leaving.must_be_movable(&Cohort::one(lease)).await?;
-    let written = route.leaving.back_up(lease).await?;
-    stores.proofs().keep(lease, What::BackedUp, &route.basis);
-    Ok(written)
-}
-
-/// Removes the org's rows from the source; returns how many. The way back must have been closed.
-pub(super) async fn purge<S: Stores + ?Sized>(
-    stores: &S,
-    migration: &Migration,
-    lease: &Lease,
-) -> Result<i64, EngineError> {
-    let cohort = Cohort::one(lease);
-    let standings = stores.guard(&migration.to)?.standings(&cohort).await?;
-    let doing = Doing::new(&migration.to, "asking whether the way back is closed");
-    Standing::all_must_be(&standings, Mode::Settled, &cohort, doing)?;
-    back_up_what_changed(stores, migration, lease).await?;
-    remove(stores, migration, lease, Way::Back).await
-}
-
-/// Writes the backup again, to the same file, if the schema has changed since: it must have everything that is removed.
-async fn back_up_what_changed<S: Stores + ?Sized>(
-    stores: &S,
-    migration: &Migration,
-    lease: &Lease,
-) -> Result<(), EngineError> {
-    // After a restart, or when some rows may be gone already, the existing file is the better one.
-    let Some(backup) = stores.proofs().of(lease, What::BackedUp) else { return Ok(()) };
-    let now = stores.live_route(migration, Way::Forward, Instant::now()).await?.basis;
-    if !backup.basis.source.1.glance.has_schema_of(&now.source.1.glance) {
-        back_up(stores, migration, lease).await?;
-    }
-    stores.proofs().forget(lease, &[What::BackedUp]);
-    Ok(())
 }

@@ -15,6 +15,8 @@ pub struct LiveLimits {
     pub ranges_at_once: usize,
     /// Rows that are removed in one transaction when a store is cleaned up.
     pub purge_rows: i64,
+    /// How long the copy of an org that was rolled back is kept after the switch, for clients that still follow an earlier flag.
+    pub copy_kept: Duration,
 }
 
 impl Default for LiveLimits {
@@ -25,6 +27,7 @@ impl Default for LiveLimits {
             range_rows: 100_000,
             ranges_at_once: 2,
             purge_rows: 1_000,
+            copy_kept: Duration::ZERO,
         }
     }
 }

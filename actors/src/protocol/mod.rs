@@ -13,6 +13,7 @@
 //! | `switch` | the order of the last round, `moved`, the arrival and the release of writers |
 //! | `settle` | when an offline copy may become live |
 //! | `leave` | whether an org has moved, how a move is undone, and how the rows that it left are removed |
+//! | `finish`, `still_there` | when the rows that an org left are removed for good: they are in a file, and the copy is still there |
 //! | `proofs`, `fingerprint` | how long a proof of equality counts |
 //! | `streamed` | when rows need not be read again to be compared |
 //!
@@ -25,6 +26,7 @@ mod copy;
 mod doing;
 mod engine;
 mod fingerprint;
+mod finish;
 mod keys;
 mod leave;
 mod limits;
@@ -36,6 +38,7 @@ mod round;
 mod route;
 mod settle;
 mod standing;
+mod still_there;
 pub mod store;
 mod streamed;
 mod switch;

@@ -22,8 +22,8 @@ pub(super) enum What {
     Compared(Way),
     /// One store tallied, while the org was blocked.
     Tallied(Side),
-    /// The source's rows written to a file.
-    BackedUp,
+    /// The rows that an org left, which the target still holds but for those that were written since.
+    StillThere,
 }
 
 /// The state of the stores just before.
@@ -53,8 +53,7 @@ impl Proofs {
         let proof = Proof { epoch: lease.epoch, basis: basis.clone(), is_broken: false };
         self.with(|proofs| {
             if proofs.len() >= PROOFS_MAX {
-                // A backup needs its proof; all others can be replaced by another comparison.
-                proofs.retain(|(.., what), _| *what == What::BackedUp);
+                proofs.clear();
             }
             proofs.insert((lease.migration.clone(), lease.key.clone(), what), proof);
         });

@@ -12,8 +12,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::Stream;
 
-use crate::domain::ids::{OrgKey, StoreName};
-use crate::domain::record::Lease;
+use crate::domain::ids::{Epoch, OrgKey, StoreName};
+use crate::domain::record::{Backup, Lease};
 use crate::domain::state::Way;
 use crate::domain::verified::{TableTally, Tally};
 use crate::ports::{BackedUp, Copied, EngineError};
@@ -110,6 +110,8 @@ pub trait Guard: Send + Sync {
     /// Makes the store refuse older epochs, if it knows the org. If it does not, it must record nothing that could be taken for
     /// a decision.
     async fn refuse_older(&self, lease: &Lease) -> Answer<()>;
+    /// How long ago the org left this store, by the clock of the store; `None` unless it has moved away from here.
+    async fn left_ago(&self, lease: &Lease) -> Answer<Option<Duration>>;
     /// Makes the orgs live here, and forgets how they were copied. Repeating it is harmless.
     async fn arrive(&self, cohort: &Cohort, way: Way) -> Answer<()>;
     /// Settles the org here: once its running writers have committed, nothing is logged any more, and the log is emptied.
@@ -223,8 +225,24 @@ pub trait Watching: StoreSide {
 pub trait LiveLeaving: Leaving + Watching {
     /// A session for everything that is done with an org that is written.
     async fn session(&self) -> Answer<Box<dyn LeavingSession>>;
-    /// Writes the org's rows to a file from which they can be restored; the org must have moved away.
-    async fn back_up(&self, lease: &Lease) -> Answer<BackedUp>;
+    /// Writes the org's rows to a file from which they can be restored; the org must have moved away. With `instead_of`, the
+    /// file takes the place of that backup, and counts as it.
+    async fn back_up(&self, lease: &Lease, instead_of: Option<&Backup>) -> Answer<BackedUp>;
+    /// Reads a backup of the org to its end. Refused if it is missing, is not as it was written, or is of something else.
+    async fn read_backup(&self, lease: &Lease, backup: &Backup) -> Answer<Kept>;
+}
+
+/// What a backup holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kept {
+    /// The epoch under which the org was backed up.
+    pub epoch: Epoch,
+    /// Rows by table.
+    pub rows: BTreeMap<String, i64>,
+    /// Count and hash of these rows, as [`Session::tally`] had them; `None` if an earlier version wrote the backup.
+    pub tally: Option<Tally>,
+    /// A column that would be removed now and that the backup lacks, with its table.
+    pub lacks: Option<String>,
 }
 
 /// The receiving store of orgs that are written.

@@ -133,7 +133,10 @@ impl ManagerContext {
             Phase::Paused => {
                 Ok(Tick::GoesOn(format!("{}: paused, {} in flight", campaign.migration, campaign.in_flight())))
             }
-            Phase::Halting if campaign.in_flight() == 0 => self.close(&campaign).await,
+            // Copies that are kept for a while are removed later, by this process or the next.
+            Phase::Halting if campaign.in_flight() <= self.orgs.kept_copies().of(campaign.id) => {
+                self.close(&campaign).await
+            }
             Phase::Halting => {
                 Ok(Tick::GoesOn(format!("{}: halting, {} in flight", campaign.migration, campaign.in_flight())))
             }

@@ -39,6 +39,7 @@ use manager::{Manager, ManagerContext};
 use node::{Node, NodeContext};
 pub use orgs::driver::Patience;
 use orgs::effect_locks::EffectLocks;
+use orgs::kept_copies::KeptCopies;
 use orgs::{MachineContext, Orgs};
 use workers::{Worker, WorkerPool};
 
@@ -75,6 +76,7 @@ pub struct Tree {
     manager: ActorRef<Manager>,
     darklaunch: ActorRef<Darklaunch>,
     flags_health: Arc<watch::Sender<FlagsHealth>>,
+    kept_copies: KeptCopies,
 }
 
 /// Crashes of single orgs are counted elsewhere (see [`Patience`]); this only stops a tree in which everything crashes.
@@ -96,6 +98,7 @@ impl Tree {
         let tuning = Arc::new(watch::Sender::new(settings.tuning));
         let worker_free = Arc::new(Notify::new());
 
+        let kept_copies = KeptCopies::default();
         let orgs = Orgs::new(MachineContext {
             log: ports.log.clone(),
             engine: ports.engine.clone(),
@@ -105,6 +108,7 @@ impl Tree {
             tuning: tuning.subscribe(),
             patience: settings.patience,
             effect_locks: EffectLocks::default(),
+            kept_copies: kept_copies.clone(),
         });
         let context = ManagerContext {
             log: ports.log.clone(),
@@ -126,7 +130,7 @@ impl Tree {
             .child(node_spec(&node_ref, NodeContext { log: ports.log.clone(), node, orgs, lease: settings.lease }))
             .child(manager_spec(&manager, context));
         let root = Root::start(root, &registry);
-        Ok(Tree { root, registry, log: ports.log, node, manager, darklaunch, flags_health })
+        Ok(Tree { root, registry, log: ports.log, node, manager, darklaunch, flags_health, kept_copies })
     }
 
     /// Starts the darklaunch actor alone, for a command that changes flags and ends. Such a tree takes over no org.
@@ -137,7 +141,16 @@ impl Tree {
         let flags_health = Arc::new(watch::Sender::new(FlagsHealth::Up));
         let root = root_spec(first).child(darklaunch_spec(&darklaunch, &ports, &flags_health));
         let root = Root::start(root, &registry);
-        Ok(Tree { root, registry, log: ports.log, node, manager: ActorRef::named("manager"), darklaunch, flags_health })
+        Ok(Tree {
+            root,
+            registry,
+            log: ports.log,
+            node,
+            manager: ActorRef::named("manager"),
+            darklaunch,
+            flags_health,
+            kept_copies: KeptCopies::default(),
+        })
     }
 
     /// Waits until every actor is up.
@@ -177,6 +190,11 @@ impl Tree {
     /// The live picture of the tree.
     pub fn registry(&self) -> &Registry {
         &self.registry
+    }
+
+    /// How many orgs in flight here wait because the copy of a rolled back org is kept for a while.
+    pub fn copies_kept(&self) -> usize {
+        self.kept_copies.count()
     }
 
     /// This process in the move log.

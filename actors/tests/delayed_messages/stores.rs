@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 use async_trait::async_trait;
 use mover_actors::domain::flags::Routing;
 use mover_actors::domain::ids::{Epoch, MigrationName};
-use mover_actors::domain::record::{Lease, Place};
+use mover_actors::domain::record::{Backup, Lease, Place};
 use mover_actors::domain::state::Way;
 use mover_actors::domain::verified::{Mismatch, Tally};
 use mover_actors::ports::{
@@ -289,16 +289,17 @@ impl Engine for Stores {
     }
 
     async fn back_up(&self, lease: &Lease) -> Result<BackedUp, EngineError> {
-        self.call("back_up", lease, |_, _| true).map(|()| BackedUp { path: "acme.backup".into(), rows: 0 })
+        self.call("back_up", lease, |_, _| true)
+            .map(|()| BackedUp { file: Backup { path: "acme.backup".into(), sum: None }, rows: 0 })
     }
 
-    async fn close(&self, lease: &Lease) -> Result<(), EngineError> {
+    async fn close(&self, lease: &Lease, _: &Backup) -> Result<(), EngineError> {
         self.call("close", lease, |guards, epoch| {
             guards.new.put(Mode::Settled, epoch, &[Mode::Capturing, Mode::Settled])
         })
     }
 
-    async fn purge(&self, lease: &Lease) -> Result<i64, EngineError> {
+    async fn purge(&self, lease: &Lease, _: &Backup) -> Result<i64, EngineError> {
         self.call("purge", lease, |guards, epoch| guards.old.put(Mode::Moved, epoch, &[Mode::Moved])).map(|()| 0)
     }
 }

@@ -15,6 +15,7 @@ use tokio::runtime::Handle;
 use tokio::time::timeout;
 
 use crate::app::{App, AppError};
+use crate::cli::at_work;
 use crate::cli::console::Names;
 use crate::cli::error::CliError;
 use crate::cli::interrupts::Interrupts;
@@ -165,7 +166,7 @@ impl CommandHost for Local<'_> {
         };
         let log = &self.app.world.log;
         let is_over =
-            campaign.phase == Phase::Ended && log.held(tree.node(), 1).await.is_ok_and(|held| held.is_empty());
+            campaign.phase == Phase::Ended && at_work::has_orgs(log, tree).await.is_ok_and(|has_orgs| !has_orgs);
         Ok(CampaignSnapshot { campaign, is_over, workers: busy(tree.registry()), waiting })
     }
 

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use mover_actors::domain::ids::OrgKey;
+use mover_actors::domain::ids::{OrgKey, StoreName};
 use mover_actors::ports::EngineError;
 use serde::Serialize;
 
@@ -71,6 +71,8 @@ pub(in crate::engine) struct Guard<'a> {
     /// Or the tables that cannot have triggers, and why. Existing triggers can be removed all the same.
     pub(super) tables: Result<Vec<Guarded>, Vec<(String, String)>>,
     keys: KeyForms,
+    /// The store that orgs move to or from.
+    other: &'a StoreName,
     /// How long to try for a table that is in use.
     pub(super) lock_budget: Duration,
 }
@@ -81,7 +83,7 @@ impl<'a> Guard<'a> {
         let other = if *store.name() == definition.from { &definition.to } else { &definition.from };
         let tables = triggers(definition, catalog, other.as_str());
         let keys = KeyForms::of(definition, catalog);
-        Self { definition, store, tables, keys, lock_budget: LiveLimits::default().lock_budget }
+        Self { definition, store, tables, keys, other, lock_budget: LiveLimits::default().lock_budget }
     }
 
     /// Tries for so long to lock a table that is in use.
@@ -106,6 +108,9 @@ impl<'a> Guard<'a> {
         if !crate::engine::guard::admits(&session, doing).await? {
             crate::engine::guard::make_admit(&session, doing).await?;
         }
+        let (migration, other) = (self.definition.name.as_str(), self.other.as_str());
+        let side = include_str!("sql/guard_side.sql");
+        session.execute(side, &[&migration, &other]).await.map_err(|error| doing.failed(error))?;
         let is_quiet = !is_watching(&session, doing).await?;
         let readiness = if is_quiet { readiness } else { Readiness::Awake };
         let places = places(&session, tables, doing).await?;

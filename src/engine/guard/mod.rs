@@ -31,7 +31,7 @@ pub(super) use watch::{Kind, watch};
 
 const ENTER: &str = include_str!("sql/guard_enter.sql");
 const SETTLE: &str = include_str!("sql/guard_settle.sql");
-const ADMIT: &str = include_str!("sql/admit.sql");
+const ADMIT: &str = concat!(include_str!("sql/admit.sql"), ";\n", include_str!("sql/require_here.sql"));
 const FOUND: &str = include_str!("sql/guard_found.sql");
 const CREATE: &str = concat!(include_str!("sql/guard_create.sql"), include_str!("sql/guard_watch.sql"));
 
@@ -136,14 +136,17 @@ async fn find(store: &Store, what: &str) -> Result<bool, EngineError> {
     row.try_get(what).map_err(|error| doing.failed(error))
 }
 
-/// Whether the function that all triggers call is of this version, and no function that they call is public.
+/// Whether the functions that all triggers and applications call are of this version, and none is public.
 async fn admits(session: &Session, doing: Doing<'_>) -> Result<bool, EngineError> {
     let failed = |error| doing.failed(error);
-    let found = session.query_opt(include_str!("sql/admits.sql"), &[]).await.map_err(failed)?;
-    let found: Option<String> = found.map(|row| row.try_get(0)).transpose().map_err(failed)?;
+    let found = session.query_one(include_str!("sql/admits.sql"), &[]).await.map_err(failed)?;
+    let [admit, require_here]: [Option<String>; 2] =
+        [found.try_get("admit").map_err(failed)?, found.try_get("require_here").map_err(failed)?];
+    // Each body is between two of these.
+    let mut texts = ADMIT.split("$mover$").skip(1).step_by(2);
     let is_closed: bool =
         session.query_one(FOUND, &[]).await.and_then(|row| row.try_get("is_closed")).map_err(failed)?;
-    Ok(is_closed && found.as_deref() == ADMIT.split("$mover$").nth(1))
+    Ok(is_closed && admit.as_deref() == texts.next() && require_here.as_deref() == texts.next())
 }
 
 async fn make_admit(session: &Session, doing: Doing<'_>) -> Result<(), EngineError> {

@@ -7,6 +7,7 @@
 
 mod arrays;
 mod backup;
+mod backup_dir;
 mod backup_file;
 mod capture;
 mod cut;
@@ -21,28 +22,29 @@ mod progress;
 mod purge;
 mod range;
 mod replace;
-mod restore;
+pub(super) mod restore;
+mod restore_tables;
+mod signature;
 mod single_rows;
 pub(super) mod standing;
 mod subtree;
 
-use std::path::Path;
-
 use async_trait::async_trait;
-use mover_actors::domain::ids::StoreName;
-use mover_actors::domain::record::Lease;
-use mover_actors::domain::state::Way;
+use mover_actors::domain::record::{Backup, Lease};
 use mover_actors::ports::{BackedUp, EngineError};
-use mover_actors::protocol::Stores;
-use mover_actors::protocol::store::{LeavingSession, LiveLeaving, LiveReceiving, ReceivingSession, Watching};
+use mover_actors::protocol::store::{Kept, LeavingSession, LiveLeaving, LiveReceiving, ReceivingSession, Watching};
 
+pub(super) use backup::Backups;
+pub use backup_file::Trust;
 pub(super) use plan::{LivePlan, LiveSide, LiveTable};
 pub use progress::RangedCopy;
 pub(super) use progress::progress;
+pub use restore::{OpenedBackup, Restored};
+pub use signature::BackupKeys;
+pub(super) use signature::{KeySource, NoKey};
 pub(super) use standing::OrgGuard;
 pub(super) use subtree::Branch;
 
-use crate::engine::PgEngine;
 use crate::engine::guard;
 use crate::engine::rows::side::{End, Leaves, Receives, RouteEnd};
 use crate::engine::store::cohort::Cohort;
@@ -70,8 +72,12 @@ impl LiveLeaving for RouteEnd<LivePlan, Leaves> {
         Ok(Box::new(self.open().await?))
     }
 
-    async fn back_up(&self, lease: &Lease) -> Result<BackedUp, EngineError> {
-        backup::back_up(&self.side.terms.plan, &self.side.store, lease, &self.side.terms.backups).await
+    async fn back_up(&self, lease: &Lease, instead_of: Option<&Backup>) -> Result<BackedUp, EngineError> {
+        backup::back_up(self.open().await?, lease, instead_of).await
+    }
+
+    async fn read_backup(&self, lease: &Lease, backup: &Backup) -> Result<Kept, EngineError> {
+        backup::read(self.side.plan(), &self.side.terms.backups.keys, lease, backup).await
     }
 }
 
@@ -83,18 +89,5 @@ impl LiveReceiving for RouteEnd<LivePlan, Receives> {
 
     async fn purge(&self, lease: &Lease) -> Result<i64, EngineError> {
         purge::purge(&self.side.terms.plan, &self.side.store, lease, self.side.terms.limits.purge_rows).await
-    }
-}
-
-impl PgEngine {
-    /// Loads the rows of a backup into one of the two stores of its migration, which must not hold any row of the org. All rows
-    /// or none; returns how many.
-    pub async fn restore(&self, file: &Path, store: &StoreName) -> Result<i64, EngineError> {
-        let header = backup_file::check(file).await?;
-        let definition = self.definition(&header.migration)?;
-        let receiving = self.store_of(definition, store)?;
-        let way = if *store == definition.from { Way::Back } else { Way::Forward };
-        let kept = self.live_plan(definition, way, self.a_moment_ago()).await?;
-        restore::restore(&kept.plan, receiving, file, &header).await
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::str::FromStr;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use mover_actors::domain::ids::{Epoch, OrgKey, StoreName};
@@ -93,6 +94,18 @@ impl Guard for OrgGuard {
                 Err(error) => return Err(doing.failed(error)),
             }
         }
+    }
+
+    async fn left_ago(&self, lease: &Lease) -> Result<Option<Duration>, EngineError> {
+        let doing = Doing::new(self.store.name(), "asking when the org has left");
+        let failed = |error| doing.failed(error);
+        let (session, cohort) = (self.store.session().await?, Cohort::one(lease));
+        let statement = session.prepared(include_str!("sql/left_ago.sql")).await.map_err(failed)?;
+        let row = session.query_opt(&statement, &cohort.names()).await.map_err(failed)?;
+        session.release();
+        let seconds: Option<f64> = row.map(|row| row.try_get(0)).transpose().map_err(failed)?;
+        // A clock that was set back says that it has left just now.
+        Ok(seconds.map(|seconds| Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(Duration::MAX)))
     }
 
     async fn arrive(&self, cohort: &Cohort, way: Way) -> Result<(), EngineError> {

@@ -6,7 +6,7 @@ use mover_actors::ports::EngineError;
 use crate::engine::plan::{Plan, SequencePlan};
 use crate::engine::rows::reframe::integer;
 use crate::engine::schema::catalog::Sequence;
-use crate::engine::schema::name::literal;
+use crate::engine::schema::name::{literal, quote};
 use crate::engine::store::connection::Session;
 use crate::engine::store::error::{Doing, Failed};
 
@@ -36,6 +36,24 @@ impl Outermost {
                 *slot = Some(value);
             }
         }
+    }
+
+    /// That of the rows which the orgs with the keys `$1` have in the target.
+    pub(in crate::engine) async fn of_rows(
+        session: &Session,
+        plan: &Plan,
+        orgs: &[&str],
+        doing: Doing<'_>,
+    ) -> Result<Self, EngineError> {
+        let mut outermost = Self::new(plan);
+        for (SequencePlan { sequence, table }, slot) in plan.sequences.iter().zip(&mut outermost.0) {
+            let Some(table) = plan.table(table).filter(|_| sequence.fills_integers) else { continue };
+            let outermost = if sequence.increment < 0 { "min" } else { "max" };
+            let sql = format!("SELECT {outermost}(t.{})::int8 {}", quote(&sequence.column), table.target.rows());
+            let row = session.query_one(&sql, &[&orgs]).await;
+            *slot = row.and_then(|row| row.try_get(0)).map_err(|error| doing.on(&table.label).failed(error))?;
+        }
+        Ok(outermost)
     }
 
     fn is_empty(&self) -> bool {

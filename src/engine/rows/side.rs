@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::marker::PhantomData;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -18,7 +17,7 @@ use tokio_postgres::Statement;
 use tokio_postgres::types::Oid;
 
 use crate::config::Definition;
-use crate::engine::live::{Branch, LivePlan, LiveSide, LiveTable};
+use crate::engine::live::{Backups, Branch, LivePlan, LiveSide, LiveTable};
 use crate::engine::plan::sequences::{FarBehind, Outermost};
 use crate::engine::plan::tally::tally;
 use crate::engine::plan::{Plan, SidePlan, TablePlan};
@@ -63,7 +62,7 @@ pub(in crate::engine) struct Terms<P> {
     pub(in crate::engine) definition: Arc<Definition>,
     pub(in crate::engine) limits: LiveLimits,
     pub(in crate::engine) drain_budget: Duration,
-    pub(in crate::engine) backups: PathBuf,
+    pub(in crate::engine) backups: Backups,
 }
 
 /// One side.

@@ -5,6 +5,7 @@
 //! (P10). A repair first takes a new epoch and then reads the state, so that a campaign that claims the org meanwhile has a higher
 //! one and wins. Only what no write depends on is repaired.
 
+mod doubled;
 mod survey;
 mod verdict;
 
@@ -20,6 +21,7 @@ use super::continuity::{self, Discontinuity};
 use super::error::OperationError;
 use super::world::World;
 use crate::config::Definition;
+use doubled::doubled;
 use survey::Survey;
 use verdict::{Said, Verdict};
 
@@ -72,6 +74,8 @@ pub enum Outcome {
     Mended,
     /// A person must decide.
     Incurable,
+    /// Nothing is wrong as long as someone wants it so; the text says how it ends.
+    LeftToDecide,
     /// The repair failed.
     Failed(String),
 }
@@ -113,6 +117,7 @@ impl Diagnosis {
         let epoch = if fix { world.log.next_epoch().await? } else { Epoch(0) };
         let first = Survey::read(world, &definition.name).await?;
         self.looked_at += first.keys.len() as u64;
+        self.ailments.extend(doubled(world, first.moves.values()).await?);
         let found: Vec<&OrgKey> = first.keys.iter().filter(|key| first.verdict(key) != Verdict::Well).collect();
         if found.is_empty() {
             return Ok(());
@@ -233,7 +238,7 @@ async fn carry_out(world: &World, fix: Fix, lease: &Lease) -> Result<(), EngineE
     match fix {
         Fix::Release => world.engine.release(lease).await,
         Fix::Discard => world.engine.discard(lease).await,
-        Fix::Close => world.engine.close(lease).await,
+        Fix::Close => world.engine.stop_logging(lease).await,
     }
 }
 
@@ -278,6 +283,7 @@ impl fmt::Display for Diagnosis {
             let outcome = match outcome {
                 Outcome::Curable => "mover doctor --fix mends it".into(),
                 Outcome::Mended => "mended".into(),
+                Outcome::LeftToDecide => "nothing was changed".into(),
                 Outcome::Incurable => "look at both stores and decide where it lives; nothing was changed".into(),
                 Outcome::Failed(reason) => format!("not mended: {reason}"),
             };

@@ -22,6 +22,6 @@ WITH orphan AS (
     FROM adopted a
 )
 SELECT a.id, a.migration, a.org_name, a.org_key, a.strategy, a.aim, a.state, a.step, a.epoch, a.campaign, a.attempts,
-       a.verified, a.failure
+       a.verified, a.failure, a.backup, a.backup_sum
 FROM adopted a
 ORDER BY a.id

@@ -4,10 +4,10 @@ WITH asked AS (
     SELECT *
     FROM unnest(
         $2::bigint[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[], $8::jsonb[], $9::jsonb[],
-        $10::bigint[], $11::bigint[], $12::timestamptz[], $13::timestamptz[], $14::text[]
+        $10::bigint[], $11::bigint[], $12::timestamptz[], $13::timestamptz[], $14::text[], $15::text[]
     ) WITH ORDINALITY AS a (
         id, epoch, from_state, from_step, to_state, to_step, verified, failure,
-        rows, bytes, closed_at, opened_at, backup, place
+        rows, bytes, closed_at, opened_at, backup, backup_sum, place
     )
 ), moved AS (
     UPDATE mover.org_migration_state m
@@ -22,6 +22,7 @@ WITH asked AS (
         closed_at = coalesce(a.closed_at, m.closed_at),
         opened_at = coalesce(a.opened_at, m.opened_at),
         backup = coalesce(a.backup, m.backup),
+        backup_sum = CASE WHEN a.backup IS NULL THEN m.backup_sum ELSE a.backup_sum END,
         updated_at = now(),
         finished_at = CASE WHEN a.to_state <> 'started' THEN now() END
     FROM asked a
@@ -36,7 +37,7 @@ WITH asked AS (
     SELECT w.id, w.epoch, $1, w.from_state, w.from_step, w.to_state, w.to_step,
            CASE
                WHEN w.failure IS NOT NULL THEN jsonb_build_object('failure', w.failure)
-               WHEN w.backup IS NOT NULL THEN jsonb_build_object('backup', w.backup, 'rows', w.rows)
+               WHEN w.backup IS NOT NULL THEN jsonb_build_object('backup', w.backup, 'rows', w.rows, 'sum', w.backup_sum)
                WHEN w.rows IS NOT NULL THEN jsonb_build_object('rows', w.rows, 'bytes', w.bytes)
            END
     FROM moved w

@@ -74,6 +74,6 @@ WITH open AS (
     WHERE campaign.id = $1 AND EXISTS (SELECT FROM claimed)
 )
 SELECT c.id, c.migration, c.org_name, c.org_key, c.strategy, c.aim, c.state, c.step, c.epoch, c.campaign, c.attempts,
-       c.verified, c.failure
+       c.verified, c.failure, c.backup, c.backup_sum
 FROM claimed c
 ORDER BY c.id

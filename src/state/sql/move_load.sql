@@ -1,5 +1,5 @@
 -- One move.
 SELECT m.id, m.migration, m.org_name, m.org_key, m.strategy, m.aim, m.state, m.step, m.epoch, m.campaign, m.attempts,
-       m.verified, m.failure
+       m.verified, m.failure, m.backup, m.backup_sum
 FROM mover.org_migration_state m
 WHERE m.id = $1

@@ -113,6 +113,11 @@ impl Member {
         answer.attempt
     }
 
+    /// Continues alone, and gives the worker back if no other member needs it: there is nothing to do for a while.
+    pub(crate) fn rest(&mut self) {
+        self.go_alone(Arc::default());
+    }
+
     /// Continues alone, with the same worker.
     pub(crate) fn leave(&mut self) {
         self.go_alone(self.cohort.worker.clone());

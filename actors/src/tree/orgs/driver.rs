@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep};
 use tracing::{Instrument, Span};
 
 use crate::domain::record::{Advance, Failure, Findings, MoveRecord, Place};
-use crate::domain::state::{Event, State, Step, Strategy};
+use crate::domain::state::{Effect, Event, State, Step, Strategy};
 use crate::failpoint;
 use crate::metering::{self, FailureKind, Outcome};
 use crate::otp::{ActorRef, RefError};
@@ -16,6 +16,7 @@ use crate::tree::journal::{Journal, Renew, Write};
 
 use super::cohort::{Member, Unfinished};
 use super::effects::{Effects, StepError};
+use super::kept_copies::KeptCopies;
 use super::spans;
 
 /// How long a step that fails for a transient reason is retried while users are blocked and the org can still go back.
@@ -27,6 +28,8 @@ pub struct Patience {
     pub crashes_max: u32,
 }
 
+/// How often the rest of the time is told for which a copy is kept.
+const KEPT_NOTE_EVERY: Duration = Duration::from_secs(5);
 const PAUSE_FIRST: Duration = Duration::from_millis(50);
 const PAUSE_MAX: Duration = Duration::from_secs(2);
 
@@ -49,6 +52,7 @@ pub(crate) struct MoveDriver {
     pub(crate) patience: Patience,
     pub(crate) crashes: u32,
     pub(crate) note: Box<dyn Fn(String)>,
+    pub(crate) kept_copies: KeptCopies,
     /// Since when the org is in 503 mode, if this drive blocked it.
     pub(crate) shut_since: Option<SystemTime>,
 }
@@ -67,6 +71,7 @@ impl MoveDriver {
                 0 => step.to_string(),
                 others => format!("{step}, together with {others} more"),
             });
+            self.keep_copy(step).await;
             let begun = Instant::now();
             let (event, findings) = match self.perform(step).await {
                 Ok(findings) => {
@@ -107,6 +112,29 @@ impl MoveDriver {
         }
         tracing::debug!(org = %self.record.org, migration = %self.record.migration, state = %self.record.state, "move ended");
         Ok(End::At(self.record.state))
+    }
+
+    /// Waits, without a worker, as long as the target keeps the copy of an org that was rolled back. Where that cannot be asked, the
+    /// step itself is refused and tried again.
+    async fn keep_copy(&mut self, step: Step) {
+        if self.record.course().effect(step) != Some(Effect::RemoveRolledBack) {
+            return;
+        }
+        let _kept = self.kept_copies.keep(&self.record);
+        while let Ok(longer) = self.effects.engine.copy_kept_for(&self.record.lease()).await {
+            if longer.is_zero() {
+                return;
+            }
+            self.member.rest();
+            let until = Instant::now() + longer;
+            while let Some(rest) = until.checked_duration_since(Instant::now()).filter(|rest| !rest.is_zero()) {
+                (self.note)(format!(
+                    "{step}, waiting: the copy is kept for {} s more, for clients that still follow an earlier flag",
+                    rest.as_secs_f64().ceil()
+                ));
+                sleep(rest.min(KEPT_NOTE_EVERY)).await;
+            }
+        }
     }
 
     /// Retries the step until it is done, fails permanently, or exceeds its budget. After the point of no return, and during an

@@ -119,8 +119,8 @@ impl Effects {
                 one_by_one(leases.iter().map(|lease| self.discard_rolled_back(lease)).collect()).await
             }
             Effect::BackUp => one_by_one(leases.iter().map(|lease| self.back_up(lease)).collect()).await,
-            Effect::Close => one_by_one(leases.iter().map(|lease| self.close(lease)).collect()).await,
-            Effect::Purge => one_by_one(leases.iter().map(|lease| self.purge(lease)).collect()).await,
+            Effect::Close => one_by_one(records.iter().map(|record| self.close(record)).collect()).await,
+            Effect::Purge => one_by_one(records.iter().map(|record| self.purge(record)).collect()).await,
             Effect::LetIn => one_by_one(leases.iter().map(|lease| self.let_in(lease)).collect()).await,
             Effect::Release => one_by_one(records.iter().map(|record| self.release(record)).collect()).await,
             Effect::Stay => one_by_one(records.iter().map(|record| self.stay(record)).collect()).await,

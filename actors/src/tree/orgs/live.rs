@@ -6,7 +6,7 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::domain::flags::present;
-use crate::domain::record::{Findings, Lease, MoveRecord, Place};
+use crate::domain::record::{Backup, Findings, Lease, MoveRecord, Place};
 use crate::domain::state::{Strategy, Way};
 use crate::failpoint;
 use crate::metering::{Backlog, ShutOut};
@@ -208,19 +208,19 @@ impl Effects {
         failpoint::hit("back_up.begin");
         let written = self.engine.back_up(lease).await?;
         failpoint::hit("back_up.done");
-        Ok(Findings { backup: Some(written.path), rows: Some(written.rows), ..Findings::default() })
+        Ok(Findings { backup: Some(written.file), rows: Some(written.rows), ..Findings::default() })
     }
 
-    pub(super) async fn close(&self, lease: &Lease) -> Result<Findings, StepError> {
+    pub(super) async fn close(&self, record: &MoveRecord) -> Result<Findings, StepError> {
         failpoint::hit("close.begin");
-        self.engine.close(lease).await?;
+        self.engine.close(&record.lease(), backup_of(record)?).await?;
         failpoint::hit("close.done");
         Ok(Findings::default())
     }
 
-    pub(super) async fn purge(&self, lease: &Lease) -> Result<Findings, StepError> {
+    pub(super) async fn purge(&self, record: &MoveRecord) -> Result<Findings, StepError> {
         failpoint::hit("purge.begin");
-        self.engine.purge(lease).await?;
+        self.engine.purge(&record.lease(), backup_of(record)?).await?;
         failpoint::hit("purge.done");
         Ok(Findings::default())
     }
@@ -263,6 +263,12 @@ impl Effects {
         proven(std::slice::from_ref(record))?;
         Err(StepError::HasMoved)
     }
+}
+
+/// The backup that the move log has of the org.
+fn backup_of(record: &MoveRecord) -> Result<&Backup, StepError> {
+    let reason = "the move log names no backup of the org, so nothing is removed";
+    record.backup.as_ref().ok_or_else(|| StepError::Permanent { reason: reason.into(), place: Place::default() })
 }
 
 /// Why catch-up does not finish.

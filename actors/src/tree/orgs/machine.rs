@@ -22,6 +22,7 @@ use super::cohort::Member;
 use super::driver::{MoveDriver, Patience};
 use super::effect_locks::EffectLocks;
 use super::effects::{Effects, Progress};
+use super::kept_copies::KeptCopies;
 
 /// The context that all machines share.
 #[derive(Clone)]
@@ -34,6 +35,7 @@ pub(crate) struct MachineContext {
     pub(crate) tuning: watch::Receiver<Tuning>,
     pub(crate) patience: Patience,
     pub(crate) effect_locks: EffectLocks,
+    pub(crate) kept_copies: KeptCopies,
 }
 
 /// State that survives the incarnations of one machine: only what they must not repeat.
@@ -86,10 +88,22 @@ impl Actor for Machine {
         let member = self.member.take().unwrap_or_else(|| Member::alone(&context, record.id));
         let (org, me) = (record.org.clone(), self.me.clone());
         let drive = async move {
-            let MachineContext { log, engine, flags, journal, tuning, patience, .. } = context;
+            let MachineContext { log, engine, flags, journal, tuning, patience, kept_copies, .. } = context;
             let note = Box::new(move |text| me.note(format!("{org} {text}")));
             let effects = Effects { engine, flags, tuning, progress: Progress::default() };
-            MoveDriver { record, log, effects, journal, member, patience, crashes, note, shut_since: None }.run().await
+            let driver = MoveDriver {
+                record,
+                log,
+                effects,
+                journal,
+                member,
+                patience,
+                crashes,
+                note,
+                kept_copies,
+                shut_since: None,
+            };
+            driver.run().await
         };
         ctx.spawn(drive.into_actor(self).map(|ended, this, ctx| match ended {
             Ok(_) => ctx.stop(),

@@ -4,6 +4,7 @@ mod cohort;
 pub(crate) mod driver;
 pub(crate) mod effect_locks;
 pub(crate) mod effects;
+pub(crate) mod kept_copies;
 mod live;
 mod machine;
 mod packing;
@@ -18,6 +19,7 @@ use crate::otp::{Backoff, ChildPolicy, ChildSpec, Dynamic, DynamicError, Dynamic
 use crate::tree::workers::PooledWorker;
 
 use cohort::Member;
+use kept_copies::KeptCopies;
 use machine::MachineSeed;
 pub(crate) use machine::{Machine, MachineContext};
 pub(crate) use packing::{Bounds, pack};
@@ -78,6 +80,11 @@ impl Orgs {
     /// Whether this move has a state machine here.
     pub(crate) fn has(&self, id: MoveId) -> bool {
         self.machines.child(&id.to_string()).is_some()
+    }
+
+    /// The orgs whose copies are kept for a while.
+    pub(crate) fn kept_copies(&self) -> &KeptCopies {
+        &self.context.kept_copies
     }
 
     /// How many are in flight here.

@@ -127,6 +127,13 @@ impl Guard for MemoryGuard {
         self.change("refuse_older", what, &Cohort::one(lease), Requested::RefuseOlder).await.map(drop)
     }
 
+    async fn left_ago(&self, lease: &Lease) -> Result<Option<Duration>, EngineError> {
+        let (side, lease) = (self.side, lease.clone());
+        let ago = move |scene: &mut WorldGuard<'_>| Ok(scene.facts.stores.left_at(&lease.migration, side, &lease.key));
+        let left_at = request(&self.process, "left_ago", self.doing("asking when the org has left"), ago).await?;
+        Ok(left_at.map(|at| at.elapsed()))
+    }
+
     async fn arrive(&self, cohort: &Cohort, way: Way) -> Result<(), EngineError> {
         let what = "making the org live here";
         let arrived = self.try_change("arrive", what, cohort, Requested::Arrive(way), LOCK_TIMEOUT).await?;

@@ -75,6 +75,7 @@ impl MemoryEngine {
             range_rows: if range_rows == 0 { i64::MAX } else { range_rows },
             ranges_at_once: 2,
             purge_rows: 2,
+            copy_kept: Duration::from_millis(300),
         };
         let migration = |(name, routing): (&MigrationName, &Routing)| {
             let migration = Migration {

@@ -6,17 +6,17 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use mover_actors::domain::ids::{MigrationName, OrgKey, StoreName};
-use mover_actors::domain::record::Lease;
+use mover_actors::domain::record::{Backup, Lease};
 use mover_actors::ports::{BackedUp, EngineError, Side};
 use mover_actors::protocol::store::{
-    Leaving, LeavingSession, LiveLeaving, LiveReceiving, Reader, Receiver, Receiving, ReceivingSession, StoreSide,
-    Watching,
+    Kept, Leaving, LeavingSession, LiveLeaving, LiveReceiving, Reader, Receiver, Receiving, ReceivingSession,
+    StoreSide, Watching,
 };
 use mover_actors::protocol::{Cohort, Doing, LiveLimits, Mode};
 use tokio::time::{Instant, sleep};
 
 use super::super::process::Process;
-use super::super::stores::{Fault, TABLES};
+use super::super::stores::{BackupFile, Fault, TABLES, tally_of_rows};
 use super::super::world::{Facts, InjectedBug, WorldGuard};
 use super::connection::Connection;
 use super::request::{LOCK_TIMEOUT, request, request_patiently};
@@ -140,17 +140,36 @@ impl LiveLeaving for Site {
         Ok(self.open())
     }
 
-    async fn back_up(&self, lease: &Lease) -> Result<BackedUp, EngineError> {
-        let (side, lease) = (self.side, lease.clone());
+    async fn back_up(&self, lease: &Lease, instead_of: Option<&Backup>) -> Result<BackedUp, EngineError> {
+        let (side, lease, instead_of) = (self.side, lease.clone(), instead_of.cloned());
         request(&self.process, "back_up", self.doing("backing up the org"), move |scene| {
             let found = scene.facts.stores.standing(&lease.migration, side, &lease.key);
             if found.is_none_or(|found| found.mode != Mode::Moved || found.epoch > lease.epoch) {
                 return Err(Fault::stands(found, &lease));
             }
             let rows = scene.facts.stores.rows(&lease.migration, side, &lease.key);
-            let written = BackedUp { path: PathBuf::from(lease.key.as_str()), rows: count(rows.len()) };
-            scene.facts.stores.keep_backup(&lease.migration, &lease.key, rows);
+            let path = instead_of.as_ref().map_or_else(|| file_of(&lease), |backup| backup.path.clone());
+            let before = instead_of.as_ref().and_then(|backup| scene.facts.stores.backup_at(&backup.path));
+            let epoch = before.map_or(lease.epoch, |before| before.epoch);
+            // A file that takes the place of another counts as it.
+            let sum = instead_of.and_then(|backup| backup.sum).unwrap_or_else(|| format!("{epoch}"));
+            let file = Backup { path: path.clone(), sum: Some(sum.clone()) };
+            let written = BackedUp { file, rows: count(rows.len()) };
+            scene.facts.stores.keep_backup(path, BackupFile { of: (lease.migration, lease.key), epoch, sum, rows });
             Ok(written)
+        })
+        .await
+    }
+
+    async fn read_backup(&self, _: &Lease, backup: &Backup) -> Result<Kept, EngineError> {
+        let (doing, backup) = (self.doing("reading the backup"), backup.clone());
+        request(&self.process, "read_backup", doing, move |scene| {
+            let found =
+                scene.facts.stores.backup_at(&backup.path).filter(|found| Some(&found.sum) == backup.sum.as_ref());
+            let found = found.ok_or(Fault::refused("the backup is missing or another one"))?;
+            let tally = tally_of_rows(&found.rows);
+            let rows = tally.0.iter().map(|(table, tally)| (table.clone(), tally.rows)).collect();
+            Ok(Kept { epoch: found.epoch, rows, tally: Some(tally), lacks: None })
         })
         .await
     }
@@ -179,4 +198,9 @@ impl LiveReceiving for Site {
         }
         Ok(removed)
     }
+}
+
+/// The file of an org's backup.
+fn file_of(lease: &Lease) -> PathBuf {
+    PathBuf::from(format!("{}.{}.{}.backup", lease.migration, lease.key, lease.epoch))
 }

@@ -168,6 +168,7 @@ impl LogFacts {
             attempts: 0,
             verified: None,
             failure: None,
+            backup: None,
         };
         self.moves.push(MoveRow {
             record,

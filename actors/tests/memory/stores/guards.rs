@@ -8,6 +8,7 @@ use mover_actors::domain::state::Way;
 use mover_actors::ports::Side;
 use mover_actors::protocol::store::{Entered, Seen};
 use mover_actors::protocol::{Cohort, Mode, Standing, after_arrival, before_arrival};
+use tokio::time::Instant;
 
 use super::super::event::Event;
 use super::super::world::{InjectedBug, WorldGuard};
@@ -100,6 +101,9 @@ impl WorldGuard<'_> {
     fn stand(&mut self, side: Side, lease: &Lease, after: Standing) {
         let place = self.facts.stores.place_mut(&lease.migration, side);
         let before = place.standings.insert(lease.key.clone(), after);
+        if after.mode == Mode::Moved && before.is_none_or(|before| before.mode != Mode::Moved) {
+            place.left_at.insert(lease.key.clone(), Instant::now());
+        }
         if before == Some(after) {
             return;
         }

@@ -11,10 +11,12 @@ mod transactions;
 mod writers;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 
-use mover_actors::domain::ids::{MigrationName, OrgKey};
+use mover_actors::domain::ids::{Epoch, MigrationName, OrgKey};
 use mover_actors::ports::Side;
-use mover_actors::protocol::{Cohort, Standing};
+use mover_actors::protocol::{Cohort, Mode, Standing};
+use tokio::time::Instant;
 
 pub use rows::{Row, TABLES};
 pub use writers::{Tried, WriteId};
@@ -41,8 +43,7 @@ pub struct StoreFacts {
     writers: BTreeMap<WriteId, Writer>,
     /// How often each store was started again.
     lives: [u64; 2],
-    /// Rows of the backups, by migration and org.
-    backups: BTreeMap<(MigrationName, OrgKey), Vec<Row>>,
+    backups: BTreeMap<PathBuf, BackupFile>,
     /// Whether each store has room for what is written.
     keeps_changes: [bool; 2],
     /// How many cohorts of each size, from 1, became live or moved away.
@@ -51,12 +52,24 @@ pub struct StoreFacts {
     numbers: u64,
 }
 
+/// A backup of an org.
+#[derive(Debug, Clone)]
+pub(super) struct BackupFile {
+    pub(super) of: (MigrationName, OrgKey),
+    /// Under which the org was backed up.
+    pub(super) epoch: Epoch,
+    pub(super) sum: String,
+    pub(super) rows: Vec<Row>,
+}
+
 /// The tables of one migration in one store, and what Mover keeps beside them.
 #[derive(Debug, Default)]
 struct Place {
     rows: BTreeMap<OrgKey, Vec<Row>>,
     written: BTreeMap<OrgKey, Written>,
     standings: BTreeMap<OrgKey, Standing>,
+    /// Since when orgs have been `moved`.
+    left_at: BTreeMap<OrgKey, Instant>,
     log: Vec<Entry>,
     /// Orgs whose writes the triggers look at.
     watched: BTreeSet<OrgKey>,
@@ -100,9 +113,21 @@ impl StoreFacts {
         self.place(migration, side)?.standings.get(key).copied()
     }
 
+    /// When an org left a store; nothing unless it has moved away from there.
+    pub fn left_at(&self, migration: &MigrationName, side: Side, key: &OrgKey) -> Option<Instant> {
+        let is_gone = self.standing(migration, side, key).is_some_and(|found| found.mode == Mode::Moved);
+        self.place(migration, side).filter(|_| is_gone)?.left_at.get(key).copied()
+    }
+
     /// What was written to a file of an org's rows in the source.
     pub fn backup(&self, migration: &MigrationName, key: &OrgKey) -> Option<&[Row]> {
-        self.backups.get(&(migration.clone(), key.clone())).map(Vec::as_slice)
+        let of_org = self.backups.values().filter(|file| (&file.of.0, &file.of.1) == (migration, key));
+        of_org.max_by_key(|file| file.epoch).map(|file| file.rows.as_slice())
+    }
+
+    /// A backup, by its path.
+    pub(super) fn backup_at(&self, path: &Path) -> Option<BackupFile> {
+        self.backups.get(path).cloned()
     }
 
     /// How many cohorts of each size, from 1, became live or moved away.
@@ -124,8 +149,8 @@ impl StoreFacts {
         self.lives[number(side)]
     }
 
-    pub(super) fn keep_backup(&mut self, migration: &MigrationName, key: &OrgKey, rows: Vec<Row>) {
-        self.backups.insert((migration.clone(), key.clone()), rows);
+    pub(super) fn keep_backup(&mut self, path: PathBuf, file: BackupFile) {
+        self.backups.insert(path, file);
     }
 
     fn rows_unsorted(&self, migration: &MigrationName, side: Side, key: &OrgKey) -> &[Row] {

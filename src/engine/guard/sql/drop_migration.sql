@@ -7,6 +7,14 @@ BEGIN
     END IF;
 END
 $$;
+DO $$
+BEGIN
+    -- A guard of an earlier version does not have it.
+    IF to_regclass('mover.guard_side') IS NOT NULL THEN
+        DELETE FROM mover.guard_side WHERE migration = {migration};
+    END IF;
+END
+$$;
 DELETE FROM mover.change_log WHERE migration = {migration};
 DELETE FROM mover.copy_range WHERE migration = {migration};
 DELETE FROM mover.org_guard WHERE migration = {migration}

@@ -8,7 +8,8 @@ BEGIN
     ) THEN
         RETURN;
     END IF;
-    DROP FUNCTION IF EXISTS mover.guard_admit(text, text, text[]), mover.org_lock(text, text);
+    DROP FUNCTION IF EXISTS mover.require_here(text, text), mover.guard_admit(text, text, text[]), mover.org_lock(text, text);
+    DROP TABLE IF EXISTS mover.guard_side;
     DROP TABLE mover.org_guard, mover.change_log, mover.copy_range;
     DROP FUNCTION IF EXISTS mover.watch(text[]), mover.watch_anew(), mover.watched_bits(text[]);
     -- Of earlier versions.

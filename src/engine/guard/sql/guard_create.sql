@@ -10,7 +10,7 @@ CREATE TABLE IF NOT EXISTS mover.org_guard (
     mode        text        NOT NULL CHECK (mode IN ('settled', 'capturing', 'moved', 'incoming', 'discarded')),
     mode_before text        CHECK (mode_before IN ('settled', 'capturing', 'moved', 'incoming', 'discarded')),
     epoch       bigint      NOT NULL,
-    changed_at  timestamptz NOT NULL DEFAULT now(),
+    changed_at  timestamptz NOT NULL DEFAULT now(),  -- the mode
     -- The org first: a generic plan made while the table is empty must look up each org of a cohort, not scan the migration.
     PRIMARY KEY (org_key, migration)
 );
@@ -70,6 +70,12 @@ CREATE TABLE IF NOT EXISTS mover.copy_range (
     rows       bigint,            -- null until it is copied; set in the transaction that copies
     bytes      bigint,
     PRIMARY KEY (migration, org_key, table_name, number)
+);
+
+-- The other store of each migration that is guarded here: refusals name it.
+CREATE TABLE IF NOT EXISTS mover.guard_side (
+    migration   text PRIMARY KEY,
+    other_store text NOT NULL
 );
 
 -- The key of the advisory lock that writers of a capturing org share, and that Mover takes alone to switch it. The names in the

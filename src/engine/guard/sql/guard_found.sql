@@ -1,5 +1,6 @@
 -- Whether the store has the fence of offline moves, whether it has all that online moves need, and whether its functions call
--- nothing outside pg_catalog and are callable by Mover alone. Functions of an earlier Mover may fail that.
+-- nothing outside pg_catalog and are callable by Mover, and those whom an
+-- operator let, alone. Functions of an earlier Mover may fail that.
 SELECT
     to_regclass('mover.org_guard') IS NOT NULL AS has_fence,
     to_regclass('mover.org_guard') IS NOT NULL AND to_regclass('mover.change_log') IS NOT NULL
@@ -16,6 +17,8 @@ SELECT
     AND to_regprocedure('mover.watch_anew()') IS NOT NULL
     AND to_regprocedure('mover.org_lock(text, text)') IS NOT NULL
     AND to_regprocedure('mover.guard_admit(text, text, text[])') IS NOT NULL
+    AND to_regclass('mover.guard_side') IS NOT NULL
+    AND to_regprocedure('mover.require_here(text, text)') IS NOT NULL
     AND NOT EXISTS (
         SELECT FROM pg_constraint c
         WHERE c.conrelid = to_regclass('mover.org_guard') AND c.contype = 'c'
@@ -24,7 +27,8 @@ SELECT
     NOT EXISTS (
         SELECT FROM (
             VALUES ('mover.watched_bits(text[])', true), ('mover.watch(text[])', true), ('mover.watch_anew()', true),
-                   ('mover.guard_admit(text, text, text[])', true), ('mover.org_lock(text, text)', false)
+                   ('mover.guard_admit(text, text, text[])', true), ('mover.require_here(text, text)', true),
+                   ('mover.org_lock(text, text)', false)
         ) AS made (signature, has_path)
         LEFT JOIN pg_proc p ON p.oid = to_regprocedure(made.signature)
         WHERE p.oid IS NULL

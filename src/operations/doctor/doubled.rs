@@ -1,0 +1,32 @@
+//! Finalized orgs whose rows are in the source again: someone has restored a backup there.
+
+use mover_actors::domain::record::{Lease, MoveRecord};
+use mover_actors::domain::state::State;
+use mover_actors::ports::Engine;
+
+use super::super::error::OperationError;
+use super::super::world::World;
+use super::{Inconsistency, Outcome};
+
+/// What is to be said about those of `moves` that are finalized and have rows in the source.
+pub(super) async fn doubled(
+    world: &World,
+    moves: impl Iterator<Item = &MoveRecord>,
+) -> Result<Vec<Inconsistency>, OperationError> {
+    let finalized: Vec<&MoveRecord> = moves.filter(|record| record.state == State::Finalized).collect();
+    let Some(first) = finalized.first() else { return Ok(Vec::new()) };
+    let leases: Vec<Lease> = finalized.iter().map(|record| record.lease()).collect();
+    let sizes = world.engine.sizes(&leases).await?;
+    let definition = world.definition(&first.migration)?;
+    let (from, to) = (&definition.from, &definition.to);
+    let of_org = |(record, rows): (&&MoveRecord, i64)| {
+        let file = record.backup.as_ref().map_or("FILE".into(), |backup| backup.path.display().to_string());
+        let text = format!(
+            "its rows are in both stores: {from} holds {rows} of them although it is finalized, as after a restore. It lives in {to}, \
+             which accepts its writes; {from} refuses them; next: mover restore {file} --to {from} --remove"
+        );
+        let (migration, org) = (record.migration.clone(), record.org.to_string());
+        Inconsistency { migration, org, text, grave: false, outcome: Outcome::LeftToDecide }
+    };
+    Ok(finalized.iter().zip(sizes).filter(|(_, rows)| *rows > 0).map(of_org).collect())
+}
