@@ -42,23 +42,24 @@ impl Discontinuity {
 /// What has changed behind the stores of all migrations since their last campaigns. Stores that cannot be reached are left out:
 /// others report them.
 pub(super) async fn look(world: &World) -> Result<Vec<Discontinuity>, OperationError> {
-    let names: BTreeSet<&StoreName> = world.definitions.iter().flat_map(stores).collect();
+    // Read before the stores: what another process notes meanwhile is newer than what is found here.
+    let mut seen = Vec::new();
+    for definition in world.definitions.iter() {
+        for store in stores(definition) {
+            seen.push((&definition.name, store, world.log.store_seen(&definition.name, store).await?));
+        }
+    }
+    let names: BTreeSet<&StoreName> = seen.iter().map(|(_, store, _)| *store).collect();
     // A store that does not answer takes its time, for all of them at once.
     let asked = names.iter().map(|store| async { (*store, world.engine.find_store(store).await.ok()) });
     let found: BTreeMap<&StoreName, Option<StoreFound>> = join_all(asked).await.into_iter().collect();
     // Read after the stores: epochs in the move log only rise.
     let known = world.log.newest_epoch().await?;
-    let mut changed = Vec::new();
-    for definition in world.definitions.iter() {
-        for store in stores(definition) {
-            let Some(Some(now)) = found.get(store) else { continue };
-            let seen = world.log.store_seen(&definition.name, store).await?;
-            if let Some(text) = changes(seen.as_ref(), now, &definition.name, known) {
-                changed.push(Discontinuity { migration: definition.name.clone(), store: store.clone(), text });
-            }
-        }
-    }
-    Ok(changed)
+    let changed = seen.iter().filter_map(|(migration, store, seen)| {
+        let text = changes(seen.as_ref(), found.get(store)?.as_ref()?, migration, known)?;
+        Some(Discontinuity { migration: (*migration).clone(), store: (*store).clone(), text })
+    });
+    Ok(changed.collect())
 }
 
 fn stores(definition: &Definition) -> BTreeSet<&StoreName> {

@@ -8,7 +8,7 @@ use tokio_postgres::Client;
 
 use super::gate::Gate;
 use super::program::{Ended, eventually};
-use super::world::{ONLINE, ORGS, World};
+use super::world::{ONLINE, ORGS, World, connect};
 
 /// The server comes back as a standby that was promoted does: on a new timeline.
 async fn fail_over(world: &World) {
@@ -28,15 +28,17 @@ fn dump(world: &World, database: &str) -> Vec<u8> {
     output.stdout
 }
 
-/// Drops a database and restores it from its dump.
+/// Replaces a database by one that is restored from its dump. Clients write all the time, so it gets its name in the end.
 async fn restore(world: &World, database: &str, dump: &[u8]) {
-    world.servers.drop_database(database).await.unwrap();
-    world.servers.ensure_database(database).await.unwrap();
+    world.servers.ensure_database("restored").await.unwrap();
     let file = world.dir().join("dump");
     std::fs::write(&file, dump).unwrap();
-    let url = world.servers.postgres_url(database);
+    let url = world.servers.postgres_url("restored");
     let output = Command::new("pg_restore").arg("--dbname").arg(&url).arg(&file).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    world.servers.drop_database(database).await.unwrap();
+    let rename = format!("ALTER DATABASE restored RENAME TO {database}");
+    run(&connect(&world.servers.postgres_url("postgres")).await, &rename).await;
 }
 
 async fn doctor(world: &World, code: i32) -> Ended {
