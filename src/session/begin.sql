@@ -3,6 +3,8 @@
 SET search_path = pg_catalog, pg_temp;
 -- No timer ends a statement: if it hits a commit, it ends its wait for a standby, and the commit may still be lost.
 SET statement_timeout = 0;
+-- A session that holds the lock of a node is idle most of the time.
+SET idle_session_timeout = 0;
 -- Commits survive a crash, whatever was set for the role or the database. The server's own setting may be stricter; the setting
 -- for our role hides it, but its source file is visible to those who may read it.
 DO $$

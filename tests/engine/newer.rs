@@ -46,3 +46,17 @@ async fn virtual_generated_columns_stay_out_of_the_copy() {
     verify(&engine, &lease("1", 1)).await.unwrap();
     assert_eq!(world.count(&world.new, "notes WHERE twice = 42").await, 1);
 }
+#[tokio::test]
+async fn a_limit_for_transactions_does_not_end_those_of_a_move() {
+    let world = World::with_schema(SCHEMA).await;
+    for client in [&world.old, &world.new] {
+        if !is_at_least(client, 17).await {
+            continue;
+        }
+        client.batch_execute("ALTER ROLE mover SET transaction_timeout = '300ms'").await.unwrap();
+    }
+    world.old.batch_execute("INSERT INTO notes SELECT g, 1, g FROM generate_series(1, 300000) g").await.unwrap();
+    let engine = world.engine(vec![keyed("notes", "org")]);
+    engine.copy(&lease("1", 1)).await.unwrap();
+    verify(&engine, &lease("1", 1)).await.unwrap();
+}

@@ -101,14 +101,18 @@ async fn commits_last_and_names_are_postgres_own_whatever_is_set_for_the_role() 
 
 /// A cancel that hits a commit ends its wait for a standby.
 #[tokio::test(flavor = "multi_thread")]
-async fn no_timer_of_the_role_or_the_database_cancels_a_commit() {
+async fn no_timer_of_the_role_or_the_database_ends_a_commit_or_an_idle_session() {
     let server = Server::start().await;
     let world = server.world().await;
     for whose in ["ROLE mover", "DATABASE postgres"] {
-        world.run(&format!("ALTER {whose} SET statement_timeout = '5s'")).await.unwrap();
+        for timer in ["statement_timeout", "idle_session_timeout"] {
+            world.run(&format!("ALTER {whose} SET {timer} = '5s'")).await.unwrap();
+        }
     }
     let pool = connect(&server.postgres.url("postgres"), 1).await.unwrap();
     let client: Object = pool.get().await.unwrap();
-    let row = client.query_one("SHOW statement_timeout", &[]).await.unwrap();
-    assert_eq!(row.get::<_, String>(0), "0");
+    for timer in ["statement_timeout", "idle_session_timeout"] {
+        let row = client.query_one(&format!("SHOW {timer}"), &[]).await.unwrap();
+        assert_eq!(row.get::<_, String>(0), "0", "{timer}");
+    }
 }

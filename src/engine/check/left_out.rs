@@ -207,7 +207,16 @@ fn tell(report: &mut Report, definition: &Definition, name: &TableName, table: &
         toml(&name.to_string()),
         list("ignored_tables", &definition.ignored_tables, [name])
     );
-    report.problem(format!("table {name}"), text, remedy);
+    // Rows that stay behind may be meant to; foreign keys that `finalize` breaks, and half of a table's rows, are not.
+    let breaks = match evidence {
+        Evidence::Points { .. } => definition.strategy == Strategy::Online,
+        Evidence::Inherits { .. } => true,
+        Evidence::HasKey { .. } => false,
+    };
+    match breaks {
+        true => report.problem(format!("table {name}"), text, remedy),
+        false => report.warning(format!("table {name}"), text, remedy),
+    }
 }
 
 /// Tables that no one names and nothing is known of: one line names all of them.

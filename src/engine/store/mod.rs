@@ -163,9 +163,10 @@ impl Store {
         let cause = said.or_else(|| source.map(ToString::to_string)).unwrap_or_else(|| error.to_string());
         let next = match code {
             Some(code) if *code == SqlState::INVALID_CATALOG_NAME => "create it, or correct url in",
-            None if cause != "password missing" => LOOK_THERE,
-            Some(_) if is_transient(error) => LOOK_THERE,
-            _ => "correct user and password in",
+            // The class of authorization, or the driver has no password.
+            Some(code) if code.code().starts_with("28") && !is_transient(error) => "correct user and password in",
+            None if cause == "password missing" => "correct user and password in",
+            Some(_) | None => LOOK_THERE,
         };
         let problem = match code {
             Some(code) if *code == SqlState::INVALID_PASSWORD => format!("the password is wrong: {cause}"),
