@@ -14,7 +14,7 @@ async fn it_fits_wide_and_narrow_in_light_and_dark() {
     served.world.spoil(&uncopied, &unverified).await;
     // No line break is anywhere in it.
     let long = "w".repeat(500);
-    let add = "INSERT INTO organizations VALUES (gen_random_uuid(), $1, 'long', now(), '{}')";
+    let add = "INSERT INTO organizations VALUES (gen_random_uuid(), $1, 'long', date_trunc('second', now()), '{}')";
     served.world.old_store().await.execute(add, &[&long]).await.unwrap();
     let page = Page::open(&served, &served.operator).await;
     page.command("orgs capture whole_org_offline").await;
