@@ -103,7 +103,9 @@ async fn a_row_that_the_target_changes_on_its_way_is_named() {
     world.new.batch_execute(spoil).await.unwrap();
     world.old.batch_execute("UPDATE accounts SET touched = 1 WHERE email = 'a1@1'").await.unwrap();
     let reason = refusal(engine.catch_up(&ours, Way::Forward).await);
-    assert!(reason.contains("accounts") && reason.contains("rows differ after they were carried over"), "{reason}");
+    // By the row, or by the trigger if the plan was made anew in between.
+    let by_row = reason.contains("rows differ after they were carried over");
+    assert!(reason.contains("accounts") && (by_row || reason.contains("trigger spoil")), "{reason}");
     assert_eq!(world.count(&world.old, "mover.change_log").await, 1);
     world.new.batch_execute("DROP TRIGGER spoil ON accounts").await.unwrap();
     assert_eq!(caught_up(&engine, &ours, Way::Forward).await, 1);
