@@ -39,6 +39,7 @@ mutants: setup ## Each safety measure taken away from the product, and whether a
 versions: setup ## All tests of guard, live moves and engine between each two of PostgreSQL 14 to 18, and a chaos trial each; hours
 	scripts/versions.sh all
 
-chaos: setup ## Mover is killed 1,000 times while orgs move and clients write, then every row is counted; docs/chaos.md
+chaos: setup ## All crash tests with each org alone; then Mover is killed 1,000 times while orgs move and clients write, then every row is counted; docs/chaos.md
 	$(CARGO) build --release -p mover -p mover-chaos --bins
+	MOVER_TEST_ONE_BY_ONE=1 $(CARGO) test -p mover --test crash
 	$${CARGO_TARGET_DIR:-target}/release/mover-chaos

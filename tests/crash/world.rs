@@ -42,9 +42,13 @@ pub(crate) struct World {
 }
 
 impl World {
-    /// Everything is in place, all orgs are ready, and clients write. Orgs move in cohorts.
+    /// Everything is in place, all orgs are ready, and clients write. Orgs move in cohorts, or with `MOVER_TEST_ONE_BY_ONE` in the
+    /// environment each alone.
     pub(crate) async fn ready(migration: &str) -> Self {
-        Self::with_definitions(migration, &[]).await
+        match std::env::var_os("MOVER_TEST_ONE_BY_ONE") {
+            Some(_) => Self::ready_one_by_one(migration).await,
+            None => Self::with_definitions(migration, &[]).await,
+        }
     }
 
     /// The same, and each org goes alone.
