@@ -6,6 +6,7 @@
 //! - `app`: the interface of an application; `shop` and `bank` implement it;
 //! - `client`: writes until each write is acknowledged, which the `ledger` records;
 //! - `operator`: starts Mover and kills it, `restarts`: restarts servers, `link`: holds Mover's packets back;
+//! - `schema_changes`: adds columns and partitions meanwhile;
 //! - `check`: at rest, compares the rows of every org in both stores with the ledger.
 //!
 //! `docs/chaos.md` says what is checked and how to read a failure.
@@ -25,6 +26,7 @@ mod options;
 mod postgres;
 mod program;
 mod restarts;
+mod schema_changes;
 mod servers;
 mod shop;
 mod tampering;

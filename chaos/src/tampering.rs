@@ -20,7 +20,7 @@ const SPOILT_AT_HOME: [(&str, &str, &str); 5] = [
     ),
     (
         "a write that was never acknowledged",
-        "INSERT INTO writes VALUES (-1, $KEY, -1)",
+        "INSERT INTO writes (id, shop, client) VALUES (-1, $KEY, -1)",
         "DELETE FROM writes WHERE id = -1",
     ),
     (
@@ -41,7 +41,7 @@ const SPOILT_AT_HOME: [(&str, &str, &str); 5] = [
 
 const SPOILT_ELSEWHERE: [(&str, &str, &str); 1] = [(
     "a write in the store that the org has left",
-    "INSERT INTO writes VALUES (-1, $KEY, -1)",
+    "INSERT INTO writes (id, shop, client) VALUES (-1, $KEY, -1)",
     "DELETE FROM writes WHERE id = -1",
 )];
 

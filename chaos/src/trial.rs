@@ -24,6 +24,7 @@ use crate::options::Options;
 use crate::postgres::{causes, connect_patiently};
 use crate::program::{Death, Program};
 use crate::restarts::Restarts;
+use crate::schema_changes::{self, Constants, SchemaChanges};
 use crate::servers::{Servers, Store};
 use crate::shop::Shop;
 use crate::tampering;
@@ -41,6 +42,9 @@ pub(crate) const LEASE_MS: u64 = 1_500;
 
 /// How long a client that caches its flags keeps them.
 const CACHED: Duration = Duration::from_secs(1);
+
+/// The schema changes once in so many faults of servers.
+const SCHEMA_CHANGES_RARER: u32 = 6;
 
 /// Words in the reason of a failed move that hint at wrong rows, not at circumstances.
 const SUSPICIOUS: [&str; 5] = ["differ", "violates", "duplicate", "does not exist", "bug"];
@@ -81,6 +85,7 @@ struct Trial {
     sky: Arc<RwLock<()>>,
     shop: Arc<Shared<Shop>>,
     bank: Arc<Shared<Bank>>,
+    constants: Constants,
     events_seen: Mutex<i64>,
 }
 
@@ -113,6 +118,7 @@ impl Trial {
             sky: Arc::default(),
             shop,
             bank,
+            constants: Constants::default(),
             events_seen: Mutex::new(0),
         };
         trial.undisturbed("darklaunch default cell=old").await?;
@@ -139,7 +145,12 @@ impl Trial {
     }
 
     async fn undisturbed(&self, command: &str) -> Result<(), String> {
-        let ended = self.program.exec(command, Death::Natural).await.map_err(|error| error.to_string())?;
+        self.program_says(&["exec", "--yes", command]).await
+    }
+
+    /// Runs Mover to its end; an error is what it said.
+    async fn program_says(&self, arguments: &[&str]) -> Result<(), String> {
+        let ended = self.program.run(arguments, Death::Natural).await.map_err(|error| error.to_string())?;
         if ended.code() == Some(0) { Ok(()) } else { Err(ended.tail()) }
     }
 
@@ -156,6 +167,15 @@ impl Trial {
             random: StdRng::from_rng(&mut random),
         };
         tasks.spawn(restarts.run());
+        let schema_changes = SchemaChanges {
+            servers: self.servers.clone(),
+            counters: self.counters.clone(),
+            evidence: self.evidence.clone(),
+            sky: self.sky.clone(),
+            every: options.mishap_every * SCHEMA_CHANGES_RARER,
+            random: StdRng::from_rng(&mut random),
+        };
+        tasks.spawn(schema_changes.run());
         for store in Store::BOTH {
             tasks.spawn(watch(self.servers.store_url(store), self.counters.clone(), self.evidence.clone()));
         }
@@ -220,7 +240,16 @@ impl Trial {
         if let Err(error) = self.read_events().await {
             self.evidence.add(format!("reading the events of the move log: {error}"));
         }
+        // Partitions that were attached since the last move.
+        for store in Store::BOTH {
+            if let Err(said) = self.program_says(&["guard", "install", store.name(), "shop"]).await {
+                self.evidence.add(said);
+            }
+        }
         self.ask_mover().await;
+        if let Err(error) = self.constants.check(&self.servers, &self.evidence).await {
+            self.evidence.add(format!("reading the columns that were added: {}", causes(&error)));
+        }
         check::check(&self.shop, &self.servers, &self.evidence).await;
         check::check(&self.bank, &self.servers, &self.evidence).await;
         self.counters.add(&self.counters.checks);
@@ -269,7 +298,9 @@ impl Trial {
                 }
                 ("abort", reason) => {
                     let reason = reason.unwrap_or_else(|| "no reason".into());
-                    if SUSPICIOUS.iter().any(|word| reason.contains(word)) {
+                    // While only one store has a column, orgs are refused.
+                    let by_column = reason.contains(schema_changes::COLUMN);
+                    if !by_column && SUSPICIOUS.iter().any(|word| reason.contains(word)) {
                         self.evidence.add(format!("{org} was given up because {reason}"));
                     }
                     self.counters.name(format!("move given up: {}", in_general(&reason)));
