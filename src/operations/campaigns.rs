@@ -12,6 +12,7 @@ use crate::state::read::Counts;
 
 use super::Running;
 use super::answer::Answer;
+use super::doctor::Diagnosis;
 use super::error::OperationError;
 use super::orgs::selection;
 use super::world::World;
@@ -69,6 +70,9 @@ pub(super) async fn migrate(
     world.flags.ping().await?;
     super::continuity::refuse_changed(world).await?;
     super::check::refuse_unsafe(world, definition).await?;
+    if definition.strategy == Strategy::Online && !definition.tables.is_empty() {
+        Diagnosis::refuse_forgotten(world, definition).await?;
+    }
     if aim == Aim::Migrate {
         super::guard::install_for_campaign(world, definition).await?;
     }

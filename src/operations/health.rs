@@ -70,7 +70,15 @@ impl Health {
             causes.push(Cause { level: Level::Critical, text: error.to_string() });
         }
         causes.extend(placement(world).await);
-        let orphans: u64 = world.log.nodes().await?.iter().filter(|node| !node.alive).map(|node| node.moves).sum();
+        let nodes = world.log.nodes().await?;
+        let dead = || nodes.iter().filter(|node| !node.alive);
+        let orphans: u64 = dead().map(|node| node.moves - node.copies).sum();
+        let copies: u64 = dead().map(|node| node.copies).sum();
+        if copies > 0 {
+            let text =
+                format!("copies of rolled back orgs that are still to be removed: {copies}; next: mover exec resume");
+            causes.push(Cause { level: Level::Warning, text });
+        }
         if orphans > 0 {
             let text =
                 format!("orgs in flight, perhaps in 503, whose process is gone: {orphans}; next: mover exec resume");
@@ -109,7 +117,7 @@ async fn placement(world: &World) -> Vec<Cause> {
     let grave: Vec<_> = ailments.iter().filter(|found| found.grave).collect();
     let misplaced = grave.first().map(|first| {
         format!(
-            "orgs for which the wrong set of stores accepts writes: {}; one is {} of {}: {}; next: mover doctor",
+            "orgs that are not safe where they live: {}; one is {} of {}: {}; next: mover doctor",
             grave.len(),
             first.org,
             first.migration,

@@ -117,7 +117,7 @@ async fn a_store_restored_from_an_older_dump_is_noticed_and_doctor_says_which_or
         "both stores accept writes of the org (source: nothing, target: capturing), but the move log has it migrated";
     assert_eq!(found.answer.matches(both).count(), 3, "{found}");
     let health = world.mover(&["health"]).await.with_code(2);
-    assert!(health.answer.contains("orgs for which the wrong set of stores accepts writes: 3"), "{health}");
+    assert!(health.answer.contains("orgs that are not safe where they live: 3"), "{health}");
     // The operator's decision is about the store; the orgs are still where they should not be.
     accept(&world).await;
     doctor(&world, 1).await;

@@ -159,11 +159,11 @@ async fn a_store_that_is_read_only_by_default_is_refused() {
     for (sql, remedy) in [
         (
             "ALTER DATABASE new SET default_transaction_read_only = on",
-            "ALTER DATABASE new RESET default_transaction_read_only",
+            "BEGIN READ WRITE; ALTER DATABASE new RESET default_transaction_read_only; COMMIT",
         ),
         (
             "ALTER ROLE lesser SET default_transaction_read_only = on",
-            "ALTER ROLE lesser RESET default_transaction_read_only",
+            "BEGIN READ WRITE; ALTER ROLE lesser RESET default_transaction_read_only; COMMIT",
         ),
     ] {
         let world = World::with_schema(crate::checking::GOOD).await;
@@ -174,7 +174,7 @@ async fn a_store_that_is_read_only_by_default_is_refused() {
             &found(&engine, Level::Problem).await,
             &["store new", "nothing can be written", &format!("run in new: {remedy}")],
         );
-        world.new.batch_execute(&format!("SET default_transaction_read_only = off; {remedy}")).await.unwrap();
+        world.server.connect("new").await.batch_execute(remedy).await.unwrap();
         assert_eq!(found(&engine, Level::Problem).await, [""; 0]);
     }
 }

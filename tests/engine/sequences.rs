@@ -140,7 +140,7 @@ async fn remedies_stay_within_small_sequences() {
         .await
         .unwrap();
     assert_eq!(mended(&world, vec![keyed("notes", "org")]).await.len(), 2);
-    world.old.batch_execute("SELECT setval('notes_id_seq', 32767)").await.unwrap();
+    world.old.batch_execute("SELECT setval('notes_id_seq', 32766)").await.unwrap();
     let report = world.engine(vec![keyed("notes", "org")]).check(&migration()).await;
     let problem = report.of_level(Level::Problem).next().unwrap().to_string();
     assert!(problem.contains("no number is left") && problem.contains("AS bigint"), "{problem}");
@@ -159,6 +159,37 @@ async fn workers_that_advance_a_sequence_at_once_share_the_gap() {
     futures_util::future::join_all(leases.iter().map(|lease| carry(&engine, lease))).await;
     let last: i64 = world.new.query_one("SELECT last_value FROM notes_id_seq", &[]).await.unwrap().get(0);
     assert!((100_018..100_100).contains(&last), "{last}");
+}
+
+#[tokio::test]
+async fn a_sequence_that_gives_blocks_of_numbers_is_told_although_its_own_never_meet() {
+    let world = world(1).await;
+    for (client, at) in [(&world.old, 12_345), (&world.new, 1)] {
+        let blocks =
+            format!("CREATE SEQUENCE hibernate_sequence INCREMENT BY 50; SELECT setval('hibernate_sequence', {at})");
+        client.batch_execute(&blocks).await.unwrap();
+    }
+    let report = world.engine(vec![keyed("notes", "org")]).check(&migration()).await;
+    let told = report.of_level(Level::Warning).find(|found| found.subject.contains("hibernate_sequence")).unwrap();
+    assert!(told.text.contains("at 1, while the source's is at 12345"), "{told}");
+}
+
+#[tokio::test]
+async fn a_sequence_that_begins_anew_is_content_with_the_printed_statements() {
+    let world = world(1).await;
+    for client in [&world.old, &world.new] {
+        client.batch_execute("ALTER SEQUENCE notes_id_seq CYCLE").await.unwrap();
+    }
+    let engine = world.engine(vec![keyed("notes", "org")]);
+    let cycles = async || {
+        let report = engine.check(&migration()).await;
+        report.findings.into_iter().find(|found| found.text.contains("begins anew"))
+    };
+    for statement in cycles().await.unwrap().statements {
+        let client = if statement.store.as_str() == "old" { &world.old } else { &world.new };
+        client.batch_execute(&statement.sql).await.unwrap();
+    }
+    assert_eq!(cycles().await, None);
 }
 
 #[tokio::test]

@@ -102,9 +102,15 @@ fn tell(
     let run = |sql: String| Remedy::run(&definition.from, sql);
     match kind {
         Kind::LargeObject if bad > 0 => {
-            let sql = format!("ALTER TABLE {} ALTER COLUMN {quoted} TYPE bytea USING lo_get({quoted})", table.quoted);
+            // lo_get fails for a number without an object, such as 0.
+            let clear = format!(
+                "UPDATE {} AS t SET {quoted} = NULL WHERE NOT EXISTS (SELECT FROM pg_largeobject_metadata o WHERE o.oid = t.{quoted})",
+                table.quoted
+            );
+            let alter = format!("ALTER TABLE {} ALTER COLUMN {quoted} TYPE bytea USING lo_get({quoted})", table.quoted);
             let text = format!("{of_rows} point to a large object: the number moves, and the object does not");
-            let remedy = run(sql.clone()).and_run(&definition.to, sql);
+            let (from, to) = (&definition.from, &definition.to);
+            let remedy = run(clear.clone()).and_run(from, alter.clone()).and_run(to, clear).and_run(to, alter);
             report.problem(subject, text, remedy);
         }
         Kind::LargeObject => {

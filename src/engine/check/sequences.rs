@@ -1,6 +1,5 @@
 //! Sequences of the target that would return numbers which rows of the source already have.
 
-use mover_actors::domain::ids::StoreName;
 use mover_actors::ports::EngineError;
 use tokio_postgres::Row;
 
@@ -33,7 +32,7 @@ pub(in crate::engine) async fn check_sequences(
                 continue;
             };
             let (theirs, ours) = (stands_at(source, twin).await?, stands_at(target, sequence).await?);
-            compare(report, &subject, (twin, theirs), (sequence, ours), &definition.to);
+            compare(report, &subject, (twin, theirs), (sequence, ours), definition);
         }
     }
     Ok(())
@@ -50,10 +49,11 @@ pub(in crate::engine) async fn check_free_sequences(
     for Free { sequence, last, start } in there {
         let twin = here.iter().find(|twin| twin.sequence.quoted == sequence.quoted);
         // No row has a number that was never drawn.
-        let Some((twin, theirs)) = twin.and_then(|twin| Some((&twin.sequence, twin.last?))) else { continue };
+        let Some(theirs) = twin.and_then(|twin| twin.last) else { continue };
         let ours = last.unwrap_or(start);
         let is_behind = if sequence.increment < 0 { ours >= theirs } else { ours <= theirs };
-        if !is_behind || sequence.cycles || interleave((twin.increment, theirs), (sequence.increment, ours)) {
+        // Numbers that never coincide from now on are no help: clients that draw blocks (`INCREMENT BY 50`) use all in between.
+        if !is_behind || sequence.cycles {
             continue;
         }
         let text = format!(
@@ -107,14 +107,18 @@ fn compare(
     subject: &str,
     (twin, theirs): (&Sequence, i64),
     (own, ours): (&Sequence, i64),
-    to: &StoreName,
+    Definition { from, to, .. }: &Definition,
 ) {
     if interleave((twin.increment, theirs), (own.increment, ours)) {
         return report.ok(subject, "it never gives a number that the source's gives");
     }
     if twin.cycles || own.cycles {
         let text = "it begins anew at its end, so it gives numbers that rows may have already";
-        return report.warning(subject, text, Remedy::run(to, format!("ALTER SEQUENCE {} NO CYCLE", own.quoted)));
+        let stores = [(from, twin), (to, own)].into_iter().filter(|(_, sequence)| sequence.cycles);
+        let remedy = stores.fold(Remedy::default(), |remedy, (store, sequence)| {
+            remedy.and_run(store, format!("ALTER SEQUENCE {} NO CYCLE", sequence.quoted))
+        });
+        return report.warning(subject, text, remedy);
     }
     let is_ahead = if own.increment < 0 { ours < theirs } else { ours > theirs };
     if is_ahead {

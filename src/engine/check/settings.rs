@@ -22,8 +22,13 @@ pub(in crate::engine) async fn check_settings(
     let (is_online, is_target) = (definition.strategy == Strategy::Online, *store.name() == definition.to);
     for row in &rows {
         let (name, value): (&str, &str) = (row.try_get("name").map_err(failed)?, row.try_get("value").map_err(failed)?);
-        let (place, sql): (&str, &str) = (row.try_get("place").map_err(failed)?, row.try_get("sql").map_err(failed)?);
-        let (subject, remedy) = (format!("store {}", store.name()), Remedy::run(store.name(), sql));
+        let place: &str = row.try_get("place").map_err(failed)?;
+        let sql: Option<&str> = row.try_get("sql").map_err(failed)?;
+        let subject = format!("store {}", store.name());
+        let remedy = match sql {
+            Some(sql) => Remedy::run(store.name(), sql),
+            None => format!("remove {name} from the options in url of [stores.{}]", store.name()).into(),
+        };
         let set = format!("{name} = {value} is set for {place}");
         match name {
             "session_replication_role" if is_online => {

@@ -151,7 +151,9 @@ pub(in crate::engine) fn setval(sequence: &Sequence, beyond: i64) -> Option<Stri
     let downwards = sequence.increment < 0;
     let end = i128::from(if downwards { sequence.least } else { sequence.greatest });
     let left = (end - i128::from(beyond)) * if downwards { -1 } else { 1 };
-    let head_start = (left + 1).div_euclid(2).min(i128::from(HEAD_START));
+    // The next number is one step further, and there must be one.
+    let step = i128::from(sequence.increment.unsigned_abs());
+    let head_start = (left + 1).div_euclid(2).min(left - step).min(i128::from(HEAD_START));
     if head_start < 1 {
         return None;
     }
@@ -187,10 +189,14 @@ mod tests {
         let value = |text: &str| Some(Some(text.to_owned()));
         assert_eq!(to(sequence(1, 1, i64::MAX), 7), value("10000007"));
         assert_eq!(to(sequence(1, 1, 32767), 3), value("16385"));
-        assert_eq!(to(sequence(1, 1, 32767), 32766), value("32767"));
+        // A number must be left to draw after the one that is set.
+        assert_eq!(to(sequence(1, 1, 32767), 32765), value("32766"));
+        assert_eq!(to(sequence(1, 1, 32767), 32766), None);
         assert_eq!(to(sequence(1, 1, 32767), 32767), None);
+        assert_eq!(to(sequence(10, 1, 100), 91), None);
+        assert_eq!(to(sequence(10, 1, 100), 81), value("90"));
         assert_eq!(to(sequence(-1, -32768, -1), -4), value("-16386"));
-        assert_eq!(to(sequence(1, 1, i64::MAX), i64::MAX - 1), value(&i64::MAX.to_string()));
+        assert_eq!(to(sequence(1, 1, i64::MAX), i64::MAX - 1), None);
     }
 
     #[test]

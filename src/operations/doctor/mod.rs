@@ -58,7 +58,7 @@ pub struct Inconsistency {
     pub org: String,
     /// What is wrong, and in which store.
     pub text: String,
-    /// Whether the wrong set of stores accepts writes.
+    /// Whether the wrong set of stores accepts writes, or the store where the org lives knows nothing of it.
     pub grave: bool,
     /// What was done about it.
     pub outcome: Outcome,
@@ -104,6 +104,22 @@ impl Diagnosis {
             }
         }
         Ok(diagnosis)
+    }
+
+    /// An error if the target knows nothing of an org that has moved there: no campaign of the migration begins over that.
+    pub(super) async fn refuse_forgotten(world: &World, definition: &Definition) -> Result<(), OperationError> {
+        let survey = Survey::read(world, &definition.name).await?;
+        let mut forgotten = survey.keys.iter().filter(|key| survey.is_forgotten(key));
+        let Some(first) = forgotten.next() else { return Ok(()) };
+        let org = survey.moves.get(first).map_or_else(|| first.to_string(), |record| record.org.to_string());
+        let problems = format!(
+            "  store {to} knows nothing of {} orgs that have moved there, e.g. {org}: it was restored from before their moves, or its \
+             guard was removed; next: mover doctor, and bring {to} up to date; if their rows are all there: mover guard install {to} {}",
+            1 + forgotten.count(),
+            definition.name,
+            to = definition.to,
+        );
+        Err(OperationError::StoresChanged { problems })
     }
 
     /// Whether nothing is left to do.
@@ -154,7 +170,7 @@ impl Patient<'_> {
             migration: self.migration.clone(),
             org,
             text: self.text(found),
-            grave: found.is_grave(),
+            grave: found.is_grave() || self.survey.is_forgotten(self.key),
             outcome,
         }
     }

@@ -9,7 +9,7 @@ use mover_actors::ports::Side;
 
 use super::super::error::OperationError;
 use super::super::world::World;
-use super::verdict::{Said, Verdict, verdict};
+use super::verdict::{Said, Verdict, is_forgotten, verdict};
 use crate::engine::Guarded;
 
 /// What both stores and the move log say of the orgs of a migration.
@@ -65,6 +65,11 @@ impl Survey {
             Verdict::Well if is_idle && self.entries(Side::Source, key) > 0 => Verdict::SourceLogs,
             found => found,
         }
+    }
+
+    /// Whether the org has left for a store that knows nothing of it.
+    pub(super) fn is_forgotten(&self, key: &OrgKey) -> bool {
+        is_forgotten(self.said(Side::Target, key), self.verdict(key))
     }
 
     /// Whether nobody has moved the org in between.

@@ -73,6 +73,11 @@ const FINALIZED: [[Verdict; 6]; 6] = [
     /* discarded */ [Well,  Well,  TLogs, Non,   Non,   Non],
 ];
 
+/// Whether the org has left the source for a store that knows nothing of it, as one that was restored from before the move.
+pub(super) fn is_forgotten(target: Said, found: Verdict) -> bool {
+    found == Verdict::NoWayBack && target.is_none()
+}
+
 /// The verdict; `state` is `None` if the move log does not know the org. In flight the stores may be ahead of the move log or
 /// behind it, and the owner of the move brings them together.
 pub(super) fn verdict(source: Said, target: Said, state: Option<State>) -> Verdict {

@@ -41,6 +41,8 @@ pub struct NodeView {
     pub left_at: Option<SystemTime>,
     /// How many moves it has in flight.
     pub moves: u64,
+    /// How many of them only have the copy of an org that was rolled back to remove.
+    pub copies: u64,
 }
 
 /// What a campaign has copied.
@@ -106,6 +108,7 @@ impl PgMoveLog {
                 joined_at: columns.get("joined_at")?,
                 left_at: columns.time("left_at")?,
                 moves: columns.count("moves")?,
+                copies: columns.count("copies")?,
             })
         };
         rows.iter().map(view).collect()

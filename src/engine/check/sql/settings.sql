@@ -11,17 +11,22 @@ SELECT
     e.name,
     e.value,
     CASE WHEN e.setrole = 0 THEN 'database ' || current_database() ELSE 'role ' || r.rolname END AS place,
-    CASE
+    -- Where sessions are read only, this one must not be.
+    format(CASE e.name WHEN 'default_transaction_read_only' THEN 'BEGIN READ WRITE; %s; COMMIT' ELSE '%s' END, CASE
         WHEN e.setrole = 0 THEN format('ALTER DATABASE %I RESET %I', current_database(), e.name)
         WHEN e.setdatabase = 0 THEN format('ALTER ROLE %I RESET %I', r.rolname, e.name)
         ELSE format('ALTER ROLE %I IN DATABASE %I RESET %I', r.rolname, current_database(), e.name)
-    END AS sql
+    END) AS sql
 FROM entry e
 LEFT JOIN pg_roles r ON r.oid = e.setrole
 WHERE e.name = 'default_transaction_read_only' AND e.value IN ('on', 'true', 'yes', '1') AND (e.setrole = 0 OR r.rolname = current_user)
    OR e.name = 'session_replication_role' AND e.value = 'replica' AND (e.setrole = 0 OR r.rolname <> current_user)
 UNION ALL
-SELECT g.name, g.setting, 'the server', format('ALTER SYSTEM RESET %I', g.name)
+SELECT g.name, g.setting, 'the server', format('ALTER SYSTEM RESET %I; SELECT pg_reload_conf()', g.name)
 FROM pg_settings g
-WHERE g.name = 'default_transaction_read_only' AND g.setting = 'on' AND g.source NOT IN ('database', 'user', 'database user')
+WHERE g.name = 'default_transaction_read_only' AND g.setting = 'on' AND g.source NOT IN ('database', 'user', 'database user', 'client')
+UNION ALL
+SELECT g.name, g.setting, 'sessions by the address', NULL
+FROM pg_settings g
+WHERE g.name = 'default_transaction_read_only' AND g.setting = 'on' AND g.source = 'client'
 ORDER BY 1, 3
