@@ -43,7 +43,7 @@ use tokio::sync::OnceCell;
 
 pub use check::report::{Finding, Level, Report, Statement};
 pub use continuity::StoreFound;
-pub use guard::{GuardStatus, GuardedOrgs};
+pub use guard::{Gap, GuardStatus, GuardedOrgs};
 pub use live::{BackupKeys, OpenedBackup, RangedCopy, Restored, Trust};
 pub use orgs::survey::Guarded;
 pub use orgs::{Listed, names_no_org};
@@ -214,7 +214,7 @@ impl PgEngine {
     }
 
     /// Tables and partitions in a store whose writes are not guarded although an org moves or lives elsewhere.
-    pub async fn uncovered(&self, migration: &MigrationName, store: &StoreName) -> Result<Vec<String>, EngineError> {
+    pub async fn uncovered(&self, migration: &MigrationName, store: &StoreName) -> Result<Vec<Gap>, EngineError> {
         match guard::is_needed(self.store_of(self.definition(migration)?, store)?, migration).await? {
             true => self.triggers(migration, store).await?.uncovered().await,
             false => Ok(Vec::new()),

@@ -155,8 +155,10 @@ pub async fn accept(world: &World, store: &str) -> Result<Answer, OperationError
         let stores = stores.into_iter().collect::<Vec<_>>().join(", ");
         return Err(OperationError::UnknownStore { store: super::answer::short(store, 60), stores });
     }
-    let text =
-        format!("store {store} counts as right as it is now, for {}; next: mover exec resume", accepted.join(", "));
+    let text = format!(
+        "store {store} counts as right as it is now, for {}; next: mover doctor; a campaign that was running goes on with mover exec resume",
+        accepted.join(", ")
+    );
     Ok(Answer::new(text, serde_json::json!({ "store": store, "accepted": accepted })))
 }
 

@@ -113,7 +113,8 @@ async fn placement(world: &World) -> Vec<Cause> {
     };
     let by_store: BTreeMap<_, _> = discontinuities.iter().map(|found| (&found.store, found)).collect();
     let changed = by_store.values().map(|found| format!("store {}: {}; {}", found.store, found.text, found.next()));
-    let uncovered = uncovered.iter().map(ToString::to_string);
+    let (new, uncovered): (Vec<_>, Vec<_>) = uncovered.iter().partition(|found| found.places.is_empty());
+    let uncovered = uncovered.into_iter().map(ToString::to_string);
     let grave: Vec<_> = ailments.iter().filter(|found| found.grave).collect();
     let misplaced = grave.first().map(|first| {
         format!(
@@ -125,7 +126,8 @@ async fn placement(world: &World) -> Vec<Cause> {
         )
     });
     let texts = changed.chain(uncovered).chain(misplaced);
-    texts.map(|text| Cause { level: Level::Critical, text }).collect()
+    let critical = texts.map(|text| Cause { level: Level::Critical, text });
+    critical.chain(new.into_iter().map(|found| Cause { level: Level::Warning, text: found.to_string() })).collect()
 }
 
 /// A Redis that was restarted may have lost data, so then all flags are compared.

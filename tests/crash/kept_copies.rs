@@ -52,6 +52,13 @@ async fn a_kill_neither_shortens_nor_forgets_the_wait() {
     .await;
     let late = world.new_store().await.execute("UPDATE containers SET name = name", &[]).await.unwrap_err();
     assert_eq!(late.code().unwrap().code(), "MV001");
+    // A halt that comes before it would be undone by it.
+    let goes_on =
+        "SELECT count(*) FROM mover.campaign WHERE phase = 'running' AND node = (SELECT max(id) FROM mover.node)";
+    super::program::eventually("the campaign goes on", async || {
+        log.query_one(goes_on, &[]).await.unwrap().get::<_, i64>(0) == 1
+    })
+    .await;
     world.exec("halt").await.with_code(0);
     resumed.end().await.with_code(0);
     world.configure(KEPT, "rolled_back_copy_ms = 0");

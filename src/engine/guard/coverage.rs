@@ -18,11 +18,13 @@ use crate::engine::store::error::{Doing, Failed};
 
 const LOOKING: &str = "looking whether all that is written would be seen";
 
-/// A place whose writes are not guarded.
-struct Gap {
-    place: String,
-    /// A partition that was attached since.
-    is_new: bool,
+/// A place that lacks a trigger.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Gap {
+    /// The table or partition.
+    pub place: String,
+    /// It is a partition that was attached since. Postgres has given it the triggers of the rows: only TRUNCATE is not guarded.
+    pub is_new: bool,
 }
 
 /// Refuses if a trigger is missing or disabled on one of the tables, which are those of the definition, in its order. A partition
@@ -96,24 +98,24 @@ pub(in crate::engine) async fn is_needed(store: &Store, migration: &MigrationNam
 }
 
 impl Guard<'_> {
-    /// Places whose writes are not guarded.
-    pub(in crate::engine) async fn uncovered(&self) -> Result<Vec<String>, EngineError> {
+    /// Places that lack a trigger.
+    pub(in crate::engine) async fn uncovered(&self) -> Result<Vec<Gap>, EngineError> {
         let doing = Doing::new(self.store.name(), LOOKING);
         let session = self.store.session().await?;
-        let mut found: Vec<String> = match &self.tables {
+        let whole = |place: String| Gap { place, is_new: false };
+        let mut found: Vec<Gap> = match &self.tables {
             Ok(tables) => {
                 let oids: Vec<Oid> = tables.iter().map(|table| table.oid).collect();
                 let labels: Vec<String> = tables.iter().map(|table| table.label.clone()).collect();
-                let found = gaps(&session, self.definition, &oids, &labels, doing).await?;
-                found.into_iter().map(|gap| gap.place).collect()
+                gaps(&session, self.definition, &oids, &labels, doing).await?
             }
             // A table that is gone, or has lost its key.
-            Err(blockers) => blockers.iter().map(|(table, _)| table.clone()).collect(),
+            Err(blockers) => blockers.iter().map(|(table, _)| whole(table.clone())).collect(),
         };
         // Without bits the triggers are not called. An org that has moved has had its bit since it was captured.
         let has_moved = self.orgs(&session).await?.moved > 0;
         if found.is_empty() && has_moved && !is_watching(&session, doing).await? {
-            found = self.definition.tables.iter().map(|rule| rule.name.to_string()).collect();
+            found = self.definition.tables.iter().map(|rule| whole(rule.name.to_string())).collect();
         }
         session.release();
         Ok(found)

@@ -24,6 +24,7 @@ use crate::engine::store::cohort::{Cohort, Parameters};
 use crate::engine::store::connection::Session;
 use crate::engine::store::error::{Doing, Failed};
 
+pub use coverage::Gap;
 pub(super) use coverage::{is_needed, must_watch};
 pub(super) use install::{Guard, Readiness};
 pub use install::{GuardStatus, GuardedOrgs};

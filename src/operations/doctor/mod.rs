@@ -21,6 +21,7 @@ use super::continuity::{self, Discontinuity};
 use super::error::OperationError;
 use super::world::World;
 use crate::config::Definition;
+use crate::engine::Gap;
 use doubled::doubled;
 use survey::Survey;
 use verdict::{Said, Verdict};
@@ -47,6 +48,8 @@ pub struct Uncovered {
     pub store: String,
     /// Tables and partitions without all their triggers, or where one is disabled.
     pub places: Vec<String>,
+    /// Partitions that were attached since: only TRUNCATE is not guarded there.
+    pub new_partitions: Vec<String>,
 }
 
 /// One inconsistency.
@@ -266,9 +269,12 @@ fn said(said: Said) -> &'static str {
 async fn uncovered(world: &World, definition: &Definition) -> Result<Vec<Uncovered>, OperationError> {
     let mut found = Vec::new();
     for store in [&definition.from, &definition.to] {
-        let places = world.engine.uncovered(&definition.name, store).await?;
-        if !places.is_empty() {
-            found.push(Uncovered { migration: definition.name.clone(), store: store.to_string(), places });
+        let gaps = world.engine.uncovered(&definition.name, store).await?;
+        if !gaps.is_empty() {
+            let (new, whole): (Vec<Gap>, Vec<Gap>) = gaps.into_iter().partition(|gap| gap.is_new);
+            let names = |gaps: Vec<Gap>| gaps.into_iter().map(|gap| gap.place).collect();
+            let (migration, store) = (definition.name.clone(), store.to_string());
+            found.push(Uncovered { migration, store, places: names(whole), new_partitions: names(new) });
         }
     }
     Ok(found)
@@ -276,7 +282,15 @@ async fn uncovered(world: &World, definition: &Definition) -> Result<Vec<Uncover
 
 impl fmt::Display for Uncovered {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { migration, store, places } = self;
+        let Self { migration, store, places, new_partitions } = self;
+        if places.is_empty() {
+            return write!(
+                f,
+                "{migration}: {} in {store} came after the guard: TRUNCATE of them is not refused; next: mover guard install {store} \
+                 {migration}; a campaign does it, too",
+                new_partitions.join(", ")
+            );
+        }
         write!(
             f,
             "{migration}: writes to {} in {store} are not guarded, because a trigger is missing, disabled, or of another table; what \

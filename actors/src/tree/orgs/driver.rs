@@ -114,17 +114,24 @@ impl MoveDriver {
         Ok(End::At(self.record.state))
     }
 
-    /// Waits, without a worker, as long as the target keeps the copy of an org that was rolled back. Where that cannot be asked, the
-    /// step itself is refused and tried again.
+    /// Waits, without a worker, as long as the target keeps the copy of an org that was rolled back, or cannot be reached.
     async fn keep_copy(&mut self, step: Step) {
         if self.record.course().effect(step) != Some(Effect::RemoveRolledBack) {
             return;
         }
         let _kept = self.kept_copies.keep(&self.record);
-        while let Ok(longer) = self.effects.engine.copy_kept_for(&self.record.lease()).await {
-            if longer.is_zero() {
-                return;
-            }
+        loop {
+            let longer = match self.effects.engine.copy_kept_for(&self.record.lease()).await {
+                Ok(longer) if !longer.is_zero() => longer,
+                Err(error) if error.transient => {
+                    self.member.rest();
+                    (self.note)(format!("{step}, waiting: {error}"));
+                    sleep(KEPT_NOTE_EVERY).await;
+                    continue;
+                }
+                // The step itself reports what is wrong.
+                Ok(_) | Err(_) => return,
+            };
             self.member.rest();
             let until = Instant::now() + longer;
             while let Some(rest) = until.checked_duration_since(Instant::now()).filter(|rest| !rest.is_zero()) {
