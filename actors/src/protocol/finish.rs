@@ -74,16 +74,40 @@ pub(super) async fn purge<S: Stores + ?Sized>(
     let route = stores.live_route(migration, Way::Forward, Instant::now()).await?;
     let kept = route.leaving.read_backup(lease, backup).await?;
     found.must_be_closed(migration, lease, kept.epoch, PURGING)?;
-    if kept.rows.values().sum::<i64>() > 0 {
-        must_have_rows(stores, migration, lease, PURGING, &backup.path).await?;
-    }
+    must_have_same_tables(&route, lease, &kept)?;
     let session = route.leaving.session().await?;
     let left = session.tally(&Cohort::one(lease)).await?.remove(&lease.key).unwrap_or_default();
     session.release();
+    must_have_rows(stores, migration, lease, &backup.path, (&kept, &left)).await?;
     if must_be_written_again(&route, lease, &kept, &left)? {
         route.leaving.back_up(lease, Some(backup)).await?;
     }
     remove(stores, migration, lease, Way::Back).await
+}
+
+/// Refuses if tables were added to the definition since the backup, whose rows may never have moved, or taken out of it: written again,
+/// the backup would lack their rows.
+fn must_have_same_tables(route: &LiveRoute, lease: &Lease, kept: &Kept) -> Result<(), EngineError> {
+    let from = route.leaving.store();
+    let doing = Doing::new(from, "holding the org's tables against their backup");
+    if let Some(added) = route.tables.iter().find(|table| !kept.rows.contains_key(&table.label)) {
+        return Err(doing.on(&added.label).refused(format!(
+            "it was added to the definition after org {} was backed up: its rows may never have moved to {}, so nothing is removed; next: \
+             take the table out of the definition until the org is finalized, and look whether {} has its rows",
+            lease.org,
+            route.receiving.store(),
+            route.receiving.store()
+        )));
+    }
+    let is_moved = |label: &String| route.tables.iter().any(|table| table.label == *label);
+    match kept.rows.keys().find(|label| !is_moved(label)) {
+        Some(dropped) => Err(doing.on(dropped).refused(format!(
+            "the backup of org {} has it, and the definition does not any more: its rows would stay in {from} alone or be lost, so nothing \
+             is removed; next: add the table to the definition again until the org is finalized",
+            lease.org
+        ))),
+        None => Ok(()),
+    }
 }
 
 /// Whether the backup lacks something that would be removed, as after a change of the schema. It is not written again once some
