@@ -130,7 +130,7 @@ pub(super) async fn read(plan: &Plan, keys: &KeySource, lease: &Lease, backup: &
         ),
         error => error.of(path),
     })?;
-    let is_it = |sum: &String| contents.sum == *sum || header.instead_of.as_ref() == Some(sum);
+    let is_it = |sum: &String| contents.sum == *sum || contents.replaces(&header, sum);
     if !backup.sum.as_ref().is_none_or(is_it) {
         let problem =
             "it is another backup than the one that this move wrote, so no row is removed; next: put that one back";
