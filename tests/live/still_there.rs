@@ -203,6 +203,19 @@ async fn a_table_that_the_target_has_no_rows_of_stops_the_purge() {
     assert_eq!(world.engine().purge(&lease("1", 4), &backup).await.unwrap(), backup.rows - events);
 }
 
+/// What the org itself removed before the backup is not missed.
+#[tokio::test]
+async fn a_table_that_the_org_has_emptied_does_not_stop_the_purge() {
+    let world = World::start().await;
+    let engine = world.engine();
+    moved(&engine, &lease("1", 1)).await;
+    world.new.batch_execute("DELETE FROM events WHERE org = 1").await.unwrap();
+    let backup = engine.back_up(&lease("1", 2)).await.unwrap();
+    engine.close(&lease("1", 2), &backup).await.unwrap();
+    assert_eq!(world.engine().purge(&lease("1", 3), &backup).await.unwrap(), backup.rows);
+    assert!(world.rows(&world.old, "1").await.is_empty());
+}
+
 #[tokio::test]
 async fn a_table_that_was_added_after_the_backup_is_not_purged() {
     let world = World::start().await;

@@ -15,7 +15,7 @@ use super::leave::{remove, stop_capture};
 use super::proofs::What;
 use super::route::{LiveRoute, Migration, Stores};
 use super::standing::Mode;
-use super::still_there::{must_be_there, must_have_rows, standings};
+use super::still_there::{live_rows, must_be_there, must_have_rows, standings};
 use super::store::{Keeps, Kept};
 
 const BACKING_UP: &str = "backing up the org";
@@ -36,7 +36,9 @@ pub(super) async fn back_up<S: Stores + ?Sized>(
         stores.guard(store)?.ensure(Keeps::Changes).await?;
     }
     must_be_there(stores, migration, lease).await?;
-    route.leaving.back_up(lease, None).await
+    let rows = live_rows(stores, migration, lease).await?.0;
+    let live = rows.into_iter().filter(|(_, tally)| tally.rows > 0).map(|(table, _)| table).collect();
+    route.leaving.back_up(lease, &live, None).await
 }
 
 /// Lets the target stop to log writes of the org: from now on there is no way back.
@@ -80,7 +82,7 @@ pub(super) async fn purge<S: Stores + ?Sized>(
     session.release();
     must_have_rows(stores, migration, lease, &backup.path, (&kept, &left)).await?;
     if must_be_written_again(&route, lease, &kept, &left)? {
-        route.leaving.back_up(lease, Some(backup)).await?;
+        route.leaving.back_up(lease, &kept.live, Some(backup)).await?;
     }
     remove(stores, migration, lease, Way::Back).await
 }

@@ -179,8 +179,21 @@ pub(super) async fn must_be_there<S: Stores + ?Sized>(
     Ok(())
 }
 
-/// Refuses a target without any row of an org that was backed up with some, or without any row of a table of which the org left some
-/// behind.
+/// What the target has of an org that lives there.
+pub(super) async fn live_rows<S: Stores + ?Sized>(
+    stores: &S,
+    migration: &Migration,
+    lease: &Lease,
+) -> Result<Tally, EngineError> {
+    let route = stores.live_route(migration, Way::Back, stores.a_moment_ago()).await?;
+    let session = route.leaving.session().await?;
+    let live = session.tally(&Cohort::one(lease)).await?.remove(&lease.key).unwrap_or_default();
+    session.release();
+    Ok(live)
+}
+
+/// Refuses a target without any row of an org that was backed up with some, or without any row of a table of which it had some
+/// then, and the source has some still.
 pub(super) async fn must_have_rows<S: Stores + ?Sized>(
     stores: &S,
     migration: &Migration,
@@ -191,10 +204,7 @@ pub(super) async fn must_have_rows<S: Stores + ?Sized>(
     if kept.rows.values().all(|rows| *rows == 0) {
         return Ok(());
     }
-    let route = stores.live_route(migration, Way::Back, stores.a_moment_ago()).await?;
-    let session = route.leaving.session().await?;
-    let live = session.tally(&Cohort::one(lease)).await?.remove(&lease.key).unwrap_or_default();
-    session.release();
+    let live = live_rows(stores, migration, lease).await?;
     let Migration { from, to, .. } = migration;
     let (file, doing) = (file.display(), Doing::new(to, "looking whether the rows are still there"));
     if live.rows() == 0 {
@@ -205,7 +215,8 @@ pub(super) async fn must_have_rows<S: Stores + ?Sized>(
         )));
     }
     let is_gone = |table: &String| live.0.get(table).is_none_or(|tally| tally.rows == 0);
-    let mut bare = left.0.iter().filter(|(_, tally)| tally.rows > 0);
+    // The org may have removed all rows of a table before the backup.
+    let mut bare = left.0.iter().filter(|(table, tally)| tally.rows > 0 && kept.live.contains(*table));
     match bare.find(|(table, _)| is_gone(table)) {
         Some((table, tally)) => Err(doing.on(table).refused(format!(
             "it holds no row of org {} there, and {from} has {}, which may be the only ones, so {NOTHING_DONE}; next: bring the rows back \

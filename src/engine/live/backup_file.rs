@@ -15,7 +15,7 @@
 //! The format `mover backup 1` of earlier versions has one line at its end, with the rows of each table and a sum that anyone can
 //! compute.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::Path;
 
@@ -108,6 +108,9 @@ pub(super) struct Header {
     pub(super) instead_of: Option<String>,
     /// The store that the rows were in.
     pub(super) store: StoreName,
+    /// The tables of which the other store had rows of the org then.
+    #[serde(default)]
+    pub(super) live: BTreeSet<String>,
     pub(super) tables: Vec<HeaderTable>,
 }
 
