@@ -19,6 +19,8 @@ use super::answer::Answer;
 use super::error::OperationError;
 use super::guard::unknown;
 use super::location::location;
+use super::only_rows::only_rows;
+use super::shell::in_shell;
 use super::world::World;
 
 /// Names at most this many columns.
@@ -61,6 +63,13 @@ struct Known<'a> {
     lives_in: Option<StoreName>,
 }
 
+/// The file that the move log knows of the org, if this one is neither signed nor that one.
+fn other_than_known<'a>(record: &'a MoveRecord, backup: &OpenedBackup) -> Option<&'a Path> {
+    let known = record.backup.as_ref()?;
+    let is_other = known.sum.as_ref().is_some_and(|sum| !backup.is_signed() && !backup.has_sum(sum));
+    is_other.then_some(&*known.path)
+}
+
 /// `restore`: loads a backup, or removes its rows again.
 pub async fn restore(world: &World, wish: RestoreWish<'_>) -> Result<Answer, OperationError> {
     let mut stores = world.definitions.iter().flat_map(|definition| [&definition.from, &definition.to]);
@@ -68,11 +77,11 @@ pub async fn restore(world: &World, wish: RestoreWish<'_>) -> Result<Answer, Ope
     let known = Known::of(world, wish).await?;
     known.must_rest(store)?;
     if wish.remove {
-        return known.remove(world, store).await;
+        return known.remove(world, wish, store).await;
     }
     known.must_not_stand_in_the_way(store)?;
     let restored = world.engine.restore(&known.backup, store).await?;
-    Ok(known.answer(wish.file, store, &restored))
+    Ok(known.answer(wish, store, &restored))
 }
 
 impl<'a> Known<'a> {
@@ -94,18 +103,30 @@ impl<'a> Known<'a> {
             return Err(refused(problem));
         }
         match world.log.backup_of(record.id, backup.epoch()).await? {
-            Some(entry) => {
-                let rows = backup.rows();
-                if entry.rows.is_some_and(|expected| expected != rows) {
-                    let expected = entry.rows.unwrap_or_default();
-                    return Err(refused(format!("it has {rows} rows, and org {org} was backed up with {expected}")));
-                }
-                if entry.sum.as_ref().is_some_and(|sum| !backup.is_or_replaces(sum)) {
+            Some(entry) => match &entry.sum {
+                // Written again before the rows were removed: it may have others than the history says, and its signature counts.
+                Some(sum) if backup.replaces(sum) => {}
+                Some(sum) if !backup.has_sum(sum) => {
                     return Err(refused(format!(
                         "it is not the file that org {org} was backed up to with epoch {}",
                         backup.epoch()
                     )));
                 }
+                _ => {
+                    let rows = backup.rows();
+                    if let Some(expected) = entry.rows.filter(|expected| *expected != rows) {
+                        return Err(refused(format!(
+                            "it has {rows} rows, and org {org} was backed up with {expected}"
+                        )));
+                    }
+                }
+            },
+            // The epoch in a file without a signature says nothing.
+            None if let Some(file) = other_than_known(&record, &backup) => {
+                return Err(refused(format!(
+                    "it is not the file that org {org} was backed up to, which the move log knows; next: use {}",
+                    file.display()
+                )));
             }
             None if wish.trust == Trust::AlsoUnsigned => {}
             None => {
@@ -149,7 +170,7 @@ impl<'a> Known<'a> {
     }
 
     /// Removes the rows from the source of a finalized org.
-    async fn remove(&self, world: &World, store: &StoreName) -> Result<Answer, OperationError> {
+    async fn remove(&self, world: &World, wish: RestoreWish<'_>, store: &StoreName) -> Result<Answer, OperationError> {
         let Definition { from, to, .. } = self.definition;
         if self.record.state != State::Finalized || store != from {
             let state = self.record.state;
@@ -157,6 +178,7 @@ impl<'a> Known<'a> {
                 self.refused(format!("it is {state}; only rows of a finalized org are removed, and only from {from}"))
             );
         }
+        self.must_be_elsewhere(world, wish, store).await?;
         let epoch = world.log.next_epoch().await?;
         let rows = world.engine.remove_restored(&self.backup, store, epoch).await?;
         let org = &self.record.org;
@@ -164,12 +186,32 @@ impl<'a> Known<'a> {
         Ok(Answer::new(text, json!({ "removed": rows, "store": store, "org": org, "migration": self.definition.name })))
     }
 
+    /// Refuses to remove rows of tables of which the target has none.
+    async fn must_be_elsewhere(
+        &self,
+        world: &World,
+        wish: RestoreWish<'_>,
+        store: &StoreName,
+    ) -> Result<(), OperationError> {
+        let lease = self.record.lease();
+        let only = only_rows(world, &lease).await?;
+        let (to, org) = (&self.definition.to, &self.record.org);
+        match only.iter().next() {
+            None => Ok(()),
+            Some((table, rows)) => Err(self.refused(format!(
+                "{to} holds no row of it in table {table}, and the {rows} in {store} are the only ones; nothing was removed; next: load \
+                 them there: mover restore {} --to {to}, if {to} has no row of org {org} at all, or else copy those of {table} by hand",
+                in_shell(wish.file)
+            ))),
+        }
+    }
+
     /// What is true now, and what comes next.
-    fn answer(&self, file: &Path, store: &StoreName, restored: &Restored) -> Answer {
+    fn answer(&self, wish: RestoreWish<'_>, store: &StoreName, restored: &Restored) -> Answer {
         let Definition { name, from, to, .. } = self.definition;
         let (org, state, mode) = (&self.record.org, self.record.state, restored.mode);
         let refuses_writes = matches!(mode, Some("moved" | "discarded" | "incoming"));
-        let mut text = format!("{} rows of {} are in store {store}\n", restored.rows, file.display());
+        let mut text = format!("{} rows of {} are in store {store}\n", restored.rows, wish.file.display());
         if !restored.defaulted.is_empty() {
             let more = restored.defaulted.len().saturating_sub(NAMED_MAX);
             let named = restored.defaulted.iter().take(NAMED_MAX).cloned().collect::<Vec<_>>().join(", ");
@@ -191,8 +233,9 @@ impl<'a> Known<'a> {
                 format!(
                     "org {org} is {state} and lives in {home}, which accepts its writes; {store} {gate} them (its guard: {guard}). Its \
                      rows are in both stores now, and those in {store} stay as they were when it left.{open}\nnext: read there what you \
-                     need, then remove them: mover restore {} --to {store} --remove",
-                    file.display()
+                     need, then remove them: mover restore {} --to {store} --remove{}",
+                    in_shell(wish.file),
+                    if wish.trust == Trust::AlsoUnsigned { " --unsigned" } else { "" }
                 )
             }
             None if refuses_writes => format!(

@@ -7,6 +7,9 @@ use sha2::{Digest, Sha256};
 
 use super::world::{ONLINE, World};
 
+/// What a session does from then on is neither logged nor refused.
+const UNSEEN: &str = "SET session_replication_role = replica";
+
 /// An org is finalized; returns its backup.
 async fn finalized(world: &World, org: usize) -> PathBuf {
     world.exec("migrate whole_org all").await.with_code(0);
@@ -103,6 +106,13 @@ async fn a_header_is_held_against_the_move_log() {
     assert!(left.said.contains("already holds rows of org") || left.said.contains("rows of other orgs"), "{left}");
     // What was signed is not taken without its signature, whatever the flag.
     refused(forged(&|_| {}), &format!("it is not the file that org {} was backed up to", org.name)).await;
+    // Nor because it says that it takes the place of the signed one, or is of another round.
+    let log = world.log().await;
+    let sql = "SELECT detail ->> 'sum' FROM mover.org_migration_event WHERE detail ? 'sum'";
+    let sum: String = log.query_one(sql, &[]).await.unwrap().get(0);
+    let not_it = format!("it is not the file that org {} was backed up to", org.name);
+    refused(forged(&|header| header["instead_of"] = json!(sum)), &not_it).await;
+    refused(forged(&|header| header["epoch"] = json!(1)), &format!("next: use {}", file.display())).await;
     let rows = world
         .old_store()
         .await
@@ -110,4 +120,57 @@ async fn a_header_is_held_against_the_move_log() {
         .await
         .unwrap();
     assert_eq!(rows.get::<_, i64>(0), 0);
+}
+
+/// A row is added to the source before the purge, so that the backup is written again with more rows than the history says.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_that_was_written_again_can_be_restored() {
+    let world = World::ready(ONLINE).await;
+    world.exec("migrate whole_org all").await.with_code(0);
+    let org = &world.orgs[2];
+    world.start_to_die(&format!("finalize whole_org {}", org.name), "close.done").end().await;
+    let old = world.old_store().await;
+    old.batch_execute(UNSEEN).await.unwrap();
+    let late = "INSERT INTO cookbooks (id, org_id, name, version, checksum, size_bytes, frozen) \
+                SELECT -5, org_id, 'late', version, checksum, size_bytes, frozen FROM cookbooks WHERE org_id = $1 LIMIT 1";
+    assert_eq!(old.execute(late, &[&org.id]).await.unwrap(), 1);
+    world.exec("resume").await.with_code(0);
+    let backups = std::fs::read_dir(world.dir().join("backups")).unwrap();
+    let file = backups.map(|entry| entry.unwrap().path()).next().unwrap().display().to_string();
+    world.mover(&["restore", &file, "--to", "old"]).await.with_code(0);
+    let found = old.query_one("SELECT count(*) FROM cookbooks WHERE org_id = $1 AND name = 'late'", &[&org.id]).await;
+    assert_eq!(found.unwrap().get::<_, i64>(0), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_only_rows_are_called_so_and_not_removed() {
+    let world = World::ready(ONLINE).await;
+    let file = finalized(&world, 2).await.display().to_string();
+    let org = &world.orgs[2];
+    world.mover(&["restore", &file, "--to", "old"]).await.with_code(0);
+    let new = world.new_store().await;
+    new.batch_execute(UNSEEN).await.unwrap();
+    assert!(new.execute("DELETE FROM cookbooks WHERE org_id = $1", &[&org.id]).await.unwrap() > 0);
+    let found = world.mover(&["doctor"]).await.with_code(1);
+    assert!(found.answer.contains("new, which holds no row of it in table cookbooks: the "), "{found}");
+    assert!(found.answer.contains(" in old are the only rows") && !found.answer.contains("--remove"), "{found}");
+    let kept = world.mover(&["restore", &file, "--to", "old", "--remove"]).await.with_code(1);
+    assert!(kept.said.contains("in old are the only ones; nothing was removed; next: "), "{kept}");
+    let count = "SELECT count(*) FROM cookbooks WHERE org_id = $1";
+    assert!(world.old_store().await.query_one(count, &[&org.id]).await.unwrap().get::<_, i64>(0) > 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_command_that_removes_restored_rows_can_be_pasted() {
+    let world = World::ready(ONLINE).await;
+    let file = finalized(&world, 2).await;
+    let moved = world.dir().join("my backups");
+    std::fs::create_dir(&moved).unwrap();
+    let moved = moved.join("it's one.backup");
+    std::fs::rename(&file, &moved).unwrap();
+    let name = moved.display().to_string();
+    let restored = world.mover(&["restore", &name, "--to", "old", "--unsigned"]).await.with_code(0);
+    let pasted = format!("mover restore '{}' --to old --remove --unsigned", name.replace('\'', "'\\''"));
+    assert!(restored.answer.contains(&pasted), "{pasted}\n{restored}");
+    world.mover(&["restore", &name, "--to", "old", "--remove", "--unsigned"]).await.with_code(0);
 }

@@ -11,7 +11,7 @@ use mover_actors::ports::BackedUp;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::world::{World, backups, lease, moved, refusal, restored, store};
+use crate::world::{UNSEEN, World, backups, lease, moved, refusal, restored, store};
 
 /// A finalized org, and its backup.
 async fn finalized(world: &World) -> BackedUp {
@@ -245,6 +245,29 @@ async fn a_schema_that_has_changed_since_is_named_with_what_to_do() {
     let restored = engine.restore(&opened, &store("old")).await.unwrap();
     assert_eq!((restored.rows, restored.mode), (backup.rows, Some("moved")));
     assert_eq!(restored.defaulted, ["groups.must", "lines.may"]);
+}
+
+/// In binary the bits of one type can be taken for another's.
+#[tokio::test]
+async fn a_column_of_another_type_is_refused_with_the_statement_that_brings_the_type_back() {
+    let world = World::start().await;
+    let engine = world.engine();
+    moved(&engine, &lease("1", 1)).await;
+    world.old.batch_execute(&format!("{UNSEEN} UPDATE accounts SET touched = 7 WHERE org = 1")).await.unwrap();
+    world.new.batch_execute("UPDATE accounts SET touched = 7 WHERE org = 1").await.unwrap();
+    let rows = world.rows(&world.old, "1").await;
+    let backup = engine.back_up(&lease("1", 2)).await.unwrap();
+    engine.close(&lease("1", 2), &backup).await.unwrap();
+    engine.purge(&lease("1", 2), &backup).await.unwrap();
+    world.old.batch_execute("ALTER TABLE accounts ALTER touched TYPE real").await.unwrap();
+    let reason = refusal(restored(&world.engine(), &backup.file.path, "old").await);
+    assert!(reason.contains("(store old, table accounts): column touched has type float4 here"), "{reason}");
+    assert!(world.rows(&world.old, "1").await.is_empty());
+    let remedy = reason.split_once("next: run in old: ").unwrap().1;
+    assert!(remedy.ends_with("ALTER COLUMN \"touched\" TYPE int4 USING \"touched\"::int4"), "{remedy}");
+    world.old.batch_execute(remedy).await.unwrap();
+    assert_eq!(restored(&world.engine(), &backup.file.path, "old").await.unwrap(), backup.rows);
+    assert_eq!(world.rows(&world.old, "1").await, rows);
 }
 
 #[tokio::test]

@@ -5,9 +5,7 @@ use std::path::Path;
 use crate::one_org::OneOrg;
 use mover_actors::ports::BackedUp;
 
-use crate::world::{World, lease, moved, refusal, restored};
-
-const UNSEEN: &str = "SET session_replication_role = replica;";
+use crate::world::{UNSEEN, World, keyed, lease, moved, refusal, restored, store};
 
 /// A store as it was before the move, or nearly.
 async fn restored_from_before(world: &World) {
@@ -72,6 +70,10 @@ async fn rows_that_are_gone_without_a_logged_write_stop_the_backup() {
     let key: i64 = world.old.query_one("SELECT id FROM accounts WHERE email = 'a1@1'", &[]).await.unwrap().get(0);
     assert!(!error.transient, "{error}");
     assert!(error.reason.contains("rows of org org 1 are gone there"), "{error}");
+    assert!(
+        error.reason.contains("next: bring the rows back there") && !error.reason.contains("roll the org"),
+        "{error}"
+    );
     assert!(error.reason.contains(&format!("(org, id)={{1,{key}}}; ")), "{error}");
     assert_eq!(error.place.table.as_deref(), Some("accounts"));
     let remedied =
@@ -182,4 +184,73 @@ async fn a_backup_that_was_written_again_is_still_that_of_the_move() {
     assert!(world.rows(&world.old, "1").await.is_empty());
     assert_eq!(restored(&world.engine(), &backup.file.path, "old").await.unwrap(), backup.rows);
     assert_eq!(world.count(&world.old, "accounts WHERE org = 1 AND late = 'x'").await, 60);
+}
+
+#[tokio::test]
+async fn a_table_that_the_target_has_no_rows_of_stops_the_purge() {
+    let world = World::start().await;
+    let backup = closed(&world).await;
+    world.new.batch_execute(&format!("{UNSEEN} DELETE FROM events WHERE org = 1")).await.unwrap();
+    let (rows, events) = (world.rows(&world.old, "1").await, world.count(&world.old, "events WHERE org = 1").await);
+    let error = world.engine().purge(&lease("1", 3), &backup).await.unwrap_err();
+    assert_eq!(error.place.table.as_deref(), Some("events"));
+    let said = format!("it holds no row of org org 1 there, and old has {events}, which may be the only ones");
+    assert!(!error.transient && error.reason.contains(&said), "{error}");
+    assert!(error.reason.contains("next: bring the rows back in new"), "{error}");
+    assert_eq!(world.rows(&world.old, "1").await, rows);
+    // As the message says, if the org has removed them itself.
+    world.old.batch_execute(&format!("{UNSEEN} DELETE FROM events WHERE org = 1")).await.unwrap();
+    assert_eq!(world.engine().purge(&lease("1", 4), &backup).await.unwrap(), backup.rows - events);
+}
+
+/// What the org itself removed before the backup is not missed.
+#[tokio::test]
+async fn a_table_that_the_org_has_emptied_does_not_stop_the_purge() {
+    let world = World::start().await;
+    let engine = world.engine();
+    moved(&engine, &lease("1", 1)).await;
+    world.new.batch_execute("DELETE FROM events WHERE org = 1").await.unwrap();
+    let backup = engine.back_up(&lease("1", 2)).await.unwrap();
+    engine.close(&lease("1", 2), &backup).await.unwrap();
+    assert_eq!(world.engine().purge(&lease("1", 3), &backup).await.unwrap(), backup.rows);
+    assert!(world.rows(&world.old, "1").await.is_empty());
+}
+
+#[tokio::test]
+async fn a_table_that_was_added_after_the_backup_is_not_purged() {
+    let world = World::start().await;
+    let notes = "CREATE TABLE notes (id int PRIMARY KEY, org int NOT NULL, body text); CREATE INDEX ON notes (org)";
+    for client in [&world.old, &world.new] {
+        client.batch_execute(notes).await.unwrap();
+    }
+    world.old.batch_execute("INSERT INTO notes VALUES (4, 1, 'a'), (5, 1, 'b')").await.unwrap();
+    let backup = closed(&world).await;
+    let whole = std::fs::read(&backup.file.path).unwrap();
+    let engine = world.engine_with(keyed("notes"));
+    for name in ["old", "new"] {
+        engine.install_guard(&lease("1", 2).migration, &store(name)).await.unwrap();
+    }
+    let rows = world.rows(&world.old, "1").await;
+    let error = engine.purge(&lease("1", 3), &backup).await.unwrap_err();
+    assert_eq!(error.place.table.as_deref(), Some("notes"));
+    assert!(!error.transient && error.reason.contains("its rows may never have moved to new"), "{error}");
+    assert!(error.reason.contains("next: take the table out of the definition"), "{error}");
+    assert_eq!((world.rows(&world.old, "1").await, world.count(&world.old, "notes").await), (rows, 2));
+    assert_eq!(std::fs::read(&backup.file.path).unwrap(), whole);
+    assert_eq!(world.engine().purge(&lease("1", 4), &backup).await.unwrap(), backup.rows);
+    assert_eq!(world.count(&world.old, "notes").await, 2);
+}
+
+#[tokio::test]
+async fn a_backup_keeps_the_rows_of_a_table_that_was_taken_out_of_the_definition() {
+    let world = World::start().await;
+    let backup = closed(&world).await;
+    let whole = std::fs::read(&backup.file.path).unwrap();
+    let rows = world.rows(&world.old, "1").await;
+    let error = world.engine_without("events").purge(&lease("1", 3), &backup).await.unwrap_err();
+    assert_eq!(error.place.table.as_deref(), Some("events"));
+    assert!(!error.transient && error.reason.contains("next: add the table to the definition again"), "{error}");
+    assert_eq!(world.rows(&world.old, "1").await, rows);
+    assert_eq!(std::fs::read(&backup.file.path).unwrap(), whole);
+    assert_eq!(world.engine().purge(&lease("1", 4), &backup).await.unwrap(), backup.rows);
 }

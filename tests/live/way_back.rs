@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::one_org::OneOrg;
 use mover_actors::domain::state::Way;
 
-use crate::world::{World, caught_up, lease, moved, proven, refusal, switched};
+use crate::world::{UNSEEN, World, caught_up, keyed, lease, moved, proven, refusal, store, switched};
 
 const RATED: &str = "ALTER TABLE groups ADD COLUMN rating int NOT NULL DEFAULT 3";
 
@@ -100,4 +100,89 @@ async fn values_that_a_new_column_gave_itself_are_carried_back() {
     switched(&engine, &lease("1", 2), Way::Back).await;
     assert_eq!(world.rows(&world.old, "1").await, rows);
     assert_eq!(world.others("1").await, others);
+}
+
+/// What the store that the org left has may be the only rows: the target was restored, or lost them.
+#[tokio::test]
+async fn rows_that_the_target_has_lost_are_not_removed_from_the_source() {
+    let world = World::start().await;
+    let engine = world.engine();
+    moved(&engine, &lease("1", 1)).await;
+    // What clients do is carried over, whatever is removed.
+    let logged = "DELETE FROM groups WHERE org = 1 AND name = 'g1'; DELETE FROM accounts WHERE org = 1 AND id % 7 = 0";
+    world.new.batch_execute(logged).await.unwrap();
+    let lost =
+        format!("{UNSEEN} DELETE FROM accounts WHERE email = 'a1@1'; UPDATE events SET what = 'older' WHERE id = 1007");
+    world.new.batch_execute(&lost).await.unwrap();
+    let rows = world.rows(&world.old, "1").await;
+    let ours = lease("1", 2);
+    let error = engine.compare(&ours, Way::Back).await.unwrap_err();
+    let key: i64 = world.old.query_one("SELECT id FROM accounts WHERE email = 'a1@1'", &[]).await.unwrap().get(0);
+    assert!(!error.transient, "{error}");
+    assert!(error.reason.contains("rows of org org 1 are gone there, although nothing logged"), "{error}");
+    assert!(error.reason.contains(&format!("(org, id)={{1,{key}}}; ")), "{error}");
+    assert!(error.reason.contains("next: bring the rows back there"), "{error}");
+    assert_eq!((error.place.table.as_deref(), error.place.store.as_deref()), (Some("accounts"), Some("new")));
+    assert!(refusal(engine.block(&ours, Way::Back).await.map(drop)).contains("are gone there"));
+    assert_eq!(world.rows(&world.old, "1").await, rows);
+    assert_eq!(world.modes("1").await, ("moved".into(), "capturing".into()));
+    let remedied =
+        format!("{UNSEEN} INSERT INTO accounts SELECT 1, {key}, 'a1@1', 'ok'; RESET session_replication_role");
+    world.new.batch_execute(&remedied).await.unwrap();
+    caught_up(&engine, &ours, Way::Back).await;
+    proven(&engine.compare(&ours, Way::Back).await.unwrap());
+    switched(&engine, &ours, Way::Back).await;
+    world.assert_alike("1").await;
+}
+
+#[tokio::test]
+async fn rows_of_a_table_that_was_added_while_the_org_was_away_stay_in_the_source() {
+    let world = World::start().await;
+    let notes = "CREATE TABLE notes (id int PRIMARY KEY, org int NOT NULL, body text); CREATE INDEX ON notes (org)";
+    for client in [&world.old, &world.new] {
+        client.batch_execute(notes).await.unwrap();
+    }
+    world.old.batch_execute("INSERT INTO notes VALUES (4, 1, 'a'), (5, 1, 'b')").await.unwrap();
+    moved(&world.engine(), &lease("1", 1)).await;
+    let engine = world.engine_with(keyed("notes"));
+    for name in ["old", "new"] {
+        engine.install_guard(&lease("1", 2).migration, &store(name)).await.unwrap();
+    }
+    let error = engine.compare(&lease("1", 2), Way::Back).await.unwrap_err();
+    assert!(error.reason.contains("table notes") && error.reason.contains("(id)={4}, {5}; "), "{error}");
+    assert!(error.reason.contains("take a table that was added out of the definition"), "{error}");
+    assert_eq!(world.count(&world.old, "notes").await, 2);
+}
+
+#[tokio::test]
+async fn a_target_from_an_earlier_round_is_not_rolled_back_from() {
+    let world = World::start().await;
+    let engine = world.engine();
+    moved(&engine, &lease("1", 1)).await;
+    caught_up(&engine, &lease("1", 2), Way::Back).await;
+    proven(&engine.compare(&lease("1", 2), Way::Back).await.unwrap());
+    switched(&engine, &lease("1", 2), Way::Back).await;
+    engine.discard_rolled_back(&lease("1", 2)).await.unwrap();
+    moved(&engine, &lease("1", 3)).await;
+    // A rollback that was given up leaves both as they should be.
+    caught_up(&engine, &lease("1", 4), Way::Back).await;
+    assert!(!engine.has_moved(&lease("1", 5), Way::Back).await.unwrap());
+    caught_up(&engine, &lease("1", 6), Way::Back).await;
+    let rows = world.rows(&world.old, "1").await;
+    let earlier =
+        format!("{UNSEEN} UPDATE mover.org_guard SET epoch = 1; UPDATE accounts SET touched = 9 WHERE org = 1");
+    world.new.batch_execute(&earlier).await.unwrap();
+    for number in 7..9 {
+        let ours = lease("1", number);
+        // Recovery must not make it look like one of this round.
+        assert!(!engine.has_moved(&ours, Way::Back).await.unwrap());
+        for reason in [
+            refusal(engine.catch_up(&ours, Way::Back).await),
+            refusal(engine.compare(&ours, Way::Back).await),
+            refusal(engine.block(&ours, Way::Back).await.map(drop)),
+        ] {
+            assert!(reason.contains("it has org org 1 as of epoch 1, and the org left old with epoch 6"), "{reason}");
+        }
+    }
+    assert_eq!(world.rows(&world.old, "1").await, rows);
 }

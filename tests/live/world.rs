@@ -19,6 +19,9 @@ use tokio_postgres::Client;
 use crate::servers::Server;
 use crate::support::handed_over;
 
+/// What a session does from then on is not logged, and not refused.
+pub(crate) const UNSEEN: &str = "SET session_replication_role = replica;";
+
 pub(crate) const MIGRATION: &str = "whole_org";
 
 const TABLES: [&str; 6] = ["accounts", "groups", "members", "remarks", "lines", "events"];
@@ -66,11 +69,22 @@ impl World {
 
     /// An engine whose migration has one more table.
     pub(crate) fn engine_with(&self, table: TableRule) -> PgEngine {
+        self.engine_whose(|tables| tables.push(table))
+    }
+
+    /// An engine whose migration lacks a table.
+    pub(crate) fn engine_without(&self, table: &str) -> PgEngine {
+        self.engine_whose(|tables| tables.retain(|rule| rule.name.to_string() != table))
+    }
+
+    fn engine_whose(&self, change: impl FnOnce(&mut Vec<TableRule>)) -> PgEngine {
         let limits = Limits { max_block_ms: 5_000, max_change_backlog: 10_000, cohort_orgs: 100, cohort_rows: 16_000 };
         let mut definition = definition(limits);
-        definition.tables.push(table);
+        change(&mut definition.tables);
         let store = |name: &str| Store::open(store(name), &self.server.url(name), 8).unwrap();
-        PgEngine::new([store("old"), store("new")], [definition]).with_backups_in(backups().to_owned())
+        PgEngine::new([store("old"), store("new")], [definition])
+            .with_backups_in(backups())
+            .with_backup_keys(Arc::new(KEY))
     }
 
     pub(crate) async fn count(&self, client: &Client, sql: &str) -> i64 {
@@ -275,7 +289,7 @@ pub(crate) fn definition(limits: Limits) -> Definition {
     }
 }
 
-fn keyed(table: &str) -> TableRule {
+pub(crate) fn keyed(table: &str) -> TableRule {
     TableRule { name: table.parse().unwrap(), tenancy: Tenancy::Key("org".parse().unwrap()) }
 }
 

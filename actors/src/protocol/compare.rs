@@ -20,6 +20,7 @@ use super::round::{Round, grow};
 use super::route::{LiveRoute, Migration, Stores};
 use super::store::{Logged, Part, Prove};
 use super::streamed::Streams;
+use super::unlogged::{self, Unlogged, unlogged};
 
 /// How many rows are compared one by one, and how many keys are carried over, at once.
 pub(super) const ROWS_AT_ONCE: i64 = 50_000;
@@ -146,13 +147,15 @@ fn take_away(
 
 /// On the way back the leaving store has the truth, and nothing writes to the stale rows in the other. Rows that differ
 /// although nothing was logged were changed by a DDL statement (e.g. a new column with a volatile default): they are carried
-/// over like rows that were written. Returns how many there were.
+/// over like rows that were written. Returns how many there were. Refused, before anything is carried over, if the leaving store
+/// lacks rows: it was restored, or never got them.
 async fn carry_over_differences(round: Round<'_>, tallies: &Tallies) -> Result<usize, EngineError> {
     let mut carried = 0;
     for lease in round.cohort.leases() {
         let Some((left, right)) = tallies.get(&lease.key).filter(|(left, right)| left != right) else { continue };
         let alone = Cohort::one(lease);
         let round = Round { cohort: &alone, ..round };
+        refuse_missing(round, lease, (left, right)).await?;
         for (number, table) in round.route.tables.iter().enumerate() {
             let (here, there) = (left.0.get(&table.label), right.0.get(&table.label));
             if here == there {
@@ -168,12 +171,31 @@ async fn carry_over_differences(round: Round<'_>, tallies: &Tallies) -> Result<u
     Ok(carried)
 }
 
+/// Refuses an org that has rows without a logged write in the receiving store alone.
+async fn refuse_missing(round: Round<'_>, lease: &Lease, (live, left): (&Tally, &Tally)) -> Result<(), EngineError> {
+    // What another process carried over meanwhile would look like rows that are gone.
+    round.hold(None).await?;
+    for (number, table) in round.route.tables.iter().enumerate() {
+        let (here, there) = (live.0.get(&table.label), left.0.get(&table.label));
+        if here == there {
+            continue;
+        }
+        let [here, there] = [here, there].map(|tally| tally.map_or(0, |tally| tally.rows));
+        let Unlogged { missing, .. } = unlogged(round, lease, number, here.max(there)).await?;
+        if !missing.is_empty() {
+            let (source, target) = (round.route.receiving.store(), round.route.leaving.store());
+            let counts = format!("of the rows without a logged write {source} has {there} and {target} {here}");
+            return Err(unlogged::gone(round, lease, number, &missing, &counts));
+        }
+    }
+    round.to.roll_back().await
+}
+
 async fn carry_over_part(round: Round<'_>, lease: &Lease, table: usize, part: Part) -> Result<usize, EngineError> {
-    let (mut here, there) =
-        try_join!(round.from.hashes_in(lease, table, part), round.to.hashes_in(lease, table, part))?;
-    let unlike = |(key, hash): (String, i64)| (here.remove(&key) != Some(hash)).then_some(key);
-    let mut differing: Vec<String> = there.into_iter().filter_map(unlike).collect();
-    differing.extend(here.into_keys());
+    let (here, there) = try_join!(round.from.hashes_in(lease, table, part), round.to.hashes_in(lease, table, part))?;
+    // A row that only the receiving store has is either logged or not removed at all.
+    let unlike = |(key, hash)| (there.get(&key) != Some(&hash)).then_some(key);
+    let differing: Vec<String> = here.into_iter().filter_map(unlike).collect();
     if differing.is_empty() {
         return Ok(0);
     }

@@ -17,9 +17,12 @@ use super::cohort::Cohort;
 use super::copy::{First, copy};
 use super::round::Round;
 use super::route::{Migration, Moves, Stores, pair};
+use super::still_there::must_be_of_this_round;
 use super::store::Keeps;
 use super::switch::block;
 use super::{capture, compare, finish, leave, settle};
+
+const GOING_BACK: &str = "looking whether the org can go back";
 
 /// A permanent fault may come from a schema that was changed, or be fixed by changing it: read the schemas again next time.
 fn reconsider<T>(
@@ -151,6 +154,9 @@ impl<S: Stores> Engine for S {
         let _turn = self.turns().take(1).await?;
         let Some((migration, cohort)) = moving_rows(self, leases)? else { return Ok(CaughtUp::default()) };
         let caught_up = async {
+            if way == Way::Back {
+                must_be_of_this_round(self, migration, &cohort, GOING_BACK).await?;
+            }
             let route = self.live_route(migration, way, self.a_moment_ago()).await?;
             route.leaving.must_be_movable(&cohort).await?;
             let (from, to) = try_join!(route.leaving.session(), route.receiving.session())?;
@@ -168,6 +174,9 @@ impl<S: Stores> Engine for S {
             return Ok(vec![(Tally::default(), Tally::default()); leases.len()]);
         };
         let tallies = async {
+            if way == Way::Back {
+                must_be_of_this_round(self, migration, &cohort, GOING_BACK).await?;
+            }
             let route = self.live_route(migration, way, self.a_moment_ago()).await?;
             compare::compare(self, &route, &cohort).await
         };
@@ -189,6 +198,9 @@ impl<S: Stores> Engine for S {
         };
         let guard = self.guard(pair(migration, way).0)?;
         guard.ensure(Keeps::Changes).await?;
+        if way == Way::Back {
+            must_be_of_this_round(self, migration, &cohort, GOING_BACK).await?;
+        }
         let moved = leave::moved(guard, &cohort).await?;
         // An org that has moved continues at once, and waits for no other org's switch.
         let block = match moved.is_empty().then_some(cohort) {

@@ -15,7 +15,7 @@ use super::leave::{remove, stop_capture};
 use super::proofs::What;
 use super::route::{LiveRoute, Migration, Stores};
 use super::standing::Mode;
-use super::still_there::{must_be_there, must_have_rows, standings};
+use super::still_there::{live_rows, must_be_there, must_have_rows, standings};
 use super::store::{Keeps, Kept};
 
 const BACKING_UP: &str = "backing up the org";
@@ -36,7 +36,9 @@ pub(super) async fn back_up<S: Stores + ?Sized>(
         stores.guard(store)?.ensure(Keeps::Changes).await?;
     }
     must_be_there(stores, migration, lease).await?;
-    route.leaving.back_up(lease, None).await
+    let rows = live_rows(stores, migration, lease).await?.0;
+    let live = rows.into_iter().filter(|(_, tally)| tally.rows > 0).map(|(table, _)| table).collect();
+    route.leaving.back_up(lease, &live, None).await
 }
 
 /// Lets the target stop to log writes of the org: from now on there is no way back.
@@ -74,16 +76,40 @@ pub(super) async fn purge<S: Stores + ?Sized>(
     let route = stores.live_route(migration, Way::Forward, Instant::now()).await?;
     let kept = route.leaving.read_backup(lease, backup).await?;
     found.must_be_closed(migration, lease, kept.epoch, PURGING)?;
-    if kept.rows.values().sum::<i64>() > 0 {
-        must_have_rows(stores, migration, lease, PURGING, &backup.path).await?;
-    }
+    must_have_same_tables(&route, lease, &kept)?;
     let session = route.leaving.session().await?;
     let left = session.tally(&Cohort::one(lease)).await?.remove(&lease.key).unwrap_or_default();
     session.release();
+    must_have_rows(stores, migration, lease, &backup.path, (&kept, &left)).await?;
     if must_be_written_again(&route, lease, &kept, &left)? {
-        route.leaving.back_up(lease, Some(backup)).await?;
+        route.leaving.back_up(lease, &kept.live, Some(backup)).await?;
     }
     remove(stores, migration, lease, Way::Back).await
+}
+
+/// Refuses if tables were added to the definition since the backup, whose rows may never have moved, or taken out of it: written again,
+/// the backup would lack their rows.
+fn must_have_same_tables(route: &LiveRoute, lease: &Lease, kept: &Kept) -> Result<(), EngineError> {
+    let from = route.leaving.store();
+    let doing = Doing::new(from, "holding the org's tables against their backup");
+    if let Some(added) = route.tables.iter().find(|table| !kept.rows.contains_key(&table.label)) {
+        return Err(doing.on(&added.label).refused(format!(
+            "it was added to the definition after org {} was backed up: its rows may never have moved to {}, so nothing is removed; next: \
+             take the table out of the definition until the org is finalized, and look whether {} has its rows",
+            lease.org,
+            route.receiving.store(),
+            route.receiving.store()
+        )));
+    }
+    let is_moved = |label: &String| route.tables.iter().any(|table| table.label == *label);
+    match kept.rows.keys().find(|label| !is_moved(label)) {
+        Some(dropped) => Err(doing.on(dropped).refused(format!(
+            "the backup of org {} has it, and the definition does not any more: its rows would stay in {from} alone or be lost, so nothing \
+             is removed; next: add the table to the definition again until the org is finalized",
+            lease.org
+        ))),
+        None => Ok(()),
+    }
 }
 
 /// Whether the backup lacks something that would be removed, as after a change of the schema. It is not written again once some

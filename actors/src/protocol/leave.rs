@@ -12,6 +12,7 @@ use super::cohort::Cohort;
 use super::doing::Doing;
 use super::route::{Migration, Stores, pair};
 use super::standing::Mode;
+use super::still_there::is_of_earlier;
 use super::store::{Guard, Keeps};
 
 /// The orgs that have moved away; older epochs are refused from now on.
@@ -31,9 +32,13 @@ pub(super) async fn has_moved<S: Stores + ?Sized>(
     let (leaving, receiving) = pair(migration, way);
     let (leaving, receiving) = (stores.guard(leaving)?, stores.guard(receiving)?);
     leaving.ensure(Keeps::Changes).await?;
-    // Only a store that was restored does not know an org that came to it; a row that is made up there would hide that.
-    if way == Way::Back && leaving.standings(&Cohort::one(lease)).await?.is_empty() {
-        return Ok(false);
+    if way == Way::Back {
+        // A row that is made up or raised in a store that was restored would hide that.
+        if is_of_earlier(stores, migration, lease).await? {
+            return Ok(false);
+        }
+        // The guard of the source must never get ahead of that of the target: so a restored target is told from another.
+        leaving.fence(&Cohort::one(lease)).await?;
     }
     // Without a guard nothing was ever sent.
     if receiving.exists().await? {

@@ -43,6 +43,7 @@ pub mod store;
 mod streamed;
 mod switch;
 mod turns;
+mod unlogged;
 
 pub use cohort::Cohort;
 pub use doing::{Doing, shortened};

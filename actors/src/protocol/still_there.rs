@@ -1,30 +1,29 @@
 //! Whether the copy of an org is still in the target, before the rows that it left in the source are removed for good: a store may
 //! have been restored from a time before the move, and then the source has the only rows.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::time::Instant;
 
 use futures_util::try_join;
 
-use crate::domain::ids::Epoch;
+use crate::domain::ids::{Epoch, OrgKey};
 use crate::domain::record::Lease;
 use crate::domain::state::Way;
 use crate::domain::verified::Tally;
 use crate::ports::EngineError;
 
 use super::cohort::Cohort;
-use super::compare::{self, Constraints, ROWS_AT_ONCE};
-use super::doing::{Doing, shortened};
+use super::compare::{self, Constraints};
+use super::doing::Doing;
 use super::proofs::What;
-use super::round::{Round, grow, keys_of};
+use super::round::Round;
 use super::route::{Migration, Stores};
 use super::standing::{Mode, Standing};
-use super::store::{Part, Snapshot};
+use super::store::Kept;
+use super::unlogged::{self, Unlogged, listed, unlogged};
 
 /// How each refusal ends before its next step.
 const NOTHING_DONE: &str = "nothing was removed";
-/// A message names this many rows.
-const NAMED_MAX: usize = 5;
 
 /// The guard rows of an org that has moved, as they are now.
 #[derive(Debug, Clone, Copy)]
@@ -43,15 +42,8 @@ pub(super) async fn standings<S: Stores + ?Sized>(
     lease: &Lease,
     what: &str,
 ) -> Result<Standings, EngineError> {
-    let cohort = Cohort::one(lease);
-    let read = async |store| {
-        let guard = stores.guard(store)?;
-        match guard.exists().await? {
-            true => Ok(guard.standings(&cohort).await?.remove(&lease.key)),
-            false => Ok::<_, EngineError>(None),
-        }
-    };
-    let (left, live) = try_join!(read(&migration.from), read(&migration.to))?;
+    let (mut left, mut live) = known(stores, migration, &Cohort::one(lease)).await?;
+    let (left, live) = (left.remove(&lease.key), live.remove(&lease.key));
     let here = Doing::new(&migration.from, what);
     Standing::must_be(left.as_ref(), Mode::Moved, lease, here)?;
     match (left, live) {
@@ -60,12 +52,74 @@ pub(super) async fn standings<S: Stores + ?Sized>(
     }
 }
 
+/// What the guard rows of a cohort in the source and in the target say.
+type Known = HashMap<OrgKey, Standing>;
+
+async fn known<S: Stores + ?Sized>(
+    stores: &S,
+    migration: &Migration,
+    cohort: &Cohort,
+) -> Result<(Known, Known), EngineError> {
+    let read = async |store| {
+        let guard = stores.guard(store)?;
+        match guard.exists().await? {
+            true => guard.standings(cohort).await,
+            false => Ok::<_, EngineError>(HashMap::new()),
+        }
+    };
+    try_join!(read(&migration.from), read(&migration.to))
+}
+
+/// Refuses to take orgs back out of a target that was restored from an earlier round of their moves. After this, older epochs are
+/// refused there: the guard of the source never gets ahead of that of the target, so that a later look can tell.
+pub(super) async fn must_be_of_this_round<S: Stores + ?Sized>(
+    stores: &S,
+    migration: &Migration,
+    cohort: &Cohort,
+    what: &str,
+) -> Result<(), EngineError> {
+    let (left, live) = known(stores, migration, cohort).await?;
+    for lease in cohort.leases() {
+        if let (Some(left), Some(live)) = (left.get(&lease.key), live.get(&lease.key)) {
+            Standings { left: *left, live: *live }.must_not_be_behind(migration, lease, what)?;
+        }
+    }
+    let older = |lease: &Lease| live.get(&lease.key).is_some_and(|live| live.epoch < lease.epoch);
+    match cohort.only(older) {
+        Some(older) => stores.guard(&migration.to)?.fence(&older).await.map(drop),
+        None => Ok(()),
+    }
+}
+
+/// Whether the target does not know of the org's move, or only of an earlier one: then it was restored.
+pub(super) async fn is_of_earlier<S: Stores + ?Sized>(
+    stores: &S,
+    migration: &Migration,
+    lease: &Lease,
+) -> Result<bool, EngineError> {
+    let (left, live) = known(stores, migration, &Cohort::one(lease)).await?;
+    Ok(match (left.get(&lease.key), live.get(&lease.key)) {
+        (_, None) => true,
+        (Some(left), Some(live)) => Standings { left: *left, live: *live }.is_behind(),
+        (None, Some(_)) => false,
+    })
+}
+
 impl Standings {
     /// Refuses unless the org lives in the target, which logs its writes, since this move: the commits of a move, a rollback that was
     /// given up included, leave the source no newer epoch than the target.
     pub(super) fn must_capture(&self, migration: &Migration, lease: &Lease, what: &str) -> Result<(), EngineError> {
         Standing::must_be(Some(&self.live), Mode::Capturing, lease, Doing::new(&migration.to, what))?;
-        if self.live.epoch >= self.left.epoch {
+        self.must_not_be_behind(migration, lease, what)
+    }
+
+    /// Whether the target logs the writes of an earlier move than the one with which the org left.
+    fn is_behind(&self) -> bool {
+        (self.left.mode, self.live.mode) == (Mode::Moved, Mode::Capturing) && self.live.epoch < self.left.epoch
+    }
+
+    fn must_not_be_behind(&self, migration: &Migration, lease: &Lease, what: &str) -> Result<(), EngineError> {
+        if !self.is_behind() {
             return Ok(());
         }
         let Migration { from, to, .. } = migration;
@@ -125,26 +179,53 @@ pub(super) async fn must_be_there<S: Stores + ?Sized>(
     Ok(())
 }
 
-/// Refuses a target without any row of an org that left some behind.
+/// What the target has of an org that lives there.
+pub(super) async fn live_rows<S: Stores + ?Sized>(
+    stores: &S,
+    migration: &Migration,
+    lease: &Lease,
+) -> Result<Tally, EngineError> {
+    let route = stores.live_route(migration, Way::Back, stores.a_moment_ago()).await?;
+    let session = route.leaving.session().await?;
+    let live = session.tally(&Cohort::one(lease)).await?.remove(&lease.key).unwrap_or_default();
+    session.release();
+    Ok(live)
+}
+
+/// Refuses a target without any row of an org that was backed up with some, or without any row of a table of which it had some
+/// then, and the source has some still.
 pub(super) async fn must_have_rows<S: Stores + ?Sized>(
     stores: &S,
     migration: &Migration,
     lease: &Lease,
-    what: &str,
     file: &std::path::Path,
+    (kept, left): (&Kept, &Tally),
 ) -> Result<(), EngineError> {
-    let route = stores.live_route(migration, Way::Back, stores.a_moment_ago()).await?;
-    let sizes = route.leaving.sizes(&Cohort::one(lease)).await?;
-    if sizes.get(&lease.key).is_some_and(|rows| *rows > 0) {
+    if kept.rows.values().all(|rows| *rows == 0) {
         return Ok(());
     }
+    let live = live_rows(stores, migration, lease).await?;
     let Migration { from, to, .. } = migration;
-    Err(Doing::new(to, what).refused(format!(
-        "it holds no row of org {}, whose rows in {from} may be the only ones, so {NOTHING_DONE}; next: load them there, as they were \
-         at the switch: mover restore {} --to {to}",
-        lease.org,
-        file.display()
-    )))
+    let (file, doing) = (file.display(), Doing::new(to, "looking whether the rows are still there"));
+    if live.rows() == 0 {
+        return Err(doing.refused(format!(
+            "it holds no row of org {}, whose rows in {from} may be the only ones, so {NOTHING_DONE}; next: load them there, as they \
+             were at the switch: mover restore {file} --to {to}",
+            lease.org
+        )));
+    }
+    let is_gone = |table: &String| live.0.get(table).is_none_or(|tally| tally.rows == 0);
+    // The org may have removed all rows of a table before the backup.
+    let mut bare = left.0.iter().filter(|(table, tally)| tally.rows > 0 && kept.live.contains(*table));
+    match bare.find(|(table, _)| is_gone(table)) {
+        Some((table, tally)) => Err(doing.on(table).refused(format!(
+            "it holds no row of org {} there, and {from} has {}, which may be the only ones, so {NOTHING_DONE}; next: bring the rows back \
+             in {to} from {from} or from {file}. If the org itself has removed all of them since, remove them in {from}, too, with SET \
+             session_replication_role = replica",
+            lease.org, tally.rows
+        ))),
+        None => Ok(()),
+    }
 }
 
 /// The error for a table in which the target does not have what the source has; names rows.
@@ -159,74 +240,22 @@ async fn unlike(
     let Some(outline) = round.route.tables.get(table) else { return Ok(gone(migration, lease, "comparing the org")) };
     let count = |tally: &Tally| tally.0.get(&outline.label).map_or(0, |tally| tally.rows);
     let (live, left) = (count(live), count(left));
-    let (missing, other) = differing(round, lease, table, live.max(left)).await?;
-    let listed = |rows: &[String]| shortened(&format!("({})={}", outline.key.join(", "), rows.join(", ")));
+    let Unlogged { missing, other } = unlogged(round, lease, table, live.max(left)).await?;
     let doing = Doing::new(to, "looking whether the copy is still there").on(&outline.label);
     let rows = format!("of the rows without a logged write {from} has {left} and {to} {live}");
-    let (mut error, rows) = match (missing.is_empty(), other.is_empty()) {
-        (false, _) => (
-            doing.refused(format!(
-                "rows of org {} are gone there, although nothing logged that they were removed: {}; {rows}. {to} may have been \
-                 restored, so {NOTHING_DONE}; next: bring the rows back there, or roll the org back",
-                lease.org,
-                listed(&missing)
-            )),
-            Some(listed(&missing)),
-        ),
-        (true, false) => (
-            doing.refused(format!(
-                "rows of org {} are not as they were at the switch, although nothing logged that they were written: {}; {rows}, so \
-                 {NOTHING_DONE}; next: if those in {to} are right, as after ADD COLUMN with a default that differs from row to row, \
-                 write them there once, so that they are logged: UPDATE {} SET {} = {} WHERE …",
-                lease.org,
-                listed(&other),
-                outline.label,
-                outline.key.first().map_or("id", String::as_str),
-                outline.key.first().map_or("id", String::as_str),
-            )),
-            Some(listed(&other)),
-        ),
-        (true, true) => (doing.not_now(format!("{rows}, which no row explains")), None),
-    };
-    error.place.row = rows;
+    if !missing.is_empty() {
+        return Ok(unlogged::gone(round, lease, table, &missing, &rows));
+    }
+    if other.is_empty() {
+        return Ok(doing.not_now(format!("{rows}, which no row explains")));
+    }
+    let (listed, key) = (listed(round, table, &other), outline.key.first().map_or("id", String::as_str));
+    let mut error = doing.refused(format!(
+        "rows of org {} are not as they were at the switch, although nothing logged that they were written: {listed}; {rows}, so \
+         {NOTHING_DONE}; next: if those in {to} are right, as after ADD COLUMN with a default that differs from row to row, write them \
+         there once, so that they are logged: UPDATE {} SET {key} = {key} WHERE …",
+        lease.org, outline.label
+    ));
+    error.place.row = Some(listed);
     Ok(error)
-}
-
-/// Some rows that only the source has, and some that are different in the target, without those whose keys are logged.
-async fn differing(
-    round: Round<'_>,
-    lease: &Lease,
-    table: usize,
-    rows: i64,
-) -> Result<(Vec<String>, Vec<String>), EngineError> {
-    let Round { route, cohort, from, to } = round;
-    let mut keys = keys_of(route, from.log(cohort, Snapshot::Short).await?);
-    grow(round, &mut keys).await?;
-    let (logged_here, logged_there) =
-        try_join!(from.hashes_of(cohort, &keys, table), to.hashes_of(cohort, &keys, table))?;
-    // The hash is over the whole row, its key included.
-    let logged_here: HashSet<i64> = logged_here.into_values().collect();
-    let logged_there: HashSet<i64> = logged_there.into_values().collect();
-    let (mut missing, mut other) = (Vec::new(), Vec::new());
-    let of = rows / ROWS_AT_ONCE + 1;
-    for number in 0..of {
-        let part = Part { number, of };
-        let (here, there) = try_join!(from.hashes_in(lease, table, part), to.hashes_in(lease, table, part))?;
-        for (key, hash) in there.into_iter().filter(|(_, hash)| !logged_there.contains(hash)) {
-            match here.get(&key) {
-                None => missing.push(key),
-                Some(found) if *found != hash && !logged_here.contains(found) => other.push(key),
-                Some(_) => {}
-            }
-        }
-        if missing.len() >= NAMED_MAX {
-            break;
-        }
-    }
-    from.end_snapshot().await?;
-    for rows in [&mut missing, &mut other] {
-        rows.sort();
-        rows.truncate(NAMED_MAX);
-    }
-    Ok((missing, other))
 }

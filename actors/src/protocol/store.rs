@@ -4,7 +4,7 @@
 //! that is dropped without [`Session::release`] ends with everything that it had begun: its transaction, its
 //! snapshot and its locks.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::pin::Pin;
 use std::time::Duration;
 
@@ -225,9 +225,10 @@ pub trait Watching: StoreSide {
 pub trait LiveLeaving: Leaving + Watching {
     /// A session for everything that is done with an org that is written.
     async fn session(&self) -> Answer<Box<dyn LeavingSession>>;
-    /// Writes the org's rows to a file from which they can be restored; the org must have moved away. With `instead_of`, the
-    /// file takes the place of that backup, and counts as it.
-    async fn back_up(&self, lease: &Lease, instead_of: Option<&Backup>) -> Answer<BackedUp>;
+    /// Writes the org's rows to a file from which they can be restored; the org must have moved away. The file remembers `live`,
+    /// the tables of which the other store has rows of the org. With `instead_of`, the file takes the place of that backup, and
+    /// counts as it.
+    async fn back_up(&self, lease: &Lease, live: &BTreeSet<String>, instead_of: Option<&Backup>) -> Answer<BackedUp>;
     /// Reads a backup of the org to its end. Refused if it is missing, is not as it was written, or is of something else.
     async fn read_backup(&self, lease: &Lease, backup: &Backup) -> Answer<Kept>;
 }
@@ -241,6 +242,8 @@ pub struct Kept {
     pub rows: BTreeMap<String, i64>,
     /// Count and hash of these rows, as [`Session::tally`] had them; `None` if an earlier version wrote the backup.
     pub tally: Option<Tally>,
+    /// The tables of which the other store had rows of the org; none if an earlier version wrote the backup.
+    pub live: BTreeSet<String>,
     /// A column that would be removed now and that the backup lacks, with its table.
     pub lacks: Option<String>,
 }

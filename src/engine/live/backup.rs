@@ -1,5 +1,6 @@
 //! Writes an org's rows to a file before they are removed from the store that it has left, and reads it again before that.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::PathBuf;
 
@@ -38,6 +39,7 @@ pub(in crate::engine) struct Backups {
 pub(super) async fn back_up(
     open: PlannedSession<LivePlan, Leaves>,
     lease: &Lease,
+    live: &BTreeSet<String>,
     instead_of: Option<&Backup>,
 ) -> Result<BackedUp, EngineError> {
     let Backups { directory, keys } = &open.side.terms.backups;
@@ -75,6 +77,7 @@ pub(super) async fn back_up(
         epoch,
         instead_of: replaced,
         store: open.side.store.name().clone(),
+        live: live.clone(),
         tables,
     };
     let partial = path.with_extension("partial");
@@ -130,7 +133,7 @@ pub(super) async fn read(plan: &Plan, keys: &KeySource, lease: &Lease, backup: &
         ),
         error => error.of(path),
     })?;
-    let is_it = |sum: &String| contents.sum == *sum || header.instead_of.as_ref() == Some(sum);
+    let is_it = |sum: &String| contents.sum == *sum || contents.replaces(&header, sum);
     if !backup.sum.as_ref().is_none_or(is_it) {
         let problem =
             "it is another backup than the one that this move wrote, so no row is removed; next: put that one back";
@@ -141,7 +144,8 @@ pub(super) async fn read(plan: &Plan, keys: &KeySource, lease: &Lease, backup: &
         let problem = format!("it is of org {org} with key {key} in migration {migration}, so no row is removed");
         return Err(failed(path, problem));
     }
-    Ok(Kept { epoch: header.epoch, rows: contents.rows, lacks: lacks(plan, &header), tally: contents.tally })
+    let lacks = lacks(plan, &header);
+    Ok(Kept { epoch: header.epoch, rows: contents.rows, lacks, live: header.live, tally: contents.tally })
 }
 
 /// A column that the plan copies and the backup does not have.

@@ -15,7 +15,7 @@
 //! The format `mover backup 1` of earlier versions has one line at its end, with the rows of each table and a sum that anyone can
 //! compute.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::Path;
 
@@ -108,6 +108,9 @@ pub(super) struct Header {
     pub(super) instead_of: Option<String>,
     /// The store that the rows were in.
     pub(super) store: StoreName,
+    /// The tables of which the other store had rows of the org then.
+    #[serde(default)]
+    pub(super) live: BTreeSet<String>,
     pub(super) tables: Vec<HeaderTable>,
 }
 
@@ -117,7 +120,7 @@ pub(super) struct HeaderTable {
     /// As the definition writes it.
     pub(super) name: String,
     pub(super) columns: Vec<String>,
-    /// The types of the columns, for messages.
+    /// The types of the columns, in the order of these; none in files of earlier versions.
     #[serde(default)]
     pub(super) types: Vec<String>,
 }
@@ -131,6 +134,15 @@ pub(super) struct Contents {
     pub(super) tally: Option<Tally>,
     /// What identifies the file.
     pub(super) sum: String,
+    /// Whether it is signed with the key of this move log.
+    pub(super) is_signed: bool,
+}
+
+impl Contents {
+    /// Whether the file takes the place of the one with this sum. Only a signature can vouch for that.
+    pub(super) fn replaces(&self, header: &Header, sum: &str) -> bool {
+        self.is_signed && header.instead_of.as_deref() == Some(sum)
+    }
 }
 
 /// The last line.
@@ -276,18 +288,19 @@ impl Reader {
                 self.sums.add(&last);
                 let tally: Tally = serde_json::from_slice(&last).map_err(malformed)?;
                 let signed: Signed = serde_json::from_slice(&line(&mut self.input).await?).map_err(malformed)?;
+                let is_signed = self.sums.is_keyed();
                 if !self.sums.are(&signed.sha256, signed.hmac_sha256.as_deref()) {
                     return Err(unlike());
                 }
                 let rows = tally.0.iter().map(|(table, tally)| (table.clone(), tally.rows)).collect();
-                Contents { rows, tally: Some(tally), sum: signed.sha256 }
+                Contents { rows, tally: Some(tally), sum: signed.sha256, is_signed }
             }
             false => {
                 let footer: UnsignedFooter = serde_json::from_slice(&last).map_err(malformed)?;
                 if !self.sums.are(&footer.sha256, None) {
                     return Err(unlike());
                 }
-                Contents { rows: footer.rows, tally: None, sum: footer.sha256 }
+                Contents { rows: footer.rows, tally: None, sum: footer.sha256, is_signed: false }
             }
         };
         match self.input.read(&mut [0]).await? {

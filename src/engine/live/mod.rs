@@ -29,6 +29,8 @@ mod single_rows;
 pub(super) mod standing;
 mod subtree;
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 use mover_actors::domain::record::{Backup, Lease};
 use mover_actors::ports::{BackedUp, EngineError};
@@ -72,8 +74,13 @@ impl LiveLeaving for RouteEnd<LivePlan, Leaves> {
         Ok(Box::new(self.open().await?))
     }
 
-    async fn back_up(&self, lease: &Lease, instead_of: Option<&Backup>) -> Result<BackedUp, EngineError> {
-        backup::back_up(self.open().await?, lease, instead_of).await
+    async fn back_up(
+        &self,
+        lease: &Lease,
+        live: &BTreeSet<String>,
+        instead_of: Option<&Backup>,
+    ) -> Result<BackedUp, EngineError> {
+        backup::back_up(self.open().await?, lease, live, instead_of).await
     }
 
     async fn read_backup(&self, lease: &Lease, backup: &Backup) -> Result<Kept, EngineError> {

@@ -23,6 +23,7 @@ use crate::engine::live::standing::{self, LOCK_ROW};
 use crate::engine::plan::sequences::{self, FarBehind, Outermost};
 use crate::engine::plan::{Plan, TablePlan};
 use crate::engine::schema::catalog::Catalog;
+use crate::engine::schema::name::quote;
 use crate::engine::store::Store;
 use crate::engine::store::cohort::Cohort;
 use crate::engine::store::connection::Session;
@@ -85,9 +86,19 @@ impl OpenedBackup {
         self.contents.rows.values().sum()
     }
 
-    /// Whether this file, or one that it takes the place of, has this sum.
-    pub fn is_or_replaces(&self, sum: &str) -> bool {
-        self.contents.sum == sum || self.header.instead_of.as_deref() == Some(sum)
+    /// Whether this file has this sum.
+    pub fn has_sum(&self, sum: &str) -> bool {
+        self.contents.sum == sum
+    }
+
+    /// Whether it is signed with the key of this move log.
+    pub fn is_signed(&self) -> bool {
+        self.contents.is_signed
+    }
+
+    /// Whether it is signed, and takes the place of the file with this sum.
+    pub fn replaces(&self, sum: &str) -> bool {
+        self.contents.replaces(&self.header, sum)
     }
 
     fn lease(&self, epoch: Epoch) -> Lease {
@@ -123,6 +134,7 @@ pub(in crate::engine) async fn restore(
         false => None,
     };
     refuse_rows(&plan, &session, backup, doing).await?;
+    refuse_types(&session, &tables.matched, doing).await?;
     let opened = Reader::open(&backup.file, &backup.key, backup.trust).await;
     let (mut reader, _) = opened.map_err(|error| backup.failed(error))?;
     let mut loaded = BTreeMap::new();
@@ -194,6 +206,27 @@ async fn refuse_rows(
     }
 }
 
+/// Refuses columns of other types than those that the rows were read from: values in binary are not converted, and could be taken for
+/// others.
+async fn refuse_types(session: &Session, tables: &[Matched<'_>], doing: Doing<'_>) -> Result<(), EngineError> {
+    for Matched { file, plan, columns, table, .. } in tables {
+        let doing = doing.on(&plan.label);
+        let select = format!("SELECT {columns} FROM {table}");
+        let statement = session.prepared(&select).await.map_err(|error| doing.failed(error))?;
+        let found =
+            statement.columns().iter().zip(&file.types).find(|(column, written)| column.type_().name() != *written);
+        if let Some((column, written)) = found {
+            let (store, name, here) = (doing.store, column.name(), column.type_().name());
+            return Err(doing.refused(format!(
+                "column {name} has type {here} here, and the backup has values of type {written}; nothing was loaded; next: run in \
+                 {store}: ALTER TABLE {table} ALTER COLUMN {column} TYPE {written} USING {column}::{written}",
+                column = quote(name)
+            )));
+        }
+    }
+    Ok(())
+}
+
 /// Loads the rows of one table; returns how many.
 async fn load(
     session: &Session,
@@ -203,7 +236,7 @@ async fn load(
     doing: Doing<'_>,
 ) -> Result<i64, EngineError> {
     let doing = doing.on(&matched.plan.label);
-    let sink: CopyInSink<Bytes> = session.copy_in(&matched.copy).await.map_err(|error| doing.failed(error))?;
+    let sink: CopyInSink<Bytes> = session.copy_in(&matched.copy()).await.map_err(|error| doing.failed(error))?;
     let mut sink = std::pin::pin!(sink);
     while let Some(part) = reader.part().await.map_err(|error| backup.failed(error))? {
         sink.feed(Bytes::from(part)).await.map_err(|error| doing.failed(error))?;

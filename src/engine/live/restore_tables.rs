@@ -16,8 +16,17 @@ use crate::engine::store::error::Doing;
 pub(super) struct Matched<'a> {
     pub(super) file: &'a HeaderTable,
     pub(super) plan: &'a TablePlan,
+    /// The table, quoted.
+    pub(super) table: String,
+    /// The columns of the file, quoted.
+    pub(super) columns: String,
+}
+
+impl Matched<'_> {
     /// Writes the columns of the file.
-    pub(super) copy: String,
+    pub(super) fn copy(&self) -> String {
+        format!("COPY {} ({}) FROM STDIN (FORMAT binary)", self.table, self.columns)
+    }
 }
 
 /// The tables of a file in their order, and columns of the store that the file lacks.
@@ -115,8 +124,7 @@ impl<'a> Tables<'a> {
             all.defaulted.push(format!("{}.{}", plan.label, column.name));
         }
         let columns: Vec<String> = table.columns.iter().map(|column| quote(column)).collect();
-        let copy = format!("COPY {} ({}) FROM STDIN (FORMAT binary)", found.quoted, columns.join(", "));
-        all.matched.push(Matched { file: table, plan, copy });
+        all.matched.push(Matched { file: table, plan, table: found.quoted.clone(), columns: columns.join(", ") });
         Ok(())
     }
 

@@ -91,6 +91,11 @@ impl Sums {
         Self { plain: Sha256::new(), keyed: None }
     }
 
+    /// Whether there is a sum with the key.
+    pub(super) fn is_keyed(&self) -> bool {
+        self.keyed.is_some()
+    }
+
     pub(super) fn add(&mut self, bytes: &[u8]) {
         Digest::update(&mut self.plain, bytes);
         if let Some(keyed) = &mut self.keyed {

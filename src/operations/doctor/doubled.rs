@@ -5,6 +5,8 @@ use mover_actors::domain::state::State;
 use mover_actors::ports::Engine;
 
 use super::super::error::OperationError;
+use super::super::only_rows::only_rows;
+use super::super::shell::in_shell;
 use super::super::world::World;
 use super::{Inconsistency, Outcome};
 
@@ -19,14 +21,21 @@ pub(super) async fn doubled(
     let sizes = world.engine.sizes(&leases).await?;
     let definition = world.definition(&first.migration)?;
     let (from, to) = (&definition.from, &definition.to);
-    let of_org = |(record, rows): (&&MoveRecord, i64)| {
-        let file = record.backup.as_ref().map_or("FILE".into(), |backup| backup.path.display().to_string());
-        let text = format!(
-            "its rows are in both stores: {from} holds {rows} of them although it is finalized, as after a restore. It lives in {to}, \
-             which accepts its writes; {from} refuses them; next: mover restore {file} --to {from} --remove"
-        );
+    let mut found = Vec::new();
+    for (record, rows) in finalized.iter().zip(sizes).filter(|(_, rows)| *rows > 0) {
+        let file = record.backup.as_ref().map_or("FILE".into(), |backup| in_shell(&backup.path));
+        let text = match only_rows(world, &record.lease()).await?.first_key_value() {
+            Some((table, only)) => format!(
+                "it lives in {to}, which holds no row of it in table {table}: the {only} in {from} are the only rows, although it is \
+                 finalized. Do not remove them; next: bring them back in {to}, from {from} or from {file}"
+            ),
+            None => format!(
+                "its rows are in both stores: {from} holds {rows} of them although it is finalized, as after a restore. It lives in \
+                 {to}, which accepts its writes; {from} refuses them; next: mover restore {file} --to {from} --remove"
+            ),
+        };
         let (migration, org) = (record.migration.clone(), record.org.to_string());
-        Inconsistency { migration, org, text, grave: false, outcome: Outcome::LeftToDecide }
-    };
-    Ok(finalized.iter().zip(sizes).filter(|(_, rows)| *rows > 0).map(of_org).collect())
+        found.push(Inconsistency { migration, org, text, grave: false, outcome: Outcome::LeftToDecide });
+    }
+    Ok(found)
 }

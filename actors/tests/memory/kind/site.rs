@@ -1,6 +1,6 @@
 //! One store of a migration, as a process sees it; orgs leave it or come to it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -140,8 +140,13 @@ impl LiveLeaving for Site {
         Ok(self.open())
     }
 
-    async fn back_up(&self, lease: &Lease, instead_of: Option<&Backup>) -> Result<BackedUp, EngineError> {
-        let (side, lease, instead_of) = (self.side, lease.clone(), instead_of.cloned());
+    async fn back_up(
+        &self,
+        lease: &Lease,
+        live: &BTreeSet<String>,
+        instead_of: Option<&Backup>,
+    ) -> Result<BackedUp, EngineError> {
+        let (side, lease, live, instead_of) = (self.side, lease.clone(), live.clone(), instead_of.cloned());
         request(&self.process, "back_up", self.doing("backing up the org"), move |scene| {
             let found = scene.facts.stores.standing(&lease.migration, side, &lease.key);
             if found.is_none_or(|found| found.mode != Mode::Moved || found.epoch > lease.epoch) {
@@ -155,7 +160,10 @@ impl LiveLeaving for Site {
             let sum = instead_of.and_then(|backup| backup.sum).unwrap_or_else(|| format!("{epoch}"));
             let file = Backup { path: path.clone(), sum: Some(sum.clone()) };
             let written = BackedUp { file, rows: count(rows.len()) };
-            scene.facts.stores.keep_backup(path, BackupFile { of: (lease.migration, lease.key), epoch, sum, rows });
+            scene
+                .facts
+                .stores
+                .keep_backup(path, BackupFile { of: (lease.migration, lease.key), epoch, sum, rows, live });
             Ok(written)
         })
         .await
@@ -169,7 +177,7 @@ impl LiveLeaving for Site {
             let found = found.ok_or(Fault::refused("the backup is missing or another one"))?;
             let tally = tally_of_rows(&found.rows);
             let rows = tally.0.iter().map(|(table, tally)| (table.clone(), tally.rows)).collect();
-            Ok(Kept { epoch: found.epoch, rows, tally: Some(tally), lacks: None })
+            Ok(Kept { epoch: found.epoch, rows, tally: Some(tally), live: found.live, lacks: None })
         })
         .await
     }

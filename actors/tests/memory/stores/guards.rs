@@ -93,8 +93,13 @@ impl WorldGuard<'_> {
     }
 
     pub(in super::super) fn standings(&self, side: Side, cohort: &Cohort) -> HashMap<OrgKey, Standing> {
-        let standing =
-            |lease: &Lease| Some((lease.key.clone(), self.facts.stores.standing(&lease.migration, side, &lease.key)?));
+        // A store that raises no epochs does not show it.
+        let never_raises = self.facts.has_injected_bug(InjectedBug::KeepOldEpochs);
+        let standing = |lease: &Lease| {
+            let found = self.facts.stores.standing(&lease.migration, side, &lease.key)?;
+            let shown = if never_raises { Standing { epoch: lease.epoch, ..found } } else { found };
+            Some((lease.key.clone(), shown))
+        };
         cohort.leases().iter().filter_map(standing).collect()
     }
 

@@ -60,6 +60,8 @@ pub(super) struct BackupFile {
     pub(super) epoch: Epoch,
     pub(super) sum: String,
     pub(super) rows: Vec<Row>,
+    /// The tables of which the other store had rows.
+    pub(super) live: BTreeSet<String>,
 }
 
 /// The tables of one migration in one store, and what Mover keeps beside them.
