@@ -19,6 +19,7 @@ mod outlook;
 mod prep;
 mod report;
 mod restore;
+mod shared_orgs;
 mod skipped_orgs;
 mod startup_doctor;
 mod status;

@@ -1,10 +1,12 @@
 //! Finalized orgs whose rows are in the source again: someone has restored a backup there.
 
+use mover_actors::domain::ids::OrgKey;
 use mover_actors::domain::record::{Lease, MoveRecord};
 use mover_actors::domain::state::State;
 use mover_actors::ports::Engine;
 
 use super::super::error::OperationError;
+use super::super::shared_orgs::live_by_others;
 use super::super::world::World;
 use super::{Inconsistency, Outcome};
 
@@ -19,6 +21,9 @@ pub(super) async fn doubled(
     let sizes = world.engine.sizes(&leases).await?;
     let definition = world.definition(&first.migration)?;
     let (from, to) = (&definition.from, &definition.to);
+    let keys: Vec<&OrgKey> = finalized.iter().map(|record| &record.key).collect();
+    // These have come back.
+    let live = live_by_others(world, definition, from, &keys).await?;
     let of_org = |(record, rows): (&&MoveRecord, i64)| {
         let file = record.backup.as_ref().map_or("FILE".into(), |backup| backup.path.display().to_string());
         let text = format!(
@@ -28,5 +33,10 @@ pub(super) async fn doubled(
         let (migration, org) = (record.migration.clone(), record.org.to_string());
         Inconsistency { migration, org, text, grave: false, outcome: Outcome::LeftToDecide }
     };
-    Ok(finalized.iter().zip(sizes).filter(|(_, rows)| *rows > 0).map(of_org).collect())
+    Ok(finalized
+        .iter()
+        .zip(sizes)
+        .filter(|(record, rows)| *rows > 0 && !live.contains_key(&record.key))
+        .map(of_org)
+        .collect())
 }
