@@ -38,7 +38,7 @@ use mover_actors::ports::Engine;
 use mover_actors::ports::{Copied, EngineError};
 pub use mover_actors::protocol::LiveLimits;
 use mover_actors::protocol::store::Keeps;
-use mover_actors::protocol::{CopyRoute, LiveRoute, Migration, Moves, Proofs, Stores, Turns};
+use mover_actors::protocol::{CopyRoute, Holder, LiveRoute, Migration, Moves, Proofs, Stores, Turns};
 use tokio::sync::OnceCell;
 
 pub use check::report::{Finding, Level, Report, Statement};
@@ -239,15 +239,27 @@ impl PgEngine {
         self.remove_guard_after(migration, store, force, &[]).await
     }
 
-    /// The same when these orgs are finalized: what the store says of them is needed no longer.
+    /// The same when the moves of these orgs have ended, so that what the store says of them is needed no longer.
     pub async fn remove_guard_after(
         &self,
         migration: &MigrationName,
         store: &StoreName,
         force: bool,
-        finalized: &[&OrgKey],
+        ended: &[&OrgKey],
     ) -> Result<Vec<String>, EngineError> {
-        self.triggers(migration, store).await?.remove(force, finalized).await
+        self.triggers(migration, store).await?.remove(force, ended).await
+    }
+
+    /// What other migrations that guard some of the same tables in this store have decided about orgs, unless they are settled there.
+    pub async fn held_by_others(
+        &self,
+        migration: &MigrationName,
+        store: &StoreName,
+        keys: &[String],
+    ) -> Result<Vec<Holder>, EngineError> {
+        let (definition, store) = (self.definition(migration)?, self.store(store)?);
+        let catalog = Catalog::read(store, &ownership::tables_named(&definition.tables)).await?;
+        guard::held_by_others(store, migration.as_str(), keys, &plan::oids(definition, &catalog)).await
     }
 
     /// The triggers of a migration in one of its stores.

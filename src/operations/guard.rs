@@ -1,9 +1,12 @@
 //! `guard`: the triggers of online moves.
 
+use std::collections::HashMap;
 use std::fmt;
 
 use mover_actors::domain::ids::{MigrationName, OrgKey, StoreName};
+use mover_actors::domain::record::MoveRecord;
 use mover_actors::domain::state::{State, Strategy};
+use mover_actors::ports::Side;
 use serde::Serialize;
 use serde_json::json;
 
@@ -66,11 +69,9 @@ pub async fn guard(
                 json!({ "migration": name, "store": store, "installed": changed })
             }
             GuardWork::Remove { force } => {
-                let moves = world.log.moves_begun(name, &[]).await?;
-                let finalized =
-                    moves.iter().filter(|record| record.state == State::Finalized).map(|record| &record.key);
-                let finalized: Vec<&OrgKey> = finalized.collect();
-                let removed = world.engine.remove_guard_after(name, store, force, &finalized).await?;
+                let ended = ended(world, definition, store).await?;
+                let ended: Vec<&OrgKey> = ended.iter().collect();
+                let removed = world.engine.remove_guard_after(name, store, force, &ended).await?;
                 super::continuity::forget_epochs(world, definition, store).await?;
                 text.push_str(&report(name, store, "removed from", "was not there; nothing changed", &removed));
                 json!({ "migration": name, "store": store, "removed": removed })
@@ -79,6 +80,24 @@ pub async fn guard(
         all.push(entry);
     }
     Ok(Answer::new(text, json!({ "guards": all })))
+}
+
+/// Orgs that need no guard in this store any more, whatever it says of them: finalized ones, and in the target also those that live in the
+/// source and are not moving. What the source says of these must agree with the move log first.
+async fn ended(world: &World, definition: &Definition, store: &StoreName) -> Result<Vec<OrgKey>, OperationError> {
+    let is_target = *store == definition.to;
+    let guarded = match is_target {
+        true => world.engine.guarded(&definition.name, Side::Target).await?.unwrap_or_default(),
+        false => HashMap::new(),
+    };
+    let keys: Vec<&OrgKey> = guarded.keys().collect();
+    let moves = world.log.moves_begun(&definition.name, &keys).await?;
+    let has_ended = |record: &MoveRecord| match record.state {
+        State::Finalized => true,
+        State::Holding | State::Ready | State::Failed | State::RolledBack => is_target,
+        State::Started(_) | State::Migrated => false,
+    };
+    Ok(moves.into_iter().filter(has_ended).map(|record| record.key).collect())
 }
 
 /// Installs what an online campaign needs. If everything is there, nothing is touched.

@@ -20,6 +20,7 @@ mod outlook;
 mod prep;
 mod report;
 mod restore;
+mod shared_orgs;
 mod shell;
 mod skipped_orgs;
 mod startup_doctor;

@@ -20,6 +20,7 @@ use super::error::OperationError;
 use super::guard::unknown;
 use super::location::location;
 use super::only_rows::only_rows;
+use super::shared_orgs::live_by_others;
 use super::shell::in_shell;
 use super::world::World;
 
@@ -177,6 +178,15 @@ impl<'a> Known<'a> {
             return Err(
                 self.refused(format!("it is {state}; only rows of a finalized org are removed, and only from {from}"))
             );
+        }
+        if let Some(other) =
+            live_by_others(world, self.definition, store, &[self.backup.key()]).await?.into_values().next()
+        {
+            return Err(self.refused(format!(
+                "its rows in {store} are live, or about to be, by migration {other}: they are not those that were restored, and nothing \
+                 was removed; next: org {}",
+                self.record.org
+            )));
         }
         self.must_be_elsewhere(world, wish, store).await?;
         let epoch = world.log.next_epoch().await?;

@@ -10,6 +10,7 @@
 //! - `outages`: Postgres and Redis are restarted, killed and emptied under a running campaign;
 //! - `kept_copies`, `restoring`: copies of rolled back orgs, and backups of finalized ones;
 //! - `interrupts`: Ctrl-C, once and twice;
+//! - `shared_orgs`: several migrations over the same tables;
 //! - `runbooks`: several steps, stopped and resumed;
 //! - `original_system`: the runbooks of the original system, call by call, and what was learned from it; without concurrent writers;
 //! - `terminal`: the console in a terminal, as a user sees it.
@@ -32,5 +33,6 @@ mod restored;
 mod restoring;
 mod runbooks;
 mod screen;
+mod shared_orgs;
 mod terminal;
 mod world;

@@ -18,6 +18,7 @@ mod delayed_commits;
 mod durable;
 mod fencing;
 mod finalizing;
+mod held;
 mod hostile;
 mod moving;
 mod proofs;

@@ -7,6 +7,7 @@ use crate::failpoint;
 use crate::ports::{Copied, EngineError};
 
 use super::cohort::Cohort;
+use super::held::must_be_free;
 use super::ranges::copy_live;
 use super::route::{Migration, Stores};
 use super::store::Keeps;
@@ -19,6 +20,7 @@ pub(super) async fn capture<S: Stores + ?Sized>(
 ) -> Result<(), EngineError> {
     let route = stores.live_route(migration, Way::Forward, stores.a_moment_ago()).await?;
     route.leaving.must_be_movable(cohort).await?;
+    must_be_free(&*route.leaving, &*route.receiving, cohort, Way::Forward).await?;
     route.leaving.must_watch().await?;
     // A rollback must carry over everything that is written there after the switch.
     route.receiving.must_watch().await?;
@@ -36,6 +38,7 @@ pub(super) async fn copy<S: Stores + ?Sized>(
 ) -> Result<Copied, EngineError> {
     let route = stores.live_route(migration, Way::Forward, stores.a_moment_ago()).await?;
     route.leaving.must_be_movable(cohort).await?;
+    must_be_free(&*route.leaving, &*route.receiving, cohort, Way::Forward).await?;
     stores.guard(&migration.to)?.ensure(Keeps::Changes).await?;
     let kept = (stores.guard(&migration.from)?, &**stores.proofs());
     let copied = copy_live(&route, kept, cohort, stores.live_limits()).await?;

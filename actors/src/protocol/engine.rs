@@ -15,6 +15,7 @@ use crate::ports::{Access, BackedUp, BlockOutcome, CaughtUp, Copied, Engine, Eng
 
 use super::cohort::Cohort;
 use super::copy::{First, copy};
+use super::held::must_be_free;
 use super::round::Round;
 use super::route::{Migration, Moves, Stores, pair};
 use super::still_there::must_be_of_this_round;
@@ -92,6 +93,7 @@ impl<S: Stores> Engine for S {
             self.guard(&migration.to)?.ensure(Keeps::Standings).await?;
             let route = self.copy_route(migration, self.a_moment_ago()).await?;
             route.leaving.must_be_movable(&cohort).await?;
+            must_be_free(&*route.leaving, &*route.receiving, &cohort, Way::Forward).await?;
             let kept = (&**self.proofs(), &route.basis);
             copy((&*route.leaving, &*route.receiving), &cohort, First::Snapshot, kept).await
         };
@@ -159,6 +161,9 @@ impl<S: Stores> Engine for S {
             }
             let route = self.live_route(migration, way, self.a_moment_ago()).await?;
             route.leaving.must_be_movable(&cohort).await?;
+            if way == Way::Back {
+                must_be_free(&*route.leaving, &*route.receiving, &cohort, way).await?;
+            }
             let (from, to) = try_join!(route.leaving.session(), route.receiving.session())?;
             let caught_up = Round { route: &route, cohort: &cohort, from: &*from, to: &*to }.run().await?;
             from.release();

@@ -8,6 +8,7 @@
 //! | file | what it decides |
 //! |---|---|
 //! | `engine` | which of the following a step calls, and how many run at once |
+//! | `held` | which orgs another migration over the same tables keeps from being moved |
 //! | `copy`, `ranges` | how rows come to the receiving store: in one transaction, or range by range |
 //! | `capture`, `round`, `compare` | how writes during the move are carried over and verified |
 //! | `switch` | the order of the last round, `moved`, the arrival and the release of writers |
@@ -27,6 +28,7 @@ mod doing;
 mod engine;
 mod fingerprint;
 mod finish;
+mod held;
 mod keys;
 mod leave;
 mod limits;
@@ -48,6 +50,7 @@ mod unlogged;
 pub use cohort::Cohort;
 pub use doing::{Doing, shortened};
 pub use fingerprint::{Basis, Fingerprint, Glance, PartName, sentence};
+pub use held::{Holder, next_step};
 pub use keys::RowKeys;
 pub use limits::LiveLimits;
 pub use patience::Patience;

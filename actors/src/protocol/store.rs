@@ -20,6 +20,7 @@ use crate::ports::{BackedUp, Copied, EngineError};
 
 use super::cohort::Cohort;
 use super::fingerprint::Glance;
+use super::held::Holder;
 use super::keys::RowKeys;
 use super::ranges::Piece;
 use super::standing::{Mode, Standing};
@@ -128,6 +129,9 @@ pub trait StoreSide: Send + Sync {
     fn store(&self) -> &StoreName;
     /// Waits until the transactions that are writing now have ended.
     async fn drain(&self) -> Answer<()>;
+    /// What other migrations that guard some of the same tables here have decided about the orgs, unless they live here by it and do not
+    /// move.
+    async fn held_by_others(&self, cohort: &Cohort) -> Answer<Vec<Holder>>;
 }
 
 /// The leaving store of a migration.

@@ -2,6 +2,7 @@
 
 mod alike;
 mod contents;
+mod held;
 mod keys;
 mod left_out;
 mod online;
@@ -20,6 +21,7 @@ use mover_actors::ports::EngineError;
 use crate::config::Definition;
 use crate::engine::check::alike::check_alike;
 use crate::engine::check::contents::check_contents;
+use crate::engine::check::held::check_held;
 use crate::engine::check::keys::{check_compared, check_listed};
 use crate::engine::check::left_out::check_left_out;
 use crate::engine::check::online::{check_online, schema_for};
@@ -134,6 +136,7 @@ async fn check_both(
             report.warning(format!("store {}", store.name()), text, remedy);
         }
     }
+    check_held(report, definition, stores).await?;
     check_left_out(report, definition, others, stores).await?;
     for (store, catalog) in stores {
         check_own_writes(report, definition, store, catalog);

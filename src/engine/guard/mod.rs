@@ -5,6 +5,7 @@ mod brief_lock;
 mod coverage;
 mod fitness;
 mod install;
+mod others;
 mod places;
 mod remove;
 mod trigger;
@@ -28,6 +29,7 @@ pub use coverage::Gap;
 pub(super) use coverage::{is_needed, must_watch};
 pub(super) use install::{Guard, Readiness};
 pub use install::{GuardStatus, GuardedOrgs};
+pub(super) use others::{drop_fences, gone, held_by_others, holding};
 pub(super) use watch::{Kind, watch};
 
 const ENTER: &str = include_str!("sql/guard_enter.sql");

@@ -29,21 +29,18 @@ impl Installed {
 
 impl Guard<'_> {
     /// Removes everything of the migration, and the schema `mover` if it is empty then, or nothing; returns the tables and
-    /// partitions that had triggers. Refused while an org moves. Orgs that have moved away, but for those of `finalized`, must be
+    /// partitions that had triggers. Refused while an org moves. Orgs that have moved away, but for those of `ended`, must be
     /// brought to an end before; with `force` they are forgotten, so that writes to their rows here are not refused any more.
-    pub(in crate::engine) async fn remove(
-        &self,
-        force: bool,
-        finalized: &[&OrgKey],
-    ) -> Result<Vec<String>, EngineError> {
+    pub(in crate::engine) async fn remove(&self, force: bool, ended: &[&OrgKey]) -> Result<Vec<String>, EngineError> {
         let doing = Doing::new(self.store.name(), "removing the guard");
         let failed = |error| doing.failed(error);
         if !crate::engine::guard::has_tables(self.store).await? {
             return Ok(Vec::new());
         }
         let session = self.store.session().await?;
-        self.refuse_if_needed(self.orgs_without(&session, finalized).await?, force, doing)?;
         let all = self.orgs(&session).await?;
+        let needed = self.orgs_without(&session, ended).await?;
+        self.refuse_if_needed(all.capturing + all.incoming, needed.moved + needed.discarded, force, doing)?;
         let name = self.definition.name.as_str();
         let installed = installed(&session, name, doing).await?;
         refuse_foreign(&installed, doing)?;
@@ -66,20 +63,18 @@ impl Guard<'_> {
         Ok(places)
     }
 
-    fn refuse_if_needed(&self, orgs: GuardedOrgs, force: bool, doing: Doing<'_>) -> Result<(), EngineError> {
+    fn refuse_if_needed(&self, moving: i64, away: i64, force: bool, doing: Doing<'_>) -> Result<(), EngineError> {
         let name = &self.definition.name;
-        let moving = orgs.capturing + orgs.incoming;
         if moving > 0 {
             return Err(doing.refused(format!(
                 "{moving} orgs of {name} are being captured or copied here; next: let their moves end, or finalize or roll \
                  them back"
             )));
         }
-        let away = orgs.moved + orgs.discarded;
         if away > 0 && !force {
             return Err(doing.refused(format!(
                 "{away} orgs of {name} live in the other store, and without the guard a stray write to them here is no longer \
-                 refused; next: finalize them; --force removes it all the same"
+                 refused; next: finalize them or roll them back; --force removes it all the same"
             )));
         }
         Ok(())

@@ -200,7 +200,8 @@ pub(in crate::engine) fn hazard(definition: &Definition, stores: [(&StoreName, &
     })
 }
 
-fn oids(definition: &Definition, catalog: &Catalog) -> Vec<Oid> {
+/// The tables of a definition that a store has.
+pub(in crate::engine) fn oids(definition: &Definition, catalog: &Catalog) -> Vec<Oid> {
     definition.tables.iter().filter_map(|rule| catalog.tables.get(&rule.name)).map(|table| table.oid).collect()
 }
 

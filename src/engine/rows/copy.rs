@@ -212,6 +212,7 @@ async fn enter_to_discard(to: &Session, cohort: &Cohort, doing: Doing<'_>) -> Re
     let begun = send(to.batch_execute("BEGIN")).await;
     let incoming = guard::enter(to, cohort, Mode::Discarded, doing).await?;
     begun.answer().await.map_err(|error| doing.failed(error))?;
+    guard::drop_fences(to, cohort, doing).await?;
     Ok(incoming)
 }
 

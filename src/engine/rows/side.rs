@@ -12,11 +12,12 @@ use mover_actors::domain::ids::{OrgKey, StoreName};
 use mover_actors::domain::verified::Tally;
 use mover_actors::ports::EngineError;
 use mover_actors::protocol::store::{self, StoreSide};
-use mover_actors::protocol::{Cohort, Glance, LiveLimits};
+use mover_actors::protocol::{Cohort, Glance, Holder, LiveLimits};
 use tokio_postgres::Statement;
 use tokio_postgres::types::Oid;
 
 use crate::config::Definition;
+use crate::engine::guard;
 use crate::engine::live::{Backups, Branch, LivePlan, LiveSide, LiveTable};
 use crate::engine::plan::sequences::{FarBehind, Outermost};
 use crate::engine::plan::tally::tally;
@@ -203,6 +204,11 @@ impl<P: Planned, E: End> StoreSide for RouteEnd<P, E> {
 
     async fn drain(&self) -> Result<(), EngineError> {
         drain::drain(&self.side.store, E::oids(self.side.plan()), self.side.terms.drain_budget).await
+    }
+
+    async fn held_by_others(&self, cohort: &Cohort) -> Result<Vec<Holder>, EngineError> {
+        let tables = E::oids(self.side.plan());
+        guard::held_by_others(&self.side.store, cohort.migration(), cohort.keys(), tables).await
     }
 }
 

@@ -1,11 +1,13 @@
 //! Finalized orgs whose rows are in the source again: someone has restored a backup there.
 
+use mover_actors::domain::ids::OrgKey;
 use mover_actors::domain::record::{Lease, MoveRecord};
 use mover_actors::domain::state::State;
 use mover_actors::ports::Engine;
 
 use super::super::error::OperationError;
 use super::super::only_rows::only_rows;
+use super::super::shared_orgs::live_by_others;
 use super::super::shell::in_shell;
 use super::super::world::World;
 use super::{Inconsistency, Outcome};
@@ -21,8 +23,12 @@ pub(super) async fn doubled(
     let sizes = world.engine.sizes(&leases).await?;
     let definition = world.definition(&first.migration)?;
     let (from, to) = (&definition.from, &definition.to);
+    let keys: Vec<&OrgKey> = finalized.iter().map(|record| &record.key).collect();
+    // These have come back.
+    let live = live_by_others(world, definition, from, &keys).await?;
+    let is_doubled = |(record, rows): &(&&MoveRecord, i64)| *rows > 0 && !live.contains_key(&record.key);
     let mut found = Vec::new();
-    for (record, rows) in finalized.iter().zip(sizes).filter(|(_, rows)| *rows > 0) {
+    for (record, rows) in finalized.iter().zip(sizes).filter(is_doubled) {
         let file = record.backup.as_ref().map_or("FILE".into(), |backup| in_shell(&backup.path));
         let text = match only_rows(world, &record.lease()).await?.first_key_value() {
             Some((table, only)) => format!(

@@ -6,9 +6,11 @@
 //! one and wins. Only what no write depends on is repaired.
 
 mod doubled;
+mod locked_out;
 mod survey;
 mod verdict;
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use mover_actors::domain::ids::{Epoch, MigrationName, MoveId, OrgKey, OrgName};
@@ -23,6 +25,7 @@ use super::world::World;
 use crate::config::Definition;
 use crate::engine::Gap;
 use doubled::doubled;
+use locked_out::locked_out;
 use survey::Survey;
 use verdict::{Said, Verdict};
 
@@ -137,12 +140,23 @@ impl Diagnosis {
         let first = Survey::read(world, &definition.name).await?;
         self.looked_at += first.keys.len() as u64;
         self.ailments.extend(doubled(world, first.moves.values()).await?);
+        let shut = locked_out(world, definition, &first).await?;
         let found: Vec<&OrgKey> = first.keys.iter().filter(|key| first.verdict(key) != Verdict::Well).collect();
-        if found.is_empty() {
+        if found.is_empty() && shut.is_empty() {
             return Ok(());
         }
         // An org that moved between the reads looks inconsistent, and is not.
         let again = Survey::read(world, &definition.name).await?;
+        if !shut.is_empty() {
+            let still = locked_out(world, definition, &again).await?;
+            let lasting =
+                still.into_iter().filter(|(key, now)| shut.get(key).is_some_and(|then| then.text == now.text));
+            // Each of the migrations finds the same.
+            let known: BTreeSet<(String, String)> =
+                self.ailments.iter().map(|known| (known.org.clone(), known.text.clone())).collect();
+            let new = lasting.map(|(_, found)| found);
+            self.ailments.extend(new.filter(|found| !known.contains(&(found.org.clone(), found.text.clone()))));
+        }
         for key in found.into_iter().filter(|key| first.agrees_with(&again, key)) {
             let patient = Patient { survey: &again, migration: &definition.name, key, epoch };
             self.ailments.push(patient.treat(world, fix).await);

@@ -12,7 +12,7 @@ use mover_actors::protocol::store::{
     Kept, Leaving, LeavingSession, LiveLeaving, LiveReceiving, Reader, Receiver, Receiving, ReceivingSession,
     StoreSide, Watching,
 };
-use mover_actors::protocol::{Cohort, Doing, LiveLimits, Mode};
+use mover_actors::protocol::{Cohort, Doing, Holder, LiveLimits, Mode};
 use tokio::time::{Instant, sleep};
 
 use super::super::process::Process;
@@ -83,6 +83,11 @@ impl StoreSide for Site {
                 _ => sleep(LOOK_EVERY).await,
             }
         }
+    }
+
+    async fn held_by_others(&self, _: &Cohort) -> Result<Vec<Holder>, EngineError> {
+        // No table has two migrations.
+        Ok(Vec::new())
     }
 }
 
