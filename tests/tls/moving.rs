@@ -64,6 +64,8 @@ async fn orgs_move_and_come_back_with_every_connection_encrypted() {
     assert_eq!(items("new").await, 20);
     place.exec("rollback online all").with_code(0);
     assert_eq!(items("new").await, 0);
+    // Its guard refuses writes of these orgs in the target, to which they move next.
+    place.mover(&["guard", "remove", "new", "online"]).with_code(0);
     for command in ["orgs capture small", "orgs ready small all", "migrate small all"] {
         place.exec(command).with_code(0);
     }
