@@ -52,7 +52,14 @@ fetch() {
     mv "$unfinished" "$base/$major"
 }
 
+# Postgres does not run as root, and its own user may not enter this directory.
+is_usable() { [ "$(id -u)" -ne 0 ] || (cd / && runuser -u postgres -- "$1" --version >/dev/null 2>&1); }
+
 for major in "$@"; do
     [ -x "$base/$major/bin/postgres" ] || fetch "$major"
+    if ! is_usable "$base/$major/bin/postgres"; then
+        echo "postgres-versions: PostgreSQL $major does not run from $base, e.g. because the user postgres may not enter it" >&2
+        exit 3
+    fi
     echo "$base/$major/bin"
 done
