@@ -26,6 +26,10 @@ all)
     ;;
 esac
 
+if ! cargo nextest --version >/dev/null 2>&1; then
+    echo "versions: NOT tested between versions of PostgreSQL: cargo-nextest is missing, which selects the tests" >&2
+    exit 0
+fi
 if ! dirs=$(scripts/postgres-versions.sh "${majors[@]}"); then
     echo "versions: NOT tested between versions of PostgreSQL, for the reason above" >&2
     exit 0
