@@ -37,11 +37,11 @@ impl PgEngine {
         Ok(StoreFound { identity, newest_epochs })
     }
 
-    /// From now on connections of a store to anything else are refused; with `held`, all work there is, until this is called
-    /// again. Moves wait meanwhile.
-    pub fn expect(&self, store: &StoreName, identity: Option<StoreIdentity>, held: Option<String>) {
+    /// From now on a store's connections to a server or database of another identity are refused. With `held`, the reason why it is held,
+    /// all work there is refused. Both last until the next call; moves wait meanwhile.
+    pub fn store_must_be(&self, store: &StoreName, identity: Option<StoreIdentity>, held: Option<String>) {
         if let Some(store) = self.stores.get(store) {
-            store.expect(identity, held);
+            store.must_be(identity, held);
         }
     }
 }

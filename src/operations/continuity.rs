@@ -100,7 +100,7 @@ pub(super) async fn remember(world: &World, definition: &Definition) -> Result<(
     for store in stores(definition) {
         let found = world.engine.find_store(store).await?;
         world.log.see_store(&definition.name, store, &seen_of(&found, &definition.name)).await?;
-        world.engine.expect(store, Some(found.identity), None);
+        world.engine.store_must_be(store, Some(found.identity), None);
     }
     Ok(())
 }
@@ -131,7 +131,7 @@ pub async fn enforce(world: &World) -> Result<BTreeMap<StoreName, Discontinuity>
     }
     for store in world.definitions.iter().flat_map(stores) {
         let held = found.get(store).map(|found| format!("{}; {}", found.text, found.next()));
-        world.engine.expect(store, expected.get(store).cloned(), held);
+        world.engine.store_must_be(store, expected.get(store).cloned(), held);
     }
     Ok(found)
 }

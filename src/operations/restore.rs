@@ -92,7 +92,7 @@ impl<'a> Known<'a> {
         let backup = world.engine.open_backup(wish.file, wish.trust).await?;
         let definition = world.definition(backup.migration())?;
         let (org, key, migration) = (backup.org(), backup.key(), &definition.name);
-        let Some(record) = world.log.move_by_key(migration, key).await? else {
+        let Some(record) = world.log.moves_by_key(migration, &[key]).await?.pop() else {
             return Err(refused(format!(
                 "it is of org {org} with key {key}, which the move log does not know in migration {migration}; next: orgs add {org} \
                  {migration}, if it is the right file"

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use mover_actors::domain::ids::{OrgKey, StoreName};
+use mover_actors::domain::record::MoveRecord;
 use mover_actors::domain::state::State;
 use mover_actors::protocol::Mode;
 
@@ -33,12 +34,10 @@ pub(super) async fn live_by_others(
     let live = held.into_iter().filter(|holder| matches!(holder.mode, Mode::Capturing | Mode::Incoming));
     let mut found: HashMap<OrgKey, String> = live.map(|holder| (holder.key, holder.migration)).collect();
     for other in sharing(world, definition).filter(|other| other.to == *store) {
-        for record in world.log.moves_begun(&other.name, &[]).await? {
-            let is_here = matches!(record.state, State::Migrated | State::Finalized | State::Started(_));
-            if is_here && orgs.contains(&&record.key) {
-                found.insert(record.key, other.name.to_string());
-            }
-        }
+        let moves = world.log.moves_by_key(&other.name, orgs).await?;
+        let is_here =
+            |record: &MoveRecord| matches!(record.state, State::Migrated | State::Finalized | State::Started(_));
+        found.extend(moves.into_iter().filter(is_here).map(|record| (record.key, other.name.to_string())));
     }
     Ok(found)
 }

@@ -93,12 +93,16 @@ impl PgMoveLog {
         records(doing, &rows)
     }
 
-    /// The move of an org in one migration, if the move log knows it.
-    pub async fn move_by_key(&self, migration: &MigrationName, key: &OrgKey) -> Result<Option<MoveRecord>, StateError> {
-        let doing = "loading a move by its org's key";
-        let params: Params<'_> = &[&migration.as_str(), &key.as_str()];
-        let rows = self.query(doing, include_str!("sql/move_by_key.sql"), params).await?;
-        rows.first().map(|row| Columns::new(doing, row).record()).transpose()
+    /// The moves of orgs in one migration, by their keys; unknown ones are left out.
+    pub async fn moves_by_key(
+        &self,
+        migration: &MigrationName,
+        keys: &[&OrgKey],
+    ) -> Result<Vec<MoveRecord>, StateError> {
+        let doing = "loading moves by their orgs' keys";
+        let keys: Vec<&str> = keys.iter().map(|key| key.as_str()).collect();
+        let rows = self.query(doing, include_str!("sql/moves_by_key.sql"), &[&migration.as_str(), &keys]).await?;
+        records(doing, &rows)
     }
 
     /// The moves of named orgs in one migration; unknown ones are left out.

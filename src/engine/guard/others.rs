@@ -7,7 +7,7 @@ use mover_actors::domain::ids::OrgKey;
 use mover_actors::ports::EngineError;
 use mover_actors::protocol::{Holder, Mode};
 use tokio_postgres::Row;
-use tokio_postgres::types::Oid;
+use tokio_postgres::types::{FromSqlOwned, Oid};
 
 use crate::engine::guard::has_fence;
 use crate::engine::guard::trigger::functions_begin;
@@ -51,10 +51,9 @@ pub(in crate::engine) async fn holding(
         return Ok(BTreeSet::new());
     }
     let doing = Doing::new(store.name(), LOOKING);
-    let failed = |error| doing.failed(error);
     let session = store.session().await?;
-    let rows = session.query(include_str!("sql/holding.sql"), &[&migration]).await.map_err(failed)?;
-    let names = rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>().map_err(failed)?;
+    let rows = session.query(include_str!("sql/holding.sql"), &[&migration]).await;
+    let names = firsts(rows, doing)?;
     let sharing = sharing(&session, names, tables, doing).await?;
     session.release();
     Ok(sharing)
@@ -70,11 +69,18 @@ pub(in crate::engine) async fn gone(
         return Ok(BTreeSet::new());
     }
     let doing = Doing::new(store.name(), LOOKING);
-    let failed = |error| doing.failed(error);
     let session = store.session().await?;
-    let rows = session.query(include_str!("sql/gone.sql"), &[&migration, &keys]).await.map_err(failed)?;
+    let gone = firsts(session.query(include_str!("sql/gone.sql"), &[&migration, &keys]).await, doing)?;
     session.release();
-    rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>().map_err(failed)
+    Ok(gone)
+}
+
+/// The first column of all rows.
+fn firsts<T: FromSqlOwned, C: FromIterator<T>>(
+    rows: Result<Vec<Row>, tokio_postgres::Error>,
+    doing: Doing<'_>,
+) -> Result<C, EngineError> {
+    rows.and_then(|rows| rows.iter().map(|row| row.try_get(0)).collect()).map_err(|error| doing.failed(error))
 }
 
 /// In a transaction that has put orgs into `discarded`: leaves no such row where nothing was copied and another migration with triggers
@@ -91,9 +97,8 @@ pub(in crate::engine) async fn drop_fences(
     if found.is_empty() {
         return Ok(());
     }
-    let rows =
-        session.query(include_str!("sql/guarded_tables.sql"), &[&functions_begin(name)]).await.map_err(failed)?;
-    let tables: Vec<Oid> = rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>().map_err(failed)?;
+    let rows = session.query(include_str!("sql/guarded_tables.sql"), &[&functions_begin(name)]).await;
+    let tables: Vec<Oid> = firsts(rows, doing)?;
     let names = found.iter().map(|holder| holder.migration.clone()).collect();
     let sharing = sharing(session, names, &tables, doing).await?;
     let known = found.iter().filter(|holder| sharing.contains(&holder.migration));
@@ -129,9 +134,7 @@ async fn sharing(
     tables: &[Oid],
     doing: Doing<'_>,
 ) -> Result<BTreeSet<String>, EngineError> {
-    let failed = |error| doing.failed(error);
     let names: Vec<&str> = migrations.iter().map(String::as_str).collect();
     let functions: Vec<String> = names.iter().map(|name| functions_begin(name)).collect();
-    let rows = session.query(include_str!("sql/sharing.sql"), &[&names, &functions, &tables]).await.map_err(failed)?;
-    rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>().map_err(failed)
+    firsts(session.query(include_str!("sql/sharing.sql"), &[&names, &functions, &tables]).await, doing)
 }

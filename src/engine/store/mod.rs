@@ -108,8 +108,8 @@ impl Store {
         self.pool.status()
     }
 
-    /// From now on connections to anything else are refused; with `held`, all work is.
-    pub(in crate::engine) fn expect(&self, identity: Option<StoreIdentity>, held: Option<String>) {
+    /// From now on connections to another identity are refused; with `held`, the reason, all work is.
+    pub(in crate::engine) fn must_be(&self, identity: Option<StoreIdentity>, held: Option<String>) {
         self.expectation.set(identity, held);
     }
 

@@ -87,10 +87,8 @@ async fn moves<'a>(
     }
     let keys: Vec<&OrgKey> = orgs.keys().collect();
     for other in sharing(world, definition) {
-        for record in world.log.moves_begun(&other.name, &keys).await? {
-            if orgs.contains_key(&record.key) {
-                moves.entry(record.key.clone()).or_default().push((other, record));
-            }
+        for record in world.log.moves_by_key(&other.name, &keys).await? {
+            moves.entry(record.key.clone()).or_default().push((other, record));
         }
     }
     Ok(moves)
