@@ -16,6 +16,7 @@ use crate::command;
 use crate::config::Config;
 use crate::demo::audit::{AuditError, audit};
 use crate::demo::clients::{ClientOptions, Clients, ClientsError};
+use crate::demo::commits::Commits;
 use crate::demo::quantiles::Quantiles;
 use crate::demo::report::{CampaignFigures, DemoReport};
 use crate::demo::sample::{Sample, SampleError, Shape};
@@ -29,6 +30,9 @@ use super::host::{CommandHost, Local};
 use super::interrupts::Interrupts;
 use super::screen::Screen;
 
+/// Where commits are measured: on the server of the stores, but in none of them.
+const COMMITS_DATABASE: &str = "commits";
+
 /// Why the demo failed.
 #[derive(Debug, Error)]
 pub enum DemoError {
@@ -38,6 +42,9 @@ pub enum DemoError {
     /// The clients.
     #[error(transparent)]
     Clients(#[from] ClientsError),
+    /// The measurement of commits.
+    #[error("measuring how long a durable commit takes: {0}")]
+    Commits(#[from] tokio_postgres::Error),
     /// The audit.
     #[error(transparent)]
     Audit(#[from] AuditError),
@@ -152,6 +159,8 @@ async fn run(
     }
     let migrate = format!("migrate {migration} all");
     say(&migrate);
+    servers.ensure_database(COMMITS_DATABASE).await?;
+    let commits = Commits::start(&servers.postgres_url(COMMITS_DATABASE)).await.map_err(DemoError::from)?;
     let begun = Instant::now();
     let Outcome::Campaign(campaign, total) = command(app, &running, &migrate).await? else {
         return Err(CliError::Interrupted);
@@ -160,6 +169,7 @@ async fn run(
     follow(host, screen, interrupts, view.into(), total).await?;
     let ended = app.world.log.campaign(campaign.id).await?;
     let elapsed_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let commit_p50_us = commits.median_us().await;
     // A little longer, so that every org is written in its new place.
     tokio::time::sleep(Duration::from_secs(1)).await;
     let (ledger, clients) = clients.stop().await.map_err(DemoError::from)?;
@@ -169,6 +179,7 @@ async fn run(
     ));
     let audit = audit(sample, &servers.redis_url(), &route_by, &ledger).await.map_err(DemoError::from)?;
     let figures = figures(app, &ended, orgs_total, elapsed_ms).await?;
+    let figures = CampaignFigures { commit_p50_us, ..figures };
     Ok(DemoReport::new(figures, clients, audit))
 }
 
@@ -196,6 +207,7 @@ async fn figures(app: &App, campaign: &Campaign, orgs: u64, elapsed_ms: u64) -> 
             p99_ms: closed.p99_ms.round() as u64,
             max_ms: closed.max_ms.round() as u64,
         }),
+        commit_p50_us: None,
     })
 }
 

@@ -5,12 +5,14 @@
 //!
 //! - [`sample`] creates the stores `old` and `new`, small for a demo or large for a benchmark;
 //! - [`clients`] write, and remember every acknowledged write;
+//! - [`commits`] measures one durable commit beside all that;
 //! - [`audit`] looks for each of these writes in the store that its org is routed to;
 //! - [`report`] shows the result, as text and as JSON;
 //! - [`route`] reads the flags like an application, for the clients and the audit.
 
 pub mod audit;
 pub mod clients;
+pub mod commits;
 mod postgres;
 pub mod quantiles;
 pub mod report;

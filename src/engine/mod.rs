@@ -228,6 +228,13 @@ impl PgEngine {
         guard.stop_capture(lease, "ending to log what is written").await
     }
 
+    /// The source refuses writes of these orgs, which have left it for good, if its guard knows nothing of them.
+    pub async fn refuse_left(&self, leases: &[Lease]) -> Result<(), EngineError> {
+        let (Some(first), Some(cohort)) = (leases.first(), Cohort::of(leases.to_vec())) else { return Ok(()) };
+        let definition = self.definition(&first.migration)?;
+        guard::mark_left(self.store(&definition.from)?, &cohort).await
+    }
+
     /// Removes the guard of a migration from one of its stores without a trace; returns the tables and partitions that had it.
     /// With `force` also if orgs have moved away from there.
     pub async fn remove_guard(

@@ -155,10 +155,17 @@ pub async fn accept(world: &World, store: &str) -> Result<Answer, OperationError
         let stores = stores.into_iter().collect::<Vec<_>>().join(", ");
         return Err(OperationError::UnknownStore { store: super::answer::short(store, 60), stores });
     }
-    let text = format!(
-        "store {store} counts as right as it is now, for {}; next: mover doctor; a campaign that was running goes on with mover exec resume",
-        accepted.join(", ")
-    );
+    let mut text =
+        format!("store {store} counts as right as it is now, for {}; next: mover doctor", accepted.join(", "));
+    if let Some(campaign) = world.log.live_campaign().await? {
+        // What that process knows of orgs in flight may be of the store as it was before, so it refuses the store until it ends.
+        let nodes = world.log.nodes().await?;
+        let node = nodes.iter().find(|node| node.id == campaign.node).map_or("of then", |node| node.name.as_str());
+        text.push_str(&format!(
+            "\ncampaign {} waits; next: end Mover {node} if it still runs, since it refuses the store as it is now, then: mover exec resume",
+            campaign.id
+        ));
+    }
     Ok(Answer::new(text, serde_json::json!({ "store": store, "accepted": accepted })))
 }
 

@@ -65,6 +65,7 @@ pub async fn guard(
                     true => world.engine.install_guard(name, store).await?,
                     false => world.engine.install_guard_asleep(name, store).await?,
                 };
+                super::doctor::refuse_left(world, definition, store).await?;
                 text.push_str(&report(name, store, "installed on", "has all its triggers already", &changed));
                 json!({ "migration": name, "store": store, "installed": changed })
             }
@@ -109,6 +110,7 @@ pub(super) async fn install_for_campaign(world: &World, definition: &Definition)
         let changed = world.engine.install_guard(&definition.name, store).await?;
         if !changed.is_empty() {
             tracing::info!(migration = %definition.name, %store, tables = changed.join(", "), "installed the guard");
+            super::doctor::refuse_left(world, definition, store).await?;
         }
     }
     Ok(())
@@ -152,7 +154,7 @@ fn report(migration: &MigrationName, store: &StoreName, done: &str, nothing: &st
 
 impl fmt::Display for View {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let GuardStatus { guarded, asleep, unguarded, orgs } = &self.status;
+        let GuardStatus { guarded, asleep, unguarded, orgs, .. } = &self.status;
         writeln!(f, "{} in {}", self.migration, self.store)?;
         let list = |places: &[String]| if places.is_empty() { "none".into() } else { places.join(", ") };
         if asleep.is_empty() || !guarded.is_empty() {

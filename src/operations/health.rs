@@ -84,6 +84,7 @@ impl Health {
                 format!("orgs in flight, perhaps in 503, whose process is gone: {orphans}; next: mover exec resume");
             causes.push(Cause { level: Level::Critical, text });
         }
+        causes.extend(super::stalled::stalled(world).await?);
         let campaign = world.log.recent_campaigns(1).await?.into_iter().next().map(CampaignStatus::from);
         if campaign.as_ref().is_some_and(CampaignStatus::is_interrupted) {
             let text = "a campaign was interrupted; next: mover exec resume".into();

@@ -23,6 +23,7 @@ mod restore;
 mod shared_orgs;
 mod shell;
 mod skipped_orgs;
+mod stalled;
 mod startup_doctor;
 mod status;
 mod tokens;

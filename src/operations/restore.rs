@@ -16,6 +16,7 @@ use crate::engine::{BackupKeys, OpenedBackup, Restored, Trust};
 use crate::state::{PgMoveLog, StateError};
 
 use super::answer::Answer;
+use super::doctor::Diagnosis;
 use super::error::OperationError;
 use super::guard::unknown;
 use super::location::location;
@@ -60,8 +61,10 @@ struct Known<'a> {
     backup: OpenedBackup,
     definition: &'a Definition,
     record: MoveRecord,
-    /// Where the org lives.
+    /// Where the org lives, unless the guards contradict the move log.
     lives_in: Option<StoreName>,
+    /// How they do.
+    contradiction: Option<String>,
 }
 
 /// The file that the move log knows of the org, if this one is neither signed nor that one.
@@ -138,8 +141,10 @@ impl<'a> Known<'a> {
                 )));
             }
         }
-        let lives_in = location(world, &record).store;
-        Ok(Self { backup, definition, record, lives_in })
+        // A move log that was lost and made anew knows the org as one that has never moved.
+        let contradiction = Diagnosis::contradiction(world, definition, key).await?;
+        let lives_in = location(world, &record).store.filter(|_| contradiction.is_none());
+        Ok(Self { backup, definition, record, lives_in, contradiction })
     }
 
     fn refused(&self, problem: String) -> OperationError {
@@ -248,6 +253,10 @@ impl<'a> Known<'a> {
                     if wish.trust == Trust::AlsoUnsigned { " --unsigned" } else { "" }
                 )
             }
+            None if let Some(contradiction) = &self.contradiction => format!(
+                "ATTENTION: {contradiction}; {store} {gate} writes (its guard: {guard}), and whether the org lives there is not known. Next: \
+                 mover doctor, and look at both stores before anything moves it"
+            ),
             None if refuses_writes => format!(
                 "org {org} is {state} and should live here, but {store} refuses its writes (its guard: {guard}); next: mover doctor"
             ),

@@ -95,12 +95,14 @@ async fn a_running_campaign_notices_a_failover_and_moves_nothing() {
     campaign.says("another server has taken over").await;
     let states = world.states().await;
     assert!(!states.contains_key("migrated"), "{states:?}");
+    let accepted = world.mover(&["doctor", "--accept", "old"]).await.with_code(0);
+    assert!(accepted.answer.contains("since it refuses the store as it is now, then: mover exec resume"), "{accepted}");
     campaign.kill9().await.by_sigkill();
     let refused = world.exec("resume").await.with_code(1);
     assert!(refused.said.contains("another server has taken over"), "{refused}");
     let states = world.states().await;
     assert!(!states.contains_key("migrated") && !states.contains_key("failed"), "{states:?}");
-    accept(&world).await;
+    world.mover(&["doctor", "--accept", "new"]).await.with_code(0);
     world.exec("resume").await.with_code(0);
     world.assert_all_moved().await;
 }
@@ -240,5 +242,32 @@ async fn once_all_orgs_are_finalized_the_guard_can_be_removed() {
         doctor(&world, 0).await;
         world.mover(&["health"]).await.with_code(0);
     }
+    // Installed again, for other orgs, it knows those that have left.
+    for store in ["old", "new"] {
+        world.mover(&["guard", "install", store]).await.with_code(0);
+        doctor(&world, 0).await;
+        world.mover(&["health"]).await.with_code(0);
+    }
+    let late = "INSERT INTO organizations (id, name, full_name, created_at, settings) VALUES ($1, 'late', 'late', now(), '{}')";
+    let refused = world.old_store().await.execute(late, &[&world.orgs[0].id]).await.unwrap_err();
+    assert_eq!(refused.code().unwrap().code(), "MV001");
     world.assert_all_finalized().await;
+}
+
+/// The move log says of the org what was true before its move.
+#[tokio::test(flavor = "multi_thread")]
+async fn after_the_move_log_was_restored_a_backup_is_loaded_as_the_guards_say() {
+    let world = World::ready(ONLINE).await;
+    let (dump, org) = (dump(&world, "mover"), &world.orgs[2].name);
+    world.exec(&format!("migrate whole_org {org}")).await.with_code(0);
+    world.exec(&format!("finalize whole_org {org}")).await.with_code(0);
+    restore(&world, "mover", &dump).await;
+    accept(&world).await;
+    let file = std::fs::read_dir(world.dir().join("backups")).unwrap().next().unwrap().unwrap().path();
+    let file = file.display().to_string();
+    let restored = world.mover(&["restore", &file, "--to", "old", "--unsigned"]).await.with_code(0);
+    for part in ["the wrong store accepts writes of the org (source: moved, target: ", "Next: mover doctor"] {
+        assert!(restored.answer.contains(part), "{part}\n{restored}");
+    }
+    assert!(!restored.answer.contains("lives in old"), "{restored}");
 }

@@ -174,3 +174,25 @@ async fn the_command_that_removes_restored_rows_can_be_pasted() {
     assert!(restored.answer.contains(&pasted), "{pasted}\n{restored}");
     world.mover(&["restore", &name, "--to", "old", "--remove", "--unsigned"]).await.with_code(0);
 }
+
+/// The purge waits for the file without end, and writers are not affected: nobody would see it.
+#[tokio::test(flavor = "multi_thread")]
+async fn health_names_an_org_that_waits_for_a_lost_backup() {
+    let world = World::ready(ONLINE).await;
+    world.exec("migrate whole_org all").await.with_code(0);
+    let org = world.orgs[2].name.clone();
+    world.start_to_die(&format!("finalize whole_org {org}"), "close.begin").end().await.by_sigkill();
+    let file = std::fs::read_dir(world.dir().join("backups")).unwrap().next().unwrap().unwrap().path();
+    let kept = file.with_extension("elsewhere");
+    std::fs::rename(&file, &kept).unwrap();
+    let mut resumed = world.start("resume");
+    resumed.says("it is not there any more, so no row is removed; next: put the file back").await;
+    let later =
+        "UPDATE mover.org_migration_state SET updated_at = now() - interval '2 minutes' WHERE state = 'started'";
+    assert_eq!(world.log().await.execute(later, &[]).await.unwrap(), 1);
+    let health = world.mover(&["health"]).await.with_code(1);
+    assert!(health.answer.contains(&format!("org {org} of whole_org has been at close for 12")), "{health}");
+    std::fs::rename(&kept, &file).unwrap();
+    resumed.end().await.with_code(0);
+    world.mover(&["health"]).await.with_code(0);
+}

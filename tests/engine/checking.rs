@@ -101,6 +101,42 @@ async fn missing_rights_are_told_with_the_command_that_grants_them() {
 }
 
 #[tokio::test]
+async fn a_schema_that_may_not_be_used_is_told_with_the_grant() {
+    let world = World::with_schema(
+        "CREATE SCHEMA \"In side\"; CREATE TABLE \"In side\".notes (id int PRIMARY KEY, org_id int)",
+    )
+    .await;
+    world.server.everywhere("CREATE ROLE lesser LOGIN").await;
+    for client in [&world.old, &world.new] {
+        client.batch_execute("GRANT ALL ON \"In side\".notes TO lesser").await.unwrap();
+    }
+    let engine = world.engine_as("lesser", vec![keyed("\"In side\".notes", "org_id")]);
+    let problems = found(&engine, Level::Problem).await;
+    has(&problems, &["store old", "may not use schema \"In side\"", "GRANT USAGE ON SCHEMA \"In side\" TO lesser"]);
+}
+
+/// Foreign keys of one org's rows to rows of another.
+#[tokio::test]
+async fn rows_that_reference_rows_of_another_org_are_told() {
+    let schema = format!(
+        "{GOOD} CREATE TABLE links (id int PRIMARY KEY, org_id int NOT NULL, note int REFERENCES notes); CREATE INDEX ON links (org_id)"
+    );
+    let world = World::with_schema(&schema).await;
+    world
+        .old
+        .batch_execute("INSERT INTO notes VALUES (1, 1), (2, 2); INSERT INTO links VALUES (1, 1, 1), (2, 2, 2)")
+        .await
+        .unwrap();
+    let engine = world.engine(vec![keyed("orgs", "id"), keyed("notes", "org_id"), keyed("links", "org_id")]);
+    assert_eq!(found(&engine, Level::Warning).await, [""; 0]);
+    world.old.batch_execute("INSERT INTO links VALUES (3, 1, 2)").await.unwrap();
+    has(
+        &found(&engine, Level::Warning).await,
+        &["table links in old", "1 of 3 rows", "another org through links_note_fkey"],
+    );
+}
+
+#[tokio::test]
 async fn stores_that_cannot_be_used_are_told_apart() {
     let world = World::with_schema(GOOD).await;
     let open = |name: &str, url: &str| Store::open(store(name), url, 2).unwrap();

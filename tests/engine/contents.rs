@@ -66,6 +66,23 @@ async fn empty_text_queries_are_refused_with_the_statement_that_removes_them() {
 }
 
 #[tokio::test]
+async fn such_values_are_found_in_arrays_and_composites() {
+    let types = "CREATE DOMAIN lo AS oid; CREATE TYPE part AS (q tsquery, bodies lo[]);";
+    let world = world("qs tsquery[], ids oid[]", "ARRAY['a'::tsquery, ''], ARRAY[lo_from_bytea(0, 'raw')]").await;
+    for client in [&world.old, &world.new] {
+        client.batch_execute(&format!("{types} ALTER TABLE notes ADD COLUMN parts part[]")).await.unwrap();
+    }
+    let part = "UPDATE notes SET parts = ARRAY[ROW('', ARRAY[lo_from_bytea(0, 'more')])::part]";
+    world.old.batch_execute(part).await.unwrap();
+    let problems = found(&world.engine(vec![keyed("notes", "org")]), Level::Problem).await;
+    has(&problems, &["table notes, column qs", "1 of 1 rows hold an empty tsquery"]);
+    has(&problems, &["table notes, column ids", "1 of 1 rows hold numbers of large objects"]);
+    has(&problems, &["table notes, column parts", "1 of 1 rows hold an empty tsquery"]);
+    has(&problems, &["table notes, column parts", "1 of 1 rows hold numbers of large objects"]);
+    assert_eq!(problems.len(), 4, "{problems:#?}");
+}
+
+#[tokio::test]
 async fn xml_arrives_with_its_declaration() {
     let written = "<?xml version=\"1.0\"?><a/>";
     let world = world("x xml", &format!("'{written}'")).await;

@@ -3,7 +3,7 @@
 use crate::one_org::OneOrg;
 use mover::engine::Level;
 
-use crate::checking::{found, has};
+use crate::checking::{found, has, online};
 use crate::world::{World, keyed, lease, refused_copy, verify};
 
 #[tokio::test]
@@ -14,10 +14,14 @@ async fn orgs_move_from_a_store_in_latin_1() {
     let create = "CREATE DATABASE old TEMPLATE template0 ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C'";
     postgres.batch_execute(create).await.unwrap();
     let old = world.server.connect("old").await;
-    let schema = "CREATE TABLE notes (id int PRIMARY KEY, org int NOT NULL, body text)";
+    let schema = "CREATE TABLE orgs (id int PRIMARY KEY, name text); CREATE TABLE notes (id int PRIMARY KEY, org int NOT NULL, body text)";
     old.batch_execute(&format!("{schema}; INSERT INTO notes VALUES (1, 1, 'größe'), (2, 2, 'é')")).await.unwrap();
     world.new.batch_execute(schema).await.unwrap();
     let engine = world.engine(vec![keyed("notes", "org")]);
+    has(
+        &found(&online(&world, "mover", vec![keyed("notes", "org")]), Level::Warning).await,
+        &["store old", "LATIN1", "not rolled back"],
+    );
     engine.drain(&lease("1", 1)).await.unwrap();
     engine.copy(&lease("1", 1)).await.unwrap();
     verify(&engine, &lease("1", 1)).await.unwrap();

@@ -19,7 +19,8 @@ async fn ahead_of_a_campaign_it_sleeps_and_the_campaign_wakes_it_up() {
 
     let engine = world.engine();
     engine.install_guard(&migration(), &store_name("new")).await.unwrap();
-    assert!(reason(engine.capture(&lease("1")).await).contains("it is not guarded; next: begin the campaign again"));
+    let refused = reason(engine.capture(&lease("1")).await);
+    assert!(refused.contains("it is not guarded; next: mover guard install old whole_org --awake"), "{refused}");
     assert_eq!(world.install().await, PLACES);
     let status = world.status().await;
     assert_eq!((status.guarded, status.asleep.len()), (PLACES.map(str::to_owned).to_vec(), 0));

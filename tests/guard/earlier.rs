@@ -15,7 +15,10 @@ async fn earlier() -> World {
 async fn its_orgs_are_counted_and_an_install_replaces_it() {
     let world = earlier().await;
     let status = world.status().await;
-    assert!(!status.unguarded.is_empty(), "{status:?}");
+    assert!(!status.unguarded.is_empty() && status.outdated == status.unguarded, "{status:?}");
+    let report = world.engine().check(&migration()).await;
+    let guard = report.findings.iter().find(|finding| finding.subject == "guard in old").expect("it is looked at");
+    assert!(guard.text.contains("is not as this version of Mover makes it"), "{guard:?}");
     assert_eq!((status.orgs.moved, status.orgs.capturing), (1, 1), "{status:?}");
     world.install().await;
     let status = world.status().await;

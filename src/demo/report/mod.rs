@@ -27,6 +27,8 @@ pub struct CampaignFigures {
     pub elapsed_ms: u64,
     /// How long each org was closed for writes.
     pub closed: Quantiles,
+    /// The median of one durable commit under the same load, in microseconds; `None` if it was not measured.
+    pub commit_p50_us: Option<u64>,
 }
 
 /// The result of a demo.

@@ -1,11 +1,13 @@
 //! `check`: values that do not mean the same in another database, or that cannot be read back from their binary form.
 
 use mover_actors::ports::EngineError;
+use tokio_postgres::types::Oid;
 
 use crate::config::Definition;
 use crate::engine::check::report::{Remedy, Report};
 use crate::engine::schema::catalog::{Catalog, Column, Table};
 use crate::engine::schema::name::{TableName, quote};
+use crate::engine::schema::shape::Types;
 use crate::engine::store::Store;
 use crate::engine::store::error::{Doing, Failed};
 
@@ -13,7 +15,7 @@ use crate::engine::store::error::{Doing, Failed};
 const ROWS_MAX: i64 = 10_000;
 
 /// What a value can be.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     /// It may be the number of a large object.
     LargeObject,
@@ -24,8 +26,8 @@ enum Kind {
 }
 
 impl Kind {
-    fn of(catalog: &Catalog, column: &Column) -> Option<Self> {
-        match catalog.types.base(column.type_oid)? {
+    fn of(types: &Types, oid: Oid) -> Option<Self> {
+        match types.base(oid)? {
             ("pg_catalog", "oid", _) => Some(Self::LargeObject),
             ("pg_catalog", "tsquery", _) => Some(Self::Query),
             ("pg_catalog", "xml", _) => Some(Self::Xml),
@@ -34,15 +36,43 @@ impl Kind {
     }
 
     /// Whether a value would not arrive.
-    fn is_bad(self) -> &'static str {
+    fn is_bad(self, value: &str) -> String {
         match self {
-            Self::LargeObject => "EXISTS (SELECT FROM pg_largeobject_metadata m WHERE m.oid = s.value::oid)",
-            Self::Query => "numnode(s.value) = 0",
-            Self::Xml => {
-                r#"s.value::text ~* '^\s*<\?xml[^>]*\sencoding\s*=\s*["''](?!utf-?8["''])' AND s.value::text ~ '[^\x01-\x7f]'"#
-            }
+            Self::LargeObject => format!("EXISTS (SELECT FROM pg_largeobject_metadata m WHERE m.oid = {value}::oid)"),
+            Self::Query => format!("numnode({value}) = 0"),
+            Self::Xml => format!(
+                r#"{value}::text ~* '^\s*<\?xml[^>]*\sencoding\s*=\s*["''](?!utf-?8["''])' AND {value}::text ~ '[^\x01-\x7f]'"#
+            ),
         }
     }
+}
+
+/// Values of such a kind in a column.
+struct Suspect {
+    kind: Kind,
+    /// SQL: whether the column holds a bad one.
+    is_bad: String,
+    /// It is an element of an array or a field of a composite.
+    is_part: bool,
+}
+
+/// The suspects in values of a type; `value` is SQL.
+fn suspects(types: &Types, oid: Oid, value: &str, depth: usize) -> Vec<Suspect> {
+    if let Some(kind) = Kind::of(types, oid) {
+        return vec![Suspect { kind, is_bad: kind.is_bad(value), is_part: depth > 0 }];
+    }
+    let mut found = Vec::new();
+    if let Some(element) = types.element(oid) {
+        for suspect in suspects(types, element, &format!("e{depth}.value"), depth + 1) {
+            let elements = format!("(SELECT unnest({value}) AS value) AS e{depth}");
+            let is_bad = format!("EXISTS (SELECT FROM {elements} WHERE {})", suspect.is_bad);
+            found.push(Suspect { is_bad, ..suspect });
+        }
+    }
+    for (name, part) in types.fields(oid) {
+        found.extend(suspects(types, *part, &format!("({value}).{}", quote(name)), depth + 1));
+    }
+    found
 }
 
 /// Looks at columns of such types in the source.
@@ -57,9 +87,10 @@ pub(in crate::engine) async fn check_contents(
             continue;
         };
         for column in table.columns.iter().filter(|column| !column.generated) {
-            let Some(kind) = Kind::of(from, column) else { continue };
-            let found = look(source, &rule.name, table, column, kind).await?;
-            tell(report, definition, (&rule.name, table, column), kind, found);
+            for suspect in suspects(&from.types, column.type_oid, "s.value", 0) {
+                let found = look(source, &rule.name, table, column, &suspect).await?;
+                tell(report, definition, (&rule.name, table, column), &suspect, found);
+            }
         }
     }
     Ok(())
@@ -71,7 +102,7 @@ async fn look(
     name: &TableName,
     table: &Table,
     column: &Column,
-    kind: Kind,
+    suspect: &Suspect,
 ) -> Result<(i64, i64), EngineError> {
     let label = name.to_string();
     let doing = Doing::new(source.name(), "looking at the values of a column").on(&label);
@@ -79,7 +110,7 @@ async fn look(
     let session = source.session().await?;
     let sql = format!(
         "SELECT count(*) FILTER (WHERE s.value IS NOT NULL AND {}), count(*) FROM (SELECT t.{} AS value FROM {} AS t LIMIT {ROWS_MAX}) AS s",
-        kind.is_bad(),
+        suspect.is_bad,
         quote(&column.name),
         table.from
     );
@@ -92,7 +123,7 @@ fn tell(
     report: &mut Report,
     definition: &Definition,
     (name, table, column): (&TableName, &Table, &Column),
-    kind: Kind,
+    suspect: &Suspect,
     (bad, seen): (i64, i64),
 ) {
     let subject = format!("table {name}, column {}", column.name);
@@ -100,7 +131,15 @@ fn tell(
         if seen < ROWS_MAX { format!("{bad} of {seen} rows") } else { format!("{bad} of the first {seen} rows") };
     let quoted = quote(&column.name);
     let run = |sql: String| Remedy::run(&definition.from, sql);
-    match kind {
+    match suspect.kind {
+        Kind::LargeObject if suspect.is_part && bad > 0 => {
+            let text = format!("{of_rows} hold numbers of large objects: the numbers move, and the objects do not");
+            report.problem(subject, text, "store the objects themselves, as bytea, or remove the numbers");
+        }
+        Kind::Query if suspect.is_part && bad > 0 => {
+            let text = format!("{of_rows} hold an empty tsquery, which Postgres does not accept in binary form");
+            report.problem(subject, text, "replace the empty ones by NULL");
+        }
         Kind::LargeObject if bad > 0 => {
             // lo_get fails for a number without an object, such as 0.
             let clear = format!(

@@ -1,6 +1,7 @@
 //! `check`: finds everything that would keep a migration from working before anything runs. Changes nothing.
 
 mod alike;
+mod between_orgs;
 mod contents;
 mod held;
 mod keys;
@@ -20,6 +21,7 @@ use mover_actors::ports::EngineError;
 
 use crate::config::Definition;
 use crate::engine::check::alike::check_alike;
+use crate::engine::check::between_orgs::check_between_orgs;
 use crate::engine::check::contents::check_contents;
 use crate::engine::check::held::check_held;
 use crate::engine::check::keys::{check_compared, check_listed};
@@ -130,12 +132,13 @@ async fn check_both(
     }
     let stores = [(source, from), (target, to)];
     for (store, catalog) in stores {
-        if catalog.server.is_sql_ascii {
+        if catalog.server.is_sql_ascii() {
             let text = "its encoding is SQL_ASCII: an org with a text that is no UTF-8 is refused, with the row";
             let remedy = "nothing, if all texts are UTF-8; otherwise convert the rows when they are named";
             report.warning(format!("store {}", store.name()), text, remedy);
         }
     }
+    check_encodings(report, definition, from, to);
     check_held(report, definition, stores).await?;
     check_left_out(report, definition, others, stores).await?;
     for (store, catalog) in stores {
@@ -143,6 +146,7 @@ async fn check_both(
         check_settings(report, definition, store).await?;
         check_publications(report, definition, store, catalog).await?;
     }
+    check_between_orgs(report, definition, source, from).await?;
     check_contents(report, definition, source, from).await?;
     check_routines(report, source, target).await?;
     if definition.strategy == Strategy::Online {
@@ -168,6 +172,22 @@ async fn is_same_database(source: &Store, target: &Store) -> Result<bool, Engine
     here.release();
     there.release();
     row.try_get(0).map_err(|error| failed(target, error))
+}
+
+/// A text with a character that the source cannot store can be written in the target, and not be brought back.
+fn check_encodings(report: &mut Report, definition: &Definition, from: &Catalog, to: &Catalog) {
+    let (here, there) = (&from.server.encoding, &to.server.encoding);
+    if definition.strategy != Strategy::Online || here == there || here == "UTF8" || from.server.is_sql_ascii() {
+        return;
+    }
+    let text = format!(
+        "its encoding is {here}, and that of {} {there}: an org that was given a text there with a character that {here} lacks is not \
+         rolled back",
+        definition.to
+    );
+    let remedy =
+        "nothing, if such texts are not written before all orgs are finalized; otherwise move from a database in UTF8";
+    report.warning(format!("store {}", definition.from), text, remedy);
 }
 
 fn check_target(report: &mut Report, definition: &Definition, target: &Store, to: &Catalog) {

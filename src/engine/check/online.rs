@@ -112,6 +112,15 @@ async fn check_guard(
             );
         }
         (1.., true) => report.ok(subject, format!("on {there} tables and partitions")),
+        (0, _) if !status.outdated.is_empty() => {
+            let text = format!(
+                "is not as this version of Mover makes it, or not complete, on {} of its tables and partitions",
+                status.outdated.len()
+            );
+            let remedy =
+                format!("mover guard install {} {}; a campaign does it when it starts", store.name(), definition.name);
+            report.warning(subject, text, remedy);
+        }
         (0, _) => report.ok(subject, "can be installed; a campaign does it when it starts"),
         (1.., false) => {
             let text = format!("is not complete: {} lack triggers", status.unguarded.join(", "));

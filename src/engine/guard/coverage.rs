@@ -47,9 +47,11 @@ pub(in crate::engine) async fn must_watch(
     }
     match found.first() {
         None => Ok(()),
-        Some(gap) => Err(doing
-            .on(&gap.place)
-            .refused("it is not guarded; next: begin the campaign again, which installs and wakes the guard")),
+        Some(gap) => Err(doing.on(&gap.place).refused(format!(
+            "it is not guarded; next: mover guard install {} {} --awake",
+            store.name(),
+            definition.name
+        ))),
     }
 }
 

@@ -34,6 +34,8 @@ pub struct GuardStatus {
     pub asleep: Vec<String>,
     /// Places where a trigger is missing, disabled, or from another version.
     pub unguarded: Vec<String>,
+    /// Those of the unguarded places that have triggers of the guard, which are not all there or not as this version makes them.
+    pub outdated: Vec<String>,
     /// Orgs by mode.
     pub orgs: GuardedOrgs,
 }
@@ -230,6 +232,10 @@ impl<'a> Guard<'a> {
             match table.map(|table| place.standing(table)) {
                 Some(Standing::Guarded) if admits => status.guarded.push(place.name),
                 Some(Standing::Asleep) if admits && is_quiet => status.asleep.push(place.name),
+                Some(standing) if standing != Standing::Bare => {
+                    status.outdated.push(place.name.clone());
+                    status.unguarded.push(place.name);
+                }
                 _ => status.unguarded.push(place.name),
             }
         }

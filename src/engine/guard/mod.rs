@@ -74,6 +74,17 @@ pub(super) async fn enter(
     Ok(incoming)
 }
 
+/// The store refuses writes of orgs that have left it, and of which it knows nothing.
+pub(super) async fn mark_left(store: &Store, cohort: &Cohort) -> Result<(), EngineError> {
+    let doing = Doing::new(store.name(), "marking orgs that have left");
+    let failed = |error| doing.failed(error);
+    let session = store.session().await?;
+    let statement = session.prepared(include_str!("sql/mark_left.sql")).await.map_err(failed)?;
+    session.execute(&statement, &cohort.parameters()).await.map_err(failed)?;
+    session.release();
+    watch(store, cohort).await
+}
+
 /// Declares the orgs' rows to be live.
 pub(super) async fn settle(session: &Session, cohort: &Cohort, doing: Doing<'_>) -> Result<(), EngineError> {
     let failed = |error| doing.failed(error);

@@ -275,7 +275,7 @@ fn table_plan(
             sequences.push(SequencePlan { sequence: sequence.clone(), table: label.clone() });
         }
     }
-    let is_unchecked = source.server.is_sql_ascii && !target.server.is_sql_ascii;
+    let is_unchecked = source.server.is_sql_ascii() && !target.server.is_sql_ascii();
     let key: Vec<String> = to.primary_key().iter().map(|column| column.name.clone()).collect();
     let key_is_compared = !key.is_empty() && key.iter().all(|name| columns.compared.contains(name));
     Ok(TablePlan {

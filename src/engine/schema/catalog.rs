@@ -36,8 +36,7 @@ pub(in crate::engine) struct Catalog {
 pub(in crate::engine) struct Server {
     pub(in crate::engine) version_number: i32,
     pub(in crate::engine) version: String,
-    /// Whether it stores bytes of which no one knows the encoding.
-    pub(in crate::engine) is_sql_ascii: bool,
+    pub(in crate::engine) encoding: String,
     pub(in crate::engine) is_standby: bool,
     /// Our role, quoted where it needs to be.
     pub(in crate::engine) role: String,
@@ -132,6 +131,13 @@ pub(in crate::engine) struct DeferredKey {
     pub(in crate::engine) equalities: Vec<String>,
 }
 
+impl Server {
+    /// Whether it stores bytes of which no one knows the encoding.
+    pub(in crate::engine) fn is_sql_ascii(&self) -> bool {
+        self.encoding == "SQL_ASCII"
+    }
+}
+
 impl Table {
     pub(in crate::engine) fn column(&self, name: &str) -> Option<&Column> {
         self.columns.iter().find(|column| column.name == name)
@@ -220,7 +226,7 @@ fn server_of(row: &Row) -> Result<Server, tokio_postgres::Error> {
     Ok(Server {
         version_number: row.try_get("version_number")?,
         version: row.try_get("version")?,
-        is_sql_ascii: row.try_get::<_, &str>("encoding")? == "SQL_ASCII",
+        encoding: row.try_get("encoding")?,
         is_standby: row.try_get("is_standby")?,
         role: row.try_get("role")?,
         skips_triggers: row.try_get("skips_triggers")?,

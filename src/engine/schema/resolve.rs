@@ -2,8 +2,9 @@
 //! tables are resolved with the search_path of the role.
 
 use mover_actors::ports::EngineError;
+use tokio_postgres::error::SqlState;
 use tokio_postgres::types::Oid;
-use tokio_postgres::{SimpleQueryMessage, SimpleQueryRow};
+use tokio_postgres::{Error, SimpleQueryMessage, SimpleQueryRow};
 
 use crate::engine::schema::name::{TableName, literal, quote};
 use crate::engine::store::connection::Session;
@@ -39,7 +40,13 @@ pub(in crate::engine) async fn resolve(
         literal(session.role_path()),
         asked.collect::<Vec<_>>().join(", ")
     );
-    for answer in session.simple_query(&sql).await.map_err(|error| doing.failed(error))? {
+    let answers = match session.simple_query(&sql).await {
+        Err(error) if error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE) => {
+            return Err(unusable(session, names, doing, error).await);
+        }
+        answers => answers.map_err(|error| doing.failed(error))?,
+    };
+    for answer in answers {
         let SimpleQueryMessage::Row(row) = answer else { continue };
         if let Some((number, resolved)) = resolved(&row)
             && let Some(slot) = found.get_mut(number)
@@ -48,6 +55,28 @@ pub(in crate::engine) async fn resolve(
         }
     }
     Ok(found)
+}
+
+/// Names the schemas that the role may not use, with the statement that lets it.
+async fn unusable(session: &Session, names: &[TableName], doing: Doing<'_>, error: Error) -> EngineError {
+    let schemas: Vec<&str> = names.iter().filter_map(TableName::schema).collect();
+    let sql = "SELECT quote_ident(n.nspname), quote_ident(current_user) FROM pg_namespace n \
+               WHERE n.nspname = ANY ($1) AND NOT has_schema_privilege(n.oid, 'USAGE')";
+    let asked = async {
+        session.batch_execute("ROLLBACK").await?;
+        let rows = session.query(sql, &[&schemas]).await?;
+        rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect::<Result<Vec<(String, String)>, Error>>()
+    };
+    match asked.await {
+        Ok(found) if !found.is_empty() => {
+            let (schemas, roles): (Vec<String>, Vec<String>) = found.into_iter().unzip();
+            let (schemas, role) = (schemas.join(", "), &roles[0]);
+            doing.refused(format!(
+                "its role may not use schema {schemas}; next: GRANT USAGE ON SCHEMA {schemas} TO {role}"
+            ))
+        }
+        _ => doing.failed(error),
+    }
 }
 
 /// None for the row that set_config returns.

@@ -167,6 +167,16 @@ impl Types {
         self.base_of(oid).map(|found| (found.schema.as_str(), found.name.as_str(), found.kind.as_str()))
     }
 
+    /// The type of an array's elements.
+    pub(in crate::engine) fn element(&self, oid: Oid) -> Option<Oid> {
+        self.base_of(oid).filter(|found| found.category == "A" && found.element != 0).map(|found| found.element)
+    }
+
+    /// The fields of a composite type.
+    pub(in crate::engine) fn fields(&self, oid: Oid) -> &[(String, Oid)] {
+        self.base_of(oid).map_or(&[], |found| &found.fields)
+    }
+
     /// A domain is carried as the type that it restricts.
     fn base_of(&self, oid: Oid) -> Option<&TypeRow> {
         let found = self.0.get(&oid)?;

@@ -3,21 +3,20 @@
 use mover_actors::domain::ids::OrgKey;
 use mover_actors::domain::record::{Lease, MoveRecord};
 use mover_actors::domain::state::State;
-use mover_actors::ports::Engine;
+use mover_actors::ports::{Engine, Side};
+use mover_actors::protocol::Mode;
 
 use super::super::error::OperationError;
 use super::super::only_rows::only_rows;
 use super::super::shared_orgs::live_by_others;
 use super::super::shell::in_shell;
 use super::super::world::World;
+use super::survey::Survey;
 use super::{Inconsistency, Outcome};
 
-/// What is to be said about those of `moves` that are finalized and have rows in the source.
-pub(super) async fn doubled(
-    world: &World,
-    moves: impl Iterator<Item = &MoveRecord>,
-) -> Result<Vec<Inconsistency>, OperationError> {
-    let finalized: Vec<&MoveRecord> = moves.filter(|record| record.state == State::Finalized).collect();
+/// What is to be said about those orgs that are finalized and have rows in the source.
+pub(super) async fn doubled(world: &World, survey: &Survey) -> Result<Vec<Inconsistency>, OperationError> {
+    let finalized: Vec<&MoveRecord> = survey.moves.values().filter(|record| record.state == State::Finalized).collect();
     let Some(first) = finalized.first() else { return Ok(Vec::new()) };
     let leases: Vec<Lease> = finalized.iter().map(|record| record.lease()).collect();
     let sizes = world.engine.sizes(&leases).await?;
@@ -29,6 +28,11 @@ pub(super) async fn doubled(
     let is_doubled = |(record, rows): &(&&MoveRecord, i64)| *rows > 0 && !live.contains_key(&record.key);
     let mut found = Vec::new();
     for (record, rows) in finalized.iter().zip(sizes).filter(is_doubled) {
+        let gate = match survey.said(Side::Source, &record.key) {
+            Some(Mode::Moved | Mode::Incoming | Mode::Discarded) => "refuses them",
+            // Nothing is guarded there any more.
+            None | Some(Mode::Settled | Mode::Capturing) => "accepts them, too",
+        };
         let file = record.backup.as_ref().map_or("FILE".into(), |backup| in_shell(&backup.path));
         let text = match only_rows(world, &record.lease()).await?.first_key_value() {
             Some((table, only)) => format!(
@@ -37,7 +41,7 @@ pub(super) async fn doubled(
             ),
             None => format!(
                 "its rows are in both stores: {from} holds {rows} of them although it is finalized, as after a restore. It lives in \
-                 {to}, which accepts its writes; {from} refuses them; next: mover restore {file} --to {from} --remove"
+                 {to}, which accepts its writes; {from} {gate}; next: mover restore {file} --to {from} --remove"
             ),
         };
         let (migration, org) = (record.migration.clone(), record.org.to_string());

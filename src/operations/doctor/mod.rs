@@ -6,6 +6,7 @@
 //! one and wins. Only what no write depends on is repaired.
 
 mod doubled;
+mod left;
 mod locked_out;
 mod survey;
 mod verdict;
@@ -25,6 +26,7 @@ use super::world::World;
 use crate::config::Definition;
 use crate::engine::Gap;
 use doubled::doubled;
+pub(super) use left::refuse_left;
 use locked_out::locked_out;
 use survey::Survey;
 use verdict::{Said, Verdict};
@@ -128,6 +130,21 @@ impl Diagnosis {
         Err(OperationError::StoresChanged { problems })
     }
 
+    /// How the guards contradict the move log about who accepts writes of an org; `None` if they do not.
+    pub(super) async fn contradiction(
+        world: &World,
+        definition: &Definition,
+        key: &OrgKey,
+    ) -> Result<Option<String>, OperationError> {
+        if definition.strategy != Strategy::Online {
+            return Ok(None);
+        }
+        let survey = Survey::read(world, &definition.name).await?;
+        let found = survey.verdict(key);
+        let patient = Patient { survey: &survey, migration: &definition.name, key, epoch: Epoch(0) };
+        Ok(found.is_grave().then(|| patient.text(found)))
+    }
+
     /// Whether nothing is left to do.
     pub fn is_well(&self) -> bool {
         self.discontinuities.is_empty()
@@ -139,7 +156,7 @@ impl Diagnosis {
         let epoch = if fix { world.log.next_epoch().await? } else { Epoch(0) };
         let first = Survey::read(world, &definition.name).await?;
         self.looked_at += first.keys.len() as u64;
-        self.ailments.extend(doubled(world, first.moves.values()).await?);
+        self.ailments.extend(doubled(world, &first).await?);
         let shut = locked_out(world, definition, &first).await?;
         let found: Vec<&OrgKey> = first.keys.iter().filter(|key| first.verdict(key) != Verdict::Well).collect();
         if found.is_empty() && shut.is_empty() {

@@ -1,6 +1,6 @@
 //! The orgs in flight, and how long they have been at their step.
 
-use mover_actors::domain::ids::MigrationName;
+use mover_actors::domain::ids::{MigrationName, OrgName};
 use mover_actors::domain::state::Step;
 
 use crate::state::decode::Columns;
@@ -17,6 +17,8 @@ pub struct Flight {
     pub orgs: u64,
     /// How long the first of them has been at it, in seconds.
     pub oldest_seconds: f64,
+    /// That org.
+    pub oldest_org: OrgName,
     /// How long the first of those in 503 mode has been in it; `None` if none is.
     pub shut_seconds: Option<f64>,
 }
@@ -34,6 +36,7 @@ impl PgMoveLog {
                 step: step.parse().map_err(|error| StateError::invalid(doing, format!("stored: {error}")))?,
                 orgs: columns.count("orgs")?,
                 oldest_seconds: columns.get("oldest_seconds")?,
+                oldest_org: columns.id("oldest_org")?,
                 shut_seconds: columns.get("shut_seconds")?,
             })
         };
