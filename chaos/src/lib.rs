@@ -21,6 +21,7 @@ mod evidence;
 mod flags;
 mod ledger;
 mod link;
+mod older_store;
 mod operator;
 mod options;
 mod postgres;

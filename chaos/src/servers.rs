@@ -140,6 +140,11 @@ impl Servers {
         self.postgres(store).postgres_url(store.name())
     }
 
+    /// The server of a store, without the store.
+    pub(crate) fn postgres_url(&self, store: Store) -> String {
+        self.postgres(store).postgres_url("postgres")
+    }
+
     pub(crate) fn socket_dir(&self, store: Store) -> &Path {
         self.postgres(store).postgres_socket_dir()
     }

@@ -19,6 +19,7 @@ use crate::dump::dump;
 use crate::evidence::{Evidence, Wrong};
 use crate::flags::Flags;
 use crate::ledger::Ledger;
+use crate::older_store;
 use crate::operator::{Operator, Site};
 use crate::options::Options;
 use crate::postgres::{causes, connect_patiently};
@@ -246,6 +247,9 @@ impl Trial {
                 self.evidence.add(said);
             }
         }
+        let store = if self.counters.checks.load(Relaxed).is_multiple_of(2) { Store::New } else { Store::Old };
+        older_store::is_noticed(store, &self.program, &self.servers, &self.evidence).await;
+        self.counters.name("a store was replaced by an older copy");
         self.ask_mover().await;
         if let Err(error) = self.constants.check(&self.servers, &self.evidence).await {
             self.evidence.add(format!("reading the columns that were added: {}", causes(&error)));

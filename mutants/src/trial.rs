@@ -16,7 +16,7 @@ use crate::orphans;
 use crate::results::Results;
 
 /// Without a measure a test may wait forever.
-const TESTS_MAX: Duration = Duration::from_secs(240);
+const TESTS_MAX: Duration = Duration::from_secs(600);
 
 /// The result of a trial.
 #[derive(Debug, Clone, PartialEq, Eq)]
