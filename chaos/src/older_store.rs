@@ -73,7 +73,8 @@ async fn closed(servers: &Servers, store: Store, statements: &[String]) -> Resul
     let link = connect_patiently(&servers.postgres_url(store)).await?;
     let allow = |allowed: bool| format!("ALTER DATABASE {} ALLOW_CONNECTIONS {allowed}", store.name());
     link.batch_execute(&allow(false)).await?;
-    let end = format!("SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = '{}'", store.name());
+    let end =
+        format!("SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = '{}'", store.name());
     link.batch_execute(&end).await?;
     for statement in statements {
         link.batch_execute(statement).await?;

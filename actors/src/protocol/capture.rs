@@ -40,7 +40,7 @@ pub(super) async fn copy<S: Stores + ?Sized>(
     route.leaving.must_be_movable(cohort).await?;
     must_be_free(&*route.leaving, &*route.receiving, cohort, Way::Forward).await?;
     stores.guard(&migration.to)?.ensure(Keeps::Changes).await?;
-    let kept = (stores.guard(&migration.from)?, &**stores.proofs());
+    let kept = (stores.guard(&migration.from)?, &**stores.proofs(), stores.turns());
     let copied = copy_live(&route, kept, cohort, stores.live_limits()).await?;
     route.receiving.watch(cohort).await?;
     // A misrouted client that wrote to the target before the org was `incoming` there may not have committed yet.

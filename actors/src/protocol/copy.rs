@@ -12,6 +12,7 @@ use super::fingerprint::Basis;
 use super::proofs::Proofs;
 use super::store::{Entered, Leaving, Prove, Reader, Receiver, Receiving, Seen, Snapshotted};
 use super::streamed::Counting;
+use super::turns::{Pace, Turns};
 
 /// What a copy does first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,12 +28,12 @@ pub(super) async fn copy(
     (leaving, receiving): (&dyn Leaving, &dyn Receiving),
     cohort: &Cohort,
     first: First,
-    (proofs, basis): (&Proofs, &Arc<Basis>),
+    (proofs, turns, basis): (&Proofs, &Turns, &Arc<Basis>),
 ) -> Result<Copied, EngineError> {
     let (from, to) = try_join!(leaving.reader(), receiving.receiver())?;
     proofs.streams.forget(cohort);
     let counting = Counting::default();
-    let (copied, seen) = copy_between((&*from, &*to), cohort, first, &counting).await?;
+    let (copied, seen) = copy_between((&*from, &*to), cohort, first, (&counting, turns.pace())).await?;
     proofs.streams.keep(cohort, &counting, &seen, basis);
     from.release();
     to.release();
@@ -44,7 +45,7 @@ async fn copy_between(
     (from, to): (&dyn Reader, &dyn Receiver),
     cohort: &Cohort,
     first: First,
-    counting: &Counting,
+    (counting, pace): (&Counting, Pace),
 ) -> Result<(Copied, Seen), EngineError> {
     if first == First::Entry {
         enter(to, cohort).await?;
@@ -56,7 +57,7 @@ async fn copy_between(
     }
     failpoint::hit("copy.cleared");
     let seen = seen.await?;
-    let copied = to.write(counting.over(rows)).await?;
+    let copied = to.write(counting.over(rows, pace)).await?;
     // Orgs that are written are verified when they are compared, with everything that was written meanwhile.
     let prove = if first == First::Entry { Prove::OnlyContents } else { Prove::All };
     to.prove(cohort, prove).await?;

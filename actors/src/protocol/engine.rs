@@ -94,7 +94,7 @@ impl<S: Stores> Engine for S {
             let route = self.copy_route(migration, self.a_moment_ago()).await?;
             route.leaving.must_be_movable(&cohort).await?;
             must_be_free(&*route.leaving, &*route.receiving, &cohort, Way::Forward).await?;
-            let kept = (&**self.proofs(), &route.basis);
+            let kept = (&**self.proofs(), self.turns(), &route.basis);
             copy((&*route.leaving, &*route.receiving), &cohort, First::Snapshot, kept).await
         };
         reconsider(self, migration, copied.await)
@@ -213,7 +213,8 @@ impl<S: Stores> Engine for S {
                 let block = async {
                     let route = compare::proven_route(self, migration, &unmoved, way).await?;
                     let bound = Duration::from_millis(migration.limits.max_block_ms);
-                    block(route, unmoved, self.proofs().clone(), turn, (bound, self.live_limits())).await
+                    block(route, unmoved, self.proofs().clone(), (self.turns(), turn), (bound, self.live_limits()))
+                        .await
                 };
                 reconsider(self, migration, block.await)?
             }

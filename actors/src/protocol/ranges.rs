@@ -21,6 +21,7 @@ use super::route::{LiveRoute, Outline};
 use super::standing::{Mode, Standing};
 use super::store::{Guard, LeavingSession, Prove, ReceivingSession, Seen, Snapshot};
 use super::streamed::Counting;
+use super::turns::Turns;
 
 /// Rows of one table whose keys are in a range.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,7 +47,7 @@ impl Piece {
 /// Copies the orgs, or the rest of them.
 pub(super) async fn copy_live(
     route: &LiveRoute,
-    (guard, proofs): (&dyn Guard, &Proofs),
+    (guard, proofs, turns): (&dyn Guard, &Proofs, &Turns),
     cohort: &Cohort,
     limits: LiveLimits,
 ) -> Result<Copied, EngineError> {
@@ -65,7 +66,7 @@ pub(super) async fn copy_live(
     if !is_large && begun.is_empty() {
         from.release();
         to.release();
-        return copy((&*route.leaving, &*route.receiving), cohort, First::Entry, (proofs, &route.basis)).await;
+        return copy((&*route.leaving, &*route.receiving), cohort, First::Entry, (proofs, turns, &route.basis)).await;
     }
     let Some(lease) = cohort.single() else {
         return Err(reading.refused("a part of one of these orgs was copied already, so it must go alone"));
@@ -78,7 +79,7 @@ pub(super) async fn copy_live(
     let at_once = limits.ranges_at_once.min(sessions_max.saturating_sub(1)).max(1);
     for jobs in in_order(&route.tables, &begun.pieces) {
         // Rows are found through their parents, so parents are complete first: an interrupted copy can be undone.
-        let running = jobs.into_iter().map(|job| write_pieces(route, lease, &begun, &counting, job));
+        let running = jobs.into_iter().map(|job| write_pieces(route, lease, &begun, (&counting, turns), job));
         stream::iter(running).buffer_unordered(at_once).try_collect::<()>().await?;
     }
     from.end_snapshot().await?;
@@ -146,7 +147,7 @@ async fn write_pieces(
     route: &LiveRoute,
     lease: &Lease,
     begun: &Begun,
-    counting: &Counting,
+    (counting, turns): (&Counting, &Turns),
     job: Vec<Piece>,
 ) -> Result<(), EngineError> {
     let cohort = Cohort::one(lease);
@@ -159,7 +160,7 @@ async fn write_pieces(
     }
     for piece in &job {
         let rows = from.rows_in(lease, piece).await?;
-        let copied = to.write(counting.over(rows)).await?;
+        let copied = to.write(counting.over(rows, turns.pace())).await?;
         to.piece_done(lease, piece, copied).await?;
     }
     to.prove_rows(&cohort, &RowKeys::none(route.tables.len()), Prove::OnlyContents).await?;

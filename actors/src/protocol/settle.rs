@@ -121,7 +121,7 @@ async fn prove<S: Stores + ?Sized>(stores: &S, migration: &Migration, cohort: &C
         let changes = before.and_then(|before| before.basis.changes(&route.basis)).unwrap_or_default();
         warn!(migration = %migration.name, org = %lease.org, %changes, "the copy is not as it was proven and is made anew");
     }
-    let kept = (&**stores.proofs(), &route.basis);
+    let kept = (&**stores.proofs(), stores.turns(), &route.basis);
     copy((&*route.leaving, &*route.receiving), &unlike, First::Snapshot, kept).await?;
     let found = mismatches(&route, &unlike).await?;
     match unlike.leases().iter().find_map(|lease| Some((lease, found.get(&lease.key)?))) {

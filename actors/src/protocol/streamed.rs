@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use futures_util::StreamExt;
+use futures_util::{StreamExt, stream};
 
 use crate::domain::ids::{Epoch, MigrationName, OrgKey};
 use crate::domain::record::Lease;
@@ -14,6 +14,7 @@ use crate::ports::EngineError;
 use super::cohort::Cohort;
 use super::fingerprint::Basis;
 use super::store::{Batch, Reader, Rows, Seen, Since};
+use super::turns::Pace;
 
 /// More than are ever in flight. Forgetting one only costs time.
 const STREAMS_MAX: usize = 10_000;
@@ -34,9 +35,13 @@ pub(super) struct Streamed {
 pub(super) struct Counting(Mutex<BTreeMap<(usize, usize), (i64, i128)>>);
 
 impl Counting {
-    /// The same rows, counted as they pass.
-    pub(super) fn over<'a>(&'a self, rows: Rows<'a>) -> Rows<'a> {
-        Box::pin(rows.inspect(|batch| {
+    /// The same rows, counted as they pass. Between two batches switches go first.
+    pub(super) fn over<'a>(&'a self, rows: Rows<'a>, pace: Pace) -> Rows<'a> {
+        let paced = stream::unfold((rows, pace), async |(mut rows, mut pace)| {
+            pace.let_pass().await;
+            Some((rows.next().await?, (rows, pace)))
+        });
+        Box::pin(paced.inspect(|batch| {
             if let Ok(batch) = batch {
                 self.add(batch);
             }

@@ -20,6 +20,7 @@ use super::proofs::{Proofs, What};
 use super::round::{Round, keys_of};
 use super::route::LiveRoute;
 use super::store::{Hold, LeavingSession, ReceivingSession, Seen};
+use super::turns::{Blocking, Turns};
 
 /// No more keys than this should be left when writers begin to wait.
 const KEYS_LEFT_MAX: i64 = 50;
@@ -66,6 +67,8 @@ pub(super) struct Block {
     is_at_rest: bool,
     /// Whether the transaction in the receiving store that has locked the guard rows since the last round is still open.
     is_receiving: bool,
+    /// Lets other work of the process wait.
+    blocking: Blocking,
     /// The turn for the connections.
     _turn: OwnedSemaphorePermit,
 }
@@ -76,7 +79,7 @@ pub(super) async fn block(
     route: LiveRoute,
     cohort: Cohort,
     proofs: Arc<Proofs>,
-    turn: OwnedSemaphorePermit,
+    (turns, turn): (&Turns, OwnedSemaphorePermit),
     (bound, limits): (Duration, LiveLimits),
 ) -> Result<Option<Block>, EngineError> {
     let (from, to) = try_join!(route.leaving.session(), route.receiving.session())?;
@@ -86,19 +89,19 @@ pub(super) async fn block(
     try_join!(from.rehearse(&cohort, limits.lock_timeout), to.rehearse(&cohort, limits.lock_timeout))?;
     let hold = Hold { wait: limits.lock_timeout.min(bound), idle: idle_max(bound) };
     let mut patience = Patience::new(limits.lock_budget);
-    let (since, deadline, held) = loop {
+    let (since, deadline, blocking, held) = loop {
         for _ in 0..ROUNDS_MAX {
             if round.run().await?.keys <= KEYS_LEFT_MAX {
                 break;
             }
         }
-        let (since, deadline) = (SystemTime::now(), Instant::now() + bound);
+        let (since, deadline, blocking) = (SystemTime::now(), Instant::now() + bound, turns.blocking());
         let Some(lease) = cohort.single() else {
             let free = from.lock_free(&cohort, hold).await?;
-            break (since, deadline, cohort.only(|lease| free.contains(&lease.key)));
+            break (since, deadline, blocking, cohort.only(|lease| free.contains(&lease.key)));
         };
         if from.try_lock(lease, hold).await? {
-            break (since, deadline, Some(cohort.clone()));
+            break (since, deadline, blocking, Some(cohort.clone()));
         }
         if patience.is_over() {
             return Err(from.lock_refusal(lease, patience.budget()).await?);
@@ -123,6 +126,7 @@ pub(super) async fn block(
         bound,
         is_at_rest: true,
         is_receiving: false,
+        blocking,
         _turn: turn,
     }))
 }
@@ -186,6 +190,7 @@ impl WriteBlock for Block {
         }
         self.from.unlock(&self.cohort).await?;
         let released_at = SystemTime::now();
+        drop(self.blocking);
         failpoint::hit("lock.released");
         try_join!(self.from.reset_timeouts(), self.to.reset_timeouts())?;
         self.to.forget_pieces(&self.cohort).await?;
