@@ -298,3 +298,18 @@ async fn backups_are_written_where_nobody_else_looks_and_through_no_link() {
     std::os::unix::fs::symlink(&backup.file.path, &link).unwrap();
     assert!(refusal(restored(&engine, &link, "old").await).contains("it is a symbolic link"));
 }
+
+/// XML is read, and so backed up, as text.
+#[tokio::test]
+async fn xml_comes_back_as_it_was() {
+    let world = World::start().await;
+    let written = "<?xml version=\"1.0\"?><a/>";
+    for client in [&world.old, &world.new] {
+        client.batch_execute("ALTER TABLE accounts ADD COLUMN document xml").await.unwrap();
+    }
+    world.old.batch_execute(&format!("UPDATE accounts SET document = '{written}'")).await.unwrap();
+    let backup = finalized(&world).await;
+    restored(&world.engine(), &backup.file.path, "old").await.unwrap();
+    let like = format!("accounts WHERE org = 1 AND document::text = '{written}'");
+    assert_eq!(world.count(&world.old, &like).await, world.count(&world.new, "accounts WHERE org = 1").await);
+}
