@@ -2,13 +2,16 @@
 
 CARGO ?= cargo
 .DEFAULT_GOAL := help
-.PHONY: help setup test lint docs demo bench model mutants versions chaos
+.PHONY: help setup setup-demo test lint docs demo dist bench model mutants versions chaos
 
 help: ## This list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## Install what is missing: Postgres, Redis, Chromium, a linker, rustfmt and clippy
 	@scripts/setup.sh
+
+setup-demo:
+	@scripts/setup.sh demo
 
 test: lint docs ## Everything that must hold: lint, docs, and all tests on real servers
 	scripts/test.sh
@@ -21,9 +24,13 @@ lint: setup ## Formatting, and clippy with warnings denied
 docs: setup ## The API documentation, with warnings denied
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps
 
-demo: setup ## A few hundred orgs move between two real Postgres while clients write
-	$(CARGO) build --release
+demo: setup-demo ## A few hundred orgs move between two real Postgres while clients write
+	$(CARGO) build --release --bin mover
 	$${CARGO_TARGET_DIR:-target}/release/mover demo
+
+dist: setup-demo ## The stripped program, and beside it its debug information, which backtraces and debuggers find there
+	$(CARGO) build --profile dist --bin mover
+	cd $${CARGO_TARGET_DIR:-target}/dist && objcopy --only-keep-debug mover mover.debug && objcopy --strip-debug --add-gnu-debuglink=mover.debug mover
 
 bench: setup ## Whole campaigns against what the same server can do, what the guard costs writers, and what those cost who look; docs/benchmarks.md
 	$(CARGO) bench --bench guard

@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
-# Installs what the build and the tests need and this machine lacks. Quiet when nothing is missing.
+# Installs what the build and the tests need and this machine lacks; with `demo` only what the demo needs. Quiet when nothing is missing.
 #
 # Mover runs its own Postgres and Redis from these packages; the services that they may set up are not used.
 set -euo pipefail
+
+what="${1:-tests}"
 
 have() { command -v "$1" >/dev/null 2>&1; }
 
@@ -37,15 +39,17 @@ as_root() {
 packages=()
 have_postgres || packages+=(postgresql)
 have_redis || packages+=(redis-server)
-# Tests see that Mover refuses to work behind it.
-have_pgbouncer || packages+=(pgbouncer)
-# The page that Mover serves is tested in it.
-have_chromium || packages+=(chromium)
+if [ "$what" != demo ]; then
+    # Tests see that Mover refuses to work behind it.
+    have_pgbouncer || packages+=(pgbouncer)
+    # The page that Mover serves is tested in it.
+    have_chromium || packages+=(chromium)
+fi
 have cc || packages+=(gcc libc6-dev)
 
 if [ ${#packages[@]} -gt 0 ]; then
     if ! have apt-get; then
-        echo "setup: please install PostgreSQL, Redis, PgBouncer, Chromium and a C compiler; missing here: ${packages[*]}" >&2
+        echo "setup: please install these packages, or what they are called here: ${packages[*]}" >&2
         exit 1
     fi
     echo "setup: installing ${packages[*]}"
@@ -57,6 +61,8 @@ if ! have cargo; then
     echo "setup: Rust is missing: see https://rustup.rs" >&2
     exit 1
 fi
-for component in fmt clippy; do
-    cargo "$component" --version >/dev/null 2>&1 || rustup component add "${component/#fmt/rustfmt}"
-done
+if [ "$what" != demo ]; then
+    for component in fmt clippy; do
+        cargo "$component" --version >/dev/null 2>&1 || rustup component add "${component/#fmt/rustfmt}"
+    done
+fi

@@ -10,6 +10,7 @@ use mover_actors::domain::ids::MigrationName;
 use crate::state::Role;
 
 use super::log::Format;
+use super::shell_words;
 
 /// Moves organizations from one datastore to another, one by one, while people keep working.
 #[derive(Debug, Parser)]
@@ -78,7 +79,31 @@ pub(super) enum ProgramCommand {
     Health(Health),
     /// Stop the private servers and delete all their data
     Clean(Clean),
+    /// Print the completions of a shell
+    #[command(after_help = COMPLETIONS_HELP)]
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page, in roff, or write those of all subcommands to a directory
+    #[command(after_help = MAN_HELP)]
+    Man {
+        /// The directory for mover.1, mover-demo.1 and so on
+        #[arg(long, value_name = "DIRECTORY")]
+        dir: Option<PathBuf>,
+    },
 }
+
+const COMPLETIONS_HELP: &str = "\
+Examples:
+  mover completions bash > /etc/bash_completion.d/mover
+  mover completions zsh > \"${fpath[1]}/_mover\"
+  mover completions fish > ~/.config/fish/completions/mover.fish";
+
+const MAN_HELP: &str = "\
+Examples:
+  mover man | man -l -
+  mover man --dir /usr/local/share/man/man1";
 
 /// `mover demo`
 #[derive(Debug, Args)]
@@ -141,15 +166,22 @@ pub(super) struct Console {
 pub(super) struct Exec {
     #[command(flatten)]
     pub(super) there: Connect,
-    /// The command, e.g. 'migrate whole_org all'; 'help' lists them
-    #[arg(value_name = "COMMAND")]
-    pub(super) command: String,
+    /// The command, e.g. migrate whole_org all; with or without quotes around the whole. 'help' lists them
+    #[arg(value_name = "COMMAND", required = true)]
+    command: Vec<String>,
     /// Confirm a dangerous command without asking
     #[arg(long)]
     pub(super) yes: bool,
     /// Print the answer as JSON
     #[arg(long)]
     pub(super) json: bool,
+}
+
+impl Exec {
+    /// The command as one line.
+    pub(super) fn line(&self) -> String {
+        shell_words::joined(&self.command)
+    }
 }
 
 /// A remote Mover.

@@ -105,6 +105,9 @@ pub enum CliError {
         /// What it does now.
         what: &'static str,
     },
+    /// A page or completions could not be written.
+    #[error("writing completions or pages: {0}")]
+    Pages(std::io::Error),
     /// Ctrl-C before the answer. Commands that change many orgs do so in one transaction, which was rolled back.
     #[error("stopped before the end; `status` shows how things stand")]
     Interrupted,

@@ -12,10 +12,12 @@ mod host;
 mod interrupts;
 mod keys;
 mod log;
+mod pages;
 mod progress;
 mod run;
 mod screen;
 mod serve;
+mod shell_words;
 mod status;
 mod token;
 mod wrap;
@@ -48,9 +50,12 @@ pub async fn run() -> Result<ExitCode, CliError> {
     if let ProgramCommand::Clean(args) = &subcommand {
         return clean(args.yes).await;
     }
+    if let Some(code) = pages::print(&subcommand)? {
+        return Ok(code);
+    }
     let command = match &subcommand {
         // A syntax error is reported before anything is started.
-        ProgramCommand::Exec(args) => match command::parse(&args.command)? {
+        ProgramCommand::Exec(args) => match command::parse(&args.line())? {
             Some(command) => Some(command),
             None => return Ok(ExitCode::SUCCESS),
         },
@@ -100,7 +105,12 @@ async fn go_in(
         (ProgramCommand::Doctor(args), _) => doctor(&app, args).await,
         // Handled above.
         (
-            ProgramCommand::Exec(_) | ProgramCommand::Demo(_) | ProgramCommand::Health(_) | ProgramCommand::Clean(_),
+            ProgramCommand::Exec(_)
+            | ProgramCommand::Demo(_)
+            | ProgramCommand::Health(_)
+            | ProgramCommand::Clean(_)
+            | ProgramCommand::Completions { .. }
+            | ProgramCommand::Man { .. },
             _,
         ) => Ok(ExitCode::SUCCESS),
     };
