@@ -208,6 +208,11 @@ impl PgEngine {
         self.triggers(migration, store).await?.install(Readiness::Asleep).await
     }
 
+    /// How long the copy of a rolled back org is kept after the switch.
+    pub fn copy_kept(&self) -> Duration {
+        self.live_limits.copy_kept
+    }
+
     /// The state of the guard of a migration in one of its stores.
     pub async fn guard_status(&self, migration: &MigrationName, store: &StoreName) -> Result<GuardStatus, EngineError> {
         self.triggers(migration, store).await?.status().await

@@ -169,15 +169,15 @@ pub async fn accept(world: &World, store: &str) -> Result<Answer, OperationError
     Ok(Answer::new(text, serde_json::json!({ "store": store, "accepted": accepted })))
 }
 
-/// The migration has left a store: what was remembered of its epochs there is void.
-pub(super) async fn forget_epochs(
+/// An error if a store is not the one that it was, for this migration.
+pub(super) async fn refuse_changed_store(
     world: &World,
     definition: &Definition,
     store: &StoreName,
 ) -> Result<(), OperationError> {
-    if world.log.store_seen(&definition.name, store).await?.is_some() {
-        let found = world.engine.find_store(store).await?;
-        world.log.accept_store(&definition.name, store, &seen_of(&found, &definition.name)).await?;
+    let found = look(world).await?;
+    match found.iter().find(|found| found.migration == definition.name && found.store == *store) {
+        Some(found) => Err(OperationError::StoresChanged { problems: format!("  {}", found.finding()) }),
+        None => Ok(()),
     }
-    Ok(())
 }

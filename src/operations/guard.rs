@@ -6,7 +6,7 @@ use std::fmt;
 use mover_actors::domain::ids::{MigrationName, OrgKey, StoreName};
 use mover_actors::domain::record::MoveRecord;
 use mover_actors::domain::state::{State, Strategy};
-use mover_actors::ports::Side;
+use mover_actors::ports::{LogError, MoveLog, Side};
 use serde::Serialize;
 use serde_json::json;
 
@@ -70,10 +70,12 @@ pub async fn guard(
                 json!({ "migration": name, "store": store, "installed": changed })
             }
             GuardWork::Remove { force } => {
+                refuse_campaign(world, name).await?;
+                super::continuity::refuse_changed_store(world, definition, store).await?;
                 let ended = ended(world, definition, store).await?;
                 let ended: Vec<&OrgKey> = ended.iter().collect();
                 let removed = world.engine.remove_guard_after(name, store, force, &ended).await?;
-                super::continuity::forget_epochs(world, definition, store).await?;
+                world.log.forget_epochs(name, store).await?;
                 text.push_str(&report(name, store, "removed from", "was not there; nothing changed", &removed));
                 json!({ "migration": name, "store": store, "removed": removed })
             }
@@ -81,6 +83,15 @@ pub async fn guard(
         all.push(entry);
     }
     Ok(Answer::new(text, json!({ "guards": all })))
+}
+
+/// An error while a campaign of the migration is running: its next orgs rely on the guard.
+async fn refuse_campaign(world: &World, migration: &MigrationName) -> Result<(), OperationError> {
+    let Some(live) = world.log.live_campaign().await?.filter(|live| live.migration == *migration) else {
+        return Ok(());
+    };
+    let is_driven = world.log.nodes().await?.iter().any(|node| node.id == live.node && node.alive);
+    if is_driven { Err(LogError::Busy { campaign: live.id, migration: live.migration }.into()) } else { Ok(()) }
 }
 
 /// Orgs that need no guard in this store any more, whatever it says of them: finalized ones, and in the target also those that live in the

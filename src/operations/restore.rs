@@ -142,7 +142,14 @@ impl<'a> Known<'a> {
             }
         }
         // A move log that was lost and made anew knows the org as one that has never moved.
-        let contradiction = Diagnosis::contradiction(world, definition, key).await?;
+        let contradiction = match Diagnosis::contradiction(world, definition, key).await {
+            Ok(found) => found,
+            // The other store may be gone for good.
+            Err(error) => {
+                tracing::warn!(%error, "whether the guards of both stores agree with the move log is not known");
+                None
+            }
+        };
         let lives_in = location(world, &record).store.filter(|_| contradiction.is_none());
         Ok(Self { backup, definition, record, lives_in, contradiction })
     }

@@ -61,6 +61,13 @@ impl PgMoveLog {
         self.note_store(include_str!("sql/store_accept.sql"), migration, store, seen).await
     }
 
+    /// The migration has left a store: what was remembered of its epochs there is void.
+    pub async fn forget_epochs(&self, migration: &MigrationName, store: &StoreName) -> Result<(), StateError> {
+        let doing = "forgetting the epochs of a store";
+        let sql = include_str!("sql/store_forget_epoch.sql");
+        self.execute(doing, sql, &[&migration.as_str(), &store.as_str()]).await.map(drop)
+    }
+
     async fn note_store(
         &self,
         sql: &str,

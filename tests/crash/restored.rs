@@ -271,3 +271,41 @@ async fn after_the_move_log_was_restored_a_backup_is_loaded_as_the_guards_say() 
     }
     assert!(!restored.answer.contains("lives in old"), "{restored}");
 }
+
+/// The rows of finalized orgs are in no store then.
+#[tokio::test(flavor = "multi_thread")]
+async fn doctor_names_finalized_orgs_of_which_a_restored_target_knows_nothing() {
+    let world = World::ready(ONLINE).await;
+    world.install_guard().await;
+    let (dump, org) = (dump(&world, "new"), &world.orgs[2].name);
+    world.exec(&format!("migrate whole_org {org}")).await.with_code(0);
+    world.exec(&format!("finalize whole_org {org}")).await.with_code(0);
+    restore(&world, "new", &dump).await;
+    let found = doctor(&world, 1).await;
+    assert!(
+        found.answer.contains(&format!("{org}: it is finalized, and new, which is not the store that it was")),
+        "{found}"
+    );
+    // Removing what is not there is no decision about the store.
+    let refused = world.mover(&["guard", "remove", "new", "whole_org"]).await.with_code(1);
+    assert!(refused.said.contains("mover doctor --accept new"), "{refused}");
+    doctor(&world, 1).await;
+}
+
+/// Put back in place, it is the same database, and no newer campaign has looked at it.
+#[tokio::test(flavor = "multi_thread")]
+async fn doctor_names_orgs_whose_target_is_of_an_earlier_round() {
+    let world = World::ready(ONLINE).await;
+    let org = &world.orgs[2].name;
+    world.exec(&format!("migrate whole_org {org}")).await.with_code(0);
+    let keep = "CREATE TABLE public.kept AS SELECT * FROM mover.org_guard";
+    world.new_store().await.batch_execute(keep).await.unwrap();
+    world.exec(&format!("finalize whole_org {org}")).await.with_code(0);
+    let restore =
+        "TRUNCATE mover.org_guard; INSERT INTO mover.org_guard SELECT * FROM public.kept; DROP TABLE public.kept";
+    world.new_store().await.batch_execute(restore).await.unwrap();
+    let found = doctor(&world, 1).await;
+    assert!(found.answer.contains("the target is of an earlier time than the org's move there"), "{found}");
+    let health = world.mover(&["health"]).await.with_code(2);
+    assert!(health.answer.contains("orgs that are not safe where they live: 1"), "{health}");
+}

@@ -129,6 +129,29 @@ async fn rows_that_reference_rows_of_another_org_are_told() {
         .unwrap();
     let engine = world.engine(vec![keyed("orgs", "id"), keyed("notes", "org_id"), keyed("links", "org_id")]);
     assert_eq!(found(&engine, Level::Warning).await, [""; 0]);
+    // Through a partition, and with a key that is another type's.
+    let parts = "CREATE TABLE parts (id int, org_id numeric, PRIMARY KEY (id)) PARTITION BY RANGE (id); CREATE INDEX ON parts (org_id);
+        CREATE TABLE parts_1 PARTITION OF parts FOR VALUES FROM (0) TO (9); CREATE TABLE uses (id int PRIMARY KEY, org_id numeric, part int REFERENCES parts_1);
+        CREATE INDEX ON uses (org_id)";
+    for client in [&world.old, &world.new] {
+        client.batch_execute(parts).await.unwrap();
+    }
+    world
+        .old
+        .batch_execute("INSERT INTO parts VALUES (1, 1), (2, 2); INSERT INTO uses VALUES (1, 1.00, 1)")
+        .await
+        .unwrap();
+    let by_part = world.engine(vec![
+        keyed("orgs", "id"),
+        keyed("notes", "org_id"),
+        keyed("links", "org_id"),
+        keyed("parts", "org_id"),
+        keyed("uses", "org_id"),
+    ]);
+    let told = |lines: Vec<String>| lines.into_iter().filter(|line| line.contains("another org")).collect::<Vec<_>>();
+    assert_eq!(told(found(&by_part, Level::Warning).await), [""; 0]);
+    world.old.batch_execute("INSERT INTO uses VALUES (2, 1, 2)").await.unwrap();
+    has(&told(found(&by_part, Level::Warning).await), &["table uses in old", "1 of 2 rows", "uses_part_fkey"]);
     world.old.batch_execute("INSERT INTO links VALUES (3, 1, 2)").await.unwrap();
     has(
         &found(&engine, Level::Warning).await,

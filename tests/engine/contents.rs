@@ -70,8 +70,13 @@ async fn such_values_are_found_in_arrays_and_composites() {
     let types = "CREATE DOMAIN lo AS oid; CREATE TYPE part AS (q tsquery, bodies lo[]);";
     let world = world("qs tsquery[], ids oid[]", "ARRAY['a'::tsquery, ''], ARRAY[lo_from_bytea(0, 'raw')]").await;
     for client in [&world.old, &world.new] {
-        client.batch_execute(&format!("{types} ALTER TABLE notes ADD COLUMN parts part[]")).await.unwrap();
+        client
+            .batch_execute(&format!("{types} ALTER TABLE notes ADD COLUMN parts part[], ADD COLUMN one part"))
+            .await
+            .unwrap();
     }
+    // A composite with one field that is NULL is not NULL.
+    world.old.batch_execute("UPDATE notes SET one = ROW('', NULL)").await.unwrap();
     let part = "UPDATE notes SET parts = ARRAY[ROW('', ARRAY[lo_from_bytea(0, 'more')])::part]";
     world.old.batch_execute(part).await.unwrap();
     let problems = found(&world.engine(vec![keyed("notes", "org")]), Level::Problem).await;
@@ -79,7 +84,8 @@ async fn such_values_are_found_in_arrays_and_composites() {
     has(&problems, &["table notes, column ids", "1 of 1 rows hold numbers of large objects"]);
     has(&problems, &["table notes, column parts", "1 of 1 rows hold an empty tsquery"]);
     has(&problems, &["table notes, column parts", "1 of 1 rows hold numbers of large objects"]);
-    assert_eq!(problems.len(), 4, "{problems:#?}");
+    has(&problems, &["table notes, column one", "1 of 1 rows hold an empty tsquery"]);
+    assert_eq!(problems.len(), 5, "{problems:#?}");
 }
 
 #[tokio::test]

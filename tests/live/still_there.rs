@@ -186,6 +186,37 @@ async fn a_backup_that_was_written_again_is_still_that_of_the_move() {
     assert_eq!(world.count(&world.old, "accounts WHERE org = 1 AND late = 'x'").await, 60);
 }
 
+/// Written to the source without the guard after the org had left: they are nowhere else.
+#[tokio::test]
+async fn rows_that_are_in_no_backup_are_not_removed() {
+    let world = World::start().await;
+    let backup = closed(&world).await;
+    let late =
+        "INSERT INTO events (id, org, what, at) SELECT 900000, org, 'late', at FROM events WHERE org = 1 LIMIT 1";
+    world.old.batch_execute(&format!("{UNSEEN} {late}")).await.unwrap();
+    let rows = world.rows(&world.old, "1").await;
+    let reason = refusal(world.engine().purge(&lease("1", 3), &backup).await);
+    assert!(reason.contains("table events") && reason.contains("these came after the org had left"), "{reason}");
+    assert_eq!(world.rows(&world.old, "1").await, rows);
+    // Nor if they come while rows are removed.
+    let remove = "DELETE FROM events WHERE id = 900000";
+    world.old.batch_execute(&format!("{UNSEEN} {remove}")).await.unwrap();
+    let stop = "CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'no'; END $$; \
+                CREATE TRIGGER no BEFORE DELETE ON accounts FOR EACH ROW EXECUTE FUNCTION no(); ALTER TABLE accounts ENABLE ALWAYS TRIGGER no";
+    let copy = "CREATE TEMP TABLE kept AS SELECT * FROM events WHERE org = 1";
+    world.old.batch_execute(&format!("{copy}; {stop}")).await.unwrap();
+    refusal(world.engine().purge(&lease("1", 3), &backup).await);
+    assert_eq!(world.count(&world.old, "events WHERE org = 1").await, 0);
+    let late = "INSERT INTO events (id, org, what, at) SELECT 900000, org, 'late', at FROM kept LIMIT 1";
+    world.old.batch_execute(&format!("{UNSEEN} {late}; DROP TRIGGER no ON accounts")).await.unwrap();
+    let reason = refusal(world.engine().purge(&lease("1", 4), &backup).await);
+    assert!(reason.contains("1 rows of org org 1 here are not in its backup") && reason.contains("900000"), "{reason}");
+    assert_eq!(world.count(&world.old, "events WHERE id = 900000").await, 1);
+    world.old.batch_execute(&format!("{UNSEEN} {remove}")).await.unwrap();
+    world.engine().purge(&lease("1", 5), &backup).await.unwrap();
+    assert!(world.rows(&world.old, "1").await.is_empty());
+}
+
 #[tokio::test]
 async fn a_table_that_the_target_has_no_rows_of_stops_the_purge() {
     let world = World::start().await;

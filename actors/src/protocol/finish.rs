@@ -84,7 +84,7 @@ pub(super) async fn purge<S: Stores + ?Sized>(
     if must_be_written_again(&route, lease, &kept, &left)? {
         route.leaving.back_up(lease, &kept.live, Some(backup)).await?;
     }
-    remove(stores, migration, lease, Way::Back).await
+    remove(stores, migration, lease, Way::Back, Some(backup)).await
 }
 
 /// Refuses if tables were added to the definition since the backup, whose rows may never have moved, or taken out of it: written again,
@@ -120,17 +120,16 @@ fn must_be_written_again(route: &LiveRoute, lease: &Lease, kept: &Kept, left: &T
     let some_are_gone = kept.rows.iter().any(|(table, rows)| left.0.get(table).is_some_and(|left| left.rows < *rows));
     let is_unlike = !some_are_gone && kept.tally.as_ref().is_some_and(|tally| tally != left);
     let why = match (&kept.lacks, surplus) {
-        (_, Some((table, tally))) if some_are_gone => {
+        (_, Some((table, tally))) => {
             let doing = Doing::new(route.leaving.store(), "holding the org's rows against their backup").on(table);
             let rows = backed_up(table);
             return Err(doing.refused(format!(
-                "it has {} rows, and the backup {rows}, although some rows are removed already: these came later, and nothing more \
-                 is removed; next: remove the rows that are in no backup, or write them to {} and remove them here",
+                "it has {} rows, and the backup {rows}: these came after the org had left, and nothing more is removed; next: write the \
+                 rows that are in no backup to {} and remove them here; the purge goes on by itself then",
                 tally.rows,
                 route.receiving.store()
             )));
         }
-        (_, Some((table, _))) => format!("table {table} has more rows"),
         (Some(column), None) if some_are_gone => {
             // It was added after the org had left: the rows have nothing in it but its default.
             warn!(org = %lease.org, %column, "the backup lacks a column that was added while the rows were removed");

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use crate::domain::ids::OrgKey;
-use crate::domain::record::Lease;
+use crate::domain::record::{Backup, Lease};
 use crate::domain::state::Way;
 use crate::ports::EngineError;
 
@@ -100,20 +100,21 @@ pub(super) async fn discard_rolled_back<S: Stores + ?Sized>(
         let doing = Doing::new(&migration.to, "removing the copy of a rolled back org");
         return Err(doing.not_now(format!("it is kept for {} s more", longer.as_secs_f64().ceil())));
     }
-    remove(stores, migration, lease, Way::Forward).await.map(drop)
+    remove(stores, migration, lease, Way::Forward, None).await.map(drop)
 }
 
-/// Removes the org's rows from the receiving store of this direction; returns how many.
+/// Removes the org's rows from the receiving store of this direction, of a backup if one is given; returns how many.
 pub(super) async fn remove<S: Stores + ?Sized>(
     stores: &S,
     migration: &Migration,
     lease: &Lease,
     way: Way,
+    backup: Option<&Backup>,
 ) -> Result<i64, EngineError> {
     // The guard may be of an earlier version, under which the org came to the other store.
     stores.guard(pair(migration, way).1)?.ensure(Keeps::Changes).await?;
     let route = stores.live_route(migration, way, stores.a_moment_ago()).await?;
-    let removed = route.receiving.purge(lease).await;
+    let removed = route.receiving.purge(lease, backup).await;
     route.receiving.watch(&Cohort::one(lease)).await?;
     removed
 }

@@ -247,7 +247,12 @@ async fn unlike(
         return Ok(unlogged::gone(round, lease, table, &missing, &rows));
     }
     if other.is_empty() {
-        return Ok(doing.not_now(format!("{rows}, which no row explains")));
+        return Ok(doing.not_now(format!(
+            "{rows}, which no row explains: {to} may have rows that nothing logged, written there without the guard. If they are right, \
+             next: write them there once, so that they are logged: UPDATE {} SET {key} = {key} WHERE …; else remove them",
+            outline.label,
+            key = outline.key.first().map_or("id", String::as_str)
+        )));
     }
     let (listed, key) = (listed(round, table, &other), outline.key.first().map_or("id", String::as_str));
     let mut error = doing.refused(format!(

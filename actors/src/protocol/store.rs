@@ -257,8 +257,9 @@ pub struct Kept {
 pub trait LiveReceiving: Receiving + Watching {
     /// A session for everything that is done with an org that is written.
     async fn session(&self) -> Answer<Box<dyn ReceivingSession>>;
-    /// Removes the org's rows, a few at a time; returns how many. The org must have moved away.
-    async fn purge(&self, lease: &Lease) -> Answer<i64>;
+    /// Removes the org's rows, a few at a time; returns how many. The org must have moved away. With a backup only rows that are in
+    /// it are removed, and it is refused if there are others.
+    async fn purge(&self, lease: &Lease, backup: Option<&Backup>) -> Answer<i64>;
 }
 
 /// How long a snapshot is needed.

@@ -109,7 +109,7 @@ async fn look(
     let failed = |error| doing.failed(error);
     let session = source.session().await?;
     let sql = format!(
-        "SELECT count(*) FILTER (WHERE s.value IS NOT NULL AND {}), count(*) FROM (SELECT t.{} AS value FROM {} AS t LIMIT {ROWS_MAX}) AS s",
+        "SELECT count(*) FILTER (WHERE NOT (s.value IS NULL) AND {}), count(*) FROM (SELECT t.{} AS value FROM {} AS t LIMIT {ROWS_MAX}) AS s",
         suspect.is_bad,
         quote(&column.name),
         table.from

@@ -16,6 +16,7 @@ use crate::engine::live::backup_file::{
     BackupError, FORMAT, Header, HeaderTable, Reader, Trust, Writer, check, failed,
 };
 use crate::engine::live::plan::LivePlan;
+use crate::engine::live::purge::Opened;
 use crate::engine::live::signature::KeySource;
 use crate::engine::live::standing;
 use crate::engine::plan::Plan;
@@ -118,6 +119,14 @@ pub(super) async fn back_up(
     }
     store::Session::release(Box::new(open));
     Ok(BackedUp { file: Backup { path, sum: Some(digest) }, rows: sum })
+}
+
+/// Opens a backup that was read before.
+pub(super) async fn open(keys: &KeySource, backup: &Backup) -> Result<Opened, EngineError> {
+    let trust = if backup.sum.is_some() { Trust::Signed } else { Trust::AlsoUnsigned };
+    let opened = Reader::open(&backup.path, &keys.key().await?, trust).await;
+    let (reader, header) = opened.map_err(|error| error.of(&backup.path))?;
+    Ok(Opened { file: backup.path.clone(), reader, header })
 }
 
 /// Reads a backup of the org to its end.

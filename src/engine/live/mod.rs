@@ -6,6 +6,7 @@
 //! a plan made for the stores in that order ([`plan`]).
 
 mod arrays;
+mod backed_up;
 mod backup;
 mod backup_dir;
 mod backup_file;
@@ -94,7 +95,12 @@ impl LiveReceiving for RouteEnd<LivePlan, Receives> {
         Ok(Box::new(self.open().await?))
     }
 
-    async fn purge(&self, lease: &Lease) -> Result<i64, EngineError> {
-        purge::purge(&self.side.terms.plan, &self.side.store, lease, self.side.terms.limits.purge_rows).await
+    async fn purge(&self, lease: &Lease, backup: Option<&Backup>) -> Result<i64, EngineError> {
+        let terms = &self.side.terms;
+        let opened = match backup {
+            Some(backup) => Some(backup::open(&terms.backups.keys, backup).await?),
+            None => None,
+        };
+        purge::purge(&terms.plan, &self.side.store, lease, terms.limits.purge_rows, opened).await
     }
 }

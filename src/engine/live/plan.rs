@@ -9,6 +9,7 @@ use mover_actors::ports::EngineError;
 use mover_actors::protocol::Outline;
 
 use crate::config::{Definition, TableRule, Tenancy};
+use crate::engine::live::backed_up;
 use crate::engine::live::keyed::{self, KeyColumn};
 use crate::engine::live::lost::{self, Lost, LostColumn};
 use crate::engine::live::orphans::Orphans;
@@ -43,6 +44,12 @@ pub(in crate::engine) struct LiveTable {
     pub(super) delete: String,
     /// Removes at most `$2` rows of the orgs from the receiving store.
     pub(super) remove_some: String,
+    /// The same, of those only that are in the backup that [`backed_up::load`] has loaded.
+    pub(super) remove_backed_up: String,
+    /// How many rows the orgs have in the receiving store, and the least key among these.
+    pub(super) left: String,
+    /// The table in the receiving store, for FROM.
+    pub(super) from: String,
     pub(in crate::engine) leaving: LiveSide,
     pub(in crate::engine) receiving: LiveSide,
     /// Verifies the foreign keys of rows in the receiving store.
@@ -99,7 +106,8 @@ impl LivePlan {
             Doing::new(&definition.from, "planning the online move").on(&table).refused(problem)
         })?;
         let maker = Maker { definition: &definition, leaving: &leaving, receiving: &receiving, lost };
-        let made = plan.tables.iter().zip(branches).map(|(table, branches)| maker.table(table, branches));
+        let numbered = plan.tables.iter().zip(branches).enumerate();
+        let made = numbered.map(|(number, (table, branches))| maker.table(number, table, branches));
         let tables = made.collect::<Result<Vec<LiveTable>, _>>()?;
         let outline = plan.tables.iter().zip(&tables).map(|(table, live)| Outline {
             label: table.label.clone(),
@@ -144,7 +152,7 @@ struct Maker<'a> {
 }
 
 impl Maker<'_> {
-    fn table(&self, table: &TablePlan, branches: Vec<Branch>) -> Result<LiveTable, EngineError> {
+    fn table(&self, number: usize, table: &TablePlan, branches: Vec<Branch>) -> Result<LiveTable, EngineError> {
         let refused = |store: &StoreName, problem: String| {
             Doing::new(store, "planning the online move").on(&table.label).refused(problem)
         };
@@ -156,7 +164,17 @@ impl Maker<'_> {
         let key = common_key(here, there).map_err(|problem| refused(from, problem))?;
         let left = self.side(rule, self.leaving, here, &key, &table.source.hash).map_err(|p| refused(from, p))?;
         let right = self.side(rule, self.receiving, there, &key, &table.target.hash).map_err(|p| refused(to, p))?;
+        let equal = |column: &KeyColumn| format!("b.{0} {1} t.{0}", column.quoted, column.equals);
+        let equal: Vec<String> = right.key.iter().map(equal).collect();
+        let is_backed_up =
+            format!("EXISTS (SELECT FROM {} AS b WHERE {})", backed_up::name(number), equal.join(" AND "));
         Ok(LiveTable {
+            remove_backed_up: keyed::delete(
+                there,
+                &format!("SELECT t.tableoid, t.ctid {} AND {is_backed_up} LIMIT $2::int8", table.target.rows()),
+            ),
+            left: format!("SELECT count(*), min({}) {}", keyed::key_text(&right.key), table.target.rows()),
+            from: there.from.clone(),
             select: format!("SELECT {} {}", table.read.join(", "), left.rows),
             delete: keyed::delete(there, &format!("SELECT t.tableoid, t.ctid {}", right.rows)),
             remove_some: keyed::delete(

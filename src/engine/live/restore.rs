@@ -16,7 +16,7 @@ use crate::config::Definition;
 use crate::engine::guard;
 use crate::engine::live::backup_file::{Contents, Header, Reader, Trust, check, failed};
 use crate::engine::live::plan::LivePlan;
-use crate::engine::live::purge;
+use crate::engine::live::purge::{self, Opened};
 use crate::engine::live::restore_tables::{Matched, Tables};
 use crate::engine::live::signature::{BackupKey, KeySource};
 use crate::engine::live::standing::{self, LOCK_ROW};
@@ -185,7 +185,10 @@ pub(in crate::engine) async fn remove(
         }
     }
     session.release();
-    purge::purge(live, store, &lease, rows_at_once).await
+    let opened = Reader::open(&backup.file, &backup.key, backup.trust).await;
+    let (reader, header) = opened.map_err(|error| backup.failed(error))?;
+    let opened = Opened { file: backup.file.clone(), reader, header };
+    purge::purge(live, store, &lease, rows_at_once, Some(opened)).await
 }
 
 async fn refuse_rows(

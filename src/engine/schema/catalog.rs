@@ -111,6 +111,8 @@ pub(in crate::engine) struct Reference {
     pub(in crate::engine) child_from: String,
     pub(in crate::engine) child_columns: Vec<String>,
     pub(in crate::engine) parent_oid: Oid,
+    /// The table of the definition that the parent is or is a partition of, else the parent.
+    pub(in crate::engine) parent_root: Oid,
     pub(in crate::engine) parent_from: String,
     pub(in crate::engine) parent_columns: Vec<String>,
     /// For each pair of columns the operator that compares the parent's with the child's.
@@ -310,6 +312,7 @@ fn reference_of(row: &Row) -> Result<Reference, tokio_postgres::Error> {
         child_from: from_clause(&child, row.try_get("child_kind")?),
         child_columns: row.try_get("child_columns")?,
         parent_oid: row.try_get("parent_oid")?,
+        parent_root: row.try_get("parent_root")?,
         parent_from: from_clause(&parent, row.try_get("parent_kind")?),
         parent_columns: row.try_get("parent_columns")?,
         equalities: row.try_get("equalities")?,

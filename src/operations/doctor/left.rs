@@ -4,6 +4,7 @@ use mover_actors::domain::ids::{OrgKey, StoreName};
 use mover_actors::domain::record::Lease;
 use mover_actors::domain::state::{State, Strategy};
 use mover_actors::ports::{Engine, Side};
+use mover_actors::protocol::Mode;
 
 use super::super::error::OperationError;
 use super::super::shared_orgs::live_by_others;
@@ -26,7 +27,7 @@ pub(in crate::operations) async fn refuse_left(
     }
     let survey = Survey::read(world, &definition.name).await?;
     let is_unknown = |key: &&OrgKey| {
-        survey.said(Side::Source, key).is_none()
+        matches!(survey.said(Side::Source, key), None | Some(Mode::Settled))
             && survey.moves.get(*key).is_some_and(|record| record.state == State::Finalized)
     };
     let unknown: Vec<&OrgKey> = survey.keys.iter().filter(is_unknown).collect();

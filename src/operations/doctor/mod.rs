@@ -15,13 +15,14 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use mover_actors::domain::ids::{Epoch, MigrationName, MoveId, OrgKey, OrgName};
-use mover_actors::domain::record::Lease;
-use mover_actors::domain::state::Strategy;
+use mover_actors::domain::record::{Lease, MoveRecord};
+use mover_actors::domain::state::{State, Strategy};
 use mover_actors::ports::{Engine, EngineError, Side};
 use serde::Serialize;
 
 use super::continuity::{self, Discontinuity};
 use super::error::OperationError;
+use super::shell::in_shell;
 use super::world::World;
 use crate::config::Definition;
 use crate::engine::Gap;
@@ -157,6 +158,9 @@ impl Diagnosis {
         let first = Survey::read(world, &definition.name).await?;
         self.looked_at += first.keys.len() as u64;
         self.ailments.extend(doubled(world, &first).await?);
+        if self.discontinuities.iter().any(|found| found.migration == definition.name && found.store == definition.to) {
+            self.ailments.extend(unknown_there(definition, &first));
+        }
         let shut = locked_out(world, definition, &first).await?;
         let found: Vec<&OrgKey> = first.keys.iter().filter(|key| first.verdict(key) != Verdict::Well).collect();
         if found.is_empty() && shut.is_empty() {
@@ -180,6 +184,22 @@ impl Diagnosis {
         }
         Ok(())
     }
+}
+
+/// Finalized orgs of which a target that is not the one that it was knows nothing.
+fn unknown_there<'a>(definition: &'a Definition, survey: &'a Survey) -> impl Iterator<Item = Inconsistency> + 'a {
+    let is_unknown =
+        |record: &&MoveRecord| record.state == State::Finalized && survey.said(Side::Target, &record.key).is_none();
+    survey.moves.values().filter(is_unknown).map(|record| {
+        let file = record.backup.as_ref().map_or("FILE".into(), |backup| in_shell(&backup.path));
+        let to = &definition.to;
+        let text = format!(
+            "it is finalized, and {to}, which is not the store that it was, knows nothing of it: its rows may be gone there; next: look \
+             there, and if they are: mover restore {file} --to {to}, which has them as they were when it was finalized"
+        );
+        let (migration, org) = (record.migration.clone(), record.org.to_string());
+        Inconsistency { migration, org, text, grave: true, outcome: Outcome::LeftToDecide }
+    })
 }
 
 /// An org with an inconsistency.
@@ -265,6 +285,10 @@ impl Patient<'_> {
             }
             Verdict::TargetLogs => format!("the target logs what is written{}", logged(Side::Target)),
             Verdict::NoWayBack => format!("it cannot be rolled back {both}"),
+            Verdict::Older => format!(
+                "the target is of an earlier time than the org's move there, as after a restore, and what was written there since is lost \
+                 {both}"
+            ),
             Verdict::BothAccept => format!("both stores accept writes of the org {both}"),
             Verdict::NoneAccepts => format!("no store accepts writes of the org {both}, and nobody moves it"),
             Verdict::WrongAccepts => format!("the wrong store accepts writes of the org {both}"),
@@ -280,7 +304,12 @@ fn fixes(found: Verdict) -> &'static [Fix] {
         Verdict::CopyLeft => &[Fix::Discard],
         Verdict::SourceLogsAndCopyLeft => &[Fix::Release, Fix::Discard],
         Verdict::TargetLogs => &[Fix::Close],
-        Verdict::Well | Verdict::NoWayBack | Verdict::BothAccept | Verdict::NoneAccepts | Verdict::WrongAccepts => &[],
+        Verdict::Well
+        | Verdict::NoWayBack
+        | Verdict::Older
+        | Verdict::BothAccept
+        | Verdict::NoneAccepts
+        | Verdict::WrongAccepts => &[],
     }
 }
 

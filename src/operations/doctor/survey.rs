@@ -6,6 +6,7 @@ use mover_actors::domain::ids::{MigrationName, OrgKey};
 use mover_actors::domain::record::MoveRecord;
 use mover_actors::domain::state::{State, Strategy};
 use mover_actors::ports::Side;
+use mover_actors::protocol::Mode;
 
 use super::super::error::OperationError;
 use super::super::world::World;
@@ -60,6 +61,14 @@ impl Survey {
             return Verdict::Well;
         }
         let found = verdict(self.said(Side::Source, key), self.said(Side::Target, key), state);
+        // The commits of a move, a rollback that was given up included, leave the source no newer epoch than the target.
+        let epoch = |side| self.guarded(side, key).map(|guarded| guarded.epoch);
+        let is_behind = self.said(Side::Source, key) == Some(Mode::Moved)
+            && self.said(Side::Target, key) == Some(Mode::Capturing)
+            && epoch(Side::Target) < epoch(Side::Source);
+        if is_behind && matches!(state, Some(State::Migrated | State::Finalized)) {
+            return Verdict::Older;
+        }
         let is_idle = !matches!(state, Some(State::Started(_) | State::Migrated | State::Finalized));
         match found {
             Verdict::Well if is_idle && self.entries(Side::Source, key) > 0 => Verdict::SourceLogs,

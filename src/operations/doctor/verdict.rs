@@ -24,6 +24,8 @@ pub(super) enum Verdict {
     TargetLogs,
     /// The org can be written, but it cannot be rolled back: its writes are not logged, or the source is not as it was left.
     NoWayBack,
+    /// The target is of an earlier round than the move: it was restored.
+    Older,
     /// Both stores accept writes, and one of them should not.
     BothAccept,
     /// No store accepts writes, and nobody moves the org.
@@ -105,7 +107,7 @@ fn place(said: Said) -> usize {
 impl Verdict {
     /// Whether writes can be lost or refused: the wrong set of stores accepts them.
     pub(super) fn is_grave(self) -> bool {
-        matches!(self, Verdict::BothAccept | Verdict::NoneAccepts | Verdict::WrongAccepts)
+        matches!(self, Verdict::BothAccept | Verdict::NoneAccepts | Verdict::WrongAccepts | Verdict::Older)
     }
 }
 

@@ -194,7 +194,7 @@ impl LiveReceiving for Site {
         Ok(self.open())
     }
 
-    async fn purge(&self, lease: &Lease) -> Result<i64, EngineError> {
+    async fn purge(&self, lease: &Lease, _: Option<&Backup>) -> Result<i64, EngineError> {
         let doing = self.doing("removing the org's rows");
         let rows_at_once = usize::try_from(self.limits.purge_rows).unwrap_or(usize::MAX);
         let mut removed = 0;

@@ -12,6 +12,7 @@ SELECT
     child.relname::text AS child_name,
     child.relkind::text AS child_kind,
     k.confrelid AS parent_oid,
+    coalesce((SELECT p.root FROM member p WHERE p.oid = k.confrelid LIMIT 1), k.confrelid) AS parent_root,
     parent_schema.nspname::text AS parent_schema,
     parent.relname::text AS parent_name,
     parent.relkind::text AS parent_kind,
