@@ -308,6 +308,10 @@ async fn rights_that_an_online_move_needs_are_told_for_both_stores() {
         has(&problems, &[&format!("table {table} in old"), &format!("GRANT TRIGGER ON public.{table} TO")]);
     }
     assert_eq!(problems.len(), 4 + 2 + 1 + 3, "{problems:#?}");
+    world.server.everywhere("REVOKE TEMPORARY ON DATABASE old FROM PUBLIC").await;
+    let temporary = found(&engine, Level::Problem).await;
+    has(&temporary, &["store old: ", "no temporary tables", "run in old: GRANT TEMPORARY ON DATABASE old TO lesser"]);
+    world.server.everywhere("GRANT TEMPORARY ON DATABASE old TO lesser").await;
     // The report lists all that is missing.
     world.old.batch_execute("GRANT SET ON PARAMETER session_replication_role TO lesser").await.unwrap();
     for client in [&world.old, &world.new] {

@@ -8,7 +8,8 @@ use crate::world::{World, definition, keyed, migration, store};
 
 const SCHEMA: &str =
     "CREATE TABLE orgs (id int PRIMARY KEY, name text); CREATE TABLE notes (id int PRIMARY KEY, org int)";
-const ADVISORY: &str = "pg_locks WHERE locktype = 'advisory'";
+/// Mover's own sessions with the other store, on the same server, may have some.
+const ADVISORY: &str = "pg_locks WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
 
 /// Every way in which one server session can serve several clients; with a pool of one, the same session always comes back.
 const POOLS: [&str; 6] = [

@@ -35,6 +35,11 @@ pub(in crate::engine) async fn check_online(
         let remedy = Remedy::run(store.name(), schema_for(server));
         report.problem(&*subject, text, remedy);
     }
+    if *store.name() == definition.from && !server.may_make_temporary {
+        let text = "Mover may make no temporary tables, in which finalize looks up what is in a backup";
+        let grant = format!("GRANT TEMPORARY ON DATABASE {} TO {}", server.database, server.role);
+        report.problem(&*subject, text, Remedy::run(store.name(), grant));
+    }
     check_writing(report, definition, store, catalog);
     let is_complete = definition.tables.iter().all(|rule| catalog.tables.contains_key(&rule.name));
     if is_complete {

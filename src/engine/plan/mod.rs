@@ -382,7 +382,8 @@ impl Columns {
         for column in &from.columns {
             let Some(twin) = to.column(&column.name) else {
                 return Err(format!(
-                    "the target lacks column {}; next: run there: ALTER TABLE {} ADD COLUMN {} {}",
+                    "the target lacks column {}; next: run there: ALTER TABLE {} ADD COLUMN {} {}, and fill it for orgs that live there \
+                     already: what is written there counts on their way back",
                     column.name,
                     to.quoted,
                     quote(&column.name),

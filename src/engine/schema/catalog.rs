@@ -41,6 +41,9 @@ pub(in crate::engine) struct Server {
     /// Our role, quoted where it needs to be.
     pub(in crate::engine) role: String,
     pub(in crate::engine) may_create_schema: bool,
+    pub(in crate::engine) may_make_temporary: bool,
+    /// The database, quoted where it needs to be.
+    pub(in crate::engine) database: String,
     pub(in crate::engine) has_guard: bool,
     pub(in crate::engine) has_schema: bool,
     pub(in crate::engine) may_use_schema: bool,
@@ -233,6 +236,8 @@ fn server_of(row: &Row) -> Result<Server, tokio_postgres::Error> {
         role: row.try_get("role")?,
         skips_triggers: row.try_get("skips_triggers")?,
         may_create_schema: row.try_get("may_create_schema")?,
+        may_make_temporary: row.try_get("may_make_temporary")?,
+        database: row.try_get("database")?,
         has_guard: row.try_get("has_guard")?,
         has_schema: row.try_get("has_schema")?,
         may_use_schema: row.try_get("may_use_schema")?,
