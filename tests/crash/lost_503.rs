@@ -17,14 +17,14 @@ async fn writers_that_a_lost_503_let_in_are_waited_for_before_the_switch() {
     let mut redis = redis::Client::open(world.servers.redis_url()).unwrap().get_connection().unwrap();
     let _: i64 = redis::cmd("DEL").arg(format!("dl_org_{name}")).query(&mut redis).unwrap();
     let writer = world.old_store().await;
-    let late = format!("BEGIN; UPDATE containers SET name = name || ' (late)' WHERE org_id = '{key}'");
+    let late = format!("BEGIN; UPDATE containers SET acl = '{{\"late\": []}}' WHERE org_id = '{key}'");
     writer.batch_execute(&late).await.unwrap();
 
     let mut resumed = world.start("resume");
     resumed.says("writers may have been let in while an org was copied").await;
     writer.batch_execute("COMMIT").await.unwrap();
     resumed.end().await.with_code(0);
-    let written = format!("SELECT count(*) FROM containers WHERE org_id = '{key}' AND name LIKE '% (late)'");
+    let written = format!("SELECT count(*) FROM containers WHERE org_id = '{key}' AND acl ? 'late'");
     let (old, new) = (world.old_store().await, world.new_store().await);
     let of_old: i64 = old.query_one(&written, &[]).await.unwrap().get(0);
     let of_new: i64 = new.query_one(&written, &[]).await.unwrap().get(0);

@@ -135,9 +135,9 @@ fn a_sweep_mends_what_routes_and_leaves_people_their_503() {
         node.migrate().await.unwrap();
         fixture.until_all(State::Migrated).await;
         sleep(Duration::from_secs(1_000)).await;
-        let key = |number: usize| FlagKey::org(&fixture.record(number).org);
-        let before = fixture.world.look(|facts| facts.log.image(&key(1))).unwrap().epoch;
-        fixture.world.act(|scene| scene.write_hash(&key(1), |hash| hash.clear()));
+        let key = FlagKey::org(&fixture.record(1).org);
+        let before = fixture.world.look(|facts| facts.log.image(&key)).unwrap().epoch;
+        fixture.world.act(|scene| scene.write_hash(&key, |hash| hash.clear()));
         fixture.set_in_redis(2, "couchdb_phase_2", "true");
         fixture.set_in_redis(3, "503_mode", "true");
         fixture.world.act(|scene| {
@@ -153,7 +153,7 @@ fn a_sweep_mends_what_routes_and_leaves_people_their_503() {
         let default = fixture.world.look(|facts| facts.redis.hashes[&FlagKey::default_hash()].clone());
         assert_eq!(default["couchdb_phase_2"], "maybe", "it holds for all orgs");
         // No epoch was drawn, which could hide that the move log is an old one.
-        assert_eq!(fixture.world.look(|facts| facts.log.image(&key(1))).unwrap().epoch, before);
+        assert_eq!(fixture.world.look(|facts| facts.log.image(&key)).unwrap().epoch, before);
     });
 }
 

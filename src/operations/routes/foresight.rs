@@ -115,8 +115,14 @@ pub(crate) async fn foresee(world: &World, change: &Change) -> Result<Option<For
     Ok(Some(foresight))
 }
 
+/// Whether no migration knows the org.
 async fn is_uncaptured(world: &World, org: &OrgName) -> Result<bool, OperationError> {
-    Ok(world.log.org_moves(org).await?.is_empty())
+    for definition in world.definitions.iter() {
+        if !world.log.moves_by_name(&definition.name, std::slice::from_ref(org)).await?.is_empty() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// Flags before and after a change, as a migration reads them.

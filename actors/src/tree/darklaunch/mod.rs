@@ -132,8 +132,12 @@ impl Darklaunch {
         } else if std::mem::take(&mut self.probe_is_due) {
             let probe = async move {
                 let whole = places.flags.is_whole().await?;
-                // A server that answers may be full, or a replica.
-                places.flags.try_write().await.map(|()| whole)
+                // A server that answers may be full, or a replica. After a loss the first of all writes shows it, and nothing
+                // must come between the answer and these: this process may fill Redis now.
+                if whole {
+                    places.flags.try_write().await?;
+                }
+                Ok(whole)
             };
             ctx.spawn(probe.into_actor(self).map(|whole, this, ctx| this.probed(whole, ctx)));
         } else if let Some(asker) = self.repairs.pop_front() {
@@ -405,11 +409,11 @@ impl Handler<DryRun> for Darklaunch {
 struct Witness(Vec<FlagKey>);
 
 impl Handler<Witness> for Darklaunch {
-    type Result = ResponseFuture<Result<Vec<bool>, DarklaunchError>>;
+    type Result = ResponseActFuture<Self, Result<Vec<bool>, DarklaunchError>>;
 
     fn handle(&mut self, Witness(keys): Witness, _: &mut Self::Context) -> Self::Result {
         let places = self.places.clone();
-        Box::pin(async move { places.witness(&keys).await })
+        Box::pin(async move { places.witness(&keys).await }.into_actor(self))
     }
 }
 
@@ -419,11 +423,11 @@ impl Handler<Witness> for Darklaunch {
 struct Doubts(Vec<FlagKey>, Fields);
 
 impl Handler<Doubts> for Darklaunch {
-    type Result = ResponseFuture<Result<Vec<Option<String>>, DarklaunchError>>;
+    type Result = ResponseActFuture<Self, Result<Vec<Option<String>>, DarklaunchError>>;
 
     fn handle(&mut self, Doubts(keys, blocked): Doubts, _: &mut Self::Context) -> Self::Result {
         let places = self.places.clone();
-        Box::pin(async move { places.doubts(&keys, &blocked).await })
+        Box::pin(async move { places.doubts(&keys, &blocked).await }.into_actor(self))
     }
 }
 
@@ -433,11 +437,11 @@ impl Handler<Doubts> for Darklaunch {
 struct TryWrite;
 
 impl Handler<TryWrite> for Darklaunch {
-    type Result = ResponseFuture<Result<(), DarklaunchError>>;
+    type Result = ResponseActFuture<Self, Result<(), DarklaunchError>>;
 
     fn handle(&mut self, _: TryWrite, _: &mut Self::Context) -> Self::Result {
         let places = self.places.clone();
-        Box::pin(async move { Ok(places.flags.try_write().await?) })
+        Box::pin(async move { Ok(places.flags.try_write().await?) }.into_actor(self))
     }
 }
 
