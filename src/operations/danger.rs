@@ -22,8 +22,9 @@ pub struct Danger {
     pub what: String,
     /// The word that the user types to confirm it.
     pub word: String,
-    /// Whether orgs would be routed away from their rows, or opened while they are copied.
-    pub misroutes: bool,
+    /// Whether over HTTP it takes an admin: orgs would be routed away from their rows, or opened while they are copied, or
+    /// what someone else set for everybody would be overwritten.
+    pub for_admins: bool,
 }
 
 /// Whether a command is irreversible: it deletes rows, or later writes are not captured.
@@ -83,7 +84,7 @@ async fn of_campaign(
              {from}."
         ),
     };
-    Ok(Danger { what: format!("{}: {what}", verb(aim)), word: name.to_string(), misroutes: false })
+    Ok(Danger { what: format!("{}: {what}", verb(aim)), word: name.to_string(), for_admins: false })
 }
 
 async fn of_flags(world: &World, change: Change) -> Result<Option<Danger>, OperationError> {
@@ -107,7 +108,7 @@ async fn of_flags(world: &World, change: Change) -> Result<Option<Danger>, Opera
     let changes = changes.collect::<Vec<_>>().join(", ");
     let foreseen = foresight.map_or(String::new(), |foresight| foresight.to_string());
     let what = format!("{key}, which holds for {who}: {changes}.{foreseen}");
-    Ok(Some(Danger { what, word, misroutes }))
+    Ok(Some(Danger { what, word, for_admins: misroutes }))
 }
 
 /// A repair that would begin or end a 503 of everybody: someone else has set or cleared it, and may want it so.
@@ -123,5 +124,5 @@ async fn of_repair(world: &World) -> Result<Option<Danger>, OperationError> {
         "flags repair: someone else has changed what holds for everybody, and a 503 of everybody would begin or end. {}.",
         found.collect::<Vec<_>>().join(". ")
     );
-    Ok(Some(Danger { what, word: "repair".into(), misroutes: false }))
+    Ok(Some(Danger { what, word: "repair".into(), for_admins: true }))
 }

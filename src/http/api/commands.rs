@@ -110,11 +110,8 @@ pub(super) async fn give_command(
         must_be_begun(&world, step).await?;
     }
     if let Some(danger) = danger(&world, &command).await? {
-        if danger.misroutes {
-            caller.must_be(
-                Role::Admin,
-                &format!("`{}`, which routes orgs away from their rows,", first_words(&command)),
-            )?;
+        if danger.for_admins {
+            caller.must_be(Role::Admin, &format!("`{}`, as things are,", first_words(&command)))?;
         }
         if confirm.as_deref() != Some(danger.word.as_str()) {
             return Err(Problem::confirmation(danger));

@@ -70,6 +70,11 @@ impl WorldGuard<'_> {
             .filter(|other| other.org == record.org && other.key == record.key)
             .map(|other| other.id)
             .collect();
+        let taken = |other: &MoveRecord| other.org == *name && other.key != record.key;
+        if self.facts.log.moves().any(taken) {
+            let problem = format!("the move log has another org of the name {:?}", name.as_str());
+            return Err(LogError::Invalid { doing: "renaming an org".into(), problem });
+        }
         for id in same {
             self.facts.log.row_mut(id)?.record.org = name.clone();
         }
