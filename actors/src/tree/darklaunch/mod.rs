@@ -200,7 +200,7 @@ impl Darklaunch {
     /// Hashes were compared. After an error the next sweep begins again.
     fn looked(&mut self, outcome: Result<(), DarklaunchError>, ctx: &mut Context<Self>) {
         self.busy = false;
-        self.learn(outcome.as_ref().map(|()| ()));
+        self.learn(outcome.as_ref().copied());
         if let Err(error) = outcome {
             tracing::warn!(%error, "flags cannot be compared with Redis; trying again");
         }
