@@ -132,6 +132,7 @@ impl App {
             engine: Arc::new(engine),
             definitions: Arc::new(definitions),
             campaign: CampaignDefaults { tuning: config.tuning, failure_policy: config.failure_policy },
+            routes: Arc::default(),
         };
         Ok(App { world, config, servers })
     }

@@ -7,7 +7,7 @@ mod redis_server;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use mover::flags::RedisFlags;
+use mover::flags::{RedisFlags, Role};
 use mover_actors::domain::flags::{Fields, FlagImage, FlagKey, FoundFlags};
 use mover_actors::domain::ids::{Epoch, OrgName};
 use mover_actors::ports::{Flags, FlagsError, Written};
@@ -342,4 +342,69 @@ async fn who_began_before_a_loss_does_not_speak_for_who_fills_redis_since() {
     assert!(!early.has_all().await.unwrap(), "what the first one wrote is lost");
     late.mark_whole().await.unwrap();
     assert!(early.has_all().await.unwrap());
+}
+
+#[tokio::test]
+async fn a_mark_goes_with_the_hash_and_with_each_write_of_it() {
+    let server = RedisServer::start();
+    let flags = RedisFlags::open(server.url()).unwrap();
+    let shut = |epoch| image(org("acme"), epoch, [("503_mode", Some("true"))]);
+    let acme = |epoch| [(org("acme"), Epoch(epoch))];
+    assert_eq!(flags.witness(&acme(1)).await.unwrap(), [false], "there is no such hash");
+    flags.write(&[shut(1)]).await.unwrap();
+    assert_eq!(flags.is_witnessed(&acme(1)).await.unwrap(), [false], "nobody has marked it");
+    assert_eq!(flags.witness(&acme(2)).await.unwrap(), [false], "it carries another epoch");
+    assert_eq!(flags.witness(&acme(1)).await.unwrap(), [true]);
+    assert_eq!(flags.is_witnessed(&acme(1)).await.unwrap(), [true]);
+    assert_eq!(flags.is_witnessed(&acme(2)).await.unwrap(), [false]);
+
+    flags.write(&[shut(1)]).await.unwrap();
+    assert_eq!(flags.is_witnessed(&acme(1)).await.unwrap(), [false], "it was written again");
+    assert_eq!(flags.witness(&acme(1)).await.unwrap(), [true]);
+    let _: () = server.connection().del(org("acme").as_str()).unwrap();
+    assert_eq!(flags.is_witnessed(&acme(1)).await.unwrap(), [false], "it was deleted");
+    flags.write(&[shut(1)]).await.unwrap();
+    assert_eq!(flags.is_witnessed(&acme(1)).await.unwrap(), [false], "it was deleted and written again");
+}
+
+#[tokio::test]
+async fn a_mark_does_not_count_after_a_restart() {
+    let mut server = RedisServer::start_with(&["--appendonly", "yes", "--appendfsync", "always"]);
+    let flags = RedisFlags::open(server.url()).unwrap();
+    let acme = [(org("acme"), Epoch(1))];
+    flags.write(&[image(org("acme"), 1, [("503_mode", Some("true"))])]).await.unwrap();
+    assert_eq!(flags.witness(&acme).await.unwrap(), [true]);
+    server.kill();
+    server.start_again();
+    assert!(hash(&server, &org("acme")).contains_key("mover_witness"), "the mark itself came back");
+    assert_eq!(flags.is_witnessed(&acme).await.unwrap(), [false]);
+}
+
+#[tokio::test]
+async fn a_server_that_takes_no_writes_is_told_from_one_that_answers() {
+    let server = RedisServer::start();
+    let flags = RedisFlags::open(server.url()).unwrap();
+    flags.try_write().await.unwrap();
+    let mut connection = server.connection();
+    let _: () = redis::cmd("CONFIG").arg(&["SET", "maxmemory", "1"]).query(&mut connection).unwrap();
+    flags.ping().await.unwrap();
+    assert!(flags.try_write().await.unwrap_err().to_string().contains("OOM"));
+    let _: () = redis::cmd("CONFIG").arg(&["SET", "maxmemory", "0"]).query(&mut connection).unwrap();
+    let _: () = redis::cmd("CONFIG").arg(&["SET", "min-replicas-to-write", "1"]).query(&mut connection).unwrap();
+    assert!(flags.try_write().await.unwrap_err().to_string().contains("NOREPLICAS"));
+    let _: () = redis::cmd("CONFIG").arg(&["SET", "min-replicas-to-write", "0"]).query(&mut connection).unwrap();
+    flags.try_write().await.unwrap();
+    assert_eq!(hash(&server, &FlagKey::from_stored("mover:probe".into())).len(), 1);
+}
+
+#[tokio::test]
+async fn a_server_says_what_it_is() {
+    let server = RedisServer::start();
+    let flags = RedisFlags::open(server.url()).unwrap();
+    let facts = flags.server().await.unwrap();
+    assert_eq!((facts.role, facts.maxmemory, facts.has_log), (Role::Master, 0, false));
+    assert_eq!((facts.snapshots.as_deref(), facts.refused), (Some(""), vec![]));
+    let _: () =
+        redis::cmd("CONFIG").arg(&["SET", "maxmemory-policy", "allkeys-lru"]).query(&mut server.connection()).unwrap();
+    assert_eq!(flags.server().await.unwrap().maxmemory_policy, "allkeys-lru");
 }

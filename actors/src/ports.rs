@@ -9,7 +9,7 @@ use thiserror::Error;
 
 use crate::domain::campaign::{Campaign, CampaignPlan, Control, Selection};
 use crate::domain::flags::{Fields, FlagImage, FlagKey, FoundFlags, Routing};
-use crate::domain::ids::{CampaignId, Epoch, MigrationName, MoveId, NodeId};
+use crate::domain::ids::{CampaignId, Epoch, MigrationName, MoveId, NodeId, OrgName};
 use crate::domain::record::{Advance, Backup, Lease, MoveRecord, Place};
 use crate::domain::state::{Refused, Way};
 use crate::domain::verified::{Mismatch, Tally};
@@ -120,6 +120,12 @@ pub trait MoveLog: Send + Sync + 'static {
     /// that none was written, or that it is unknown. A transition that was already written with the same epoch is Ok (so a
     /// retry is harmless).
     async fn advance(&self, node: NodeId, advances: &[Advance]) -> Result<Vec<Result<(), LogError>>, LogError>;
+    /// Renames a started org, in all migrations that know it by its name and key, and moves its desired flags to the new name.
+    /// [`LogError::Invalid`] if another org has that name there. A repetition after a lost answer is Ok.
+    async fn rename(&self, id: MoveId, epoch: Epoch, name: &OrgName) -> Result<(), LogError>;
+    /// Notes that writers of these started orgs have been shut out of both stores since then, by a switch that did not come to
+    /// its end. An earlier note of the same switch stays; its end is written with the transition.
+    async fn note_shut_out(&self, orgs: &[(MoveId, Epoch)], since: SystemTime) -> Result<(), LogError>;
     /// Releases captured orgs; returns how many.
     async fn make_ready(&self, migration: &MigrationName, selection: &Selection) -> Result<u64, LogError>;
     /// Makes failed orgs ready again; returns how many.
@@ -186,6 +192,12 @@ pub trait Flags: Send + Sync + 'static {
     /// Marks in Redis that all desired flags were written since [`Flags::is_whole`] last returned `false`. Does nothing if
     /// Redis has lost its data again since then, or if it returned `true`.
     async fn mark_whole(&self) -> Result<(), FlagsError>;
+    /// Whether Redis takes writes: tries one that changes no flag.
+    async fn try_write(&self) -> Result<(), FlagsError>;
+    /// Leaves a mark in each hash that carries this epoch now; for each, in order, whether it does.
+    async fn witness(&self, hashes: &[(FlagKey, Epoch)]) -> Result<Vec<bool>, FlagsError>;
+    /// Whether each hash has kept its mark of this epoch, in the same server: then it was there, as it is, all the time since.
+    async fn is_witnessed(&self, hashes: &[(FlagKey, Epoch)]) -> Result<Vec<bool>, FlagsError>;
 }
 
 /// Why a store refused or failed.
@@ -232,6 +244,11 @@ pub trait Engine: Send + Sync + 'static {
     /// About how many rows each org has in the source, in order: used to pack cohorts.
     async fn sizes(&self, leases: &[Lease]) -> Result<Vec<i64>, EngineError>;
 
+    /// How the directory of orgs lists these orgs now, where they live in this store; in order.
+    async fn listings(&self, leases: &[Lease], _: Side) -> Result<Vec<Listing>, EngineError> {
+        Ok(vec![Listing::Same; leases.len()])
+    }
+
     /// Waits until the transactions have ended that may still write to the orgs in the source.
     async fn drain(&self, leases: &[Lease]) -> Result<(), EngineError>;
     /// Copies the orgs' rows in one transaction; returns the total. Rows of an earlier try are replaced, foreign rows refused
@@ -246,6 +263,8 @@ pub trait Engine: Send + Sync + 'static {
     }
     /// Finds the rows and columns behind a mismatch.
     async fn explain(&self, lease: &Lease, mismatch: &Mismatch) -> Result<Place, EngineError>;
+    /// The orgs may have been written since they were compared: [`Engine::settle`] compares them again.
+    async fn doubt_proofs(&self, leases: &[Lease]) -> Result<(), EngineError>;
     /// Makes the copied rows live: from now on they are never replaced or removed.
     async fn settle(&self, leases: &[Lease]) -> Result<(), EngineError>;
     /// Removes the rows that [`Engine::copy`] or [`Engine::copy_live`] wrote, unless they are live.
@@ -287,6 +306,26 @@ pub trait Engine: Send + Sync + 'static {
     /// Removes the org's rows from the source, a few at a time; returns how many. Only after [`Engine::close`], and only rows that
     /// the backup has.
     async fn purge(&self, lease: &Lease, backup: &Backup) -> Result<i64, EngineError>;
+}
+
+/// How a directory lists an org. Its rows are found by its key and its flags by its name, so both must be of one org.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum Listing {
+    /// With this name and this key.
+    #[error("the directory lists it")]
+    Same,
+    /// Its key has another name.
+    #[error("the directory of orgs has renamed it to {0:?}: its flags would be set under its former name")]
+    Renamed(String),
+    /// Its name has another key.
+    #[error("the directory of orgs lists another org under its name, with key {0}: the flags of that org would be set")]
+    Taken(String),
+    /// Its name is listed more than once.
+    #[error("the directory of orgs lists its name more than once")]
+    Twice,
+    /// Neither its name nor its key is listed.
+    #[error("the directory of orgs does not list it any more")]
+    Gone,
 }
 
 /// The result of [`Engine::block`] for one org.

@@ -45,7 +45,7 @@ pub(super) async fn carry_out_confirmed(
     interrupts: &mut Interrupts,
 ) -> Result<CommandOutcome, CliError> {
     let consent = if yes { Consent::Beforehand } else { Consent::NotAsked };
-    let Danger { what, word } = match host.carry_out(command, consent, issuer, interrupts).await? {
+    let Danger { what, word, .. } = match host.carry_out(command, consent, issuer, interrupts).await? {
         CommandOutcome::NeedsConfirmation(danger) => danger,
         carried => return Ok(carried),
     };

@@ -234,7 +234,7 @@ async fn doctor(app: &App, args: &args::Doctor) -> Result<ExitCode, CliError> {
         print(&operations::accept(&app.world, store).await?, args.json);
         return Ok(ExitCode::SUCCESS);
     }
-    let diagnosis = Diagnosis::look(&app.world, args.fix).await?;
+    let diagnosis = Diagnosis::look_with_flags(&app.world, args.fix).await?;
     print(&Answer::of(&diagnosis), args.json);
     Ok(if diagnosis.is_well() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use mover_actors::domain::flags::{EPOCH_FIELD, Routing};
+use mover_actors::domain::flags::{Routing, is_internal};
 
 use super::mistake::Place;
 use super::reader::{Read, Section};
@@ -72,7 +72,7 @@ pub(super) fn field_name(section: &Section<'_>, name: Read<String>) -> Option<St
         let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
         match name.chars().find(|c| !allowed(*c)) {
             _ if name.is_empty() => Err("the name of a flag is empty".to_owned()),
-            _ if name == EPOCH_FIELD => Err(format!("{EPOCH_FIELD} is written by Mover alone")),
+            _ if is_internal(&name) => Err(format!("{name} is written by Mover alone")),
             Some(_) => Err(format!("the name of a flag has only letters, digits, _ - and ., not {name:?}")),
             None => Ok(name),
         }

@@ -35,7 +35,7 @@ use mover_actors::domain::state::Way;
 use mover_actors::domain::verified::Mismatch;
 #[cfg(doc)]
 use mover_actors::ports::Engine;
-use mover_actors::ports::{Copied, EngineError};
+use mover_actors::ports::{Copied, EngineError, Listing};
 pub use mover_actors::protocol::LiveLimits;
 use mover_actors::protocol::store::Keeps;
 use mover_actors::protocol::{CopyRoute, Holder, LiveRoute, Migration, Moves, Proofs, Stores, Turns};
@@ -493,6 +493,22 @@ impl Stores for PgEngine {
     fn a_moment_ago(&self) -> Instant {
         let now = Instant::now();
         now.checked_sub(self.plan_age).unwrap_or(now)
+    }
+
+    async fn listings(
+        &self,
+        migration: &Migration,
+        leases: &[Lease],
+        side: mover_actors::ports::Side,
+    ) -> Result<Vec<Listing>, EngineError> {
+        let definition = &self.known(&migration.name)?.definition;
+        let source = self.store(&definition.from)?;
+        let forms = self.key_forms(definition, source);
+        // A directory that moves with its orgs is kept up to date where they live.
+        let moves = definition.tables.iter().any(|rule| rule.name == definition.org.table);
+        let store =
+            if side == mover_actors::ports::Side::Target && moves { self.store(&definition.to)? } else { source };
+        orgs::listing::listings(definition, store, forms, leases).await
     }
 
     async fn discard(&self, migration: &Migration, cohort: &Cohort) -> Result<(), EngineError> {

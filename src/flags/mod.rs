@@ -8,21 +8,27 @@
 //! - `link`: one connection that is opened again when it breaks, and a limit on every wait.
 //! - `write`, `read`: many hashes in one request.
 //! - `whole`: detects that Redis has lost its data.
+//! - `witness`: proves that a hash was there all the time.
+//! - `server`: what kind of server it is, and whether it takes writes and the commands that Mover needs.
 
 mod link;
 mod read;
 mod script;
+mod server;
 mod whole;
+mod witness;
 mod write;
 
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use mover_actors::domain::flags::{FlagImage, FlagKey, FoundFlags};
+use mover_actors::domain::ids::Epoch;
 use mover_actors::ports::{Flags, FlagsError, Written};
 use redis::IntoConnectionInfo;
 
 use self::link::Link;
+pub use self::server::{Role, ServerFacts};
 use self::whole::Rebuild;
 
 /// The most hashes in one request: enough to make the round trip cheap, few enough not to delay the applications that read
@@ -60,6 +66,11 @@ impl RedisFlags {
         self.link.ask(&pipeline).await.map(drop).map_err(|trouble| trouble.while_doing("asking whether it is there"))
     }
 
+    /// What kind of server it is, and which commands it refuses.
+    pub async fn server(&self) -> Result<ServerFacts, FlagsError> {
+        server::facts(&self.link).await
+    }
+
     /// Whether Redis has all flags, without side effects: [`Flags::is_whole`] obliges its caller to write them.
     pub async fn has_all(&self) -> Result<bool, FlagsError> {
         self.rebuild.has_all(&self.link).await
@@ -95,5 +106,25 @@ impl Flags for RedisFlags {
 
     async fn mark_whole(&self) -> Result<(), FlagsError> {
         self.rebuild.mark_whole(&self.link).await
+    }
+
+    async fn try_write(&self) -> Result<(), FlagsError> {
+        server::try_write(&self.link).await
+    }
+
+    async fn witness(&self, hashes: &[(FlagKey, Epoch)]) -> Result<Vec<bool>, FlagsError> {
+        let mut answers = Vec::with_capacity(hashes.len());
+        for some in hashes.chunks(HASHES_MAX) {
+            answers.extend(witness::mark(&self.link, some).await?);
+        }
+        Ok(answers)
+    }
+
+    async fn is_witnessed(&self, hashes: &[(FlagKey, Epoch)]) -> Result<Vec<bool>, FlagsError> {
+        let mut answers = Vec::with_capacity(hashes.len());
+        for some in hashes.chunks(HASHES_MAX) {
+            answers.extend(witness::is_kept(&self.link, some).await?);
+        }
+        Ok(answers)
     }
 }

@@ -12,14 +12,12 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use mover_actors::domain::flags::NOTES_KEY;
 use mover_actors::ports::FlagsError;
 use uuid::Uuid;
 
 use super::link::Link;
 use super::script::Call;
-
-/// The key of the notes.
-const KEY: &str = "mover:whole";
 
 /// This process's part in writing all flags again.
 #[derive(Debug, Default)]
@@ -31,7 +29,7 @@ pub(super) struct Rebuild {
 impl Rebuild {
     /// Passes a script the key of the notes and this process's own field.
     pub(super) fn sign<'a>(&self, call: Call<'a>) -> Call<'a> {
-        call.key(KEY).arg(self.note().unwrap_or_default())
+        call.key(NOTES_KEY).arg(self.note().unwrap_or_default())
     }
 
     /// Whether Redis has all flags; if not, announces that this process is about to write them.

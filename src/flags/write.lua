@@ -16,6 +16,11 @@ local function newer(one, other)
   return one > other
 end
 
+-- Someone who removes such a hash changes the flags of all orgs; the note tells that it was there.
+local function is_of_all(key)
+  return key == 'dl_default' or key == 'dl_override' or key == 'dl_org__OC_INTERNAL_NO_ORG'
+end
+
 local function is_withheld(key)
   if key ~= 'dl_default' then
     return false
@@ -44,11 +49,13 @@ local function make(key, epoch, sets_from, deletes_from, deletes_to)
     end
     return 'error ' .. set.err
   end
-  if deletes_to >= deletes_from then
-    local deleted = redis.pcall('HDEL', key, unpack(ARGV, deletes_from, deletes_to))
-    if type(deleted) == 'table' then
-      return 'error ' .. deleted.err
-    end
+  -- What was proven of the hash before does not hold for what is written now.
+  local deleted = redis.pcall('HDEL', key, 'mover_witness', unpack(ARGV, deletes_from, deletes_to))
+  if type(deleted) == 'table' then
+    return 'error ' .. deleted.err
+  end
+  if is_of_all(key) then
+    redis.pcall('HSET', KEYS[1], 'written:' .. key, epoch)
   end
   return 'applied'
 end

@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::config::Definition;
 use crate::engine::{Finding, Level};
 
+use super::check_flags;
 use super::continuity::{self, Discontinuity};
 use super::error::OperationError;
 use super::world::World;
@@ -17,6 +18,8 @@ use super::world::World;
 pub struct Checked {
     /// Redis.
     pub redis: Finding,
+    /// What keeps Redis from holding flags safely.
+    pub redis_findings: Vec<Finding>,
     /// The migrations.
     pub migrations: Vec<CheckedMigration>,
 }
@@ -39,9 +42,15 @@ impl Checked {
             let mut findings = world.engine.check(&definition.name).await.findings;
             let of_this = changed.iter().filter(|found| found.migration == definition.name);
             findings.extend(of_this.map(Discontinuity::finding));
+            if let Ok(found) = check_flags::overruled(world, definition).await {
+                findings.extend(found);
+            }
             migrations.push(CheckedMigration { migration: definition.name.clone(), findings });
         }
-        Ok(Self { redis: redis(world).await, migrations })
+        let redis = redis(world).await;
+        // An unreachable server was reported.
+        let redis_findings = check_flags::of_server(world).await.unwrap_or_default();
+        Ok(Self { redis, redis_findings, migrations })
     }
 
     /// The worst level found.
@@ -50,7 +59,8 @@ impl Checked {
     }
 
     pub(super) fn findings(&self) -> impl Iterator<Item = &Finding> {
-        std::iter::once(&self.redis).chain(self.migrations.iter().flat_map(|checked| &checked.findings))
+        let redis = std::iter::once(&self.redis).chain(&self.redis_findings);
+        redis.chain(self.migrations.iter().flat_map(|checked| &checked.findings))
     }
 }
 
@@ -71,7 +81,11 @@ async fn redis(world: &World) -> Finding {
 /// An error if the migration would fail.
 pub(super) async fn refuse_unsafe(world: &World, definition: &Definition) -> Result<(), OperationError> {
     let report = world.engine.check(&definition.name).await;
-    let problems: Vec<_> = report.of_level(Level::Problem).map(|finding| format!("  {finding}")).collect();
+    let of_flags = check_flags::overruled(world, definition).await?;
+    let of_redis = check_flags::of_server(world).await?;
+    let of_flags = of_flags.iter().chain(&of_redis).filter(|finding| finding.level == Level::Problem);
+    let problems: Vec<_> =
+        report.of_level(Level::Problem).chain(of_flags).map(|finding| format!("  {finding}")).collect();
     match problems.is_empty() {
         true => Ok(()),
         false => Err(OperationError::Unsafe { migration: definition.name.to_string(), problems: problems.join("\n") }),
@@ -81,6 +95,7 @@ pub(super) async fn refuse_unsafe(world: &World, definition: &Definition) -> Res
 impl fmt::Display for Checked {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", self.redis)?;
+        self.redis_findings.iter().try_for_each(|finding| writeln!(f, "  {finding}"))?;
         for checked in &self.migrations {
             writeln!(f, "{}", checked.migration)?;
             checked.findings.iter().try_for_each(|finding| writeln!(f, "  {finding}"))?;

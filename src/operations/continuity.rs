@@ -115,6 +115,17 @@ pub async fn refuse_changed(world: &World) -> Result<(), OperationError> {
     }
 }
 
+/// An error if a store is not the one that it was: no decision about flags is made. Each takes an epoch, and a move log whose
+/// epochs have passed those of a store does not look older than the store any more.
+pub(super) async fn refuse_decisions(world: &World) -> Result<(), OperationError> {
+    let by_store: BTreeMap<_, _> = look(world).await?.into_iter().map(|found| (found.store.clone(), found)).collect();
+    let problems: Vec<String> = by_store.into_values().map(|found| format!("  {}", found.finding())).collect();
+    match problems.is_empty() {
+        true => Ok(()),
+        false => Err(OperationError::FlagsUndecided { problems: problems.join("\n") }),
+    }
+}
+
 /// Has the engine refuse everything but the stores that the move log remembers, before any org is taken over; returns what has
 /// changed, once for each store. It is called again when an operator may have accepted one.
 pub async fn enforce(world: &World) -> Result<BTreeMap<StoreName, Discontinuity>, OperationError> {

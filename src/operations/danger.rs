@@ -1,15 +1,18 @@
 //! Dangerous commands: their effect, and the word that confirms them.
 
 use mover_actors::domain::campaign::Selection;
-use mover_actors::domain::flags::{Fields, FlagKey};
+use mover_actors::domain::flags::FlagKey;
 use mover_actors::domain::ids::MigrationName;
 use mover_actors::domain::state::{Aim, Strategy};
+use mover_actors::tree::darklaunch::drifts_of;
 
-use crate::command::{Command, FlagHash, Which, verb};
+use crate::command::{Command, Which, verb};
 
 use super::approval::Proposed;
 use super::campaigns::would_claim;
 use super::error::OperationError;
+use super::flags::{change, difference};
+use super::routes::{Change, Foresight, foresee};
 use super::world::World;
 
 /// What a dangerous command would do.
@@ -19,6 +22,9 @@ pub struct Danger {
     pub what: String,
     /// The word that the user types to confirm it.
     pub word: String,
+    /// Whether over HTTP it takes an admin: orgs would be routed away from their rows, or opened while they are copied, or
+    /// what someone else set for everybody would be overwritten.
+    pub for_admins: bool,
 }
 
 /// Whether a command is irreversible: it deletes rows, or later writes are not captured.
@@ -38,12 +44,13 @@ pub async fn danger(world: &World, command: &Command) -> Result<Option<Danger>, 
         Command::Migrate { aim: Aim::Migrate, .. }
         | Command::Migrate { aim: Aim::RollBack, which: Which::Orgs(Selection::Names(_)), .. } => Ok(None),
         Command::Migrate { aim, migration, which, .. } => of_campaign(world, *aim, migration, which).await.map(Some),
-        Command::Darklaunch { hash: hash @ (FlagHash::Default | FlagHash::Override), fields } => {
-            of_flags(world, hash.key(), fields).await.map(Some)
+        Command::Darklaunch { .. } | Command::Darklaunch503 { .. } | Command::DarklaunchOrgs503 { .. } => {
+            match change(command) {
+                Some((key, fields)) => of_flags(world, Change { key, fields }).await,
+                None => Ok(None),
+            }
         }
-        Command::DarklaunchOrgs503 { on } => {
-            of_flags(world, FlagKey::default_hash(), &super::orgs_503(*on)).await.map(Some)
-        }
+        Command::FlagsRepair => of_repair(world).await,
         // The approver reads the same text as the user who gave the command.
         Command::Approve { command } => {
             let Proposed { giver, command, .. } = Proposed::find(&world.log, *command).await?;
@@ -77,17 +84,45 @@ async fn of_campaign(
              {from}."
         ),
     };
-    Ok(Danger { what: format!("{}: {what}", verb(aim)), word: name.to_string() })
+    Ok(Danger { what: format!("{}: {what}", verb(aim)), word: name.to_string(), for_admins: false })
 }
 
-async fn of_flags(world: &World, key: FlagKey, fields: &Fields) -> Result<Danger, OperationError> {
+async fn of_flags(world: &World, change: Change) -> Result<Option<Danger>, OperationError> {
+    let foresight = foresee(world, &change).await?;
+    let misroutes = foresight.as_ref().is_some_and(Foresight::is_harmful);
+    let Change { key, fields } = change;
+    let (word, who) = match key.org_name() {
+        // A change for one org that keeps it with its rows asks nothing.
+        Some(_) if !misroutes => return Ok(None),
+        Some(org) => (org.to_string(), "that org"),
+        None if key == FlagKey::default_hash() => (key.to_string(), "every org without such a flag of its own"),
+        None if key == FlagKey::override_hash() => (key.to_string(), "every org"),
+        None => return Ok(None),
+    };
     let found = world.flags.hash(&key).await?;
     let shown = |value: Option<&String>| value.map_or("absent".to_owned(), |value| format!("{value:?}"));
     let changes = fields.iter().map(|(field, value)| {
         let (before, after) = (shown(found.get(field)), shown(value.as_ref()));
         if before == after { format!("{field} stays {before}") } else { format!("{field} {before} -> {after}") }
     });
-    let changes: Vec<_> = changes.collect();
-    let who = if key == FlagKey::default_hash() { "every org without such a flag of its own" } else { "every org" };
-    Ok(Danger { what: format!("{key}, which holds for {who}: {}.", changes.join(", ")), word: key.to_string() })
+    let changes = changes.collect::<Vec<_>>().join(", ");
+    let foreseen = foresight.map_or(String::new(), |foresight| foresight.to_string());
+    let what = format!("{key}, which holds for {who}: {changes}.{foreseen}");
+    Ok(Some(Danger { what, word, for_admins: misroutes }))
+}
+
+/// A repair that would begin or end a 503 of everybody: someone else has set or cleared it, and may want it so.
+async fn of_repair(world: &World) -> Result<Option<Danger>, OperationError> {
+    let keys = [FlagKey::default_hash(), FlagKey::override_hash(), FlagKey::no_org()];
+    let drifts = drifts_of(world.log.as_ref(), world.flags.as_ref(), &keys).await?;
+    let changing: Vec<_> = drifts.iter().filter(|drift| drift.changes_503_of_all()).collect();
+    if changing.is_empty() || !world.flags.has_all().await? {
+        return Ok(None);
+    }
+    let found = changing.iter().map(|drift| format!("{}: {}", drift.wanted.key, difference(drift)));
+    let what = format!(
+        "flags repair: someone else has changed what holds for everybody, and a 503 of everybody would begin or end. {}.",
+        found.collect::<Vec<_>>().join(". ")
+    );
+    Ok(Some(Danger { what, word: "repair".into(), for_admins: true }))
 }

@@ -179,6 +179,15 @@ pub enum OperationError {
         /// One per line.
         problems: String,
     },
+    /// A store is not the one that it was, so no decision about flags is made.
+    #[error(
+        "no flag is changed until an operator has decided:\n{problems}\nA 503 for everybody can be set without Mover meanwhile: \
+         redis-cli HSET dl_override 503_mode true"
+    )]
+    FlagsUndecided {
+        /// One per line.
+        problems: String,
+    },
     /// The history has no command of this number.
     #[error("there is no command {id}; history shows those there are")]
     NoCommand {

@@ -3,6 +3,9 @@
 use mover_actors::domain::ids::StoreName;
 use mover_actors::domain::record::MoveRecord;
 use mover_actors::domain::state::{Aim, State, Step, Strategy};
+use mover_actors::ports::Side;
+
+use crate::config::Definition;
 
 use super::world::World;
 
@@ -16,8 +19,8 @@ pub struct Location {
     pub accepts_writes: bool,
 }
 
-/// Where an org lives.
-pub fn location(world: &World, record: &MoveRecord) -> Location {
+/// In which of the stores of its migration an org lives; `None` as in [`Location::store`].
+pub(super) fn home(record: &MoveRecord) -> Option<Side> {
     let in_target = match (record.strategy, record.state) {
         // The operator routes these orgs.
         (Strategy::Window, _) => None,
@@ -30,14 +33,24 @@ pub fn location(world: &World, record: &MoveRecord) -> Location {
         },
         _ => Some(false),
     };
+    in_target.map(|in_target| if in_target { Side::Target } else { Side::Source })
+}
+
+/// The name of one of the stores of a migration.
+pub(super) fn store_at(definition: &Definition, side: Side) -> &StoreName {
+    match side {
+        Side::Source => &definition.from,
+        Side::Target => &definition.to,
+    }
+}
+
+/// Where an org lives.
+pub fn location(world: &World, record: &MoveRecord) -> Location {
     let shut = matches!(
         (record.strategy, record.state),
         (Strategy::Offline | Strategy::Window, State::Started(_)) | (Strategy::Online, State::Started(Step::Switch))
     );
     let definition = world.definition(&record.migration).ok();
-    let store = in_target.zip(definition);
-    Location {
-        store: store.map(|(in_target, definition)| if in_target { &definition.to } else { &definition.from }.clone()),
-        accepts_writes: !shut,
-    }
+    let store = home(record).zip(definition);
+    Location { store: store.map(|(side, definition)| store_at(definition, side).clone()), accepts_writes: !shut }
 }

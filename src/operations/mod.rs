@@ -4,6 +4,7 @@ mod answer;
 mod approval;
 mod campaigns;
 mod check;
+mod check_flags;
 mod check_script;
 mod continuity;
 mod danger;
@@ -20,6 +21,7 @@ mod outlook;
 mod prep;
 mod report;
 mod restore;
+mod routes;
 mod shared_orgs;
 mod shell;
 mod skipped_orgs;
@@ -31,7 +33,6 @@ mod verify;
 mod world;
 
 use mover_actors::domain::campaign::{Campaign, Control};
-use mover_actors::domain::flags::{Fields, FlagKey};
 use mover_actors::domain::ids::NodeId;
 use mover_actors::otp::{ActorRef, Registry};
 use mover_actors::tree::Tree;
@@ -59,6 +60,7 @@ pub use location::{Location, location};
 pub(crate) use orgs::{doing, progress_of, selection};
 pub use outlook::LargeOrg;
 pub use restore::{KeyInLog, RestoreWish, restore};
+pub use routes::{MisroutedOrg, RouteSurvey, RouteWatch};
 pub use startup_doctor::StartupDoctor;
 pub use status::{CampaignStatus, Closed, MigrationStatus, StatusView};
 pub use tokens::tokens;
@@ -187,16 +189,13 @@ async fn carried_out(world: &World, running: Option<&Running>, command: &Command
         }
         Command::FlagsShow { hash } => flags::show(world, &hash.key()).await?,
         Command::FlagsCheck => flags::check(world).await?,
-        Command::FlagsRepair => flags::repair(console("flags repair")?).await?,
-        Command::Darklaunch { hash, fields } => flags::set(console("darklaunch")?, hash.key(), fields.clone()).await?,
-        Command::Darklaunch503 { org, on } => {
-            flags::set(console("darklaunch")?, FlagKey::org(org), present_if("503_mode", *on)).await?
-        }
-        Command::DarklaunchOrgs503 { on } => {
-            flags::set(console("darklaunch")?, FlagKey::default_hash(), orgs_503(*on)).await?
-        }
-        Command::DarklaunchOrgCreation { on } => {
-            flags::set(console("darklaunch")?, FlagKey::no_org(), present_if("disable_new_orgs", !*on)).await?
+        Command::FlagsRepair => flags::repair(world, console("flags repair")?).await?,
+        Command::Darklaunch { .. }
+        | Command::Darklaunch503 { .. }
+        | Command::DarklaunchOrgs503 { .. }
+        | Command::DarklaunchOrgCreation { .. } => {
+            let (key, fields) = flags::change(command).ok_or(OperationError::ConsoleOnly { command: "darklaunch" })?;
+            flags::set(world, console("darklaunch")?, key, fields).await?
         }
         Command::Tree => {
             let tree = console("tree")?.registry.tree();
@@ -216,14 +215,4 @@ async fn carried_out(world: &World, running: Option<&Running>, command: &Command
         Command::Quit => Answer::new("", json!(null)),
     };
     Ok(Outcome::Done(answer))
-}
-
-/// The flags of the endpoints for orgs.
-fn orgs_503(on: bool) -> Fields {
-    Fields::from([("orgs_503_mode".into(), Some(on.to_string()))])
-}
-
-/// A field that is `true`, or must not exist.
-fn present_if(field: &str, on: bool) -> Fields {
-    Fields::from([(field.to_owned(), on.then(|| "true".to_owned()))])
 }

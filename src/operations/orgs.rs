@@ -5,7 +5,7 @@ use mover_actors::domain::campaign::{Campaign, Phase, Selection};
 use mover_actors::domain::flags::FlagKey;
 use mover_actors::domain::ids::{MigrationName, OrgName};
 use mover_actors::domain::record::MoveRecord;
-use mover_actors::domain::state::{Aim, State};
+use mover_actors::domain::state::{Aim, State, Strategy};
 use mover_actors::otp::Registry;
 use mover_actors::ports::MoveLog;
 use serde_json::{Value, json};
@@ -16,6 +16,7 @@ use crate::state::read::{HistoryEntry, MoveView, StateName};
 use super::answer::{Answer, at, short, table};
 use super::error::OperationError;
 use super::outlook::{LargeOrg, large_orgs};
+use super::routes::RouteSurvey;
 use super::skipped_orgs::{SkippedOrgs, known_otherwise, otherwise_json};
 use super::world::World;
 
@@ -171,7 +172,12 @@ pub(super) async fn show(
     let key = FlagKey::org(org);
     let flags = super::flags::compare(world, &key).await?;
     text.push_str(&flags.to_string());
-    Ok(Answer::new(text, json!({ "org": org, "moves": all, "flags": flags })))
+    let records: Vec<MoveRecord> = moves.into_iter().map(|view| view.record).collect();
+    let astray = RouteSurvey::of(world, &records).await?;
+    for org in &astray {
+        text.push_str(&format!("  WRONG: {org}\n"));
+    }
+    Ok(Answer::new(text, json!({ "org": org, "moves": all, "flags": flags, "misrouted": astray })))
 }
 
 /// The progress of the copy of a large org in flight, if the target is reachable.
@@ -246,6 +252,15 @@ fn describe(
     }
     if let (Some(rows), Some(bytes)) = (view.rows, view.bytes) {
         text.push_str(&format!("  {rows} rows, {} copied\n", indicatif::HumanBytes(bytes.unsigned_abs())));
+    }
+    if let (Some(closed), None, State::Started(step)) = (view.closed_at, view.opened_at, record.state) {
+        let why = match record.strategy {
+            Strategy::Online => {
+                "its switch was cut after the one store had let it go, and the other has not opened yet"
+            }
+            Strategy::Offline | Strategy::Window => "it is in 503 while it moves",
+        };
+        text.push_str(&format!("  closed for writes since {} (UTC), in {step}: {why}\n", at(closed)));
     }
     if let (Some(closed), Some(opened)) = (view.closed_at, view.opened_at)
         && let Ok(time) = opened.duration_since(closed)

@@ -23,6 +23,7 @@ use crate::state::Captured;
 
 use super::Running;
 use super::answer::Answer;
+use super::continuity;
 use super::error::OperationError;
 use super::skipped_orgs::{SkippedOrgs, known_otherwise, otherwise_json};
 use super::world::World;
@@ -41,6 +42,7 @@ pub(super) async fn prepare(
     if aim != Aim::Migrate || *which != Which::Orgs(Selection::All) {
         return Err(OperationError::PrepTakesAll { migration: migration.to_string(), verb: verb(aim) });
     }
+    continuity::refuse_decisions(world).await?;
     let on_source = present(&definition.routing.on_source);
     let (mut prepared, mut known) = (0, 0);
     let left_out = SkippedOrgs::default();

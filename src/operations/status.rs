@@ -61,6 +61,9 @@ pub struct MigrationStatus {
     /// Orgs in flight that are so large that they are copied in ranges.
     #[serde(default)]
     pub large_orgs: Vec<LargeOrg>,
+    /// Orgs whose flags do not lead to where they live; null if that is not known.
+    #[serde(default)]
+    pub misrouted: Option<u64>,
     /// How long orgs were closed for writes.
     pub closed: Option<Closed>,
     /// The newest failures.
@@ -153,6 +156,13 @@ impl StatusView {
         for (migration, counts) in migrations {
             views.push(MigrationStatus::read(world, migration, counts, None).await?);
         }
+        if views.iter().any(|view| view.total() > 0)
+            && let Some(survey) = world.routes.recent(world).await
+        {
+            for view in &mut views {
+                view.misrouted = Some(survey.counts.get(&view.migration).copied().unwrap_or_default());
+            }
+        }
         let campaign = log.recent_campaigns(1).await?.into_iter().next().map(CampaignStatus::from);
         Ok(Self { migrations: views, campaign })
     }
@@ -188,6 +198,7 @@ impl MigrationStatus {
             eta_at_least: outlook.at_least,
             rows_left: outlook.rows_left,
             large_orgs: outlook.large,
+            misrouted: None,
             closed: closed.map(Closed::from),
             failures: failures
                 .into_iter()
@@ -313,6 +324,9 @@ impl fmt::Display for MigrationStatus {
         }
         for large in &self.large_orgs {
             writeln!(f, "  {large}")?;
+        }
+        if let Some(misrouted) = self.misrouted.filter(|misrouted| *misrouted > 0) {
+            writeln!(f, "  flags do not lead to where orgs live: {misrouted} orgs; next: flags check")?;
         }
         if let Some(closed) = self.closed {
             writeln!(

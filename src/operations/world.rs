@@ -12,6 +12,7 @@ use crate::flags::RedisFlags;
 use crate::state::PgMoveLog;
 
 use super::error::OperationError;
+use super::routes::RouteWatch;
 
 /// See the module's documentation.
 #[derive(Clone)]
@@ -26,6 +27,8 @@ pub struct World {
     pub definitions: Arc<Definitions>,
     /// The defaults of campaigns.
     pub campaign: CampaignDefaults,
+    /// Where flags route orgs, as last looked at for figures.
+    pub routes: Arc<RouteWatch>,
 }
 
 /// The defaults of campaigns.

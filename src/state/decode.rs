@@ -82,7 +82,7 @@ impl<'a> Columns<'a> {
         Ok(path.map(|path| Backup { path: path.into(), sum }))
     }
 
-    fn strategy(&self) -> Result<Strategy, StateError> {
+    pub(super) fn strategy(&self) -> Result<Strategy, StateError> {
         let name: &str = self.get("strategy")?;
         name.parse().map_err(|_| StateError::invalid(self.doing, format!("unknown strategy {name:?}")))
     }

@@ -81,6 +81,30 @@ impl PgMoveLog {
         Err(LogError::Fenced { id, ours: epoch })
     }
 
+    pub(super) async fn rename_org(&self, id: MoveId, epoch: Epoch, name: &OrgName) -> Result<(), LogError> {
+        let doing = "renaming an org";
+        let params: Params<'_> = &[&id.0, &epoch.0, &name.as_str()];
+        match self.query(doing, include_str!("sql/move_rename.sql"), params).await {
+            Ok(rows) if rows.is_empty() => Err(LogError::Fenced { id, ours: epoch }),
+            Ok(_) => Ok(()),
+            Err(error)
+                if ["org_migration_state_name", "org_migration_state_in_flight"]
+                    .iter()
+                    .any(|name| error.violates(name)) =>
+            {
+                let problem = format!("the move log has another org of the name {:?}", name.as_str());
+                Err(LogError::Invalid { doing: doing.into(), problem })
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    pub(super) async fn note_shut(&self, orgs: &[(MoveId, Epoch)], since: SystemTime) -> Result<(), StateError> {
+        let (ids, epochs): (Vec<i64>, Vec<i64>) = orgs.iter().map(|(id, epoch)| (id.0, epoch.0)).unzip();
+        let sql = include_str!("sql/move_note_shut.sql");
+        self.query("noting that writers are shut out", sql, &[&ids, &epochs, &since]).await.map(drop)
+    }
+
     /// The moves of a migration that have begun, and those of the given orgs.
     pub async fn moves_begun(
         &self,

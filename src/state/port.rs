@@ -1,11 +1,11 @@
 //! [`MoveLog`] over Postgres: which function in which file implements which call.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use mover_actors::domain::campaign::{Campaign, CampaignPlan, Control, Selection};
 use mover_actors::domain::flags::{FlagImage, FlagKey};
-use mover_actors::domain::ids::{CampaignId, Epoch, MigrationName, MoveId, NodeId};
+use mover_actors::domain::ids::{CampaignId, Epoch, MigrationName, MoveId, NodeId, OrgName};
 use mover_actors::domain::record::{Advance, MoveRecord};
 use mover_actors::domain::state::State;
 use mover_actors::ports::{Desire, LogError, MoveLog};
@@ -72,6 +72,14 @@ impl MoveLog for PgMoveLog {
 
     async fn advance(&self, node: NodeId, advances: &[Advance]) -> Result<Vec<Result<(), LogError>>, LogError> {
         Ok(self.advance_moves(node, advances).await?)
+    }
+
+    async fn rename(&self, id: MoveId, epoch: Epoch, name: &OrgName) -> Result<(), LogError> {
+        self.rename_org(id, epoch, name).await
+    }
+
+    async fn note_shut_out(&self, orgs: &[(MoveId, Epoch)], since: SystemTime) -> Result<(), LogError> {
+        Ok(self.note_shut(orgs, since).await?)
     }
 
     async fn make_ready(&self, migration: &MigrationName, selection: &Selection) -> Result<u64, LogError> {

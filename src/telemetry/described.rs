@@ -21,6 +21,11 @@ pub(super) fn describe() {
     describe_counter!(names::BYTES_COPIED, "Bytes of the copies that were completed, as sent to the target");
     describe_gauge!(names::BACKLOG, "Logged changes that are still to be carried over, of all orgs being caught up");
     describe_counter!(names::FLAG_WRITES, "Flag hashes sent to Redis, by what became of them");
+    describe_counter!(
+        names::FLAGS_MENDED,
+        "Flag hashes that were lost or changed in Redis and written again, by cause"
+    );
+    describe_gauge!(names::FLAGS_DIFFERING, "Flag hashes that differ from the decisions and are left to people");
     describe_gauge!(names::FLAGS_UP, "1 if Redis answered last time");
     describe_counter!(names::RESTARTS, "Children that a supervisor started anew");
     describe_gauge!(names::WORKERS, "Workers of this process that move an org, or wait for one");

@@ -17,7 +17,7 @@ use super::described::{STEP_BUCKETS, WRITE_BLOCK_BUCKETS, describe};
 use super::error::TelemetryError;
 use super::move_log_metrics::MoveLogMetrics;
 use super::page::Page;
-use super::{pool_metrics, registry_metrics};
+use super::{pool_metrics, registry_metrics, route_metrics};
 
 /// Samples of histograms are kept one by one until they are put into their buckets: at every scrape, and at this interval
 /// without scrapes.
@@ -78,6 +78,7 @@ impl Metrics {
             self.log_answers.store(true, Ordering::Relaxed);
             figures.write(&mut page);
         }
+        route_metrics::write(world, &mut page).await;
         registry_metrics::write(registry, &mut page);
         pool_metrics::write(pools, &world.engine, &mut page);
         page.end()

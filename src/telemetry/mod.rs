@@ -10,6 +10,7 @@ mod move_log_metrics;
 mod page;
 mod pool_metrics;
 mod registry_metrics;
+mod route_metrics;
 mod traces;
 
 pub use self::error::TelemetryError;

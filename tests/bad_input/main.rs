@@ -9,6 +9,7 @@ mod configuration;
 mod directory;
 mod health;
 mod names;
+mod routes;
 mod rows;
 mod schemas;
 mod servers;

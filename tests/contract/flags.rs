@@ -228,3 +228,35 @@ pub(super) async fn epochs_are_raised_and_never_lowered<W: World>(world: &W) {
     log.raise_epoch(Epoch(5)).await.unwrap();
     assert!(decide(&*log, desire(key("acme"))).await.epoch > raised);
 }
+
+pub(super) async fn a_renamed_org_takes_its_flags_along<W: World>(world: &W) {
+    let running = running(world, 2).await;
+    let (record, other) = (running.claim_one().await, running.claim_one().await);
+    let (id, epoch, new) = (record.id, record.epoch, org("renamed"));
+    let (former, now) = (FlagKey::org(&record.org), FlagKey::org(&new));
+    let desired = Desire {
+        base: fields(&[(CELL, Some("cell_7"))]),
+        overlay: Some(fields(&[(MODE, Some("true"))])),
+        ..desire(former.clone())
+    };
+    let before = decide(&*running.log, desired).await;
+
+    let taken = running.log.rename(id, epoch, &other.org).await;
+    assert!(matches!(taken, Err(LogError::Invalid { .. })), "another org has that name: {taken:?}");
+    let late = running.log.rename(id, Epoch(epoch.0 - 1), &new).await;
+    assert!(matches!(late, Err(LogError::Fenced { .. })), "{late:?}");
+    assert_eq!(running.log.load(id).await.unwrap().org, record.org);
+
+    // Also when the answer was lost and it is repeated.
+    for _ in 0..2 {
+        running.log.rename(id, epoch, &new).await.unwrap();
+        assert_eq!(running.log.load(id).await.unwrap().org, new);
+        let images = running.log.desired_of(&[former.clone(), now.clone()]).await.unwrap();
+        let [Some(left), Some(taken)] = &images[..] else { panic!("{images:?}") };
+        assert_eq!(left.fields, fields(&[(CELL, None), (MODE, None)]), "nothing leads to the org by its former name");
+        assert_eq!(taken.fields, before.fields);
+        assert!(left.epoch > before.epoch && taken.epoch > before.epoch);
+    }
+    let opened = Desire { overlay: Some(Fields::new()), ..desire(now) };
+    assert_eq!(decide(&*running.log, opened).await.fields[MODE], None, "the block is laid over the base, there, too");
+}

@@ -117,6 +117,7 @@ contract! {
         each_change_has_a_higher_epoch
         a_hash_may_be_changed_twice_in_a_batch
         a_lost_claim_changes_no_flag
+        a_renamed_org_takes_its_flags_along
         concurrent_changes_all_count
         desired_flags_come_with_the_default_last
         one_hash_can_be_asked_for

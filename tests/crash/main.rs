@@ -8,6 +8,8 @@
 //! - `repeated_kills`: killed again while it recovers, and killed at any instant;
 //! - `orphans`: abandoned copies and captures in a store;
 //! - `outages`: Postgres and Redis are restarted, killed and emptied under a running campaign;
+//! - `lost_503`: an org that was let in while it was copied offline;
+//! - `cut_switch`: a store that does not come to make an org live;
 //! - `kept_copies`, `restoring`: copies of rolled back orgs, and backups of finalized ones;
 //! - `interrupts`: Ctrl-C, once and twice;
 //! - `shared_orgs`: several migrations over the same tables;
@@ -17,10 +19,12 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod cut_switch;
 mod gate;
 mod interrupts;
 mod kept_copies;
 mod kill_points;
+mod lost_503;
 mod offline;
 mod online;
 mod original_system;

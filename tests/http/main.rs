@@ -10,6 +10,7 @@ mod contract;
 mod events;
 mod reading;
 mod restarts;
+mod routes;
 mod runs;
 mod served;
 mod tls;

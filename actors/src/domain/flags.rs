@@ -10,8 +10,26 @@ use super::ids::{Epoch, OrgName};
 /// The field that carries the epoch of the last write to a hash.
 pub const EPOCH_FIELD: &str = "mover_epoch";
 
+/// The field of an org's hash that tells that the hash has been there, as it was written, since its org was blocked. It goes with
+/// the hash, and with each write of it.
+pub const WITNESS_FIELD: &str = "mover_witness";
+
+/// The key of the hash in which Redis keeps Mover's notes about itself.
+pub const NOTES_KEY: &str = "mover:whole";
+
+/// A key that is only written to see whether Redis takes writes.
+pub const PROBE_KEY: &str = "mover:probe";
+
+/// What the key of an org's own flags begins with.
+const ORG_PREFIX: &str = "dl_org_";
+
 /// The org name under which requests without an org look up their flags.
 pub const NO_ORG: &str = "_OC_INTERNAL_NO_ORG";
+
+/// Whether a field is written by Mover for itself, and means nothing to applications.
+pub fn is_internal(field: &str) -> bool {
+    field == EPOCH_FIELD || field == WITNESS_FIELD
+}
 
 /// Field names and the text each must have; `None` means that the field must not exist.
 pub type Fields = BTreeMap<String, Option<String>>;
@@ -39,12 +57,33 @@ impl FlagKey {
 
     /// One org's own flags.
     pub fn org(name: &OrgName) -> Self {
-        Self(format!("dl_org_{name}"))
+        Self(format!("{ORG_PREFIX}{name}"))
     }
 
     /// The flags of requests that belong to no org.
     pub fn no_org() -> Self {
-        Self(format!("dl_org_{NO_ORG}"))
+        Self(format!("{ORG_PREFIX}{NO_ORG}"))
+    }
+
+    /// The hash in which Redis keeps Mover's notes about itself.
+    pub fn notes() -> Self {
+        Self(NOTES_KEY.into())
+    }
+
+    /// The field of the notes that says that a hash was written, for hashes that hold for all orgs.
+    pub fn note_of(key: &FlagKey) -> String {
+        format!("written:{key}")
+    }
+
+    /// The org whose own flags the hash holds.
+    pub fn org_name(&self) -> Option<OrgName> {
+        let name = self.0.strip_prefix(ORG_PREFIX).filter(|name| *name != NO_ORG)?;
+        OrgName::new(name).ok()
+    }
+
+    /// Whether the hash holds for all orgs, or for requests without one.
+    pub fn is_of_all(&self) -> bool {
+        [Self::default_hash(), Self::override_hash(), Self::no_org()].contains(self)
     }
 
     /// A key as the move log has it.

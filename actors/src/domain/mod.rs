@@ -2,6 +2,7 @@
 
 pub mod campaign;
 pub mod course;
+pub mod effective;
 pub mod flags;
 pub mod ids;
 pub mod record;

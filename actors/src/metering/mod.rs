@@ -117,6 +117,29 @@ pub(crate) fn flags_not_written(hashes: usize) {
     counter!(names::FLAG_WRITES, "result" => "failed").increment(hashes as u64);
 }
 
+/// Why a flag hash was written again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::IntoStaticStr, strum::VariantArray)]
+#[strum(serialize_all = "snake_case")]
+pub(crate) enum Mended {
+    /// Its decision had not reached Redis.
+    Unseen,
+    /// It was deleted or evicted.
+    Lost,
+    /// It was changed by someone.
+    Changed,
+}
+
+/// A flag hash was written again.
+pub(crate) fn flags_mended(cause: Mended) {
+    let cause: &'static str = cause.into();
+    counter!(names::FLAGS_MENDED, "cause" => cause).increment(1);
+}
+
+/// So many flag hashes differ from their decisions and are left to people.
+pub(crate) fn flags_differing(hashes: u64) {
+    gauge!(names::FLAGS_DIFFERING).set(hashes as f64);
+}
+
 /// Whether the last call to Redis succeeded.
 pub(crate) fn flags_up(up: bool) {
     gauge!(names::FLAGS_UP).set(if up { 1.0 } else { 0.0 });

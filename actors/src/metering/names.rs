@@ -16,6 +16,10 @@ pub const BYTES_COPIED: &str = "mover_bytes_copied_total";
 pub const BACKLOG: &str = "mover_catch_up_backlog_rows";
 /// Counter {result}: flag hashes sent to Redis.
 pub const FLAG_WRITES: &str = "mover_flag_writes_total";
+/// Counter {cause}: flag hashes that a sweep wrote again.
+pub const FLAGS_MENDED: &str = "mover_flags_mended_total";
+/// Gauge: flag hashes that differ from their decisions and are left to people.
+pub const FLAGS_DIFFERING: &str = "mover_flags_differing";
 /// Gauge: whether flags can be written.
 pub const FLAGS_UP: &str = "mover_flags_up";
 /// Counter {supervisor}: children that were restarted.

@@ -7,7 +7,7 @@ use strum::VariantArray;
 use crate::domain::ids::MigrationName;
 use crate::domain::state::{Step, Strategy};
 
-use super::{FailureKind, Outcome, names};
+use super::{FailureKind, Mended, Outcome, names};
 
 /// Shows all metrics whose labels are known beforehand. Existing counts stay.
 pub fn begin_at_zero() {
@@ -23,10 +23,15 @@ pub fn begin_at_zero() {
     for result in ["applied", "stale", "withheld", "failed"] {
         counter!(names::FLAG_WRITES, "result" => result).increment(0);
     }
+    for cause in Mended::VARIANTS {
+        let cause: &'static str = (*cause).into();
+        counter!(names::FLAGS_MENDED, "cause" => cause).increment(0);
+    }
     for name in [names::ROWS_COPIED, names::BYTES_COPIED] {
         counter!(name).increment(0);
     }
     gauge!(names::BACKLOG).increment(0.0);
+    gauge!(names::FLAGS_DIFFERING).increment(0.0);
     for state in ["busy", "idle"] {
         gauge!(names::WORKERS, "state" => state).increment(0.0);
     }

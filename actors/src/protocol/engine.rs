@@ -11,7 +11,9 @@ use crate::domain::ids::{MigrationName, OrgKey};
 use crate::domain::record::{Backup, Lease, Place};
 use crate::domain::state::{Strategy, Way};
 use crate::domain::verified::{Mismatch, Tally};
-use crate::ports::{Access, BackedUp, BlockOutcome, CaughtUp, Copied, Engine, EngineError, Limits, Side, WriteBlock};
+use crate::ports::{
+    Access, BackedUp, BlockOutcome, CaughtUp, Copied, Engine, EngineError, Limits, Listing, Side, WriteBlock,
+};
 
 use super::cohort::Cohort;
 use super::copy::{First, copy};
@@ -78,6 +80,14 @@ impl<S: Stores> Engine for S {
         Ok(in_order(leases, reconsider(self, migration, sizes.await)?))
     }
 
+    async fn listings(&self, leases: &[Lease], side: Side) -> Result<Vec<Listing>, EngineError> {
+        let _turn = self.turns().take(1).await?;
+        match leases.first() {
+            Some(lease) => Stores::listings(self, self.migration(&lease.migration)?, leases, side).await,
+            None => Ok(Vec::new()),
+        }
+    }
+
     async fn drain(&self, leases: &[Lease]) -> Result<(), EngineError> {
         let _turn = self.turns().take(1).await?;
         let Some((migration, _)) = moving_rows(self, leases)? else { return Ok(()) };
@@ -120,6 +130,13 @@ impl<S: Stores> Engine for S {
 
     async fn explain(&self, lease: &Lease, mismatch: &Mismatch) -> Result<Place, EngineError> {
         Stores::explain(self, lease, mismatch).await
+    }
+
+    async fn doubt_proofs(&self, leases: &[Lease]) -> Result<(), EngineError> {
+        if let Some((_, cohort)) = moving_rows(self, leases)? {
+            settle::forget_proofs(self, &cohort);
+        }
+        Ok(())
     }
 
     async fn settle(&self, leases: &[Lease]) -> Result<(), EngineError> {

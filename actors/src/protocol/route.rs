@@ -10,7 +10,7 @@ use crate::domain::ids::{MigrationName, StoreName};
 use crate::domain::record::{Lease, Place};
 use crate::domain::state::{Strategy, Way};
 use crate::domain::verified::Mismatch;
-use crate::ports::{Copied, EngineError, Limits};
+use crate::ports::{Copied, EngineError, Limits, Listing, Side};
 
 use super::cohort::Cohort;
 use super::fingerprint::Basis;
@@ -110,6 +110,11 @@ pub trait Stores: Send + Sync + 'static {
     fn doubt(&self, migration: &MigrationName);
     /// The earliest `not_before` for a route on which nothing depends yet.
     fn a_moment_ago(&self) -> Instant;
+    /// How the directory of orgs lists these orgs now, where they live in this store; in order. A kind of store without a
+    /// directory says that nothing has changed.
+    async fn listings(&self, _: &Migration, leases: &[Lease], _: Side) -> Result<Vec<Listing>, EngineError> {
+        Ok(vec![Listing::Same; leases.len()])
+    }
     /// Removes a copy from the target, unless it is live, even if both stores do not agree any more.
     async fn discard(&self, migration: &Migration, cohort: &Cohort) -> Result<(), EngineError>;
     /// Finds the rows and columns behind a mismatch.

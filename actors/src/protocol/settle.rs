@@ -35,9 +35,14 @@ pub(super) async fn settle<S: Stores + ?Sized>(
     failpoint::hit("settle.before_commit");
     guard.settle(cohort).await?;
     failpoint::hit("settle.committed");
+    forget_proofs(stores, cohort);
+    Ok(())
+}
+
+/// Forgets what was proven of the orgs.
+pub(super) fn forget_proofs<S: Stores + ?Sized>(stores: &S, cohort: &Cohort) {
     cohort.leases().iter().for_each(|lease| stores.proofs().forget(lease, &TALLIES));
     stores.proofs().streams.forget(cohort);
-    Ok(())
 }
 
 /// Counts and hashes the orgs' rows in one store.

@@ -72,3 +72,53 @@ fn writers_continue_while_flags_cannot_be_written() {
         node.ends(State::Failed).await;
     });
 }
+
+/// It answers, so only a write shows that the org could not be routed after its switch.
+#[test]
+fn writers_continue_while_redis_answers_and_takes_no_writes() {
+    play(async {
+        let stores = Stores::new(|_, _, _| Ok(()));
+        let node = Node::start(Strategy::Online, &stores).await;
+        let asked = listen(&node, &stores);
+        node.world.set_faults(|_, call: Call, _| match (call.port, call.method) {
+            (Port::Flags, "write" | "try_write") => Fate::of(Outcome::Refused),
+            _ => Fate::SMOOTH,
+        });
+        node.begin(Aim::Migrate).await;
+        let begun = Instant::now();
+        while node.record().state != State::Failed {
+            assert!(begun.elapsed() < BUDGET * 5, "{:?} {asked:?}", node.record());
+            sleep(PAUSE).await;
+        }
+        assert_eq!(node.record().failure.unwrap().step, Step::Switch);
+        assert!(asked.lock().unwrap().iter().all(|(what, _)| what != "block"), "{asked:?}");
+        node.world.set_faults(|_, _, _| Fate::SMOOTH);
+        node.ends(State::Failed).await;
+    });
+}
+
+/// Offline the rows are made live before the org is routed.
+#[test]
+fn an_org_stays_where_it_is_while_redis_answers_and_takes_no_writes() {
+    play(async {
+        let stores = Stores::new(|_, _, _| Ok(()));
+        let node = Node::start(Strategy::Offline, &stores).await;
+        let asked = listen(&node, &stores);
+        let settled = |asked: &Asked| asked.lock().unwrap().iter().any(|(what, _)| what == "settle");
+        node.world.set_faults(|_, call: Call, _| match (call.port, call.method) {
+            (Port::Flags, "try_write") => Fate::of(Outcome::Refused),
+            _ => Fate::SMOOTH,
+        });
+        node.begin(Aim::Migrate).await;
+        let begun = Instant::now();
+        while node.record().state != State::Started(Step::Switch) {
+            assert!(begun.elapsed() < BUDGET * 5, "{:?} {asked:?}", node.record());
+            sleep(PAUSE).await;
+        }
+        sleep(BUDGET).await;
+        assert!(!settled(&asked), "{asked:?}");
+        node.world.set_faults(|_, _, _| Fate::SMOOTH);
+        node.ends(State::Migrated).await;
+        assert!(settled(&asked));
+    });
+}

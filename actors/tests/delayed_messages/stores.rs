@@ -199,6 +199,10 @@ impl Engine for Stores {
         Ok(Place::default())
     }
 
+    async fn doubt_proofs(&self, _: &[Lease]) -> Result<(), EngineError> {
+        Ok(())
+    }
+
     async fn settle(&self, leases: &[Lease]) -> Result<(), EngineError> {
         self.call("settle", only(leases), |guards, epoch| {
             guards.new.put(Mode::Settled, epoch, &[Mode::Incoming, Mode::Settled])

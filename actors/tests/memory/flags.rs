@@ -3,7 +3,8 @@
 use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
-use mover_actors::domain::flags::{EPOCH_FIELD, FlagImage, FlagKey, FoundFlags};
+use mover_actors::domain::flags::{EPOCH_FIELD, FlagImage, FlagKey, FoundFlags, WITNESS_FIELD};
+use mover_actors::domain::ids::Epoch;
 use mover_actors::ports::{Flags, FlagsError, Written};
 
 use super::fate::{Call, Port};
@@ -80,6 +81,38 @@ impl Flags for MemoryFlags {
         })
         .await
     }
+
+    async fn try_write(&self) -> Result<(), FlagsError> {
+        self.ask("try_write", |_| ()).await
+    }
+
+    async fn witness(&self, hashes: &[(FlagKey, Epoch)]) -> Result<Vec<bool>, FlagsError> {
+        let hashes = hashes.to_vec();
+        self.ask("witness", move |scene| {
+            let mark = |(key, epoch): (FlagKey, Epoch)| {
+                let is_there = scene.facts.redis.epoch(&key) == Some(epoch);
+                if is_there {
+                    scene.write_hash(&key, |hash| drop(hash.insert(WITNESS_FIELD.into(), epoch.to_string())));
+                }
+                is_there
+            };
+            hashes.into_iter().map(mark).collect()
+        })
+        .await
+    }
+
+    async fn is_witnessed(&self, hashes: &[(FlagKey, Epoch)]) -> Result<Vec<bool>, FlagsError> {
+        let hashes = hashes.to_vec();
+        self.ask("is_witnessed", move |scene| {
+            let redis = &scene.facts.redis;
+            let kept = |(key, epoch): &(FlagKey, Epoch)| {
+                let mark = redis.hashes.get(key).and_then(|hash| hash.get(WITNESS_FIELD));
+                mark.is_some_and(|mark| *mark == epoch.to_string()) && redis.epoch(key) == Some(*epoch)
+            };
+            hashes.iter().map(kept).collect()
+        })
+        .await
+    }
 }
 
 fn read(scene: &WorldGuard<'_>, key: &FlagKey, names: Vec<String>) -> FoundFlags {
@@ -102,6 +135,7 @@ fn write(scene: &mut WorldGuard<'_>, image: &FlagImage, note: Option<u64>) -> Wr
     }
     scene.write_hash(&image.key, |hash| {
         hash.insert(EPOCH_FIELD.into(), image.epoch.to_string());
+        hash.remove(WITNESS_FIELD);
         for (name, value) in &image.fields {
             match value {
                 Some(value) => hash.insert(name.clone(), value.clone()),

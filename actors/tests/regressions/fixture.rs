@@ -173,6 +173,13 @@ impl Fixture {
         self.world.act(|scene| scene.write_hash(&key, |hash| drop(hash.insert(field, value))));
     }
 
+    /// A row that an application writes to the source.
+    pub fn put_row_in_source(&self, number: usize) {
+        let row = Row { table: "containers", id: 50, value: 50 };
+        let key = key(&self.orgs[number - 1]);
+        self.world.act(|scene| scene.facts.stores.rows_mut(&phase_2(), Side::Source, &key).push(row));
+    }
+
     /// A row in the target that Mover did not write.
     pub fn put_foreign_row(&self, number: usize) {
         let row = Row { table: "groups", id: 99, value: 99 };

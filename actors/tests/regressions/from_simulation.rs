@@ -93,6 +93,70 @@ fn a_redis_that_comes_back_with_an_older_state_is_brought_up_to_date() {
     });
 }
 
+/// Between the proof and the switch an org's hash is evicted, applications write to it, and Mover writes the hash again.
+#[test]
+fn an_org_whose_503_was_lost_before_its_switch_is_blocked_and_copied_again() {
+    play(async {
+        let fixture = Fixture::new(1).await;
+        let node = fixture.node("a").await;
+        let slow = Fate { before: Duration::from_secs(20), ..Fate::SMOOTH };
+        let compared = Arc::new(AtomicBool::new(false));
+        let is_compared = compared.clone();
+        // The proof is stored after a while.
+        fixture.world.set_faults(move |_, call, _| match call {
+            call if is(call, Port::Engine, "tally") => {
+                is_compared.store(true, Ordering::Relaxed);
+                Fate::SMOOTH
+            }
+            call if is(call, Port::Log, "advance") && is_compared.load(Ordering::Relaxed) => slow,
+            _ => Fate::SMOOTH,
+        });
+        node.migrate().await.unwrap();
+        fixture.until("it is compared", |_| compared.load(Ordering::Relaxed)).await;
+        sleep(Duration::from_secs(1)).await;
+        let key = FlagKey::org(&fixture.record(1).org);
+        fixture.world.act(|scene| scene.write_hash(&key, |hash| hash.clear()));
+        fixture.put_row_in_source(1);
+        fixture.until("it is shut again", |fixture| fixture.flags(1).contains_key("503_mode")).await;
+        assert_eq!(fixture.states(), [State::Started(Step::Verify)]);
+        fixture.world.set_faults(|_, _, _| Fate::SMOOTH);
+        fixture.until_all(State::Migrated).await;
+        assert_eq!((fixture.rows(1, Side::Source), fixture.rows(1, Side::Target)), (4, 4));
+        assert_eq!(fixture.routed_to(1), Some(Side::Target));
+    });
+}
+
+/// A sweep writes what was lost or changed, but neither a 503 that someone set nor a hash that holds for all.
+#[test]
+fn a_sweep_mends_what_routes_and_leaves_people_their_503() {
+    play(async {
+        let fixture = Fixture::new(3).await;
+        let node = fixture.node("a").await;
+        node.migrate().await.unwrap();
+        fixture.until_all(State::Migrated).await;
+        sleep(Duration::from_secs(1_000)).await;
+        let key = FlagKey::org(&fixture.record(1).org);
+        let before = fixture.world.look(|facts| facts.log.image(&key)).unwrap().epoch;
+        fixture.world.act(|scene| scene.write_hash(&key, |hash| hash.clear()));
+        fixture.set_in_redis(2, "couchdb_phase_2", "true");
+        fixture.set_in_redis(3, "503_mode", "true");
+        fixture.world.act(|scene| {
+            scene.write_hash(&FlagKey::default_hash(), |hash| {
+                drop(hash.insert("couchdb_phase_2".into(), "maybe".into()))
+            });
+        });
+        sleep(Duration::from_secs(60)).await;
+        for number in [1, 2] {
+            assert_eq!(fixture.routed_to(number), Some(Side::Target), "org {number}");
+        }
+        assert_eq!(fixture.flags(3)["503_mode"], "true");
+        let default = fixture.world.look(|facts| facts.redis.hashes[&FlagKey::default_hash()].clone());
+        assert_eq!(default["couchdb_phase_2"], "maybe", "it holds for all orgs");
+        // No epoch was drawn, which could hide that the move log is an old one.
+        assert_eq!(fixture.world.look(|facts| facts.log.image(&key)).unwrap().epoch, before);
+    });
+}
+
 #[test]
 fn a_redis_that_followed_another_move_log_is_left_alone_until_a_repair() {
     play(async {

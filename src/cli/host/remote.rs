@@ -253,7 +253,7 @@ fn refusal_of(entry: Entry) -> RemoteError {
 fn asks(error: &CliError) -> Option<Danger> {
     let CliError::Remote(error) = error else { return None };
     let refusal = error.refusal("confirmation-needed")?;
-    Some(Danger { what: refusal.what.clone()?, word: refusal.word.clone()? })
+    Some(Danger { what: refusal.what.clone()?, word: refusal.word.clone()?, for_admins: false })
 }
 
 #[async_trait(?Send)]

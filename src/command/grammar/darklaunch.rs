@@ -1,6 +1,6 @@
 //! Darklaunch: flags that an operator sets permanently.
 
-use mover_actors::domain::flags::{EPOCH_FIELD, Fields};
+use mover_actors::domain::flags::{Fields, is_internal};
 
 use crate::command::args::Args;
 use crate::command::error::Fault;
@@ -46,7 +46,8 @@ pub(super) const SPECS: &[Spec] = &[
         syntax: "darklaunch org NAME 503 on|off | FIELD=VALUE …",
         summary: "put an org in 503 mode or take it out, or set fields of its flags, all at once",
         details: "FIELD= without a value removes the field. An org that is being moved is blocked by its move as well; \
-                  what is set here stays after it.",
+                  what is set here stays after it. `503 off` writes false, so that a 503 in dl_default does not hold \
+                  for the org. What would route an org away from its rows is asked about first.",
         examples: &["darklaunch org acme 503 on", "darklaunch org acme couchdb_groups=true"],
         options: &[],
         parse: org,
@@ -90,8 +91,8 @@ fn fields(args: &mut Args) -> Result<Fields, Fault> {
 
 /// Refuses a text that cannot be the name of a flag.
 pub(crate) fn field_name(name: &Item) -> Result<(), Fault> {
-    if name.text == EPOCH_FIELD {
-        return Err(Fault::new(name.span, format!("{EPOCH_FIELD} is written by Mover alone")));
+    if is_internal(&name.text) {
+        return Err(Fault::new(name.span, format!("{} is written by Mover alone", name.text)));
     }
     if name.text.is_empty() || !name.text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.')) {
         return Err(Fault::new(name.span, "the name of a field has only letters, digits, _ - and ."));

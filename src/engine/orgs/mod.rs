@@ -1,11 +1,13 @@
 //! The orgs that a source lists.
 
+pub(in crate::engine) mod listing;
 pub(in crate::engine) mod survey;
 
 use std::collections::{HashSet, VecDeque, hash_map::DefaultHasher};
 use std::hash::{Hash, Hasher};
 
 use futures_util::{Stream, stream};
+use mover_actors::domain::flags::NO_ORG;
 use mover_actors::domain::ids::{OrgKey, OrgName};
 use mover_actors::domain::state::Strategy;
 use mover_actors::ports::EngineError;
@@ -233,6 +235,11 @@ impl Line {
     ) -> Result<Listed, EngineError> {
         let wrong = |problem: &str| refused(doing, (Some(&self.name), Some(&self.key)), problem);
         let name = OrgName::new(self.name.as_str()).map_err(|error| wrong(&error.to_string()))?;
+        if name.as_str() == NO_ORG {
+            return Err(wrong(&format!(
+                "{NO_ORG} is the name under which requests without an org look up their flags"
+            )));
+        }
         let key = canonical.map_err(|problem| wrong(&format!("org {}: {problem}", shortened(name.as_str()))))?;
         let key = OrgKey::new(key).map_err(|error| wrong(&error.to_string()))?;
         if self.same_name > 1 {

@@ -15,7 +15,7 @@ use crate::http::access::{Caller, needed};
 use crate::http::problem::{Problem, Refusals};
 use crate::http::shared::Shared;
 use crate::operations::{Answer, Interface, Noted, Proposed, World, carry_out_noted, danger, is_final, note};
-use crate::state::{CommandEntry, RunLock, StepKey, StepState};
+use crate::state::{CommandEntry, Role, RunLock, StepKey, StepState};
 
 /// The most orgs in one answer.
 const LIST_MAX: u32 = 10_000;
@@ -109,10 +109,13 @@ pub(super) async fn give_command(
         }
         must_be_begun(&world, step).await?;
     }
-    if let Some(danger) = danger(&world, &command).await?
-        && confirm.as_deref() != Some(danger.word.as_str())
-    {
-        return Err(Problem::confirmation(danger));
+    if let Some(danger) = danger(&world, &command).await? {
+        if danger.for_admins {
+            caller.must_be(Role::Admin, &format!("`{}`, as things are,", first_words(&command)))?;
+        }
+        if confirm.as_deref() != Some(danger.word.as_str()) {
+            return Err(Problem::confirmation(danger));
+        }
     }
     match command {
         Command::Approve { command } => return decide(&shared, &caller, command, true).await,

@@ -2,7 +2,7 @@
 
 use actix_web::{HttpResponse, get, web};
 use bytes::Bytes;
-use mover_actors::domain::flags::{EPOCH_FIELD, FlagKey};
+use mover_actors::domain::flags::{FlagKey, is_internal};
 use mover_actors::domain::ids::{MoveId, OrgName};
 use mover_actors::tree::darklaunch::drifts;
 use serde::Deserialize;
@@ -11,10 +11,10 @@ use utoipa::IntoParams;
 use super::json;
 use super::migrations::found;
 use super::paging::Page;
-use super::views::{Closed, DriftOf, Drifts, FlagFields, Move, Org, Route, RouteOf};
+use super::views::{Closed, DriftOf, Drifts, FlagFields, MisroutedOf, Move, Org, Route, RouteOf};
 use crate::http::problem::{Problem, Refusals};
 use crate::http::shared::Shared;
-use crate::operations::{Location, OperationError, World, doing, flags_of, location, progress_of};
+use crate::operations::{Location, OperationError, RouteSurvey, World, doing, flags_of, location, progress_of};
 
 const CLOSED_MAX: u32 = 200;
 const DRIFTS_MAX: usize = 100;
@@ -84,7 +84,7 @@ pub(super) async fn get_route(shared: web::Data<Shared>, name: web::Path<String>
     let migrations = migrations.collect();
     let mut flags = world.flags.hash(&FlagKey::org(&name)).await.ok();
     if let Some(flags) = &mut flags {
-        flags.remove(EPOCH_FIELD);
+        flags.retain(|field, _| !is_internal(field));
     }
     let flags = flags.map(|flags| flags.into_iter().collect());
     Ok(web::Json(Route { org: name.to_string(), migrations, flags }))
@@ -123,7 +123,10 @@ async fn drift(world: &World) -> Result<Drifts, Problem> {
         wanted: drift.wanted.fields.into_iter().collect(),
         found: drift.found.fields.into_iter().collect(),
     });
-    Ok(Drifts { checked, drifts: drifts.collect() })
+    let routes = RouteSurvey::look(world).await?;
+    let (routes_checked, misrouted_total) = (routes.checked, routes.total());
+    let misrouted = routes.misrouted.iter().map(MisroutedOf::from).collect();
+    Ok(Drifts { checked, drifts: drifts.collect(), routes_checked, misrouted_total, misrouted })
 }
 
 /// A flag hash as applications read it

@@ -114,6 +114,7 @@ function factsOf(campaign, migration, progress) {
     ['Done', doneText(progress)],
     ['Rate', `${decimal(migration.orgs_per_second)} orgs/s`],
     ['Time left', timeLeft(campaign, migration, progress)],
+    ...(migration.misrouted > 0 ? [['Wrongly routed', `${count(migration.misrouted)} orgs`]] : []),
     ['Rows left', migration.rows_left == null ? '–' : `about ${count(migration.rows_left)}`],
     ['Closed for writes', closed ? `p50 ${ms(closed.p50_ms)}, p99 ${ms(closed.p99_ms)}, max ${ms(closed.max_ms)}` : '–'],
     ['From, to', migration.source ? `${migration.source} → ${migration.target}, ${migration.strategy}` : 'its definition is gone'],

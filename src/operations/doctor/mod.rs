@@ -22,6 +22,7 @@ use serde::Serialize;
 
 use super::continuity::{self, Discontinuity};
 use super::error::OperationError;
+use super::routes::RouteSurvey;
 use super::shell::in_shell;
 use super::world::World;
 use crate::config::Definition;
@@ -43,6 +44,8 @@ pub struct Diagnosis {
     pub uncovered: Vec<Uncovered>,
     /// What is inconsistent.
     pub ailments: Vec<Inconsistency>,
+    /// Orgs whose flags do not lead to where they live; absent if Redis could not be read.
+    pub routes: Option<RouteSurvey>,
 }
 
 /// Tables that are not guarded although orgs of the migration move or live elsewhere.
@@ -146,9 +149,25 @@ impl Diagnosis {
         Ok(found.is_grave().then(|| patient.text(found)))
     }
 
+    /// The same, and compares flags with where orgs live.
+    pub async fn look_with_flags(world: &World, fix: bool) -> Result<Self, OperationError> {
+        let mut diagnosis = Self::look(world, fix).await?;
+        diagnosis.routes = match RouteSurvey::look(world).await {
+            Ok(routes) => Some(routes),
+            // Health reports an unreachable Redis; the stores can be mended without it.
+            Err(OperationError::Flags(error)) => {
+                tracing::warn!(%error, "flags are not compared with where orgs live");
+                None
+            }
+            Err(error) => return Err(error),
+        };
+        Ok(diagnosis)
+    }
+
     /// Whether nothing is left to do.
     pub fn is_well(&self) -> bool {
         self.discontinuities.is_empty()
+            && self.routes.as_ref().is_none_or(|routes| routes.total() == 0)
             && self.uncovered.is_empty()
             && self.ailments.iter().all(|inconsistency| inconsistency.outcome == Outcome::Mended)
     }
@@ -378,6 +397,9 @@ impl fmt::Display for Diagnosis {
                 Outcome::Failed(reason) => format!("not mended: {reason}"),
             };
             writeln!(f, "{migration} {org}: {text}; {outcome}")?;
+        }
+        for org in self.routes.iter().flat_map(|routes| &routes.misrouted) {
+            writeln!(f, "{org}; next: flags repair, or darklaunch with what its flags should say")?;
         }
         match self.ailments.len() {
             0 => writeln!(f, "{} orgs looked at in the guards of the stores: all as the move log says", self.looked_at),

@@ -3,6 +3,7 @@
 use std::time::SystemTime;
 
 use mover_actors::domain::ids::{MigrationName, OrgName};
+use mover_actors::domain::state::Strategy;
 
 use crate::state::decode::Columns;
 use crate::state::{PgMoveLog, StateError};
@@ -20,6 +21,8 @@ pub struct ClosedOrg {
     pub step: String,
     /// When it was blocked.
     pub since: SystemTime,
+    /// The strategy of the move.
+    pub strategy: Strategy,
 }
 
 impl PgMoveLog {
@@ -33,6 +36,7 @@ impl PgMoveLog {
                 migration: columns.id("migration")?,
                 step: columns.get("step")?,
                 since: columns.get("closed_at")?,
+                strategy: columns.strategy()?,
             })
         };
         rows.iter().map(closed).collect()

@@ -219,10 +219,14 @@ impl Cohort {
                     Ok(Ok(_)) => true,
                     // A transient fault of all members is retried by all members.
                     Ok(Err(StepError::Transient { .. })) | Err(Unfinished::NotBegun(_)) => !goes_on,
-                    Ok(Err(StepError::Permanent { .. } | StepError::Apart | StepError::HasMoved | StepError::Lost)) => {
-                        false
-                    }
-                    Err(Unfinished::Crashed(_)) => false,
+                    Ok(Err(
+                        StepError::Permanent { .. }
+                        | StepError::Apart
+                        | StepError::HasMoved
+                        | StepError::Lost
+                        | StepError::Renamed(_),
+                    ))
+                    | Err(Unfinished::Crashed(_)) => false,
                 };
                 // The caller may have died meanwhile; its successor reloads from the move log.
                 let _ = asking.answer.send(Answer { attempt, stays });
@@ -255,6 +259,7 @@ impl Cohort {
         let effects = Effects {
             engine: self.context.engine.clone(),
             flags: self.context.flags.clone(),
+            log: self.context.log.clone(),
             tuning: self.context.tuning.clone(),
             progress: self.progress.clone(),
         };

@@ -6,12 +6,15 @@ use std::time::{Duration, SystemTime};
 use tokio::time::{Instant, sleep};
 use tracing::{Instrument, Span};
 
+use crate::domain::flags::{Fields, FlagKey};
+use crate::domain::ids::OrgName;
 use crate::domain::record::{Advance, Failure, Findings, MoveRecord, Place};
 use crate::domain::state::{Effect, Event, State, Step, Strategy};
 use crate::failpoint;
 use crate::metering::{self, FailureKind, Outcome};
 use crate::otp::{ActorRef, RefError};
 use crate::ports::{LogError, MoveLog};
+use crate::tree::darklaunch::FlagOrder;
 use crate::tree::journal::{Journal, Renew, Write};
 
 use super::cohort::{Member, Unfinished};
@@ -160,6 +163,10 @@ impl MoveDriver {
                 Ok(findings) => return Ok(findings),
                 // Nothing is wrong with it: it continues alone now.
                 Err(StepError::Apart) => continue,
+                Err(StepError::Renamed(name)) => match self.rename(name).await {
+                    Ok(()) => continue,
+                    Err(error) => error,
+                },
                 Err(error) => error,
             };
             if std::mem::replace(&mut progress, self.member.progress()) != progress {
@@ -167,7 +174,7 @@ impl MoveDriver {
             }
             let waited = failing_since.get_or_insert_with(Instant::now).elapsed();
             let no_use = match &error {
-                StepError::Lost | StepError::HasMoved | StepError::Apart => return Err(error),
+                StepError::Lost | StepError::HasMoved | StepError::Apart | StepError::Renamed(_) => return Err(error),
                 StepError::Permanent { .. } => true,
                 // There is no hurry to abort, and the copy would be lost. A conflicting row may stay, so it is not waited for.
                 StepError::Transient { place, .. } if place.row.is_none() && !self.record.course().shuts_out(step) => {
@@ -189,6 +196,21 @@ impl MoveDriver {
             sleep(pause).await;
             pause = (pause * 2).min(PAUSE_MAX);
         }
+    }
+
+    /// The move goes on under another name of its org, and its flags go there with it.
+    async fn rename(&mut self, name: OrgName) -> Result<(), StepError> {
+        self.member.leave();
+        self.log.rename(self.record.id, self.record.epoch, &name).await?;
+        let former = std::mem::replace(&mut self.record.org, name);
+        tracing::warn!(org = %self.record.org, migration = %self.record.migration, epoch = self.record.epoch.0, %former,
+            "the org was renamed; its move and its flags go on under the new name");
+        // Decisions without a change: both hashes are written as they are decided now.
+        let written = [&self.record.org, &former].map(|org| FlagOrder::of_operator(FlagKey::org(org), Fields::new()));
+        for answer in self.effects.flags.apply_all(written.to_vec()).await? {
+            answer?;
+        }
+        Ok(())
     }
 
     /// Whether the step is given up for an abort. Its earlier requests may still be on their way to a store, so the move first

@@ -10,12 +10,13 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::domain::campaign::Tuning;
 use crate::domain::flags::{Fields, FlagKey, Routing, present};
+use crate::domain::ids::OrgName;
 use crate::domain::record::{Failure, Findings, Lease, MoveRecord, Place};
-use crate::domain::state::{Aim, Effect, OnFailure, Step};
+use crate::domain::state::{Aim, Effect, OnFailure, Step, Strategy, Way};
 use crate::domain::verified::{Tally, Verified};
 use crate::failpoint;
 use crate::metering::{self, FailureKind};
-use crate::ports::{Copied, Engine, EngineError, LogError};
+use crate::ports::{Copied, Engine, EngineError, Listing, LogError, MoveLog, Side};
 use crate::tree::darklaunch::{DarklaunchError, FlagOrder, FlagWriter};
 
 /// Why a step's effect is not done.
@@ -31,6 +32,8 @@ pub(crate) enum StepError {
     Apart,
     /// An abort finds that the org has moved: it comes too late.
     HasMoved,
+    /// The directory lists the org by another name now. Its move goes on under that one.
+    Renamed(OrgName),
 }
 
 /// A request that took longer than this to fail is not bisected.
@@ -44,6 +47,7 @@ pub(crate) type Outcome = Result<Findings, StepError>;
 pub(crate) struct Effects {
     pub(crate) engine: Arc<dyn Engine>,
     pub(crate) flags: FlagWriter,
+    pub(crate) log: Arc<dyn MoveLog>,
     pub(crate) tuning: watch::Receiver<Tuning>,
     pub(crate) progress: Progress,
 }
@@ -80,7 +84,7 @@ impl Effects {
                 Err(StepError::Permanent { .. }) if begun.elapsed() > HALVED_WITHIN => {
                     outcomes.extend(part.iter().map(|_| Err(StepError::Apart)));
                 }
-                Err(StepError::Permanent { .. } | StepError::Lost) => {
+                Err(StepError::Permanent { .. } | StepError::Lost | StepError::Renamed(_)) => {
                     // One or more of these orgs cause the fault.
                     let (first, second) = part.split_at(part.len() / 2);
                     parts.extend([second, first]);
@@ -101,6 +105,9 @@ impl Effects {
             let reason = format!("{step} is no step of a move that is {} to {}", first.strategy.as_str(), first.aim);
             return Err(StepError::Permanent { reason, place: Place::default() });
         };
+        if let Some(side) = lists_names(first, step) {
+            self.must_be_listed(&leases, side, way, step).await?;
+        }
         match effect {
             Effect::Block => self.block(&leases).await,
             Effect::Drain => self.drain(&leases).await.map(all),
@@ -128,6 +135,28 @@ impl Effects {
         }
     }
 
+    /// Refuses orgs whose name and key are not of one org any more: flags of another one would be set. One that was only renamed
+    /// goes on under its new name, and one that has left a store already goes forward all the same.
+    async fn must_be_listed(&self, leases: &[Lease], side: Side, way: Way, step: Step) -> Result<(), StepError> {
+        let listings = self.engine.listings(leases, side).await?;
+        for (lease, listing) in leases.iter().zip(listings).filter(|(_, listing)| *listing != Listing::Same) {
+            if step == Step::Switch && self.engine.has_moved(lease, way).await? {
+                continue;
+            }
+            if let Listing::Renamed(name) = &listing
+                && let Ok(name) = OrgName::new(name)
+            {
+                return Err(StepError::Renamed(name));
+            }
+            let reason = format!(
+                "{listing}; next: correct the directory, or see orgs capture {}, which lists such orgs",
+                lease.migration
+            );
+            return Err(StepError::Permanent { reason, place: Place::default() });
+        }
+        Ok(())
+    }
+
     /// Whether a move that fails in this step may be aborted. Online only the stores know whether the switch has passed the
     /// point of no return; while they are unreachable, nothing is aborted.
     pub(crate) async fn may_give_up(&self, record: &MoveRecord, step: Step) -> bool {
@@ -146,8 +175,44 @@ impl Effects {
         let closed_at = Some(SystemTime::now());
         let order = |lease: &Lease| FlagOrder::of_move(lease, "block.desired").lay_over(blocked.clone());
         let applied = self.flags.apply_all(leases.iter().map(order).collect()).await?;
+        let witnessed = self.flags.witness(keys_of(leases)).await?;
         failpoint::hit("block.done");
-        Ok(each(applied, || Findings { closed_at, ..Findings::default() }))
+        let outcomes = each(applied, || Findings { closed_at, ..Findings::default() });
+        Ok(outcomes
+            .into_iter()
+            .zip(witnessed)
+            .map(|(outcome, witnessed)| {
+                outcome.and_then(|found| match witnessed {
+                    true => Ok(found),
+                    false => Err(StepError::Transient {
+                        reason: "the flags that block the org were changed at once".into(),
+                        place: Place::default(),
+                    }),
+                })
+            })
+            .collect())
+    }
+
+    /// Makes sure that the orgs have been blocked since they were told so. If Redis may have let writers in meanwhile, the orgs
+    /// are blocked again, their writers waited for, and what was proven of them is doubted.
+    async fn keep_blocked(&self, leases: &[Lease]) -> Result<(), StepError> {
+        let blocked = present(&self.routing(leases)?.blocked);
+        let doubts = self.flags.doubts(keys_of(leases), blocked.clone()).await?;
+        let Some(reason) = doubts.into_iter().flatten().next() else { return Ok(()) };
+        tracing::warn!(orgs = leases.len(), org = %leases.first().map_or("", |lease| lease.org.as_str()), %reason,
+            "writers may have been let in while an org was copied; it is blocked and compared again");
+        self.engine.doubt_proofs(leases).await?;
+        for outcome in self.block(leases).await? {
+            outcome?;
+        }
+        self.drain(leases).await?;
+        match self.flags.doubts(keys_of(leases), blocked).await?.into_iter().flatten().next() {
+            None => Ok(()),
+            Some(reason) => {
+                let reason = format!("the org does not stay blocked: {reason}");
+                Err(StepError::Transient { reason, place: Place::default() })
+            }
+        }
     }
 
     /// Admitted requests end in two ways: the sleep time covers those that have not written yet, and the store waits for those
@@ -217,10 +282,13 @@ impl Effects {
         }
     }
 
-    /// Makes the rows in the target live, then routes the orgs there, still blocked.
+    /// Makes the rows in the target live, then routes the orgs there, still blocked. Before that, Redis shows that it takes
+    /// writes, and that it has kept the orgs blocked.
     async fn switch(&self, records: &[MoveRecord], leases: &[Lease]) -> Result<Vec<Outcome>, StepError> {
         failpoint::hit("switch.begin");
         proven(records)?;
+        self.flags.try_write().await?;
+        self.keep_blocked(leases).await?;
         self.engine.settle(leases).await?;
         let on_target = present(&self.routing(leases)?.on_target);
         let order = |lease: &Lease| FlagOrder::of_move(lease, "switch.desired").set(on_target.clone());
@@ -285,6 +353,24 @@ pub(super) fn proven(records: &[MoveRecord]) -> Result<(), StepError> {
     Err(StepError::Permanent { reason, place: Place::default() })
 }
 
+/// In which store the directory is asked before a step; `None`: it is not. That is when an org is claimed, and before its flags
+/// are set, as long as there is a way back. In a window no flags of orgs are set.
+fn lists_names(record: &MoveRecord, step: Step) -> Option<Side> {
+    match (record.strategy, record.aim, step) {
+        (Strategy::Window, ..) => None,
+        (Strategy::Offline, Aim::Migrate, Step::Block | Step::Verify) => Some(Side::Source),
+        (Strategy::Online, Aim::Migrate, Step::Capture | Step::Switch) => Some(Side::Source),
+        (Strategy::Online, Aim::RollBack, Step::CatchUp | Step::Switch) => Some(Side::Target),
+        (Strategy::Online, Aim::Finalize, Step::BackUp) => Some(Side::Target),
+        _ => None,
+    }
+}
+
+/// The hashes of these orgs.
+fn keys_of(leases: &[Lease]) -> Vec<FlagKey> {
+    leases.iter().map(|lease| FlagKey::org(&lease.org)).collect()
+}
+
 /// Effects on one org each, in order.
 async fn one_by_one(effects: Vec<impl Future<Output = Outcome>>) -> Result<Vec<Outcome>, StepError> {
     let mut outcomes = Vec::with_capacity(effects.len());
@@ -313,7 +399,7 @@ impl StepError {
         match self {
             StepError::Transient { .. } => Some(FailureKind::Transient),
             StepError::Permanent { .. } => Some(FailureKind::Permanent),
-            StepError::Lost | StepError::HasMoved | StepError::Apart => None,
+            StepError::Lost | StepError::HasMoved | StepError::Apart | StepError::Renamed(_) => None,
         }
     }
 
@@ -323,7 +409,7 @@ impl StepError {
             StepError::Transient { reason, place } | StepError::Permanent { reason, place } => {
                 Some(Failure { step, reason, place })
             }
-            StepError::Lost | StepError::HasMoved | StepError::Apart => None,
+            StepError::Lost | StepError::HasMoved | StepError::Apart | StepError::Renamed(_) => None,
         }
     }
 }

@@ -136,7 +136,12 @@ impl Effects {
         let mut shut_out: Vec<ShutOut> = leases.iter().map(|_| ShutOut::since(Strategy::Online, since)).collect();
         failpoint::hit("switch.blocked");
         block.leave().await?;
-        let (released_at, routed) = self.open(&leases, block, orders, &mut shut_out).await?;
+        let opened = self.open(&leases, block, orders, &mut shut_out).await;
+        if opened.is_err() {
+            // The one store refuses writers already, and the other one still: nobody knows for how long.
+            self.note_shut_out(&leases, since).await;
+        }
+        let (released_at, routed) = opened?;
         Ok(each(routed, || Findings { closed_at: Some(since), opened_at: Some(released_at), ..Findings::default() }))
     }
 
@@ -145,8 +150,18 @@ impl Effects {
         if leases.is_empty() {
             return Ok(Vec::new());
         }
+        self.note_shut_out(leases, SystemTime::now()).await;
         self.engine.complete(leases, way).await?;
-        Ok(each(self.flags.apply_all(orders).await?, Findings::default))
+        let opened_at = Some(SystemTime::now());
+        Ok(each(self.flags.apply_all(orders).await?, || Findings { opened_at, ..Findings::default() }))
+    }
+
+    /// Notes that no store accepts writes of the orgs. It is for figures only, so no switch waits for it.
+    async fn note_shut_out(&self, leases: &[Lease], since: SystemTime) {
+        let orgs: Vec<_> = leases.iter().map(|lease| (lease.id, lease.epoch)).collect();
+        if let Err(error) = self.log.note_shut_out(&orgs, since).await {
+            tracing::warn!(orgs = orgs.len(), %error, "the move log could not be told that writers are shut out");
+        }
     }
 
     fn limits(&self, leases: &[Lease]) -> Result<Limits, StepError> {

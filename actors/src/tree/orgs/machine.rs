@@ -90,7 +90,7 @@ impl Actor for Machine {
         let drive = async move {
             let MachineContext { log, engine, flags, journal, tuning, patience, kept_copies, .. } = context;
             let note = Box::new(move |text| me.note(format!("{org} {text}")));
-            let effects = Effects { engine, flags, tuning, progress: Progress::default() };
+            let effects = Effects { engine, flags, log: log.clone(), tuning, progress: Progress::default() };
             let driver = MoveDriver {
                 record,
                 log,

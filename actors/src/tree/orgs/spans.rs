@@ -40,6 +40,6 @@ pub(super) fn record_error(span: &Span, error: &StepError) {
         StepError::HasMoved => {
             span.record("error", "the org has moved, and goes forward");
         }
-        StepError::Apart => {}
+        StepError::Apart | StepError::Renamed(_) => {}
     }
 }

@@ -72,6 +72,20 @@ impl WorldGuard<'_> {
         Ok(self.facts.log.image(&desire.key).unwrap())
     }
 
+    /// What is desired of a hash is desired of another one from now on.
+    pub(super) fn move_desired(&mut self, from: &FlagKey, to: &FlagKey) {
+        if from == to {
+            return;
+        }
+        let Some(former) = self.facts.log.desired.get(from) else { return };
+        let (base, overlay) = (former.base.clone(), former.overlay.clone());
+        let none: Fields = base.keys().chain(overlay.keys()).map(|field| (field.clone(), None)).collect();
+        let epoch = self.facts.log.next_epoch();
+        self.facts.log.desired.insert(to.clone(), DesiredRow { epoch, base, overlay });
+        let epoch = self.facts.log.next_epoch();
+        self.facts.log.desired.insert(from.clone(), DesiredRow { epoch, base: none, overlay: Fields::new() });
+    }
+
     pub(super) fn raise_epoch(&mut self, above: Epoch) {
         let log = &mut self.facts.log;
         log.epoch = log.epoch.max(above.0);

@@ -1,6 +1,9 @@
 //! Moves: transitions, each on its own merits, and their history.
 
-use mover_actors::domain::ids::{Epoch, MoveId, NodeId};
+use std::time::SystemTime;
+
+use mover_actors::domain::flags::FlagKey;
+use mover_actors::domain::ids::{Epoch, MoveId, NodeId, OrgName};
 use mover_actors::domain::record::{Advance, MoveRecord};
 use mover_actors::domain::state::State;
 use mover_actors::ports::LogError;
@@ -52,6 +55,40 @@ impl WorldGuard<'_> {
         let record = row.record.clone();
         self.note(&record, record.state, Some(node));
         Ok(new)
+    }
+
+    /// Renames an org, and moves its desired flags.
+    pub(super) fn rename(&mut self, id: MoveId, epoch: Epoch, name: &OrgName) -> Result<(), LogError> {
+        let record = self.facts.log.row(id)?.record.clone();
+        if record.epoch != epoch || record.state.step().is_none() {
+            return Err(LogError::Fenced { id, ours: epoch });
+        }
+        let same: Vec<MoveId> = self
+            .facts
+            .log
+            .moves()
+            .filter(|other| other.org == record.org && other.key == record.key)
+            .map(|other| other.id)
+            .collect();
+        let taken = |other: &MoveRecord| other.org == *name && other.key != record.key;
+        if self.facts.log.moves().any(taken) {
+            let problem = format!("the move log has another org of the name {:?}", name.as_str());
+            return Err(LogError::Invalid { doing: "renaming an org".into(), problem });
+        }
+        for id in same {
+            self.facts.log.row_mut(id)?.record.org = name.clone();
+        }
+        self.move_desired(&FlagKey::org(&record.org), &FlagKey::org(name));
+        Ok(())
+    }
+
+    /// Notes since when writers of an org have been shut out.
+    pub(super) fn note_shut_out(&mut self, id: MoveId, epoch: Epoch, since: SystemTime) {
+        let Ok(row) = self.facts.log.row_mut(id) else { return };
+        let is_open = row.closed_at.is_none() || row.opened_at.is_some();
+        if row.record.epoch == epoch && row.record.state.step().is_some() && is_open {
+            (row.closed_at, row.opened_at) = (Some(since), None);
+        }
     }
 
     fn was_written(&self, advance: &Advance) -> bool {

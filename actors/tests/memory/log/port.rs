@@ -1,11 +1,11 @@
 //! Which function answers which call.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use mover_actors::domain::campaign::{Campaign, CampaignPlan, Control, Selection};
 use mover_actors::domain::flags::{FlagImage, FlagKey};
-use mover_actors::domain::ids::{CampaignId, Epoch, MigrationName, MoveId, NodeId};
+use mover_actors::domain::ids::{CampaignId, Epoch, MigrationName, MoveId, NodeId, OrgName};
 use mover_actors::domain::record::{Advance, MoveRecord};
 use mover_actors::domain::state::State;
 use mover_actors::ports::{Desire, LogError, MoveLog};
@@ -77,6 +77,20 @@ impl MoveLog for MemoryLog {
     async fn advance(&self, node: NodeId, advances: &[Advance]) -> Result<Vec<Result<(), LogError>>, LogError> {
         let advances = advances.to_vec();
         self.ask("advance", move |scene| Ok(scene.advance(node, &advances))).await
+    }
+
+    async fn rename(&self, id: MoveId, epoch: Epoch, name: &OrgName) -> Result<(), LogError> {
+        let name = name.clone();
+        self.ask("rename", move |scene| scene.rename(id, epoch, &name)).await
+    }
+
+    async fn note_shut_out(&self, orgs: &[(MoveId, Epoch)], since: SystemTime) -> Result<(), LogError> {
+        let orgs = orgs.to_vec();
+        self.ask("note_shut_out", move |scene| {
+            orgs.iter().for_each(|(id, epoch)| scene.note_shut_out(*id, *epoch, since));
+            Ok(())
+        })
+        .await
     }
 
     async fn make_ready(&self, migration: &MigrationName, selection: &Selection) -> Result<u64, LogError> {
