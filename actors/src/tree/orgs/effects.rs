@@ -22,9 +22,9 @@ use crate::tree::darklaunch::{DarklaunchError, FlagOrder, FlagWriter};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum StepError {
     /// It may succeed later.
-    Transient { reason: String, place: Place },
+    Transient { reason: String, place: Box<Place> },
     /// It will fail again until a person fixes the cause.
-    Permanent { reason: String, place: Place },
+    Permanent { reason: String, place: Box<Place> },
     /// Another node has taken the org over.
     Lost,
     /// It cannot be done together with other orgs now. Not an error: the org tries it alone.
@@ -76,6 +76,11 @@ impl Effects {
                 Err(error) if part.len() == 1 || step == Step::Drain => {
                     outcomes.extend(part.iter().map(|_| Err(error.clone())));
                 }
+                // No org of them is at fault.
+                Err(StepError::Permanent { reason, place }) if place.systemic => {
+                    let error = StepError::Permanent { reason, place };
+                    outcomes.extend(part.iter().map(|_| Err(error.clone())));
+                }
                 // Bisecting would take too long.
                 Err(StepError::Permanent { .. }) if begun.elapsed() > HALVED_WITHIN => {
                     outcomes.extend(part.iter().map(|_| Err(StepError::Apart)));
@@ -99,7 +104,7 @@ impl Effects {
         let all = |findings: Findings| records.iter().map(|_| Ok(findings.clone())).collect();
         let Some(effect) = first.course().effect(step) else {
             let reason = format!("{step} is no step of a move that is {} to {}", first.strategy.as_str(), first.aim);
-            return Err(StepError::Permanent { reason, place: Place::default() });
+            return Err(StepError::Permanent { reason, place: Box::default() });
         };
         match effect {
             Effect::Block => self.block(&leases).await,
@@ -211,7 +216,7 @@ impl Effects {
                 Ok(Findings { verified: Some(verified), rows, ..Findings::default() })
             }
             Err(mismatch) => {
-                let place = self.engine.explain(lease, &mismatch).await?;
+                let place = Box::new(self.engine.explain(lease, &mismatch).await?);
                 Err(StepError::Permanent { reason: mismatch.to_string(), place })
             }
         }
@@ -282,7 +287,7 @@ pub(super) fn proven(records: &[MoveRecord]) -> Result<(), StepError> {
         return Ok(());
     }
     let reason = "the move log has no proof that both stores were equal".into();
-    Err(StepError::Permanent { reason, place: Place::default() })
+    Err(StepError::Permanent { reason, place: Box::default() })
 }
 
 /// Effects on one org each, in order.
@@ -321,7 +326,7 @@ impl StepError {
     pub(crate) fn into_failure(self, step: Step) -> Option<Failure> {
         match self {
             StepError::Transient { reason, place } | StepError::Permanent { reason, place } => {
-                Some(Failure { step, reason, place })
+                Some(Failure { step, reason, place: *place })
             }
             StepError::Lost | StepError::HasMoved | StepError::Apart => None,
         }
@@ -330,7 +335,7 @@ impl StepError {
 
 impl From<EngineError> for StepError {
     fn from(error: EngineError) -> Self {
-        let (reason, place) = (error.reason, *error.place);
+        let (reason, place) = (error.reason, error.place);
         if error.transient { StepError::Transient { reason, place } } else { StepError::Permanent { reason, place } }
     }
 }
@@ -339,10 +344,8 @@ impl From<LogError> for StepError {
     fn from(error: LogError) -> Self {
         match error {
             LogError::Fenced { .. } => StepError::Lost,
-            error if error.is_transient() => {
-                StepError::Transient { reason: error.to_string(), place: Place::default() }
-            }
-            error => StepError::Permanent { reason: error.to_string(), place: Place::default() },
+            error if error.is_transient() => StepError::Transient { reason: error.to_string(), place: Box::default() },
+            error => StepError::Permanent { reason: error.to_string(), place: Box::default() },
         }
     }
 }
@@ -351,10 +354,8 @@ impl From<DarklaunchError> for StepError {
     fn from(error: DarklaunchError) -> Self {
         match error {
             DarklaunchError::Log(error) => error.into(),
-            error if error.is_transient() => {
-                StepError::Transient { reason: error.to_string(), place: Place::default() }
-            }
-            error => StepError::Permanent { reason: error.to_string(), place: Place::default() },
+            error if error.is_transient() => StepError::Transient { reason: error.to_string(), place: Box::default() },
+            error => StepError::Permanent { reason: error.to_string(), place: Box::default() },
         }
     }
 }
