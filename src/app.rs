@@ -102,6 +102,7 @@ impl App {
             true => Some(Arc::new(Servers::start(PRIVATE_DIR, Options::default()).await?)),
             false => None,
         };
+        engine::show_refused_rows(config.log.customer_rows);
         let stores = stores(&config, servers.as_deref()).await?;
         let names: BTreeSet<StoreName> = stores.iter().map(|store| store.name().clone()).collect();
         let definitions = match has_file {
@@ -142,6 +143,17 @@ impl App {
     pub async fn world_for_readers(&self) -> Result<World, AppError> {
         let log = PgMoveLog::new(state_pool(&self.config, self.servers()).await?).acting_as(operator());
         Ok(World { log: Arc::new(log), flags: Arc::new(self.world.flags.beside()), ..self.world.clone() })
+    }
+
+    /// Where the move log is: its server and database, or the directory of the private servers.
+    pub fn place(&self) -> String {
+        let Some(state) = &self.config.state else { return PRIVATE_DIR.to_owned() };
+        let options = state.options();
+        let host = match options.get_hosts().first() {
+            Some(tokio_postgres::config::Host::Tcp(host)) => host.clone(),
+            _ => "localhost".to_owned(),
+        };
+        options.get_dbname().map_or(host.clone(), |database| format!("{host}/{database}"))
     }
 
     /// The private servers, if any part of this Mover uses them.

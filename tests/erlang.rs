@@ -38,12 +38,14 @@ fn every_call_of_the_original_system_means_a_command() {
         ("mover_manager:status().", "status"),
         ("mover_manager:halt_actions().", "halt"),
         ("mover_manager:set_concurrency(12).", "set concurrency 12"),
+        ("mover_util:wait_for_status().", "status"),
+        ("mover_util:populate_xdl_with_unmigrated_orgs().", "orgs force-old phase_2"),
         ("moser_state_tracker:ready_remaining_migration(<<\"phase_2\">>).", "orgs ready phase_2 all"),
         ("moser_state_tracker:ready_migration(<<\"acme\">>).", "orgs ready phase_2 acme"),
         ("moser_state_tracker:ready_migration(\"acme\", phase_2).", "orgs ready phase_2 acme"),
         ("moser_state_tracker:capture_full_org_state_list(ignored, phase_2).", "orgs capture phase_2"),
         ("moser_state_tracker:org_status(<<\"acme\">>).", "org acme"),
-        ("mover_util:reset_org(<<\"all\">>, phase_2).", "retry phase_2 all"),
+        ("mover_util:reset_org(<<\"all\">>, phase_2).", "retry phase_2 \"all\""),
         (
             "mover_util:reset_orgs([<<\"acme\">>, <<\"glob\", \" ex\"/utf8>>], phase_2).",
             "retry phase_2 acme,\"glob ex\"",
@@ -78,6 +80,7 @@ fn every_call_of_the_original_system_means_a_command() {
 fn calls_that_only_name_things_have_values() {
     for (call, value) in [
         ("mover_manager:ping().", "pong"),
+        ("mover_manager:set_concurrency(-3).", "{error,{badarg,-3}}"),
         ("mover_manager:create_account_dets().", "ok"),
         ("mover_phase_2_migration_callback:migration_type().", "<<\"phase_2\">>"),
         ("rr(\"lib/*moser*/ebin/*\").", "[org_info]"),
@@ -163,7 +166,7 @@ fn erlang_is_told_from_commands() {
 #[test]
 fn answers_are_terms() {
     let status = json!({ "phase": "running", "migrated": 3, "rate": 0.5, "reason": null, "paused": false });
-    let term = Reply::Json.term(&status).unwrap().to_string();
+    let term = Term::from_json(&status).to_string();
     for part in ["{phase,<<\"running\">>}", "{migrated,3}", "{rate,0.5}", "{reason,undefined}", "{paused,false}"] {
         assert!(term.contains(part), "{term}");
     }
@@ -171,6 +174,51 @@ fn answers_are_terms() {
     let orgs = json!({ "orgs": [{ "org": "a", "state": "migrated" }, { "org": "b", "state": "ready" }] });
     assert_eq!(Reply::Unmigrated.term(&orgs).unwrap().to_string(), "[<<\"b\">>]");
     assert_eq!(Reply::busy().to_string(), "{error,busy_now}");
+}
+
+/// Word for word as the original system answered, whose scripts match these terms.
+#[test]
+fn answers_are_those_of_the_original_system() {
+    let told = |reply: Reply, json: serde_json::Value| reply.term(&json).unwrap().to_string();
+    let campaign = |phase: &str, requested: serde_json::Value| {
+        json!({ "campaign": {
+            "phase": phase, "requested": requested, "claimed": 5, "migrated": 2, "failed": 1, "in_flight": 2,
+            "halted_by_failures": false,
+        }})
+    };
+    assert_eq!(
+        told(Reply::Status, campaign("running", json!(8))),
+        "{ok,[{state,working},{orgs_completed,3},{objects_remaining,3},{objects_requested,8},{objects_in_progress,2},\
+         {objects_failed,1},{fatal_stop,false}]}"
+    );
+    assert!(
+        told(Reply::Status, campaign("running", json!(null)))
+            .contains("{objects_remaining,all},{objects_requested,all}")
+    );
+    assert!(told(Reply::Status, campaign("halting", json!(null))).starts_with("{ok,[{state,halting},"));
+    assert!(
+        told(Reply::Waits, campaign("ended", json!(null)))
+            .starts_with("[{state,ready},{orgs_completed,3},{objects_remaining,0}")
+    );
+    assert!(
+        told(Reply::Status, json!({ "campaign": null }))
+            .starts_with("{ok,[{state,ready},{orgs_completed,0},{objects_remaining,0}")
+    );
+
+    let was = |phase: &str, concurrency: u32| json!({ "was": { "phase": phase, "concurrency": concurrency } });
+    assert_eq!(told(Reply::Halting, was("running", 8)), "{ok,halting}");
+    assert_eq!(told(Reply::Halting, was("halting", 8)), "{error,not_now_dear}");
+    assert_eq!(Reply::Halting.idle().unwrap().to_string(), "{error,not_now_dear}");
+    assert_eq!(told(Reply::Concurrency(12), was("running", 8)), "{ok,modified,8}");
+    assert_eq!(told(Reply::Concurrency(8), was("running", 8)), "{ok,no_change}");
+    assert_eq!(Reply::Concurrency(8).idle().unwrap().to_string(), "{error,bad_state}");
+    assert_eq!(
+        told(Reply::InState("ready", "holding"), json!({ "ready": 0 })),
+        "{error,not_in_expected_state,\"holding\"}"
+    );
+    assert_eq!(told(Reply::InState("ready", "holding"), json!({ "ready": 1 })), "ok");
+    assert_eq!(told(Reply::Each("forced"), json!({ "forced": 2 })), "[ok,ok]");
+    assert_eq!(told(Reply::Migrated, json!({ "orgs": [] })), "no_orgs_in_state");
 }
 
 fn term() -> impl Strategy<Value = Term> {

@@ -1,7 +1,7 @@
 //! The command language: every command parses back as itself, and no input causes a panic.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
-use mover::command::{Command, FlagHash, MigrateOptions, StateKind, Which, help, parse, specs};
+use mover::command::{Command, FlagHash, MigrateOptions, RetryFrom, StateKind, Which, help, parse, specs};
 use mover_actors::domain::campaign::{Control, Selection};
 use mover_actors::domain::flags::Fields;
 use mover_actors::domain::ids::{MigrationName, OrgName};
@@ -153,8 +153,19 @@ fn migration() -> impl Strategy<Value = MigrationName> {
 }
 
 fn org() -> impl Strategy<Value = OrgName> {
-    let keyword =
-        prop::sample::select(vec!["all", "failed", "100", "5%", "@x", "default", "no-org", "503", "a=b", "--x"]);
+    let keyword = prop::sample::select(vec![
+        "all",
+        "failed",
+        "rolled_back",
+        "100",
+        "5%",
+        "@x",
+        "default",
+        "no-org",
+        "503",
+        "a=b",
+        "--x",
+    ]);
     prop_oneof!["[a-z]{1,8}", keyword.prop_map(str::to_owned), any::<String>(), "\\PC{1,20}"]
         .prop_filter_map("an org name", |name| OrgName::new(name).ok())
 }
@@ -211,6 +222,14 @@ fn topic() -> impl Strategy<Value = Option<String>> {
     option::of(prop::sample::select(topics))
 }
 
+/// Only all orgs that were rolled back have a word of their own; names may be in either state.
+fn retried() -> impl Strategy<Value = (Which, RetryFrom)> {
+    prop_oneof![
+        which().prop_map(|which| (which, RetryFrom::Failed)),
+        Just((Which::Orgs(Selection::All), RetryFrom::RolledBack)),
+    ]
+}
+
 fn any_command() -> impl Strategy<Value = Command> {
     let state = option::of(prop::sample::select(StateKind::ALL.map(|(_, state)| state).to_vec()));
     let bare = vec![
@@ -250,7 +269,8 @@ fn any_command() -> impl Strategy<Value = Command> {
         option::of(1..=10_000_u32).prop_map(|limit| Command::History { limit }),
         control().prop_map(Command::Control),
         (migration(), which()).prop_map(|(migration, which)| Command::Verify { migration, which }),
-        (migration(), which()).prop_map(|(migration, which)| Command::Retry { migration, which }),
+        (migration(), retried()).prop_map(|(migration, (which, from))| Command::Retry { migration, which, from }),
+        migration().prop_map(|migration| Command::OrgsForceOld { migration }),
         hash().prop_map(|hash| Command::FlagsShow { hash }),
         (hash(), fields()).prop_map(|(hash, fields)| Command::Darklaunch { hash, fields }),
         (org(), any::<bool>()).prop_map(|(org, on)| Command::Darklaunch503 { org, on }),

@@ -159,6 +159,9 @@ pub(super) struct Console {
     /// Confirm dangerous commands without asking
     #[arg(long)]
     pub(super) yes: bool,
+    /// From a pipe or a file: go on after a line that was not carried out, or was not done to its end
+    #[arg(long)]
+    pub(super) keep_going: bool,
 }
 
 /// `mover exec`
@@ -289,6 +292,8 @@ pub(super) struct Status {
 /// `mover check`
 #[derive(Debug, Args)]
 pub(super) struct Check {
+    #[command(flatten)]
+    pub(super) there: Connect,
     /// Print the findings as JSON
     #[arg(long, conflicts_with = "sql")]
     pub(super) json: bool,
@@ -396,6 +401,9 @@ pub(super) struct Run {
     /// Show the latest runs
     #[arg(long)]
     pub(super) list: bool,
+    /// With --list: print them as JSON
+    #[arg(long, requires = "list")]
+    pub(super) json: bool,
 }
 
 const RUN_HELP: &str = "\
@@ -454,6 +462,8 @@ pub(super) struct Doctor {
 /// `mover health`
 #[derive(Debug, Args)]
 pub(super) struct Health {
+    #[command(flatten)]
+    pub(super) there: Connect,
     /// Print it as JSON
     #[arg(long)]
     pub(super) json: bool,
@@ -462,7 +472,7 @@ pub(super) struct Health {
 /// `mover clean`
 #[derive(Debug, Args)]
 pub(super) struct Clean {
-    /// Do not ask for confirmation
+    /// Do not ask for confirmation; without a terminal nothing is deleted otherwise
     #[arg(long)]
     pub(super) yes: bool,
 }

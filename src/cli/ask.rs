@@ -1,6 +1,8 @@
 //! Prompts on the terminal.
 
-use std::io::{BufRead, IsTerminal, Write};
+use std::io::{IsTerminal, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::oneshot;
 
@@ -10,26 +12,29 @@ use crate::operations::Danger;
 use super::error::CliError;
 use super::host::{CommandHost, CommandOutcome, Consent, Issuer};
 use super::interrupts::Interrupts;
+use super::typed;
 
 /// Whether a user can answer: standard input is a terminal.
 pub(super) fn is_interactive() -> bool {
     std::io::stdin().is_terminal()
 }
 
-/// Asks, and waits for a line; `None` after Ctrl-C.
+/// Asks on the terminal, and waits for a line; `None` after Ctrl-C.
 pub(super) async fn ask(question: &str, interrupts: &mut Interrupts) -> Option<String> {
     print!("{question} ");
     let _ = std::io::stdout().flush();
+    let is_over = Arc::new(AtomicBool::new(false));
+    let stop = Arc::clone(&is_over);
     let (answered, answer) = oneshot::channel();
-    // A separate thread: the program does not wait for it if no answer comes.
+    // A separate thread, because waiting for a key would stall the runtime.
     std::thread::spawn(move || {
-        let mut line = String::new();
-        let read = std::io::stdin().lock().read_line(&mut line);
-        let _ = answered.send(read.ok().filter(|length| *length > 0).map(|_| line.trim().to_owned()));
+        let read = typed::line(|| stop.load(Ordering::Relaxed));
+        let _ = answered.send(read.ok().flatten().map(|line| line.trim().to_owned()));
     });
     tokio::select! {
         answer = answer => answer.unwrap_or(None),
         () = interrupts.next() => {
+            is_over.store(true, Ordering::Relaxed);
             println!();
             None
         }

@@ -91,6 +91,17 @@ pub enum CliError {
         /// What it would do.
         what: String,
     },
+    /// The command knows only the local configuration, and the environment leads to a remote Mover.
+    #[error(
+        "mover {command} works with the local configuration, and MOVER_CONNECT leads to {url}. next: env -u MOVER_CONNECT mover {command} …, \
+         on the machine that is meant"
+    )]
+    OnlyHere {
+        /// The subcommand.
+        command: &'static str,
+        /// The remote Mover.
+        url: String,
+    },
     /// The user did not confirm it.
     #[error("nothing was done")]
     NotConfirmed,
@@ -119,6 +130,15 @@ impl CliError {
         match self {
             CliError::Operation(error) => error.is_idle(),
             CliError::Remote(error) => error.refusal("nothing-to-do").is_some(),
+            _ => false,
+        }
+    }
+
+    /// Whether no migration has the name.
+    pub(super) fn is_unknown_name(&self) -> bool {
+        match self {
+            CliError::Operation(OperationError::UnknownMigration(_)) => true,
+            CliError::Remote(error) => error.refusal("not-found").is_some(),
             _ => false,
         }
     }
@@ -154,6 +174,28 @@ impl CliError {
         matches!(self, CliError::Remote(error) if error.is_lost())
     }
 
+    /// The problem code, as in docs/http.md, for programs.
+    pub(super) fn problem(&self) -> &str {
+        match self {
+            CliError::Parse(_) => "not-a-command",
+            CliError::Config(_) | CliError::App(AppError::Config(_)) | CliError::LogFilter(_) => "malformed",
+            CliError::Operation(error) => error.problem(),
+            CliError::State(error) => error.problem(),
+            CliError::Remote(error) => error.problem(),
+            CliError::Run(RunError::Mistakes(_)) => "malformed",
+            CliError::Run(RunError::Busy { .. } | RunError::Lost) => "run-busy",
+            CliError::Run(RunError::Unfinished { .. }) => "run-unfinished",
+            CliError::Run(RunError::Unknown(_)) => "not-found",
+            CliError::Log(LogError::Unreachable { .. })
+            | CliError::Flags(FlagsError::Unreachable { .. })
+            | CliError::App(_)
+            | CliError::Embedded(_) => "unavailable",
+            CliError::Unconfirmed { .. } | CliError::NotConfirmed => "confirmation-needed",
+            CliError::Interrupted | CliError::Left { .. } => "interrupted",
+            _ => "conflict",
+        }
+    }
+
     /// 2 for invalid input, 130 for Ctrl-C, 1 for everything else.
     pub fn exit_code(&self) -> ExitCode {
         match self {
@@ -161,6 +203,7 @@ impl CliError {
             | CliError::Config(_)
             | CliError::LogFilter(_)
             | CliError::Open { .. }
+            | CliError::OnlyHere { .. }
             | CliError::Remote(RemoteError::Target(_))
             | CliError::Run(RunError::Mistakes(_)) => ExitCode::from(2),
             CliError::App(AppError::Config(_)) => ExitCode::from(2),

@@ -14,12 +14,12 @@ use super::args;
 use super::ask::carry_out_confirmed;
 use super::error::CliError;
 use super::follow::follow;
-use super::host::{CommandHost, CommandOutcome, CommandResult, Issuer};
+use super::host::{CommandHost, CommandOutcome, CommandResult, Consent, Issuer};
 use super::interrupts::Interrupts;
 use super::screen::Screen;
 use super::wrap;
 
-/// Carries out a command; a campaign is followed to its end. The exit code is not zero if an org failed.
+/// Carries out a command; a campaign is followed to its end. The exit code is that of the answer's verdict.
 pub(super) async fn exec(
     host: &mut dyn CommandHost,
     screen: &Screen,
@@ -44,15 +44,28 @@ pub(super) async fn exec(
     let ended = match carried {
         Ok(CommandResult { campaign: Some((campaign, total)), .. }) => {
             let ended = follow(host, screen, &mut interrupts, campaign, total).await;
-            ended.map(|ended| (summary(&ended), exit_code(&ended)))
+            ended.map(|ended| summary(&ended))
         }
-        Ok(CommandResult { answer, campaign: None }) => Ok((answer, ExitCode::SUCCESS)),
+        Ok(CommandResult { answer, campaign: None }) => Ok(answer),
         Err(error) => Err(error),
     };
     host.close().await?;
-    let (answer, code) = ended?;
+    let answer = ended?;
     print(&answer, args.json);
-    Ok(code)
+    Ok(answer.verdict.exit_code().into())
+}
+
+/// Carries out a command that only looks.
+pub(super) async fn look(host: &mut dyn CommandHost, command: &Command, as_json: bool) -> Result<ExitCode, CliError> {
+    let mut interrupts = Interrupts::listen()?;
+    let issuer = Issuer::At(Interface::Exec);
+    match host.carry_out(command, Consent::Beforehand, issuer, &mut interrupts).await? {
+        CommandOutcome::Done(CommandResult { answer, .. }) => {
+            print(&answer, as_json);
+            Ok(answer.verdict.exit_code().into())
+        }
+        CommandOutcome::NeedsConfirmation(_) | CommandOutcome::NeedsApproval(_) => Err(CliError::NotConfirmed),
+    }
 }
 
 /// Prints an answer in the requested format.
@@ -98,9 +111,5 @@ fn summary(campaign: &CampaignStatus) -> Answer {
         "failed": campaign.failed,
         "reason": campaign.reason,
     });
-    Answer::new(text, json)
-}
-
-fn exit_code(campaign: &CampaignStatus) -> ExitCode {
-    if campaign.failed > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+    Answer::new(text, json).if_all(campaign.is_done())
 }

@@ -13,6 +13,7 @@ use super::interrupts::Interrupts;
 use super::keys::Keys;
 use super::progress::View;
 use super::screen::Screen;
+use super::typed;
 
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// Block times and the remaining time are read once in so many polls.
@@ -38,11 +39,20 @@ pub(super) async fn follow(
     campaign: CampaignStatus,
     total: u64,
 ) -> Result<CampaignStatus, CliError> {
-    match watch(host, screen, interrupts, None, campaign.clone(), total).await? {
+    match watch(host, screen, interrupts, None, OnCtrlC::Halts, campaign.clone(), total).await? {
         Watched::Ended(ended) => Ok(ended),
         // Without keys the user cannot detach.
         Watched::Left => Ok(campaign),
     }
+}
+
+/// What the first Ctrl-C does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum OnCtrlC {
+    /// It halts the campaign that this view has begun.
+    Halts,
+    /// It leaves the view of a campaign that goes on without it.
+    Leaves,
 }
 
 /// The same, with keys that steer the campaign or detach from it.
@@ -51,10 +61,11 @@ pub(super) async fn watch(
     screen: &Screen,
     interrupts: &mut Interrupts,
     mut keys: Option<Keys>,
+    on_ctrl_c: OnCtrlC,
     mut campaign: CampaignStatus,
     total: u64,
 ) -> Result<Watched, CliError> {
-    let mut view = View::open(screen, &campaign, total, keys.is_some());
+    let mut view = View::open(screen, &campaign, total, keys.is_some().then_some(on_ctrl_c));
     let (mut halting, mut is_lost, mut looks) = (Halting::No, false, 0_u32);
     view.show(&campaign, None, &[]);
     loop {
@@ -89,6 +100,9 @@ pub(super) async fn watch(
             () = tokio::time::sleep(LOOK_EVERY) => {}
             ended = host.ended() => ended?,
             () = interrupts.next() => {
+                if on_ctrl_c == OnCtrlC::Leaves {
+                    return Ok(Watched::Left);
+                }
                 if halting != Halting::No {
                     drop(view);
                     drop(keys);
@@ -101,7 +115,7 @@ pub(super) async fn watch(
                 halting = halt(host).await?;
             }
             key = next(&mut keys) => {
-                if key == b'b' || key == b'q' {
+                if key == 'b' || key == 'q' {
                     return Ok(Watched::Left);
                 }
                 if let Some(change) = control_of_key(key, &campaign) {
@@ -144,6 +158,7 @@ fn stopped(on_detach: OnDetach, halting: Halting) -> CliError {
     match on_detach {
         OnDetach::Ends => {
             eprintln!("stopped at once; orgs in flight are taken over by the next: mover exec resume");
+            typed::restore();
             std::process::exit(STOPPED_AT_ONCE)
         }
         OnDetach::GoesOn(place) => CliError::Left {
@@ -153,7 +168,7 @@ fn stopped(on_detach: OnDetach, halting: Halting) -> CliError {
     }
 }
 
-async fn next(keys: &mut Option<Keys>) -> u8 {
+async fn next(keys: &mut Option<Keys>) -> char {
     match keys {
         Some(keys) => match keys.next().await {
             Some(key) => key,
@@ -163,14 +178,14 @@ async fn next(keys: &mut Option<Keys>) -> u8 {
     }
 }
 
-fn control_of_key(key: u8, campaign: &CampaignStatus) -> Option<Control> {
+fn control_of_key(key: char, campaign: &CampaignStatus) -> Option<Control> {
     let workers = campaign.concurrency;
     match (key, campaign.phase) {
         (_, Phase::Ended | Phase::Halting) => None,
-        (b'p', Phase::Running) => Some(Control::Pause),
-        (b'p', Phase::Paused) => Some(Control::Resume),
-        (b'+', _) => Some(Control::Concurrency(workers.saturating_add(1))),
-        (b'-', _) if workers > 1 => Some(Control::Concurrency(workers - 1)),
+        ('p', Phase::Running) => Some(Control::Pause),
+        ('p', Phase::Paused) => Some(Control::Resume),
+        ('+', _) => Some(Control::Concurrency(workers.saturating_add(1))),
+        ('-', _) if workers > 1 => Some(Control::Concurrency(workers - 1)),
         _ => None,
     }
 }

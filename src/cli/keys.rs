@@ -1,59 +1,52 @@
 //! Single keys in the live view of a campaign.
 
 use std::io::IsTerminal;
-use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
-use nix::sys::termios::{LocalFlags, SetArg, SpecialCharacterIndices, Termios, tcgetattr, tcsetattr};
-use nix::unistd::read;
 use tokio::sync::mpsc;
 
-/// Puts the terminal into a mode that delivers each key at once and echoes none, until this is dropped. Ctrl-C stays a signal.
+use super::typed::{self, Unread};
+
+/// The keys that steer a campaign or leave its view.
+const STEERING: &str = "bqp+-";
+/// The reader notices its end after this time.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+/// Delivers each steering key at once, until this is dropped; other input is kept for the next line. Ctrl-C stays a signal.
 pub(super) struct Keys {
-    before: Termios,
+    _unread: Unread,
     is_over: Arc<AtomicBool>,
     reader: Option<JoinHandle<()>>,
-    keys: mpsc::Receiver<u8>,
+    keys: mpsc::Receiver<char>,
 }
 
 impl Keys {
     /// Listens on the terminal, if standard input is one.
     pub(super) fn listen() -> Option<Self> {
-        let terminal = std::io::stdin();
-        if !terminal.is_terminal() {
+        if !std::io::stdin().is_terminal() {
             return None;
         }
-        let before = tcgetattr(terminal.as_fd()).ok()?;
-        let mut single = before.clone();
-        single.local_flags.remove(LocalFlags::ICANON | LocalFlags::ECHO);
-        // A read ends after a tenth of a second without a key, so that the reader notices the end.
-        single.control_chars[SpecialCharacterIndices::VMIN as usize] = 0;
-        single.control_chars[SpecialCharacterIndices::VTIME as usize] = 1;
-        tcsetattr(terminal.as_fd(), SetArg::TCSANOW, &single).ok()?;
+        let unread = Unread::keep();
         let is_over = Arc::new(AtomicBool::new(false));
         let (pressed, keys) = mpsc::channel(16);
         let stop = Arc::clone(&is_over);
         let reader = thread::spawn(move || {
-            let mut key = [0];
             while !stop.load(Ordering::Relaxed) {
-                match read(std::io::stdin(), &mut key) {
-                    Ok(1) => {
-                        // Keys beyond the capacity of the channel are dropped.
-                        let _ = pressed.try_send(key[0]);
-                    }
-                    Ok(_) => {}
-                    Err(nix::errno::Errno::EINTR) => {}
-                    Err(_) => return,
+                let Ok(read) = typed::keys(LOOK_EVERY, STEERING) else { return };
+                for key in read {
+                    // Keys beyond the capacity of the channel are dropped.
+                    let _ = pressed.try_send(key);
                 }
             }
         });
-        Some(Self { before, is_over, reader: Some(reader), keys })
+        Some(Self { _unread: unread, is_over, reader: Some(reader), keys })
     }
 
     /// The next key.
-    pub(super) async fn next(&mut self) -> Option<u8> {
+    pub(super) async fn next(&mut self) -> Option<char> {
         self.keys.recv().await
     }
 }
@@ -65,7 +58,5 @@ impl Drop for Keys {
             // It only reads; its result does not matter.
             let _ = reader.join();
         }
-        // A terminal that is gone needs no settings.
-        let _ = tcsetattr(std::io::stdin().as_fd(), SetArg::TCSANOW, &self.before);
     }
 }

@@ -20,6 +20,7 @@ mod serve;
 mod shell_words;
 mod status;
 mod token;
+mod typed;
 mod wrap;
 
 use std::process::ExitCode;
@@ -43,10 +44,51 @@ use host::{CommandHost, Local, Remote};
 pub use run::{RunError, StepError};
 use screen::Screen;
 
-/// Parses the command line and runs the subcommand.
+/// Parses the command line and runs the subcommand. Where JSON is wanted, an error is printed as JSON, too.
 pub async fn run() -> Result<ExitCode, CliError> {
-    let Cli { general, subcommand } = Cli::parse();
+    let cli = Cli::parse();
+    let as_json = wants_json(&cli.subcommand);
+    let ended = run_parsed(cli).await;
+    if let (true, Err(error)) = (as_json, &ended) {
+        println!("{}", serde_json::json!({ "problem": error.problem(), "detail": error.to_string() }));
+    }
+    ended
+}
+
+fn wants_json(subcommand: &ProgramCommand) -> bool {
+    match subcommand {
+        ProgramCommand::Demo(args) => args.json,
+        ProgramCommand::Exec(args) => args.json,
+        ProgramCommand::Run(args) => args.json,
+        ProgramCommand::Status(args) => args.json,
+        ProgramCommand::Check(args) => args.json,
+        ProgramCommand::Restore(args) => args.json,
+        ProgramCommand::Doctor(args) => args.json,
+        ProgramCommand::Health(args) => args.json,
+        ProgramCommand::Guard(args) => match &args.work {
+            args::GuardCommand::Install { place, .. }
+            | args::GuardCommand::Status(place)
+            | args::GuardCommand::Remove { place, .. } => place.json,
+        },
+        ProgramCommand::Token(args) => match &args.work {
+            args::TokenCommand::Create { json, .. }
+            | args::TokenCommand::List { json }
+            | args::TokenCommand::Revoke { json, .. } => *json,
+        },
+        ProgramCommand::Console(_)
+        | ProgramCommand::Serve(_)
+        | ProgramCommand::Clean(_)
+        | ProgramCommand::Completions { .. }
+        | ProgramCommand::Man { .. } => false,
+    }
+}
+
+async fn run_parsed(cli: Cli) -> Result<ExitCode, CliError> {
+    let Cli { general, subcommand } = cli;
     let screen = Screen::default();
+    if let Some(refused) = refused_elsewhere(&subcommand) {
+        return Err(refused);
+    }
     if let ProgramCommand::Clean(args) = &subcommand {
         return clean(args.yes).await;
     }
@@ -85,6 +127,7 @@ async fn go_in(
     if let ProgramCommand::Demo(args) = subcommand {
         return demo::demo(args, screen).await;
     }
+    tell_private(&config, has_file);
     let app = match subcommand {
         ProgramCommand::Health(args) => {
             return health(App::connect(config, has_file).await, args.json).await;
@@ -93,7 +136,7 @@ async fn go_in(
     };
     let mut local = Local::new(&app);
     let code = match (subcommand, command) {
-        (ProgramCommand::Console(args), _) => console::console(&mut local, screen, &greeting(), args.yes).await,
+        (ProgramCommand::Console(args), _) => console::console(&mut local, screen, &greeting(), args).await,
         (ProgramCommand::Exec(args), Some(command)) => exec::exec(&mut local, screen, command, args).await,
         (ProgramCommand::Run(args), _) => run::run(&mut local, screen, args).await,
         (ProgramCommand::Serve(args), _) => serve::serve(&app, general, args).await,
@@ -127,9 +170,63 @@ fn connection(subcommand: &ProgramCommand) -> Option<&Connect> {
         ProgramCommand::Exec(args) => &args.there,
         ProgramCommand::Run(args) => &args.there,
         ProgramCommand::Status(args) => &args.there,
+        ProgramCommand::Check(args) => &args.there,
+        ProgramCommand::Health(args) => &args.there,
         _ => return None,
     };
     there.connect.is_some().then_some(there)
+}
+
+/// The refusal of a command that only works on the local configuration, where `MOVER_CONNECT` names a remote Mover: what it would find or change
+/// here is not what is meant.
+fn refused_elsewhere(subcommand: &ProgramCommand) -> Option<CliError> {
+    let command = match subcommand {
+        ProgramCommand::Demo(_) => "demo",
+        ProgramCommand::Serve(_) => "serve",
+        ProgramCommand::Token(_) => "token",
+        ProgramCommand::Guard(_) => "guard",
+        ProgramCommand::Restore(_) => "restore",
+        ProgramCommand::Doctor(_) => "doctor",
+        ProgramCommand::Clean(_) => "clean",
+        ProgramCommand::Check(args) if args.sql && args.there.connect.is_some() => "check --sql",
+        ProgramCommand::Check(_)
+        | ProgramCommand::Console(_)
+        | ProgramCommand::Exec(_)
+        | ProgramCommand::Run(_)
+        | ProgramCommand::Status(_)
+        | ProgramCommand::Health(_)
+        | ProgramCommand::Completions { .. }
+        | ProgramCommand::Man { .. } => return None,
+    };
+    let url = std::env::var("MOVER_CONNECT").ok().filter(|url| !url.is_empty())?;
+    Some(CliError::OnlyHere { command, url })
+}
+
+/// Says that the private servers are used, and for what: in a wrong directory a new, empty installation must not be taken for the one that
+/// is meant.
+fn tell_private(config: &Config, has_file: bool) {
+    let here = std::env::current_dir().map_or_else(|_| ".".to_owned(), |here| here.display().to_string());
+    let verb = if std::path::Path::new(PRIVATE_DIR).exists() { "uses" } else { "starts and fills" };
+    let missing: Vec<&str> = [
+        (config.state.is_none(), "[state]"),
+        (config.redis.is_none(), "[redis]"),
+        (config.stores.is_empty(), "[stores]"),
+    ]
+    .into_iter()
+    .filter_map(|(is_missing, section)| is_missing.then_some(section))
+    .collect();
+    match (missing.is_empty(), has_file) {
+        (true, _) => {}
+        (false, true) => eprintln!(
+            "note: the configuration has no {}, so Mover {verb} the private servers in {here}/{PRIVATE_DIR}",
+            missing.join(", ")
+        ),
+        (false, false) => {
+            eprintln!(
+                "note: there is no mover.toml in {here}, so Mover {verb} the private servers in {PRIVATE_DIR}/ there"
+            )
+        }
+    }
 }
 
 /// The same interfaces on a remote Mover. No local configuration is read, and no local database is opened.
@@ -145,16 +242,23 @@ async fn run_remote(
     let Connect { connect: url, token_file, ca_file } = connect;
     let url = url.as_deref().unwrap_or_default();
     let target = Target::new(url, token_file.as_deref(), ca_file.as_deref()).map_err(RemoteError::from)?;
-    let mut host = Remote::open(Client::new(target)).await?;
+    let client = Client::new(target);
+    if let ProgramCommand::Health(args) = subcommand {
+        let health =
+            client.get("/health").await.unwrap_or_else(|error: RemoteError| Health::critical(error.to_string()));
+        return Ok(told_health(&health, args.json));
+    }
+    let mut host = Remote::open(client).await?;
     let code = match (subcommand, command) {
         (ProgramCommand::Console(args), _) => {
             let Me { name, role, .. } = host.me();
             let greeting = format!("{} At {} you are {name}, {role}.", greeting(), host.url());
-            console::console(&mut host, screen, &greeting, args.yes).await
+            console::console(&mut host, screen, &greeting, args).await
         }
         (ProgramCommand::Exec(args), Some(command)) => exec::exec(&mut host, screen, command, args).await,
         (ProgramCommand::Run(args), _) => run::run(&mut host, screen, args).await,
         (ProgramCommand::Status(args), _) => status::status(&mut host, args).await,
+        (ProgramCommand::Check(args), _) => exec::look(&mut host, &Command::Check, args.json).await,
         // Only these accept `--connect`.
         _ => Ok(ExitCode::SUCCESS),
     };
@@ -245,19 +349,28 @@ async fn health(app: Result<App, crate::app::AppError>, as_json: bool) -> Result
         Ok(app) => Health::look(&app.world).await.unwrap_or_else(|error| Health::critical(error.to_string())),
         Err(error) => Health::critical(error.to_string()),
     };
-    print(&Answer::of(&health), as_json);
     if let Ok(app) = app {
         app.close().await?;
     }
-    Ok(match health.level {
+    Ok(told_health(&health, as_json))
+}
+
+fn told_health(health: &Health, as_json: bool) -> ExitCode {
+    print(&Answer::of(health), as_json);
+    match health.level {
         Level::Ok => ExitCode::SUCCESS,
         Level::Warning => ExitCode::from(1),
         Level::Critical => ExitCode::from(2),
-    })
+    }
 }
 
 async fn clean(yes: bool) -> Result<ExitCode, CliError> {
-    if !yes && std::io::IsTerminal::is_terminal(&std::io::stdin()) {
+    if !yes && std::path::Path::new(PRIVATE_DIR).exists() {
+        if !ask::is_interactive() {
+            let what =
+                format!("clean: {PRIVATE_DIR}/ with the private Postgres and Redis is deleted, and everything in them");
+            return Err(CliError::Unconfirmed { what });
+        }
         eprint!("Delete {PRIVATE_DIR}/ with the private Postgres and Redis and everything in them? [y/N] ");
         let mut answer = String::new();
         std::io::stdin().read_line(&mut answer)?;

@@ -1,7 +1,7 @@
 //! The progress of a campaign: a bar on a terminal, otherwise a line from time to time.
 
 use std::fmt;
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::time::Duration;
 
 use indicatif::{HumanDuration, MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 use crate::operations::{CampaignStatus, LargeOrg, MigrationStatus};
 
+use super::follow::OnCtrlC;
 use super::screen::Screen;
 
 const LINE_EVERY: Duration = Duration::from_secs(5);
@@ -101,20 +102,20 @@ pub(super) struct View {
     large: Vec<String>,
 }
 
-/// The bars on a terminal: the campaign, its workers, and the keys.
+/// The bars on a terminal: the campaign, and below it lines of text that fit its width.
 struct Bars {
     all: MultiProgress,
     campaign: ProgressBar,
-    workers: Vec<ProgressBar>,
-    below: ProgressBar,
+    lines: Vec<ProgressBar>,
     keys: &'static str,
+    width: usize,
 }
 
 impl View {
     /// Opens a view of a campaign with so many orgs: bars on the terminal, or lines if standard error is not a terminal.
-    pub(super) fn open(screen: &Screen, campaign: &CampaignStatus, total: u64, has_keys: bool) -> Self {
+    pub(super) fn open(screen: &Screen, campaign: &CampaignStatus, total: u64, keys: Option<OnCtrlC>) -> Self {
         let bars = std::io::stderr().is_terminal().then(|| {
-            let bars = Bars::open(campaign, total, has_keys);
+            let bars = Bars::open(campaign, total, keys);
             screen.show_bars(bars.all.clone());
             bars
         });
@@ -156,24 +157,24 @@ impl View {
         self.large = standing.large_orgs.iter().map(LargeOrg::to_string).collect();
         if let Some(closed) = standing.closed {
             let [p50, p99, max] = [closed.p50_ms, closed.p99_ms, closed.max_ms].map(|ms| ms.round());
-            self.waits = format!("closed for writes: p50 {p50} ms, p99 {p99} ms, max {max} ms   ");
+            self.waits = format!("closed for writes: p50 {p50} ms, p99 {p99} ms, max {max} ms");
         }
     }
 
     /// Shows the present state.
     pub(super) fn show(&mut self, campaign: &CampaignStatus, waiting: Option<&str>, workers: &[String]) {
         let progress = self.progress(campaign);
-        let text = match waiting {
-            Some(cause) => format!("{progress}; waiting: {cause}"),
-            None => progress.to_string(),
+        let paused = campaign.reason.as_ref().filter(|_| campaign.phase == Phase::Paused);
+        let text = match (waiting, paused) {
+            (Some(cause), _) => format!("{progress}; waiting: {cause}"),
+            (None, Some(reason)) => format!("{progress}; {reason}"),
+            (None, None) => progress.to_string(),
         };
         match &mut self.bars {
             Some(bars) => {
                 bars.campaign.set_length(progress.total);
                 bars.campaign.set_position(progress.done());
-                bars.campaign.set_message(text);
-                bars.show_workers(&self.large, workers);
-                bars.below.set_message(format!("{}{}", self.waits, bars.keys));
+                bars.show(&text, self.large.iter().chain(workers), &self.waits);
             }
             None if self.line_at <= Instant::now() => {
                 eprintln!("{}: {text}", campaign.migration);
@@ -186,33 +187,73 @@ impl View {
 }
 
 impl Bars {
-    fn open(campaign: &CampaignStatus, total: u64, has_keys: bool) -> Self {
+    fn open(campaign: &CampaignStatus, total: u64, keys: Option<OnCtrlC>) -> Self {
         let all = MultiProgress::with_draw_target(ProgressDrawTarget::stderr());
         let bar = all.add(ProgressBar::new(total));
-        if let Ok(style) = ProgressStyle::with_template("{prefix} [{bar:24.green}] {percent:>3}%  {wide_msg}") {
+        if let Ok(style) = ProgressStyle::with_template("{prefix} [{wide_bar:.green}] {percent:>3}%") {
             bar.set_style(style.progress_chars("=> "));
         }
         bar.set_prefix(campaign.migration.to_string());
-        let below = all.add(line("  {wide_msg:.dim}"));
-        let keys = if has_keys { "b background · p pause · + - workers · Ctrl-C halts" } else { "" };
-        Self { all, campaign: bar, workers: Vec::new(), below, keys }
+        let keys = match keys {
+            Some(OnCtrlC::Halts) => "b background · p pause · + - workers · Ctrl-C halts",
+            Some(OnCtrlC::Leaves) => "b background · p pause · + - workers · Ctrl-C leaves",
+            None => "",
+        };
+        Self { all, campaign: bar, lines: Vec::new(), keys, width: width() }
     }
 
-    /// A line for each large org and for each worker, as long as there are not too many.
-    fn show_workers(&mut self, large: &[String], workers: &[String]) {
-        let all = || large.iter().chain(workers);
-        let more = all().count().saturating_sub(WORKERS_SHOWN);
-        let mut lines: Vec<String> =
-            all().take(WORKERS_SHOWN).map(|what| what.replace(char::is_control, "·")).collect();
-        lines.extend((more > 0).then(|| format!("and {more} more")));
-        while self.workers.len() < lines.len() {
-            let bar = self.all.insert_before(&self.below, line("  {wide_msg}"));
-            self.workers.push(bar);
+    /// The progress, a line for each large org and for each worker as long as there are not too many, block times and keys: what is wider
+    /// than the terminal goes on in the next line.
+    fn show<'a>(&mut self, progress: &str, works: impl Iterator<Item = &'a String>, waits: &str) {
+        self.fit();
+        let works: Vec<&String> = works.collect();
+        let more = works.len().saturating_sub(WORKERS_SHOWN);
+        let shown = works.iter().take(WORKERS_SHOWN).map(|work| short_line(work, self.width));
+        let mut lines = self.folded(progress);
+        lines.extend(shown);
+        lines.extend((more > 0).then(|| format!("  and {more} more")));
+        lines.extend(self.folded(waits));
+        lines.extend(self.folded(self.keys));
+        while self.lines.len() < lines.len() {
+            self.lines.push(self.all.add(line("{msg}")));
         }
-        // A line that was shown once stays, empty, so that the lines below do not jump.
-        for (place, bar) in self.workers.iter().enumerate() {
+        // A line that was shown once stays, empty, so that what is below does not jump.
+        for (place, bar) in self.lines.iter().enumerate() {
             bar.set_message(lines.get(place).cloned().unwrap_or_default());
         }
+    }
+
+    /// A terminal whose width has changed has folded the lines that are there: it is wiped, and they are drawn again.
+    fn fit(&mut self) {
+        let width = width();
+        if std::mem::replace(&mut self.width, width) != width {
+            let _ = self.all.clear();
+            // Home, and everything from there on.
+            let _ = std::io::stderr().write_all(b"\x1b[H\x1b[J");
+        }
+    }
+
+    fn folded(&self, text: &str) -> Vec<String> {
+        let options = textwrap::Options::new(self.width).initial_indent("  ").subsequent_indent("    ");
+        let lines = textwrap::wrap(text, options).into_iter().map(Into::into);
+        lines.filter(|line: &String| !line.trim().is_empty()).collect()
+    }
+}
+
+/// The columns that a line may have.
+fn width() -> usize {
+    let width = terminal_size::terminal_size_of(std::io::stderr()).map_or(80, |(width, _)| usize::from(width.0));
+    // The last column stays free: a full line would make some terminals go on in the next one.
+    width.max(20) - 1
+}
+
+/// What a worker does, on one line.
+fn short_line(text: &str, width: usize) -> String {
+    let text = text.replace(char::is_control, "·");
+    let line = format!("  {text}");
+    match line.chars().count() > width {
+        true => line.chars().take(width - 1).chain(['…']).collect(),
+        false => line,
     }
 }
 
@@ -227,7 +268,7 @@ fn line(template: &str) -> ProgressBar {
 impl Drop for View {
     fn drop(&mut self) {
         if let Some(bars) = &self.bars {
-            for bar in bars.workers.iter().chain([&bars.campaign, &bars.below]) {
+            for bar in bars.lines.iter().chain([&bars.campaign]) {
                 bar.finish_and_clear();
             }
             self.screen.clear();

@@ -10,7 +10,7 @@ use mover_actors::otp::{Registry, Root, Strategy, SupervisorSpec};
 use mover_actors::ports::MoveLog;
 use mover_actors::tree::Tree;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, MissedTickBehavior, sleep};
 
 use crate::app::{App, AppError, load_config};
 use crate::command::Command;
@@ -30,6 +30,8 @@ use super::log;
 /// The name of the token that is created if there is none.
 const FIRST_TOKEN: &str = "first";
 const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// How often it looks for a campaign whose process is gone.
+const TAKE_OVER_EVERY: Duration = Duration::from_secs(2);
 
 /// Serves until a signal asks it to stop.
 pub(super) async fn serve(app: &App, general: &General, args: &args::Serve) -> Result<ExitCode, CliError> {
@@ -56,10 +58,13 @@ pub(super) async fn serve(app: &App, general: &General, args: &args::Serve) -> R
     tracing::info!(url = %server.url(), "serving");
     println!("{}/", server.url());
     warn_without_token(app, &server.url()).await?;
-    continue_campaign(app, &tree).await;
+    let mut looks = tokio::time::interval(TAKE_OVER_EVERY);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             () = interrupts.next() => break,
+            // A campaign that another process drove may have been interrupted meanwhile.
+            _ = looks.tick() => continue_campaign(app, &tree).await,
             _ = hangups.recv() => reload(general, &shared, &server),
             ended = tree.ended() => ended.map_err(AppError::from)?,
             ended = interfaces.ended() => ended.map_err(AppError::from)?,

@@ -8,8 +8,8 @@ use mover_actors::domain::ids::OrgName;
 use mover_actors::domain::state::Aim;
 
 use super::line::{quoted, written};
-use super::selection::{Shown, Which};
-use super::{Command, FlagHash, MigrateOptions};
+use super::selection::{RETRY_WORDS, Shown, Which};
+use super::{Command, FlagHash, MigrateOptions, RetryFrom};
 
 impl fmt::Display for Command {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -20,6 +20,7 @@ impl fmt::Display for Command {
                 write!(f, "orgs add {} {migration}", orgs.join(","))
             }
             Command::OrgsReady { migration, which } => write!(f, "orgs ready {migration} {}", all(which)),
+            Command::OrgsForceOld { migration } => write!(f, "orgs force-old {migration}"),
             Command::OrgsList { migration, state, limit } => {
                 write!(f, "orgs list {migration}")?;
                 option(f, "state", state.map(|state| state.as_str()))?;
@@ -40,7 +41,13 @@ impl fmt::Display for Command {
             }
             Command::Control(steer) => steering(f, *steer),
             Command::Verify { migration, which } => write!(f, "verify {migration} {}", all(which)),
-            Command::Retry { migration, which } => write!(f, "retry {migration} {}", Shown { which, all: "failed" }),
+            Command::Retry { migration, which, from } => {
+                let all = match from {
+                    RetryFrom::Failed => "failed",
+                    RetryFrom::RolledBack => "rolled_back",
+                };
+                write!(f, "retry {migration} {}", Shown { which, all, keywords: &RETRY_WORDS })
+            }
             Command::FlagsShow { hash } => write!(f, "flags show {}", hash_name(hash)),
             Command::FlagsCheck => f.write_str("flags check"),
             Command::FlagsRepair => f.write_str("flags repair"),
@@ -76,7 +83,7 @@ impl fmt::Display for Command {
 }
 
 fn all(which: &Which) -> Shown<'_> {
-    Shown { which, all: "all" }
+    Shown { which, all: "all", keywords: &["all"] }
 }
 
 fn org(name: &OrgName) -> String {

@@ -1,17 +1,32 @@
 //! The output of `help`.
 
+use serde_json::{Value, json};
+
 use super::spec::{Spec, specs};
 
 /// All commands, one per line; or, for a topic such as `orgs` or `orgs ready`, everything about those.
 pub fn help(topic: Option<&str>) -> String {
     match topic {
         None => overview(),
-        Some(topic) => {
-            let words: Vec<&str> = topic.split_whitespace().collect();
-            let matching = specs().filter(|spec| spec.words.starts_with(&words));
-            matching.map(explained).collect::<Vec<_>>().join("\n")
-        }
+        Some(_) => about(topic).map(in_full).collect::<Vec<_>>().join("\n"),
     }
+}
+
+/// The same for programs.
+pub fn explained(topic: Option<&str>) -> Value {
+    let command = |spec: &Spec| {
+        json!({
+            "command": spec.words.join(" "), "syntax": spec.syntax, "summary": spec.summary, "details": spec.details,
+            "examples": spec.examples, "options": spec.options,
+        })
+    };
+    about(topic).map(command).collect()
+}
+
+/// The commands of a topic; all without one.
+fn about(topic: Option<&str>) -> impl Iterator<Item = &'static Spec> {
+    let words: Vec<String> = topic.unwrap_or_default().split_whitespace().map(str::to_owned).collect();
+    specs().filter(move |spec| spec.words.len() >= words.len() && spec.words.iter().zip(&words).all(|(a, b)| a == b))
 }
 
 fn overview() -> String {
@@ -28,7 +43,7 @@ fn overview() -> String {
     text
 }
 
-fn explained(spec: &Spec) -> String {
+fn in_full(spec: &Spec) -> String {
     let mut text = format!("{}\n  {}\n", spec.syntax, spec.summary);
     if !spec.details.is_empty() {
         text.push_str(&format!("  {}\n", spec.details));

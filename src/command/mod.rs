@@ -29,7 +29,7 @@ use mover_actors::domain::state::Aim;
 
 pub use self::display::verb;
 pub use self::error::ParseError;
-pub use self::help::help;
+pub use self::help::{explained, help};
 pub use self::selection::Which;
 pub use self::spec::{Spec, specs};
 pub use self::words::{Word, line_of};
@@ -55,6 +55,11 @@ pub enum Command {
         migration: MigrationName,
         /// The orgs.
         which: Which,
+    },
+    /// Give captured orgs that do not move yet flags of their own, which force them to the old components.
+    OrgsForceOld {
+        /// The migration.
+        migration: MigrationName,
     },
     /// List the orgs of a migration.
     OrgsList {
@@ -99,12 +104,14 @@ pub enum Command {
         /// The orgs.
         which: Which,
     },
-    /// Make failed orgs ready again.
+    /// Make failed orgs ready again, or those that were rolled back.
     Retry {
         /// The migration.
         migration: MigrationName,
-        /// Which of the failed orgs.
+        /// Which of them.
         which: Which,
+        /// The state that they are in. Orgs that are named may be in either.
+        from: RetryFrom,
     },
     /// Show the desired and the actual fields of a flag hash.
     FlagsShow {
@@ -178,6 +185,15 @@ pub enum Command {
     Quit,
 }
 
+/// The state in which orgs wait to be retried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RetryFrom {
+    /// They could not be moved.
+    Failed,
+    /// They were moved, and brought back.
+    RolledBack,
+}
+
 /// Options of a new campaign.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct MigrateOptions {
@@ -207,14 +223,21 @@ pub enum FlagHash {
 }
 
 impl Command {
+    /// The orgs that it selects, if it does.
+    pub fn selected(&self) -> Option<&Which> {
+        match self {
+            Command::OrgsReady { which, .. }
+            | Command::Migrate { which, .. }
+            | Command::Verify { which, .. }
+            | Command::Retry { which, .. } => Some(which),
+            _ => None,
+        }
+    }
+
     /// The file that the command would read or write.
     pub fn file(&self) -> Option<&str> {
-        match self {
-            Command::OrgsReady { which: Which::File(path), .. }
-            | Command::Migrate { which: Which::File(path), .. }
-            | Command::Verify { which: Which::File(path), .. }
-            | Command::Retry { which: Which::File(path), .. }
-            | Command::Report { out: Some(path), .. } => Some(path),
+        match (self, self.selected()) {
+            (_, Some(Which::File(path))) | (Command::Report { out: Some(path), .. }, _) => Some(path),
             _ => None,
         }
     }
@@ -268,6 +291,11 @@ impl StateKind {
     pub fn as_str(self) -> &'static str {
         self.into()
     }
+}
+
+/// The name of an org as it is typed: in quotes unless it is plainly a name, and no word of any command.
+pub fn written_name(name: &str) -> String {
+    line::written(name, &["all", "failed", "rolled_back", "default", "override", "no-org"])
 }
 
 /// Parses one line. An empty line, or one with only a comment, is no command.

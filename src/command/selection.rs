@@ -5,6 +5,7 @@ use std::fmt;
 use mover_actors::domain::campaign::Selection;
 use mover_actors::domain::ids::OrgName;
 
+use super::RetryFrom;
 use super::args::Args;
 use super::error::Fault;
 use super::line::{Arg, Item, quoted, written};
@@ -22,6 +23,11 @@ impl Which {
     /// Takes the next argument; `all` is the word for all orgs.
     pub(super) fn take(args: &mut Args, all: &str) -> Result<Self, Fault> {
         let arg = args.next(&format!("{all}, a number, a percentage, names, or @FILE"))?;
+        Self::of(&arg, all)
+    }
+
+    /// What an argument selects; `all` is the word for all orgs.
+    pub(super) fn of(arg: &Arg, all: &str) -> Result<Self, Fault> {
         if let [item] = arg.items.as_slice() {
             if item.at {
                 return Ok(Which::File(item.text.clone()));
@@ -32,7 +38,7 @@ impl Which {
                 return Ok(Which::Orgs(selection));
             }
         }
-        names(&arg, all).map(|names| Which::Orgs(Selection::Names(names)))
+        names(arg, all).map(|names| Which::Orgs(Selection::Names(names)))
     }
 }
 
@@ -68,6 +74,30 @@ pub(super) fn names(arg: &Arg, all: &str) -> Result<Vec<OrgName>, Fault> {
     arg.items.iter().map(name).collect()
 }
 
+/// The words of `retry` for the orgs of one state, and `all`, which would leave open which of them is meant.
+pub(super) const RETRY_WORDS: [&str; 3] = ["failed", "rolled_back", "all"];
+
+/// The orgs that `retry` is about.
+pub(super) fn retried(args: &mut Args) -> Result<(Which, RetryFrom), Fault> {
+    let arg = args.next("failed, rolled_back, a number, a percentage, names, or @FILE")?;
+    for item in &arg.items {
+        match item.keyword() {
+            Some("rolled_back") if arg.items.len() == 1 => {
+                return Ok((Which::Orgs(Selection::All), RetryFrom::RolledBack));
+            }
+            Some(word @ ("all" | "rolled_back")) => {
+                let problem = format!(
+                    "{word} is no name here: failed and rolled_back stand alone for all orgs in one of these states (quote it if an org \
+                     is called so)"
+                );
+                return Err(Fault::new(item.span, problem));
+            }
+            _ => {}
+        }
+    }
+    Ok((Which::of(&arg, "failed")?, RetryFrom::Failed))
+}
+
 /// The org that one item names.
 pub(super) fn org_name(item: &Item) -> Result<OrgName, Fault> {
     if item.at {
@@ -81,6 +111,8 @@ pub(super) struct Shown<'a> {
     pub(super) which: &'a Which,
     /// The word for all orgs.
     pub(super) all: &'static str,
+    /// Names that need quotes, so that they are not taken for words.
+    pub(super) keywords: &'static [&'static str],
 }
 
 impl fmt::Display for Shown<'_> {
@@ -90,7 +122,7 @@ impl fmt::Display for Shown<'_> {
             Which::Orgs(Selection::First(count)) => write!(f, "{count}"),
             Which::Orgs(Selection::Percent(percent)) => write!(f, "{percent}%"),
             Which::Orgs(Selection::Names(names)) => {
-                let names: Vec<_> = names.iter().map(|name| written(name.as_str(), &[self.all])).collect();
+                let names: Vec<_> = names.iter().map(|name| written(name.as_str(), self.keywords)).collect();
                 f.write_str(&names.join(","))
             }
             Which::File(path) => write!(f, "@{}", quoted(path)),

@@ -80,6 +80,12 @@ impl Definitions {
         self.preps.get(name.as_str()).and_then(|prepared| self.moves.get(prepared))
     }
 
+    /// The names and aliases of the preps of a migration, sorted.
+    pub fn preps_of(&self, migration: &MigrationName) -> Vec<String> {
+        let of = self.preps.iter().filter(|(_, prepared)| *prepared == migration);
+        of.map(|(name, _)| name.clone()).collect()
+    }
+
     /// All names and aliases, sorted.
     pub fn names(&self) -> Vec<String> {
         let mut names: Vec<String> =

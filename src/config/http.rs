@@ -23,6 +23,8 @@ pub struct Http {
     pub send_timeout: Duration,
     /// Whether commands past the point of no return need a second person.
     pub second_person: bool,
+    /// Whether tokens with the role viewer get the rows of customers at which moves failed.
+    pub rows_for_viewers: bool,
     /// How long orgs in flight may take after SIGTERM. The next Mover takes over the rest.
     pub shutdown: Duration,
 }
@@ -36,6 +38,7 @@ impl Default for Http {
             requests_per_second: 100,
             send_timeout: Duration::from_secs(30),
             second_person: false,
+            rows_for_viewers: false,
             shutdown: Duration::from_secs(60),
         }
     }
@@ -63,6 +66,7 @@ pub(super) fn read(mut section: Section<'_>, base: &Path, http: &mut Http) {
     http.tls = read_identity(&section, base, certificate, key);
     http.behind_proxy = section.boolean("behind_proxy").unwrap_or(http.behind_proxy);
     http.second_person = section.boolean("second_person").unwrap_or(http.second_person);
+    http.rows_for_viewers = section.boolean("rows_for_viewers").unwrap_or(http.rows_for_viewers);
     if let Some(number) = section.number("requests_per_second", 1..=1_000_000) {
         http.requests_per_second = number as u32;
     }

@@ -67,6 +67,8 @@ pub struct Log {
     pub format: LogFormat,
     /// The level.
     pub level: LogLevel,
+    /// Whether rows that a store refuses are repeated, in the log and in reasons of failures.
+    pub customer_rows: bool,
 }
 
 /// The format of log lines.
@@ -109,6 +111,9 @@ impl LogLevel {
     }
 }
 
+/// After more failures than this a campaign halts by itself, unless the configuration or the command says otherwise.
+const FAILURES_MAX: u32 = 100;
+
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -117,7 +122,7 @@ impl Default for Config {
             stores: BTreeMap::new(),
             migrations_dir: "migrations".into(),
             tuning: Tuning { concurrency: 8, sleep_time_ms: 5_000, pace_ms: 0 },
-            failure_policy: FailurePolicy::default(),
+            failure_policy: FailurePolicy { error_halts: false, failures_max: Some(FAILURES_MAX) },
             lease: Duration::from_secs(15),
             drain_budget: Duration::from_secs(30),
             step_budget: Duration::from_secs(60),
@@ -125,7 +130,7 @@ impl Default for Config {
             copy_range_rows: 100_000,
             backup_dir: "backups".into(),
             http: Http::default(),
-            log: Log { format: LogFormat::Text, level: LogLevel::Info },
+            log: Log { format: LogFormat::Text, level: LogLevel::Info, customer_rows: true },
             telemetry: Telemetry::default(),
         }
     }
@@ -200,6 +205,7 @@ fn read_document(mut document: Section<'_>, base: &Path) -> Config {
         let formats = [("text", LogFormat::Text), ("json", LogFormat::Json)];
         replace(&mut config.log.format, section.choice("format", &formats));
         replace(&mut config.log.level, section.choice("level", &LogLevel::ALL));
+        replace(&mut config.log.customer_rows, section.boolean("customer_rows"));
         section.finish();
     }
     if let Some(section) = document.section("telemetry") {
@@ -240,7 +246,8 @@ fn read_campaign(mut section: Section<'_>, config: &mut Config) {
     replace(&mut tuning.sleep_time_ms, section.number("sleep_time_ms", 0..=WAIT_MAX_MS).map(|ms| ms as u64));
     replace(&mut tuning.pace_ms, section.number("pace_ms", 0..=WAIT_MAX_MS).map(|ms| ms as u64));
     replace(&mut failure_policy.error_halts, section.boolean("error_halts"));
-    failure_policy.failures_max = section.number("failures_max", 0..=i64::from(u32::MAX)).map(|number| number as u32);
+    let failures_max = section.number("failures_max", 0..=i64::from(u32::MAX)).map(|number| number as u32);
+    failure_policy.failures_max = failures_max.or(failure_policy.failures_max);
     section.finish();
 }
 

@@ -38,7 +38,7 @@ use mover_actors::ports::Engine;
 use mover_actors::ports::{Copied, EngineError, Listing};
 pub use mover_actors::protocol::LiveLimits;
 use mover_actors::protocol::store::Keeps;
-use mover_actors::protocol::{CopyRoute, Holder, LiveRoute, Migration, Moves, Proofs, Stores, Turns};
+use mover_actors::protocol::{self, CopyRoute, Damage, Holder, LiveRoute, Migration, Moves, Proofs, Stores, Turns};
 use tokio::sync::OnceCell;
 
 pub use check::report::{Finding, Level, Report, Statement};
@@ -48,6 +48,7 @@ pub use live::{BackupKeys, OpenedBackup, RangedCopy, Restored, Trust};
 pub use orgs::survey::Guarded;
 pub use orgs::{Listed, names_no_org};
 pub use schema::name::{ColumnName, NameError, TableName, split_identifiers};
+pub use store::error::show_refused_rows;
 pub use store::identity::StoreIdentity;
 pub(crate) use store::next_if_changed;
 pub use store::{Store, StoreError};
@@ -173,6 +174,12 @@ impl PgEngine {
         let way = if *store == definition.from { Way::Back } else { Way::Forward };
         let kept = self.live_plan(definition, way, self.a_moment_ago()).await?;
         live::restore::remove(backup, &kept.plan, holding, epoch, self.live_limits.purge_rows).await
+    }
+
+    /// Rows of an org that has moved online which differ between the stores although nothing logged that they were written since.
+    pub async fn damage(&self, lease: &Lease) -> Result<Option<Damage>, EngineError> {
+        let _turn = self.turns.take(1).await?;
+        protocol::damage(self, lease).await
     }
 
     /// The state of the connection pool of each store.

@@ -4,6 +4,7 @@
 //! - `access/`: tokens, roles, rates; the caller
 //! - `api/`: the endpoints; the OpenAPI document, which is generated from this code, has the shape of each answer
 //! - `events/`: changes, sent to all connected clients
+//! - `customer_rows`: rows that viewers do not get
 //! - `tls`: the certificate, which can be renewed while Mover runs
 //! - `run_leases`: which client owns which runbook run
 //! - `wire`: shapes that both sides read
@@ -16,6 +17,7 @@
 pub mod access;
 mod api;
 mod cached;
+mod customer_rows;
 mod events;
 mod head;
 mod health;

@@ -2,8 +2,8 @@
 
 use std::fmt::Display;
 
-use serde::Serialize;
-use serde_json::Value;
+use serde::{Deserialize, Serialize, Serializer};
+use serde_json::{Value, json};
 
 /// An answer in both forms.
 #[derive(Debug, Clone, PartialEq)]
@@ -12,12 +12,70 @@ pub struct Answer {
     pub text: String,
     /// For programs.
     pub json: Value,
+    /// Whether all was done, and is as it should be.
+    pub verdict: Verdict,
+}
+
+/// What an answer means for those who go on after it: the exit code of the program, the next line of a script, the next step of a
+/// runbook.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// All was done, or is as it should be.
+    #[default]
+    Done,
+    /// A person should look. What comes next does not depend on it.
+    Warning,
+    /// Something was not done, or is not as it should be.
+    NotAll,
+    /// Orgs are blocked, or nothing can be moved.
+    Critical,
+}
+
+impl Verdict {
+    /// The exit code of a program that ends with this answer.
+    pub fn exit_code(self) -> u8 {
+        match self {
+            Verdict::Done => 0,
+            Verdict::Warning | Verdict::NotAll => 1,
+            Verdict::Critical => 2,
+        }
+    }
+
+    /// Whether a script or a runbook must not go on.
+    pub fn stops(self) -> bool {
+        matches!(self, Verdict::NotAll | Verdict::Critical)
+    }
 }
 
 impl Answer {
     /// A sentence and the facts in it.
     pub fn new(text: impl Into<String>, json: Value) -> Self {
-        Self { text: text.into().trim_end().to_owned(), json }
+        Self { text: text.into().trim_end().to_owned(), json, verdict: Verdict::Done }
+    }
+
+    /// The same facts, with this verdict.
+    #[must_use]
+    pub fn judged(self, verdict: Verdict) -> Self {
+        Self { verdict, ..self }
+    }
+
+    /// The same facts: something was not done, or is not as it should be, unless `all` is.
+    #[must_use]
+    pub fn if_all(self, all: bool) -> Self {
+        self.judged(if all { Verdict::Done } else { Verdict::NotAll })
+    }
+
+    /// The form that the audit keeps, and that goes over the network.
+    pub fn kept(&self) -> Value {
+        json!({ "text": self.text, "json": self.json, "verdict": self.verdict })
+    }
+
+    /// The answer that was kept; only its first line, `told`, if it was too long for that.
+    pub fn of_kept(kept: Option<&Value>, told: Option<&str>) -> Self {
+        let Some(kept) = kept else { return Self::new(told.unwrap_or_default(), Value::Null) };
+        let verdict = Verdict::deserialize(&kept["verdict"]).unwrap_or_default();
+        Self::new(kept["text"].as_str().unwrap_or_default(), kept["json"].clone()).judged(verdict)
     }
 
     /// A view that implements both forms.
@@ -77,4 +135,17 @@ pub(super) fn span(seconds: f64) -> String {
 /// Milliseconds with the significant digits.
 pub(super) fn ms(milliseconds: f64) -> String {
     if milliseconds < 10.0 { format!("{milliseconds:.1} ms") } else { format!("{milliseconds:.0} ms") }
+}
+
+/// A measured number, to three digits behind the point, for programs: more would be noise.
+pub(crate) fn rounded<S: Serializer>(number: &f64, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64((number * 1e3).round() / 1e3)
+}
+
+/// The same, if it is known.
+pub(crate) fn rounded_if_any<S: Serializer>(number: &Option<f64>, serializer: S) -> Result<S::Ok, S::Error> {
+    match number {
+        Some(number) => rounded(number, serializer),
+        None => serializer.serialize_none(),
+    }
 }

@@ -2,12 +2,12 @@
 
 use mover_actors::domain::campaign::{Campaign, CampaignPlan, Control, FailurePolicy, Selection, Tuning};
 use mover_actors::domain::ids::{MigrationName, OrgName};
-use mover_actors::domain::state::{Aim, Course, Strategy};
+use mover_actors::domain::state::{Aim, Course, State, Strategy};
 use mover_actors::ports::MoveLog;
 use mover_actors::tree::manager::{Migrate, Resume};
 use serde_json::json;
 
-use crate::command::{MigrateOptions, Which, verb};
+use crate::command::{Command, MigrateOptions, RetryFrom, Which, verb};
 use crate::state::read::Counts;
 
 use super::Running;
@@ -57,15 +57,15 @@ pub(super) async fn migrate(
             }
         });
     }
+    if let Selection::Names(names) = &selection {
+        one_can_begin(world, &definition.name, aim, names).await?;
+    }
     if waiting(aim, &counts) == 0 {
         let migration = definition.name.to_string();
         return Err(match aim {
             Aim::Migrate => OperationError::NothingReady { migration, counts },
             Aim::RollBack | Aim::Finalize => OperationError::NothingMigrated { migration, counts, verb: verb(aim) },
         });
-    }
-    if let Selection::Names(names) = &selection {
-        one_can_begin(world, &definition.name, aim, names).await?;
     }
     world.flags.ping().await?;
     super::continuity::refuse_changed(world).await?;
@@ -77,6 +77,13 @@ pub(super) async fn migrate(
         super::guard::install_for_campaign(world, definition).await?;
     }
     super::continuity::remember(world, definition).await?;
+    if (definition.strategy, aim) == (Strategy::Window, Aim::Migrate)
+        && !definition.tables.is_empty()
+        && !super::danger::are_writers_kept_out(world).await?
+    {
+        let migration = &definition.name;
+        tracing::warn!(%migration, "orgs_503_mode in dl_default is not true: what is written in this window may be missing in the target");
+    }
     let defaults = &world.campaign;
     let plan = CampaignPlan {
         migration: definition.name.clone(),
@@ -119,8 +126,19 @@ async fn one_can_begin(
         return Ok(());
     }
     let elsewhere = moves.iter().take(ELSEWHERE_SHOWN_MAX).map(|record| format!("{} is {}", record.org, record.state));
-    let (migration, orgs) = (migration.to_string(), elsewhere.collect::<Vec<_>>().join(", "));
-    Err(OperationError::NoneCanBegin { migration, orgs, begins, verb: verb(aim) })
+    let orgs = elsewhere.collect::<Vec<_>>().join(", ");
+    let is_there = |states: &[State]| moves.iter().all(|record| states.contains(&record.state));
+    let named = |command: fn(MigrationName, Which) -> Command| {
+        command(migration.clone(), Which::Orgs(Selection::Names(names.to_vec()))).to_string()
+    };
+    let next = if aim == Aim::Migrate && is_there(&[State::Failed, State::RolledBack]) {
+        named(|migration, which| Command::Retry { migration, which, from: RetryFrom::Failed })
+    } else if aim == Aim::Migrate && is_there(&[State::Holding]) {
+        named(|migration, which| Command::OrgsReady { migration, which })
+    } else {
+        format!("status {migration}")
+    };
+    Err(OperationError::NoneCanBegin { migration: migration.to_string(), orgs, begins, next, verb: verb(aim) })
 }
 
 /// How many orgs are in the state from which an aim claims.
@@ -170,7 +188,9 @@ async fn selected(
 pub(super) async fn control(world: &World, change: Control) -> Result<Answer, OperationError> {
     // The reason of a halted campaign tells callers that wait for its work that it is not done.
     let reason = matches!(change, Control::Halt).then_some("halted by a command");
+    let before = world.log.live_campaign().await?;
     let campaign = world.log.control(change, reason).await?;
+    let was = before.map(|before| json!({ "phase": before.phase, "concurrency": before.tuning.concurrency }));
     let what = match change {
         Control::Pause => format!("paused; {} orgs in flight go on to their end. next: resume", campaign.in_flight()),
         Control::Resume => "goes on".into(),
@@ -180,7 +200,10 @@ pub(super) async fn control(world: &World, change: Control) -> Result<Answer, Op
         Control::PaceMs(ms) => format!("lets each worker rest {ms} ms between two orgs from now on"),
     };
     let text = format!("campaign {} of {} {what}", campaign.id, campaign.migration);
-    Ok(Answer::new(text, json!({ "campaign": campaign.id, "phase": campaign.phase, "tuning": campaign.tuning })))
+    Ok(Answer::new(
+        text,
+        json!({ "campaign": campaign.id, "phase": campaign.phase, "tuning": campaign.tuning, "was": was }),
+    ))
 }
 
 /// The answer when a campaign was opened or resumed.

@@ -41,8 +41,8 @@ pub fn is_final(world: &World, command: &Command) -> bool {
 /// Whether a command needs confirmation before it is carried out. Reads only.
 pub async fn danger(world: &World, command: &Command) -> Result<Option<Danger>, OperationError> {
     match command {
-        Command::Migrate { aim: Aim::Migrate, .. }
-        | Command::Migrate { aim: Aim::RollBack, which: Which::Orgs(Selection::Names(_)), .. } => Ok(None),
+        Command::Migrate { aim: Aim::Migrate, migration, .. } => of_open_window(world, migration).await,
+        Command::Migrate { aim: Aim::RollBack, which: Which::Orgs(Selection::Names(_)), .. } => Ok(None),
         Command::Migrate { aim, migration, which, .. } => of_campaign(world, *aim, migration, which).await.map(Some),
         Command::Darklaunch { .. } | Command::Darklaunch503 { .. } | Command::DarklaunchOrgs503 { .. } => {
             match change(command) {
@@ -60,6 +60,35 @@ pub async fn danger(world: &World, command: &Command) -> Result<Option<Danger>, 
         }
         _ => Ok(None),
     }
+}
+
+/// A window in which writers were not kept out: what they write while a campaign copies is not in the target, and no flag sends them
+/// elsewhere.
+async fn of_open_window(world: &World, migration: &MigrationName) -> Result<Option<Danger>, OperationError> {
+    let Ok(definition) = world.definition(migration) else { return Ok(None) };
+    // Statements for each org copy no rows.
+    let copies = definition.strategy == Strategy::Window && !definition.tables.is_empty();
+    if !copies || are_writers_kept_out(world).await? {
+        return Ok(None);
+    }
+    let (name, to) = (&definition.name, &definition.to);
+    let what = format!(
+        "migrate: {name} moves orgs in a window, and orgs_503_mode in dl_default is not true: what is written from now on may be missing in \
+         {to}. next: darklaunch orgs-503 on"
+    );
+    Ok(Some(Danger { what, word: name.to_string(), for_admins: false }))
+}
+
+/// Whether the flags answer 503 to requests that would change orgs, or to all requests.
+pub(super) async fn are_writers_kept_out(world: &World) -> Result<bool, OperationError> {
+    let is_set = |flags: &std::collections::BTreeMap<String, String>, field: &str| {
+        flags.get(field).is_some_and(|value| value == "true")
+    };
+    let default = world.flags.hash(&FlagKey::default_hash()).await?;
+    if is_set(&default, "orgs_503_mode") || is_set(&default, "503_mode") {
+        return Ok(true);
+    }
+    Ok(is_set(&world.flags.hash(&FlagKey::override_hash()).await?, "503_mode"))
 }
 
 async fn of_campaign(

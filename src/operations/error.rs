@@ -57,8 +57,8 @@ pub enum OperationError {
     },
     /// There is nothing to move.
     #[error(
-        "{migration}: no org is ready ({} in holding, {} in flight, {} migrated, {} failed); next: {}",
-        counts.holding, counts.started, counts.migrated, counts.failed, next_step(migration, counts)
+        "{migration}: no org is ready ({} in holding, {} in flight, {} migrated, {} failed, {} rolled back); next: {}",
+        counts.holding, counts.started, counts.migrated, counts.failed, counts.rolled_back, next_step(migration, counts)
     )]
     NothingReady {
         /// The migration.
@@ -113,7 +113,7 @@ pub enum OperationError {
         verb: &'static str,
     },
     /// None of the named orgs is in the state from which the aim claims.
-    #[error("{migration}: {verb} begins with orgs that are {begins}, but {orgs}; next: status {migration}")]
+    #[error("{migration}: {verb} begins with orgs that are {begins}, but {orgs}; next: {next}")]
     NoneCanBegin {
         /// The migration.
         migration: String,
@@ -121,6 +121,8 @@ pub enum OperationError {
         orgs: String,
         /// The state in which they would have to be.
         begins: State,
+        /// The command that brings them there, or shows them.
+        next: String,
         /// The command.
         verb: &'static str,
     },
@@ -216,6 +218,7 @@ fn next_step(migration: &str, counts: &Counts) -> String {
         Counts { started: 1.., .. } => "resume brings those in flight to their end".into(),
         Counts { holding: 1.., .. } => format!("orgs ready {migration} all"),
         Counts { failed: 1.., .. } => format!("retry {migration} failed"),
+        Counts { rolled_back: 1.., .. } => format!("retry {migration} rolled_back"),
         _ if counts.total() == 0 => format!("orgs capture {migration}"),
         _ => format!("status {migration}"),
     }

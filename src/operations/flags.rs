@@ -21,7 +21,7 @@ use super::world::World;
 const DRIFTS_MAX: usize = 100;
 
 /// The hash that a command changes, and its new fields; `None` if it changes none.
-pub(super) fn change(command: &Command) -> Option<(FlagKey, Fields)> {
+pub(crate) fn change(command: &Command) -> Option<(FlagKey, Fields)> {
     let one = |field: &str, value: Option<String>| Fields::from([(field.to_owned(), value)]);
     match command {
         Command::Darklaunch { hash, fields } => Some((hash.key(), fields.clone())),

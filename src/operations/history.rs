@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::command::Command;
 use crate::state::{CommandEnd, NewCommand};
 
-use super::answer::{Answer, at, short, table};
+use super::answer::{Answer, at, rfc3339, short, table};
 use super::error::OperationError;
 use super::world::World;
 use super::{Outcome, Running, carried_out};
@@ -120,7 +120,7 @@ pub async fn carry_out_noted(
     let end = CommandEnd {
         done: outcome.is_ok(),
         told: &told,
-        answer: noted.keeps_answer.then(|| json!({ "text": answer.text, "json": answer.json })).filter(can_be_kept),
+        answer: noted.keeps_answer.then(|| answer.kept()).filter(can_be_kept),
         campaign: match &outcome {
             Ok(Outcome::Campaign(campaign, _)) => Some(campaign.id),
             _ => None,
@@ -167,8 +167,8 @@ pub(super) async fn history(world: &World, limit: Option<u32>) -> Result<Answer,
         .iter()
         .map(|entry| {
             json!({
-                "id": entry.id, "at": at(entry.at), "actor": entry.actor, "door": entry.door, "command": entry.command,
-                "outcome": entry.outcome(), "told": entry.told, "ended_at": entry.ended_at.map(at),
+                "id": entry.id, "at": rfc3339(entry.at), "actor": entry.actor, "door": entry.door, "command": entry.command,
+                "outcome": entry.outcome(), "told": entry.told, "ended_at": entry.ended_at.map(rfc3339),
             })
         })
         .collect();

@@ -16,6 +16,7 @@ mod health;
 mod history;
 mod location;
 mod only_rows;
+mod org_file;
 mod orgs;
 mod outlook;
 mod prep;
@@ -41,9 +42,10 @@ use mover_actors::tree::manager::Manager;
 use serde_json::json;
 
 use crate::command::{self, Command};
+use crate::engine::Level as CheckLevel;
 
-pub use answer::Answer;
-pub(crate) use answer::{at, rfc3339};
+pub use answer::{Answer, Verdict};
+pub(crate) use answer::{at, rfc3339, rounded_if_any};
 pub use approval::{Proposed, refused};
 pub use campaigns::total as campaign_total;
 pub use check::Checked;
@@ -52,11 +54,12 @@ pub use continuity::{Discontinuity, accept, enforce, refuse_changed};
 pub use danger::{Danger, danger, is_final};
 pub use doctor::Diagnosis;
 pub use error::OperationError;
-pub(crate) use flags::flags_of;
+pub(crate) use flags::{change as flag_change, flags_of};
 pub use guard::{GuardWork, guard};
 pub use health::{Health, Level};
 pub use history::{Interface, Noted, carry_out, carry_out_noted, note};
 pub use location::{Location, location};
+pub use orgs::uncaptured;
 pub(crate) use orgs::{doing, progress_of, selection};
 pub use outlook::LargeOrg;
 pub use restore::{KeyInLog, RestoreWish, restore};
@@ -125,7 +128,8 @@ pub fn needs(command: &Command) -> Needs {
     match command {
         // The approved command may be a campaign.
         Command::Migrate { .. } | Command::Control(Control::Resume) | Command::Approve { .. } => Needs::Tree,
-        Command::FlagsRepair
+        Command::OrgsForceOld { .. }
+        | Command::FlagsRepair
         | Command::Darklaunch { .. }
         | Command::Darklaunch503 { .. }
         | Command::DarklaunchOrgs503 { .. }
@@ -177,18 +181,27 @@ async fn carried_out(world: &World, running: Option<&Running>, command: &Command
         Command::OrgsCapture { migration } => orgs::capture(world, migration).await?,
         Command::OrgsAdd { orgs, migration } => orgs::add(world, orgs, migration).await?,
         Command::OrgsReady { migration, which } => orgs::ready(world, migration, which).await?,
+        Command::OrgsForceOld { migration } => {
+            let definition = world.definition(migration)?;
+            prep::force_captured(world, console("orgs force-old")?, definition).await?
+        }
         Command::OrgsList { migration, state, limit } => orgs::list(world, migration, *state, *limit).await?,
         Command::Org { org, migration } => {
             orgs::show(world, org, migration.as_ref(), running.map(|running| &running.registry)).await?
         }
-        Command::Retry { migration, which } => orgs::retry(world, migration, which).await?,
+        Command::Retry { migration, which, from } => orgs::retry(world, migration, which, *from).await?,
         Command::Verify { migration, which } => verify::verify(world, migration, which).await?,
         Command::Status { migration, watch: _ } => {
             let only = migration.as_ref().map(|name| world.definition(name)).transpose()?;
             Answer::of(&StatusView::read(world, only.map(|definition| &definition.name)).await?)
         }
         Command::FlagsShow { hash } => flags::show(world, &hash.key()).await?,
-        Command::FlagsCheck => flags::check(world).await?,
+        Command::FlagsCheck => {
+            let answer = flags::check(world).await?;
+            let is_alike = answer.json["drifts"].as_array().is_none_or(Vec::is_empty);
+            let leads_home = answer.json["routes"]["misrouted"].as_array().is_none_or(Vec::is_empty);
+            answer.if_all(is_alike && leads_home)
+        }
         Command::FlagsRepair => flags::repair(world, console("flags repair")?).await?,
         Command::Darklaunch { .. }
         | Command::Darklaunch503 { .. }
@@ -202,15 +215,25 @@ async fn carried_out(world: &World, running: Option<&Running>, command: &Command
             tree.map_or_else(|| Answer::new("the tree is not up", json!(null)), |tree| Answer::of(&tree))
         }
         Command::Nodes => status::nodes(&world.log).await?,
-        Command::Check => Answer::of(&Checked::look(world).await?),
-        Command::Health => Answer::of(&Health::look(world).await?),
+        Command::Check => {
+            let checked = Checked::look(world).await?;
+            Answer::of(&checked).if_all(checked.worst() != CheckLevel::Problem)
+        }
+        Command::Health => {
+            let health = Health::look(world).await?;
+            Answer::of(&health).judged(match health.level {
+                Level::Ok => Verdict::Done,
+                Level::Warning => Verdict::Warning,
+                Level::Critical => Verdict::Critical,
+            })
+        }
         Command::Report { migration, out } => report::report(world, migration, out.as_deref()).await?,
         Command::Approve { command } => return approval::approve(world, running, *command).await,
         Command::Refuse { command } => approval::refuse(world, *command).await?,
         Command::History { limit } => history::history(world, *limit).await?,
         Command::Help { topic } => {
             let text = command::help(topic.as_deref());
-            Answer::new(text.clone(), json!({ "help": text }))
+            Answer::new(text.clone(), json!({ "help": text, "commands": command::explained(topic.as_deref()) }))
         }
         Command::Quit => Answer::new("", json!(null)),
     };

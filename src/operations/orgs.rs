@@ -1,6 +1,6 @@
 //! Commands about orgs: capture, release, list.
 
-use futures_util::StreamExt;
+use futures_util::{StreamExt, TryStreamExt};
 use mover_actors::domain::campaign::{Campaign, Phase, Selection};
 use mover_actors::domain::flags::FlagKey;
 use mover_actors::domain::ids::{MigrationName, OrgName};
@@ -10,17 +10,20 @@ use mover_actors::otp::Registry;
 use mover_actors::ports::MoveLog;
 use serde_json::{Value, json};
 
-use crate::command::{StateKind, Which};
+use crate::command::{RetryFrom, StateKind, Which};
 use crate::state::read::{HistoryEntry, MoveView, StateName};
 
-use super::answer::{Answer, at, short, table};
+use super::answer::{Answer, at, rfc3339, short, table};
 use super::error::OperationError;
+use super::org_file;
 use super::outlook::{LargeOrg, large_orgs};
 use super::routes::RouteSurvey;
 use super::skipped_orgs::{SkippedOrgs, known_otherwise, otherwise_json};
 use super::world::World;
 
 const LIST_LIMIT: u32 = 50;
+/// Orgs looked up at once.
+const BATCH_ORGS: usize = 1_000;
 /// The path of the state machines in the tree.
 const MACHINES: &str = "root/orgs";
 
@@ -53,6 +56,21 @@ pub(super) async fn capture(world: &World, migration: &MigrationName) -> Result<
         "org_creation": creation,
     });
     Ok(Answer::new(text, facts))
+}
+
+/// How many orgs the source lists that the migration does not know yet. Reads only.
+pub async fn uncaptured(world: &World, migration: &MigrationName) -> Result<u64, OperationError> {
+    let name = &world.definition(migration)?.name;
+    let left_out = SkippedOrgs::default();
+    let orgs = world.engine.orgs(name).await?.filter_map(|listed| std::future::ready(left_out.sift(listed)));
+    let mut batches = std::pin::pin!(orgs.try_chunks(BATCH_ORGS));
+    let mut new = 0;
+    while let Some(batch) = batches.try_next().await.map_err(|error| OperationError::NotCaptured(error.1))? {
+        let names: Vec<_> = batch.into_iter().map(|(name, _)| name).collect();
+        let known = world.log.moves_by_name(name, &names).await?.len();
+        new += names.len().saturating_sub(known) as u64;
+    }
+    Ok(new)
 }
 
 /// `None` if Redis is unreachable: capturing does not need it.
@@ -95,11 +113,31 @@ pub(super) async fn ready(world: &World, migration: &MigrationName, which: &Whic
 }
 
 /// `retry`
-pub(super) async fn retry(world: &World, migration: &MigrationName, which: &Which) -> Result<Answer, OperationError> {
+pub(super) async fn retry(
+    world: &World,
+    migration: &MigrationName,
+    which: &Which,
+    from: RetryFrom,
+) -> Result<Answer, OperationError> {
     let name = &world.definition(migration)?.name;
-    let retried = world.log.retry(name, &selection(which)?).await?;
+    let retried = match from {
+        RetryFrom::Failed => world.log.retry(name, &selection(which)?).await?,
+        RetryFrom::RolledBack => world.log.retry_rolled_back(name, &selection(which)?).await?,
+    };
     let text = match retried {
-        0 => format!("{migration}: no selected org has failed; `orgs list {migration} state=failed` shows them"),
+        0 => {
+            let counts = world.log.counts(name).await?;
+            let mut text = format!(
+                "{migration}: no selected org was made ready ({} have failed, {} are rolled back)",
+                counts.failed, counts.rolled_back
+            );
+            for (orgs, word) in [(counts.failed, "failed"), (counts.rolled_back, "rolled_back")] {
+                if orgs > 0 {
+                    text.push_str(&format!("\nnext: retry {migration} {word}, for all {orgs} of them"));
+                }
+            }
+            text
+        }
         _ => format!("{migration}: {retried} orgs are ready again.\nnext: migrate {migration} all"),
     };
     Ok(Answer::new(text, json!({ "retried": retried })))
@@ -313,17 +351,17 @@ pub(super) fn move_json(view: &MoveView) -> Value {
         "rows": view.rows,
         "bytes": view.bytes,
         "failure": record.failure,
-        "captured_at": at(view.captured_at),
-        "updated_at": at(view.updated_at),
-        "closed_at": view.closed_at.map(at),
-        "opened_at": view.opened_at.map(at),
-        "finished_at": view.finished_at.map(at),
+        "captured_at": rfc3339(view.captured_at),
+        "updated_at": rfc3339(view.updated_at),
+        "closed_at": view.closed_at.map(rfc3339),
+        "opened_at": view.opened_at.map(rfc3339),
+        "finished_at": view.finished_at.map(rfc3339),
     })
 }
 
 fn happening_json(happening: &HistoryEntry) -> Value {
     json!({
-        "at": at(happening.at),
+        "at": rfc3339(happening.at),
         "from": happening.from.to_string(),
         "to": happening.to.to_string(),
         "node": happening.node,
@@ -345,7 +383,8 @@ fn state_name(state: StateKind) -> StateName {
     }
 }
 
-/// The selected orgs; a file is read now, and refused if any line of it is wrong.
+/// The selected orgs; a file is read now, and refused if any line of it is wrong. It has a name on each line, or is what `orgs list`
+/// answered.
 pub(crate) fn selection(which: &Which) -> Result<Selection, OperationError> {
     let path = match which {
         Which::Orgs(selection) => return Ok(selection.clone()),
@@ -353,12 +392,10 @@ pub(crate) fn selection(which: &Which) -> Result<Selection, OperationError> {
     };
     let wrong = |line, problem: String| OperationError::File { path: path.clone(), line, problem };
     let text = std::fs::read_to_string(path).map_err(|error| wrong(None, error.to_string()))?;
-    let mut names = Vec::new();
-    for (at, line) in text.lines().enumerate() {
-        let line = line.trim();
-        if !line.is_empty() && !line.starts_with('#') {
-            names.push(OrgName::new(line).map_err(|error| wrong(Some(at + 1), error.to_string()))?);
-        }
+    let named = org_file::names(&text).map_err(|mistake| wrong(mistake.line, mistake.problem))?;
+    let mut names = Vec::with_capacity(named.len());
+    for (line, name) in named {
+        names.push(OrgName::new(name).map_err(|error| wrong(line, error.to_string()))?);
     }
     if names.is_empty() {
         return Err(wrong(None, "no org is named in it; one name a line is expected".into()));

@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 use crate::engine::RangedCopy;
 use crate::state::read::{Copying, Counts, Rate, RowsKnown};
 
-use super::answer::{short, span};
+use super::answer::{rounded_if_any, short, span};
 use super::error::OperationError;
 use super::world::World;
 
@@ -35,6 +35,7 @@ pub struct LargeOrg {
     /// About how many rows there will be in the end.
     pub rows_expected: u64,
     /// About how many seconds its copy will still take, at its pace so far; null before the first range and after the last one.
+    #[serde(serialize_with = "rounded_if_any")]
     pub seconds_left: Option<f64>,
 }
 

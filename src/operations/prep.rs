@@ -10,7 +10,7 @@ use std::future::ready;
 use futures_util::future::join_all;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use mover_actors::domain::campaign::Selection;
-use mover_actors::domain::flags::{FlagKey, present};
+use mover_actors::domain::flags::{Fields, FlagKey, present};
 use mover_actors::domain::state::Aim;
 use mover_actors::failpoint;
 use mover_actors::ports::EngineError;
@@ -20,6 +20,7 @@ use serde_json::json;
 use crate::command::{Which, verb};
 use crate::config::Definition;
 use crate::state::Captured;
+use crate::state::read::StateName;
 
 use super::Running;
 use super::answer::Answer;
@@ -29,6 +30,7 @@ use super::skipped_orgs::{SkippedOrgs, known_otherwise, otherwise_json};
 use super::world::World;
 
 const BATCH_ORGS: usize = 1_000;
+const PAGE_ORGS: u32 = 500;
 
 /// `migrate` of a migration of kind prep. Repeating it is harmless: it continues where it was.
 pub(super) async fn prepare(
@@ -78,4 +80,39 @@ pub(super) async fn prepare(
         "left_out": left_out.json(),
     });
     Ok(Answer::new(text, facts))
+}
+
+/// `orgs force-old`: the same flags for orgs that are captured and do not move yet. What an org's own flags say already stays.
+pub(super) async fn force_captured(
+    world: &World,
+    running: &Running,
+    definition: &Definition,
+) -> Result<Answer, OperationError> {
+    let (migration, on_source) = (&definition.name, present(&definition.routing.on_source));
+    let (mut forced, mut left) = (0_u64, 0_u64);
+    for state in [StateName::Holding, StateName::Ready] {
+        let mut after = None;
+        loop {
+            let page = world.log.list(migration, Some(state), after, PAGE_ORGS).await?;
+            let Some(last) = page.last() else { break };
+            after = Some(last.record.id);
+            for view in &page {
+                let key = FlagKey::org(&view.record.org);
+                let found = world.flags.hash(&key).await?;
+                let missing: Fields = on_source
+                    .iter()
+                    .filter(|(field, _)| !found.contains_key(*field))
+                    .map(|(f, v)| (f.clone(), v.clone()))
+                    .collect();
+                if missing.is_empty() {
+                    left += 1;
+                    continue;
+                }
+                running.darklaunch.send(Apply(FlagOrder::of_operator(key, missing))).await??;
+                forced += 1;
+            }
+        }
+    }
+    let text = format!("{migration}: {forced} orgs are forced to the old components; {left} had such flags");
+    Ok(Answer::new(text, json!({ "forced": forced, "left": left })))
 }

@@ -1,8 +1,9 @@
 //! The status of migrations and of the campaign: read from the move log, never from an actor.
 
 use std::fmt;
+use std::num::NonZeroU64;
 
-use mover_actors::domain::campaign::Phase;
+use mover_actors::domain::campaign::{Phase, Selection};
 use mover_actors::domain::ids::{CampaignId, MigrationName, NodeId};
 use mover_actors::domain::state::Aim;
 use serde::{Deserialize, Serialize};
@@ -12,7 +13,7 @@ use utoipa::ToSchema;
 use crate::state::PgMoveLog;
 use crate::state::read::{CampaignView, ClosedTimes, Counts, Rate, StateName};
 
-use super::answer::{Answer, at, ms, rfc3339, short, span, table};
+use super::answer::{Answer, at, ms, rfc3339, rounded, rounded_if_any, short, span, table};
 use super::error::OperationError;
 use super::outlook::{LargeOrg, Outlook};
 use super::world::World;
@@ -49,8 +50,10 @@ pub struct MigrationStatus {
     /// Orgs in flight by step.
     pub steps: Vec<(String, u64)>,
     /// Orgs migrated a second, over the last minute.
+    #[serde(serialize_with = "rounded")]
     pub orgs_per_second: f64,
     /// Seconds until the ready ones have moved: by rows while a campaign migrates, otherwise at that rate.
+    #[serde(serialize_with = "rounded_if_any")]
     pub eta_seconds: Option<f64>,
     /// Whether that is a lower bound, because something is unknown.
     #[serde(default)]
@@ -75,10 +78,13 @@ pub struct MigrationStatus {
 #[schema(as = ClosedTimes)]
 pub struct Closed {
     /// The median.
+    #[serde(serialize_with = "rounded")]
     pub p50_ms: f64,
     /// The 99th percentile.
+    #[serde(serialize_with = "rounded")]
     pub p99_ms: f64,
     /// The maximum.
+    #[serde(serialize_with = "rounded")]
     pub max_ms: f64,
 }
 
@@ -138,6 +144,13 @@ pub struct CampaignStatus {
     pub node_alive: bool,
     /// Why it halts or ended.
     pub reason: Option<String>,
+    /// How many orgs were asked for; null: all, or a percentage.
+    #[serde(default)]
+    #[schema(value_type = Option<u64>)]
+    pub requested: Option<NonZeroU64>,
+    /// Whether it halts, or has halted, because of orgs that failed.
+    #[serde(default)]
+    pub halted_by_failures: bool,
     /// When it was opened.
     pub opened_at: String,
     /// When it ended.
@@ -268,6 +281,12 @@ impl From<CampaignView> for CampaignStatus {
             in_flight: campaign.in_flight(),
             node: campaign.node,
             node_alive: view.node_alive,
+            requested: match &campaign.selection {
+                Selection::First(most) => NonZeroU64::new(*most),
+                Selection::Names(names) => NonZeroU64::new(names.len() as u64),
+                Selection::All | Selection::Percent(_) => None,
+            },
+            halted_by_failures: campaign.failures_too_many().is_some(),
             opened_at: rfc3339(view.opened_at),
             ended_at: view.ended_at.map(rfc3339),
             reason: campaign.reason,
@@ -278,6 +297,11 @@ impl From<CampaignView> for CampaignStatus {
 }
 
 impl CampaignStatus {
+    /// Whether it has ended with nothing left to do: no org failed, and nothing halted it.
+    pub fn is_done(&self) -> bool {
+        self.phase == Phase::Ended && self.failed == 0 && self.reason.is_none()
+    }
+
     /// Whether it is live but no node drives it.
     pub fn is_interrupted(&self) -> bool {
         self.phase != Phase::Ended && !self.node_alive
@@ -405,7 +429,9 @@ pub(super) async fn nodes(log: &PgMoveLog) -> Result<Answer, OperationError> {
     };
     let nodes: Vec<_> = nodes
         .iter()
-        .map(|node| json!({ "id": node.id, "name": node.name, "alive": node.alive, "in_flight": node.moves }))
+        .map(|node| json!({
+                "id": node.id, "name": node.name, "alive": node.alive, "in_flight": node.moves, "joined_at": rfc3339(node.joined_at),
+            }))
         .collect();
     Ok(Answer::new(text, json!({ "nodes": nodes })))
 }

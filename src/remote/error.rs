@@ -154,6 +154,18 @@ impl RemoteError {
         }
     }
 
+    /// The problem code.
+    pub fn problem(&self) -> &str {
+        match self {
+            RemoteError::Refused(refusal) => refusal.kind.strip_prefix("urn:mover:problem:").unwrap_or("conflict"),
+            RemoteError::Target(_) => "malformed",
+            RemoteError::Unauthorized { .. } => "unauthorized",
+            RemoteError::Unreachable { .. } | RemoteError::Strange { .. } => "unavailable",
+            RemoteError::Unknown { .. } | RemoteError::Abandoned { .. } => "unknown-outcome",
+            RemoteError::NotApproved { .. } => "not-approved",
+        }
+    }
+
     /// Whether there was no valid answer: the connection was lost, there is none, or Mover itself waits for its servers.
     pub fn is_lost(&self) -> bool {
         matches!(self, RemoteError::Unknown { .. }) || self.is_transient()

@@ -104,6 +104,11 @@ pub struct Mistake {
 }
 
 impl Mistakes {
+    /// The mistakes that were found in a file, if there are any.
+    pub fn found(file: &str, mistakes: Vec<Mistake>) -> Option<Self> {
+        (!mistakes.is_empty()).then(|| Self { file: file.to_owned(), mistakes })
+    }
+
     /// In the order of their places; at least one.
     pub fn all(&self) -> &[Mistake] {
         &self.mistakes

@@ -44,6 +44,11 @@ impl PgMoveLog {
         Ok(released)
     }
 
+    /// Makes rolled back orgs ready again.
+    pub async fn retry_rolled_back(&self, migration: &MigrationName, selection: &Selection) -> Result<u64, StateError> {
+        self.release("retrying orgs that were rolled back", State::RolledBack, migration, selection).await
+    }
+
     /// An error that names the first org which the migration does not know, with similar names.
     pub(super) async fn check_names(
         &self,

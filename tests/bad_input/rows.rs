@@ -67,3 +67,17 @@ async fn rows_of_the_org_in_the_target_are_left_alone() {
     served.exec("migrate small all").with_code(0);
     assert_eq!(served.number("new", "SELECT count(*) FROM items WHERE org_id = 2").await, 5);
 }
+
+/// Rows are those of customers, and a log goes to many places.
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_stay_out_of_logs_and_answers_if_that_is_wanted() {
+    let served = Served::ready().await;
+    let place = served.elsewhere(|configuration| configuration + "[log]\ncustomer_rows = false\n");
+    served.sql("new", "ALTER TABLE items ADD CONSTRAINT not_six CHECK (amount <> 6)").await;
+    let moved = place.exec("migrate small all").with_code(1).complaining(&["acme_3", "not_six"]);
+    let org = place.exec("org acme_3").with_code(0).answering(&["not_six", "table: items"]);
+    let status = place.mover(&["status", "--json"]).with_code(0);
+    for said in [&moved, &org, &status] {
+        assert!(!said.to_string().contains("item 6"), "{said}");
+    }
+}

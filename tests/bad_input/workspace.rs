@@ -46,6 +46,19 @@ impl Workspace {
         place
     }
 
+    /// A directory with nothing in it.
+    pub(crate) fn empty() -> Self {
+        Self { dir: tempfile::tempdir().unwrap() }
+    }
+
+    pub(crate) fn has_private_servers(&self) -> bool {
+        self.dir.path().join(".mover").exists()
+    }
+
+    pub(crate) fn assert_nothing_was_started(&self) {
+        assert!(!self.has_private_servers(), "private servers were started");
+    }
+
     pub(crate) fn write(&self, file: &str, text: &str) {
         std::fs::write(self.dir.path().join(file), text).unwrap();
     }
@@ -157,6 +170,7 @@ fn run(dir: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Said {
     let mut command = Command::new(env!("CARGO_BIN_EXE_mover"));
     command.args(arguments).current_dir(dir).stdin(Stdio::null());
     command.env_remove("MOVER_FAILPOINT").env_remove("MOVER_CONFIG").env_remove("MOVER_LOG");
+    command.env_remove("MOVER_CONNECT").env_remove("MOVER_TOKEN");
     let output = command.envs(variables.iter().copied()).output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("whatever Mover says is UTF-8");
     let said = Said { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) };

@@ -27,7 +27,7 @@ async fn a_client_that_follows_an_earlier_flag_is_refused_and_finds_its_rows() {
     }
     // Ctrl-C does not wait for the copies.
     campaign.signal(Signal::SIGINT);
-    let ended = campaign.end().await.with_code(0);
+    let ended = campaign.end().await.with_code(1);
     assert!(ended.answer.contains("(Ctrl-C)"), "{ended}");
     assert_eq!(world.states().await.get("discard"), Some(&i64::from(ORGS)));
     let late = new.execute("UPDATE containers SET name = name", &[]).await.unwrap_err();
@@ -60,7 +60,7 @@ async fn a_kill_neither_shortens_nor_forgets_the_wait() {
     })
     .await;
     world.exec("halt").await.with_code(0);
-    resumed.end().await.with_code(0);
+    resumed.end().await.with_code(1);
     world.configure(KEPT, "rolled_back_copy_ms = 0");
     world.exec("resume").await.with_code(0);
     world.assert_all_rolled_back().await;

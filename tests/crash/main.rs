@@ -15,11 +15,15 @@
 //! - `shared_orgs`: several migrations over the same tables;
 //! - `runbooks`: several steps, stopped and resumed;
 //! - `original_system`: the runbooks of the original system, call by call, and what was learned from it; without concurrent writers;
-//! - `terminal`: the console in a terminal, as a user sees it.
+//! - `terminal`: the console in a terminal, as a user sees it;
+//! - `scripts`, `exit_codes`, `dry_runs`: what a script is told, and where it stops;
+//! - `systemic`: stores that are at fault as a whole.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod cut_switch;
+mod dry_runs;
+mod exit_codes;
 mod gate;
 mod interrupts;
 mod kept_copies;
@@ -37,6 +41,8 @@ mod restored;
 mod restoring;
 mod runbooks;
 mod screen;
+mod scripts;
 mod shared_orgs;
+mod systemic;
 mod terminal;
 mod world;

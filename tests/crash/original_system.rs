@@ -29,7 +29,7 @@ moser_state_tracker:ready_remaining_migration(mover_phase_2_migration_callback:m
 mover_manager:migrate(all, 8, mover_phase_2_migration_callback).
 "#;
 
-const WINDOW: &str = r#"
+pub(crate) const WINDOW: &str = r#"
 mover_org_darklaunch:orgs_503_endpoint_mode("true").
 mover_manager:create_account_dets().
 application:set_env(mover, sleep_time, 0).
@@ -141,7 +141,8 @@ async fn copied_text_that_is_not_quite_a_call_is_explained_and_changes_nothing()
     let lines = "mover_org_darklaunch:disable_org_creation().'\n- application:set_env(mover, sleep_time, 0).\n\
                  `mover_org_darklaunch:disable_org_creation().`\nmover_org_darklaunch:disable_org_creations().\n\
                  mover_org_darklaunch:org_to_sql(<<“acme”>>, [groups]).\nmover_manager:migrate(some, 8, mover_phase_2_migration_callback).\n";
-    let refused = still.console(lines).await.with_code(1);
+    let arguments = ["console", "--yes", "--keep-going"];
+    let refused = Program::fed(still.dir(), &arguments, None, lines).end().await.with_code(1);
     for told in [
         "column 45: a quote is left over after the final dot",
         "column 1: a dash, as before a line of a copied list",
@@ -283,6 +284,31 @@ async fn steps_of_sql_are_carried_out_once_for_each_org() {
     assert_eq!(still.alike("client_writes").await.1, 0);
 }
 
+/// Scripts of that time match these terms.
+#[tokio::test]
+async fn the_manager_and_the_tracker_answer_as_they_did() {
+    let still = QuietStores::new().await;
+    still.exec("orgs capture phase_2").await.with_code(0);
+    let lines = "mover_manager:halt_actions().\nmover_manager:set_concurrency(3).\nmover_manager:status().\n\
+                 moser_state_tracker:ready_migration(<<\"org_0001\">>).\nmoser_state_tracker:ready_migration(<<\"org_0001\">>).\n\
+                 mover_util:populate_xdl_with_unmigrated_orgs().\nmover_util:wait_for_status().\n\
+                 moser_state_tracker:migrated_orgs(phase_2).\n";
+    let arguments = ["console", "--yes", "--keep-going"];
+    let told = Program::fed(still.dir(), &arguments, None, lines).end().await.with_code(1);
+    let ready = "[{state,ready},{orgs_completed,0},{objects_remaining,0},{objects_requested,0},{objects_in_progress,0},\
+                 {objects_failed,0},{fatal_stop,false}]";
+    let expected = format!(
+        "{{error,not_now_dear}}\n{{error,bad_state}}\n{{ok,{ready}}}\nok\n{{error,not_in_expected_state,\"holding\"}}\n\
+         [ok,ok,ok,ok,ok,ok]\n{ready}\nno_orgs_in_state\n"
+    );
+    assert_eq!(told.answer, expected, "{told}");
+    // What an org's own flags say already stays.
+    let on_old = fields([("couchdb_containers", "true"), ("couchdb_groups", "true")]);
+    assert_eq!(still.flags("dl_org_org_0006").await, on_old);
+    let again = still.exec("orgs force-old phase_2").await.with_code(0);
+    assert!(again.answer.contains("0 orgs are forced") && again.answer.contains("6 had such flags"), "{again}");
+}
+
 /// The flag comes first: killed in between, an org is routed to the old store and not captured, and the next try completes it.
 #[tokio::test]
 async fn lesson_07_a_crash_in_prep_misroutes_nobody() {
@@ -384,7 +410,10 @@ async fn a_second_campaign_is_refused_and_the_first_goes_on() {
     let mut first = Program::start(still.dir(), &["exec", "migrate whole_org_offline all workers=1 sleep=400"], None);
     first.says("whole_org_offline").await;
     let second = "mover_manager:migrate(all, 8, mover_whole_org_offline_migration_callback).\nmover_manager:ping().\n";
-    let told = still.console(second).await.with_code(0);
+    // What follows a refusal in a script is not carried out, unless that is wanted.
+    let told = still.console(second).await.with_code(1);
+    assert_eq!(told.answer, "{error,busy_now}\n", "{told}");
+    let told = Program::fed(still.dir(), &["console", "--keep-going"], None, second).end().await.with_code(1);
     assert!(told.answer.contains("{error,busy_now}\npong"), "{told}");
     first.end().await.with_code(0);
     assert_eq!(still.states("whole_org_offline").await, migrated(6));

@@ -78,6 +78,11 @@ impl QuietStores {
         (digest(&old) == digest(&new), new.get(0))
     }
 
+    pub(crate) async fn redis(&self) -> redis::aio::MultiplexedConnection {
+        let client = redis::Client::open(self.servers.redis_url()).unwrap();
+        client.get_multiplexed_async_connection().await.unwrap()
+    }
+
     pub(crate) async fn new_store(&self) -> Client {
         connect(&self.sample.new_url).await
     }

@@ -29,7 +29,7 @@ async fn a_whole_migration_is_rolled_back_by_the_shipped_runbook() {
     world.exec("migrate whole_org all").await.with_code(0);
     let (book, migration) = (shipped("rollback.md"), "migration=whole_org");
     let looked = run(&world, &[&book, "--var", migration, "--dry-run"]).await.with_code(0);
-    assert!(looked.answer.contains("would rollback the selected ones of 8 orgs that are migrated now"), "{looked}");
+    assert!(looked.answer.contains("would rollback 8 of 8 orgs that are migrated"), "{looked}");
     assert_eq!(world.states().await["migrated"], 8);
     // There is no terminal to answer.
     let refused = run(&world, &[&book, "--var", migration]).await.with_code(1);

@@ -25,14 +25,20 @@ pub(crate) const ENTER: &str = "\r";
 /// A console in a terminal.
 pub(crate) struct Terminal {
     console: Child,
-    keys: Arc<OwnedFd>,
+    /// Its other end.
+    pub(crate) keys: Arc<OwnedFd>,
     screen: watch::Receiver<String>,
 }
 
 impl Terminal {
     /// A console with these arguments in a directory. Its history of lines is in that directory, too.
     pub(crate) fn open(dir: &Path, arguments: &[&str]) -> Self {
-        let size = Winsize { ws_row: ROWS.get(), ws_col: COLUMNS.get(), ws_xpixel: 0, ws_ypixel: 0 };
+        Self::sized(dir, arguments, (ROWS.get(), COLUMNS.get()))
+    }
+
+    /// The same in a terminal of so many rows and columns.
+    pub(crate) fn sized(dir: &Path, arguments: &[&str], (rows, columns): (u16, u16)) -> Self {
+        let size = Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
         let pty = openpty(Some(&size), None).unwrap();
         // Ctrl-C is a signal only to the process group that the terminal controls.
         let mut console = Command::new("setsid");
@@ -51,12 +57,19 @@ impl Terminal {
         let keys = Arc::new(pty.master);
         let (shown, screen) = watch::channel(String::new());
         let terminal = Arc::clone(&keys);
+        let some = |number| NonZero::new(number).unwrap();
         std::thread::spawn(move || {
             let mut output = File::from(terminal.try_clone().unwrap());
-            let mut emulator = vt100::Parser::new(ROWS, COLUMNS, 0);
+            let mut emulator = vt100::Parser::new(some(rows), some(columns), 0);
+            let mut size = (rows, columns);
             let mut part = [0; 4096];
             // The end of the console is an error here.
             while let Ok(length @ 1..) = output.read(&mut part) {
+                // A person may have given it another size.
+                let now = rustix::termios::tcgetwinsize(&output).map_or(size, |now| (now.ws_row, now.ws_col));
+                if std::mem::replace(&mut size, now) != now {
+                    emulator.screen_mut().set_size(some(now.0), some(now.1));
+                }
                 emulator.process(&part[..length]);
                 if part[..length].windows(4).any(|asked| asked == b"\x1b[6n") {
                     let (row, column) = emulator.screen().cursor_position();

@@ -56,6 +56,34 @@ async fn a_chain_may_pass_through_a_table_that_does_not_move() {
     assert_eq!(world.count(&world.new, "notes").await, 2);
 }
 
+/// The row in between is what is missing, and not the one that points to it. What was copied must not stay behind: it belongs to no org
+/// there, so an abort would not find it, and the next try would meet its key.
+#[tokio::test]
+async fn a_row_that_is_missing_in_between_is_named_and_nothing_stays_behind() {
+    let world = World::with_schema(SCHEMA).await;
+    world.old.batch_execute(ROWS).await.unwrap();
+    world.old.batch_execute("UPDATE groups SET boss = NULL").await.unwrap();
+    let members = "SET session_replication_role = replica; INSERT INTO members VALUES (100, 10), (200, 20)";
+    world.new.batch_execute(members).await.unwrap();
+    let engine = world.engine(vec![
+        via("notes", &[("member_id", "members", "id"), ("group_id", "groups", "id")]),
+        keyed("groups", "org_id"),
+        keyed("orgs", "id"),
+    ]);
+    let (reason, place) = refused_copy(&engine, &lease("1", 1)).await;
+    assert!(
+        reason.contains(
+            "1 rows of it lead to their org through members, which lacks the row (id)=(101), to which (1001) points"
+        ),
+        "{reason}"
+    );
+    assert_eq!((place.table.as_deref(), place.row.as_deref()), (Some("members"), Some("(id)=(101)")));
+    engine.discard(&lease("1", 1)).await.unwrap();
+    assert_eq!(world.count(&world.new, "notes").await, 0);
+    world.new.batch_execute("INSERT INTO members VALUES (101, 11)").await.unwrap();
+    assert_eq!(carry(&engine, &lease("1", 2)).await.rows, 5);
+}
+
 #[tokio::test]
 async fn a_via_that_leads_nowhere_is_refused() {
     let world = World::with_schema(SCHEMA).await;

@@ -53,6 +53,10 @@ impl Workstation {
     async fn console(&self, input: &str) -> Ended {
         Program::fed(self.dir(), &self.arguments(&["console"]), None, input).end().await
     }
+
+    async fn console_that_keeps_going(&self, input: &str) -> Ended {
+        Program::fed(self.dir(), &self.arguments(&["console", "--keep-going"]), None, input).end().await
+    }
 }
 
 fn write_token(file: &Path, token: &str, mode: u32) {
@@ -68,7 +72,7 @@ async fn a_console_elsewhere_is_a_console() {
     let lines = "orgs list whole_org state=ready\nmover_manager:ping().\nhelp quit\nmigrat\n\
                  migrate whole_org @orgs.txt workers=1\nN = 3.\nmover_manager:migrate(N, 2, whole_org).\n\
                  moser_state_tracker:migrated_orgs(whole_org).\nmigrate whole_org all\nreport whole_org out=report.md\nstatus\n";
-    let done = workstation.console(lines).await.with_code(1);
+    let done = workstation.console_that_keeps_going(lines).await.with_code(1);
     for told in [
         "org_0008",
         "pong",
@@ -106,7 +110,7 @@ async fn a_campaign_is_shown_steered_left_and_goes_on() {
     let mut first = workstation.start(&["exec", "migrate whole_org_offline all pace=1"]);
     gate.is_reached().await;
     let busy = "mover_manager:migrate(all, 8, whole_org_offline).\nset concurrency 5\nmover_manager:ping().\n";
-    let busy = workstation.console(busy).await.with_code(0);
+    let busy = workstation.console_that_keeps_going(busy).await.with_code(1);
     assert!(busy.answer.contains("{error,busy_now}\n"), "{busy}");
     assert!(busy.answer.contains("moves 5 orgs at once") && busy.answer.contains("pong"), "{busy}");
     assert!(busy.answer.contains("campaign 1 goes on: Mover at http"), "{busy}");

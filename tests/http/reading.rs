@@ -78,7 +78,7 @@ async fn failures_tell_the_row_and_who_is_shut_out_is_told() {
         served.get(&served.viewer, path).await.with(200)["items"].as_array().unwrap().len() == 1
     };
     eventually("the org has failed", failed).await;
-    let status = served.get(&served.viewer, "/api/v1/status").await.with(200);
+    let status = served.get(&served.operator, "/api/v1/status").await.with(200);
     let failures = &status["migrations"].as_array().unwrap().iter().find(|m| m["failed"] == 1).unwrap()["failures"];
     assert_eq!((&failures[0]["org"], &failures[0]["step"]), (&json!(uncopied.name), &json!("copy")));
     assert!(failures[0]["row"].as_str().unwrap().contains("poison"), "{failures}");
@@ -101,4 +101,32 @@ async fn a_touched_org_is_moved_first() {
     nobody.refused(404, "not-found");
     let wrong = served.post(&served.operator, &path, &json!({ "migration": "whole_org", "wait_ms": 30001 })).await;
     wrong.refused(400, "malformed");
+}
+
+/// The row at which an org failed is a customer's: whoever only looks at progress does not get it.
+#[tokio::test(flavor = "multi_thread")]
+async fn viewers_do_not_get_rows_of_customers() {
+    let served = Served::start(ONLINE).await;
+    let (uncopied, unverified) = (served.world.orgs[0].clone(), served.world.orgs[1].clone());
+    served.world.spoil(&uncopied, &unverified).await;
+    served.carry_out(&served.operator, &json!("migrate whole_org all")).await;
+    served.world.until(|states| states.get("failed") == Some(&2) && states.get("migrated") == Some(&6)).await;
+    let org = uncopied.name.as_str();
+    let paths = [
+        "/api/v1/status".to_owned(),
+        "/api/v1/migrations/whole_org".to_owned(),
+        "/api/v1/migrations/whole_org/orgs?state=failed".to_owned(),
+        format!("/api/v1/orgs/{org}"),
+    ];
+    for path in &paths {
+        let all = served.get(&served.operator, path).await.with(200).to_string();
+        assert!(all.contains("poison"), "{path}: {all}");
+        let hidden = served.get(&served.viewer, path).await.with(200).to_string();
+        assert!(!hidden.contains("poison,") && hidden.contains("(hidden from viewers)"), "{path}: {hidden}");
+        assert!(hidden.contains("no_poison") && hidden.contains("cookbooks"), "{path}: {hidden}");
+    }
+    for command in [format!("org {org}"), "status".to_owned(), "orgs list whole_org state=failed".to_owned()] {
+        let told = served.carry_out(&served.viewer, &json!(command)).await.to_string();
+        assert!(!told.contains("poison,"), "{command}: {told}");
+    }
 }

@@ -44,6 +44,20 @@ async fn a_campaign_goes_on_when_mover_was_killed_and_serves_again() {
     served.world.assert_all_moved().await;
 }
 
+/// A script drove it, and was killed: the Mover that serves was there all the time.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_campaign_that_another_process_left_is_taken_up_by_a_mover_that_serves() {
+    let mut served = Served::start(ONLINE).await;
+    served.world.start_to_die("migrate whole_org all workers=1 pace=1", "migrated.written").end().await.by_sigkill();
+    served.world.until(|states| states.get("migrated") == Some(&8)).await;
+    eventually("the campaign ends", async || {
+        served.get(&served.viewer, "/api/v1/status").await.with(200)["campaign"]["phase"] == "ended"
+    })
+    .await;
+    served.terminate().await.with_code(0);
+    served.world.assert_all_moved().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn sighup_changes_what_can_change_and_nothing_if_it_is_wrong() {
     let mut served = Served::start(ONLINE).await;

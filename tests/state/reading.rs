@@ -92,6 +92,7 @@ fn failure() -> Failure {
         table: Some("users".into()),
         columns: vec!["email".into()],
         row: Some("id = 4".into()),
+        ..Place::default()
     };
     Failure { step: Step::Block, reason: "the target refused a row".into(), place }
 }

@@ -76,6 +76,9 @@ pub struct Place {
     /// The row: its key, or its contents as the store reported them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub row: Option<String>,
+    /// Whether the store as a whole is at fault, whichever org is moved: its disk is full, it cannot be reached, a right is missing.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub systemic: bool,
 }
 
 /// The results of a finished step that the move log keeps.

@@ -59,5 +59,6 @@ pub use proofs::Proofs;
 pub use ranges::Piece;
 pub use route::{CopyRoute, LiveRoute, Migration, Moves, Outline, Stores};
 pub use standing::{Mode, Standing, after_arrival, before_arrival, refusal};
+pub use still_there::{Damage, damage};
 pub use switch::RoundTrips;
 pub use turns::Turns;

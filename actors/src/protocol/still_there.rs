@@ -22,6 +22,9 @@ use super::standing::{Mode, Standing};
 use super::store::Kept;
 use super::unlogged::{self, Unlogged, listed, unlogged};
 
+/// What an operator does who looks whether the stores differ.
+const VERIFYING: &str = "verifying an org that has moved";
+
 /// How each refusal ends before its next step.
 const NOTHING_DONE: &str = "nothing was removed";
 
@@ -177,6 +180,49 @@ pub(super) async fn must_be_there<S: Stores + ?Sized>(
     to.release();
     stores.proofs().keep(lease, What::StillThere, &route.basis);
     Ok(())
+}
+
+/// Rows of an org in the target that are not as they were at the switch, although nothing logged that they were written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Damage {
+    /// The table.
+    pub table: String,
+    /// Some of the rows, by their keys.
+    pub rows: String,
+    /// Whether they are gone, or have other contents.
+    pub are_gone: bool,
+}
+
+/// Looks for such rows of an org that has moved online, whose target logs its writes; `None`: both stores differ by logged writes at
+/// most. Reads only, and proves nothing to a later step.
+pub async fn damage<S: Stores + ?Sized>(stores: &S, lease: &Lease) -> Result<Option<Damage>, EngineError> {
+    let migration = stores.migration(&lease.migration)?;
+    standings(stores, migration, lease, VERIFYING).await?.must_capture(migration, lease, VERIFYING)?;
+    let route = stores.live_route(migration, Way::Back, Instant::now()).await?;
+    let (from, to) = try_join!(route.leaving.session(), route.receiving.session())?;
+    let cohort = Cohort::one(lease);
+    let round = Round { route: &route, cohort: &cohort, from: &*from, to: &*to };
+    let mut tallies = compare::tally(round, &stores.proofs().streams, Constraints::LeftOut).await?;
+    let (live, left) = tallies.remove(&lease.key).unwrap_or_default();
+    let mut tables = route.tables.iter().enumerate();
+    let unlike = tables.find(|(_, outline)| live.0.get(&outline.label) != left.0.get(&outline.label));
+    let found = match unlike {
+        None => None,
+        Some((number, outline)) => {
+            let count = |tally: &Tally| tally.0.get(&outline.label).map_or(0, |tally| tally.rows);
+            let Unlogged { missing, other } = unlogged(round, lease, number, count(&live).max(count(&left))).await?;
+            let are_gone = !missing.is_empty();
+            let keys = if are_gone { missing } else { other };
+            if keys.is_empty() {
+                let doing = Doing::new(&migration.to, VERIFYING).on(&outline.label);
+                return Err(doing.not_now(format!("rows of org {} changed while they were compared", lease.org)));
+            }
+            Some(Damage { table: outline.label.clone(), rows: listed(round, number, &keys), are_gone })
+        }
+    };
+    from.release();
+    to.release();
+    Ok(found)
 }
 
 /// What the target has of an org that lives there.

@@ -5,14 +5,15 @@ use std::thread;
 
 use nu_ansi_term::{Color, Style};
 use reedline::{
-    ColumnarMenu, Completer, CompletionResult, DefaultHinter, DefaultPrompt, DefaultPromptSegment, Emacs,
-    ExternalPrinter, FileBackedHistory, Hinter, History, KeyCode, KeyModifiers, MenuBuilder, Reedline, ReedlineEvent,
-    ReedlineMenu, Signal, Span, Suggestion, ValidationResult, Validator, default_emacs_keybindings,
+    ColumnarMenu, Completer, CompletionResult, DefaultHinter, DefaultPrompt, DefaultPromptSegment, EditCommand, Emacs,
+    ExternalPrinter, FileBackedHistory, Hinter, History, KeyCode, KeyModifiers, MenuBuilder, Prompt, Reedline,
+    ReedlineEvent, ReedlineMenu, Signal, Span, Suggestion, ValidationResult, Validator, default_emacs_keybindings,
 };
 use tokio::sync::mpsc;
 
 use crate::app::PRIVATE_DIR;
 use crate::cli::screen::Screen;
+use crate::cli::typed;
 
 use super::paint::Paint;
 use super::words::{Names, complete, rest_of_syntax};
@@ -22,8 +23,8 @@ const HISTORY_LINES: usize = 10_000;
 const PRINTER_LINES: usize = 10_000;
 const MENU: &str = "completion_menu";
 
-/// Starts the editor; lines arrive in `lines` until Ctrl-D.
-pub(super) fn start(names: Box<dyn Names + Send>, screen: &Screen, lines: mpsc::Sender<Typed>) {
+/// Starts the editor, whose prompt says which Mover it is; lines arrive in `lines` until Ctrl-D.
+pub(super) fn start(place: &str, names: Box<dyn Names + Send>, screen: &Screen, lines: mpsc::Sender<Typed>) {
     let printer = ExternalPrinter::new(PRINTER_LINES);
     screen.show_prompt(printer.sender());
     let mut keys = default_emacs_keybindings();
@@ -45,15 +46,25 @@ pub(super) fn start(names: Box<dyn Names + Send>, screen: &Screen, lines: mpsc::
     if let Ok(history) = FileBackedHistory::with_file(HISTORY_LINES, history_file()) {
         editor = editor.with_history(Box::new(history));
     }
-    thread::spawn(move || edit(editor, &lines));
+    let prompt = format!("{place} mover");
+    thread::spawn(move || edit(editor, prompt, &lines));
 }
 
-fn edit(mut editor: Reedline, lines: &mpsc::Sender<Typed>) {
-    let prompt = DefaultPrompt::new(DefaultPromptSegment::Basic("mover".into()), DefaultPromptSegment::Empty);
+fn edit(mut editor: Reedline, prompt: String, lines: &mpsc::Sender<Typed>) {
+    let prompt = DefaultPrompt::new(DefaultPromptSegment::Basic(prompt), DefaultPromptSegment::Empty);
     loop {
+        // Lines that were typed while a command ran come first, in their order.
+        if let Some(line) = typed::next_line() {
+            println!("{}> {line}", prompt.render_prompt_left());
+            if !hand_over(lines, line, 1) {
+                return;
+            }
+            continue;
+        }
+        editor.run_edit_commands(&[EditCommand::InsertString(typed::begun())]);
         match editor.read_line(&prompt) {
             Ok(Signal::Success(line)) => {
-                if !hand_over(lines, line) {
+                if !hand_over(lines, line, 1) {
                     return;
                 }
             }

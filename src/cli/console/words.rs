@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::command::{Spec, erlang, specs};
+use crate::command::{Spec, erlang, specs, written_name};
 
 /// The known names.
 pub(in crate::cli) trait Names {
@@ -29,12 +29,55 @@ pub(super) fn complete(line: &str, names: &dyn Names) -> Completion {
             words: erlang::calls().into_iter().filter(|call| call.starts_with(line)).collect(),
         };
     }
-    let start = line.rfind(|c: char| c.is_whitespace() || c == ',').map_or(0, |at| at + 1);
+    let start = last_word(line);
     let (before, begin) = line.split_at(start);
-    let mut words = candidates(before, begin, names);
-    words.retain(|word| word.starts_with(begin));
+    // A name that is typed in quotes is looked up without them.
+    let bare = begin.strip_prefix('"').map(|rest| rest.replace("\\\"", "\"").replace("\\\\", "\\"));
+    let mut found = candidates(before, bare.as_deref().unwrap_or(begin), names);
+    match &bare {
+        // Only a name stands in quotes.
+        Some(name) => found.retain(|one| one.is_name && one.text.starts_with(name.as_str())),
+        None => found.retain(|one| one.text.starts_with(begin)),
+    }
+    let mut words: Vec<String> = found.into_iter().map(Candidate::written).collect();
     words.dedup();
     Completion { start, words }
+}
+
+/// Where the last word of a line begins, in bytes; what is in quotes is one word.
+fn last_word(line: &str) -> usize {
+    let (mut start, mut in_quotes, mut escaped) = (0, false, false);
+    for (at, c) in line.char_indices() {
+        match c {
+            _ if escaped => escaped = false,
+            '\\' if in_quotes => escaped = true,
+            '"' => in_quotes = !in_quotes,
+            _ if !in_quotes && (c.is_whitespace() || c == ',') => start = at + c.len_utf8(),
+            _ => {}
+        }
+    }
+    start
+}
+
+/// What a word can become.
+struct Candidate {
+    text: String,
+    /// Whether it is the name of an org: it is quoted if it would be read as something else.
+    is_name: bool,
+}
+
+impl Candidate {
+    fn word(text: impl Into<String>) -> Self {
+        Self { text: text.into(), is_name: false }
+    }
+
+    fn name(text: String) -> Self {
+        Self { text, is_name: true }
+    }
+
+    fn written(self) -> String {
+        if self.is_name { written_name(&self.text) } else { self.text }
+    }
 }
 
 /// The rest of a command's syntax, once its words are typed.
@@ -54,18 +97,22 @@ fn spec_of(line: &str) -> Option<&'static Spec> {
     specs().find(|spec| words.starts_with(spec.words))
 }
 
-fn candidates(before: &str, begin: &str, names: &dyn Names) -> Vec<String> {
+fn candidates(before: &str, begin: &str, names: &dyn Names) -> Vec<Candidate> {
+    let words = |words: Vec<String>| words.into_iter().map(Candidate::word).collect::<Vec<_>>();
     let typed: Vec<&str> = before.split([' ', '\t']).filter(|word| !word.is_empty()).collect();
     if typed.first() == Some(&"help") {
-        return next_words(&typed[1..]);
+        return words(next_words(&typed[1..]));
     }
-    let Some(spec) = specs().find(|spec| typed.starts_with(spec.words)) else { return next_words(&typed) };
+    let Some(spec) = specs().find(|spec| typed.starts_with(spec.words)) else {
+        return words(next_words(&typed));
+    };
     if let Some(path) = begin.strip_prefix('@') {
-        return files(path).into_iter().map(|path| format!("@{path}")).collect();
+        return files(path).into_iter().map(|path| Candidate::word(format!("@{path}"))).collect();
     }
     let arguments = &typed[spec.words.len()..];
     if let Some((option, _)) = begin.split_once('=') {
-        return values(spec, option).into_iter().map(|value| format!("{option}={value}")).collect();
+        let values = values(spec, option).into_iter();
+        return values.map(|value| Candidate::word(format!("{option}={value}"))).collect();
     }
     // In a list the part after the last comma continues.
     let is_list = before.ends_with(',');
@@ -73,12 +120,12 @@ fn candidates(before: &str, begin: &str, names: &dyn Names) -> Vec<String> {
     let mut found = Vec::new();
     for kind in slots(spec).get(place).into_iter().flatten() {
         match kind.trim_end_matches(",…").trim_matches(['[', ']']) {
-            "MIGRATION" => found.extend(names.migrations()),
-            "NAME" => found.extend(names.orgs(begin)),
-            "FILE" => found.extend(files(begin)),
-            "@FILE" => found.push("@".to_owned()),
+            "MIGRATION" => found.extend(words(names.migrations())),
+            "NAME" => found.extend(names.orgs(begin).into_iter().map(Candidate::name)),
+            "FILE" => found.extend(words(files(begin))),
+            "@FILE" => found.push(Candidate::word("@")),
             word if word.starts_with(|c: char| c.is_lowercase() || c == '-' || c == '5') && !is_list => {
-                found.push(word.to_owned())
+                found.push(Candidate::word(word))
             }
             _ => {}
         }
@@ -86,8 +133,8 @@ fn candidates(before: &str, begin: &str, names: &dyn Names) -> Vec<String> {
     if !is_list {
         let is_flag = |option: &str| spec.syntax.contains(&format!("--{option}"));
         found.extend(spec.options.iter().map(|option| match is_flag(option) {
-            true => format!("--{option}"),
-            false => format!("{option}="),
+            true => Candidate::word(format!("--{option}")),
+            false => Candidate::word(format!("{option}=")),
         }));
     }
     found
@@ -159,7 +206,11 @@ mod tests {
         }
 
         fn orgs(&self, begin: &str) -> Vec<String> {
-            ["acme", "acorn", "globex"].into_iter().filter(|org| org.starts_with(begin)).map(str::to_owned).collect()
+            ["acme", "acorn", "globex", "50%", "o'neil & sons", "failed"]
+                .into_iter()
+                .filter(|org| org.starts_with(begin))
+                .map(str::to_owned)
+                .collect()
         }
     }
 
@@ -170,7 +221,7 @@ mod tests {
     #[test]
     fn commands_complete_word_by_word() {
         assert_eq!(words("mig"), ["migrate"]);
-        assert_eq!(words("orgs "), ["capture", "add", "ready", "list"]);
+        assert_eq!(words("orgs "), ["capture", "add", "ready", "force-old", "list"]);
         assert_eq!(words("help orgs c"), ["capture"]);
         assert_eq!(words("set s"), ["sleep_time"]);
         assert_eq!(words("darklaunch orgs-503 o"), ["on", "off"]);
@@ -184,6 +235,17 @@ mod tests {
         assert_eq!(complete("migrate phase_2 acme,ac", &Few).start, "migrate phase_2 acme,".len());
         assert_eq!(words("org gl"), ["globex"]);
         assert_eq!(words("darklaunch org acme 5"), ["503"]);
+    }
+
+    /// An org that is called like a percentage must not become half of all orgs.
+    #[test]
+    fn names_that_would_mean_something_else_are_quoted() {
+        assert_eq!(words("rollback phase_2 50"), ["\"50%\""]);
+        assert_eq!(words("org o'"), ["\"o'neil & sons\""]);
+        assert_eq!(words("retry phase_2 fa"), ["failed", "\"failed\""]);
+        let quoted = complete("migrate phase_2 acme,\"o'neil &", &Few);
+        assert_eq!((quoted.start, quoted.words), ("migrate phase_2 acme,".len(), vec!["\"o'neil & sons\"".to_owned()]));
+        assert_eq!(words("migrate phase_2 \"al"), Vec::<String>::new());
     }
 
     #[test]

@@ -214,6 +214,10 @@ impl CommandHost for Local<'_> {
         Some(self.app.world.campaign.tuning.sleep_time_ms)
     }
 
+    fn place(&self) -> String {
+        self.app.place()
+    }
+
     fn names(&self) -> Box<dyn Names + Send> {
         Box::new(Known {
             definitions: Arc::clone(&self.app.world.definitions),

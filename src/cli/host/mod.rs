@@ -27,7 +27,7 @@ use super::interrupts::Interrupts;
 
 pub(super) use local::Local;
 pub(super) use remote::Remote;
-pub(super) use run_journal::{EarlierAttempt, RecordedRun, RunJournal, Text};
+pub(super) use run_journal::{EarlierAttempt, Named, RecordedRun, RunJournal, Text};
 
 /// The issuer of a command.
 #[derive(Debug, Clone, Copy)]
@@ -145,6 +145,9 @@ pub(super) trait CommandHost {
 
     /// The default `sleep_time` of campaigns, in milliseconds.
     fn sleep_time_ms(&self) -> Option<u64>;
+
+    /// Where commands are carried out, for the prompt; short.
+    fn place(&self) -> String;
 
     /// Known names, for completion.
     fn names(&self) -> Box<dyn Names + Send>;

@@ -173,11 +173,7 @@ impl Remote {
     }
 
     async fn result_of(&mut self, entry: Entry, interrupts: &mut Interrupts) -> Result<CommandResult, CliError> {
-        let answer = match &entry.answer {
-            Some(answer) => Answer::new(answer["text"].as_str().unwrap_or_default(), answer["json"].clone()),
-            // The answer was too long to be stored.
-            None => Answer::new(entry.told.clone().unwrap_or_default(), Value::Null),
-        };
+        let answer = Answer::of_kept(entry.answer.as_ref(), entry.told.as_deref());
         let campaign = match entry.campaign {
             Some(id) => {
                 let path = format!("/campaigns/{id}?total=true");
@@ -272,7 +268,10 @@ impl CommandHost for Remote {
         if let Command::Help { topic } = command {
             let text = command::help(topic.as_deref());
             return Ok(CommandOutcome::Done(CommandResult {
-                answer: Answer::new(text.clone(), json!({ "help": text })),
+                answer: Answer::new(
+                    text.clone(),
+                    json!({ "help": text, "commands": command::explained(topic.as_deref()) }),
+                ),
                 campaign: None,
             }));
         }
@@ -377,6 +376,11 @@ impl CommandHost for Remote {
 
     fn sleep_time_ms(&self) -> Option<u64> {
         Some(self.me.sleep_time_ms)
+    }
+
+    fn place(&self) -> String {
+        let url = self.url();
+        url.split_once("://").map_or(url, |(_, place)| place).trim_end_matches('/').to_owned()
     }
 
     fn names(&self) -> Box<dyn Names + Send> {

@@ -1,6 +1,8 @@
 //! `mover run`: a runbook, step by step. Each step is recorded in the move log before and after, so a run that was killed
 //! continues where it was; a resumed run uses the text with which it was begun.
 
+mod forecast;
+mod names;
 mod preview;
 mod report;
 mod step;
@@ -19,6 +21,7 @@ use super::host::{RunJournal, Text};
 use super::interrupts::Interrupts;
 use super::screen::Screen;
 
+use forecast::Forecast;
 pub use step::StepError;
 
 /// Why a runbook was not run.
@@ -147,7 +150,11 @@ impl Plan {
 /// Runs a runbook, resumes or undoes a run, or shows what a run would do.
 pub(super) async fn run(host: &mut dyn RunJournal, screen: &Screen, args: &args::Run) -> Result<ExitCode, CliError> {
     if args.list {
-        print!("{}", report::list(&host.runs().await?));
+        let runs = host.runs().await?;
+        match args.json {
+            true => println!("{}", report::list_json(&runs)),
+            false => print!("{}", report::list(&runs)),
+        }
         return Ok(ExitCode::SUCCESS);
     }
     let given: Values = args.var.iter().cloned().collect();
@@ -262,6 +269,7 @@ async fn anew(host: &mut dyn RunJournal, file: &Path, given: &Values, args: &arg
     let runbook = runbook::read(&name, &source, given).map_err(RunError::from)?;
     // Checked before a run is opened, which would block the next one.
     allow_shell(&runbook.steps, args.allow_shell)?;
+    names::check(host, &name, &runbook).await?;
     let text = Text { file: &name, source: &source, runbook: &runbook, values: given };
     let run = host.open_run(&text, args.anew).await?;
     Ok(Plan { run, runbook, rollback: false, entries: Vec::new() })
@@ -323,6 +331,10 @@ async fn dry_run(host: &mut dyn RunJournal, args: &args::Run, given: &Values) ->
         (None, None) => return Err(RunError::Unknown(0).into()),
     };
     let runbook = runbook.map_err(RunError::from)?;
+    if let Some(file) = &args.file {
+        names::check(host, &file.display().to_string(), &runbook).await?;
+    }
+    let mut forecast = Forecast::default();
     let steps = if rollback { &runbook.rollback } else { &runbook.steps };
     println!("{}: {} steps; nothing is changed", runbook.title, steps.len());
     for (index, step) in steps.iter().enumerate() {
@@ -330,7 +342,7 @@ async fn dry_run(host: &mut dyn RunJournal, args: &args::Run, given: &Values) ->
         if let Some(question) = &step.confirm {
             println!("    asks: {question}");
         }
-        print!("{}", indented(&preview::preview(host, step).await?));
+        print!("{}", indented(&preview::preview(host, &mut forecast, step).await?));
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -3,9 +3,11 @@
 use std::fmt::Write;
 use std::path::Path;
 
+use serde_json::{Value, json};
+
 use crate::cli::error::CliError;
 use crate::cli::host::{RecordedRun, RunJournal};
-use crate::operations::at;
+use crate::operations::{at, rfc3339};
 use crate::runbook::{self, Step};
 use crate::state::{Run, StepEntry};
 
@@ -85,4 +87,20 @@ pub(super) fn list(runs: &[Run]) -> String {
         format!("run {id}  {title}  begun by {by} at {}; {}\n", at(run.begun_at), state(run).to_lowercase())
     };
     runs.iter().map(line).collect()
+}
+
+/// The same for programs.
+pub(super) fn list_json(runs: &[Run]) -> Value {
+    let run = |run: &Run| {
+        let state = match (run.done_at, run.undone_at) {
+            (_, Some(_)) => "undone",
+            (Some(_), None) => "done",
+            (None, None) => "unfinished",
+        };
+        json!({
+            "id": run.id, "title": run.title, "file": run.file, "state": state, "begun_by": run.begun_by, "variables": run.variables,
+            "begun_at": rfc3339(run.begun_at), "done_at": run.done_at.map(rfc3339), "undone_at": run.undone_at.map(rfc3339),
+        })
+    };
+    json!({ "runs": runs.iter().map(run).collect::<Vec<_>>() })
 }

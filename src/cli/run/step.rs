@@ -29,6 +29,9 @@ pub enum StepError {
     /// The command was refused, or ended badly.
     #[error("{0}")]
     Command(Box<CliError>),
+    /// The command was carried out, and not all is as it should be.
+    #[error("{0}")]
+    NotAll(String),
     /// Orgs failed.
     #[error(
         "campaign {campaign} of {migration}: {failed} orgs failed. next: orgs list {migration} state=failed shows why"
@@ -168,8 +171,10 @@ impl RunningStep<'_> {
                 }
             }
         };
-        let CommandResult { answer, campaign: Some((campaign, total)) } = result else { return Ok(result.answer.text) };
-        drop(answer);
+        let CommandResult { answer, campaign } = result;
+        let Some((campaign, total)) = campaign else {
+            return if answer.verdict.stops() { Err(StepError::NotAll(answer.text)) } else { Ok(answer.text) };
+        };
         self.host.note_campaign(key, CampaignId(campaign.id)).await?;
         let ended = follow(self.host, self.screen, self.interrupts, campaign, total).await?;
         done(&ended)
@@ -181,7 +186,9 @@ impl RunningStep<'_> {
         if let EarlierAttempt::Done(result) = self.host.given_before(earlier, self.interrupts).await? {
             match &result.campaign {
                 // A campaign that did not finish is begun again.
-                Some((campaign, _)) if campaign.phase == Phase::Ended && !is_done(campaign) => {}
+                Some((campaign, _)) if campaign.phase == Phase::Ended && !campaign.is_done() => {}
+                // What was not as it should be may be so now.
+                None if result.answer.verdict.stops() => {}
                 _ => return Ok(Before::Answered(*result)),
             }
         }
@@ -189,7 +196,7 @@ impl RunningStep<'_> {
         let migration = self.host.migration(migration).await?;
         if let Some(id) = earlier.campaign {
             let campaign = self.host.look(id.0).await?.campaign;
-            if is_done(&campaign) {
+            if campaign.is_done() {
                 return Ok(Before::Done(campaign));
             }
         }
@@ -230,10 +237,6 @@ enum Before {
     Answered(CommandResult),
     Live(CampaignStatus),
     Done(CampaignStatus),
-}
-
-fn is_done(campaign: &CampaignStatus) -> bool {
-    campaign.phase == Phase::Ended && campaign.failed == 0 && campaign.reason.is_none()
 }
 
 fn done(campaign: &CampaignStatus) -> Result<String, StepError> {

@@ -10,7 +10,7 @@ use super::term::Term;
 use super::{Environment, Meaning};
 use crate::command::error::Fault;
 use crate::command::line::Span;
-use crate::command::{Command, FlagHash, MigrateOptions, Which};
+use crate::command::{Command, FlagHash, MigrateOptions, RetryFrom, Which};
 use crate::nearest::{did_you_mean, nearest};
 
 /// The migration of calls that name none.
@@ -49,7 +49,7 @@ const fn function(
 /// Functions of the shell have no module.
 const SHELL: &str = "";
 
-const FUNCTIONS: [Function; 42] = [
+const FUNCTIONS: [Function; 44] = [
     function("mover_manager", "migrate", 3, |call, environment| {
         let which = match &call.arguments[0] {
             (Term::Atom(all), _) if all == "all" => Selection::All,
@@ -64,10 +64,18 @@ const FUNCTIONS: [Function; 42] = [
     function("mover_manager", "migrate_next", 1, |call, environment| {
         Ok(migrate(call.migration(0)?, Selection::First(1), None, environment))
     }),
-    function("mover_manager", "status", 0, |_, _| acts(Command::Status { migration: None, watch: false }, Reply::Json)),
-    function("mover_manager", "halt_actions", 0, |_, _| acts(Command::Control(Control::Halt), Reply::Ok)),
-    function("mover_manager", "set_concurrency", 1, |call, _| {
-        acts(Command::Control(Control::Concurrency(call.number(0, "how many workers")?)), Reply::Ok)
+    function("mover_manager", "status", 0, |_, _| {
+        acts(Command::Status { migration: None, watch: false }, Reply::Status)
+    }),
+    function("mover_manager", "halt_actions", 0, |_, _| acts(Command::Control(Control::Halt), Reply::Halting)),
+    function("mover_manager", "set_concurrency", 1, |call, _| match &call.arguments[0].0 {
+        Term::Integer(number) if *number < 1 => {
+            is(Term::tagged("error", Term::tagged("badarg", Term::Integer(*number))))
+        }
+        _ => {
+            let workers = call.number(0, "how many workers")?;
+            acts(Command::Control(Control::Concurrency(workers)), Reply::Concurrency(workers))
+        }
     }),
     function("mover_manager", "ping", 0, |_, _| is(Term::atom("pong"))),
     // The list of orgs is read when it is needed, and is never stale.
@@ -100,11 +108,19 @@ const FUNCTIONS: [Function; 42] = [
     }),
     function("moser_state_tracker", "unmigrated_orgs", 1, |call, _| list(call, Reply::Unmigrated)),
     function("moser_state_tracker", "migrated_orgs", 1, |call, _| list(call, Reply::Migrated)),
-    function("mover_util", "reset_org", 2, |call, _| retry(vec![call.org(0)?], call.migration(1)?)),
-    function("mover_util", "reset_orgs", 2, |call, _| retry(call.orgs(0)?, call.migration(1)?)),
+    function("mover_util", "reset_org", 2, |call, _| {
+        retry(vec![call.org(0)?], call.migration(1)?, Reply::InState("retried", "failed"))
+    }),
+    function("mover_util", "reset_orgs", 2, |call, _| retry(call.orgs(0)?, call.migration(1)?, Reply::Ok)),
     function("mover_util", "reset_orgs_from_file", 2, |call, _| {
         let which = Which::File(call.text(0, "the path of a file")?.to_owned());
-        acts(Command::Retry { migration: call.migration(1)?, which }, Reply::Ok)
+        acts(Command::Retry { migration: call.migration(1)?, which, from: RetryFrom::Failed }, Reply::Ok)
+    }),
+    function("mover_util", "wait_for_status", 0, |_, _| {
+        acts(Command::Status { migration: None, watch: false }, Reply::Waits)
+    }),
+    function("mover_util", "populate_xdl_with_unmigrated_orgs", 0, |call, _| {
+        acts(Command::OrgsForceOld { migration: call.named(FIRST_MIGRATION)? }, Reply::Each("forced"))
     }),
     function("mover_org_darklaunch", "disable_org_creation", 0, |_, _| {
         acts(Command::DarklaunchOrgCreation { on: false }, Reply::Ok)
@@ -228,11 +244,13 @@ fn migrate(migration: MigrationName, which: Selection, workers: Option<u32>, env
 }
 
 fn ready(org: OrgName, migration: MigrationName) -> Result<Meaning, Fault> {
-    acts(Command::OrgsReady { migration, which: Which::Orgs(Selection::Names(vec![org])) }, Reply::Count("ready"))
+    let which = Which::Orgs(Selection::Names(vec![org]));
+    acts(Command::OrgsReady { migration, which }, Reply::InState("ready", "holding"))
 }
 
-fn retry(orgs: Vec<OrgName>, migration: MigrationName) -> Result<Meaning, Fault> {
-    acts(Command::Retry { migration, which: Which::Orgs(Selection::Names(orgs)) }, Reply::Ok)
+fn retry(orgs: Vec<OrgName>, migration: MigrationName, reply: Reply) -> Result<Meaning, Fault> {
+    let which = Which::Orgs(Selection::Names(orgs));
+    acts(Command::Retry { migration, which, from: RetryFrom::Failed }, reply)
 }
 
 fn list(call: &Call<'_>, reply: Reply) -> Result<Meaning, Fault> {

@@ -53,6 +53,11 @@ impl Term {
         }
     }
 
+    /// Whether it is `{error,…}`.
+    pub fn is_error(&self) -> bool {
+        matches!(self, Term::Tuple(items) if items.first() == Some(&Term::atom("error")))
+    }
+
     /// The kind of the value, for messages.
     pub(super) fn kind(&self) -> &'static str {
         match self {

@@ -5,7 +5,7 @@ use mover_actors::domain::state::Aim;
 
 use crate::command::args::Args;
 use crate::command::error::Fault;
-use crate::command::selection::Which;
+use crate::command::selection::{Which, retried};
 use crate::command::spec::Spec;
 use crate::command::{Command, MigrateOptions};
 
@@ -137,12 +137,17 @@ pub(super) const SPECS: &[Spec] = &[
     },
     Spec {
         words: &["retry"],
-        syntax: "retry MIGRATION failed | N | N% | NAME,… | @FILE",
-        summary: "make failed orgs ready again, and by name those that were rolled back",
-        details: "After the cause was mended; org NAME shows the reason and the place. Then migrate takes them again.",
-        examples: &["retry phase_2 acme", "retry phase_2 failed"],
+        syntax: "retry MIGRATION failed | rolled_back | N | N% | NAME,… | @FILE",
+        summary: "make failed orgs ready again, or those that were rolled back",
+        details: "After the cause was mended; org NAME shows the reason and the place. Then migrate takes them again. failed and rolled_back \
+                  are all orgs in that state; a number or a percentage takes failed ones, and names may be in either state.",
+        examples: &["retry phase_2 acme", "retry phase_2 failed", "retry phase_2 rolled_back"],
         options: &[],
-        parse: |args| Ok(Command::Retry { migration: args.migration()?, which: Which::take(args, "failed")? }),
+        parse: |args| {
+            let migration = args.migration()?;
+            let (which, from) = retried(args)?;
+            Ok(Command::Retry { migration, which, from })
+        },
     },
     Spec {
         words: &["report"],

@@ -41,6 +41,16 @@ pub(super) const SPECS: &[Spec] = &[
         parse: |args| Ok(Command::OrgsReady { migration: args.migration()?, which: Which::take(args, "all")? }),
     },
     Spec {
+        words: &["orgs", "force-old"],
+        syntax: "orgs force-old MIGRATION",
+        summary: "hold orgs in holding and ready ones on the old components, by flags of their own",
+        details: "For orgs that were captured before their default changes; migrate NAME_prep does it for those that are not captured. A \
+                  flag that an org has already stays as it is.",
+        examples: &["orgs force-old phase_2"],
+        options: &[],
+        parse: |args| Ok(Command::OrgsForceOld { migration: args.migration()? }),
+    },
+    Spec {
         words: &["orgs", "list"],
         syntax: "orgs list MIGRATION [state=holding|ready|started|migrated|failed|rolled_back|finalized] [limit=N]",
         summary: "list orgs with their state",

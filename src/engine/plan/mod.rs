@@ -4,6 +4,7 @@ pub(in crate::engine) mod by_org;
 pub(in crate::engine) mod enforced;
 pub(in crate::engine) mod org_keys;
 pub(in crate::engine) mod ownership;
+pub(in crate::engine) mod passed_through;
 pub(in crate::engine) mod plans;
 pub(in crate::engine) mod references;
 pub(in crate::engine) mod sequences;
@@ -23,6 +24,7 @@ use crate::engine::guard::Kind;
 use crate::engine::plan::by_org::{ByOrg, PlainKey};
 use crate::engine::plan::org_keys::KeyForms;
 use crate::engine::plan::ownership::{Orgs, Ownership};
+use crate::engine::plan::passed_through::Passage;
 use crate::engine::plan::references::References;
 use crate::engine::plan::tally::{SUM, row_hash, tally_sql};
 use crate::engine::schema::catalog::{Catalog, Reference, Sequence, Table};
@@ -92,6 +94,8 @@ pub(in crate::engine) struct TablePlan {
     pub(in crate::engine) compared: Vec<String>,
     /// Columns of the primary key; all compared columns where there is none.
     pub(in crate::engine) key: Vec<String>,
+    /// Hops to tables that stay, on the way from its rows to their org in the target.
+    pub(in crate::engine) passages: Vec<Passage>,
     pub(in crate::engine) source: SidePlan,
     pub(in crate::engine) target: SidePlan,
 }
@@ -294,6 +298,7 @@ fn table_plan(
         copied: columns.copied,
         read,
         compared: columns.compared,
+        passages: passed_through::of(definition, rule, target, to),
         source: source_side,
         target: target_side,
         label,

@@ -20,6 +20,7 @@ use tokio_postgres::Row;
 
 use crate::engine::guard;
 use crate::engine::plan::Plan;
+use crate::engine::plan::passed_through;
 use crate::engine::plan::sequences;
 use crate::engine::plan::sizes;
 use crate::engine::rows::counting::Asked;
@@ -148,14 +149,20 @@ impl<P: Planned> Receiver for PlannedSession<P, Receives> {
 
     async fn write(&self, rows: Rows<'_>) -> Result<Copied, EngineError> {
         let copies = self.prepare_copies(|_| true).await?;
-        Pour::all(self.plan(), &self.session, &copies, &self.end.outermost, |_| false, rows).await
+        let (copied, by_table) =
+            Pour::all(self.plan(), &self.session, &copies, &self.end.outermost, |_| false, rows).await?;
+        self.keep_written(by_table);
+        Ok(copied)
     }
 
     async fn prove(&self, cohort: &Cohort, prove: Prove) -> Result<(), EngineError> {
         let plan = self.plan();
         let references = async {
             match prove {
-                Prove::All => plan.references.prove(&self.session, plan, cohort.keys()).await,
+                Prove::All => {
+                    plan.references.prove(&self.session, plan, cohort.keys()).await?;
+                    passed_through::prove(&self.session, plan, cohort.keys(), &self.take_written()).await
+                }
                 Prove::OnlyContents => Ok(()),
             }
         };

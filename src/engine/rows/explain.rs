@@ -59,6 +59,7 @@ pub(in crate::engine) async fn explain(
         table: Some(table.label.clone()),
         columns: columns.into_iter().collect(),
         row: Some(row),
+        ..Place::default()
     })
 }
 

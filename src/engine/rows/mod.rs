@@ -90,13 +90,15 @@ pub(in crate::engine) struct Pour<'a> {
     /// Errors that count as transient here although they are not elsewhere.
     passes: fn(&tokio_postgres::Error) -> bool,
     copied: Copied,
+    /// Rows of each table of the plan.
+    by_table: Vec<i64>,
     open: Option<(usize, std::pin::Pin<Box<CopyInSink<Bytes>>>)>,
     /// The previous COPY, whose end was sent and need not be confirmed before the next begins.
     ending: Option<(usize, Sent<Ending>)>,
 }
 
 impl<'a> Pour<'a> {
-    /// Writes all rows; returns how many rows and bytes.
+    /// Writes all rows; returns how many rows and bytes, and how many rows of each table.
     pub(in crate::engine) async fn all(
         plan: &'a Plan,
         to: &'a Session,
@@ -104,15 +106,15 @@ impl<'a> Pour<'a> {
         outermost: &'a Mutex<Outermost>,
         passes: fn(&tokio_postgres::Error) -> bool,
         mut rows: Rows<'_>,
-    ) -> Result<Copied, EngineError> {
-        let copied = Copied::default();
-        let mut pour = Self { plan, to, copies, outermost, passes, copied, open: None, ending: None };
+    ) -> Result<(Copied, Vec<i64>), EngineError> {
+        let (copied, by_table) = (Copied::default(), vec![0; plan.tables.len()]);
+        let mut pour = Self { plan, to, copies, outermost, passes, copied, by_table, open: None, ending: None };
         while let Some(batch) = rows.next().await {
             pour.batch(batch?).await?;
         }
         pour.close().await;
         pour.wait().await?;
-        Ok(pour.copied)
+        Ok((pour.copied, pour.by_table))
     }
 
     fn doing(&self, table: usize) -> Doing<'a> {
@@ -141,6 +143,7 @@ impl<'a> Pour<'a> {
         }
         self.see(batch.table, &rows).ok_or_else(|| doing.refused("the rows are not whole"))?;
         self.copied.rows += batch.rows;
+        self.by_table.get_mut(batch.table).into_iter().for_each(|rows| *rows += batch.rows);
         self.feed(rows, doing).await
     }
 

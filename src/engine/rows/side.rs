@@ -100,6 +100,8 @@ pub(in crate::engine) struct Leaves;
 pub(in crate::engine) struct Receives {
     /// The outermost values written so far, for the sequences.
     pub(in crate::engine) outermost: Mutex<Outermost>,
+    /// How many rows of each table were written since they were verified last.
+    written: Mutex<Vec<i64>>,
 }
 
 impl End for Leaves {
@@ -130,7 +132,7 @@ impl End for Leaves {
 
 impl End for Receives {
     fn begin(plan: &Plan) -> Self {
-        Self { outermost: Mutex::new(Outermost::new(plan)) }
+        Self { outermost: Mutex::new(Outermost::new(plan)), written: Mutex::default() }
     }
 
     fn table(table: &TablePlan) -> &SidePlan {
@@ -246,6 +248,15 @@ impl<P: Planned> PlannedSession<P, Receives> {
         };
         let copies = self.plan().tables.iter().enumerate().map(of_table);
         try_join_all(copies).await.map_err(|error| self.doing("writing the org").failed(error))
+    }
+
+    pub(in crate::engine) fn keep_written(&self, by_table: Vec<i64>) {
+        *self.end.written.lock().unwrap_or_else(PoisonError::into_inner) = by_table;
+    }
+
+    /// How many rows of each table were written, by the place of the table in the plan.
+    pub(in crate::engine) fn take_written(&self) -> Vec<i64> {
+        std::mem::take(&mut *self.end.written.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// The outermost values written so far, for the sequences; resets them.

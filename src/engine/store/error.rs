@@ -1,6 +1,7 @@
 //! Turns errors of the driver into errors that an operator can act on.
 
 use std::error::Error as _;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use mover_actors::domain::record::Place;
 use mover_actors::ports::EngineError;
@@ -9,6 +10,14 @@ use tokio_postgres::error::{DbError, SqlState};
 
 use crate::transient;
 
+/// Whether errors repeat rows that a store has refused. For the whole process, as the log is.
+static SHOWS_ROWS: AtomicBool = AtomicBool::new(true);
+
+/// Keeps rows that a store refuses out of errors, and so out of logs, the move log and every answer; or shows them.
+pub fn show_refused_rows(shown: bool) {
+    SHOWS_ROWS.store(shown, Ordering::Relaxed);
+}
+
 /// An error of the driver, as an engine error with its place.
 pub(in crate::engine) trait Failed {
     fn failed(self, error: tokio_postgres::Error) -> EngineError;
@@ -16,12 +25,14 @@ pub(in crate::engine) trait Failed {
 
 impl Failed for Doing<'_> {
     fn failed(self, error: tokio_postgres::Error) -> EngineError {
-        let mut place = self.place();
         let transient = is_transient(&error);
+        let mut place = Place { systemic: is_systemic(&error), ..self.place() };
+        let shows_rows = SHOWS_ROWS.load(Ordering::Relaxed);
         let cause = match error.as_db_error() {
             Some(said) => {
                 fill(&mut place, said);
-                sentence(said)
+                place.row = place.row.filter(|_| shows_rows);
+                sentence(said, shows_rows)
             }
             None => driver_sentence(&error),
         };
@@ -35,6 +46,18 @@ pub(in crate::engine) fn is_transient(error: &tokio_postgres::Error) -> bool {
     let full_or_stale = [SqlState::TOO_MANY_CONNECTIONS, SqlState::OUT_OF_MEMORY, SqlState::FEATURE_NOT_SUPPORTED];
     let may_work = error.code().is_some_and(|code| full_or_stale.contains(code)) && !is_really_unsupported(error);
     may_work || transient::is_transient(error)
+}
+
+/// Whether every org would fail like this one: the store cannot be reached or entered, has no room, or lacks a right.
+pub(in crate::engine) fn is_systemic(error: &tokio_postgres::Error) -> bool {
+    /// Classes of codes: connections, authorization, resources, and interventions of an operator.
+    const CLASSES: [&str; 4] = ["08", "28", "53", "57P"];
+    let Some(code) = error.code() else { return transient::is_transient(error) };
+    // Policies of rows refuse single rows with the same code as a right that is missing.
+    let lacks_right = |said: &DbError| said.routine() == Some("aclcheck_error");
+    CLASSES.iter().any(|class| code.code().starts_with(class))
+        || *code == SqlState::READ_ONLY_SQL_TRANSACTION
+        || *code == SqlState::INSUFFICIENT_PRIVILEGE && error.as_db_error().is_some_and(lacks_right)
 }
 
 /// The code of a stale prepared statement is shared with features that will never be supported.
@@ -74,9 +97,10 @@ fn copied_column(said: &DbError) -> Option<&str> {
     Some(column.split(": ").next().unwrap_or(column))
 }
 
-fn sentence(said: &DbError) -> String {
+fn sentence(said: &DbError, shows_rows: bool) -> String {
     let mut text = said.message().to_owned();
-    if let Some(detail) = said.detail() {
+    // Only the detail of an error has values of rows.
+    if let Some(detail) = said.detail().filter(|_| shows_rows) {
         text = format!("{text} ({})", shortened(detail.trim_end_matches('.')));
     }
     if let Some(hint) = said.hint() {

@@ -183,7 +183,7 @@ impl Store {
     }
 
     fn unusable(&self, transient: bool, problem: String) -> EngineError {
-        let place = Box::new(Place { store: Some(self.name.to_string()), ..Place::default() });
+        let place = Box::new(Place { store: Some(self.name.to_string()), systemic: true, ..Place::default() });
         EngineError { transient, reason: format!("store {} at {}: {problem}", self.name, self.address), place }
     }
 }

@@ -26,6 +26,7 @@ pub(in crate::http) fn needed(command: &Command) -> Role {
         | Command::Help { .. }
         | Command::Quit => Role::Viewer,
         Command::OrgsCapture { .. }
+        | Command::OrgsForceOld { .. }
         | Command::OrgsAdd { .. }
         | Command::OrgsReady { .. }
         | Command::Migrate { aim: Aim::Migrate | Aim::RollBack, .. }

@@ -6,7 +6,6 @@ use std::time::Duration;
 use actix_web::http::header;
 use actix_web::{HttpResponse, get, post, web};
 use serde::Deserialize;
-use serde_json::json;
 use utoipa::ToSchema;
 
 use super::views::Entry;
@@ -192,8 +191,8 @@ async fn answer(world: &World, id: i64) -> Result<HttpResponse, Problem> {
 
 async fn answer_with(world: &World, id: i64, whole: Option<Answer>) -> Result<HttpResponse, Problem> {
     let mut entry = entry(world, id).await?;
-    if let Some(Answer { text, json }) = whole {
-        entry.answer = Some(json!({ "text": text, "json": json }));
+    if let Some(whole) = whole {
+        entry.answer = Some(whole.kept());
     }
     let mut response = match entry.ended_at {
         Some(_) => HttpResponse::Ok(),

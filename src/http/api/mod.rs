@@ -25,6 +25,7 @@ use utoipa::{Modify, OpenApi};
 use utoipa_actix_web::scope;
 
 use super::access::admit;
+use super::customer_rows::hide_from_viewers;
 use super::events;
 use super::not_found::not_found;
 use super::problem::{More, Problem};
@@ -59,6 +60,8 @@ impl Modify for Bearer {
 /// Every path; all require a token.
 pub(super) fn routes(app: &mut utoipa_actix_web::service_config::ServiceConfig<'_>) {
     let api = scope("/api/v1")
+        .wrap(from_fn(hide_from_viewers))
+        // Comes first, as the last one.
         .wrap(from_fn(admit))
         .service(overview::get_me)
         .service(overview::get_status)

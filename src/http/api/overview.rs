@@ -70,14 +70,15 @@ async fn read(world: &World) -> Result<Status, OperationError> {
     let mut migrations: Vec<_> = migrations.into_iter().map(|status| of_definition(world, status)).collect();
     for definition in world.definitions.iter().filter(|definition| !with_orgs.contains(&definition.name)) {
         let status = MigrationStatus::read(world, definition.name.clone(), Counts::default(), None).await?;
-        migrations.push(Migration::new(status, Some(definition)));
+        migrations.push(of_definition(world, status));
     }
     Ok(Status { migrations, campaign })
 }
 
 pub(super) fn of_definition(world: &World, status: MigrationStatus) -> Migration {
     let definition = world.definition(&status.migration).ok();
-    Migration::new(status, definition)
+    let preps = world.definitions.preps_of(&status.migration);
+    Migration::new(status, definition, preps)
 }
 
 /// The health, and what to do about problems

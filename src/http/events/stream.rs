@@ -12,8 +12,10 @@ use tokio::time::timeout;
 
 use super::hub::Listener;
 use crate::http::access::Caller;
+use crate::http::customer_rows::hidden_frame;
 use crate::http::problem::{Problem, Refusals};
 use crate::http::shared::Shared;
+use crate::state::Role;
 
 /// The interval of keep-alives, which let both ends notice when the other is gone.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(15);
@@ -42,7 +44,7 @@ pub(in crate::http) async fn get_events(
         .insert_header((header::CACHE_CONTROL, "no-store"))
         // Compression would delay events.
         .insert_header((header::CONTENT_ENCODING, "identity"))
-        .streaming(frames(listener, shared, caller.name)))
+        .streaming(frames(listener, shared, caller)))
 }
 
 /// Ends when the listener is too far behind: it reconnects and continues where it was, or starts over. Also ends when its token
@@ -50,20 +52,20 @@ pub(in crate::http) async fn get_events(
 fn frames(
     mut listener: Listener,
     shared: web::Data<Shared>,
-    name: String,
+    caller: Caller,
 ) -> impl stream::Stream<Item = Result<Bytes, std::convert::Infallible>> {
     let first: VecDeque<_> = std::mem::take(&mut listener.first).into();
     // Sent at once, so that the client knows that it is connected.
     let hello = Some(Bytes::from_static(b"retry: 1000\n\n"));
-    let who = (shared, name, Instant::now());
+    let who = (shared, caller, Instant::now());
     stream::unfold((hello, first, listener, who), |(hello, mut first, mut listener, mut who)| async move {
         if let Some(hello) = hello {
             return Some((Ok(hello), (None, first, listener, who)));
         }
-        let (shared, name, looked_at) = &mut who;
+        let (shared, caller, looked_at) = &mut who;
         if looked_at.elapsed() >= TOKEN_LOOKED_AT_EVERY {
             // While Postgres is unreachable, known clients stay connected.
-            if !shared.book.has(&shared.world.log, name).await.unwrap_or(true) {
+            if !shared.book.has(&shared.world.log, &caller.name).await.unwrap_or(true) {
                 return None;
             }
             *looked_at = Instant::now();
@@ -75,6 +77,10 @@ fn frames(
                 Ok(Err(RecvError::Lagged(_) | RecvError::Closed)) => return None,
                 Err(_) => Bytes::from_static(b":\n\n"),
             },
+        };
+        let frame = match caller.role == Role::Viewer && !shared.settings().rows_for_viewers {
+            true => hidden_frame(&frame),
+            false => frame,
         };
         Some((Ok(frame), (None, first, listener, who)))
     })

@@ -6,9 +6,10 @@ use std::time::{Duration, SystemTime};
 use tokio::time::{Instant, sleep};
 use tracing::{Instrument, Span};
 
+use crate::domain::campaign::{Control, Phase};
 use crate::domain::flags::{Fields, FlagKey};
 use crate::domain::ids::OrgName;
-use crate::domain::record::{Advance, Failure, Findings, MoveRecord, Place};
+use crate::domain::record::{Advance, Failure, Findings, MoveRecord};
 use crate::domain::state::{Effect, Event, State, Step, Strategy};
 use crate::failpoint;
 use crate::metering::{self, FailureKind, Outcome};
@@ -157,7 +158,7 @@ impl MoveDriver {
             // If it is too late to abort, the step is retried all the same.
             if self.crashes >= self.patience.crashes_max && self.give_up(step).await? {
                 let reason = format!("the step crashed {} times", self.crashes);
-                return Err(StepError::Permanent { reason, place: Place::default() });
+                return Err(StepError::Permanent { reason, place: Box::default() });
             }
             let error = match self.attempt(step).await {
                 Ok(findings) => return Ok(findings),
@@ -175,6 +176,11 @@ impl MoveDriver {
             let waited = failing_since.get_or_insert_with(Instant::now).elapsed();
             let no_use = match &error {
                 StepError::Lost | StepError::HasMoved | StepError::Apart | StepError::Renamed(_) => return Err(error),
+                // The store is at fault, and no other org should fail like this one. It waits for a while: a person may mend it.
+                StepError::Permanent { reason, place } if place.systemic => {
+                    self.pause_campaign(reason).await;
+                    waited >= Duration::from_millis(self.patience.step_budget_ms)
+                }
                 StepError::Permanent { .. } => true,
                 // There is no hurry to abort, and the copy would be lost. A conflicting row may stay, so it is not waited for.
                 StepError::Transient { place, .. } if place.row.is_none() && !self.record.course().shuts_out(step) => {
@@ -183,6 +189,11 @@ impl MoveDriver {
                 StepError::Transient { .. } => waited >= Duration::from_millis(self.patience.step_budget_ms),
             };
             if no_use && self.give_up(step).await? {
+                if let StepError::Transient { reason, place } = &error
+                    && place.systemic
+                {
+                    self.pause_campaign(reason).await;
+                }
                 return Err(error);
             }
             if let StepError::Transient { reason, .. } | StepError::Permanent { reason, .. } = &error {
@@ -211,6 +222,24 @@ impl MoveDriver {
             answer?;
         }
         Ok(())
+    }
+
+    /// Lets the campaign claim no more orgs, which would fail like this one.
+    async fn pause_campaign(&self, cause: &str) {
+        let live = match self.log.live_campaign().await {
+            Ok(live) => live.filter(|live| Some(live.id) == self.record.campaign && live.phase == Phase::Running),
+            // Nothing is claimed without the move log, either.
+            Err(_) => return,
+        };
+        let Some(live) = live else { return };
+        let reason = format!("paused by itself: {cause}; next: mend this, then: resume");
+        match self.log.control(Control::Pause, Some(&reason)).await {
+            Ok(_) => {
+                tracing::error!(campaign = live.id.0, migration = %live.migration, %reason, "the campaign is paused")
+            }
+            // The next fault tries again.
+            Err(error) => tracing::warn!(campaign = live.id.0, %error, "the campaign could not be paused"),
+        }
     }
 
     /// Whether the step is given up for an abort. Its earlier requests may still be on their way to a store, so the move first
@@ -260,16 +289,16 @@ impl MoveDriver {
                 }
                 outcome
             }
-            Err(Unfinished::NotBegun(reason)) => Err(StepError::Transient { reason, place: Place::default() }),
+            Err(Unfinished::NotBegun(reason)) => Err(StepError::Transient { reason, place: Box::default() }),
             Err(Unfinished::Crashed(panic)) => {
                 metering::step_failed(step, FailureKind::Crash);
                 self.crashes += 1;
                 tracing::error!(org = %self.record.org, migration = %self.record.migration, %step, %panic, "a step crashed");
                 if self.crashes >= self.patience.crashes_max {
                     let reason = format!("the step crashed {} times, at last with: {panic}", self.crashes);
-                    return Err(StepError::Permanent { reason, place: Place::default() });
+                    return Err(StepError::Permanent { reason, place: Box::default() });
                 }
-                Err(StepError::Transient { reason: format!("the step crashed: {panic}"), place: Place::default() })
+                Err(StepError::Transient { reason: format!("the step crashed: {panic}"), place: Box::default() })
             }
         }
     }

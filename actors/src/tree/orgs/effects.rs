@@ -23,9 +23,9 @@ use crate::tree::darklaunch::{DarklaunchError, FlagOrder, FlagWriter};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum StepError {
     /// It may succeed later.
-    Transient { reason: String, place: Place },
+    Transient { reason: String, place: Box<Place> },
     /// It will fail again until a person fixes the cause.
-    Permanent { reason: String, place: Place },
+    Permanent { reason: String, place: Box<Place> },
     /// Another node has taken the org over.
     Lost,
     /// It cannot be done together with other orgs now. Not an error: the org tries it alone.
@@ -80,6 +80,11 @@ impl Effects {
                 Err(error) if part.len() == 1 || step == Step::Drain => {
                     outcomes.extend(part.iter().map(|_| Err(error.clone())));
                 }
+                // No org of them is at fault.
+                Err(StepError::Permanent { reason, place }) if place.systemic => {
+                    let error = StepError::Permanent { reason, place };
+                    outcomes.extend(part.iter().map(|_| Err(error.clone())));
+                }
                 // Bisecting would take too long.
                 Err(StepError::Permanent { .. }) if begun.elapsed() > HALVED_WITHIN => {
                     outcomes.extend(part.iter().map(|_| Err(StepError::Apart)));
@@ -103,7 +108,7 @@ impl Effects {
         let all = |findings: Findings| records.iter().map(|_| Ok(findings.clone())).collect();
         let Some(effect) = first.course().effect(step) else {
             let reason = format!("{step} is no step of a move that is {} to {}", first.strategy.as_str(), first.aim);
-            return Err(StepError::Permanent { reason, place: Place::default() });
+            return Err(StepError::Permanent { reason, place: Box::default() });
         };
         if let Some(side) = lists_names(first, step) {
             self.must_be_listed(&leases, side, way, step).await?;
@@ -152,7 +157,7 @@ impl Effects {
                 "{listing}; next: correct the directory, or see orgs capture {}, which lists such orgs",
                 lease.migration
             );
-            return Err(StepError::Permanent { reason, place: Place::default() });
+            return Err(StepError::Permanent { reason, place: Box::default() });
         }
         Ok(())
     }
@@ -186,7 +191,7 @@ impl Effects {
                     true => Ok(found),
                     false => Err(StepError::Transient {
                         reason: "the flags that block the org were changed at once".into(),
-                        place: Place::default(),
+                        place: Box::default(),
                     }),
                 })
             })
@@ -210,7 +215,7 @@ impl Effects {
             None => Ok(()),
             Some(reason) => {
                 let reason = format!("the org does not stay blocked: {reason}");
-                Err(StepError::Transient { reason, place: Place::default() })
+                Err(StepError::Transient { reason, place: Box::default() })
             }
         }
     }
@@ -276,7 +281,7 @@ impl Effects {
                 Ok(Findings { verified: Some(verified), rows, ..Findings::default() })
             }
             Err(mismatch) => {
-                let place = self.engine.explain(lease, &mismatch).await?;
+                let place = Box::new(self.engine.explain(lease, &mismatch).await?);
                 Err(StepError::Permanent { reason: mismatch.to_string(), place })
             }
         }
@@ -350,7 +355,7 @@ pub(super) fn proven(records: &[MoveRecord]) -> Result<(), StepError> {
         return Ok(());
     }
     let reason = "the move log has no proof that both stores were equal".into();
-    Err(StepError::Permanent { reason, place: Place::default() })
+    Err(StepError::Permanent { reason, place: Box::default() })
 }
 
 /// In which store the directory is asked before a step; `None`: it is not. That is when an org is claimed, and before its flags
@@ -407,7 +412,7 @@ impl StepError {
     pub(crate) fn into_failure(self, step: Step) -> Option<Failure> {
         match self {
             StepError::Transient { reason, place } | StepError::Permanent { reason, place } => {
-                Some(Failure { step, reason, place })
+                Some(Failure { step, reason, place: *place })
             }
             StepError::Lost | StepError::HasMoved | StepError::Apart | StepError::Renamed(_) => None,
         }
@@ -416,7 +421,7 @@ impl StepError {
 
 impl From<EngineError> for StepError {
     fn from(error: EngineError) -> Self {
-        let (reason, place) = (error.reason, *error.place);
+        let (reason, place) = (error.reason, error.place);
         if error.transient { StepError::Transient { reason, place } } else { StepError::Permanent { reason, place } }
     }
 }
@@ -425,10 +430,8 @@ impl From<LogError> for StepError {
     fn from(error: LogError) -> Self {
         match error {
             LogError::Fenced { .. } => StepError::Lost,
-            error if error.is_transient() => {
-                StepError::Transient { reason: error.to_string(), place: Place::default() }
-            }
-            error => StepError::Permanent { reason: error.to_string(), place: Place::default() },
+            error if error.is_transient() => StepError::Transient { reason: error.to_string(), place: Box::default() },
+            error => StepError::Permanent { reason: error.to_string(), place: Box::default() },
         }
     }
 }
@@ -437,10 +440,8 @@ impl From<DarklaunchError> for StepError {
     fn from(error: DarklaunchError) -> Self {
         match error {
             DarklaunchError::Log(error) => error.into(),
-            error if error.is_transient() => {
-                StepError::Transient { reason: error.to_string(), place: Place::default() }
-            }
-            error => StepError::Permanent { reason: error.to_string(), place: Place::default() },
+            error if error.is_transient() => StepError::Transient { reason: error.to_string(), place: Box::default() },
+            error => StepError::Permanent { reason: error.to_string(), place: Box::default() },
         }
     }
 }

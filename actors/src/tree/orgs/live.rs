@@ -6,7 +6,7 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::domain::flags::present;
-use crate::domain::record::{Backup, Findings, Lease, MoveRecord, Place};
+use crate::domain::record::{Backup, Findings, Lease, MoveRecord};
 use crate::domain::state::{Strategy, Way};
 use crate::failpoint;
 use crate::metering::{Backlog, ShutOut};
@@ -167,7 +167,7 @@ impl Effects {
     fn limits(&self, leases: &[Lease]) -> Result<Limits, StepError> {
         match leases.first() {
             Some(lease) => Ok(self.engine.limits(&lease.migration)?),
-            None => Err(StepError::Permanent { reason: "no org was named".into(), place: Place::default() }),
+            None => Err(StepError::Permanent { reason: "no org was named".into(), place: Box::default() }),
         }
     }
 
@@ -283,7 +283,7 @@ impl Effects {
 /// The backup that the move log has of the org.
 fn backup_of(record: &MoveRecord) -> Result<&Backup, StepError> {
     let reason = "the move log names no backup of the org, so nothing is removed";
-    record.backup.as_ref().ok_or_else(|| StepError::Permanent { reason: reason.into(), place: Place::default() })
+    record.backup.as_ref().ok_or_else(|| StepError::Permanent { reason: reason.into(), place: Box::default() })
 }
 
 /// Why catch-up does not finish.
@@ -293,11 +293,11 @@ fn no_gain(keys: i64, left: i64, round: Duration, max_block_ms: u64) -> StepErro
             "the stores are slow: {keys} keys took {round:?} to carry over, which is too long for a block of {max_block_ms} ms; \
              next: look what slows them down, or raise max_block in [limits] of the migration"
         );
-        return StepError::Transient { reason, place: Place::default() };
+        return StepError::Transient { reason, place: Box::default() };
     }
     let reason = format!(
         "the org is written faster than it can be carried over: {left} changes came in during a round of {round:?} for {keys} \
          keys; next: retry when it is quieter, or raise max_block in [limits] of the migration"
     );
-    StepError::Permanent { reason, place: Place::default() }
+    StepError::Permanent { reason, place: Box::default() }
 }

@@ -109,7 +109,13 @@ impl Stores for MemoryEngine {
             let (source, target) = (of(Side::Source), of(Side::Target));
             let only = |in_one: &[Row], other: &[Row]| in_one.iter().find(|row| !other.contains(row)).copied();
             let row = only(&source, &target).or_else(|| only(&target, &source)).map(|row| row.id.to_string());
-            Ok(Place { store: Some("new".into()), table: Some(table), columns: vec!["value".into()], row })
+            Ok(Place {
+                store: Some("new".into()),
+                table: Some(table),
+                columns: vec!["value".into()],
+                row,
+                ..Place::default()
+            })
         })
         .await
     }

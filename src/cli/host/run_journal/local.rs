@@ -3,7 +3,8 @@
 use async_trait::async_trait;
 use mover_actors::domain::campaign::Control;
 use mover_actors::domain::flags::FlagKey;
-use mover_actors::domain::ids::{CampaignId, MigrationName};
+use mover_actors::domain::ids::{CampaignId, MigrationName, OrgName};
+use mover_actors::domain::state::Strategy;
 use mover_actors::ports::{LogError, MoveLog};
 
 use crate::cli::error::CliError;
@@ -11,11 +12,11 @@ use crate::cli::host::{CommandHost, CommandOutcome, CommandResult, Consent, Issu
 use crate::cli::interrupts::Interrupts;
 use crate::cli::run::RunError;
 use crate::command::Command;
-use crate::operations::{Answer, CampaignStatus, OperationError};
+use crate::operations::{self, Answer, CampaignStatus, OperationError};
 use crate::state::read::StateName;
 use crate::state::{Run, RunLock, StepEntry, StepKey, StepState};
 
-use super::{EarlierAttempt, RecordedRun, RunJournal, Text};
+use super::{EarlierAttempt, Named, RecordedRun, RunJournal, Text};
 
 impl Local<'_> {
     async fn lock(&mut self, title: &str) -> Result<RunLock, CliError> {
@@ -105,7 +106,7 @@ impl RunJournal for Local<'_> {
             "done" => {}
             _ => return Ok(EarlierAttempt::Nothing),
         }
-        let answer = Answer::new(entry.told.unwrap_or_default(), serde_json::Value::Null);
+        let answer = Answer::of_kept(entry.answer.as_ref(), entry.told.as_deref());
         let campaign = match entry.campaign {
             Some(id) => {
                 let campaign = self.status_of(id).await?;
@@ -139,6 +140,30 @@ impl RunJournal for Local<'_> {
 
     async fn migration(&mut self, name: &MigrationName) -> Result<MigrationName, CliError> {
         Ok(self.app.world.definition(name)?.name.clone())
+    }
+
+    async fn named(&mut self, name: &MigrationName) -> Result<Named, CliError> {
+        let world = &self.app.world;
+        let (definition, is_prep) = match world.definitions.prepared_by(name) {
+            Some(prepared) => (prepared, true),
+            None => (world.definition(name)?, false),
+        };
+        let is_window = definition.strategy == Strategy::Window;
+        Ok(Named { migration: definition.name.clone(), is_prep, is_window })
+    }
+
+    async fn known(&mut self, migration: &MigrationName, orgs: &[OrgName]) -> Result<Vec<OrgName>, CliError> {
+        let moves = self.app.world.log.moves_by_name(migration, orgs).await?;
+        Ok(moves.into_iter().map(|record| record.org).collect())
+    }
+
+    async fn lists(&mut self, migration: &MigrationName, org: &OrgName) -> Result<Option<bool>, CliError> {
+        let found = self.app.world.engine.find_org(migration, org).await.map_err(OperationError::from)?;
+        Ok(Some(found.is_some()))
+    }
+
+    async fn uncaptured(&mut self, migration: &MigrationName) -> Result<Option<u64>, CliError> {
+        Ok(Some(operations::uncaptured(&self.app.world, migration).await?))
     }
 
     async fn count(&mut self, migration: &MigrationName, state: StateName) -> Result<u64, CliError> {

@@ -8,7 +8,7 @@ mod remote;
 
 use async_trait::async_trait;
 use mover_actors::domain::flags::FlagKey;
-use mover_actors::domain::ids::{CampaignId, MigrationName};
+use mover_actors::domain::ids::{CampaignId, MigrationName, OrgName};
 
 use crate::cli::error::CliError;
 use crate::cli::interrupts::Interrupts;
@@ -55,6 +55,17 @@ pub(in crate::cli) enum EarlierAttempt {
     Nothing,
     /// It was carried out.
     Done(Box<CommandResult>),
+}
+
+/// A migration as a runbook names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::cli) struct Named {
+    /// Its own name; of a prep, that of the migration which it prepares.
+    pub(in crate::cli) migration: MigrationName,
+    /// Whether the name is that of a prep.
+    pub(in crate::cli) is_prep: bool,
+    /// Whether all of its orgs move in a window, captured and ready or not.
+    pub(in crate::cli) is_window: bool,
 }
 
 /// See the module's documentation.
@@ -104,6 +115,18 @@ pub(in crate::cli) trait RunJournal: CommandHost {
 
     /// The name of the migration with this name or alias.
     async fn migration(&mut self, name: &MigrationName) -> Result<MigrationName, CliError>;
+
+    /// What a name or alias of a migration, or of a prep, means.
+    async fn named(&mut self, name: &MigrationName) -> Result<Named, CliError>;
+
+    /// Which of these orgs the migration knows.
+    async fn known(&mut self, migration: &MigrationName, orgs: &[OrgName]) -> Result<Vec<OrgName>, CliError>;
+
+    /// Whether the source lists an org; `None` if that cannot be asked from here.
+    async fn lists(&mut self, migration: &MigrationName, org: &OrgName) -> Result<Option<bool>, CliError>;
+
+    /// How many orgs the source lists that the migration does not know yet; `None` if that cannot be asked from here.
+    async fn uncaptured(&mut self, migration: &MigrationName) -> Result<Option<u64>, CliError>;
 
     /// How many of its orgs are in a state.
     async fn count(&mut self, migration: &MigrationName, state: StateName) -> Result<u64, CliError>;

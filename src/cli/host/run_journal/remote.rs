@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use mover_actors::domain::campaign::Phase;
 use mover_actors::domain::flags::FlagKey;
-use mover_actors::domain::ids::{CampaignId, MigrationName};
+use mover_actors::domain::ids::{CampaignId, MigrationName, OrgName};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -21,12 +21,29 @@ use crate::remote::{Entry, Page, RemoteError, encoded};
 use crate::state::read::StateName;
 use crate::state::{Run, StepEntry, StepKey, StepState};
 
-use super::{EarlierAttempt, RecordedRun, RunJournal, Text};
+use super::{EarlierAttempt, Named, RecordedRun, RunJournal, Text};
 
 /// A run in a list.
 #[derive(Deserialize)]
 struct Listed {
     id: i64,
+}
+
+/// A migration in the list of all.
+#[derive(Deserialize)]
+struct Defined {
+    migration: MigrationName,
+    strategy: Option<String>,
+    #[serde(default)]
+    aliases: Vec<String>,
+    /// An earlier Mover does not tell them.
+    #[serde(default)]
+    preps: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct Org {
+    org: OrgName,
 }
 
 #[derive(Deserialize)]
@@ -211,6 +228,39 @@ impl RunJournal for Remote {
 
     async fn migration(&mut self, name: &MigrationName) -> Result<MigrationName, CliError> {
         Ok(self.migration_status(name).await?.migration)
+    }
+
+    async fn named(&mut self, name: &MigrationName) -> Result<Named, CliError> {
+        let all: Page<Defined> = self.client.get("/migrations").await?;
+        let is_among = |names: &[String]| names.iter().any(|known| known == name.as_str());
+        let mut all = all.items.into_iter();
+        let found = all.find(|one| one.migration == *name || is_among(&one.aliases) || is_among(&one.preps));
+        let Some(Defined { migration, strategy, preps, .. }) = found else {
+            // The error has similar names.
+            let migration = self.migration_status(name).await?.migration;
+            return Ok(Named { migration, is_prep: false, is_window: false });
+        };
+        Ok(Named { migration, is_prep: is_among(&preps), is_window: strategy.as_deref() == Some("window") })
+    }
+
+    async fn known(&mut self, migration: &MigrationName, orgs: &[OrgName]) -> Result<Vec<OrgName>, CliError> {
+        let mut known = Vec::new();
+        for org in orgs {
+            let path =
+                format!("/migrations/{}/orgs?prefix={}&limit=1", encoded(migration.as_str()), encoded(org.as_str()));
+            // In the order of names: the org itself is the first with its name as a prefix.
+            let page: Page<Org> = self.client.get(&path).await?;
+            known.extend(page.items.into_iter().map(|one| one.org).filter(|found| found == org));
+        }
+        Ok(known)
+    }
+
+    async fn lists(&mut self, _: &MigrationName, _: &OrgName) -> Result<Option<bool>, CliError> {
+        Ok(None)
+    }
+
+    async fn uncaptured(&mut self, _: &MigrationName) -> Result<Option<u64>, CliError> {
+        Ok(None)
     }
 
     async fn count(&mut self, migration: &MigrationName, state: StateName) -> Result<u64, CliError> {

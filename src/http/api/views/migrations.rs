@@ -4,7 +4,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::config::Definition;
-use crate::operations::{CampaignStatus, MigrationStatus};
+use crate::operations::{CampaignStatus, MigrationStatus, rounded_if_any};
 use crate::state::read::StateName;
 
 /// The status of everything.
@@ -36,15 +36,22 @@ pub(in crate::http) struct Defined {
     target: Option<String>,
     /// Its aliases.
     aliases: Vec<String>,
+    /// The names and aliases of its preps.
+    preps: Vec<String>,
 }
 
 impl Migration {
-    pub(in crate::http::api) fn new(status: MigrationStatus, definition: Option<&Definition>) -> Self {
+    pub(in crate::http::api) fn new(
+        status: MigrationStatus,
+        definition: Option<&Definition>,
+        preps: Vec<String>,
+    ) -> Self {
         let definition = definition.map(|definition| Defined {
             strategy: serde_json::to_value(definition.strategy).ok().and_then(|name| name.as_str().map(str::to_owned)),
             source: Some(definition.from.to_string()),
             target: Some(definition.to.to_string()),
             aliases: definition.aliases.clone(),
+            preps,
         });
         Self { status, definition: definition.unwrap_or_default() }
     }
@@ -85,7 +92,10 @@ pub(in crate::http) struct PaceBucket {
     pub(in crate::http::api) at: String,
     pub(in crate::http::api) moved: u64,
     pub(in crate::http::api) failed: u64,
+    #[serde(serialize_with = "rounded_if_any")]
     pub(in crate::http::api) p50_ms: Option<f64>,
+    #[serde(serialize_with = "rounded_if_any")]
     pub(in crate::http::api) p99_ms: Option<f64>,
+    #[serde(serialize_with = "rounded_if_any")]
     pub(in crate::http::api) max_ms: Option<f64>,
 }
