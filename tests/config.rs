@@ -53,6 +53,14 @@ fn nothing_at_all_is_a_configuration() {
     assert_eq!(config.migrations_dir, Path::new("migrations"));
 }
 
+/// A fault that every org meets must not park thousands of them before somebody looks.
+#[test]
+fn a_campaign_halts_after_a_hundred_failures_unless_it_is_told_otherwise() {
+    assert_eq!(read("").unwrap().failure_policy.failures_max, Some(100));
+    assert_eq!(read("[campaign]\nerror_halts = true\n").unwrap().failure_policy.failures_max, Some(100));
+    assert_eq!(read("[campaign]\nfailures_max = 5\n").unwrap().failure_policy.failures_max, Some(5));
+}
+
 #[test]
 fn the_documented_example_is_read_and_its_defaults_are_the_real_ones() {
     let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("mover.example.toml");

@@ -21,7 +21,7 @@ pub(super) const SPECS: &[Spec] = &[
         summary: "start a campaign: move ready orgs",
         details: "workers: how many cohorts of orgs are in flight at once. sleep: wait after the 503 for admitted requests to end. \
                   pace: pause of a worker between two orgs. error_halts: halt at the first failed org. failures_max: \
-                  halt when more orgs than this have failed. What is not given comes from [campaign] in mover.toml.",
+                  halt when more orgs than this have failed (100). What is not given comes from [campaign] in mover.toml.",
         examples: &[
             "migrate phase_2 acme sleep=0",
             "migrate phase_2 100",
@@ -129,8 +129,8 @@ pub(super) const SPECS: &[Spec] = &[
         words: &["verify"],
         syntax: "verify MIGRATION all | N | N% | NAME,… | @FILE",
         summary: "compare the rows of orgs in both stores, changing nothing",
-        details: "Rows that were written after the switch differ rightly: verify before writes begin, or read the answer \
-                  with that in mind.",
+        details: "Names table, rows and columns where they differ. After an online move the target logs what is written: such orgs are \
+                  counted, and do not differ. After an offline move nothing tells later writes from damage.",
         examples: &["verify phase_2 acme", "verify phase_2 all"],
         options: &[],
         parse: |args| Ok(Command::Verify { migration: args.migration()?, which: Which::take(args, "all")? }),
