@@ -44,12 +44,13 @@ pub async fn danger(world: &World, command: &Command) -> Result<Option<Danger>, 
         Command::Migrate { aim: Aim::Migrate, migration, .. } => of_open_window(world, migration).await,
         Command::Migrate { aim: Aim::RollBack, which: Which::Orgs(Selection::Names(_)), .. } => Ok(None),
         Command::Migrate { aim, migration, which, .. } => of_campaign(world, *aim, migration, which).await.map(Some),
-        Command::Darklaunch { .. } | Command::Darklaunch503 { .. } | Command::DarklaunchOrgs503 { .. } => {
-            match change(command) {
-                Some((key, fields)) => of_flags(world, Change { key, fields }).await,
-                None => Ok(None),
-            }
-        }
+        Command::Darklaunch { .. }
+        | Command::Darklaunch503 { .. }
+        | Command::DarklaunchOrgs503 { .. }
+        | Command::DarklaunchOrgCreation { .. } => match change(command) {
+            Some((key, fields)) => of_flags(world, Change { key, fields }).await,
+            None => Ok(None),
+        },
         Command::FlagsRepair => of_repair(world).await,
         // The approver reads the same text as the user who gave the command.
         Command::Approve { command } => {
@@ -120,13 +121,16 @@ async fn of_flags(world: &World, change: Change) -> Result<Option<Danger>, Opera
     let foresight = foresee(world, &change).await?;
     let misroutes = foresight.as_ref().is_some_and(Foresight::is_harmful);
     let Change { key, fields } = change;
+    // The hash is written as a whole, also what someone else has changed in it.
+    let overwritten = overwritten(world, &key).await?;
     let (word, who) = match key.org_name() {
         // A change for one org that keeps it with its rows asks nothing.
         Some(_) if !misroutes => return Ok(None),
         Some(org) => (org.to_string(), "that org"),
         None if key == FlagKey::default_hash() => (key.to_string(), "every org without such a flag of its own"),
         None if key == FlagKey::override_hash() => (key.to_string(), "every org"),
-        None => return Ok(None),
+        None if overwritten.is_empty() => return Ok(None),
+        None => (key.to_string(), "requests without an org"),
     };
     let found = world.flags.hash(&key).await?;
     let shown = |value: Option<&String>| value.map_or("absent".to_owned(), |value| format!("{value:?}"));
@@ -136,8 +140,20 @@ async fn of_flags(world: &World, change: Change) -> Result<Option<Danger>, Opera
     });
     let changes = changes.collect::<Vec<_>>().join(", ");
     let foreseen = foresight.map_or(String::new(), |foresight| foresight.to_string());
-    let what = format!("{key}, which holds for {who}: {changes}.{foreseen}");
+    let what = format!("{key}, which holds for {who}: {changes}.{foreseen}{overwritten}");
     Ok(Some(Danger { what, word, for_admins: misroutes }))
+}
+
+/// What a write of a hash that holds for everybody would overwrite, if a 503 of everybody would begin or end by that.
+async fn overwritten(world: &World, key: &FlagKey) -> Result<String, OperationError> {
+    if !key.is_of_all() {
+        return Ok(String::new());
+    }
+    let drifts = drifts_of(world.log.as_ref(), world.flags.as_ref(), std::slice::from_ref(key)).await?;
+    let changing = drifts.iter().find(|drift| drift.changes_503_of_all());
+    Ok(changing.map_or(String::new(), |drift| {
+        format!(" What someone else has changed there is written back, too: {}.", difference(drift))
+    }))
 }
 
 /// A repair that would begin or end a 503 of everybody: someone else has set or cleared it, and may want it so.

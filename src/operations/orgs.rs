@@ -211,11 +211,11 @@ pub(super) async fn show(
     let flags = super::flags::compare(world, &key).await?;
     text.push_str(&flags.to_string());
     let records: Vec<MoveRecord> = moves.into_iter().map(|view| view.record).collect();
-    let astray = RouteSurvey::of(world, &records).await?;
-    for org in &astray {
+    let misrouted = RouteSurvey::of(world, &records).await?;
+    for org in &misrouted {
         text.push_str(&format!("  WRONG: {org}\n"));
     }
-    Ok(Answer::new(text, json!({ "org": org, "moves": all, "flags": flags, "misrouted": astray })))
+    Ok(Answer::new(text, json!({ "org": org, "moves": all, "flags": flags, "misrouted": misrouted })))
 }
 
 /// The progress of the copy of a large org in flight, if the target is reachable.

@@ -132,6 +132,7 @@ async fn a_default_that_someone_cleared_is_told_and_not_written_back_unasked() {
     served.exec("darklaunch org acme_1 503 on").with_code(0);
     assert_eq!(served.flag("dl_default", "orgs_503_mode").await, None);
     served.mover(&["exec", "flags repair"]).with_code(1).complaining(&[what]);
+    served.mover(&["exec", "darklaunch default cell=old"]).with_code(1).complaining(&[what]);
     assert_eq!(served.flag("dl_default", "orgs_503_mode").await, None);
     served.exec("flags repair").with_code(0);
     assert_eq!(served.flag("dl_default", "orgs_503_mode").await.as_deref(), Some("true"));

@@ -15,9 +15,9 @@ const COLUMNS = [
   ['Found', ({ found }) => plain(found)],
 ];
 
-function show({ checked, drifts, misrouted_total: astray, misrouted }) {
-  const lost = astray > 0 ? ` Orgs that are not routed to where they live: ${count(astray)}. ${misrouted[0].text}.` : '';
-  setText(byId('drift-line'), `${count(checked)} compared, ${howMany(drifts.length)} not as decided.${lost}`);
+function show({ checked, drifts, misrouted_total: total, misrouted }) {
+  const wrong = total > 0 ? ` Orgs that are not routed to where they live: ${count(total)}. ${misrouted[0].text}.` : '';
+  setText(byId('drift-line'), `${count(checked)} compared, ${howMany(drifts.length)} not as decided.${wrong}`);
   byId('drift-table').hidden = drifts.length === 0;
   setUsable(byId('drift-repair'), drifts.length > 0);
   fillTable(byId('drift-table'), COLUMNS, drifts, ({ key, wanted }) => JSON.stringify([key, wanted]));

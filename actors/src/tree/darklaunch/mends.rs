@@ -51,9 +51,11 @@ pub(super) fn changes_503(wanted: &FlagImage, found: &FoundFlags) -> bool {
     wanted.fields.keys().any(|field| shuts(&wanted.fields, field) != shuts(&found.fields, field))
 }
 
-/// The decision without the fields in which someone has set a 503 of their own: that stays. `None` if nothing else differs.
+/// The decision without the fields in which someone has set a 503 of their own: that stays. `None` if nothing else differs. In
+/// a hash with an earlier epoch a 503 may be one of Mover that this decision ends.
 pub(super) fn without_own_503(wanted: &FlagImage, found: &FoundFlags) -> Option<FlagImage> {
-    if cause(wanted, found) != Cause::Changed {
+    let cause = cause(wanted, found);
+    if !matches!(cause, Cause::Lost | Cause::Changed) {
         return Some(wanted.clone());
     }
     let value = |fields: &Fields, field: &String| fields.get(field).cloned().flatten();
@@ -64,7 +66,8 @@ pub(super) fn without_own_503(wanted: &FlagImage, found: &FoundFlags) -> Option<
     let fields: Fields =
         wanted.fields.iter().filter(|(field, _)| !is_own_503(field)).map(|(f, v)| (f.clone(), v.clone())).collect();
     let differs = fields.iter().any(|(field, wanted)| found.fields.get(field) != Some(wanted));
-    differs.then(|| FlagImage { fields, ..wanted.clone() })
+    // A lost hash gets its epoch back in any case.
+    (differs || cause == Cause::Lost).then(|| FlagImage { fields, ..wanted.clone() })
 }
 
 /// Tells the log what is written again, and why.
@@ -129,6 +132,14 @@ mod tests {
         let both = found(Some(7), &[("cell", Some("old")), ("503_mode", Some("true"))]);
         let written = without_own_503(&decided, &both).map(|image| image.fields);
         assert_eq!(written, Some(fields(&[("cell", Some("new"))])));
+        // Also where the hash was lost before.
+        let lost = found(None, &[("cell", None), ("503_mode", Some("true"))]);
+        assert_eq!(without_own_503(&decided, &lost).map(|image| image.fields), Some(fields(&[("cell", Some("new"))])));
+        let only_lost = found(None, &[("cell", Some("new")), ("503_mode", Some("true"))]);
+        assert!(without_own_503(&decided, &only_lost).is_some(), "it gets its epoch back");
+        // One of Mover ends with the decision that ends it.
+        let former = found(Some(6), &[("cell", Some("old")), ("503_mode", Some("true"))]);
+        assert_eq!(without_own_503(&decided, &former), Some(decided.clone()));
         // A 503 that was decided, and that someone took away, is written.
         let shut = wanted(&[("503_mode", Some("true"))]);
         let opened = found(Some(7), &[("503_mode", None)]);

@@ -245,18 +245,16 @@ impl Places {
         let found = self.flags.read(&wanted).await?;
         let last = images.last().map(|image| image.key.clone());
         let unseen = |(image, found): &(FlagImage, FoundFlags)| found.epoch.is_none_or(|epoch| epoch < image.epoch);
-        let mut unseen: Vec<(FlagImage, FoundFlags)> = images.into_iter().zip(found).filter(unseen).collect();
-        if was_whole {
+        let mut due: Vec<FlagImage> = Vec::new();
+        for (image, found) in images.into_iter().zip(found).filter(unseen) {
+            if !was_whole {
+                due.push(image);
             // A Redis that lost its memory gets everything back. One that did not was changed by someone.
-            let mut kept = Vec::with_capacity(unseen.len());
-            for (image, found) in unseen {
-                if !self.is_held_back(&image, &found).await? {
-                    kept.push((image, found));
-                }
+            } else if !self.is_held_back(&image, &found).await? {
+                due.extend(mends::without_own_503(&image, &found));
             }
-            unseen = kept;
         }
-        let unseen: Vec<FlagImage> = unseen.into_iter().map(|(image, _)| image).collect();
+        let unseen = due;
         if !unseen.is_empty() {
             tracing::info!(hashes = unseen.len(), "writing flags that Redis had not seen");
             let written = self.write(&unseen).await?;
