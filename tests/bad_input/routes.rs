@@ -36,7 +36,7 @@ async fn a_moved_org_whose_flags_are_lost_or_changed_is_named_everywhere_until_t
         served.mover(&["doctor"]).with_code(1).answering(&[told]);
         served.mover(&["status"]).with_code(0).answering(&["flags do not lead to where orgs live: 1 orgs"]);
         served.mover(&["exec", "org acme_1"]).with_code(0).answering(&["WRONG: ", told]);
-        let checked = served.mover(&["exec", "flags check", "--json"]).with_code(0).json();
+        let checked = served.mover(&["exec", "flags check", "--json"]).with_code(1).json();
         let org = &checked["routes"]["misrouted"][0];
         assert_eq!((&org["org"], &org["lives_in"]), (&json!("acme_1"), &json!("new")), "{checked}");
         assert_eq!((&org["misroute"], &checked["routes"]["checked"]), (&json!("elsewhere"), &json!(4)), "{checked}");
