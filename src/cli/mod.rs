@@ -92,7 +92,7 @@ async fn run_parsed(cli: Cli) -> Result<ExitCode, CliError> {
     if let ProgramCommand::Clean(args) = &subcommand {
         return clean(args.yes).await;
     }
-    if let Some(code) = pages::print(&subcommand)? {
+    if let Some(code) = pages::print(&subcommand).map_err(CliError::Pages)? {
         return Ok(code);
     }
     let command = match &subcommand {

@@ -6,10 +6,9 @@ use std::process::ExitCode;
 use clap::CommandFactory;
 
 use super::args::{Cli, ProgramCommand};
-use super::error::CliError;
 
 /// Prints what the subcommand asks for; `None` if it is another one.
-pub(super) fn print(subcommand: &ProgramCommand) -> Result<Option<ExitCode>, CliError> {
+pub(super) fn print(subcommand: &ProgramCommand) -> io::Result<Option<ExitCode>> {
     let written = match subcommand {
         ProgramCommand::Completions { shell } => {
             let mut text = Vec::new();
@@ -22,7 +21,7 @@ pub(super) fn print(subcommand: &ProgramCommand) -> Result<Option<ExitCode>, Cli
     };
     match written {
         // A reader that closes the pipe early, such as `head`, is no failure.
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(CliError::Pages(error)),
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),
         _ => Ok(Some(ExitCode::SUCCESS)),
     }
 }
