@@ -20,7 +20,13 @@ pub(in crate::engine) async fn listings(
     leases: &[Lease],
 ) -> Result<Vec<Listing>, EngineError> {
     let doing = directory(definition);
-    let lines = lines(definition, store, leases).await?;
+    // Almost always every org is found by its name, which an index can do.
+    let named = lines(definition, store, leases, By::Name).await?;
+    let found = Lines::of(&named, named.iter().map(|(_, key)| key.clone()).collect());
+    if leases.iter().all(|lease| found.listing(lease) == Listing::Same) {
+        return Ok(vec![Listing::Same; leases.len()]);
+    }
+    let lines = lines(definition, store, leases, By::NameOrKey).await?;
     let written: Vec<String> = lines.iter().map(|(_, key)| key.clone()).collect();
     let found = Lines::of(&lines, written.clone());
     let found: Vec<Listing> = leases.iter().map(|lease| found.listing(lease)).collect();
@@ -36,24 +42,41 @@ pub(in crate::engine) async fn listings(
     Ok(leases.iter().map(|lease| found.listing(lease)).collect())
 }
 
-/// The lines of the directory with the name or the key of one of these orgs.
+/// How lines are found.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum By {
+    Name,
+    /// Reads the whole directory.
+    NameOrKey,
+}
+
+/// The lines of the directory with the name, or with the name or the key, of one of these orgs.
 async fn lines(
     definition: &Definition,
     store: &Store,
     leases: &[Lease],
+    by: By,
 ) -> Result<Vec<(Option<String>, String)>, EngineError> {
     let session = store.session().await?;
     let doing = directory(definition);
     let failed = |error| doing.failed(error);
     let table = qualified(&session, &definition.org.table, doing).await?;
     let (name, key) = (definition.org.name.quoted(), definition.org.key.quoted());
-    let sql = format!(
-        "SELECT {name}::text, {key}::text FROM {table} \
-         WHERE {key} IS NOT NULL AND ({name}::text = ANY ($1::text[]) OR {key}::text = ANY ($2::text[]))"
-    );
     let (names, keys): (Vec<&str>, Vec<&str>) =
         leases.iter().map(|lease| (lease.org.as_str(), lease.key.as_str())).unzip();
-    let rows = session.query(&sql, &[&names, &keys]).await.map_err(failed)?;
+    let lines = format!("SELECT {name}::text, {key}::text FROM {table} WHERE {key} IS NOT NULL");
+    let is_named = format!("{name}::text = ANY ($1::text[])");
+    let rows = match by {
+        By::Name => {
+            let statement = session.prepared(&format!("{lines} AND {is_named}")).await.map_err(failed)?;
+            session.query(&statement, &[&names]).await
+        }
+        By::NameOrKey => {
+            let sql = format!("{lines} AND ({is_named} OR {key}::text = ANY ($2::text[]))");
+            session.query(&sql, &[&names, &keys]).await
+        }
+    };
+    let rows = rows.map_err(failed)?;
     session.release();
     rows.iter().map(|row| Ok((row.try_get(0).map_err(failed)?, row.try_get(1).map_err(failed)?))).collect()
 }
