@@ -33,7 +33,7 @@ use crate::command::{self, Command};
 use crate::config::{Config, LogFormat, Override};
 use crate::embedded;
 use crate::engine::{Level as CheckLevel, Trust};
-use crate::operations::{self, Answer, Checked, Diagnosis, GuardWork, Health, Level, RestoreWish};
+use crate::operations::{self, Answer, Checked, Diagnosis, GuardWork, Health, RestoreWish, Verdict};
 use crate::remote::{Client, Me, RemoteError, Target};
 use crate::telemetry::Traces;
 
@@ -357,11 +357,7 @@ async fn health(app: Result<App, crate::app::AppError>, as_json: bool) -> Result
 
 fn told_health(health: &Health, as_json: bool) -> ExitCode {
     print(&Answer::of(health), as_json);
-    match health.level {
-        Level::Ok => ExitCode::SUCCESS,
-        Level::Warning => ExitCode::from(1),
-        Level::Critical => ExitCode::from(2),
-    }
+    Verdict::from(health.level).exit_code().into()
 }
 
 async fn clean(yes: bool) -> Result<ExitCode, CliError> {

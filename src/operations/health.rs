@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 
 use crate::state::SchemaStatus;
 
-use super::answer::{at, short};
+use super::answer::{Verdict, at, short};
 use super::doctor::Diagnosis;
 use super::error::OperationError;
 use super::flags::difference;
@@ -26,16 +26,26 @@ const SHUT_OUT_NAMED: usize = 5;
 /// So many hashes are looked at once more.
 const DRIFTS_MAX: usize = 100;
 
-/// The level; the number is the exit code.
+/// The level.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Level {
     /// All is well.
-    Ok = 0,
+    Ok,
     /// A person should look.
-    Warning = 1,
+    Warning,
     /// Orgs are blocked, or nothing can be moved.
-    Critical = 2,
+    Critical,
+}
+
+impl From<Level> for Verdict {
+    fn from(level: Level) -> Self {
+        match level {
+            Level::Ok => Verdict::Done,
+            Level::Warning => Verdict::Warning,
+            Level::Critical => Verdict::Critical,
+        }
+    }
 }
 
 /// The level and its causes.

@@ -196,12 +196,7 @@ async fn carried_out(world: &World, running: Option<&Running>, command: &Command
             Answer::of(&StatusView::read(world, only.map(|definition| &definition.name)).await?)
         }
         Command::FlagsShow { hash } => flags::show(world, &hash.key()).await?,
-        Command::FlagsCheck => {
-            let answer = flags::check(world).await?;
-            let is_alike = answer.json["drifts"].as_array().is_none_or(Vec::is_empty);
-            let leads_home = answer.json["routes"]["misrouted"].as_array().is_none_or(Vec::is_empty);
-            answer.if_all(is_alike && leads_home)
-        }
+        Command::FlagsCheck => flags::check(world).await?,
         Command::FlagsRepair => flags::repair(world, console("flags repair")?).await?,
         Command::Darklaunch { .. }
         | Command::Darklaunch503 { .. }
@@ -221,11 +216,7 @@ async fn carried_out(world: &World, running: Option<&Running>, command: &Command
         }
         Command::Health => {
             let health = Health::look(world).await?;
-            Answer::of(&health).judged(match health.level {
-                Level::Ok => Verdict::Done,
-                Level::Warning => Verdict::Warning,
-                Level::Critical => Verdict::Critical,
-            })
+            Answer::of(&health).judged(health.level.into())
         }
         Command::Report { migration, out } => report::report(world, migration, out.as_deref()).await?,
         Command::Approve { command } => return approval::approve(world, running, *command).await,

@@ -13,7 +13,7 @@ use mover_actors::domain::campaign::Selection;
 use mover_actors::domain::flags::{Fields, FlagKey, present};
 use mover_actors::domain::state::Aim;
 use mover_actors::failpoint;
-use mover_actors::ports::EngineError;
+use mover_actors::ports::{EngineError, Flags};
 use mover_actors::tree::darklaunch::{Apply, FlagOrder};
 use serde_json::json;
 
@@ -57,10 +57,7 @@ pub(super) async fn prepare(
         let captured: HashSet<_> = captured.into_iter().map(|record| record.org).collect();
         known += captured.len();
         batch.retain(|(name, _)| !captured.contains(name));
-        let order = |name| Apply(FlagOrder::of_operator(FlagKey::org(name), on_source.clone()));
-        for written in join_all(batch.iter().map(|(name, _)| running.darklaunch.send(order(name)))).await {
-            written??;
-        }
+        force(running, batch.iter().map(|(name, _)| (FlagKey::org(name), on_source.clone()))).await?;
         failpoint::hit("prep.flags");
         prepared += batch.len();
         let orgs = stream::iter(batch.into_iter().map(Ok::<_, EngineError>));
@@ -89,30 +86,37 @@ pub(super) async fn force_captured(
     definition: &Definition,
 ) -> Result<Answer, OperationError> {
     let (migration, on_source) = (&definition.name, present(&definition.routing.on_source));
-    let (mut forced, mut left) = (0_u64, 0_u64);
+    let (mut forced, mut left) = (0, 0);
     for state in [StateName::Holding, StateName::Ready] {
         let mut after = None;
         loop {
             let page = world.log.list(migration, Some(state), after, PAGE_ORGS).await?;
             let Some(last) = page.last() else { break };
             after = Some(last.record.id);
-            for view in &page {
-                let key = FlagKey::org(&view.record.org);
-                let found = world.flags.hash(&key).await?;
-                let missing: Fields = on_source
-                    .iter()
-                    .filter(|(field, _)| !found.contains_key(*field))
-                    .map(|(f, v)| (f.clone(), v.clone()))
-                    .collect();
-                if missing.is_empty() {
-                    left += 1;
-                    continue;
-                }
-                running.darklaunch.send(Apply(FlagOrder::of_operator(key, missing))).await??;
-                forced += 1;
-            }
+            let fields: Vec<String> = on_source.keys().cloned().collect();
+            let keys = page.iter().map(|view| FlagKey::org(&view.record.org));
+            let keys: Vec<_> = keys.map(|key| (key, fields.clone())).collect();
+            let found = world.flags.read(&keys).await?;
+            let missing = keys.into_iter().zip(found).map(|((key, _), found)| {
+                let mut missing = on_source.clone();
+                missing.retain(|field, _| found.fields.get(field).is_none_or(Option::is_none));
+                (key, missing)
+            });
+            let (whole, missing): (Vec<_>, Vec<_>) = missing.partition(|(_, missing)| missing.is_empty());
+            left += whole.len();
+            forced += missing.len();
+            force(running, missing).await?;
         }
     }
     let text = format!("{migration}: {forced} orgs are forced to the old components; {left} had such flags");
     Ok(Answer::new(text, json!({ "forced": forced, "left": left })))
+}
+
+/// Writes the fields of many hashes; the darklaunch actor joins the orders that wait.
+async fn force(running: &Running, hashes: impl IntoIterator<Item = (FlagKey, Fields)>) -> Result<(), OperationError> {
+    let orders = hashes.into_iter().map(|(key, fields)| Apply(FlagOrder::of_operator(key, fields)));
+    for written in join_all(orders.map(|order| running.darklaunch.send(order))).await {
+        written??;
+    }
+    Ok(())
 }

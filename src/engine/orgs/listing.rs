@@ -28,11 +28,6 @@ pub(in crate::engine) async fn listings(
     }
     let lines = lines(definition, store, leases, By::NameOrKey).await?;
     let written: Vec<String> = lines.iter().map(|(_, key)| key.clone()).collect();
-    let found = Lines::of(&lines, written.clone());
-    let found: Vec<Listing> = leases.iter().map(|lease| found.listing(lease)).collect();
-    if found.iter().all(|listing| *listing == Listing::Same) {
-        return Ok(found);
-    }
     let forms = forms.await?;
     let session = store.session().await?;
     let canonical = forms.canonical(&session, &written, doing).await?;

@@ -52,7 +52,7 @@ pub(super) async fn locked_out(
         if moves.iter().any(|(_, record)| matches!(record.state, State::Started(_))) {
             continue;
         }
-        let home = home(definition, moves);
+        let home = store_of_latest_move(definition, moves);
         let Some(in_the_way) = of_org.get(home) else { continue };
         let org = moves.first().map_or_else(|| key.to_string(), |(_, record)| record.org.to_string());
         let migration = definition.name.clone();
@@ -95,7 +95,7 @@ async fn moves<'a>(
 }
 
 /// Where an org should live: where its latest move has brought it.
-fn home<'a>(definition: &'a Definition, moves: &[(&'a Definition, MoveRecord)]) -> &'a StoreName {
+fn store_of_latest_move<'a>(definition: &'a Definition, moves: &[(&'a Definition, MoveRecord)]) -> &'a StoreName {
     let ended = moves.iter().filter_map(|(definition, record)| match record.state {
         State::Migrated | State::Finalized => Some((record.epoch, &definition.to)),
         State::RolledBack => Some((record.epoch, &definition.from)),

@@ -1,9 +1,7 @@
 //! The flags of orgs in Redis, as applications read them; perhaps as they would be after a command.
 
-use std::collections::BTreeMap;
-
 use mover_actors::domain::effective::{EffectiveRoute, Hashes, effective_route, fields_read};
-use mover_actors::domain::flags::{Fields, FlagKey, Routing};
+use mover_actors::domain::flags::{Fields, FlagKey, Routing, present};
 use mover_actors::domain::ids::OrgName;
 use mover_actors::ports::Flags;
 
@@ -27,11 +25,9 @@ pub(super) struct Shared {
 
 impl Shared {
     pub(super) async fn read(world: &World) -> Result<Self, OperationError> {
-        let present =
-            |hash: BTreeMap<String, String>| hash.into_iter().map(|(field, value)| (field, Some(value))).collect();
         Ok(Self {
-            default: present(world.flags.hash(&FlagKey::default_hash()).await?),
-            over: present(world.flags.hash(&FlagKey::override_hash()).await?),
+            default: present(&world.flags.hash(&FlagKey::default_hash()).await?),
+            over: present(&world.flags.hash(&FlagKey::override_hash()).await?),
         })
     }
 

@@ -254,11 +254,10 @@ impl Places {
                 due.extend(mends::without_own_503(&image, &found));
             }
         }
-        let unseen = due;
-        if !unseen.is_empty() {
-            tracing::info!(hashes = unseen.len(), "writing flags that Redis had not seen");
-            let written = self.write(&unseen).await?;
-            if let Some((image, _)) = unseen.into_iter().zip(written).find(|(_, it)| *it == Written::Withheld) {
+        if !due.is_empty() {
+            tracing::info!(hashes = due.len(), "writing flags that Redis had not seen");
+            let written = self.write(&due).await?;
+            if let Some((image, _)) = due.into_iter().zip(written).find(|(_, it)| *it == Written::Withheld) {
                 return Err(DarklaunchError::Refilling { key: image.key });
             }
         }
